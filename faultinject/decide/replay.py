@@ -1,0 +1,59 @@
+"""Replay: one schedule, carried out again, with a clear word if it can't be placed any more. A scheduler.
+
+Steps are taken in their order where they name an event that is parked; whatever the schedule leaves out
+passes in the default order. A fault whose position now holds another command is not placed.
+"""
+
+from __future__ import annotations
+
+from faultinject.decide.schedule import PlannedStep, Schedule
+from faultinject.decide.sweep import default_choice
+from faultinject.vocabulary import Decision, Point, RunEnd, WireEvent
+
+
+class Replay:
+    """Decides exactly one run."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.current = schedule
+        self._left: list[PlannedStep] = list(schedule.steps)
+        self._begun = False
+        self._moved: list[str] = []
+
+    @property
+    def unplaced(self) -> tuple[str, ...]:
+        """Why steps of the schedule could not be placed, one sentence each; empty if all were."""
+        missing = tuple(
+            f"{step.position}: the client never sent its command number {step.position.ordinal}."
+            for step in self._left
+        )
+        return (*self._moved, *missing)
+
+    def begin(self) -> bool:
+        if self._begun:
+            return False
+        self._begun = True
+        return True
+
+    def decide(self, point: Point) -> Decision:
+        event = self._scheduled(point)
+        if event is None:
+            return Decision(default_choice(point))
+        step = next(step for step in self._left if step.position == event.position)
+        self._left.remove(step)
+        if step.command and step.command != event.name:
+            self._moved.append(
+                f"{step.position} is now {event.name}, and the schedule expects {step.command}."
+            )
+            return Decision(event)
+        return Decision(event, step.fault)
+
+    def end(self, run: RunEnd) -> None:
+        """Nothing to learn: there is one run."""
+
+    def _scheduled(self, point: Point) -> WireEvent | None:
+        waiting = {event.position: event for event in point.choices}
+        for step in self._left:
+            if step.position in waiting:
+                return waiting[step.position]
+        return None

@@ -1,0 +1,113 @@
+"""The text form of a case: ``enqueue: A4:RPUSH!lost-reply``.
+
+A schedule lists the steps that matter. Steps it leaves out pass in the default order, the first client with
+something to say going first; so the empty schedule is the fault-free run. A step may name the command it
+expects, so that a replay on changed code says "can't be placed any more" instead of breaking another place.
+
+::
+
+    case     = program ":" { step }
+    step     = client ["s"] ordinal ["." inside] [":" command] ["!" fault ["=" number]]
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from faultinject.errors import UsageError
+from faultinject.vocabulary import FaultRef, Position
+
+_STEP = re.compile(
+    r"(?P<client>[A-Z])(?P<setup>s?)(?P<ordinal>[1-9]\d{0,5})(?:\.(?P<inside>[1-9]\d{0,5}))?"
+    r"(?::(?P<command>[A-Za-z][A-Za-z0-9._|-]*))?"
+    r"(?:!(?P<fault>[a-z][a-z-]*)(?:=(?P<parameter>\d{1,9}))?)?"
+)
+_PROGRAM = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One step of a schedule: an event, by position, and the fault placed at it, if any."""
+
+    position: Position
+    command: str = ""
+    fault: FaultRef | None = None
+
+    def __str__(self) -> str:
+        command = f":{self.command}" if self.command else ""
+        fault = f"!{self.fault}" if self.fault else ""
+        return f"{self.position}{command}{fault}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The steps that matter, in order."""
+
+    steps: tuple[PlannedStep, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join(str(step) for step in self.steps)
+
+    @property
+    def faults(self) -> tuple[PlannedStep, ...]:
+        return tuple(step for step in self.steps if step.fault)
+
+
+def replay_string(program: str, schedule: Schedule) -> str:
+    """Return the one line that names a case."""
+    return f"{program}: {schedule}".rstrip()
+
+
+def parse_replay_string(text: str, faults: Collection[str]) -> tuple[str, Schedule]:
+    """Read ``program: steps`` and return the program's name and the schedule.
+
+    Args:
+        text: the line, as printed with a finding.
+        faults: names of the faults that exist.
+
+    Raises:
+        UsageError: the line is malformed or names a fault that does not exist; says where and what is near.
+    """
+    program, colon, rest = text.strip().partition(":")
+    if not colon or not _PROGRAM.fullmatch(program):
+        raise UsageError(
+            f"A schedule reads 'program: steps', for example 'enqueue: A2!lost-reply'; got {text!r}."
+        )
+    return program, parse_schedule(rest, faults)
+
+
+def parse_schedule(text: str, faults: Collection[str]) -> Schedule:
+    """Read the steps of a schedule, separated by spaces. Raises UsageError as parse_replay_string does."""
+    return Schedule(tuple(_parse_step(word, faults) for word in text.split()))
+
+
+def _parse_step(word: str, faults: Collection[str]) -> PlannedStep:
+    match = _STEP.fullmatch(word)
+    if match is None:
+        raise UsageError(
+            f"{word!r} is not a step. A step is a client's letter and the number of its command, with a "
+            "fault if one is placed there: A2, A2:RPUSH, A2!lost-reply, A3.2!cut-before."
+        )
+    name = match["fault"]
+    if name is not None and name not in faults:
+        raise UsageError(f"There is no fault {name!r} (in {word!r}).{did_you_mean(name, faults)}")
+    return PlannedStep(
+        position=Position(
+            match["client"], int(match["ordinal"]), int(match["inside"] or 0), bool(match["setup"])
+        ),
+        command=(match["command"] or "").upper(),
+        fault=FaultRef(name, int(match["parameter"]) if match["parameter"] else None)
+        if name
+        else None,
+    )
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """Return `` Did you mean …?`` for the nearest known word, or the list of all."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    return f" Known: {', '.join(sorted(known))}."

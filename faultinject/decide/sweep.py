@@ -1,0 +1,130 @@
+"""The sweep: all positions times all faults, up to a number of faults per case. A scheduler.
+
+The first run has no fault and shows the positions. Each run with fewer faults than the bound is the parent
+of runs that place one more, after its last one; so no pair is tried twice, and cases with fewer faults come
+first. Within one level, faults that make the client wait for its time-out come last, because they are slow.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from faultinject.decide.ledger import NO_FAULT, Ledger
+from faultinject.decide.pruning import rule_against
+from faultinject.decide.schedule import PlannedStep, Schedule
+from faultinject.faults import effects_of, placeable
+from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step, WireEvent
+
+Placeable = Callable[[WireEvent], tuple[FaultRef, ...]]
+
+
+class Sweep:
+    """Plans and decides the cases of one program.
+
+    Args:
+        max_faults: faults per case; 0 runs the program once without any.
+        shard: (index, count): of all first faults, this sweep takes every count-th. The fault-free run is
+            everybody's, and counted by shard 0.
+        faults: which faults can be placed at an event.
+        ledger: takes the counts.
+    """
+
+    def __init__(
+        self,
+        max_faults: int = 1,
+        shard: tuple[int, int] = (0, 1),
+        faults: Placeable = placeable,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self._max_faults = max_faults
+        self._index, self._shards = shard
+        self._faults = faults
+        self.ledger = ledger or Ledger()
+        self._quick: deque[Schedule] = deque()
+        self._slow: deque[Schedule] = deque()
+        self._next_level: list[tuple[Schedule, bool]] = []
+        self._baseline_is_due = True
+        self._current = Schedule()
+        if self._index == 0:
+            self.ledger.planned(NO_FAULT)
+
+    @property
+    def current(self) -> Schedule:
+        """The schedule of the run that began last."""
+        return self._current
+
+    def begin(self) -> bool:
+        if self._baseline_is_due:
+            self._baseline_is_due = False
+            self._current = Schedule()
+            return True
+        if not self._quick and not self._slow:
+            self._open_next_level()
+        queue = self._quick or self._slow
+        if not queue:
+            return False
+        self._current = queue.popleft()
+        return True
+
+    def decide(self, point: Point) -> Decision:
+        event = default_choice(point)
+        for step in self._current.faults:
+            if step.position == event.position:
+                return Decision(event, step.fault)
+        return Decision(event)
+
+    def end(self, run: RunEnd) -> None:
+        faults = self._current.faults
+        if faults or self._index == 0:
+            self.ledger.ended(fault_label(self._current), valid=run.valid, violated=bool(run.violated))
+        if run.valid and len(faults) < self._max_faults:
+            self._plan_children(run.steps)
+
+    def _plan_children(self, steps: tuple[Step, ...]) -> None:
+        number = 0
+        for step in self._after_last_fault(steps):
+            for fault in self._faults(step.event):
+                child = Schedule((*self._current.faults, planned(step.event, fault)))
+                number += 1
+                if not self._current.faults and number % self._shards != self._index:
+                    continue
+                rule = rule_against(fault, step.event)
+                if rule is not None:
+                    self.ledger.pruned(fault_label(child), rule)
+                    continue
+                self.ledger.planned(fault_label(child))
+                waits = effects_of(fault, step.event).waits
+                self._next_level.append((child, waits))
+
+    def _after_last_fault(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        faults = self._current.faults
+        if not faults:
+            return steps
+        for number, step in enumerate(steps):
+            if step.event.position == faults[-1].position:
+                return steps[number + 1 :]
+        return ()
+
+    def _open_next_level(self) -> None:
+        for schedule, waits in self._next_level:
+            (self._slow if waits else self._quick).append(schedule)
+        self._next_level.clear()
+
+
+def default_choice(point: Point) -> WireEvent:
+    """Return the event that goes next unless a schedule says otherwise: the last client goes on, else the first."""
+    for event in point.choices:
+        if event.position.client == point.last:
+            return event
+    return min(point.choices, key=lambda event: event.position)
+
+
+def planned(event: WireEvent, fault: FaultRef) -> PlannedStep:
+    """Return the step that places a fault at an event and names the command expected there."""
+    return PlannedStep(event.position, event.name, fault)
+
+
+def fault_label(schedule: Schedule) -> str:
+    """Return the names of a schedule's faults, joined by ``+``, or ``none``."""
+    return "+".join(str(step.fault) for step in schedule.faults) or NO_FAULT

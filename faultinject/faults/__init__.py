@@ -1,0 +1,53 @@
+"""The catalogue of faults that the proxy makes, by name. A new fault is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from faultinject.faults.cut_before import CUT_BEFORE
+from faultinject.faults.effects import Effects
+from faultinject.faults.fault import Fault
+from faultinject.faults.late import LATE
+from faultinject.faults.lost_reply import LOST_REPLY, LOST_REPLY_FIN
+from faultinject.faults.pace import BANDWIDTH, SLICE, SLOW
+from faultinject.faults.refuse import REFUSE
+from faultinject.faults.silence import BLACK_HOLE, STALL
+from faultinject.faults.torn import TORN_FIRST, TORN_LAST, TORN_MIDDLE
+from faultinject.vocabulary import FaultRef, WireEvent
+
+CATALOGUE: Mapping[str, Fault] = MappingProxyType(
+    {
+        fault.name: fault
+        for fault in (
+            CUT_BEFORE,
+            LOST_REPLY,
+            LOST_REPLY_FIN,
+            TORN_FIRST,
+            TORN_MIDDLE,
+            TORN_LAST,
+            REFUSE,
+            SLICE,
+            SLOW,
+            BANDWIDTH,
+            STALL,
+            BLACK_HOLE,
+            LATE,
+        )
+    }
+)
+
+
+def effects_of(ref: FaultRef, event: WireEvent) -> Effects:
+    """Return what the fault does to the event. Raises KeyError for a fault that the catalogue lacks."""
+    return CATALOGUE[ref.name].effects(event.size, ref.parameter)
+
+
+def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
+    """Return every fault, with every parameter a sweep tries, that can happen at the event."""
+    return tuple(
+        FaultRef(fault.name, parameter)
+        for fault in CATALOGUE.values()
+        if fault.may_apply(event) and (fault.inside_block or not event.position.inside)
+        for parameter in fault.variants
+    )

@@ -1,0 +1,17 @@
+"""cut-before: the connection is reset, and the command never reaches the server.
+
+What a rebooting router, an idle time-out in a load balancer or a killed proxy does. The caller can't tell it
+from a lost reply, which is the whole trouble.
+"""
+
+from faultinject.faults.effects import Close, Deliver, Effects
+from faultinject.faults.fault import Fault
+
+CUT_BEFORE = Fault(
+    name="cut-before",
+    summary="The connection is reset; the command never reaches the server.",
+    effects=lambda size, parameter: Effects(
+        deliver=Deliver.NONE, reply_passes=False, close=Close.RESET
+    ),
+    inside_block=True,
+)

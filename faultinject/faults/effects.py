@@ -1,0 +1,54 @@
+"""What a fault does to one wire event, as plain data that the proxy carries out.
+
+A fault never touches a socket: it describes how much of the command reaches the server, what becomes of the
+reply, and how the connection ends. The proxy's link interprets these few fields and knows no fault by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Deliver(Enum):
+    """How much of the command reaches the server."""
+
+    ALL = "all"
+    NONE = "none"
+    PART = "part"
+    HELD = "held"
+
+
+class Close(Enum):
+    """How the client's connection ends: not at all, by a reset (RST), or in order (FIN)."""
+
+    NO = "no"
+    RESET = "reset"
+    FIN = "fin"
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The effects of one fault on one event.
+
+    Args:
+        deliver: how much of the command reaches the server.
+        part: bytes delivered when ``deliver`` is PART.
+        held_for: HELD only: delivered after that many further events of the client; None: once all clients are done.
+        reply_passes: whether the server's reply reaches the client.
+        close: how the client's connection ends after that.
+        waits: nothing more passes and nothing is closed: the client can only run into its own time-out.
+        refuse: connections are refused until the client's operation has ended.
+        chunk: bytes per write, both ways; 0 sends whole frames.
+        delay_ms: pause before each write, both ways.
+    """
+
+    deliver: Deliver = Deliver.ALL
+    part: int = 0
+    held_for: int | None = None
+    reply_passes: bool = True
+    close: Close = Close.NO
+    waits: bool = False
+    refuse: bool = False
+    chunk: int = 0
+    delay_ms: int = 0

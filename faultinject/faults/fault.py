@@ -1,0 +1,37 @@
+"""The shape of a fault: a name, a sentence, where it applies, and its effects. Pure; no socket, no queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from faultinject.faults.effects import Effects
+from faultinject.vocabulary import WireEvent
+
+EffectsOf = Callable[[int, int | None], Effects]
+
+
+def applies_everywhere(event: WireEvent) -> bool:  # noqa: ARG001 - the shape of a predicate on events
+    """Return True: most faults can happen at every command."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that a network can do at a wire event.
+
+    Args:
+        name: as in schedules and reports.
+        summary: one sentence, for people.
+        effects: from the command's size in bytes and the optional parameter to what is done.
+        may_apply: whether it can happen at an event at all.
+        variants: the parameters a sweep tries; ``(None,)`` for a fault without one.
+        inside_block: it means something at a command inside MULTI … EXEC, before EXEC.
+    """
+
+    name: str
+    summary: str
+    effects: EffectsOf
+    may_apply: Callable[[WireEvent], bool] = applies_everywhere
+    variants: tuple[int | None, ...] = (None,)
+    inside_block: bool = False

@@ -1,0 +1,17 @@
+"""late: the command is held past the client's time-out and delivered after the client has moved on.
+
+A packet stuck in a queue on the way. ``late`` delivers once all clients are done, ``late=n`` after n further
+commands of the same client, so that an old write can land on top of a newer one.
+"""
+
+from faultinject.faults.effects import Deliver, Effects
+from faultinject.faults.fault import Fault
+
+LATE = Fault(
+    name="late",
+    summary="The command arrives after the client has given up on it and moved on.",
+    effects=lambda size, parameter: Effects(
+        deliver=Deliver.HELD, held_for=parameter, reply_passes=False, waits=True
+    ),
+    variants=(None, 1),
+)

@@ -1,0 +1,28 @@
+"""slow, slice, bandwidth: everything arrives whole and in order, but not at once.
+
+None of these may lose or reorder a byte. ``slow=n`` waits n milliseconds before the command and before the
+reply; ``slice=n`` writes n bytes at a time; ``bandwidth=n`` lets n bytes pass each millisecond.
+"""
+
+from faultinject.faults.effects import Effects
+from faultinject.faults.fault import Fault
+
+DEFAULT_DELAY_MS = 5
+DEFAULT_SLICE_BYTES = 7
+DEFAULT_BYTES_PER_MS = 64
+
+SLOW = Fault(
+    name="slow",
+    summary="Command and reply are delayed, well within the client's time-out.",
+    effects=lambda size, parameter: Effects(delay_ms=parameter or DEFAULT_DELAY_MS),
+)
+SLICE = Fault(
+    name="slice",
+    summary="Command and reply arrive a few bytes at a time.",
+    effects=lambda size, parameter: Effects(chunk=parameter or DEFAULT_SLICE_BYTES),
+)
+BANDWIDTH = Fault(
+    name="bandwidth",
+    summary="Command and reply trickle through a narrow line.",
+    effects=lambda size, parameter: Effects(chunk=parameter or DEFAULT_BYTES_PER_MS, delay_ms=1),
+)

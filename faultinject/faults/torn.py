@@ -1,0 +1,39 @@
+"""torn-first, torn-middle, torn-last: the connection is reset after a part of the command reached the server.
+
+The server must treat a command that never became whole as never sent; the three places are the first byte,
+the middle, and all but the last byte.
+"""
+
+from collections.abc import Callable
+
+from faultinject.faults.effects import Close, Deliver, Effects
+from faultinject.faults.fault import EffectsOf, Fault
+
+
+def _torn_after(part: Callable[[int], int]) -> EffectsOf:
+    def effects(size: int, parameter: int | None) -> Effects:  # noqa: ARG001 - has no parameter
+        return Effects(
+            deliver=Deliver.PART, part=part(size), reply_passes=False, close=Close.RESET
+        )
+
+    return effects
+
+
+TORN_FIRST = Fault(
+    name="torn-first",
+    summary="One byte of the command reaches the server, then the connection is reset.",
+    effects=_torn_after(lambda size: 1),
+    inside_block=True,
+)
+TORN_MIDDLE = Fault(
+    name="torn-middle",
+    summary="Half of the command reaches the server, then the connection is reset.",
+    effects=_torn_after(lambda size: size // 2),
+    inside_block=True,
+)
+TORN_LAST = Fault(
+    name="torn-last",
+    summary="All but the command's last byte reaches the server, then the connection is reset.",
+    effects=_torn_after(lambda size: size - 1),
+    inside_block=True,
+)

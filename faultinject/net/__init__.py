@@ -1,0 +1,1 @@
+"""The only sockets of midpipe's proxy: the event loop, the links, the listeners."""

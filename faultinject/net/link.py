@@ -1,0 +1,274 @@
+"""One client connection and its twin to the server: carries out what the director decided.
+
+The link takes one command at a time. Each is shown to the director, carried out as its effects say, and
+reported when the server has answered or the connection has ended. The link knows no fault by name, no
+schedule and no queue. Bytes that are to pass, pass unchanged.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from faultinject.faults.effects import Close, Deliver, Effects
+from faultinject.net.loop import Loop
+from faultinject.vocabulary import Executed
+from faultinject.wire.commands import CommandTable
+from faultinject.wire.conversation import Conversation, Heard, Kind
+from faultinject.wire.resp import ProtocolError, Reply
+
+PASS = Effects()
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_READ_BYTES = 65536
+
+
+class Director(Protocol):
+    """Who is asked at every wire event of a client's links."""
+
+    def setup(self, link: Link, heard: Heard) -> Effects:
+        """A command that sets the connection up, or one after a block that is not an event."""
+
+    def inside(self, link: Link, heard: Heard) -> Effects:
+        """A command inside MULTI … EXEC, before EXEC."""
+
+    def parked(self, link: Link, heard: Heard) -> None:
+        """A command waits; the director calls ``link.carry_out`` when its turn has come."""
+
+    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+        """A command that the link was told to carry out is over, as far as it will be."""
+
+    def client_gone(self, link: Link) -> None:
+        """The client closed or lost this connection."""
+
+    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
+        """The client or the server sent what is not RESP."""
+
+
+class Link:
+    """One connection through the proxy."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        client: socket.socket,
+        server: socket.socket,
+        table: CommandTable,
+        director: Director,
+        on_closed: Callable[[Link], None],
+    ) -> None:
+        self._loop = loop
+        self._client: socket.socket | None = client
+        self._server: socket.socket | None = server
+        self._director = director
+        self._on_closed = on_closed
+        self._conversation = Conversation(table)
+        self._current: Heard | None = None
+        self._effects = PASS
+        self._owed = 0
+        self._answer: list[bytes] = []
+        self._last_reply: Reply | None = None
+        self._silent = False
+        self.held: Heard | None = None
+        loop.watch_readable(client, self._client_readable)
+        loop.watch_readable(server, self._server_readable)
+
+    @property
+    def is_open(self) -> bool:
+        """The client's side is still connected."""
+        return self._client is not None
+
+    def carry_out(self, heard: Heard, effects: Effects) -> None:
+        """Do to the parked command what the effects say; ends in ``director.done``."""
+        self._effects = effects
+        deliver = effects.deliver
+        raw = heard.command.raw
+        if deliver is Deliver.ALL:
+            self._owed = heard.replies
+            self._send_paced(self._server, raw, self._delivered)
+        elif deliver is Deliver.PART:
+            self._send(self._server, raw[: effects.part])
+            self._end_event(Executed.NO)
+        elif deliver is Deliver.HELD:
+            self.held = heard
+            self._end_event(Executed.UNKNOWN)
+        else:
+            self._end_event(Executed.NO)
+
+    def release_held(self, received: Callable[[Reply | None], None]) -> None:
+        """Deliver the held command to the server now; ``received`` gets the reply that nobody reads."""
+        held, self.held = self.held, None
+        if held is None or self._server is None:
+            received(None)
+            return
+        self._last_reply = None
+        self._owed = held.replies
+        self._late = received
+        self._send(self._server, held.command.raw)
+        if self._owed == 0:
+            self._finish_late()
+
+    _late: Callable[[Reply | None], None] | None = None
+
+    def close(self, how: Close = Close.FIN) -> None:
+        """End both sides; the client's by a reset if asked."""
+        self._close_client(how)
+        self._close_server()
+
+    def _client_readable(self) -> None:
+        data = self._receive(self._client)
+        if not data:
+            self._close_client(Close.FIN)
+            if self.held is None and self._late is None:
+                self._close_server()
+            self._director.client_gone(self)
+            return
+        if self._silent:
+            return
+        self._conversation.hear_client(data)
+        self._advance()
+
+    def _server_readable(self) -> None:
+        data = self._receive(self._server)
+        if not data:
+            self._server_gone()
+            return
+        self._conversation.hear_server(data)
+        try:
+            while (reply := self._conversation.next_reply()) is not None:
+                self._take_reply(reply)
+        except ProtocolError as error:
+            self._director.violated_protocol(self, error)
+            self.close(Close.RESET)
+
+    def _take_reply(self, reply: Reply) -> None:
+        if reply.is_push and self._owed == 0:
+            self._send(self._client, reply.raw)
+            return
+        self._answer.append(reply.raw)
+        if reply.is_push and not self._subscribes():
+            return
+        self._last_reply = reply
+        self._owed -= 1
+        if self._owed <= 0:
+            if self._late is not None:
+                self._finish_late()
+            elif self._current is not None:
+                self._answered()
+
+    def _subscribes(self) -> bool:
+        return self._current is not None and self._current.command.name.endswith(b"SUBSCRIBE")
+
+    def _finish_late(self) -> None:
+        received, self._late = self._late, None
+        self._answer.clear()
+        self._close_server()
+        if received is not None:
+            received(self._last_reply)
+
+    def _advance(self) -> None:
+        try:
+            while self._current is None and not self._silent and self._client is not None:
+                heard = self._conversation.next_heard()
+                if heard is None:
+                    return
+                self._current = heard
+                self._last_reply = None
+                if heard.kind is Kind.SETUP:
+                    self.carry_out(heard, self._director.setup(self, heard))
+                elif heard.kind is Kind.INSIDE:
+                    self.carry_out(heard, self._director.inside(self, heard))
+                else:
+                    self._director.parked(self, heard)
+        except ProtocolError as error:
+            self._director.violated_protocol(self, error)
+            self.close(Close.RESET)
+
+    def _delivered(self) -> None:
+        if self._owed == 0:
+            self._answered()
+
+    def _answered(self) -> None:
+        answer = b"".join(self._answer)
+        self._answer.clear()
+        if self._effects.reply_passes:
+            self._send_paced(self._client, answer, lambda: self._end_event(Executed.YES))
+        else:
+            self._end_event(Executed.YES)
+
+    def _end_event(self, executed: Executed) -> None:
+        heard, self._current = self._current, None
+        effects = self._effects
+        if effects.close is not Close.NO:
+            self.close(effects.close)
+        elif effects.waits:
+            self._silent = True
+        if heard is not None:
+            self._director.done(self, heard, executed, self._last_reply)
+        self._advance()
+
+    def _server_gone(self) -> None:
+        if self._late is not None:
+            self._last_reply = None
+            self._finish_late()
+            return
+        heard, self._current = self._current, None
+        self.held = None
+        self.close(Close.FIN)
+        if heard is not None and self._owed > 0:
+            self._director.done(self, heard, Executed.UNKNOWN, None)
+        self._director.client_gone(self)
+
+    def _send_paced(self, to: socket.socket | None, data: bytes, then: Callable[[], None]) -> None:
+        effects = self._effects
+        if not effects.chunk and not effects.delay_ms:
+            self._send(to, data)
+            then()
+            return
+        size = effects.chunk or len(data) or 1
+        pieces = [data[start : start + size] for start in range(0, len(data), size)]
+
+        def send_next() -> None:
+            if pieces:
+                self._send(to, pieces.pop(0))
+            if pieces:
+                self._loop.call_later(effects.delay_ms / 1000, send_next)
+            else:
+                then()
+
+        self._loop.call_later(effects.delay_ms / 1000, send_next)
+
+    def _send(self, to: socket.socket | None, data: bytes) -> None:
+        if to is None or not data:
+            return
+        try:
+            to.sendall(data)
+        except OSError:
+            # The peer is gone; its own readable event tells, and is where it is dealt with.
+            return
+
+    def _receive(self, side: socket.socket | None) -> bytes:
+        if side is None:
+            return b""
+        try:
+            return side.recv(_READ_BYTES)
+        except OSError:
+            return b""
+
+    def _close_client(self, how: Close) -> None:
+        client, self._client = self._client, None
+        if client is None:
+            return
+        self._loop.forget(client)
+        if how is Close.RESET:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        client.close()
+        self._on_closed(self)
+
+    def _close_server(self) -> None:
+        server, self._server = self._server, None
+        if server is None:
+            return
+        self._loop.forget(server)
+        server.close()

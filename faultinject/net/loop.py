@@ -1,0 +1,101 @@
+"""A single-threaded event loop over sockets, pipes and timers, driven step by step by whoever owns it.
+
+asyncio would do, but the engine wants to ask "run until every client is parked or done" between two
+decisions, thousands of times a second, without a task switch. Knows no protocol.
+"""
+
+from __future__ import annotations
+
+import heapq
+import selectors
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+Ready = Callable[[], None]
+
+
+class HasFileno(Protocol):
+    """Anything with a file descriptor."""
+
+    def fileno(self) -> int: ...
+
+
+class Timer:
+    """A call that is due at a time of the loop's clock; ``cancel`` forgets it."""
+
+    __slots__ = ("action", "due_s")
+
+    def __init__(self, due_s: float, action: Ready | None) -> None:
+        self.due_s = due_s
+        self.action = action
+
+    def cancel(self) -> None:
+        self.action = None
+
+    def __lt__(self, other: Timer) -> bool:
+        return self.due_s < other.due_s
+
+
+class Loop:
+    """Waits for readable and writable files and due timers, and calls back.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._selector = selectors.DefaultSelector()
+        self._timers: list[Timer] = []
+
+    def watch_readable(self, file: HasFileno, ready: Ready) -> None:
+        """Call ``ready`` whenever the file can be read."""
+        self._selector.register(file, selectors.EVENT_READ, ready)
+
+    def forget(self, file: HasFileno) -> None:
+        """Stop watching; a file that is not watched is fine."""
+        try:
+            self._selector.unregister(file)
+        except (KeyError, ValueError):
+            return
+
+    def call_later(self, delay_s: float, action: Ready) -> Timer:
+        """Call ``action`` once, ``delay_s`` seconds from now."""
+        timer = Timer(self.clock() + delay_s, action)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def run_until(self, satisfied: Callable[[], bool], within_s: float) -> bool:
+        """Run until a condition holds; return whether it does, after at most ``within_s`` seconds."""
+        if satisfied():
+            return True
+        deadline_s = self.clock() + within_s
+        while True:
+            now_s = self.clock()
+            if now_s >= deadline_s:
+                return False
+            self.step(deadline_s - now_s)
+            if satisfied():
+                return True
+
+    def step(self, at_most_s: float) -> None:
+        """Wait for the next thing to happen, at most so long, and handle what is ready."""
+        if self._timers:
+            at_most_s = min(at_most_s, max(0.0, self._timers[0].due_s - self.clock()))
+        for key, _ in self._selector.select(at_most_s):
+            ready: Ready = key.data
+            ready()
+        if self._timers:
+            self._run_due()
+
+    def _run_due(self) -> None:
+        now_s = self.clock()
+        while self._timers and self._timers[0].due_s <= now_s:
+            action = heapq.heappop(self._timers).action
+            if action is not None:
+                action()
+
+    def close(self) -> None:
+        """Release the selector; the files stay their owners'."""
+        self._selector.close()

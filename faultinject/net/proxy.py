@@ -1,0 +1,169 @@
+"""The proxy: one listener per client, each connection twinned with one to the server.
+
+Loopback only; the system chooses the ports. A listener without a director passes bytes through unread (for
+midpipe's own fault-free client). Refusing is real: the listener stops listening, so that the kernel answers
+a connection attempt with a reset, while a second socket keeps the port ours.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+from faultinject.net.link import Director, Link
+from faultinject.net.loop import Loop
+from faultinject.servers.control import Address
+from faultinject.wire.commands import CommandTable
+
+LOOPBACK = "127.0.0.1"
+_READ_BYTES = 65536
+_SEND_TIMEOUT_S = 10.0
+
+
+def connect_upstream(address: Address) -> socket.socket:
+    """Open a connection to the server. Raises OSError if it is gone."""
+    if address.path is not None:
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            server.connect(str(address.path))
+        except OSError:
+            server.close()
+            raise
+    else:
+        server = socket.create_connection((address.host, address.port), timeout=_SEND_TIMEOUT_S)
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server.settimeout(_SEND_TIMEOUT_S)
+    return server
+
+
+class Listener:
+    """Where one client connects. ``director`` is set for each case; None passes bytes through."""
+
+    def __init__(self, loop: Loop, upstream: Address, table: CommandTable) -> None:
+        self._loop = loop
+        self._upstream = upstream
+        self._table = table
+        self.director: Director | None = None
+        self.links: list[Link] = []
+        self._pipes: list[_Pipe] = []
+        self._keeper = _bound(0)
+        self.port: int = self._keeper.getsockname()[1]
+        self._socket: socket.socket | None = None
+        self.accept_again()
+
+    def refuse(self) -> None:
+        """Refuse connections from now on."""
+        listening, self._socket = self._socket, None
+        if listening is not None:
+            self._loop.forget(listening)
+            listening.close()
+
+    def accept_again(self) -> None:
+        """Accept connections again; fine if nothing was refused."""
+        if self._socket is not None:
+            return
+        self._socket = _bound(self.port)
+        self._socket.listen(64)
+        self._loop.watch_readable(self._socket, self._accept)
+
+    def close_links(self) -> None:
+        """End every connection of the case before."""
+        for link in tuple(self.links):
+            link.close()
+        self.links.clear()
+
+    def close(self) -> None:
+        """Give the port back and end every connection."""
+        self.refuse()
+        self.close_links()
+        for pipe in tuple(self._pipes):
+            pipe.close()
+        self._keeper.close()
+
+    def _accept(self) -> None:
+        if self._socket is None:
+            return
+        try:
+            client, _ = self._socket.accept()
+        except OSError:
+            return
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.settimeout(_SEND_TIMEOUT_S)
+        try:
+            server = connect_upstream(self._upstream)
+        except OSError:
+            client.close()
+            return
+        if self.director is None:
+            self._pipes.append(_Pipe(self._loop, client, server, self._pipes))
+        else:
+            link = Link(self._loop, client, server, self._table, self.director, self._gone)
+            self.links.append(link)
+
+    def _gone(self, link: Link) -> None:
+        # A link whose command is held outlives its client; the case closes it.
+        if link.held is None:
+            with suppress(ValueError):
+                self.links.remove(link)
+
+
+class Proxy:
+    """The listeners of one worker, by client name."""
+
+    def __init__(self, loop: Loop, upstream: Address, table: CommandTable) -> None:
+        self._loop = loop
+        self._upstream = upstream
+        self._table = table
+        self._listeners: dict[str, Listener] = {}
+
+    def listener(self, client: str) -> Listener:
+        """Return the client's listener, made at first use."""
+        if client not in self._listeners:
+            self._listeners[client] = Listener(self._loop, self._upstream, self._table)
+        return self._listeners[client]
+
+    def close(self) -> None:
+        """Close every listener and connection."""
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+
+
+class _Pipe:
+    """A connection whose bytes pass unread."""
+
+    def __init__(
+        self, loop: Loop, client: socket.socket, server: socket.socket, siblings: list[_Pipe]
+    ) -> None:
+        self._loop = loop
+        self._ends = (client, server)
+        self._siblings = siblings
+        loop.watch_readable(client, lambda: self._pass(client, server))
+        loop.watch_readable(server, lambda: self._pass(server, client))
+
+    def _pass(self, source: socket.socket, to: socket.socket) -> None:
+        try:
+            data = source.recv(_READ_BYTES)
+            if data:
+                to.sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+
+    def close(self) -> None:
+        for end in self._ends:
+            self._loop.forget(end)
+            end.close()
+        with suppress(ValueError):
+            self._siblings.remove(self)
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((LOOPBACK, port))
+    return bound
+
+

@@ -1,0 +1,113 @@
+"""One connection's conversation, sans I/O: bytes in, commands and whole replies out.
+
+It knows which commands set a connection up, which are queued inside MULTI … EXEC, and how many replies the
+server owes for each, so that whoever stands between client and server can treat "the k-th command" as a
+thing. It never writes, never waits, and knows no fault and no client's name.
+
+Replies are counted, not matched: Redis answers in order. Pushes (RESP3) are nobody's answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from faultinject.wire.commands import CommandTable
+from faultinject.wire.resp import Command, CommandReader, Reply, ReplyReader
+
+_SUBSCRIBING = frozenset(
+    (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")
+)
+
+
+class Kind(Enum):
+    """What a command is to the conversation."""
+
+    SETUP = "setup"
+    INSIDE = "inside"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A command heard from the client.
+
+    Args:
+        replies: replies the server owes for it; 0 with CLIENT REPLY OFF or SKIP.
+        inside: of a command queued in MULTI … EXEC its number from 1 (MULTI is 1); 0 otherwise.
+        block: of the EXEC or DISCARD that ends a block, the commands before it, MULTI first.
+    """
+
+    command: Command
+    kind: Kind
+    replies: int = 1
+    inside: int = 0
+    block: tuple[Command, ...] = ()
+
+
+class Conversation:
+    """The two byte streams of one connection."""
+
+    def __init__(self, table: CommandTable) -> None:
+        self._table = table
+        self._commands = CommandReader()
+        self._replies = ReplyReader()
+        self._block: list[Command] = []
+        self._reply_off = False
+        self._skip_next = False
+
+    def hear_client(self, data: bytes) -> None:
+        """Take bytes that the client sent."""
+        self._commands.feed(data)
+
+    def hear_server(self, data: bytes) -> None:
+        """Take bytes that the server sent."""
+        self._replies.feed(data)
+
+    def next_reply(self) -> Reply | None:
+        """Return the next whole reply or push, or None. Raises ProtocolError."""
+        return self._replies.next_reply()
+
+    def next_heard(self) -> Heard | None:
+        """Return the next whole command, or None if more bytes are needed. Raises ProtocolError."""
+        command = self._commands.next_command()
+        if command is None:
+            return None
+        name = command.name
+        replies = self._owed(command, name)
+        if self._block:
+            return self._inside(command, name, replies)
+        if name == b"MULTI":
+            self._block.append(command)
+            return Heard(command, Kind.INSIDE, replies, inside=1)
+        kind = Kind.SETUP if self._table.is_setup(command.args) else Kind.EVENT
+        return Heard(command, kind, replies)
+
+    def _inside(self, command: Command, name: bytes, replies: int) -> Heard:
+        if name in (b"EXEC", b"DISCARD", b"RESET"):
+            block, self._block = tuple(self._block), []
+            return Heard(command, Kind.EVENT, replies, block=block)
+        self._block.append(command)
+        return Heard(command, Kind.INSIDE, replies, inside=len(self._block))
+
+    def _owed(self, command: Command, name: bytes) -> int:
+        if name == b"CLIENT" and len(command.args) >= 3 and command.args[1].upper() == b"REPLY":
+            return self._reply_mode(command.args[2].upper())
+        if self._skip_next:
+            self._skip_next = False
+            return 0
+        if self._reply_off:
+            return 0
+        if name in _SUBSCRIBING:
+            return max(1, len(command.args) - 1)
+        return 1
+
+    def _reply_mode(self, mode: bytes) -> int:
+        if mode == b"ON":
+            self._reply_off = False
+            return 1
+        if mode == b"OFF":
+            self._reply_off = True
+        elif mode == b"SKIP":
+            self._skip_next = True
+        return 0

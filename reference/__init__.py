@@ -1,0 +1,1 @@
+"""The queue that passes. Does not know that it is tested."""

@@ -1,0 +1,1 @@
+"""The command line: parsing only, one command a file."""

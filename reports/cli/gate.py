@@ -1,0 +1,47 @@
+"""midpipe gate: the whole judgement of a subject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reports.cli.judging import judge
+from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from scenarios.engine.gate import Options
+
+
+@click.command()
+@subject_options
+@JOBS
+@OUT
+@click.option(
+    "--faults", "max_faults", default=1, show_default=True, type=click.IntRange(0, 3), help="Faults per case."
+)
+@click.option(
+    "--fail-on",
+    default="LOW",
+    show_default=True,
+    type=click.Choice(["CRITICAL", "HIGH", "MEDIUM", "LOW"]),
+    help="The least severity that fails the gate.",
+)
+@click.pass_context
+def gate(ctx: click.Context, jobs: int, out: Path, max_faults: int, fail_on: str, **values: Any) -> None:
+    """Judge a queue: selfcheck, the review's issues, and the sweep of the subject.
+
+    \b
+    Judge the reference:      midpipe gate
+    Judge your queue:         midpipe gate --subject src/queue.py:SimpleQueue
+    In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
+
+    Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
+    """
+    options = Options(
+        subject=subject_from(values),
+        server=server_from(values),
+        jobs=jobs,
+        max_faults=max_faults,
+        latency_bound_ms=values["latency_bound_s"] * 1000,
+    )
+    ctx.exit(judge(options, out, fail_on))

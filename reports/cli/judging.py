@@ -1,0 +1,59 @@
+"""Running the gate, or a part of it, for a command: progress, verdict, reports, exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from midpipe import __version__
+from reports.cli.progress import ProgressSink
+from reports.sinks.terminal import render_verdict
+from reports.sinks.writing import check_writable, write_reports
+from scenarios.engine.gate import Gate, Options
+from scenarios.verdict import Outcome, Severity, Verdict
+
+EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
+INTERRUPTED = 130
+
+
+def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
+    """Run, write the reports, show the verdict; return the exit code.
+
+    Args:
+        fail_on: findings less severe than this do not fail the run.
+    """
+    check_writable(out)
+    command = shlex.join(["midpipe", *sys.argv[1:]])
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    gate = Gate(options, lambda event: progress.listen(event))
+    code: int | None = None
+    with ProgressSink() as progress:
+        try:
+            gate.run()
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+    verdict = gate.verdict(__version__, command, started_at)
+    written = write_reports(verdict, out)
+    console = Console()
+    render_verdict(verdict, console)
+    if written:
+        console.print(f"Reports: {out}", highlight=False)
+    if code == INTERRUPTED:
+        console.print("Interrupted: the verdict is partial.", highlight=False)
+        return INTERRUPTED
+    return exit_code(verdict, fail_on)
+
+
+def exit_code(verdict: Verdict, fail_on: str) -> int:
+    """Return the exit code of a verdict, given the least severity that fails it."""
+    if verdict.outcome is Outcome.FAIL and verdict.findings and fail_on != "LOW":
+        order = list(Severity)
+        grave = [f for f in verdict.findings if order.index(f.severity) <= order.index(Severity(fail_on))]
+        others = [outcome for part, outcome in verdict.parts if part != "sweep"]
+        if not grave and Outcome.FAIL not in others:
+            return 3 if Outcome.UNKNOWN in others else 0
+    return EXIT_CODES[verdict.outcome]

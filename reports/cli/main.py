@@ -1,0 +1,80 @@
+"""The entry point: commands by name, loaded when called; errors as one clear sentence."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from faultinject.errors import MidpipeError
+from midpipe import __version__
+
+_COMMANDS = ("gate", "sweep", "selfcheck", "reproduce", "replay", "report")
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when it is asked for, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"reports.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from faultinject.decide.schedule import did_you_mean
+
+            error.message += did_you_mean(args[0], _COMMANDS)
+            raise
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="midpipe")
+def cli() -> None:
+    """midpipe breaks the wire at every point and shows which jobs it costs.
+
+    It runs the real code of a Redis-backed job queue against a real server, through a proxy that stops the
+    conversation at every position and does there everything a network can do. A finding comes with one short
+    string that replays it.
+
+    \b
+    Start here:    midpipe gate
+    Your queue:    midpipe gate --subject path/to/file.py:Class
+    The review:    midpipe reproduce CRITICAL-1
+    """
+
+
+def main() -> int:
+    """Run the command line and return the exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.Abort:
+        return 130
+    except KeyboardInterrupt:
+        click.echo("midpipe: interrupted", err=True)
+        return 130
+    except MidpipeError as error:
+        click.echo(f"midpipe: {error}", err=True)
+        if os.environ.get("MIDPIPE_TRACE"):
+            traceback.print_exc()
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

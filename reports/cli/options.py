@@ -1,0 +1,102 @@
+"""Options that several commands share, and how they become the engine's values."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from faultinject.servers.opening import ServerSpec, parse_server_spec
+from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+DEFAULT_OUT = ".midpipe"
+
+_SUBJECT = (
+    click.option(
+        "--subject",
+        default=REFERENCE,
+        show_default=True,
+        metavar="MODULE:CLASS",
+        help="The queue under test: module:Class, path/to/file.py:Class, or 'command: …' for a program "
+        "that speaks the subject protocol.",
+    ),
+    click.option(
+        "--path",
+        "paths",
+        multiple=True,
+        metavar="DIR",
+        type=click.Path(exists=True, file_okay=False),
+        help="A directory for the subject's imports; may be repeated.",
+    ),
+    click.option(
+        "--python",
+        default=sys.executable,
+        show_default="this one",
+        metavar="FILE",
+        help="The interpreter that hosts the subject.",
+    ),
+    click.option(
+        "--env",
+        "environment",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A variable for the subject's environment; may be repeated. AI_JOBS_NEW_SCHEMA is on unless set here.",
+    ),
+)
+_SERVER = (
+    click.option(
+        "--redis",
+        "server",
+        default="embedded",
+        show_default=True,
+        metavar="WHERE",
+        help="The server to break: embedded, embedded:/path/to/redis-server, or redis://… of an empty database.",
+    ),
+    click.option(
+        "--latency-bound",
+        "latency_bound_s",
+        default=5.0,
+        show_default=True,
+        metavar="SECONDS",
+        type=click.FloatRange(min=0.1),
+        help="How long any call may take, under any fault, if the subject declares no bound.",
+    ),
+)
+JOBS = click.option(
+    "--jobs",
+    default=min(2, os.cpu_count() or 1),
+    show_default="2, or the number of cores if that is less",
+    type=click.IntRange(1, 64),
+    help="Workers, each with a server of its own.",
+)
+OUT = click.option(
+    "--out",
+    default=DEFAULT_OUT,
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the verdict and the reports go.",
+)
+
+
+def subject_options(command: Command) -> Command:
+    """Add the options that name a subject and a server."""
+    for option in reversed((*_SUBJECT, *_SERVER)):
+        command = option(command)
+    return command
+
+
+def subject_from(values: dict[str, Any]) -> SubjectSpec:
+    """Return the subject from a command's values. Raises UsageError."""
+    return parse_subject(
+        values["subject"], tuple(values["paths"]), values["python"], tuple(values["environment"])
+    )
+
+
+def server_from(values: dict[str, Any]) -> ServerSpec:
+    """Return the server from a command's values. Raises UsageError."""
+    return parse_server_spec(values["server"])

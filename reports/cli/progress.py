@@ -1,0 +1,67 @@
+"""Progress on stderr: a live line on a terminal, plain lines elsewhere. Listens to the engine's events."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import TimeElapsedColumn
+
+from scenarios.engine.explore import CaseEnded
+from scenarios.engine.gate import Event, PartBegan, TaskEnded
+
+
+class ProgressSink:
+    """Shows what the engine is at. A context manager."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = self._console.is_terminal
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[cases]} cases · {task.fields[what]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._task: TaskID | None = None
+        self._part = ""
+        self._cases = 0
+        self._violated = 0
+
+    def __enter__(self) -> ProgressSink:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_part()
+        self._progress.stop()
+
+    def listen(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, PartBegan):
+            self._end_part()
+            self._part, self._cases, self._violated = event.part, 0, 0
+            self._task = self._progress.add_task(event.part, total=event.tasks, cases=0, what="")
+        elif isinstance(event, CaseEnded):
+            self._cases += 1
+            self._violated += bool(event.violations)
+            if self._task is not None and self._cases % 10 == 0:
+                self._progress.update(self._task, cases=self._cases)
+        elif isinstance(event, TaskEnded) and self._task is not None:
+            self._progress.update(self._task, advance=1, cases=self._cases, what=event.what[:28])
+
+    def _end_part(self) -> None:
+        if self._part and not self._live:
+            cases = f": {self._cases} cases, {self._violated} with a violation" if self._cases else ""
+            self._console.print(f"midpipe: {self._part} done{cases}", highlight=False)
+        self._part = ""

@@ -1,0 +1,54 @@
+"""midpipe replay: one case again, and whether it still fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+from reports.cli.options import server_from, subject_from, subject_options
+from reports.sinks.terminal import render_story
+from scenarios.engine.story import story_of
+from scenarios.engine.worker import Worker
+
+
+@click.command()
+@click.argument("schedule")
+@subject_options
+@click.option("--times", default=1, show_default=True, type=click.IntRange(1), help="Run it so many times.")
+@click.pass_context
+def replay(ctx: click.Context, schedule: str, times: int, **values: Any) -> None:
+    """Run the case that a replay string names, and tell it step by step.
+
+    \b
+    midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject src/queue.py:SimpleQueue
+
+    Ends in 'still fails' (exit code 1), 'now passes' (0), or 'can't be placed any more' (3).
+    """
+    worker = Worker(server_from(values))
+    try:
+        subject = subject_from(values)
+        runs = [
+            worker.replay(subject, schedule, values["latency_bound_s"] * 1000) for _ in range(times)
+        ]
+    finally:
+        worker.close()
+    console = Console()
+    last = runs[-1]
+    render_story(story_of(last.record, last.replay), console)
+    shapes = {run.record.shape() for run in runs}
+    if times > 1:
+        console.print(f"{times} runs, {len(shapes)} different histories", highlight=False)
+    for reason in last.unplaced:
+        console.print(reason, highlight=False, markup=False)
+    if last.unplaced:
+        console.print("can't be placed any more", style="bold yellow")
+        ctx.exit(3)
+    if len(shapes) > 1 or not last.record.is_valid:
+        console.print(f"unknown: {last.record.trouble or 'the runs differ'}", style="bold yellow", markup=False)
+        ctx.exit(3)
+    if last.record.violations:
+        console.print("still fails", style="bold red")
+        ctx.exit(1)
+    console.print("now passes", style="bold green")

@@ -1,0 +1,27 @@
+"""midpipe report: the documents again, from a stored verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from reports.cli.options import DEFAULT_OUT, OUT
+from reports.sinks.terminal import render_verdict
+from reports.sinks.writing import write_reports
+from reports.verdict_file import read_verdict
+
+
+@click.command()
+@click.argument(
+    "verdict_file", default=f"{DEFAULT_OUT}/verdict.json", type=click.Path(dir_okay=False, path_type=Path)
+)
+@OUT
+def report(verdict_file: Path, out: Path) -> None:
+    """Write the documents again from VERDICT_FILE (default .midpipe/verdict.json), without running anything."""
+    verdict = read_verdict(verdict_file)
+    write_reports(verdict, out)
+    console = Console()
+    render_verdict(verdict, console)
+    console.print(f"Reports: {out}", highlight=False)

@@ -1,0 +1,44 @@
+"""midpipe sweep: every position, every fault, one client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reports.cli.judging import judge
+from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from scenarios.engine.gate import Options
+from scenarios.engine.worker import program_named
+
+
+@click.command()
+@subject_options
+@JOBS
+@OUT
+@click.option(
+    "--program", "programs", multiple=True, metavar="NAME", help="Only this program; may be repeated."
+)
+@click.option(
+    "--faults", "max_faults", default=1, show_default=True, type=click.IntRange(0, 3), help="Faults per case."
+)
+@click.pass_context
+def sweep(
+    ctx: click.Context, jobs: int, out: Path, programs: tuple[str, ...], max_faults: int, **values: Any
+) -> None:
+    """Break every command of every program with every fault, one client at a time.
+
+    \b
+    midpipe sweep --program enqueue --faults 2
+    """
+    options = Options(
+        subject=subject_from(values),
+        server=server_from(values),
+        jobs=jobs,
+        max_faults=max_faults,
+        latency_bound_ms=values["latency_bound_s"] * 1000,
+        parts=("sweep",),
+        programs=tuple(program_named(name).name for name in programs),
+    )
+    ctx.exit(judge(options, out))

@@ -1,0 +1,1 @@
+"""Where a verdict is written to: each sink listens, none is known to the engine."""

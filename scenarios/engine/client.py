@@ -1,0 +1,124 @@
+"""One client of a case: which call it is in, which command of it waits, and how its events are numbered.
+
+It is the director of its own links: set-up and queued commands are answered at once, every other command is
+parked until the case lets it through. A client is parked when a command of it waits, done when it has no
+call left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from faultinject.faults.effects import Effects
+from faultinject.net.link import PASS, Link
+from faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
+from faultinject.wire.commands import CommandTable, key_pattern
+from faultinject.wire.conversation import Heard
+from faultinject.wire.resp import ProtocolError, Reply
+
+AskInside = Callable[[WireEvent], Effects]
+StepOver = Callable[[WireEvent, Executed, Reply | None], None]
+
+
+@dataclass(slots=True)
+class ClientWire:
+    """The wire's side of one client in one case.
+
+    Args:
+        ask_inside: decides about a command queued inside MULTI … EXEC, at once.
+        step_over: told when a command that was let through is over.
+    """
+
+    letter: str
+    table: CommandTable
+    ask_inside: AskInside
+    step_over: StepOver
+    operation: int = 0
+    attempt: int = 0
+    waiting: tuple[Link, Heard, WireEvent] | None = None
+    gone: int = 0
+    trouble: str = ""
+    _ordinal: int = 0
+    _setup_ordinal: int = 0
+    _command: int = 0
+    _block_ordinal: int = 0
+    _let_through: dict[int, WireEvent] = field(default_factory=dict)
+
+    def begins(self, operation: int, attempt: int) -> None:
+        """The client makes an attempt at an operation; its commands are counted from 1 again."""
+        self.operation, self.attempt, self._command = operation, attempt, 0
+
+    def let_through(self, effects: Effects) -> None:
+        """Carry out the waiting command."""
+        if self.waiting is None:
+            return
+        (link, heard, event), self.waiting = self.waiting, None
+        self._let_through[id(link)] = event
+        link.carry_out(heard, effects)
+
+    def setup(self, link: Link, heard: Heard) -> Effects:  # noqa: ARG002 - the director's protocol
+        self._setup_ordinal += 1
+        return PASS
+
+    def inside(self, link: Link, heard: Heard) -> Effects:
+        if heard.inside == 1:
+            self._ordinal += 1
+            self._block_ordinal = self._ordinal
+        event = self._event(heard, self._block_ordinal)
+        self._let_through[id(link)] = event
+        return self.ask_inside(event)
+
+    def parked(self, link: Link, heard: Heard) -> None:
+        if heard.block:
+            ordinal = self._block_ordinal
+        else:
+            self._ordinal += 1
+            ordinal = self._ordinal
+        self.waiting = (link, heard, self._event(heard, ordinal))
+
+    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:  # noqa: ARG002
+        event = self._let_through.pop(id(link), None)
+        if event is not None:
+            self.step_over(event, executed, reply)
+
+    def client_gone(self, link: Link) -> None:
+        self.gone += 1
+        if self.waiting is not None and self.waiting[0] is link:
+            self.trouble = f"{self.letter} left while its command {self.waiting[2].position} waited"
+            self.waiting = None
+            link.close()
+
+    def violated_protocol(self, link: Link, error: ProtocolError) -> None:  # noqa: ARG002
+        self.trouble = f"{self.letter} or the server broke the protocol: {error}"
+
+    def _event(self, heard: Heard, ordinal: int) -> WireEvent:
+        self._command += 1
+        args = heard.command.args
+        block = tuple(command.args for command in heard.block[1:])
+        keys = _keys(self.table, (args, *block))
+        return WireEvent(
+            position=Position(self.letter, ordinal, heard.inside),
+            index=WireIndex(
+                operation=self.operation,
+                attempt=self.attempt,
+                command=self._command,
+                name=heard.command.name.decode("ascii", "replace"),
+                key_pattern=key_pattern(keys[0]) if keys else "",
+            ),
+            args=args,
+            size=len(heard.command.raw),
+            is_write=any(self.table.is_write(words) for words in (args, *block)),
+            keys=keys,
+            block=block,
+        )
+
+
+def _keys(table: CommandTable, commands: tuple[tuple[bytes, ...], ...]) -> tuple[bytes, ...] | None:
+    found: list[bytes] = []
+    for words in commands:
+        keys = table.keys(words)
+        if keys is None:
+            return None
+        found += keys
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,125 @@
+"""Exploration: case after case of one program, as a scheduler plans them, each reported as it ends.
+
+Cases whose fault makes the client wait run with a short time-out, all others with a long one, so that a busy
+machine can't cause a time-out that nobody planned. A case that turns out invalid is run again, with more
+patience, before it is called invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from faultinject.decide.schedule import Schedule, replay_string
+from faultinject.decide.scheduler import Scheduler
+from faultinject.decide.sweep import Sweep, fault_label
+from faultinject.faults import CATALOGUE, placeable
+from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
+from scenarios.engine.judge import run_case
+from scenarios.engine.record import CaseRecord, Violation
+from scenarios.engine.rig import Rig
+from scenarios.programs.program import Program
+
+PATIENT_MS = 3_000
+IMPATIENT_MS = 100
+DEFAULT_LATENCY_BOUND_MS = 5_000.0
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEnded:
+    """What the engine reports of a case: enough to count, to find and to replay; the story is told later."""
+
+    program: str
+    replay: str
+    fault: str
+    faults: int
+    valid: bool
+    trouble: str
+    violations: tuple[Violation, ...]
+    observations: tuple[tuple[str, int], ...]
+    crashed: tuple[str, ...]
+    seconds: tuple[float, float, float, float]
+
+
+
+def is_slow(fault: FaultRef) -> bool:
+    """Whether the client can only run into its own time-out."""
+    return CATALOGUE[fault.name].effects(2, fault.parameter).waits
+
+
+def quick_faults(event: WireEvent) -> tuple[FaultRef, ...]:
+    """Return the faults at an event that need no time-out."""
+    return tuple(fault for fault in placeable(event) if not is_slow(fault))
+
+
+def slow_faults(event: WireEvent) -> tuple[FaultRef, ...]:
+    """Return the faults at an event that need a time-out."""
+    return tuple(fault for fault in placeable(event) if is_slow(fault))
+
+
+def run_schedule(
+    rig: Rig,
+    program: Program,
+    schedule: Schedule,
+    scheduler: Callable[[], Scheduler],
+    latency_bound_ms: float,
+) -> CaseRecord:
+    """Run the case of a schedule, again if it was invalid, and return the last record.
+
+    Args:
+        scheduler: who decides; asked for before each try.
+    """
+    time_out_ms = time_out_for(schedule)
+    for _ in range(_TRIES):
+        record = run_case(
+            rig,
+            program,
+            scheduler(),
+            time_out_ms=time_out_ms,
+            latency_bound_ms=latency_bound_ms,
+            faults_planned=len(schedule.faults),
+        )
+        if record.is_valid:
+            break
+        time_out_ms *= 3
+    return record
+
+
+def time_out_for(schedule: Schedule) -> int:
+    """Return the clients' socket time-out for a schedule, in ms."""
+    waits = any(step.fault is not None and is_slow(step.fault) for step in schedule.steps)
+    return IMPATIENT_MS if waits else PATIENT_MS
+
+
+def explore(
+    rig: Rig,
+    program: Program,
+    sweep: Sweep,
+    *,
+    latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
+) -> Iterator[CaseEnded]:
+    """Run the sweep's cases one by one; stop iterating to stop exploring."""
+    while sweep.begin():
+        schedule = sweep.current
+        record = run_schedule(rig, program, schedule, lambda: sweep, latency_bound_ms)
+        fallen = tuple(violation.invariant for violation in record.violations)
+        sweep.end(RunEnd(record.steps, record.is_valid, record.trouble, fallen))
+        timing = record.timing
+        yield CaseEnded(
+            program=program.name,
+            replay=replay_string(program.name, schedule),
+            fault=fault_label(schedule),
+            faults=len(schedule.faults),
+            valid=record.is_valid,
+            trouble=record.trouble,
+            violations=record.violations if record.is_valid else (),
+            observations=record.observations,
+            crashed=record.crashed,
+            seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
+        )
+
+
+def runnable(programs: tuple[Program, ...], methods: frozenset[str]) -> tuple[Program, ...]:
+    """Return the programs whose every method the subject has."""
+    return tuple(program for program in programs if program.methods <= methods)

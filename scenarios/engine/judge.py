@@ -1,0 +1,163 @@
+"""From a case to its record: recovery without faults, reading back, draining, and the invariants.
+
+An invariant that crashes makes the case unknown; it never passes by crashing.
+"""
+
+from __future__ import annotations
+
+from faultinject.decide.scheduler import Scheduler
+from scenarios.engine.case import Case
+from scenarios.engine.record import Arrived, CaseRecord, Stepped, Timing, Violation
+from scenarios.engine.rig import Rig
+from scenarios.history import Json, Phase
+from scenarios.invariants import INVARIANTS
+from scenarios.invariants.evidence import Evidence, Moment
+from scenarios.programs.program import Call, Program
+from scenarios.programs.single import SECRETS
+from scenarios.state import tables_of
+
+MAX_DELIVERIES = 20
+
+
+def run_case(
+    rig: Rig,
+    program: Program,
+    scheduler: Scheduler,
+    *,
+    time_out_ms: int,
+    latency_bound_ms: float,
+    faults_planned: int = 0,
+) -> CaseRecord:
+    """Run one case on the rig and return its record.
+
+    Args:
+        time_out_ms: the clients' socket time-out.
+        latency_bound_ms: bound for a subject that declares none.
+        faults_planned: how many faults must fire for the case to be valid.
+    """
+    clock = rig.loop.clock
+    begun_s = clock()
+    rig.reset()
+    reset_s = clock()
+    case = Case(rig, program, time_out_ms, latency_bound_ms)
+    printed = rig.host("A").printed_size()
+    case.prepare()
+    connected_s = clock()
+    case.run(scheduler)
+    operated_s = clock()
+    read_back, delivered = _recover(rig, program, case)
+    if rig.host("A").printed_size() > printed:
+        case.logs.append(rig.host("A").printed())
+    fired = sum(1 for entry in case.entries if isinstance(entry, Stepped) and entry.step.fault)
+    if not case.trouble and fired != faults_planned:
+        case.trouble = f"{fired} of {faults_planned} planned faults fired"
+    violations, observations, crashed = _judge(rig, case, program, read_back, delivered)
+    return CaseRecord(
+        program=program.name,
+        traits=rig.traits,
+        entries=tuple(case.entries),
+        states=tuple(case.states),
+        history=tuple(case.history),
+        delivered=delivered,
+        read_back=tuple(read_back.items()),
+        logs=tuple(case.logs),
+        trouble=case.trouble,
+        violations=violations,
+        observations=observations,
+        crashed=crashed,
+        timing=Timing(
+            reset_s - begun_s, connected_s - reset_s, operated_s - connected_s, clock() - operated_s
+        ),
+    )
+
+
+def _recover(
+    rig: Rig, program: Program, case: Case
+) -> tuple[dict[tuple[str, str], Json], tuple[str, ...] | None]:
+    """Read every job back, make the program's reads, and drain the queue, all without faults."""
+    case.states.append(rig.snapshot())
+    read_back: dict[tuple[str, str], Json] = {}
+    if "get_job" in rig.traits.methods:
+        for job_id, workspace_id in _jobs_of(case, program):
+            call = Call("get_job", {"job_id": job_id, "workspace_id": workspace_id})
+            answered = case.recover(call, Phase.RECOVERY)
+            read_back[job_id, workspace_id] = answered.value if answered.error is None else None
+    for call in program.reads:
+        case.recover(call, Phase.RECOVERY)
+    return read_back, _drain(rig, case)
+
+
+def _jobs_of(case: Case, program: Program) -> tuple[tuple[str, str], ...]:
+    named = {
+        (operation.job_id, operation.workspace_id): None
+        for operation in case.history
+        if operation.method in ("enqueue", "update_status")
+    }
+    if program.malformed:
+        return ()
+    return tuple(named)
+
+
+def _drain(rig: Rig, case: Case) -> tuple[str, ...] | None:
+    """Receive what a worker would receive, until there is nothing left."""
+    method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
+    if method is None:
+        return tables_of(case.states[-1]).pending if rig.traits.white_box else None
+    delivered: list[str] = []
+    for number in range(1, MAX_DELIVERIES + 1):
+        arguments: dict[str, Json] = {"worker_id": f"drain-{number}"} if method == "claim" else {}
+        answered = rig.recovery_call(method, arguments)
+        job = answered.value
+        if isinstance(job, dict):
+            job = job.get("job_id")
+        if not isinstance(job, str):
+            break
+        delivered.append(job)
+    return tuple(delivered)
+
+
+def _judge(
+    rig: Rig,
+    case: Case,
+    program: Program,
+    read_back: dict[tuple[str, str], Json],
+    delivered: tuple[str, ...] | None,
+) -> tuple[tuple[Violation, ...], tuple[tuple[str, int], ...], tuple[str, ...]]:
+    evidence = Evidence(
+        traits=rig.traits,
+        history=tuple(case.history),
+        moments=_moments(case),
+        delivered=delivered,
+        read_back=read_back,
+        logs=tuple(case.logs),
+        secrets=SECRETS,
+        latency_bound_ms=case.latency_bound_ms,
+        malformed=program.malformed,
+    )
+    violations, observations, crashed = [], [], []
+    for invariant in INVARIANTS.values():
+        if invariant.why_not(rig.traits) or (program.malformed and not invariant.on_malformed):
+            continue
+        try:
+            judgement = invariant.check(evidence)
+        except Exception as error:  # a checker that crashes is unknown, whatever it raised
+            crashed.append(f"{invariant.id} crashed: {type(error).__name__}: {error}")
+            continue
+        observations.append((invariant.id, judgement.observations))
+        if judgement.breaches:
+            violations.append(Violation(invariant.id, judgement.breaches))
+    return tuple(violations), tuple(observations), tuple(crashed)
+
+
+def _moments(case: Case) -> tuple[Moment, ...]:
+    """Return the tables at the start, after each command that changed something, and once all is quiet."""
+    places = {0: "the start", len(case.states) - 1: "the end"}
+    for entry in case.entries:
+        if isinstance(entry, Stepped | Arrived) and entry.after != entry.before:
+            position = entry.step.event.position
+            word = "late " if isinstance(entry, Arrived) else ""
+            places[entry.after] = f"{word}{position} ({entry.step.event.name})"
+    return tuple(
+        Moment(places.get(number, f"state {number}"), tables_of(state))
+        for number, state in enumerate(case.states)
+    )

@@ -1,0 +1,129 @@
+"""Workers in processes of their own, one task each at a time, messages as they come.
+
+A worker whose parent is gone ends; whatever it started ends with it, because its run directory's leash sees
+the end of its input. Ctrl-C is the parent's to handle: workers ignore it and are told to stop.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from faultinject.errors import MidpipeError, ServerError, SubjectError, UsageError
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.tasks import Failed, Message, Result, Task
+from scenarios.engine.worker import Worker
+
+_STOP = None
+_ERRORS = {kind.__name__: kind for kind in (ServerError, SubjectError, UsageError)}
+
+
+class Pool:
+    """Some workers.
+
+    Args:
+        server: which server each of them breaks; each has its own.
+        jobs: how many; 1 works in this process.
+    """
+
+    def __init__(self, server: ServerSpec, jobs: int) -> None:
+        self._workers: list[tuple[BaseProcess, Connection]] = []
+        self._local: Worker | None = None
+        if jobs <= 1:
+            self._local = Worker(server)
+            return
+        context = multiprocessing.get_context("spawn")
+        for _ in range(jobs):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(server, theirs, os.getpid()), daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._workers.append((process, ours))
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Message]]:
+        """Do the tasks; yields (task number, message) as they come. Raises MidpipeError on the first failure."""
+        if self._local is not None:
+            for number, task in enumerate(tasks):
+                for message in self._local.do(task):
+                    yield number, message
+            return
+        waiting = deque(enumerate(tasks))
+        busy: dict[Connection, int] = {}
+        for _, connection in self._workers:
+            _give(connection, waiting, busy)
+        while busy:
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                number = busy[ready]
+                message = _receive(ready)
+                if isinstance(message, Failed):
+                    raise _ERRORS.get(message.kind, MidpipeError)(message.message)
+                yield number, message
+                if isinstance(message, Result):
+                    del busy[ready]
+                    _give(ready, waiting, busy)
+
+    def close(self) -> None:
+        """Stop every worker, whatever it is doing."""
+        if self._local is not None:
+            self._local.close()
+            self._local = None
+        for process, connection in self._workers:
+            with suppress(OSError):
+                connection.send(_STOP)
+            connection.close()
+            process.join(0.2)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+        self._workers.clear()
+
+
+def _give(
+    connection: Connection, waiting: deque[tuple[int, Task]], busy: dict[Connection, int]
+) -> None:
+    if waiting:
+        number, task = waiting.popleft()
+        busy[connection] = number
+        connection.send(task)
+
+
+def _receive(connection: Connection) -> Message:
+    try:
+        message: Message = connection.recv()
+    except (EOFError, OSError) as error:
+        raise MidpipeError("A worker process died. Was it killed, or did the machine run out of memory?") from error
+    return message
+
+
+def _serve(server: ServerSpec, connection: Connection, parent: int) -> None:
+    """Serve one worker's tasks until told to stop or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker: Worker | None = None
+    try:
+        worker = Worker(server)
+        while (task := connection.recv()) is not _STOP:
+            try:
+                for message in worker.do(task):
+                    connection.send(message)
+                    if os.getppid() != parent:
+                        return
+            except MidpipeError as error:
+                connection.send(Failed(type(error).__name__, str(error)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+    except MidpipeError as error:
+        with suppress(EOFError, OSError):
+            connection.recv()
+            connection.send(Failed(type(error).__name__, str(error)))
+    finally:
+        if worker is not None:
+            worker.close()

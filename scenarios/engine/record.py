@@ -1,0 +1,121 @@
+"""What is written down of one case while it runs, in one order: plain values.
+
+The record holds everything that the invariants, the story and a comparison of two runs need. Two runs of
+one schedule are the same if their ``shape`` is the same: every command, decision and answer, without times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faultinject.vocabulary import Step
+from scenarios.history import History, Json, Operation
+from scenarios.invariants.evidence import Breach, Traits
+from scenarios.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A client made a call."""
+
+    client: str
+    method: str
+    arguments: tuple[tuple[str, Json], ...]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A command was carried out; ``before`` and ``after`` index the record's states."""
+
+    step: Step
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A held command reached the server after its client had moved on."""
+
+    step: Step
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A call returned or raised."""
+
+    operation: Operation
+
+
+Entry = Called | Stepped | Arrived | Completed
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that fell in this case, and what was seen."""
+
+    invariant: str
+    breaches: tuple[Breach, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where a case's time went, in seconds."""
+
+    reset_s: float
+    connect_s: float
+    operate_s: float
+    judge_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRecord:
+    """One case as it happened.
+
+    Args:
+        entries: calls, commands and answers in order.
+        states: the server's states, the first before the first call.
+        delivered: as in Evidence.
+        trouble: why the case is invalid; empty if it may be believed.
+        observations: how many things each invariant looked at.
+    """
+
+    program: str
+    traits: Traits
+    entries: tuple[Entry, ...]
+    states: tuple[State, ...]
+    history: History
+    delivered: tuple[str, ...] | None
+    read_back: tuple[tuple[tuple[str, str], Json], ...]
+    logs: tuple[str, ...]
+    trouble: str
+    violations: tuple[Violation, ...]
+    observations: tuple[tuple[str, int], ...]
+    crashed: tuple[str, ...]
+    timing: Timing
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.trouble
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(entry.step for entry in self.entries if isinstance(entry, Stepped))
+
+    def shape(self) -> tuple[str, ...]:
+        """Return what must be the same in every replay, one short text per entry."""
+        return (*(_shape(entry) for entry in self.entries), *(v.invariant for v in self.violations))
+
+
+def _shape(entry: Entry) -> str:
+    if isinstance(entry, Called):
+        return f"{entry.client} calls {entry.method} attempt {entry.attempt}"
+    if isinstance(entry, Completed):
+        operation = entry.operation
+        error = operation.error.type if operation.error else ""
+        return f"{operation.client} {operation.method} {operation.completion} {error}"
+    word = "arrives" if isinstance(entry, Arrived) else "step"
+    step = entry.step
+    return f"{word} {step.event.position} {step.event.index} {step.fault} {step.executed}"

@@ -1,0 +1,172 @@
+"""The rig: one server, one proxy and the hosts of one subject, ready to run case after case.
+
+Between cases the server is reset, not restarted. midpipe's own client R reads and drains through a listener
+that passes bytes unread. The rig knows no program and no schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from faultinject.errors import SubjectError
+from faultinject.net.loop import Loop
+from faultinject.net.proxy import LOOPBACK, Listener, Proxy
+from faultinject.servers.control import Control
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import Server
+from faultinject.wire.commands import CommandTable, parse_command_table
+from scenarios.history import Json, RaisedError
+from scenarios.invariants.evidence import Traits
+from scenarios.programs.single import enqueue
+from scenarios.state import SNAPSHOT_SCRIPT, State, state_of, tables_of
+from scenarios.subjects.hosting import Answer, HostProcess, Ready
+from scenarios.subjects.spec import SubjectSpec
+
+RECOVERY = "R"
+RECOVERY_TIME_OUT_MS = 5_000
+_ANSWER_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a fault-free call came to: a value or an error, and what was logged."""
+
+    value: Json
+    error: RaisedError | None
+    ms: float
+    logs: tuple[str, ...]
+
+
+class Rig:
+    """One worker's bench. Close it with ``close``; the server is its owner's."""
+
+    def __init__(self, server: Server, subject: SubjectSpec, run: RunDirectory) -> None:
+        self.server = server
+        self.subject = subject
+        self.loop = Loop()
+        self._run = run
+        self.control = Control(
+            server.address, server.password, server.username, server.database
+        )
+        self.table = CommandTable(parse_command_table(self.control.call("COMMAND")))
+        self.proxy = Proxy(self.loop, server.address, self.table)
+        self._hosts: dict[str, HostProcess] = {}
+        self._recovery_host: HostProcess | None = None
+        self.ready: Ready = self.host("A").wait_until_ready()
+        self.latency_bound_ms: float | None = self.ready.latency_bound_ms
+        self.traits = self._probe()
+
+    def host(self, client: str) -> HostProcess:
+        """Return the client's host process, started if need be."""
+        host = self._hosts.get(client)
+        if host is None or not host.is_alive:
+            if host is not None:
+                host.kill()
+            host = HostProcess(self.subject, self.loop, self._run)
+            self._hosts[client] = host
+            host.wait_until_ready()
+        return host
+
+    def listener(self, client: str) -> Listener:
+        return self.proxy.listener(client)
+
+    def url(self, client: str, time_out_ms: int) -> str:
+        """Return the Redis URL of the client's listener, with the client's time-outs in its query."""
+        seconds = f"{time_out_ms / 1000:g}"
+        server = self.server
+        user = ""
+        if server.password:
+            user = f"{quote(server.username or '', safe='')}:{quote(server.password, safe='')}@"
+        port = self.listener(client).port
+        query = f"socket_timeout={seconds}&socket_connect_timeout={seconds}"
+        return f"redis://{user}{LOOPBACK}:{port}/{server.database}?{query}"
+
+    def reset(self) -> None:
+        """Empty the server. Raises ServerError if it is gone."""
+        self.server.reset(self.control)
+
+    def snapshot(self) -> State:
+        """Return every key of the server at one moment."""
+        return state_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0))
+
+    def lay(self, seed: tuple[tuple[str, ...], ...]) -> None:
+        """Run the commands that lay a start state."""
+        if seed:
+            self.control.pipeline(seed)
+
+    def recovery_call(self, method: str, arguments: Mapping[str, Json]) -> Answered:
+        """Call the subject without faults, on a client of midpipe's own, and wait for the answer."""
+        host = self.host("A")
+        if host is not self._recovery_host:
+            self._recovery_host = host
+            self.open(host, RECOVERY, RECOVERY_TIME_OUT_MS)
+        answers: list[Answer] = []
+        host.call(RECOVERY, method, arguments, answers.append)
+        if not self.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
+            host.kill()
+            return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
+        return answered_from(answers[0])
+
+    def open(self, host: HostProcess, client: str, time_out_ms: int) -> float | None:
+        """Make a fresh instance for a client and return the bound it declares, in ms.
+
+        Raises:
+            SubjectError: its constructor raised or hung.
+        """
+        answers: list[Answer] = []
+        host.open(client, self.url(client, time_out_ms), answers.append)
+        if not self.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
+            host.kill()
+            raise SubjectError(
+                f"The constructor of {self.subject.text} did not return within {_ANSWER_WITHIN_S:.0f} s. "
+                "midpipe calls it with a Redis URL; does it wait for something else?"
+            )
+        error = answers[0].get("error")
+        if error:
+            raise SubjectError(
+                f"The constructor of {self.subject.text} raised {error.get('type')}: "
+                f"{error.get('message')}. midpipe calls it with one argument, a Redis URL."
+            )
+        bound = answers[0].get("latency_bound_s")
+        return bound * 1000 if isinstance(bound, int | float) else None
+
+    def close(self) -> None:
+        """End the hosts and connections."""
+        for host in self._hosts.values():
+            host.kill()
+        self.proxy.close()
+        self.control.close()
+        self.loop.close()
+
+    def _probe(self) -> Traits:
+        """Enqueue one job without faults and see which keys it writes."""
+        self.reset()
+        call = enqueue("midpipe-probe")
+        arguments: dict[str, Json] = dict(call.arguments)  # type: ignore[arg-type] # holds no Answer
+        answer = self.recovery_call("enqueue", arguments)
+        if answer.error is not None:
+            raise SubjectError(
+                f"{self.subject.text} can't enqueue a job without any fault: {answer.error.type}: "
+                f"{answer.error.message}. Its calls must have the signature that the README shows."
+            )
+        tables = tables_of(self.snapshot())
+        queued = "midpipe-probe" in tables.pending
+        return Traits(
+            methods=self.ready.methods,
+            white_box=queued and tables.has_data("midpipe-probe"),
+            new_schema=any(job_id == "midpipe-probe" for _, job_id in tables.new),
+        )
+
+
+def answered_from(message: Answer) -> Answered:
+    """Return a host's answer as a value."""
+    error = message.get("error")
+    raised = None
+    if isinstance(error, Mapping):
+        raised = RaisedError(str(error.get("type")), str(error.get("message")))
+    logs = tuple(" ".join(str(word) for word in line) for line in message.get("logs") or ())
+    return Answered(message.get("ok"), raised, float(message.get("ms") or 0.0), logs)
+
+

@@ -1,0 +1,106 @@
+"""A case's record told as a story: calls, commands, the cut, what each key held, what the caller saw. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from faultinject.vocabulary import Executed, Step
+from scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry, Stepped
+from scenarios.history import Json, Operation, Phase
+from scenarios.invariants import INVARIANTS
+from scenarios.state import changes_between
+from scenarios.verdict import Story, StoryStep
+
+_QUIET_ARGUMENTS = ("action_provider", "action_name", "actor_id", "params", "result")
+_WORD_LENGTH = 48
+
+
+def story_of(record: CaseRecord, replay: str) -> Story:
+    """Return the story of a record, with a sentence for each thing that did not hold."""
+    steps = [step for entry in record.entries for step in _told(record, entry)]
+    verdict = tuple(
+        f"{violation.invariant}: {breach.seen}"
+        for violation in record.violations
+        for breach in violation.breaches
+    )
+    return Story(replay, tuple(steps), verdict or ("Every invariant holds.",))
+
+
+def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
+    if isinstance(entry, Called):
+        again = f"  (attempt {entry.attempt})" if entry.attempt > 1 else ""
+        text = f"{entry.method}({_shown_arguments(dict(entry.arguments))}){again}"
+        return (StoryStep("call", entry.client, text),)
+    if isinstance(entry, Completed):
+        return _told_completion(entry.operation)
+    changes = changes_between(record.states[entry.before], record.states[entry.after])
+    step = entry.step
+    late = "delivered late: " if isinstance(entry, Arrived) else ""
+    return (
+        StoryStep(
+            kind="command",
+            client=step.event.position.client,
+            text=late + shown_command(step),
+            position=str(step.event.position),
+            fault="" if isinstance(entry, Arrived) else str(step.fault or ""),
+            executed=str(step.executed),
+            reply=step.reply if step.executed is Executed.YES else "",
+            changes=changes,
+        ),
+    )
+
+
+def _told_completion(operation: Operation) -> tuple[StoryStep, ...]:
+    if operation.phase is Phase.PREPARE:
+        call = f"{operation.method}({_shown_arguments(dict(operation.arguments))})"
+        return (StoryStep("call", "R", f"before the case: {call}"),)
+    if operation.phase is Phase.RECOVERY:
+        call = f"{operation.method}({_shown_arguments(dict(operation.arguments))})"
+        return (StoryStep("recovery", "R", f"{call} → {_shown_value(operation)}"),)
+    if operation.error is not None:
+        error = operation.error
+        text = f"{operation.method} raised {error.type}: {error.message[:80]}"
+        return (StoryStep("raise", operation.client, text),)
+    return (StoryStep("answer", operation.client, f"{operation.method} → {_shown_value(operation)}"),)
+
+
+def _shown_value(operation: Operation) -> str:
+    if operation.error is not None:
+        return f"{operation.error.type}: {operation.error.message[:60]}"
+    value = operation.value
+    if isinstance(value, Mapping) and "status" in value:
+        known = ", ".join(f"{name}={value[name]!r}" for name in ("job_id", "status") if name in value)
+        lacks = [name for name in ("params", "workspace_id") if name not in value]
+        return f"a job: {known}" + (f", without {' and '.join(lacks)}" if lacks else "")
+    return repr(value)[:120]
+
+
+def shown_command(step: Step) -> str:
+    """Return a command as a person would type it, long words cut and scripts named."""
+    words = [_word(word) for word in step.event.args]
+    if step.event.name in ("EVAL", "EVALSHA") and len(words) > 1:
+        words[1] = "<script>"
+    shown = " ".join(words[:8]) + (" …" if len(words) > 8 else "")
+    if step.event.block:
+        inner = "; ".join(" ".join(_word(word) for word in words[:3]) for words in step.event.block)
+        return f"MULTI; {inner}; {shown}"
+    return shown
+
+
+def _word(word: bytes) -> str:
+    text = word.decode("utf-8", "backslashreplace").replace("\n", " ")
+    return text if len(text) <= _WORD_LENGTH else text[: _WORD_LENGTH - 1] + "…"
+
+
+def _shown_arguments(arguments: Mapping[str, Json]) -> str:
+    return ", ".join(
+        f"{name}={json.dumps(value, default=str)}"
+        for name, value in arguments.items()
+        if name not in _QUIET_ARGUMENTS and value is not None
+    )
+
+
+def claim_of(invariant: str) -> str:
+    """Return the sentence of what must hold."""
+    return INVARIANTS[invariant].claim

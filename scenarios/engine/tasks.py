@@ -1,0 +1,111 @@
+"""What a worker can be asked to do, and what it answers, as plain values that travel between processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scenarios.engine.explore import CaseEnded
+from scenarios.invariants.evidence import Traits
+from scenarios.subjects.spec import SubjectSpec
+from scenarios.verdict import LedgerRow, Story
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTask:
+    """Sweep one program of a subject, or one shard of it."""
+
+    subject: SubjectSpec
+    program: str
+    shard: tuple[int, int]
+    max_faults: int
+    latency_bound_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class HuntTask:
+    """Sweep a queue, program by program, until each of the invariants has fallen.
+
+    Args:
+        invariants: what is hunted for; empty sweeps everything.
+        programs: by name; empty takes all that the subject can run.
+        faults: by name, ``none`` for no fault; empty takes all.
+    """
+
+    subject: SubjectSpec
+    invariants: tuple[str, ...]
+    latency_bound_ms: float
+    programs: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TellTask:
+    """Run one case again and tell its story."""
+
+    subject: SubjectSpec
+    replay: str
+    latency_bound_ms: float
+
+
+Task = SweepTask | HuntTask | TellTask
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """A flaw was caught by an invariant, first in this case."""
+
+    invariant: str
+    replay: str
+    case_number: int
+    seconds: float
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDone:
+    """A sweep came to its end; its share of the ledger. ``missing``: calls the subject lacks for the program."""
+
+    ledger: tuple[LedgerRow, ...]
+    traits: Traits
+    server: str
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HuntDone:
+    """A hunt came to its end."""
+
+    caught: tuple[Caught, ...]
+    cases: int
+    invalid: int
+    runnable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A case was run again.
+
+    Args:
+        fallen: the invariants that fell.
+        unplaced: why the schedule could not be placed; empty if it was.
+        trouble: why the case is invalid.
+        shape: what must be the same in every replay.
+    """
+
+    story: Story
+    fallen: tuple[str, ...]
+    unplaced: tuple[str, ...]
+    trouble: str
+    shape: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A task could not be done: whose fault, and a sentence."""
+
+    kind: str
+    message: str
+
+
+Result = SweepDone | HuntDone | Told | Failed
+Message = CaseEnded | Result

@@ -1,0 +1,184 @@
+"""A worker: one server, one rig at a time, tasks in and messages out. Runs in this process or in one of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from faultinject.decide.ledger import LedgerCount
+from faultinject.decide.replay import Replay
+from faultinject.decide.schedule import did_you_mean, parse_replay_string, replay_string
+from faultinject.decide.sweep import Placeable, Sweep
+from faultinject.errors import SubjectError, UsageError
+from faultinject.faults import CATALOGUE
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import Server, ServerSpec, open_server
+from scenarios.engine.explore import (
+    CaseEnded,
+    explore,
+    quick_faults,
+    run_schedule,
+    runnable,
+    slow_faults,
+)
+from scenarios.engine.record import CaseRecord
+from scenarios.engine.rig import Rig
+from scenarios.engine.story import story_of
+from scenarios.engine.tasks import Caught, HuntDone, HuntTask, Message, SweepDone, SweepTask, Task
+from scenarios.engine.tasks import Told, TellTask
+from scenarios.programs.program import Program
+from scenarios.programs.single import SINGLE
+from scenarios.subjects.spec import SubjectSpec
+from scenarios.verdict import LedgerRow
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A replay with its whole record."""
+
+    record: CaseRecord
+    unplaced: tuple[str, ...]
+    replay: str
+
+
+class Worker:
+    """Does tasks one after the other.
+
+    Args:
+        server: which server to break.
+    """
+
+    def __init__(self, server: ServerSpec) -> None:
+        self._run = RunDirectory()
+        try:
+            self.server: Server = open_server(server, self._run)
+        except BaseException:
+            self._run.close()
+            raise
+        self._rig: Rig | None = None
+
+    def do(self, task: Task) -> Iterator[Message]:
+        """Do a task; yields a message per case, the result last. Raises MidpipeError."""
+        if isinstance(task, SweepTask):
+            yield from self._sweep(task)
+        elif isinstance(task, HuntTask):
+            yield from self._hunt(task)
+        else:
+            yield self._tell(task)
+
+    def rig(self, subject: SubjectSpec) -> Rig:
+        """Return the rig of a subject; the last subject's is closed."""
+        if self._rig is None or self._rig.subject != subject:
+            if self._rig is not None:
+                self._rig.close()
+                self._rig = None
+            self._rig = Rig(self.server, subject, self._run)
+        return self._rig
+
+    def replay(self, subject: SubjectSpec, text: str, latency_bound_ms: float) -> Replayed:
+        """Run the case that a replay string names.
+
+        Raises:
+            UsageError: the string is malformed, or names what does not exist.
+        """
+        name, schedule = parse_replay_string(text, CATALOGUE)
+        program = program_named(name)
+        rig = self.rig(subject)
+        missing = program.methods - rig.traits.methods
+        if missing:
+            raise SubjectError(
+                f"{subject.text} has no {', '.join(sorted(missing))}, which the program {name} calls."
+            )
+        replays: list[Replay] = []
+
+        def fresh() -> Replay:
+            replays.append(Replay(schedule))
+            return replays[-1]
+
+        record = run_schedule(rig, program, schedule, fresh, latency_bound_ms)
+        return Replayed(record, replays[-1].unplaced, replay_string(name, schedule))
+
+    def close(self) -> None:
+        """End the rig, the server and everything that belongs to them."""
+        if self._rig is not None:
+            self._rig.close()
+        self.server.stop()
+        self._run.close()
+
+    def _sweep(self, task: SweepTask) -> Iterator[Message]:
+        rig = self.rig(task.subject)
+        program = program_named(task.program)
+        missing = tuple(sorted(program.methods - rig.traits.methods))
+        sweep = Sweep(task.max_faults, task.shard)
+        if not missing:
+            yield from explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms)
+        rows = tuple(_row(task.program, count) for count in sweep.ledger.counts())
+        yield SweepDone(rows if not missing else (), rig.traits, self.server.kind, missing)
+
+    def _hunt(self, task: HuntTask) -> Iterator[Message]:
+        rig = self.rig(task.subject)
+        begun_s = time.monotonic()
+        caught: dict[str, Caught] = {}
+        cases = invalid = 0
+        names = task.programs or tuple(SINGLE)
+        programs = runnable(tuple(program_named(name) for name in names), rig.traits.methods)
+        for ended in self._hunted(task, programs):
+            cases += 1
+            invalid += not ended.valid
+            for violation in ended.violations:
+                seconds = time.monotonic() - begun_s
+                seen = violation.breaches[0].seen
+                first = Caught(violation.invariant, ended.replay, cases, seconds, seen)
+                caught.setdefault(violation.invariant, first)
+            if task.invariants and caught.keys() >= set(task.invariants):
+                break
+        yield HuntDone(tuple(caught.values()), cases, invalid, len(programs))
+
+    def _hunted(self, task: HuntTask, programs: tuple[Program, ...]) -> Iterator[CaseEnded]:
+        """Run the cases of a hunt: quick faults on every program first, then those that need a time-out."""
+
+        def among(faults: Placeable) -> Placeable:
+            return lambda event: tuple(
+                fault for fault in faults(event) if not task.faults or fault.name in task.faults
+            )
+
+        rig = self.rig(task.subject)
+        for number, faults in enumerate((quick_faults, slow_faults)):
+            for program in programs:
+                sweep = Sweep(1, faults=among(faults))
+                for ended in explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms):
+                    if ended.faults or number == 0:
+                        yield ended
+
+    def _tell(self, task: TellTask) -> Told:
+        replayed = self.replay(task.subject, task.replay, task.latency_bound_ms)
+        record = replayed.record
+        return Told(
+            story=story_of(record, replayed.replay),
+            fallen=tuple(violation.invariant for violation in record.violations),
+            unplaced=replayed.unplaced,
+            trouble=record.trouble,
+            shape=record.shape(),
+        )
+
+
+def program_named(name: str) -> Program:
+    """Return a program. Raises UsageError with the nearest name."""
+    if name not in SINGLE:
+        raise UsageError(f"There is no program {name!r}.{did_you_mean(name, SINGLE)}")
+    return SINGLE[name]
+
+
+def _row(program: str, count: LedgerCount) -> LedgerRow:
+    return LedgerRow(
+        program=program,
+        fault=count.fault,
+        space=count.space,
+        run=count.run,
+        pruned=count.pruned,
+        pruned_by=count.pruned_by,
+        not_reached=count.not_reached,
+        invalid=count.invalid,
+        violated=count.violated,
+    )

@@ -1,0 +1,1 @@
+"""Queues with one planted flaw each, which the invariants must catch."""

@@ -1,0 +1,108 @@
+"""The history of a case: what the clients called, what came back, and what the server ran for it.
+
+The words are Jepsen's: an operation completes as ``ok`` (it answered), ``fail`` (it raised and surely had no
+effect) or ``info`` (it raised, and had an effect or may have had one). midpipe sits on the server's side of
+the wire, so ``info`` is used only where the server did run something or a command is still under way.
+Plain values; knows no socket, no Redis client and no invariant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias, Union
+
+Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[str, Json]"]
+
+
+class Completion(StrEnum):
+    """How an operation ended."""
+
+    OK = "ok"
+    FAIL = "fail"
+    INFO = "info"
+
+
+class Phase(StrEnum):
+    """Which part of a case an operation belongs to."""
+
+    PREPARE = "prepare"
+    PROGRAM = "program"
+    RECOVERY = "recovery"
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedError:
+    """An exception that the caller saw: its type's name and its message."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call of the subject by a client, with its completion.
+
+    Args:
+        client: letter of the client.
+        request: ordinal of the caller's request, from 1; the attempts of a retried call share it.
+        attempt: from 1; above 1 the caller retries after an exception.
+        method, arguments: the call. Arguments are JSON values by name.
+        value: what it returned, if ``ok``.
+        error: what it raised, otherwise.
+        wrote: the server ran a write command of this operation.
+        faulted: a fault was placed in this operation.
+        invoked_at, completed_at: ordinals in the case's one order of events.
+        duration_ms: on the caller's clock.
+        state_after: index into the case's snapshots of the state when the operation completed.
+    """
+
+    client: str
+    request: int
+    attempt: int
+    method: str
+    arguments: Mapping[str, Json]
+    completion: Completion
+    value: Json
+    error: RaisedError | None
+    wrote: bool
+    faulted: bool
+    invoked_at: int
+    completed_at: int
+    duration_ms: float
+    state_after: int
+    phase: Phase = Phase.PROGRAM
+
+    @property
+    def job_id(self) -> str:
+        """The job the call names, or an empty string."""
+        value = self.arguments.get("job_id")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def workspace_id(self) -> str:
+        value = self.arguments.get("workspace_id")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def request_id(self) -> str:
+        """The client_request_id the call names, or an empty string."""
+        value = self.arguments.get("client_request_id")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def answered(self) -> bool:
+        return self.completion is Completion.OK
+
+
+History: TypeAlias = tuple[Operation, ...]
+
+
+def attempts_by_request(history: History, method: str) -> tuple[tuple[Operation, ...], ...]:
+    """Return the program's calls of one method, grouped into the attempts of each request, in order."""
+    groups: dict[tuple[str, int], list[Operation]] = {}
+    for operation in history:
+        if operation.method == method and operation.phase is Phase.PROGRAM:
+            groups.setdefault((operation.client, operation.request), []).append(operation)
+    return tuple(tuple(group) for group in groups.values())

@@ -1,0 +1,40 @@
+"""The invariants, by id. A new one is one file and one line here. Each stands alone and is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from scenarios.invariants.answer_is_true import ANSWER_IS_TRUE
+from scenarios.invariants.bad_input import BAD_INPUT
+from scenarios.invariants.bounded_latency import BOUNDED_LATENCY
+from scenarios.invariants.evidence import Invariant
+from scenarios.invariants.isolation import ISOLATION
+from scenarios.invariants.list_is_whole import LIST_IS_WHOLE
+from scenarios.invariants.no_divergence import NO_DIVERGENCE
+from scenarios.invariants.no_duplicate import NO_DUPLICATE
+from scenarios.invariants.no_lost_job import NO_LOST_JOB
+from scenarios.invariants.no_orphan import NO_ORPHAN
+from scenarios.invariants.quiet_logs import QUIET_LOGS
+from scenarios.invariants.retry_succeeds import RETRY_SUCCEEDS
+from scenarios.invariants.status_order import STATUS_ORDER
+
+INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
+    {
+        invariant.id: invariant
+        for invariant in (
+            NO_LOST_JOB,
+            RETRY_SUCCEEDS,
+            ISOLATION,
+            NO_DUPLICATE,
+            NO_ORPHAN,
+            NO_DIVERGENCE,
+            STATUS_ORDER,
+            ANSWER_IS_TRUE,
+            BOUNDED_LATENCY,
+            LIST_IS_WHOLE,
+            BAD_INPUT,
+            QUIET_LOGS,
+        )
+    }
+)

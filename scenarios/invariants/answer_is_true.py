@@ -1,0 +1,76 @@
+"""answer-is-true: True means durable, False means the job exists, an exception means all or nothing.
+
+All or nothing is judged in the state at the moment the caller sees the exception: either the job's data (in
+every schema), its place in the queue and its request key are there, or none of them is. White box for that
+part; the answers are judged by reading back.
+
+Blind to: what a power loss after the answer takes away; that is the server's durability, tried on its own.
+"""
+
+from __future__ import annotations
+
+from scenarios.history import Operation
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.state import Tables
+from scenarios.verdict import Severity
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    enqueues = evidence.operations("enqueue")
+    for operation in enqueues:
+        breach = _judge(evidence, operation)
+        if breach:
+            breaches.append(Breach(breach, "enqueue"))
+    return Judgement(len(enqueues), tuple(breaches))
+
+
+def _judge(evidence: Evidence, operation: Operation) -> str:
+    if operation.answered:
+        if operation.value is True and not evidence.found(operation.job_id):
+            return f"enqueue answered True, and {operation.job_id} does not exist."
+        if operation.value is False and not _exists(evidence, operation):
+            return f"enqueue answered False, and no job of the request exists at that moment."
+        if not isinstance(operation.value, bool):
+            return f"enqueue answered {operation.value!r}, which is neither True nor False."
+        return ""
+    if not evidence.traits.white_box:
+        return ""
+    parts = _parts(evidence, evidence.moments[operation.state_after].tables, operation)
+    if len(set(parts.values())) > 1:
+        there = ", ".join(name for name, present in parts.items() if present)
+        gone = ", ".join(name for name, present in parts.items() if not present)
+        error = operation.error.type if operation.error else "an error"
+        return f"enqueue raised {error} and left {operation.job_id} half written: {there} without {gone}."
+    return ""
+
+
+def _exists(evidence: Evidence, operation: Operation) -> bool:
+    if not evidence.traits.white_box:
+        return True
+    tables = evidence.moments[operation.state_after].tables
+    if tables.has_data(operation.job_id):
+        return True
+    key = (operation.workspace_id, operation.request_id)
+    return key in tables.requests and tables.has_data(tables.requests[key])
+
+
+def _parts(evidence: Evidence, tables: Tables, operation: Operation) -> dict[str, bool]:
+    job_id, workspace_id = operation.job_id, operation.workspace_id
+    parts = {"the old hash": job_id in tables.old}
+    if evidence.traits.new_schema:
+        parts["the new hash"] = (workspace_id, job_id) in tables.new
+    parts["a place in the queue"] = job_id in tables.pending
+    if operation.request_id:
+        owner = tables.requests.get((workspace_id, operation.request_id))
+        parts["the request key"] = owner == job_id
+    return parts
+
+
+ANSWER_IS_TRUE = Invariant(
+    id="answer-is-true",
+    when="finally",
+    claim="True means durable, False means the job exists, an exception means all or nothing.",
+    severity=Severity.HIGH,
+    check=_check,
+)

@@ -1,0 +1,45 @@
+"""bad-input: a malformed argument raises ValueError or TypeError before any write.
+
+Judged in programs whose every call is malformed.
+
+Blind to: what else might be malformed than the programs try.
+"""
+
+from __future__ import annotations
+
+from scenarios.history import Completion, Phase
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.verdict import Severity
+
+_REFUSALS = ("ValueError", "TypeError")
+
+
+def _check(evidence: Evidence) -> Judgement:
+    if not evidence.malformed:
+        return Judgement(0)
+    breaches = []
+    called = [operation for operation in evidence.history if operation.phase is Phase.PROGRAM]
+    for operation in called:
+        what = f"{operation.method} with {_shown(dict(operation.arguments))}"
+        if operation.completion is Completion.OK:
+            breaches.append(Breach(f"{what} was accepted.", operation.method))
+        elif operation.wrote:
+            breaches.append(Breach(f"{what} wrote before it was refused.", operation.method))
+        elif operation.error and operation.error.type not in _REFUSALS and not operation.faulted:
+            breaches.append(Breach(f"{what} raised {operation.error.type}.", operation.method))
+    return Judgement(len(called), tuple(breaches))
+
+
+def _shown(arguments: dict[str, object]) -> str:
+    named = ("workspace_id", "status")
+    return ", ".join(f"{name}={arguments[name]!r}" for name in named if name in arguments)
+
+
+BAD_INPUT = Invariant(
+    id="bad-input",
+    when="finally",
+    claim="A malformed argument raises ValueError or TypeError before any write.",
+    severity=Severity.MEDIUM,
+    check=_check,
+    on_malformed=True,
+)

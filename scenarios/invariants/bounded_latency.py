@@ -1,0 +1,36 @@
+"""bounded-latency: every operation returns or raises within the bound, under every fault; no hang.
+
+The bound is the subject's own, or the user's.
+
+Blind to: latency under load; that is measured, not judged, elsewhere.
+"""
+
+from __future__ import annotations
+
+from scenarios.history import Phase
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.verdict import Severity
+
+
+def _check(evidence: Evidence) -> Judgement:
+    called = [operation for operation in evidence.history if operation.phase is Phase.PROGRAM]
+    breaches = tuple(
+        Breach(
+            f"{operation.method} had not returned after {operation.duration_ms:.0f} ms; "
+            f"the bound is {evidence.latency_bound_ms:.0f} ms.",
+            operation.method,
+        )
+        for operation in called
+        if operation.duration_ms > evidence.latency_bound_ms
+    )
+    return Judgement(len(called), breaches)
+
+
+BOUNDED_LATENCY = Invariant(
+    id="bounded-latency",
+    when="finally",
+    claim="Every operation returns or raises within the bound, under every fault.",
+    severity=Severity.HIGH,
+    check=_check,
+    on_malformed=True,
+)

@@ -1,0 +1,130 @@
+"""What an invariant may look at, and what it says: evidence in, a judgement out. Plain values.
+
+An invariant is a pure function of the evidence. It also says how many things it looked at, because a check
+that saw nothing has not held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from scenarios.history import History, Json, Operation, Phase
+from scenarios.state import Tables
+from scenarios.verdict import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is known of a subject before any case.
+
+    Args:
+        methods: its public calls.
+        white_box: it writes the review's key layout, so its keys can be read.
+        new_schema: it writes the new schema as well.
+    """
+
+    methods: frozenset[str]
+    white_box: bool
+    new_schema: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The tables after a step, and the step's place on the wire (``A2``; ``end`` once all is quiet)."""
+
+    place: str
+    tables: Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything seen in one case.
+
+    Args:
+        history: operations of all phases, in order of completion.
+        moments: the tables at the start and after each change; the last is once all is quiet.
+        delivered: job ids that a fault-free worker received afterwards, in order; None if the subject has no
+            call for that and its queue can't be read.
+        read_back: what get_job answered afterwards, by (job_id, workspace_id); None if it found none.
+        logs: log lines at WARNING or above, with their tracebacks, and what the subject printed.
+        secrets: marks that were put into params and results.
+        latency_bound_ms: the bound every operation must keep.
+        malformed: the program's calls must all be refused.
+    """
+
+    traits: Traits
+    history: History
+    moments: tuple[Moment, ...]
+    delivered: tuple[str, ...] | None
+    read_back: Mapping[tuple[str, str], Json]
+    logs: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    latency_bound_ms: float = 5_000.0
+    malformed: bool = False
+
+    @property
+    def final(self) -> Tables:
+        return self.moments[-1].tables
+
+    def found(self, job_id: str) -> bool:
+        """Whether get_job finds the job, in any workspace it was enqueued in."""
+        return any(job for (known, _), job in self.read_back.items() if known == job_id)
+
+    def operations(self, *methods: str) -> tuple[Operation, ...]:
+        """Return the program's operations of the named methods."""
+        return tuple(
+            operation
+            for operation in self.history
+            if operation.phase is Phase.PROGRAM and operation.method in methods
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One thing that does not hold: a sentence of what was seen, and the operation it happened in, if one."""
+
+    seen: str
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an invariant says of one case."""
+
+    observations: int
+    breaches: tuple[Breach, ...] = field(default=())
+
+
+Check = Callable[[Evidence], Judgement]
+
+
+def applies_to_all(traits: Traits) -> str:  # noqa: ARG001 - the shape of an applicability rule
+    """Return an empty string: the invariant applies to every subject."""
+    return ""
+
+
+def needs_white_box(traits: Traits) -> str:
+    """Return why a white-box invariant does not apply, or an empty string."""
+    return "" if traits.white_box else "the subject does not write the dual-write keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """A claim that must hold.
+
+    Args:
+        id: as in reports.
+        when: ``always`` or ``finally``.
+        claim: one sentence.
+        why_not: why it does not apply to a subject; an empty string if it does.
+        on_malformed: it also judges programs whose every call must be refused.
+    """
+
+    id: str
+    when: str
+    claim: str
+    severity: Severity
+    check: Check
+    why_not: Callable[[Traits], str] = applies_to_all
+    on_malformed: bool = False

@@ -1,0 +1,52 @@
+"""isolation: no workspace reads another's job.
+
+Blind to: a subject whose reads take no workspace at all; then there is nothing to keep apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scenarios.history import Json, Operation, Phase
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.verdict import Severity
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    observed = 0
+    for operation in evidence.history:
+        if operation.phase is Phase.PREPARE or not operation.answered or not operation.workspace_id:
+            continue
+        if operation.method not in ("get_job", "list_jobs"):
+            continue
+        observed += 1
+        for job in _jobs_in(operation):
+            owner = job.get("workspace_id")
+            if owner != operation.workspace_id:
+                breaches.append(
+                    Breach(
+                        f"{operation.method} as {operation.workspace_id} returned "
+                        f"{job.get('job_id')} of {owner}.",
+                        operation.method,
+                    )
+                )
+    return Judgement(observed, tuple(breaches))
+
+
+def _jobs_in(operation: Operation) -> Iterator[dict[str, Json]]:
+    value = operation.value
+    if isinstance(value, dict) and isinstance(value.get("items"), list):
+        value = value["items"]
+    for job in value if isinstance(value, list) else [value]:
+        if isinstance(job, dict):
+            yield job
+
+
+ISOLATION = Invariant(
+    id="isolation",
+    when="finally",
+    claim="No workspace reads another's job.",
+    severity=Severity.CRITICAL,
+    check=_check,
+)

@@ -1,0 +1,72 @@
+"""no-lost-job: every enqueue that was answered left a job that get_job finds and a worker receives.
+
+True says that the job is in; False says that it was in already. Either way somebody counts on it. A job that
+its program has moved on (running, completed, failed) needs no delivery any more.
+
+Blind to: a job that is found and delivered with wrong contents; see answer-is-true and no-divergence.
+"""
+
+from __future__ import annotations
+
+from scenarios.history import Operation, attempts_by_request
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.verdict import Severity
+
+
+def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str, ...]:
+    """Return the jobs that an answer to these attempts may stand for: their own, or the request id's."""
+    last = attempts[-1]
+    own = {attempt.job_id for attempt in attempts}
+    same = {
+        operation.job_id
+        for operation in evidence.history
+        if operation.method == "enqueue"
+        and operation.request_id
+        and (operation.workspace_id, operation.request_id) == (last.workspace_id, last.request_id)
+        and operation.invoked_at < last.completed_at
+    }
+    return tuple(sorted(own | same))
+
+
+def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
+    """Return what is missing of every one of the jobs, or an empty string if one of them is well."""
+    missing = "get_job finds no such job"
+    for job_id in job_ids:
+        if not evidence.found(job_id):
+            continue
+        received = evidence.delivered is None or job_id in evidence.delivered
+        if received or _has_moved_on(evidence, job_id):
+            return ""
+        missing = "no worker ever receives it"
+    return missing
+
+
+def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
+    job = next((job for (known, _), job in evidence.read_back.items() if known == job_id and job), None)
+    status = job.get("status") if isinstance(job, dict) else None
+    return status in ("running", "completed", "failed")
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    observed = 0
+    for attempts in attempts_by_request(evidence.history, "enqueue"):
+        last = attempts[-1]
+        if not last.answered or not isinstance(last.value, bool):
+            continue
+        observed += 1
+        job_ids = candidates(evidence, attempts)
+        missing = is_lost(evidence, job_ids)
+        if missing:
+            jobs = " or ".join(job_ids)
+            breaches.append(Breach(f"enqueue answered {last.value} for {jobs}, and {missing}.", "enqueue"))
+    return Judgement(observed, tuple(breaches))
+
+
+NO_LOST_JOB = Invariant(
+    id="no-lost-job",
+    when="finally",
+    claim="Every enqueue that was answered left a job that get_job finds and a worker receives.",
+    severity=Severity.CRITICAL,
+    check=_check,
+)

@@ -1,0 +1,46 @@
+"""no-orphan: a queued id has its data, and data that is pending has its place in the queue.
+
+Judged after every command that the server ran, as another client could see it. White box.
+
+Blind to: a gap inside one atomic step, which no other client can see either.
+"""
+
+from __future__ import annotations
+
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, needs_white_box
+from scenarios.state import Tables
+from scenarios.verdict import Severity
+
+
+def orphans_of(tables: Tables) -> tuple[str, ...]:
+    """Return a sentence for each queued id without data and each pending job without a place."""
+    queued = set(tables.pending)
+    without_data = [
+        f"{job_id} is queued and has no data" for job_id in sorted(queued) if not tables.has_data(job_id)
+    ]
+    without_place = [
+        f"{job_id} is pending and not in the queue"
+        for job_id in tables.job_ids
+        if job_id not in queued and set(tables.statuses(job_id)) == {"pending"}
+    ]
+    return (*without_data, *without_place)
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches: dict[str, Breach] = {}
+    observed = 0
+    for moment in evidence.moments:
+        observed += len(moment.tables.job_ids) + len(moment.tables.pending)
+        for sentence in orphans_of(moment.tables):
+            breaches.setdefault(sentence, Breach(f"After {moment.place}, {sentence}."))
+    return Judgement(observed, tuple(breaches.values()))
+
+
+NO_ORPHAN = Invariant(
+    id="no-orphan",
+    when="always",
+    claim="A queued id has its data; data that is pending has its place in the queue.",
+    severity=Severity.HIGH,
+    check=_check,
+    why_not=needs_white_box,
+)

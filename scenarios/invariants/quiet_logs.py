@@ -1,0 +1,30 @@
+"""quiet-logs: nothing of a job's params or result in a log line at WARNING or above, nor printed.
+
+Judged by marks that the programs put into params and results.
+
+Blind to: data that is logged encoded, and to lines below WARNING.
+"""
+
+from __future__ import annotations
+
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.verdict import Severity
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    for line in evidence.logs:
+        if any(secret in line for secret in evidence.secrets):
+            first = line.strip().splitlines()[0] if line.strip() else ""
+            breaches.append(Breach(f"A log line carries job data: {first[:120]!r}."))
+    return Judgement(max(1, len(evidence.logs)), tuple(breaches))
+
+
+QUIET_LOGS = Invariant(
+    id="quiet-logs",
+    when="finally",
+    claim="Nothing of a job's params or result is in a log line at WARNING or above.",
+    severity=Severity.MEDIUM,
+    check=_check,
+    on_malformed=True,
+)

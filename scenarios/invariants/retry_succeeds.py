@@ -1,0 +1,49 @@
+"""retry-succeeds: after a failed enqueue, the same request, retried without faults, ends in a job.
+
+Blind to: how many retries it took within the caller's rule.
+"""
+
+from __future__ import annotations
+
+from scenarios.history import attempts_by_request
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.invariants.no_lost_job import candidates, is_lost
+from scenarios.verdict import Severity
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    observed = 0
+    for attempts in attempts_by_request(evidence.history, "enqueue"):
+        if len(attempts) < 2:
+            continue
+        observed += 1
+        last = attempts[-1]
+        first_error = attempts[0].error
+        failure = first_error.type if first_error else "an error"
+        if not last.answered:
+            again = last.error.type if last.error else "an error"
+            breaches.append(
+                Breach(
+                    f"enqueue raised {failure}; {len(attempts) - 1} retries later it still raises {again}.",
+                    "enqueue",
+                )
+            )
+            continue
+        missing = is_lost(evidence, candidates(evidence, attempts))
+        if missing:
+            breaches.append(
+                Breach(
+                    f"enqueue raised {failure}; its retry answered {last.value}, and {missing}.", "enqueue"
+                )
+            )
+    return Judgement(observed, tuple(breaches))
+
+
+RETRY_SUCCEEDS = Invariant(
+    id="retry-succeeds",
+    when="finally",
+    claim="After a failed enqueue, the same request, retried without faults, ends in a job.",
+    severity=Severity.CRITICAL,
+    check=_check,
+)

@@ -1,0 +1,94 @@
+"""status-order: an acknowledged update is seen by every later read, and never undone by an older one.
+
+Updates that raised may or may not have happened. One that was called after the last acknowledged update may
+show; one that was called before it may not come back.
+
+Blind to: the order of updates by two clients at once; that is linearizability, and has a checker of its own.
+"""
+
+from __future__ import annotations
+
+from scenarios.history import Json, Operation, Phase
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.verdict import Severity
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    observed = 0
+    for job_id in sorted({update.job_id for update in _updates(evidence)}):
+        observed += 1
+        for seen, by_then, where in _sightings(evidence, job_id):
+            allowed = _allowed(evidence, job_id, by_then)
+            if allowed and seen not in allowed:
+                breaches.append(
+                    Breach(
+                        f"{where} {job_id} is {_told(seen)}; acknowledged is {' or '.join(sorted(allowed))}.",
+                        "update_status",
+                    )
+                )
+    return Judgement(observed, tuple(breaches))
+
+
+def _updates(evidence: Evidence) -> tuple[Operation, ...]:
+    return tuple(
+        operation
+        for operation in evidence.operations("update_status", "claim", "complete")
+        if _status_set(operation)
+    )
+
+
+def _status_set(operation: Operation) -> str:
+    if operation.method == "update_status":
+        status = operation.arguments.get("status")
+        return status if isinstance(status, str) else ""
+    if operation.method == "complete":
+        return "completed" if operation.value is not False else ""
+    return ""
+
+
+def _allowed(evidence: Evidence, job_id: str, by_then: int) -> set[str]:
+    """Return the statuses a read may show that began at ``by_then``; empty if nothing was acknowledged."""
+    acknowledged = ""
+    maybe: set[str] = set()
+    for update in _updates(evidence):
+        if update.job_id != job_id or update.invoked_at > by_then:
+            continue
+        if update.answered and update.completed_at <= by_then:
+            acknowledged, maybe = _status_set(update), set()
+        else:
+            maybe.add(_status_set(update))
+    return {acknowledged, *maybe} if acknowledged else set()
+
+
+def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:
+    """Return (status seen, when the read began, where) for every read of the job."""
+    sightings = [
+        (_status_of(read.value), read.invoked_at, "A later read says")
+        for read in evidence.history
+        if read.method == "get_job" and read.phase is not Phase.PREPARE
+        if read.answered and read.job_id == job_id
+    ]
+    end = max((operation.completed_at for operation in evidence.history), default=0) + 1
+    for (known, _), job in evidence.read_back.items():
+        if known == job_id:
+            sightings.append((_status_of(job), end, "Once all is quiet,"))
+    return sightings
+
+
+def _status_of(job: Json) -> str:
+    status = job.get("status") if isinstance(job, dict) else None
+    return status if isinstance(status, str) else ""
+
+
+def _told(status: str) -> str:
+    return status or "not found"
+
+
+STATUS_ORDER = Invariant(
+    id="status-order",
+    when="finally",
+    claim="An acknowledged update is seen by every later read, and never undone by an older one.",
+    severity=Severity.HIGH,
+    check=_check,
+)

@@ -1,0 +1,1 @@
+"""What the clients do: small, named programs of a few calls each."""

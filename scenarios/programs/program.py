@@ -1,0 +1,77 @@
+"""The shape of a program: who calls what, from which start state, and what a caller does after an exception.
+
+A program is data. It says nothing about what must hold: that is the invariants' business, and they read
+the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from scenarios.history import Json
+
+MAX_RETRIES = 3
+
+
+class Retry(StrEnum):
+    """What the caller does after an exception, up to MAX_RETRIES times."""
+
+    NONE = "none"
+    SAME = "the same call again"
+    NEW_JOB_ID = "the same call with a new job_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An argument that is taken from the client's last answer of a method: ``Answer("claim", "lease_token")``."""
+
+    method: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a caller.
+
+    Args:
+        method: a call of the narrow waist.
+        arguments: by name; JSON values, or Answer.
+        retry: the caller's rule after an exception.
+    """
+
+    method: str
+    arguments: Mapping[str, Json | Answer]
+    retry: Retry = Retry.SAME
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the clients do in a case.
+
+    Args:
+        name: as in schedules; words joined by hyphens.
+        summary: one sentence for people.
+        clients: the calls of each client, by letter.
+        prepare: calls made without faults before the case begins.
+        seed: Redis commands that lay a start state which no current code would write (white box).
+        reads: calls made without faults after recovery, for the invariants to look at.
+        needs: methods the subject must have beyond those called.
+        malformed: every call has an argument that must be refused.
+    """
+
+    name: str
+    summary: str
+    clients: Mapping[str, tuple[Call, ...]]
+    prepare: tuple[Call, ...] = ()
+    seed: tuple[tuple[str, ...], ...] = ()
+    reads: tuple[Call, ...] = ()
+    needs: frozenset[str] = field(default_factory=frozenset)
+    malformed: bool = False
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """Every method a subject must have to run this program."""
+        calls = [call for calls in self.clients.values() for call in calls]
+        return self.needs | {call.method for call in (*calls, *self.prepare, *self.reads)}

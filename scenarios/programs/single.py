@@ -1,0 +1,185 @@
+"""The programs of one client, for the sweep.
+
+Job parameters and results carry marks that must never be seen in a log line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from scenarios.history import Json
+from scenarios.programs.program import Answer, Call, Program, Retry
+
+WORKSPACE = "acme"
+OTHER_WORKSPACE = "globex"
+SECRET_PARAMS = "mark-of-params-5d1c"
+SECRET_RESULT = "mark-of-result-9a7e"
+SECRETS = (SECRET_PARAMS, SECRET_RESULT)
+_ENQUEUED_AT = "2025-10-17T10:15:00+00:00"
+
+
+def enqueue(
+    job_id: str = "job-1",
+    request_id: str | None = None,
+    workspace_id: Json = WORKSPACE,
+    retry: Retry = Retry.SAME,
+) -> Call:
+    """Return an enqueue call with every argument named."""
+    return Call(
+        "enqueue",
+        {
+            "job_id": job_id,
+            "action_provider": "mail",
+            "action_name": "send",
+            "params": {"to": SECRET_PARAMS, "copies": 2},
+            "workspace_id": workspace_id,
+            "actor_id": "user-7",
+            "client_request_id": request_id,
+        },
+        retry,
+    )
+
+
+def update(status: str, job_id: str = "job-1", *, result: Json = None) -> Call:
+    """Return an update_status call."""
+    return Call(
+        "update_status",
+        {"job_id": job_id, "status": status, "result": result, "workspace_id": WORKSPACE},
+    )
+
+
+def get(job_id: str = "job-1", workspace_id: str = WORKSPACE) -> Call:
+    """Return a get_job call."""
+    return Call("get_job", {"job_id": job_id, "workspace_id": workspace_id})
+
+
+def list_of(workspace_id: str = WORKSPACE) -> Call:
+    """Return a list_jobs call."""
+    return Call("list_jobs", {"workspace_id": workspace_id})
+
+
+def refused(call: Call) -> Call:
+    """Return the call without retries, for arguments that must be refused."""
+    return Call(call.method, call.arguments, Retry.NONE)
+
+
+def _old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
+    fields = {
+        "job_id": job_id,
+        "status": "pending",
+        "action_provider": "mail",
+        "action_name": "send",
+        "params": '{"to":"' + SECRET_PARAMS + '"}',
+        "workspace_id": WORKSPACE,
+        "actor_id": "user-7",
+        "result": "",
+        "enqueued_at": _ENQUEUED_AT,
+    }
+    words = tuple(word for pair in fields.items() for word in pair)
+    return (("HSET", f"ai:jobs:{job_id}", *words), ("RPUSH", "ai:queue:pending", job_id))
+
+
+def _program(name: str, summary: str, *calls: Call, **more: object) -> Program:
+    return Program(name, summary, {"A": calls}, **more)  # type: ignore[arg-type] # passes fields on
+
+
+_PROGRAMS = (
+    _program("enqueue", "One job is enqueued without a request id.", enqueue()),
+    _program(
+        "enqueue-once",
+        "One job is enqueued by a caller that never retries.",
+        enqueue(retry=Retry.NONE),
+    ),
+    _program(
+        "enqueue-with-request-id", "One job is enqueued under a request id.", enqueue(request_id="r-1")
+    ),
+    _program(
+        "enqueue-retry-new-job-id",
+        "A caller makes a new job_id for each attempt and keeps the request id.",
+        enqueue(request_id="r-1", retry=Retry.NEW_JOB_ID),
+    ),
+    _program(
+        "same-request-again",
+        "One request id is sent twice, one after the other, with different job ids.",
+        enqueue("job-1", "r-1"),
+        enqueue("job-2", "r-1"),
+    ),
+    _program(
+        "same-job-again",
+        "One job id is sent twice, one after the other, without a request id.",
+        enqueue(),
+        enqueue(),
+    ),
+    _program(
+        "update-running", "An enqueued job is marked running.", update("running"), prepare=(enqueue(),)
+    ),
+    _program(
+        "update-failed", "An enqueued job is marked failed.", update("failed"), prepare=(enqueue(),)
+    ),
+    _program(
+        "finish-with-result",
+        "A job is marked running, then completed with a result.",
+        update("running"),
+        update("completed", result={"answer": SECRET_RESULT}),
+        prepare=(enqueue(),),
+    ),
+    _program(
+        "update-old-job",
+        "A job written before the flag went on is marked running and read.",
+        update("running", "job-0"),
+        get("job-0"),
+        seed=_old_job_seed("job-0"),
+    ),
+    _program("get", "An enqueued job is read.", get(), prepare=(enqueue(),)),
+    _program(
+        "list",
+        "The jobs of a workspace are listed.",
+        list_of(),
+        prepare=(enqueue("job-1"), enqueue("job-2")),
+    ),
+    _program(
+        "list-new-only",
+        "The jobs of a workspace are listed once the old schema no longer holds one of them.",
+        list_of(),
+        prepare=(enqueue("job-1"), enqueue("job-2")),
+        seed=(("DEL", "ai:jobs:job-1"),),
+    ),
+    _program(
+        "two-workspaces",
+        "Two workspaces use the same request id, and each reads as the other.",
+        enqueue("job-1", "r-1"),
+        enqueue("job-2", "r-1", OTHER_WORKSPACE),
+        get("job-1", OTHER_WORKSPACE),
+        list_of(OTHER_WORKSPACE),
+        reads=(get("job-2", WORKSPACE), list_of(WORKSPACE)),
+    ),
+    _program(
+        "claim-complete",
+        "A worker claims a job and completes it with a result.",
+        Call("claim", {"worker_id": "worker-1"}),
+        Call(
+            "complete",
+            {
+                "job_id": Answer("claim", "job_id"),
+                "workspace_id": WORKSPACE,
+                "lease_token": Answer("claim", "lease_token"),
+                "result": {"answer": SECRET_RESULT},
+            },
+        ),
+        prepare=(enqueue(),),
+    ),
+    _program(
+        "bad-input",
+        "Every call has an argument that must be refused before any write.",
+        refused(enqueue("bad-1", workspace_id="")),
+        refused(enqueue("bad-2", workspace_id=None)),
+        refused(enqueue("bad-3", workspace_id="No Such:Workspace")),
+        refused(enqueue("bad-4", workspace_id="a" * 33)),
+        refused(update("done")),
+        malformed=True,
+        prepare=(enqueue(),),
+    ),
+)
+
+SINGLE: Mapping[str, Program] = MappingProxyType({program.name: program for program in _PROGRAMS})

@@ -1,0 +1,131 @@
+"""The eleven issues of the review, by id: what shows each, on which programs. Data.
+
+Most are behaviour: a case on a real server. Those that no behaviour shows (an import inside a method, a
+metric that is never counted) are read in the source, and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from scenarios.verdict import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issue of the review.
+
+    Args:
+        id: as in the review.
+        what: what goes wrong, one sentence.
+        programs: where it shows, by behaviour.
+        invariants: which invariant falls then.
+        faults: names of the faults to try; empty tries all quick ones.
+        source: name of the reading in ``scenarios.review.source``, for an issue that no behaviour shows.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    what: str
+    programs: tuple[str, ...] = ()
+    invariants: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    source: str = ""
+
+
+_ISSUES = (
+    Issue(
+        "CRITICAL-1",
+        Severity.CRITICAL,
+        "The idempotency key blocks retries",
+        "The key is set before the writes; a write fails, the retry is answered False, and no job exists.",
+        programs=("enqueue-with-request-id",),
+        invariants=("no-lost-job",),
+    ),
+    Issue(
+        "HIGH-1",
+        Severity.HIGH,
+        "Three writes that can tear apart",
+        "A failure between the writes leaves a queued id without data, or data without a place in the queue.",
+        programs=("enqueue",),
+        invariants=("no-orphan", "answer-is-true"),
+        faults=("cut-before", "lost-reply", "refuse"),
+    ),
+    Issue(
+        "HIGH-2",
+        Severity.HIGH,
+        "update_status lets the schemas diverge",
+        "The old hash is written, the new one is not: two answers to one question, for good.",
+        programs=("update-failed", "update-running"),
+        invariants=("no-divergence",),
+        faults=("cut-before", "lost-reply", "refuse"),
+    ),
+    Issue(
+        "HIGH-3",
+        Severity.HIGH,
+        "A job that no worker will ever see",
+        "The push fails after the hashes were written, and the clean-up fails too.",
+        programs=("enqueue-once",),
+        invariants=("no-orphan",),
+        faults=("refuse",),
+    ),
+    Issue(
+        "MEDIUM-1",
+        Severity.MEDIUM,
+        "Telemetry is imported inside the method",
+        "Every call pays for an import statement.",
+        source="imports_in_methods",
+    ),
+    Issue(
+        "MEDIUM-2",
+        Severity.MEDIUM,
+        "The fall-back to the old schema is silent",
+        "get_job falls back with no log and no metric, so migration progress can't be seen.",
+        source="silent_fallback",
+    ),
+    Issue(
+        "MEDIUM-3",
+        Severity.MEDIUM,
+        "workspace_id is not validated",
+        "An empty or missing workspace_id is accepted, and keys like ai:job::id appear.",
+        programs=("bad-input",),
+        invariants=("bad-input",),
+        faults=("none",),
+    ),
+    Issue(
+        "MEDIUM-4",
+        Severity.MEDIUM,
+        "Tests see happy paths only",
+        "Every program passes without faults while the same programs fail with one.",
+        programs=("same-request-again",),
+        invariants=("no-lost-job", "no-duplicate", "retry-succeeds"),
+    ),
+    Issue(
+        "MEDIUM-5",
+        Severity.MEDIUM,
+        "list_jobs reads the old schema only",
+        "A job that only the new schema holds is not listed.",
+        programs=("list-new-only",),
+        invariants=("list-is-whole",),
+        faults=("none",),
+    ),
+    Issue(
+        "LOW-1",
+        Severity.LOW,
+        "Dual-write telemetry covers enqueue only",
+        "update_status writes both schemas and counts nothing.",
+        source="uncounted_updates",
+    ),
+    Issue(
+        "LOW-2",
+        Severity.LOW,
+        "exc_info in error logs leaks job data",
+        "Tracebacks in error logs carry what they were called with; ids at debug and a sentence at error do.",
+        source="tracebacks_in_logs",
+    ),
+)
+
+ISSUES: Mapping[str, Issue] = MappingProxyType({issue.id: issue for issue in _ISSUES})

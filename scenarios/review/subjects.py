@@ -1,0 +1,16 @@
+"""The subjects that the review's issues are tried on: as reviewed, as shipped, and the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from scenarios.subjects.spec import REFERENCE
+
+SUBJECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "as reviewed": "scenarios.flaws.as_reviewed:SimpleQueue",
+        "as shipped": "scenarios.flaws.as_shipped:SimpleQueue",
+        "reference": REFERENCE,
+    }
+)

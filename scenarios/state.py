@@ -1,0 +1,141 @@
+"""The server's state as values: every key, and the dual-write tables that the review's layout gives them.
+
+White box, and only here: the key layout of the system under review. Pure; the snapshot itself is taken by the
+engine with one script, so that it is one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from scenarios.verdict import KeyChange
+
+OLD_PREFIX = "ai:jobs:"
+NEW_PREFIX = "ai:job:"
+PENDING_KEY = "ai:queue:pending"
+REQUEST_PREFIX = "ai:idempotency:"
+
+SNAPSHOT_SCRIPT = """
+local out = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local kind = redis.call('TYPE', key)['ok']
+  local value
+  if kind == 'hash' then value = redis.call('HGETALL', key)
+  elseif kind == 'list' then value = redis.call('LRANGE', key, 0, -1)
+  elseif kind == 'set' then value = redis.call('SMEMBERS', key)
+  elseif kind == 'zset' then value = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  elseif kind == 'string' then value = {redis.call('GET', key)}
+  else value = {} end
+  out[#out + 1] = {key, kind, value}
+end
+return out
+"""
+
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RedisValue:
+    """One key's type and its words: of a hash field, value, field, value, …; sorted where order means nothing."""
+
+    kind: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.kind == "hash":
+            return "{" + ", ".join(f"{k}: {v!r}" for k, v in self.fields().items()) + "}"
+        if self.kind == "string":
+            return repr("".join(self.words))
+        return "[" + ", ".join(self.words) + "]"
+
+    def fields(self) -> dict[str, str]:
+        """Return a hash's fields."""
+        return dict(zip(self.words[::2], self.words[1::2], strict=True))
+
+
+State = Mapping[str, RedisValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The review's layout in one state.
+
+    Args:
+        old: job_id → fields of the old schema.
+        new: (workspace_id, job_id) → fields of the new schema.
+        pending: job ids in queue order.
+        requests: (workspace_id, client_request_id) → job_id.
+    """
+
+    old: Mapping[str, Fields]
+    new: Mapping[tuple[str, str], Fields]
+    pending: tuple[str, ...]
+    requests: Mapping[tuple[str, str], str]
+
+    def statuses(self, job_id: str) -> tuple[str, ...]:
+        """Return the job's status in each schema that holds it."""
+        copies = [self.old[job_id]] if job_id in self.old else []
+        copies += [fields for (_, known), fields in self.new.items() if known == job_id]
+        return tuple(fields.get("status", "") for fields in copies)
+
+    def has_data(self, job_id: str) -> bool:
+        return bool(self.statuses(job_id))
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """Every job that either schema holds, sorted."""
+        return tuple(sorted({*self.old, *(job_id for _, job_id in self.new)}))
+
+
+def state_of(reply: object) -> State:
+    """Return the state from the snapshot script's reply. Bytes that are not UTF-8 are shown escaped."""
+    state: dict[str, RedisValue] = {}
+    entries = reply if isinstance(reply, tuple) else ()
+    for key, kind, value in entries:
+        name, words = _text(kind), tuple(_text(word) for word in value)
+        if name == "hash":
+            pairs = sorted(zip(words[::2], words[1::2], strict=True))
+            words = tuple(word for pair in pairs for word in pair)
+        elif name == "set":
+            words = tuple(sorted(words))
+        state[_text(key)] = RedisValue(name, words)
+    return MappingProxyType(dict(sorted(state.items())))
+
+
+def tables_of(state: State) -> Tables:
+    """Return the review's tables from a state; keys of another layout are left out."""
+    old: dict[str, Fields] = {}
+    new: dict[tuple[str, str], Fields] = {}
+    requests: dict[tuple[str, str], str] = {}
+    pending: tuple[str, ...] = ()
+    for key, value in state.items():
+        if key == PENDING_KEY:
+            pending = value.words
+        elif key.startswith(OLD_PREFIX) and value.kind == "hash":
+            old[key.removeprefix(OLD_PREFIX)] = value.fields()
+        elif key.startswith(NEW_PREFIX) and value.kind == "hash":
+            workspace_id, _, job_id = key.removeprefix(NEW_PREFIX).partition(":")
+            new[workspace_id, job_id] = value.fields()
+        elif key.startswith(REQUEST_PREFIX) and value.kind == "string":
+            workspace_id, _, request_id = key.removeprefix(REQUEST_PREFIX).partition(":")
+            requests[workspace_id, request_id] = "".join(value.words)
+    return Tables(old, new, pending, requests)
+
+
+def changes_between(before: State, after: State) -> tuple[KeyChange, ...]:
+    """Return the keys that differ, in key order."""
+    return tuple(
+        KeyChange(key, _shown(before.get(key)), _shown(after.get(key)))
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    )
+
+
+def _shown(value: RedisValue | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

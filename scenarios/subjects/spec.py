@@ -1,0 +1,73 @@
+"""What a user says of a subject: where it is, under which interpreter, in which environment. Plain values."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from faultinject.errors import UsageError
+
+REFERENCE = "reference:Queue"
+_NAMED = re.compile(r"(?P<where>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
+HOST_FILE = Path(__file__).with_name("host.py")
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectSpec:
+    """A subject and how to host it.
+
+    Args:
+        text: ``module:Class``, ``path/to/file.py:Class``, or ``command: …`` for a program that speaks the protocol.
+        paths: directories put in front of the subject's import path.
+        python: interpreter that hosts a Python subject.
+        environment: variables set for the subject, over midpipe's own.
+    """
+
+    text: str = REFERENCE
+    paths: tuple[str, ...] = ()
+    python: str = sys.executable
+    environment: tuple[tuple[str, str], ...] = (("AI_JOBS_NEW_SCHEMA", "on"),)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command that hosts the subject."""
+        if self.text.startswith("command:"):
+            return tuple(shlex.split(self.text.removeprefix("command:")))
+        paths = [word for path in self.paths for word in ("--path", path)]
+        return (self.python, str(HOST_FILE), self.text, *paths)
+
+
+def parse_subject(
+    text: str,
+    paths: tuple[str, ...] = (),
+    python: str = sys.executable,
+    environment: tuple[str, ...] = (),
+) -> SubjectSpec:
+    """Read what the user typed.
+
+    Args:
+        environment: ``NAME=value`` words; ``AI_JOBS_NEW_SCHEMA=on`` unless set otherwise.
+
+    Raises:
+        UsageError: the text can't name a subject, or the file isn't there.
+    """
+    if not text.startswith("command:"):
+        match = _NAMED.fullmatch(text)
+        if match is None:
+            raise UsageError(
+                f"--subject {text!r} names no class. Write module:Class or path/to/file.py:Class, "
+                "or 'command: …' for a program that speaks the subject protocol."
+            )
+        where = match["where"]
+        if where.endswith(".py") and not Path(where).is_file():
+            raise UsageError(f"There is no file {where!r}. Give the path from here, or an absolute one.")
+    variables = {"AI_JOBS_NEW_SCHEMA": "on"}
+    for word in environment:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--env takes NAME=value; got {word!r}.")
+        variables[name] = value
+    return SubjectSpec(text, paths, python, tuple(sorted(variables.items())))

@@ -1,0 +1,59 @@
+"""Properties of every fault in the catalogue, at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from faultinject.faults import CATALOGUE, placeable
+from faultinject.faults.effects import Close, Deliver, Effects
+from faultinject.faults.fault import Fault
+from faultinject.vocabulary import Position, WireEvent, WireIndex
+
+EVERY = [
+    (fault, parameter) for fault in CATALOGUE.values() for parameter in fault.variants
+]
+KEEPS_EVERY_BYTE = {"slow", "slice", "bandwidth"}
+
+
+def effects(name: str, size: int = 40, parameter: int | None = None) -> Effects:
+    return CATALOGUE[name].effects(size, parameter)
+
+
+@pytest.mark.parametrize(("fault", "parameter"), EVERY)
+def test_only_pace_lets_command_and_reply_pass_whole(fault: Fault, parameter: int | None) -> None:
+    name = fault.name
+    found = effects(name, 40, parameter)
+    passes = found.deliver is Deliver.ALL and found.reply_passes and found.close is Close.NO
+    assert passes == (name in KEEPS_EVERY_BYTE)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 1000])
+@pytest.mark.parametrize("name", ["torn-first", "torn-middle", "torn-last"])
+def test_a_torn_command_is_never_whole(name: str, size: int) -> None:
+    assert effects(name, size).part < size or size == 1
+
+
+@pytest.mark.parametrize(("fault", "parameter"), EVERY)
+def test_a_fault_either_ends_the_connection_or_makes_the_client_wait_or_passes(
+    fault: Fault, parameter: int | None
+) -> None:
+    name = fault.name
+    found = effects(name, 40, parameter)
+    ways = [found.close is not Close.NO, found.waits, found.reply_passes]
+    assert ways.count(True) == 1
+
+
+def test_inside_a_transaction_only_what_means_something_is_placed() -> None:
+    inside = WireEvent(
+        Position("A", 1, 2), WireIndex(1, 1, 2, "HSET", ""), (b"HSET",), 30, True, None
+    )
+    assert {fault.name for fault in placeable(inside)} == {
+        "cut-before",
+        "torn-first",
+        "torn-middle",
+        "torn-last",
+    }
+
+
+def test_every_fault_has_a_sentence() -> None:
+    assert [name for name, fault in CATALOGUE.items() if not fault.summary.endswith(".")] == []

@@ -1,0 +1,274 @@
+"""Each invariant on an empty, a sane and a pathological history, written as literals."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.history import Phase
+from scenarios.invariants import INVARIANTS
+from scenarios.state import Tables
+from tests.fast.histories import BLACK_BOX, EMPTY, call, evidence, fields, tables
+
+
+def seen(invariant: str, *given_evidence: object, **more: object) -> tuple[str, ...]:
+    """Return the sentences of an invariant's breaches."""
+    judgement = INVARIANTS[invariant].check(evidence(*given_evidence, **more))  # type: ignore[arg-type] # passed on
+    return tuple(breach.seen for breach in judgement.breaches)
+
+
+@pytest.mark.parametrize("invariant", sorted(INVARIANTS))
+def test_an_empty_history_breaks_nothing(invariant: str) -> None:
+    assert INVARIANTS[invariant].check(evidence()).breaches == ()
+
+
+@pytest.mark.parametrize("invariant", sorted(set(INVARIANTS) - {"quiet-logs"}))
+def test_an_empty_history_is_nothing_to_look_at(invariant: str) -> None:
+    assert INVARIANTS[invariant].check(evidence()).observations == 0
+
+
+@pytest.mark.parametrize("invariant", sorted(INVARIANTS))
+def test_a_job_that_is_enqueued_and_delivered_breaks_nothing(invariant: str) -> None:
+    sane = evidence(
+        call(request_id="r", state_after=1),
+        call("get_job", at=2, value={"job_id": "j", "status": "pending", "workspace_id": "acme"}),
+        call("list_jobs", at=4, value=[{"job_id": "j", "workspace_id": "acme"}]),
+        states=(EMPTY, tables("j", r="j")),
+        delivered=("j",),
+        found=("j",),
+    )
+    assert INVARIANTS[invariant].check(sane).breaches == ()
+
+
+def test_an_acknowledged_job_that_get_job_does_not_find_is_lost() -> None:
+    assert seen("no-lost-job", call()) == (
+        "enqueue answered True for j, and get_job finds no such job.",
+    )
+
+
+def test_an_acknowledged_job_that_never_runs_is_lost() -> None:
+    assert seen("no-lost-job", call(), found=("j",)) == (
+        "enqueue answered True for j, and no worker ever receives it.",
+    )
+
+
+def test_a_job_that_has_moved_on_needs_no_delivery() -> None:
+    assert seen("no-lost-job", call(), found=("j",), status="completed") == ()
+
+
+def test_a_retry_that_is_answered_false_for_a_job_that_does_not_exist_loses_it() -> None:
+    history = (
+        call(error="ConnectionError", request_id="r"),
+        call(value=False, attempt=2, at=2, request_id="r"),
+    )
+    assert seen("no-lost-job", *history) == (
+        "enqueue answered False for j, and get_job finds no such job.",
+    )
+    assert seen("retry-succeeds", *history) == (
+        "enqueue raised ConnectionError; its retry answered False, and get_job finds no such job.",
+    )
+
+
+def test_a_retry_that_is_answered_false_is_right_if_the_job_exists() -> None:
+    history = (
+        call(error="ConnectionError", request_id="r"),
+        call(value=False, attempt=2, at=2, request_id="r"),
+    )
+    assert seen("retry-succeeds", *history, delivered=("j",), found=("j",)) == ()
+
+
+def test_a_duplicate_request_stands_for_the_first_requests_job() -> None:
+    history = (
+        call(job_id="first", request_id="r"),
+        call(job_id="second", request_id="r", value=False, at=2, request=2),
+    )
+    assert seen("no-lost-job", *history, delivered=("first",), found=("first",)) == ()
+
+
+def test_the_same_request_id_in_another_workspace_stands_for_nothing() -> None:
+    history = (
+        call(job_id="first", request_id="r"),
+        call(job_id="second", request_id="r", workspace_id="globex", value=False, at=2, request=2),
+    )
+    assert seen("no-lost-job", *history, delivered=("first",), found=("first",)) == (
+        "enqueue answered False for second, and get_job finds no such job.",
+    )
+
+
+def test_a_request_that_still_raises_after_its_retries_did_not_succeed() -> None:
+    history = tuple(
+        call(error="ConnectionError", attempt=attempt, at=attempt) for attempt in range(1, 5)
+    )
+    assert seen("retry-succeeds", *history) == (
+        "enqueue raised ConnectionError; 3 retries later it still raises ConnectionError.",
+    )
+
+
+def test_one_request_in_two_jobs_is_a_duplicate() -> None:
+    history = (
+        call(job_id="a", request_id="r", error="TimeoutError"),
+        call(job_id="b", request_id="r", attempt=2, at=2),
+    )
+    assert seen("no-duplicate", *history, found=("a", "b"), delivered=("a", "b")) == (
+        "request r ended in 2 jobs: a, b.",
+    )
+
+
+def test_one_job_in_two_places_of_the_queue_is_a_duplicate() -> None:
+    assert seen("no-duplicate", call(), delivered=("j", "j"), found=("j",)) == (
+        "j was delivered 2 times.",
+    )
+
+
+def test_a_queued_id_without_data_is_an_orphan() -> None:
+    assert seen("no-orphan", states=(EMPTY, Tables({}, {}, ("j",), {}))) == (
+        "After A1, j is queued and has no data.",
+    )
+
+
+def test_pending_data_without_a_place_is_an_orphan() -> None:
+    assert seen("no-orphan", states=(EMPTY, Tables({"j": fields()}, {}, (), {}))) == (
+        "After A1, j is pending and not in the queue.",
+    )
+
+
+def test_an_orphan_for_one_moment_is_an_orphan() -> None:
+    states = (EMPTY, Tables({"j": fields()}, {}, (), {}), tables("j"))
+    assert len(seen("no-orphan", states=states)) == 1
+
+
+def test_two_schemas_that_tell_two_statuses_diverge() -> None:
+    state = Tables({"j": fields(status="running")}, {("acme", "j"): fields()}, ("j",), {})
+    assert seen("no-divergence", states=(state,)) == (
+        "After A0, j has status='running' in the old schema and 'pending' in the new.",
+    )
+
+
+def test_a_hash_with_a_status_and_nothing_else_is_half_filled() -> None:
+    state = Tables({"j": fields()}, {("acme", "j"): {"status": "pending"}}, ("j",), {})
+    assert any("lacks job_id" in sentence for sentence in seen("no-divergence", states=(state,)))
+
+
+def test_a_job_in_one_schema_only_does_not_diverge() -> None:
+    assert seen("no-divergence", states=(Tables({"j": fields()}, {}, ("j",), {}),)) == ()
+
+
+def update(status: str, *, at: int, error: str = "") -> object:
+    return call("update_status", at=at, status=status, value=None, error=error, request=at)
+
+
+def test_an_acknowledged_update_that_is_not_seen_breaks_the_order() -> None:
+    assert seen("status-order", update("running", at=0), found=("j",)) == (
+        "Once all is quiet, j is pending; acknowledged is running.",
+    )
+
+
+def test_an_older_update_that_comes_back_breaks_the_order() -> None:
+    history = (
+        update("running", at=0, error="TimeoutError"),
+        update("completed", at=2),
+    )
+    assert seen("status-order", *history, found=("j",), status="running") == (
+        "Once all is quiet, j is running; acknowledged is completed.",
+    )
+
+
+def test_a_newer_update_that_raised_may_show_or_not() -> None:
+    history = (update("running", at=0), update("completed", at=2, error="TimeoutError"))
+    for status in ("running", "completed"):
+        assert seen("status-order", *history, found=("j",), status=status) == ()
+
+
+def test_a_read_between_two_updates_shows_the_first() -> None:
+    history = (
+        update("running", at=0),
+        call("get_job", at=2, value={"status": "pending", "workspace_id": "acme"}),
+    )
+    assert seen("status-order", *history, found=("j",), status="running") == (
+        "A later read says j is pending; acknowledged is running.",
+    )
+
+
+def test_true_for_a_job_that_does_not_exist_is_untrue() -> None:
+    assert seen("answer-is-true", call()) == ("enqueue answered True, and j does not exist.",)
+
+
+def test_false_when_no_job_exists_at_that_moment_is_untrue() -> None:
+    assert seen("answer-is-true", call(value=False)) == (
+        "enqueue answered False, and no job of the request exists at that moment.",
+    )
+
+
+def test_neither_true_nor_false_is_untrue() -> None:
+    assert seen("answer-is-true", call(value="yes"), found=("j",)) == (
+        "enqueue answered 'yes', which is neither True nor False.",
+    )
+
+
+def test_an_exception_that_leaves_half_a_job_is_untrue() -> None:
+    state = Tables({"j": fields()}, {}, (), {})
+    assert seen("answer-is-true", call(error="TimeoutError"), states=(state,)) == (
+        "enqueue raised TimeoutError and left j half written: "
+        "the old hash without the new hash, a place in the queue.",
+    )
+
+
+@pytest.mark.parametrize("state", [EMPTY, tables("j")])
+def test_an_exception_that_leaves_all_or_nothing_is_true(state: Tables) -> None:
+    assert seen("answer-is-true", call(error="TimeoutError"), states=(state,)) == ()
+
+
+def test_black_box_subjects_are_judged_by_their_answers_only() -> None:
+    state = Tables({"j": fields()}, {}, (), {})
+    assert seen("answer-is-true", call(error="E"), states=(state,), traits=BLACK_BOX) == ()
+
+
+def test_a_call_beyond_the_bound_is_unbounded() -> None:
+    assert seen("bounded-latency", call(duration_ms=5_001.0), found=("j",)) == (
+        "enqueue had not returned after 5001 ms; the bound is 5000 ms.",
+    )
+
+
+def test_reading_anothers_job_breaks_isolation() -> None:
+    read = call("get_job", value={"job_id": "j", "workspace_id": "acme"}, workspace_id="globex")
+    assert seen("isolation", read) == ("get_job as globex returned j of acme.",)
+
+
+def test_listing_anothers_job_breaks_isolation() -> None:
+    page = {"items": [{"job_id": "j", "workspace_id": "acme"}], "next_cursor": None}
+    listing = call("list_jobs", value=page, workspace_id="globex", phase=Phase.RECOVERY)
+    assert seen("isolation", listing) == ("list_jobs as globex returned j of acme.",)
+
+
+def test_a_list_without_a_job_that_exists_is_not_whole() -> None:
+    history = (call(), call("list_jobs", at=2, value=[]))
+    assert seen("list-is-whole", *history, found=("j",)) == (
+        "list_jobs does not show j, which get_job finds.",
+    )
+
+
+def test_malformed_input_that_is_accepted_is_bad() -> None:
+    assert seen("bad-input", call(workspace_id=""), malformed=True) == (
+        "enqueue with workspace_id='' was accepted.",
+    )
+
+
+def test_malformed_input_that_is_written_before_it_is_refused_is_bad() -> None:
+    refused = call(workspace_id="", error="ValueError")
+    assert seen("bad-input", refused, malformed=True) == (
+        "enqueue with workspace_id='' wrote before it was refused.",
+    )
+
+
+def test_malformed_input_that_is_refused_first_is_fine() -> None:
+    refused = call(workspace_id="", error="ValueError", wrote=False)
+    assert seen("bad-input", refused, malformed=True) == ()
+
+
+def test_job_data_in_a_log_line_is_loud() -> None:
+    assert seen("quiet-logs", logs=("ERROR queue failed: mark-of-params",)) == (
+        "A log line carries job data: 'ERROR queue failed: mark-of-params'.",
+    )
+
+
+def test_a_log_line_without_job_data_is_quiet() -> None:
+    assert seen("quiet-logs", logs=("ERROR queue could not write job j",)) == ()

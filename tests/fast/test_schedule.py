@@ -1,0 +1,73 @@
+"""The text form of a schedule: what is printed is read back, and what can't be read is told."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultinject.decide.schedule import (
+    PlannedStep,
+    Schedule,
+    parse_replay_string,
+    parse_schedule,
+    replay_string,
+)
+from faultinject.errors import UsageError
+from faultinject.faults import CATALOGUE
+from faultinject.vocabulary import FaultRef, Position
+
+positions = st.builds(
+    Position,
+    client=st.sampled_from("ABCZ"),
+    ordinal=st.integers(1, 999_999),
+    inside=st.integers(0, 99),
+    setup=st.booleans(),
+)
+fault_refs = st.builds(
+    FaultRef, st.sampled_from(sorted(CATALOGUE)), st.none() | st.integers(0, 999_999_999)
+)
+steps = st.builds(
+    PlannedStep,
+    positions,
+    st.sampled_from(["", "SET", "RPUSH", "JSON.SET", "EVALSHA"]),
+    st.none() | fault_refs,
+)
+
+
+@given(st.lists(steps, max_size=6).map(lambda found: Schedule(tuple(found))))
+def test_a_printed_schedule_is_read_back_as_itself(schedule: Schedule) -> None:
+    text = replay_string("same-request-again", schedule)
+    assert parse_replay_string(text, CATALOGUE) == ("same-request-again", schedule)
+
+
+def test_a_step_is_read_word_by_word() -> None:
+    assert parse_schedule("A3.2:HSET!late=1", CATALOGUE) == Schedule(
+        (PlannedStep(Position("A", 3, 2), "HSET", FaultRef("late", 1)),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("A2!lost-reply", "'program: steps'"),
+        ("", "'program: steps'"),
+        ("enqueue: 2A", "'2A' is not a step"),
+        ("enqueue: A0", "'A0' is not a step"),
+        ("enqueue: A2!", "'A2!' is not a step"),
+        ("enqueue: A2!lost-replay", "Did you mean 'lost-reply'?"),
+        ("enqueue: A2!xyzzy", "Known: bandwidth"),
+    ],
+)
+def test_a_broken_schedule_is_told_with_the_way_out(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_replay_string(text, CATALOGUE)
+    assert told in str(raised.value)
+
+
+@given(st.text(max_size=40))
+def test_no_text_at_all_does_more_than_raise_a_usage_error(text: str) -> None:
+    try:
+        parse_replay_string(text, CATALOGUE)
+    except UsageError:
+        return

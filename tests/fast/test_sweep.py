@@ -1,0 +1,123 @@
+"""The sweep plans every fault at every position once, and its ledger adds up."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultinject.decide.ledger import LedgerCount
+from faultinject.decide.replay import Replay
+from faultinject.decide.schedule import Schedule, parse_schedule
+from faultinject.decide.sweep import Sweep, fault_label
+from faultinject.faults import CATALOGUE, placeable
+from faultinject.vocabulary import Executed, Point, Position, RunEnd, Step, WireEvent, WireIndex
+
+
+def event(ordinal: int, name: str = "HSET", inside: int = 0, *, is_write: bool = True) -> WireEvent:
+    index = WireIndex(1, 1, ordinal, name, "ai:jobs:*")
+    return WireEvent(Position("A", ordinal, inside), index, (b"x",), 40, is_write, (b"k",))
+
+
+def run_all(sweep: Sweep, length: int) -> list[Schedule]:
+    """Run every case of a client that always sends the same commands."""
+    seen = []
+    while sweep.begin():
+        seen.append(sweep.current)
+        steps = []
+        for ordinal in range(1, length + 1):
+            decision = sweep.decide(Point((event(ordinal),)))
+            steps.append(Step(decision.event, decision.fault, Executed.YES))
+        sweep.end(RunEnd(tuple(steps), valid=True))
+    return seen
+
+
+def total(rows: tuple[LedgerCount, ...], name: str) -> int:
+    return sum(getattr(row, name) for row in rows)
+
+
+def test_one_fault_at_every_position() -> None:
+    seen = run_all(Sweep(1), 3)
+    faults = len(placeable(event(1)))
+    assert len(seen) == 1 + 3 * faults
+    assert len(set(seen)) == len(seen)
+
+
+def test_two_faults_are_pairs_in_order_without_repetition() -> None:
+    seen = run_all(Sweep(2), 3)
+    faults = len(placeable(event(1)))
+    pairs = [schedule for schedule in seen if len(schedule.faults) == 2]
+    assert len(pairs) == len(set(pairs)) == 3 * faults * faults
+
+
+def test_fewer_faults_come_first() -> None:
+    counts = [len(schedule.faults) for schedule in run_all(Sweep(2), 2)]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("shards", [2, 3, 5])
+def test_shards_are_a_partition(shards: int) -> None:
+    whole = run_all(Sweep(1), 3)
+    parts = [run_all(Sweep(1, (index, shards)), 3) for index in range(shards)]
+    counted = Counter(schedule for part in parts for schedule in part if schedule.faults)
+    assert counted == Counter(schedule for schedule in whole if schedule.faults)
+
+
+@given(st.integers(0, 5), st.integers(0, 2))
+def test_the_ledger_adds_up(length: int, max_faults: int) -> None:
+    sweep = Sweep(max_faults)
+    cases = len(run_all(sweep, length))
+    rows = sweep.ledger.counts()
+    assert total(rows, "run") == cases
+    for row in rows:
+        assert row.space == row.run + row.pruned + row.not_reached + row.invalid
+
+
+def test_what_was_planned_and_not_run_is_not_reached() -> None:
+    sweep = Sweep(1)
+    sweep.begin()
+    step = Step(event(1), None, Executed.YES)
+    sweep.end(RunEnd((step,), valid=True))
+    assert total(sweep.ledger.counts(), "not_reached") == len(placeable(event(1)))
+
+
+def test_a_fault_free_run_that_is_invalid_has_no_children() -> None:
+    sweep = Sweep(1)
+    sweep.begin()
+    sweep.end(RunEnd((Step(event(1), None, Executed.YES),), valid=False, trouble="left"))
+    assert not sweep.begin()
+
+
+def test_a_late_read_is_pruned_by_name() -> None:
+    sweep = Sweep(1)
+    sweep.begin()
+    sweep.end(RunEnd((Step(event(1, "HGETALL", is_write=False), None, Executed.YES),), valid=True))
+    late = [row for row in sweep.ledger.counts() if row.fault.startswith("late")]
+    assert [(row.pruned, row.pruned_by) for row in late] == [(1, ("late-read",))] * 2
+
+
+def test_a_replay_places_its_fault_once() -> None:
+    replay = Replay(parse_schedule("A2:HSET!lost-reply", CATALOGUE))
+    assert replay.begin()
+    decisions = [replay.decide(Point((event(ordinal),))) for ordinal in (1, 2, 3)]
+    assert [fault_label(Schedule()), *(str(d.fault) for d in decisions)] == [
+        "none",
+        "None",
+        "lost-reply",
+        "None",
+    ]
+    assert replay.unplaced == ()
+
+
+def test_a_replay_says_when_the_command_has_changed() -> None:
+    replay = Replay(parse_schedule("A1:RPUSH!lost-reply", CATALOGUE))
+    assert replay.decide(Point((event(1, "EVALSHA"),))).fault is None
+    assert replay.unplaced == ("A1 is now EVALSHA, and the schedule expects RPUSH.",)
+
+
+def test_a_replay_says_when_the_command_never_came() -> None:
+    replay = Replay(parse_schedule("A9!lost-reply", CATALOGUE))
+    replay.decide(Point((event(1),)))
+    assert "never sent its command number 9" in replay.unplaced[0]

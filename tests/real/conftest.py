@@ -1,0 +1,142 @@
+"""Real parts for tests that claim something about Redis: one server per module, a proxy, a client on raw bytes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from faultinject.faults import effects_of
+from faultinject.faults.effects import Deliver, Effects
+from faultinject.net.link import PASS, Link
+from faultinject.net.loop import Loop
+from faultinject.net.proxy import LOOPBACK, Proxy
+from faultinject.servers.control import Control
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import Server, open_server, parse_server_spec
+from faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
+from faultinject.wire.commands import CommandTable, parse_command_table
+from faultinject.wire.conversation import Heard
+from faultinject.wire.resp import ProtocolError, Reply, encode_command
+
+
+@pytest.fixture(scope="module")
+def run_directory() -> Iterator[RunDirectory]:
+    run = RunDirectory()
+    yield run
+    run.close()
+
+
+@pytest.fixture(scope="module")
+def server(run_directory: RunDirectory) -> Iterator[Server]:
+    started = open_server(parse_server_spec("embedded"), run_directory)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def control(server: Server) -> Iterator[Control]:
+    connection = Control(server.address)
+    server.reset(connection)
+    yield connection
+    connection.close()
+
+
+@dataclass
+class PlannedDirector:
+    """Lets everything pass at once, but for the faults planned at the n-th command or the k-th inside a block."""
+
+    planned: dict[tuple[int, int], FaultRef] = field(default_factory=dict)
+    done_commands: list[tuple[str, Executed]] = field(default_factory=list)
+    held: list[Link] = field(default_factory=list)
+    refused: bool = False
+    gone: int = 0
+    _count: int = 0
+
+    def setup(self, link: Link, heard: Heard) -> Effects:
+        return PASS
+
+    def inside(self, link: Link, heard: Heard) -> Effects:
+        if heard.inside == 1:
+            self._count += 1
+        return self._effects(heard, heard.inside)
+
+    def parked(self, link: Link, heard: Heard) -> None:
+        if not heard.block:
+            self._count += 1
+        effects = self._effects(heard, 0)
+        if effects.deliver is Deliver.HELD:
+            self.held.append(link)
+        self.refused = self.refused or effects.refuse
+        link.carry_out(heard, effects)
+
+    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+        self.done_commands.append((heard.command.name.decode(), executed))
+
+    def client_gone(self, link: Link) -> None:
+        self.gone += 1
+
+    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
+        raise error
+
+    def _effects(self, heard: Heard, inside: int) -> Effects:
+        fault = self.planned.get((self._count, inside))
+        if fault is None:
+            return PASS
+        name = heard.command.name.decode()
+        event = WireEvent(
+            position=Position("A", self._count, inside),
+            index=WireIndex(1, 1, self._count, name, ""),
+            args=heard.command.args,
+            size=len(heard.command.raw),
+            is_write=True,
+            keys=None,
+        )
+        return effects_of(fault, event)
+
+
+class Wire:
+    """A proxy in front of the server, and a client that speaks raw bytes."""
+
+    def __init__(self, server: Server, control: Control) -> None:
+        self.loop = Loop()
+        table = CommandTable(parse_command_table(control.call("COMMAND")))
+        self._proxy = Proxy(self.loop, server.address, table)
+        self.listener = self._proxy.listener("A")
+        self.director = PlannedDirector()
+        self.listener.director = self.director
+        self._sockets: list[socket.socket] = []
+
+    def place(self, fault: str, ordinal: int = 1, inside: int = 0) -> None:
+        name, _, parameter = fault.partition("=")
+        self.director.planned[ordinal, inside] = FaultRef(name, int(parameter) if parameter else None)
+
+    def connect(self) -> socket.socket:
+        client = socket.create_connection((LOOPBACK, self.listener.port), timeout=0.05)
+        self._sockets.append(client)
+        return client
+
+    def send(self, client: socket.socket, *commands: tuple[str | bytes, ...]) -> None:
+        client.sendall(b"".join(encode_command(*command) for command in commands))
+
+    def turn(self, seconds: float = 0.02) -> None:
+        """Let the proxy work until nothing has happened for a moment."""
+        self.loop.run_until(lambda: False, seconds)
+
+    def run_until_done(self, commands: int) -> bool:
+        return self.loop.run_until(lambda: len(self.director.done_commands) >= commands, 5.0)
+
+    def close(self) -> None:
+        for client in self._sockets:
+            client.close()
+        self._proxy.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def wire(server: Server, control: Control) -> Iterator[Wire]:
+    bench = Wire(server, control)
+    yield bench
+    bench.close()

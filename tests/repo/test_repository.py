@@ -1,0 +1,170 @@
+"""The repository's own rules, held by tests.
+
+File sizes, arrows, who may print, who may import redis, and commands that are the same wherever
+they are written down. Reads the source as text and syntax trees; knows nothing of what the
+code does, and can't see an import that is made from a string.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("faultinject", "reference", "scenarios", "reports")
+MOST_LINES = 400
+
+# Where a Redis client may be imported: the reference, the flawed queues, and the tests.
+REDIS_IS_FOR = ("reference/", "scenarios/flaws/", "tests/")
+# Where print may be called: the reports, and the file that runs a subject in a process of its own.
+PRINT_IS_FOR = ("reports/", "scenarios/subjects/host.py")
+
+
+def python_files() -> tuple[Path, ...]:
+    """Every Python file of the project, in a stable order, caches and environments left out."""
+    found = [ROOT / "midpipe.py"]
+    for folder in (*PACKAGES, "tests"):
+        found += sorted((ROOT / folder).rglob("*.py"))
+    return tuple(found)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported_by(tree: ast.AST) -> Iterator[str]:
+    """The top-level names of all absolute imports in a tree, wherever they stand."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def calls_print(tree: ast.AST) -> bool:
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        for node in ast.walk(tree)
+    )
+
+
+def readme_commands() -> tuple[str, ...]:
+    """The README's one-line commands for a fresh machine, in order."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return tuple(re.findall(r"^\s*(python3 -m venv \.venv && .+)$", text, re.MULTILINE))
+
+
+def test_no_python_file_is_longer_than_400_lines() -> None:
+    lengths = {
+        name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files()
+    }
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_every_module_tells_what_it_is_for() -> None:
+    silent = [
+        name_of(path)
+        for path in python_files()
+        if (source := path.read_text(encoding="utf-8")) and not ast.get_docstring(ast.parse(source))
+    ]
+    assert silent == []
+
+
+def test_only_reports_print() -> None:
+    printing = [
+        name_of(path)
+        for path in python_files()
+        if not name_of(path).startswith((*PRINT_IS_FOR, "tests/"))
+        and calls_print(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert printing == []
+
+
+def test_redis_is_imported_by_queues_and_tests_only() -> None:
+    importing = [
+        name_of(path)
+        for path in python_files()
+        if not name_of(path).startswith(REDIS_IS_FOR)
+        and "redis" in imported_by(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert importing == []
+
+
+def test_imports_follow_the_contracts() -> None:
+    linter = Path(sysconfig.get_path("scripts")) / "lint-imports"
+    run = subprocess.run(
+        [sys.executable, str(linter), "--no-cache"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_readme_has_one_command_for_the_gate_and_one_for_the_tests() -> None:
+    commands = readme_commands()
+    assert [command.split(" && ")[-1] for command in commands] == [
+        ".venv/bin/midpipe gate",
+        ".venv/bin/tox",
+    ]
+
+
+def test_ci_runs_the_readme_test_command_and_then_the_gate() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    lines = [
+        line.strip().replace('"$venv"', ".venv")
+        for line in script.splitlines()
+        if "-m venv" in line
+    ]
+    gate, tests = readme_commands()
+    assert lines == [tests, gate]
+
+
+def test_ci_script_can_be_executed() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.parametrize("command", range(2), ids=["gate", "tests"])
+def test_the_workflow_runs_the_readme_commands(command: int) -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert f"- run: {readme_commands()[command]}\n" in workflow
+
+
+def test_tox_lints_checks_types_and_tests_by_default() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    assert tox["tox"]["env_list"] == "lint, types, test"
+
+
+def test_each_tox_environment_is_configured_in_one_section() -> None:
+    """Of two sections for one environment tox reads the first only, and runs nothing, and says OK."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    environments = [name for name in tox.sections() if name.startswith("testenv:")]
+    assert [name for name in environments if "{" in name or "," in name] == []
+    assert [name for name in environments if not tox[name].get("commands", "").strip()] == []
+
+
+def test_every_extra_that_tox_installs_exists() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    asked = {
+        extra.strip()
+        for section in tox.sections()
+        for extra in tox[section].get("extras", "").split(",")
+        if extra.strip()
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert asked - set(project["optional-dependencies"]) == set()
