@@ -7,9 +7,9 @@ reply; ``slice=n`` writes n bytes at a time; ``bandwidth=n`` lets n bytes pass e
 from faultinject.faults.effects import Effects
 from faultinject.faults.fault import Fault
 
-DEFAULT_DELAY_MS = 5
+DEFAULT_DELAY_MS = 2
 DEFAULT_SLICE_BYTES = 7
-DEFAULT_BYTES_PER_MS = 64
+DEFAULT_BYTES_PER_MS = 256
 
 SLOW = Fault(
     name="slow",

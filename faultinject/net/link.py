@@ -39,8 +39,8 @@ class Director(Protocol):
     def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
         """A command that the link was told to carry out is over, as far as it will be."""
 
-    def client_gone(self, link: Link) -> None:
-        """The client closed or lost this connection."""
+    def client_gone(self, link: Link, *, mid_command: bool) -> None:
+        """The client closed or lost this connection; ``mid_command``: while it waited for an answer."""
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         """The client or the server sent what is not RESP."""
@@ -119,10 +119,11 @@ class Link:
     def _client_readable(self) -> None:
         data = self._receive(self._client)
         if not data:
+            mid_command = self._current is not None
             self._close_client(Close.FIN)
             if self.held is None and self._late is None:
                 self._close_server()
-            self._director.client_gone(self)
+            self._director.client_gone(self, mid_command=mid_command)
             return
         if self._silent:
             return
@@ -218,7 +219,7 @@ class Link:
         self.close(Close.FIN)
         if heard is not None and self._owed > 0:
             self._director.done(self, heard, Executed.UNKNOWN, None)
-        self._director.client_gone(self)
+        self._director.client_gone(self, mid_command=False)
 
     def _send_paced(self, to: socket.socket | None, data: bytes, then: Callable[[], None]) -> None:
         effects = self._effects

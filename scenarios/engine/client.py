@@ -37,7 +37,6 @@ class ClientWire:
     operation: int = 0
     attempt: int = 0
     waiting: tuple[Link, Heard, WireEvent] | None = None
-    gone: int = 0
     trouble: str = ""
     _ordinal: int = 0
     _setup_ordinal: int = 0
@@ -82,10 +81,10 @@ class ClientWire:
         if event is not None:
             self.step_over(event, executed, reply)
 
-    def client_gone(self, link: Link) -> None:
-        self.gone += 1
-        if self.waiting is not None and self.waiting[0] is link:
-            self.trouble = f"{self.letter} left while its command {self.waiting[2].position} waited"
+    def client_gone(self, link: Link, *, mid_command: bool) -> None:
+        if mid_command:
+            # Nobody planned this: the machine was too busy for the client's time-out.
+            self.trouble = f"{self.letter} gave up on a command that nothing was done to"
             self.waiting = None
             link.close()
 

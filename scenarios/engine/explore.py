@@ -21,9 +21,9 @@ from scenarios.engine.rig import Rig
 from scenarios.programs.program import Program
 
 PATIENT_MS = 3_000
-IMPATIENT_MS = 100
+IMPATIENT_MS = 20
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
-_TRIES = 3
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class PlannedDirector:
     def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
         self.done_commands.append((heard.command.name.decode(), executed))
 
-    def client_gone(self, link: Link) -> None:
+    def client_gone(self, link: Link, *, mid_command: bool) -> None:
         self.gone += 1
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:

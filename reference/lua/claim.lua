@@ -1,0 +1,33 @@
+-- Give the oldest pending job to a worker, under a lease.
+-- KEYS: pending list, leases, token counter
+-- ARGV: claim id, now in ms, lease in ms, time
+-- Returns {token, fields}, or {} if nothing is pending.
+-- The same claim id gets the same job again, so a claim whose reply was lost does not lose the job.
+local function job(id)
+  local old = 'ai:jobs:' .. id
+  local workspace = redis.call('HGET', old, 'workspace_id')
+  return old, workspace and ('ai:job:' .. workspace .. ':' .. id)
+end
+local known = redis.call('HGET', KEYS[2] .. ':claims', ARGV[1])
+if known then
+  local old = job(known)
+  return {redis.call('HGET', KEYS[2] .. ':tokens', known), redis.call('HGETALL', old)}
+end
+local id = redis.call('LPOP', KEYS[1])
+while id do
+  local old, new = job(id)
+  if new and redis.call('HGET', old, 'status') == 'pending' then
+    local token = redis.call('INCR', KEYS[3])
+    for _, key in ipairs({old, new}) do
+      if redis.call('EXISTS', key) == 1 then
+        redis.call('HSET', key, 'status', 'running', 'started_at', ARGV[4])
+      end
+    end
+    redis.call('ZADD', KEYS[2], ARGV[2] + ARGV[3], id)
+    redis.call('HSET', KEYS[2] .. ':tokens', id, token)
+    redis.call('HSET', KEYS[2] .. ':claims', ARGV[1], id)
+    return {token, redis.call('HGETALL', old)}
+  end
+  id = redis.call('LPOP', KEYS[1])
+end
+return {}
