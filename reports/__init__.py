@@ -1,0 +1,1 @@
+"""What a person or a CI system reads, made from a verdict."""

@@ -1,0 +1,45 @@
+"""The verdict as Markdown for a job summary, kept under the size that hosts cut off silently."""
+
+from __future__ import annotations
+
+from reports.explain import advice_for, explained
+from reports.view import picture
+from scenarios.verdict import Story, Verdict
+
+MOST_BYTES = 900_000
+
+
+def markdown(verdict: Verdict) -> str:
+    """Return the summary."""
+    lines = [
+        f"# midpipe: {verdict.outcome.upper()}",
+        "",
+        f"`{verdict.subject}` on {verdict.server or 'no server'}, {verdict.seconds:.1f} s.",
+        "",
+        *(f"> {warning}" for warning in verdict.warnings),
+        "",
+    ]
+    for finding in verdict.findings:
+        lines += [f"## {finding.id} {finding.severity}: {finding.invariant} in {finding.operation}", ""]
+        lines += [*explained(finding), "", f"**Change:** {advice_for(finding)}", ""]
+        lines += ["```", f"midpipe replay '{finding.replay}'", "```", ""]
+        lines += ["<details><summary>Step by step</summary>", "", "```", *told(finding.story), "```", ""]
+        lines += ["</details>", ""]
+    lines += ["| invariant | status | looked at | violated in |", "| --- | --- | ---: | ---: |"]
+    lines += [
+        f"| {row.invariant} | {row.status} | {row.observations} | {row.violations} |"
+        for row in verdict.invariants
+    ]
+    text = "\n".join(lines) + "\n"
+    encoded = text.encode()
+    if len(encoded) <= MOST_BYTES:
+        return text
+    return encoded[:MOST_BYTES].decode("utf-8", "ignore") + "\n\n(cut; the full review has the rest)\n"
+
+
+def told(story: Story) -> list[str]:
+    """Return a story as plain lines."""
+    return [
+        f"{line.left:<8}{line.text}" + (f"   | {line.right}" if line.right else "")
+        for line in picture(story)
+    ]

@@ -1,0 +1,149 @@
+"""The verdict and the stories on a terminal. Text from a subject is never read as markup."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reports.explain import explained
+from reports.view import picture
+from scenarios.verdict import Finding, Outcome, Status, Story, Verdict
+
+_OUTCOME = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
+_TONE = {"plain": "", "quiet": "dim", "bad": "red", "fault": "bold yellow"}
+_STATUS = {
+    Status.HOLDS: "green",
+    Status.VIOLATED: "red",
+    Status.NOT_APPLICABLE: "dim",
+    Status.UNKNOWN: "yellow",
+}
+_MOST_STORIES = 3
+
+
+def render_verdict(verdict: Verdict, console: Console) -> None:
+    """Show the whole verdict; the outcome first and last."""
+    _head(verdict, console)
+    for number, finding in enumerate(verdict.findings):
+        _finding(finding, console, with_story=number < _MOST_STORIES)
+    if verdict.invariants:
+        _invariants(verdict, console)
+    if verdict.review:
+        _review(verdict, console)
+    if verdict.selfcheck:
+        _selfcheck(verdict, console)
+    if verdict.ledger:
+        _ledger(verdict, console)
+    _foot(verdict, console)
+
+
+def render_story(story: Story, console: Console) -> None:
+    """Show one case step by step."""
+    for line in picture(story):
+        text = Text(f"{line.left:<8}", style=_TONE[line.tone])
+        text.append(line.text, style=_TONE[line.tone])
+        if line.right:
+            text.append(f"   | {line.right}", style="dim")
+        console.print(text, soft_wrap=True)
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _head(verdict: Verdict, console: Console) -> None:
+    _say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
+    _say(console, f"subject {verdict.subject} · server {verdict.server or '-'} · {verdict.seconds:.1f} s")
+    if verdict.partial:
+        _say(console, "partial: not everything that was planned has run", "yellow")
+    for warning in verdict.warnings:
+        _say(console, f"! {warning}", "yellow")
+
+
+def _finding(finding: Finding, console: Console, *, with_story: bool) -> None:
+    console.print()
+    _say(console, f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}", "bold red")
+    for sentence in explained(finding):
+        _say(console, f"    {sentence}")
+    if with_story:
+        console.print()
+        render_story(finding.story, console)
+        if finding.neighbour is not None:
+            _say(console, f"    Next to it, this passes: {finding.neighbour.replay!r}", "dim")
+    _say(console, f"midpipe replay '{finding.replay}'")
+
+
+def _invariants(verdict: Verdict, console: Console) -> None:
+    table = Table(title="Invariants", title_justify="left", box=None, pad_edge=False)
+    for column in ("invariant", "status", "looked at", "violated in"):
+        table.add_column(column, justify="right" if column in ("looked at", "violated in") else "left")
+    for row in verdict.invariants:
+        table.add_row(
+            row.invariant,
+            Text(str(row.status), style=_STATUS[row.status]),
+            str(row.observations),
+            str(row.violations) if row.violations else "",
+        )
+    console.print()
+    console.print(table)
+
+
+def _review(verdict: Verdict, console: Console) -> None:
+    subjects = list(dict.fromkeys(row.subject for row in verdict.review))
+    shown: dict[str, dict[str, Status]] = defaultdict(dict)
+    for row in verdict.review:
+        shown[row.issue][row.subject] = row.shown
+    table = Table(title="The review", title_justify="left", box=None, pad_edge=False)
+    for column in ("issue", *subjects):
+        table.add_column(column)
+    words = {Status.VIOLATED: "happens", Status.HOLDS: "does not happen"}
+    for issue, by_subject in shown.items():
+        cells = [
+            Text(words.get(by_subject[name], str(by_subject[name])), style=_STATUS[by_subject[name]])
+            for name in subjects
+        ]
+        table.add_row(issue, *cells)
+    console.print()
+    console.print(table)
+
+
+def _selfcheck(verdict: Verdict, console: Console) -> None:
+    table = Table(title="Selfcheck", title_justify="left", box=None, pad_edge=False)
+    for column in ("flawed queue", "caught by", "case", "seconds", "shortest replay"):
+        table.add_column(column, overflow="fold")
+    for row in verdict.selfcheck:
+        if row.expected or row.flaw == "reference":
+            table.add_row(
+                row.flaw,
+                Text(row.invariant if row.caught else f"MISSED {row.invariant}", style="" if row.caught else "red"),
+                str(row.case_number),
+                f"{row.seconds:.2f}",
+                Text(row.replay),
+            )
+    console.print()
+    console.print(table)
+
+
+def _ledger(verdict: Verdict, console: Console) -> None:
+    totals = {
+        name: sum(getattr(row, name) for row in verdict.ledger)
+        for name in ("space", "run", "pruned", "not_reached", "invalid")
+    }
+    console.print()
+    _say(
+        console,
+        f"Ledger: {totals['space']} cases in the space · {totals['run']} run · {totals['pruned']} pruned · "
+        f"{totals['not_reached']} not reached · {totals['invalid']} invalid",
+    )
+
+
+def _foot(verdict: Verdict, console: Console) -> None:
+    parts = " · ".join(f"{part} {outcome}" for part, outcome in verdict.parts)
+    figures = {figure.name: figure.value for figure in verdict.figures}
+    if "cases per second" in figures:
+        parts += f" · {figures['cases per second']:.0f} cases a second"
+    console.print()
+    _say(console, parts)
+    _say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])

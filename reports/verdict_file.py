@@ -1,0 +1,48 @@
+"""The verdict as a JSON file: written, read back, and its schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from faultinject.errors import UsageError
+from scenarios.verdict import SCHEMA, Verdict
+
+SCHEMA_FILE = Path(__file__).with_name("verdict.schema.json")
+
+
+def to_json(verdict: Verdict) -> str:
+    """Return the verdict as a JSON document, keys in the order of the fields."""
+    return msgspec.json.format(msgspec.json.encode(verdict), indent=2).decode()
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document."""
+    return msgspec.json.schema(Verdict)
+
+
+def read_verdict(path: Path) -> Verdict:
+    """Read a stored verdict.
+
+    Raises:
+        UsageError: there is none, it is broken, or a newer midpipe wrote it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"There is no verdict at {str(path)!r} ({error.strerror}). Run 'midpipe gate' first, or name the file."
+        ) from error
+    try:
+        number = msgspec.json.decode(data).get("schema")
+        if isinstance(number, int) and number > SCHEMA:
+            raise UsageError(
+                f"{str(path)!r} has schema {number} and this midpipe reads up to {SCHEMA}. Update midpipe."
+            )
+        return msgspec.json.decode(data, type=Verdict)
+    except (msgspec.MsgspecError, AttributeError) as error:
+        raise UsageError(
+            f"{str(path)!r} is not a verdict: {error}. Run 'midpipe gate' to make one."
+        ) from error
