@@ -26,6 +26,18 @@ class Executed(StrEnum):
     UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens: a unix socket's path, or a host and a port."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        return self.path or f"{self.host}:{self.port}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
     """Where something happens: the n-th wire event of one client in a case.

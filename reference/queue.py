@@ -36,7 +36,6 @@ from reference.scripts import script
 
 DEFAULT_URL = "redis://localhost:6379"
 DEFAULT_TIME_OUT_S = 2.0
-DRIVER_RETRIES = 2
 _BACKOFF_CAP_S = 0.05
 _RANKS = {PENDING: 0, RUNNING: 1, COMPLETED: 2, FAILED: 2}
 
@@ -49,7 +48,12 @@ class Queue:
     Args:
         redis_url: else REDIS_URL, else redis://localhost:6379. ``socket_timeout`` and
             ``socket_connect_timeout`` in its query win over this class's defaults of 2 s.
+
+    Attributes:
+        driver_retries: how often the driver sends a step again by itself; safe, since every step may run twice.
     """
+
+    driver_retries = 2
 
     def __init__(self, redis_url: str | None = None) -> None:
         url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_URL
@@ -59,7 +63,7 @@ class Queue:
             decode_responses=True,
             socket_timeout=DEFAULT_TIME_OUT_S,
             socket_connect_timeout=DEFAULT_TIME_OUT_S,
-            retry=Retry(ExponentialBackoff(cap=_BACKOFF_CAP_S, base=0.001), DRIVER_RETRIES),
+            retry=Retry(ExponentialBackoff(cap=_BACKOFF_CAP_S, base=0.001), self.driver_retries),
             retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
 
@@ -67,14 +71,14 @@ class Queue:
     def latency_bound_s(self) -> float:
         """How long any call takes at most, whatever the network does, in seconds.
 
-        Each of the two round trips a step may need is tried 1 + DRIVER_RETRIES times, and each try may wait
+        Each of the two round trips a step may need is tried 1 + driver_retries times, and each try may wait
         for a connection, its set-up (up to four replies) and the answer.
         """
         options = self._redis.connection_pool.connection_kwargs
         time_out_s = float(options.get("socket_timeout") or DEFAULT_TIME_OUT_S)
         connect_s = float(options.get("socket_connect_timeout") or DEFAULT_TIME_OUT_S)
         attempt_s = connect_s + 5 * time_out_s + _BACKOFF_CAP_S
-        return 2 * (1 + DRIVER_RETRIES) * attempt_s + 1.0
+        return 2 * (1 + self.driver_retries) * attempt_s + 1.0
 
     def close(self) -> None:
         """Close the connections."""

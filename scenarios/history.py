@@ -34,10 +34,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RaisedError:
-    """An exception that the caller saw: its type's name and its message."""
+    """An exception that the caller saw: its type's name, its message, and the names of all its classes."""
 
     type: str
     message: str
+    kinds: tuple[str, ...] = ()
+
+    def is_a(self, *names: str) -> bool:
+        """Whether it is of one of the named classes."""
+        return bool({self.type, *self.kinds} & set(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,16 @@ class Operation:
 History: TypeAlias = tuple[Operation, ...]
 
 
-def attempts_by_request(history: History, method: str) -> tuple[tuple[Operation, ...], ...]:
-    """Return the program's calls of one method, grouped into the attempts of each request, in order."""
+def attempts_by_request(
+    history: History, method: str, *phases: Phase
+) -> tuple[tuple[Operation, ...], ...]:
+    """Return the calls of one method, grouped into the attempts of each request, in order.
+
+    Args:
+        phases: which parts of the case to look at; the program if none is named.
+    """
     groups: dict[tuple[str, int], list[Operation]] = {}
     for operation in history:
-        if operation.method == method and operation.phase is Phase.PROGRAM:
+        if operation.method == method and operation.phase in (phases or (Phase.PROGRAM,)):
             groups.setdefault((operation.client, operation.request), []).append(operation)
     return tuple(tuple(group) for group in groups.values())

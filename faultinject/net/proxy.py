@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from faultinject.net.link import Director, Link
 from faultinject.net.loop import Loop
-from faultinject.servers.control import Address
+from faultinject.vocabulary import Address
 from faultinject.wire.commands import CommandTable
 
 LOOPBACK = "127.0.0.1"
@@ -22,10 +22,10 @@ _SEND_TIMEOUT_S = 10.0
 
 def connect_upstream(address: Address) -> socket.socket:
     """Open a connection to the server. Raises OSError if it is gone."""
-    if address.path is not None:
+    if address.path:
         server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            server.connect(str(address.path))
+            server.connect(address.path)
         except OSError:
             server.close()
             raise

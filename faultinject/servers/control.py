@@ -1,32 +1,107 @@
-"""TEMPORARY"""
+"""midpipe's own connection to a server: plain calls, no retries, errors in a sentence. Never a password in one."""
+
 from __future__ import annotations
+
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
+
 from faultinject.errors import ServerError
-from faultinject.wire.resp import ErrorReply, ReplyReader, encode_command
-@dataclass(frozen=True, slots=True)
-class Address:
-    path: str | None = None
-    host: str = ""
-    port: int = 0
+from faultinject.vocabulary import Address
+from faultinject.wire.resp import ErrorReply, ProtocolError, ReplyReader, Value, encode_command
+
+Word = bytes | str | int | float
+_READ_BYTES = 262_144
+
+
 class ReplyError(ServerError):
-    code = ""
+    """The server answered with an error; ``code`` is its first word."""
+
+    def __init__(self, command: str, error: ErrorReply) -> None:
+        super().__init__(f"The server answered {command} with: {error.message}")
+        self.code = error.code
+
+
 class Control:
-    def __init__(self, address, password=None, username=None, database=0, timeout_s=5.0):
-        self._s = socket.socket(socket.AF_UNIX); self._s.settimeout(timeout_s); self._s.connect(str(address.path)); self._r = ReplyReader()
-    def call(self, *args):
-        v = self.pipeline([args])[0]
-        if isinstance(v, ErrorReply): raise ReplyError(v.message)
-        return v
-    def pipeline(self, commands):
-        self._s.sendall(b"".join(encode_command(*c) for c in commands))
-        out = []
-        while len(out) < len(commands):
-            r = self._r.next_reply()
-            if r is None:
-                d = self._s.recv(65536)
-                if not d: raise ServerError("gone")
-                self._r.feed(d)
-            else: out.append(r.value)
-        return tuple(out)
-    def close(self): self._s.close()
+    """One connection in RESP2.
+
+    Args:
+        password, username: sent with AUTH if there is a password.
+        database: selected if it is not 0.
+        timeout_s: for connecting and for each answer.
+
+    Raises:
+        ServerError: nobody listens there, or the server refuses.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        password: str | None = None,
+        username: str | None = None,
+        database: int = 0,
+        timeout_s: float = 10.0,
+    ) -> None:
+        self._address = address
+        self._reader = ReplyReader()
+        self._socket = _connected(address, timeout_s)
+        try:
+            if password:
+                self.call("AUTH", *([username] if username else []), password)
+            if database:
+                self.call("SELECT", database)
+        except BaseException:
+            self.close()
+            raise
+
+    def call(self, *words: Word) -> Value:
+        """Send a command and return its answer.
+
+        Raises:
+            ReplyError: the server answered with an error.
+            ServerError: the connection is gone.
+        """
+        value = self.pipeline([words])[0]
+        if isinstance(value, ErrorReply):
+            raise ReplyError(str(words[0]), value)
+        return value
+
+    def pipeline(self, commands: Sequence[Sequence[Word]]) -> tuple[Value, ...]:
+        """Send commands in one write and return their answers; errors are among them, as values."""
+        answers: list[Value] = []
+        try:
+            self._socket.sendall(b"".join(encode_command(*words) for words in commands))
+            while len(answers) < len(commands):
+                reply = self._reader.next_reply()
+                if reply is not None:
+                    answers.append(reply.value)
+                    continue
+                data = self._socket.recv(_READ_BYTES)
+                if not data:
+                    raise ServerError(f"The server at {self._address} closed the connection.")
+                self._reader.feed(data)
+        except (OSError, ProtocolError) as error:
+            raise ServerError(f"The server at {self._address} does not answer: {error}.") from error
+        return tuple(answers)
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._socket.close()
+
+
+def _connected(address: Address, timeout_s: float) -> socket.socket:
+    try:
+        if not address.path:
+            return socket.create_connection((address.host, address.port), timeout=timeout_s)
+        unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            unix.settimeout(timeout_s)
+            unix.connect(address.path)
+        except BaseException:
+            unix.close()
+            raise
+    except OSError as error:
+        raise ServerError(
+            f"No server answers at {address}: {error.strerror or error}. "
+            "Start it, or leave --redis out to use the embedded one."
+        ) from error
+    return unix

@@ -1,21 +1,86 @@
-"""TEMPORARY"""
+"""A run's directory and its processes, on a leash: whatever ends midpipe ends them too.
+
+A small shell waits for the end of its standard input, which comes when midpipe closes it or dies, by SIGKILL
+too. Then it kills every process that is still guarded and removes the directory. No atexit hook does that:
+they don't run in a killed process, nor in a worker that leaves by ``os._exit``.
+"""
+
 from __future__ import annotations
-import subprocess, tempfile, shutil, itertools
+
+import itertools
+import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
-_SH = 'trap "" INT HUP TERM; pids=""; while read -r l; do case "$l" in +*) pids="$pids ${l#+}";; -*) n=""; for p in $pids; do [ "$p" = "${l#-}" ] || n="$n $p"; done; pids="$n";; esac; done; [ -n "$pids" ] && kill -9 $pids 2>/dev/null; rm -rf -- "$1"'
+from types import TracebackType
+
+_REAPER = """
+trap "" INT HUP TERM
+pids=""
+while read -r line; do
+    case "$line" in
+    +*) pids="$pids ${line#+}" ;;
+    -*)
+        left=""
+        for pid in $pids; do [ "$pid" = "${line#-}" ] || left="$left $pid"; done
+        pids="$left"
+        ;;
+    esac
+done
+[ -n "$pids" ] && kill -9 $pids 2>/dev/null
+rm -rf -- "$1"
+"""
+
+
 class RunDirectory:
+    """A temporary directory that goes when midpipe goes. A context manager."""
+
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="midpipe-"))
-        self._sh = subprocess.Popen(["sh", "-c", _SH, "sh", str(self.path)], stdin=subprocess.PIPE, start_new_session=True)
-        self._n = itertools.count()
+        self._numbers = itertools.count(1)
+        self._reaper = subprocess.Popen(
+            ["/bin/sh", "-c", _REAPER, "midpipe-leash", str(self.path)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
     def subdirectory(self, name: str) -> Path:
-        p = self.path / f"{name}{next(self._n)}"; p.mkdir(); return p
-    def _w(self, s: str) -> None:
-        if self._sh.stdin and not self._sh.stdin.closed:
-            self._sh.stdin.write(s.encode() + b"\n"); self._sh.stdin.flush()
-    def guard(self, pid: int) -> None: self._w(f"+{pid}")
-    def release(self, pid: int) -> None: self._w(f"-{pid}")
+        """Make and return a fresh directory inside."""
+        path = self.path / f"{name}{next(self._numbers)}"
+        path.mkdir(mode=0o700)
+        return path
+
+    def guard(self, pid: int) -> None:
+        """Have the process killed when midpipe ends."""
+        self._tell(f"+{pid}\n")
+
+    def release(self, pid: int) -> None:
+        """Forget a process that has ended."""
+        self._tell(f"-{pid}\n")
+
     def close(self) -> None:
-        if self._sh.stdin and not self._sh.stdin.closed: self._sh.stdin.close(); self._sh.wait()
-    def __enter__(self): return self
-    def __exit__(self, *a): self.close()
+        """End what is still guarded, and remove the directory; safe to call twice."""
+        leash = self._reaper.stdin
+        if leash is not None and not leash.closed:
+            with suppress(OSError):
+                leash.close()
+        self._reaper.wait()
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _tell(self, line: str) -> None:
+        leash = self._reaper.stdin
+        if leash is None or leash.closed:
+            return
+        with suppress(OSError):
+            leash.write(line.encode())
+            leash.flush()

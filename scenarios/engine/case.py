@@ -7,52 +7,26 @@ sleeps: the case waits for commands, answers and closed connections only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from faultinject.decide.scheduler import Scheduler
 from faultinject.faults import effects_of
 from faultinject.faults.effects import Deliver, Effects
 from faultinject.net.link import PASS, Link
-from faultinject.vocabulary import Decision, Executed, FaultRef, Point, Step, WireEvent
-from faultinject.wire.resp import ErrorReply, Reply
+from faultinject.vocabulary import Decision, Executed, FaultRef, Point, Position, Step, WireEvent
+from faultinject.wire.resp import Reply
+from scenarios.engine.caller import Caller, for_retry, resolved_arguments
 from scenarios.engine.client import ClientWire
 from scenarios.engine.record import Arrived, Called, Completed, Entry, Stepped
 from scenarios.engine.rig import Answered, Rig, answered_from
+from scenarios.engine.shown import shown_reply
 from scenarios.history import Completion, Json, Operation, Phase
-from scenarios.programs.program import MAX_RETRIES, Answer, Call, Program, Retry
+from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
 from scenarios.state import State
 from scenarios.subjects.hosting import Answer as HostAnswer
 
 _STEP_WITHIN_S = 10.0
 _MAX_STEPS = 2_000
-
-
-@dataclass(slots=True)
-class Caller:
-    """The caller's side of one client: its calls, its attempts, its answers."""
-
-    wire: ClientWire
-    calls: tuple[Call, ...]
-    next_call: int = 0
-    attempt: int = 0
-    arguments: dict[str, Json] = field(default_factory=dict)
-    answer: HostAnswer | None = None
-    invoked_at: int = 0
-    called_s: float = 0.0
-    faulted: bool = False
-    changed_state: bool = False
-    answers: dict[str, Json] = field(default_factory=dict)
-    is_calling: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        return not self.is_calling and self.next_call >= len(self.calls)
-
-    @property
-    def may_be_decided(self) -> bool:
-        """Parked or done."""
-        return self.is_done or self.wire.waiting is not None
 
 
 @dataclass(slots=True)
@@ -79,7 +53,9 @@ class Case:
         self._bound_ms = latency_bound_ms
         self._callers: dict[str, Caller] = {}
         self._held: list[_Held] = []
-        self._over: tuple[Executed, Reply | None] | None = None
+        self._awaited: Position | None = None
+        self._stepped: Step | None = None
+        self._fault: FaultRef | None = None
         self._scheduler: Scheduler | None = None
         self._last: str | None = None
         self.entries: list[Entry] = []
@@ -97,12 +73,19 @@ class Case:
         self.states.append(rig.snapshot())
         for letter, calls in self._program.clients.items():
             wire = ClientWire(letter, rig.table, self._ask_inside, self._step_over)
-            self._callers[letter] = Caller(wire, calls)
-            listener = rig.listener(letter)
-            listener.director = wire
-            bound_ms = rig.open(rig.host(letter), letter, self._time_out_ms)
-            if bound_ms is not None:
-                self._bound_ms = bound_ms
+            caller = Caller(wire, calls, rig.host(letter))
+            self._callers[letter] = caller
+            rig.listener(letter).director = wire
+            self._open(caller)
+
+    def _open(self, caller: Caller) -> None:
+        """Make the client's instance; what its constructor sends passes, as connection set-up does."""
+        wire = caller.wire
+        wire.passes_all = True
+        opened = self._rig.open(caller.host, wire.letter, self._time_out_ms)
+        wire.passes_all = False
+        if opened.latency_bound_ms is not None:
+            self._bound_ms = opened.latency_bound_ms
 
     @property
     def latency_bound_ms(self) -> float:
@@ -131,7 +114,7 @@ class Case:
 
     def recover(self, call: Call, phase: Phase) -> Answered:
         """Make a call without faults, as R, and write it into the history."""
-        arguments = _plain(call.arguments, {})
+        arguments = resolved_arguments(call.arguments, {}) or {}
         answered = self._rig.recovery_call(call.method, arguments)
         self.logs += answered.logs
         now = len(self.entries)
@@ -162,7 +145,7 @@ class Case:
         """Make the caller's next call, skipping those whose arguments nobody answered."""
         while caller.next_call < len(caller.calls):
             call = caller.calls[caller.next_call]
-            arguments = _resolved(call.arguments, caller.answers)
+            arguments = resolved_arguments(call.arguments, caller.answers)
             if arguments is not None:
                 self._invoke(caller, call, arguments, attempt=1)
                 return
@@ -181,7 +164,12 @@ class Case:
         def take(message: HostAnswer) -> None:
             caller.answer = message
 
-        self._rig.host(letter).call(letter, call.method, arguments, take)
+        host = self._rig.host(letter)
+        if host is not caller.host:
+            # The process died in the call before; a supervisor would have started it again.
+            caller.host = host
+            self._open(caller)
+        host.call(letter, call.method, arguments, take)
 
     def _wait_for_clients(self) -> None:
         """Wait until every client is parked or done; take answers and make next calls as they come."""
@@ -210,7 +198,7 @@ class Case:
     def _give_up_on(self, caller: Caller) -> None:
         """The call hangs: end its process, so that it surely does nothing more."""
         letter = caller.wire.letter
-        self._rig.host(letter).kill()
+        caller.host.kill()
         ms = (self._rig.loop.clock() - caller.called_s) * 1000
         caller.answer = {
             "error": {"type": "Hang", "message": f"no answer within {ms:.0f} ms"},
@@ -230,7 +218,7 @@ class Case:
         if answered.error is None:
             caller.answers[call.method] = answered.value
         elif not hung and call.retry is not Retry.NONE and caller.attempt <= MAX_RETRIES:
-            arguments = _for_retry(call, caller.arguments, caller.attempt)
+            arguments = for_retry(call, caller.arguments, caller.attempt)
             self._invoke(caller, call, arguments, caller.attempt + 1)
             return
         if not hung:
@@ -297,18 +285,15 @@ class Case:
         self._fault = decision.fault
         return effects
 
-    _fault: FaultRef | None = None
-
     def _carry_out(self, decision: Decision) -> None:
         event = decision.event
         letter = event.position.client
         self._last = letter
-        self._over = None
+        self._awaited, self._stepped, self._fault = event.position, None, None
         caller = self._callers[letter]
         waiting = caller.wire.waiting
-        self._fault = None
         caller.wire.let_through(self._effects(decision))
-        if not self._rig.loop.run_until(lambda: self._over is not None, _STEP_WITHIN_S):
+        if not self._rig.loop.run_until(lambda: self._stepped is not None, _STEP_WITHIN_S):
             self.trouble = f"the server did not answer {event.position} within {_STEP_WITHIN_S:.0f} s"
             return
         step = self._stepped
@@ -319,17 +304,15 @@ class Case:
                 return
         self._count_down(letter, event)
 
-    _stepped: Step | None = None
-
     def _step_over(self, event: WireEvent, executed: Executed, reply: Reply | None) -> None:
         fault, self._fault = self._fault, None
         step = Step(event, fault, executed, shown_reply(reply))
-        self._stepped = step
         before = len(self.states) - 1
         if executed is not Executed.NO and event.is_write and not event.position.inside:
             self._look(self._callers[event.position.client])
         self.entries.append(Stepped(step, before, len(self.states) - 1))
-        self._over = (executed, reply)
+        if event.position == self._awaited:
+            self._stepped = step
 
     def _look(self, caller: Caller | None) -> None:
         """See whether the state has changed, and keep it if so."""
@@ -362,48 +345,3 @@ class Case:
         executed = Executed.YES if reply is not None else Executed.UNKNOWN
         step = replace(held.step, executed=executed, reply=shown_reply(reply))
         self.entries.append(Arrived(step, before, len(self.states) - 1))
-
-
-def shown_reply(reply: Reply | None) -> str:
-    """Return a server's reply as short text for people."""
-    return "" if reply is None else _shown_value(reply.value)[:200]
-
-
-def _shown_value(value: object) -> str:
-    if value is None:
-        return "nil"
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, ErrorReply):
-        return f"error {value.message}"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_shown_value(item) for item in value) + "]"
-    return str(value)
-
-
-def _for_retry(call: Call, arguments: dict[str, Json], attempt: int) -> dict[str, Json]:
-    if call.retry is Retry.NEW_JOB_ID and "job_id" in arguments:
-        return {**arguments, "job_id": f"{call.arguments['job_id']}-try-{attempt + 1}"}
-    return arguments
-
-
-def _resolved(
-    arguments: Mapping[str, Json | Answer], answers: Mapping[str, Json]
-) -> dict[str, Json] | None:
-    """Return the arguments with earlier answers put in, or None if one of them is missing."""
-    resolved: dict[str, Json] = {}
-    for name, value in arguments.items():
-        if isinstance(value, Answer):
-            answer = answers.get(value.method)
-            if not isinstance(answer, Mapping) or value.field not in answer:
-                return None
-            resolved[name] = answer[value.field]
-        else:
-            resolved[name] = value
-    return resolved
-
-
-def _plain(arguments: Mapping[str, Json | Answer], answers: Mapping[str, Json]) -> dict[str, Json]:
-    return _resolved(arguments, answers) or {}
-
-

@@ -26,6 +26,7 @@ class ClientWire:
     """The wire's side of one client in one case.
 
     Args:
+        passes_all: let everything pass and count nothing, while an instance is made.
         ask_inside: decides about a command queued inside MULTI … EXEC, at once.
         step_over: told when a command that was let through is over.
     """
@@ -36,13 +37,19 @@ class ClientWire:
     step_over: StepOver
     operation: int = 0
     attempt: int = 0
-    waiting: tuple[Link, Heard, WireEvent] | None = None
+    passes_all: bool = False
     trouble: str = ""
+    _parked: list[tuple[Link, Heard, WireEvent]] = field(default_factory=list)
     _ordinal: int = 0
     _setup_ordinal: int = 0
     _command: int = 0
     _block_ordinal: int = 0
     _let_through: dict[int, WireEvent] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> tuple[Link, Heard, WireEvent] | None:
+        """The command that waits longest; a client with several connections may have more of them."""
+        return self._parked[0] if self._parked else None
 
     def begins(self, operation: int, attempt: int) -> None:
         """The client makes an attempt at an operation; its commands are counted from 1 again."""
@@ -52,7 +59,7 @@ class ClientWire:
         """Carry out the waiting command."""
         if self.waiting is None:
             return
-        (link, heard, event), self.waiting = self.waiting, None
+        link, heard, event = self._parked.pop(0)
         self._let_through[id(link)] = event
         link.carry_out(heard, effects)
 
@@ -61,6 +68,8 @@ class ClientWire:
         return PASS
 
     def inside(self, link: Link, heard: Heard) -> Effects:
+        if self.passes_all:
+            return PASS
         if heard.inside == 1:
             self._ordinal += 1
             self._block_ordinal = self._ordinal
@@ -69,12 +78,15 @@ class ClientWire:
         return self.ask_inside(event)
 
     def parked(self, link: Link, heard: Heard) -> None:
+        if self.passes_all:
+            link.carry_out(heard, PASS)
+            return
         if heard.block:
             ordinal = self._block_ordinal
         else:
             self._ordinal += 1
             ordinal = self._ordinal
-        self.waiting = (link, heard, self._event(heard, ordinal))
+        self._parked.append((link, heard, self._event(heard, ordinal)))
 
     def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:  # noqa: ARG002
         event = self._let_through.pop(id(link), None)
@@ -85,7 +97,7 @@ class ClientWire:
         if mid_command:
             # Nobody planned this: the machine was too busy for the client's time-out.
             self.trouble = f"{self.letter} gave up on a command that nothing was done to"
-            self.waiting = None
+            self._parked.clear()
             link.close()
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:  # noqa: ARG002

@@ -53,7 +53,7 @@ class Options:
     """
 
     subject: SubjectSpec = field(default_factory=SubjectSpec)
-    server: ServerSpec = field(default_factory=lambda: ServerSpec("embedded"))
+    server: ServerSpec = field(default_factory=ServerSpec)
     jobs: int = 2
     max_faults: int = 1
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS

@@ -15,13 +15,13 @@ from faultinject.net.loop import Loop
 from faultinject.net.proxy import LOOPBACK, Listener, Proxy
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import Server
-from faultinject.wire.commands import CommandTable, parse_command_table
+from faultinject.servers.server import Server
+from faultinject.wire.commands import parse_command_table
 from scenarios.history import Json, RaisedError
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.single import enqueue
 from scenarios.state import SNAPSHOT_SCRIPT, State, state_of, tables_of
-from scenarios.subjects.hosting import Answer, HostProcess, Ready
+from scenarios.subjects.hosting import Answer, HostProcess, Opened
 from scenarios.subjects.spec import SubjectSpec
 
 RECOVERY = "R"
@@ -50,12 +50,11 @@ class Rig:
         self.control = Control(
             server.address, server.password, server.username, server.database
         )
-        self.table = CommandTable(parse_command_table(self.control.call("COMMAND")))
+        self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, server.address, self.table)
         self._hosts: dict[str, HostProcess] = {}
         self._recovery_host: HostProcess | None = None
-        self.ready: Ready = self.host("A").wait_until_ready()
-        self.latency_bound_ms: float | None = self.ready.latency_bound_ms
+        self._opened = Opened(frozenset(), None)
         self.traits = self._probe()
 
     def host(self, client: str) -> HostProcess:
@@ -101,7 +100,7 @@ class Rig:
         host = self.host("A")
         if host is not self._recovery_host:
             self._recovery_host = host
-            self.open(host, RECOVERY, RECOVERY_TIME_OUT_MS)
+            self._opened = self.open(host, RECOVERY, RECOVERY_TIME_OUT_MS)
         answers: list[Answer] = []
         host.call(RECOVERY, method, arguments, answers.append)
         if not self.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
@@ -109,28 +108,9 @@ class Rig:
             return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
         return answered_from(answers[0])
 
-    def open(self, host: HostProcess, client: str, time_out_ms: int) -> float | None:
-        """Make a fresh instance for a client and return the bound it declares, in ms.
-
-        Raises:
-            SubjectError: its constructor raised or hung.
-        """
-        answers: list[Answer] = []
-        host.open(client, self.url(client, time_out_ms), answers.append)
-        if not self.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
-            host.kill()
-            raise SubjectError(
-                f"The constructor of {self.subject.text} did not return within {_ANSWER_WITHIN_S:.0f} s. "
-                "midpipe calls it with a Redis URL; does it wait for something else?"
-            )
-        error = answers[0].get("error")
-        if error:
-            raise SubjectError(
-                f"The constructor of {self.subject.text} raised {error.get('type')}: "
-                f"{error.get('message')}. midpipe calls it with one argument, a Redis URL."
-            )
-        bound = answers[0].get("latency_bound_s")
-        return bound * 1000 if isinstance(bound, int | float) else None
+    def open(self, host: HostProcess, client: str, time_out_ms: int) -> Opened:
+        """Make a fresh instance for a client. Raises SubjectError."""
+        return host.make_instance(client, self.url(client, time_out_ms))
 
     def close(self) -> None:
         """End the hosts and connections."""
@@ -154,7 +134,7 @@ class Rig:
         tables = tables_of(self.snapshot())
         queued = "midpipe-probe" in tables.pending
         return Traits(
-            methods=self.ready.methods,
+            methods=self._opened.methods,
             white_box=queued and tables.has_data("midpipe-probe"),
             new_schema=any(job_id == "midpipe-probe" for _, job_id in tables.new),
         )
@@ -165,7 +145,8 @@ def answered_from(message: Answer) -> Answered:
     error = message.get("error")
     raised = None
     if isinstance(error, Mapping):
-        raised = RaisedError(str(error.get("type")), str(error.get("message")))
+        kinds = tuple(str(kind) for kind in error.get("kinds") or ())
+        raised = RaisedError(str(error.get("type")), str(error.get("message")), kinds)
     logs = tuple(" ".join(str(word) for word in line) for line in message.get("logs") or ())
     return Answered(message.get("ok"), raised, float(message.get("ms") or 0.0), logs)
 

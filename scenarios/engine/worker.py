@@ -13,7 +13,8 @@ from faultinject.decide.sweep import Placeable, Sweep
 from faultinject.errors import SubjectError, UsageError
 from faultinject.faults import CATALOGUE
 from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import Server, ServerSpec, open_server
+from faultinject.servers.opening import ServerSpec, open_server
+from faultinject.servers.server import Server
 from scenarios.engine.explore import (
     CaseEnded,
     explore,
@@ -114,7 +115,7 @@ class Worker:
         if not missing:
             yield from explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms)
         rows = tuple(_row(task.program, count) for count in sweep.ledger.counts())
-        yield SweepDone(rows if not missing else (), rig.traits, self.server.kind, missing)
+        yield SweepDone(rows if not missing else (), rig.traits, self.server.name, missing)
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
         rig = self.rig(task.subject)

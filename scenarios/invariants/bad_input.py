@@ -25,7 +25,7 @@ def _check(evidence: Evidence) -> Judgement:
             breaches.append(Breach(f"{what} was accepted.", operation.method))
         elif operation.wrote:
             breaches.append(Breach(f"{what} wrote before it was refused.", operation.method))
-        elif operation.error and operation.error.type not in _REFUSALS and not operation.faulted:
+        elif operation.error and not operation.error.is_a(*_REFUSALS) and not operation.faulted:
             breaches.append(Breach(f"{what} raised {operation.error.type}.", operation.method))
     return Judgement(len(called), tuple(breaches))
 

@@ -8,7 +8,7 @@ Blind to: a job that is found and delivered with wrong contents; see answer-is-t
 
 from __future__ import annotations
 
-from scenarios.history import Operation, attempts_by_request
+from scenarios.history import Operation, Phase, attempts_by_request
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
 
@@ -50,7 +50,9 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
 def _check(evidence: Evidence) -> Judgement:
     breaches = []
     observed = 0
-    for attempts in attempts_by_request(evidence.history, "enqueue"):
+    for attempts in attempts_by_request(
+        evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM
+    ):
         last = attempts[-1]
         if not last.answered or not isinstance(last.value, bool):
             continue

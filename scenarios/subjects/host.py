@@ -1,30 +1,208 @@
-"""TEMPORARY"""
-import sys, os, json, importlib, importlib.util, time, traceback, logging
-def main():
-    out = os.fdopen(os.dup(1), "wb"); os.dup2(2, 1)
-    spec = sys.argv[1]
-    sys.path[:] = [p for p in sys.path if not p.endswith("scenarios/subjects")]
-    where, _, name = spec.rpartition(":")
-    def say(o): out.write(json.dumps(o).encode() + b"\n"); out.flush()
-    try:
-        if where.endswith(".py"):
-            sys.path.insert(0, os.path.dirname(os.path.abspath(where)))
-            m = importlib.import_module(os.path.basename(where)[:-3])
-        else: m = importlib.import_module(where)
-        cls = getattr(m, name)
-    except BaseException as e:
-        say({"ready": False, "error": {"type": type(e).__name__, "message": str(e)}}); sys.exit(2)
-    say({"ready": True, "methods": [n for n in dir(cls) if callable(getattr(cls, n)) and n[0] != "_"]})
-    clients = {}
-    for line in sys.stdin.buffer:
-        m = json.loads(line); i = m["id"]; do = m["do"]
-        t = time.perf_counter()
+"""Hosts a Python subject in a process of its own, under the subject's own interpreter. Needs nothing but Python 3.8.
+
+One JSON object a line: requests on standard input, answers on standard output. What the subject prints goes
+to standard error instead, so that it can't get between the lines. Imports nothing of midpipe's, because the
+subject's environment need not have it.
+
+::
+
+    → (started)                                            {"ready": true}
+    ← {"id": 1, "do": "open", "client": "A", "redis": "redis://…"}
+    → {"id": 1, "ok": true, "methods": ["enqueue", …], "latency_bound_s": null}
+    ← {"id": 2, "do": "call", "client": "A", "method": "enqueue", "args": {…}}
+    → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
+    ← {"id": 3, "do": "close", "client": "A"}              ← {"id": 4, "do": "exit"}
+
+``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last
+answer, as [level, logger, text].
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import inspect
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List  # noqa: UP035 - the subject's interpreter may be older than midpipe's
+
+_TEXT_LENGTH = 2000
+
+
+class _LogLines(logging.Handler):
+    """Keeps lines at WARNING or above until they are told."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: List[List[str]] = []
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
         try:
-            if do == "open": clients[m["client"]] = cls(m["redis"]); say({"id": i, "ok": True})
-            elif do == "call":
-                v = getattr(clients[m["client"]], m["method"])(**m["args"])
-                say({"id": i, "ok": v, "ms": (time.perf_counter() - t) * 1000})
-            elif do == "close": clients.pop(m["client"], None); say({"id": i, "ok": True})
-        except BaseException as e:
-            say({"id": i, "error": {"type": type(e).__name__, "message": str(e)}, "ms": (time.perf_counter() - t) * 1000})
-main()
+            text = self.format(record)
+        except Exception as error:  # a broken log call is the subject's, and worth telling
+            text = f"{record.msg!r} can't be formatted: {error}"
+        self.lines.append([record.levelname, record.name, text[:_TEXT_LENGTH]])
+
+    def take(self) -> List[List[str]]:
+        taken, self.lines = self.lines, []
+        return taken
+
+
+class _Host:
+    """The subject's instances, by client."""
+
+    def __init__(self, factory: Any) -> None:
+        self._factory = factory
+        self._instances: Dict[str, Any] = {}
+        self._loop: Any = None
+        self.logs = _LogLines()
+
+    def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        root = logging.getLogger()
+        if self.logs not in root.handlers:
+            root.addHandler(self.logs)
+        begun = time.perf_counter()
+        answer: Dict[str, Any]
+        try:
+            answer = self._done(request)
+        except BaseException as error:  # sys.exit() in a queue is a finding, not the end of its host
+            answer = {"error": _told(error)}
+        answer["ms"] = round((time.perf_counter() - begun) * 1000, 3)
+        answer["id"] = request.get("id")
+        lines = self.logs.take()
+        if lines:
+            answer["logs"] = lines
+        return answer
+
+    def _done(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        client = request.get("client", "")
+        if request["do"] == "call":
+            method = getattr(self._instances[client], request["method"])
+            return {"ok": self._awaited(method(**request["args"]))}
+        self._close(client)
+        if request["do"] == "open":
+            instance = self._awaited(self._factory(request["redis"]))
+            self._instances[client] = instance
+            bound = getattr(instance, "latency_bound_s", None)
+            return {
+                "ok": True,
+                "methods": [name for name in dir(instance) if _is_method(instance, name)],
+                "latency_bound_s": bound if isinstance(bound, (int, float)) else None,
+            }
+        return {"ok": True}
+
+    def _awaited(self, value: Any) -> Any:
+        if not inspect.isawaitable(value):
+            return value
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+
+        async def wait() -> Any:
+            return await value
+
+        return self._loop.run_until_complete(wait())
+
+    def _close(self, client: str) -> None:
+        instance = self._instances.pop(client, None)
+        for owner in (instance, getattr(instance, "_redis", None)):
+            close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
+            if callable(close):
+                try:
+                    self._awaited(close())
+                except BaseException:  # it is on its way out, and nobody asked for its opinion
+                    continue
+                return
+
+
+def _is_method(instance: Any, name: str) -> bool:
+    return not name.startswith("_") and callable(getattr(type(instance), name, None))
+
+
+def _told(error: BaseException) -> Dict[str, Any]:
+    try:
+        message = str(error)
+    except Exception:  # an exception whose text can't be made still has a type
+        message = "(its message can't be shown)"
+    kinds = [kind.__name__ for kind in type(error).__mro__ if kind is not object]
+    return {"type": type(error).__name__, "message": message[:_TEXT_LENGTH], "kinds": kinds}
+
+
+def _plain(value: Any) -> Any:
+    return {"repr": repr(value)[:_TEXT_LENGTH]}
+
+
+def _line(message: Dict[str, Any]) -> bytes:
+    try:
+        text = json.dumps(message, default=_plain)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps({**message, "ok": _plain(message.get("ok"))})
+    return text.encode() + b"\n"
+
+
+def _loaded(spec: str) -> Any:
+    where, _, name = spec.rpartition(":")
+    module = _module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    return getattr(module, name)
+
+
+def _module_of_file(path: Path) -> Any:
+    """Import a file; one inside a package under its dotted name, so that its relative imports work."""
+    path = path.resolve()
+    root, name = path.parent, path.stem
+    while (root / "__init__.py").is_file():
+        root, name = root.parent, f"{root.name}.{name}"
+    sys.path.insert(0, str(root))
+    if "." in name:
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _own_streams() -> Any:
+    """Keep the protocol's two ends, and give the subject an empty input and standard error to print to."""
+    requests, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0)
+
+
+def main(arguments: List[str]) -> int:
+    """Serve until the input ends. ``arguments``: the subject, then ``--path DIR`` any number of times."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, answers = _own_streams()
+    here = str(Path(__file__).resolve().parent)
+    sys.path[:] = [path for path in sys.path if path != here]
+    for path in reversed(arguments[2::2]):
+        sys.path.insert(0, path)
+    try:
+        host = _Host(_loaded(arguments[0]))
+    except BaseException as error:  # whatever an import can raise, its user wants to read it
+        answers.write(_line({"ready": False, "error": _told(error)}))
+        return 2
+    answers.write(_line({"ready": True}))
+    for line in requests:
+        request = json.loads(line)
+        if request["do"] == "exit":
+            break
+        answers.write(_line(host.answer(request)))
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    os._exit(code)

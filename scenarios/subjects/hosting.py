@@ -20,7 +20,6 @@ from faultinject.servers.leash import RunDirectory
 from scenarios.history import Json
 from scenarios.subjects.spec import SubjectSpec
 
-START_WITHIN_S = 20.0
 _READ_BYTES = 65536
 _TAIL_BYTES = 2000
 
@@ -29,8 +28,13 @@ Answered = Callable[[Answer], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """What a host says of its subject once it is loaded."""
+class Opened:
+    """What a host says of an instance once it is made.
+
+    Args:
+        methods: names of its public calls.
+        latency_bound_ms: the bound it declares for every call; None if it declares none.
+    """
 
     methods: frozenset[str]
     latency_bound_ms: float | None
@@ -61,9 +65,10 @@ class HostProcess:
     def is_alive(self) -> bool:
         return not self.trouble and self._process.poll() is None
 
-    def wait_until_ready(self) -> Ready:
+    def wait_until_ready(self) -> None:
         """Wait until the subject is loaded. Raises SubjectError if it can't be, with the way out."""
-        self._loop.run_until(lambda: self._ready is not None or bool(self.trouble), START_WITHIN_S)
+        patience_s = self._spec.patience_s
+        self._loop.run_until(lambda: self._ready is not None or bool(self.trouble), patience_s)
         name = self._spec.text
         if self.trouble:
             raise SubjectError(f"The subject {name} {self.trouble}.{self._said()}")
@@ -71,8 +76,8 @@ class HostProcess:
         if ready is None:
             self.kill()
             raise SubjectError(
-                f"The subject {name} was not loaded within {START_WITHIN_S:.0f} s. "
-                f"Does its module wait for something when it is imported?{self._said()}"
+                f"The subject {name} was not loaded within {patience_s:g} s. Does its module wait for something "
+                f"when it is imported? --patience gives it longer.{self._said()}"
             )
         if not ready.get("ready"):
             error = ready.get("error") or {}
@@ -81,14 +86,36 @@ class HostProcess:
                 f"The subject {name} can't be loaded: {error.get('type')}: {error.get('message')}. "
                 "Check the name, and give --path DIR for its imports or --python for its interpreter."
             )
-        bound = ready.get("latency_bound_s")
-        return Ready(
-            frozenset(ready.get("methods") or ()), bound * 1000 if isinstance(bound, int | float) else None
-        )
 
-    def open(self, client: str, url: str, answered: Answered) -> None:
-        """Make a fresh instance of the subject for a client."""
-        self._send({"do": "open", "client": client, "redis": url}, answered)
+    def make_instance(self, client: str, url: str) -> Opened:
+        """Make a fresh instance of the subject for a client, and wait for it.
+
+        Raises:
+            SubjectError: its constructor raised or hung, or the process died.
+        """
+        answers: list[Answer] = []
+        self._send({"do": "open", "client": client, "redis": url}, answers.append)
+        name, patience_s = self._spec.text, self._spec.patience_s
+        if not self._loop.run_until(lambda: bool(answers), patience_s):
+            self.kill()
+            raise SubjectError(
+                f"The constructor of {name} did not return within {patience_s:g} s. midpipe calls it with a "
+                f"Redis URL; does it wait for something else? --patience gives it longer.{self._said()}"
+            )
+        answer = answers[0]
+        if self.trouble:
+            raise SubjectError(f"The subject {name} {self.trouble}.{self._said()}")
+        error = answer.get("error")
+        if error:
+            raise SubjectError(
+                f"The constructor of {name} raised {error.get('type')}: {error.get('message')}. "
+                "midpipe calls it with one argument, a Redis URL."
+            )
+        bound = answer.get("latency_bound_s")
+        return Opened(
+            frozenset(str(method) for method in answer.get("methods") or ()),
+            bound * 1000 if isinstance(bound, int | float) else None,
+        )
 
     def call(
         self, client: str, method: str, arguments: Mapping[str, Json], answered: Answered
@@ -189,8 +216,10 @@ class HostProcess:
             self._ready = message
             return
         answered = self._waiting.pop(message.get("id", 0), None)
-        if answered is not None:
-            answered(message)
+        if answered is None:
+            self._fail(f"answered {line[:80]!r}, which is the answer to no question")
+            return
+        answered(message)
 
     def _died(self) -> None:
         code = self._process.wait()

@@ -11,6 +11,7 @@ from pathlib import Path
 from faultinject.errors import UsageError
 
 REFERENCE = "reference:Queue"
+DEFAULT_PATIENCE_S = 20.0
 _NAMED = re.compile(r"(?P<where>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 HOST_FILE = Path(__file__).with_name("host.py")
 
@@ -24,12 +25,14 @@ class SubjectSpec:
         paths: directories put in front of the subject's import path.
         python: interpreter that hosts a Python subject.
         environment: variables set for the subject, over midpipe's own.
+        patience_s: how long it may take to load, and to make an instance.
     """
 
     text: str = REFERENCE
     paths: tuple[str, ...] = ()
     python: str = sys.executable
     environment: tuple[tuple[str, str], ...] = (("AI_JOBS_NEW_SCHEMA", "on"),)
+    patience_s: float = DEFAULT_PATIENCE_S
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -45,6 +48,7 @@ def parse_subject(
     paths: tuple[str, ...] = (),
     python: str = sys.executable,
     environment: tuple[str, ...] = (),
+    patience_s: float = DEFAULT_PATIENCE_S,
 ) -> SubjectSpec:
     """Read what the user typed.
 
@@ -70,4 +74,4 @@ def parse_subject(
         if not equals or not name:
             raise UsageError(f"--env takes NAME=value; got {word!r}.")
         variables[name] = value
-    return SubjectSpec(text, paths, python, tuple(sorted(variables.items())))
+    return SubjectSpec(text, paths, python, tuple(sorted(variables.items())), patience_s)

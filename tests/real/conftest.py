@@ -15,9 +15,10 @@ from faultinject.net.loop import Loop
 from faultinject.net.proxy import LOOPBACK, Proxy
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import Server, open_server, parse_server_spec
+from faultinject.servers.opening import open_server, parse_server_spec
+from faultinject.servers.server import Server
 from faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
-from faultinject.wire.commands import CommandTable, parse_command_table
+from faultinject.wire.commands import parse_command_table
 from faultinject.wire.conversation import Heard
 from faultinject.wire.resp import ProtocolError, Reply, encode_command
 
@@ -102,7 +103,7 @@ class Wire:
 
     def __init__(self, server: Server, control: Control) -> None:
         self.loop = Loop()
-        table = CommandTable(parse_command_table(control.call("COMMAND")))
+        table = parse_command_table(control.call("COMMAND"))
         self._proxy = Proxy(self.loop, server.address, table)
         self.listener = self._proxy.listener("A")
         self.director = PlannedDirector()

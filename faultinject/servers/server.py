@@ -1,0 +1,39 @@
+"""What every server to break has in common, however it came to be."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from faultinject.servers.control import Control
+from faultinject.vocabulary import Address
+
+
+class Server(Protocol):
+    """A Redis-protocol server that midpipe may write to and empty.
+
+    Attributes:
+        name: software, version and where it came from, for reports.
+        forgets_scripts: a reset empties the script cache too.
+    """
+
+    address: Address
+    name: str
+    username: str | None
+    password: str | None
+    database: int
+    forgets_scripts: bool
+
+    def reset(self, control: Control) -> None:
+        """Empty it for the next case."""
+
+    def stop(self) -> None:
+        """Give it back: our own server ends, somebody else's is left as empty as it was."""
+
+
+def software(info: object) -> str:
+    """Return name and version out of the server's answer to INFO server."""
+    text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    if "valkey_version" in fields:
+        return f"Valkey {fields['valkey_version']}"
+    return f"Redis {fields.get('redis_version', 'of unknown version')}"

@@ -1,0 +1,63 @@
+"""The caller's side of one client: its calls, its attempts, and the arguments that its rule makes. No socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from scenarios.engine.client import ClientWire
+from scenarios.history import Json
+from scenarios.programs.program import Answer, Call, Retry
+from scenarios.subjects.hosting import Answer as HostAnswer
+from scenarios.subjects.hosting import HostProcess
+
+
+@dataclass(slots=True)
+class Caller:
+    """The caller's side of one client: its calls, its attempts, its answers."""
+
+    wire: ClientWire
+    calls: tuple[Call, ...]
+    host: HostProcess
+    next_call: int = 0
+    attempt: int = 0
+    arguments: dict[str, Json] = field(default_factory=dict)
+    answer: HostAnswer | None = None
+    invoked_at: int = 0
+    called_s: float = 0.0
+    faulted: bool = False
+    changed_state: bool = False
+    answers: dict[str, Json] = field(default_factory=dict)
+    is_calling: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        return not self.is_calling and self.next_call >= len(self.calls)
+
+    @property
+    def may_be_decided(self) -> bool:
+        """Parked or done."""
+        return self.is_done or self.wire.waiting is not None
+
+
+def for_retry(call: Call, arguments: dict[str, Json], attempt: int) -> dict[str, Json]:
+    """Return the arguments of the attempt after this one, as the caller's retry rule makes them."""
+    if call.retry is Retry.NEW_JOB_ID and "job_id" in arguments:
+        return {**arguments, "job_id": f"{call.arguments['job_id']}-try-{attempt + 1}"}
+    return arguments
+
+
+def resolved_arguments(
+    arguments: Mapping[str, Json | Answer], answers: Mapping[str, Json]
+) -> dict[str, Json] | None:
+    """Return the arguments with earlier answers put in, or None if one of them is missing."""
+    found: dict[str, Json] = {}
+    for name, value in arguments.items():
+        if isinstance(value, Answer):
+            answer = answers.get(value.method)
+            if not isinstance(answer, Mapping) or value.field not in answer:
+                return None
+            found[name] = answer[value.field]
+        else:
+            found[name] = value
+    return found

@@ -1,0 +1,27 @@
+"""What went over the wire, as short text for people. Pure."""
+
+from __future__ import annotations
+
+from faultinject.wire.resp import ErrorReply, MapReply, Reply, SetReply, Value, Verbatim
+
+
+def shown_reply(reply: Reply | None) -> str:
+    """Return a server's reply as short text for people."""
+    return "" if reply is None else _shown_value(reply.value)[:200]
+
+
+def _shown_value(value: Value) -> str:
+    if value is None:
+        return "nil"
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, ErrorReply):
+        return f"error {value.message}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_shown_value(item) for item in value) + "]"
+    if isinstance(value, MapReply):
+        pairs = (f"{_shown_value(key)}: {_shown_value(item)}" for key, item in value.pairs)
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, SetReply):
+        return _shown_value(value.items)
+    return value.text.decode("utf-8", "replace") if isinstance(value, Verbatim) else str(value)

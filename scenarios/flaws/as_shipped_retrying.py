@@ -1,0 +1,16 @@
+"""The queue as shipped, with one line of its constructor changed: the driver now retries by default."""
+
+from __future__ import annotations
+
+import redis
+from redis.connection import parse_url
+
+from scenarios.flaws import as_shipped
+from scenarios.flaws.parts import url_or_default
+
+
+class SimpleQueue(as_shipped.SimpleQueue):
+    """``Redis(...)`` sends a MULTI … EXEC again whose reply was lost; ``from_url`` does not."""
+
+    def __init__(self, redis_url: str | None = None) -> None:
+        self._redis = redis.Redis(**parse_url(url_or_default(redis_url)), decode_responses=True)

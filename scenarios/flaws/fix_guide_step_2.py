@@ -1,0 +1,45 @@
+"""The fix guide's second step: the writes in a transaction, the request key still after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scenarios.flaws import as_reviewed
+from scenarios.flaws.parts import (
+    PENDING,
+    REQUEST_S,
+    checked,
+    fields_of,
+    is_dual,
+    new_key,
+    old_key,
+    request_key,
+)
+
+
+class SimpleQueue(as_reviewed.SimpleQueue):
+    """MULTI HSET HSET RPUSH EXEC, then SET NX: cut in between, and the retry enqueues a second time."""
+
+    def enqueue(
+        self,
+        job_id: str,
+        action_provider: str,
+        action_name: str,
+        params: dict[str, Any],
+        workspace_id: str,
+        actor_id: str,
+        client_request_id: str | None = None,
+    ) -> bool:
+        checked(workspace_id)
+        client = self._redis
+        fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
+        with client.pipeline(transaction=True) as block:
+            block.hset(old_key(job_id), mapping=fields)
+            if is_dual():
+                block.hset(new_key(workspace_id, job_id), mapping=fields)
+            block.rpush(PENDING, job_id)
+            block.execute()
+        if not client_request_id:
+            return True
+        key = request_key(workspace_id, client_request_id)
+        return bool(client.set(key, job_id, nx=True, ex=REQUEST_S))

@@ -1,0 +1,107 @@
+"""Every flawed queue, what is wrong with it, and which invariants must catch it. Data.
+
+Only invariants that one client and one fault can make fall are declared; what needs two clients says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A queue with a planted flaw.
+
+    Args:
+        name: as in reports.
+        subject: ``module:Class``.
+        summary: one sentence.
+        caught_by: the invariants that must fall.
+        needs_clients: how many clients it takes to show it.
+    """
+
+    name: str
+    subject: str
+    summary: str
+    caught_by: tuple[str, ...]
+    needs_clients: int = 1
+
+
+def _design(name: str, summary: str, *caught_by: str) -> Flaw:
+    module = name.replace("-", "_")
+    return Flaw(name, f"scenarios.flaws.{module}:SimpleQueue", summary, caught_by)
+
+
+def _single(kind: str, summary: str, *caught_by: str) -> Flaw:
+    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
+    return Flaw(words.lstrip("-"), f"scenarios.flaws.single:{kind}", summary, caught_by)
+
+
+FLAWS: tuple[Flaw, ...] = (
+    _design(
+        "as-reviewed",
+        "The request key blocks the retry, three writes tear apart, the schemas drift.",
+        "no-lost-job",
+        "retry-succeeds",
+        "no-orphan",
+        "no-divergence",
+        "answer-is-true",
+        "bad-input",
+        "list-is-whole",
+    ),
+    _design(
+        "fix-guide-step-1",
+        "The request key comes last and nobody looks at it first.",
+        "no-duplicate",
+        "no-orphan",
+        "answer-is-true",
+    ),
+    _design(
+        "fix-guide-step-2",
+        "A cut between the transaction and the request key lets the retry in again.",
+        "no-duplicate",
+    ),
+    _design(
+        "as-shipped",
+        "A transaction whose reply is lost is run again by the caller; an update half-fills a hash.",
+        "no-duplicate",
+        "no-divergence",
+    ),
+    _design(
+        "as-shipped-retrying",
+        "The same with the driver's default retries, which run the transaction again by themselves.",
+        "no-duplicate",
+        "no-divergence",
+    ),
+    _single(
+        "CleansUpAfterItself",
+        "After an exception it deletes the data of a job that is queued.",
+        "no-orphan",
+        "answer-is-true",
+    ),
+    _single("PushesAgain", "Queues an id a second time, for a moment.", "no-duplicate"),
+    _single(
+        "RequestKeyFirst",
+        "Marks a request as known before its job is written.",
+        "no-lost-job",
+        "retry-succeeds",
+    ),
+    _single("PushesFirst", "Queues an id before its data is there.", "no-orphan"),
+    _single("PlainPipeline", "Sends its writes in one packet, without MULTI.", "no-orphan", "answer-is-true"),
+    _single("SwallowsExceptions", "Says True after an exception.", "no-lost-job", "answer-is-true"),
+    _single("SaysFalseAfterAnException", "Says False after an exception.", "no-lost-job", "answer-is-true"),
+    _single("FireAndForget", "Says True without waiting for the server.", "no-lost-job"),
+    _single("UpdatesOneThenTheOther", "Updates the schemas one after the other.", "no-divergence"),
+    _single("FillsHalfAHash", "Makes a new hash out of nothing but a status.", "no-divergence"),
+    _single("LastArrivalWins", "Lets an update win that arrives late.", "status-order"),
+    _single("ForgetsTheUpdate", "Answers an update that it never sends.", "status-order"),
+    _single("WaitsForEver", "Has no time-out.", "bounded-latency"),
+    _single("RetriesForEver", "Has no end to its retries.", "bounded-latency"),
+    _single("OneRequestForAll", "Keeps request ids without their workspace.", "no-lost-job"),
+    _single("ReadsAnybodysJob", "Reads another workspace's job.", "isolation"),
+    _single("WritesThenValidates", "Writes before it validates.", "bad-input"),
+    _single("TakesAnyWorkspace", "Accepts a job without a workspace.", "bad-input"),
+    _single("LogsParams", "Logs a job's params at ERROR.", "quiet-logs"),
+    _single("ListsTheOldSchema", "Lists one schema only.", "list-is-whole"),
+    _single("PopsBeforeItMarks", "Takes a job off the queue before it is marked.", "no-lost-job", "no-orphan"),
+)

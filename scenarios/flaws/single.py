@@ -1,0 +1,328 @@
+"""Queues with one planted flaw each: the reference, and one thing done wrong.
+
+Each docstring names the flaw; ``registry.py`` says which invariants must catch it. ``driver_retries`` is 0
+where a silent retry of the driver would hide the flaw behind a second chance.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+
+from reference import Queue, keys
+from reference.job import Job, checked_status, encoded
+from scenarios.flaws.parts import changes_to, decoded, fields_of, new_key, newest, old_key, request_key
+
+_log = logging.getLogger(__name__)
+
+
+class CleansUpAfterItself(Queue):
+    """After an exception it deletes the job's data, although the job may be in the queue by then."""
+
+    driver_retries = 0
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        try:
+            return super().enqueue(job_id, *args, **named)
+        except (redis.ConnectionError, redis.TimeoutError):
+            self._redis.delete(old_key(job_id), new_key(named.get("workspace_id"), job_id))
+            raise
+
+
+class PushesAgain(Queue):
+    """The data is written once, and every attempt pushes the id."""
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        new = super().enqueue(job_id, *args, **named)
+        if new:
+            self._redis.rpush(keys.PENDING, job_id)
+            self._redis.lrem(keys.PENDING, 1, job_id)
+        return new
+
+
+class RequestKeyFirst(Queue):
+    """The request is marked as known in a command of its own, before the job is written."""
+
+    driver_retries = 0
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        request_id = named.pop("client_request_id", None)
+        if request_id:
+            key = request_key(named.get("workspace_id"), request_id)
+            if not self._redis.set(key, job_id, nx=True, ex=keys.IDEMPOTENCY_S):
+                return False
+        return super().enqueue(job_id, *args, **named)
+
+
+class PushesFirst(Queue):
+    """The id is queued before its data is there; a worker may be quicker."""
+
+    def enqueue(
+        self,
+        job_id: str,
+        action_provider: str,
+        action_name: str,
+        params: dict[str, Any],
+        workspace_id: str,
+        actor_id: str,
+        client_request_id: str | None = None,
+    ) -> bool:
+        keys.checked_workspace(workspace_id)
+        fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
+        self._redis.rpush(keys.PENDING, job_id)
+        with self._redis.pipeline(transaction=True) as block:
+            block.hset(old_key(job_id), mapping=fields)
+            block.hset(new_key(workspace_id, job_id), mapping=fields)
+            block.execute()
+        return True
+
+
+class PlainPipeline(Queue):
+    """All writes go out in one packet, without MULTI: one round trip, and no atomicity."""
+
+    driver_retries = 0
+
+    def enqueue(
+        self,
+        job_id: str,
+        action_provider: str,
+        action_name: str,
+        params: dict[str, Any],
+        workspace_id: str,
+        actor_id: str,
+        client_request_id: str | None = None,
+    ) -> bool:
+        keys.checked_workspace(workspace_id)
+        fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
+        with self._redis.pipeline(transaction=False) as block:
+            block.hset(old_key(job_id), mapping=fields)
+            block.hset(new_key(workspace_id, job_id), mapping=fields)
+            block.rpush(keys.PENDING, job_id)
+            block.execute()
+        return True
+
+
+class SwallowsExceptions(Queue):
+    """An exception is logged, and the caller is told True."""
+
+    driver_retries = 0
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        try:
+            return super().enqueue(job_id, *args, **named)
+        except (redis.ConnectionError, redis.TimeoutError):
+            _log.error("could not enqueue a job")
+            return True
+
+
+class SaysFalseAfterAnException(Queue):
+    """An exception becomes False, which says that the job is in already."""
+
+    driver_retries = 0
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        try:
+            return super().enqueue(job_id, *args, **named)
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+
+
+class FireAndForget(Queue):
+    """It writes without waiting for an answer, and says True."""
+
+    def __init__(self, redis_url: str | None = None) -> None:
+        super().__init__(redis_url)
+        self._silent: Any = None
+
+    def enqueue(
+        self,
+        job_id: str,
+        action_provider: str,
+        action_name: str,
+        params: dict[str, Any],
+        workspace_id: str,
+        actor_id: str,
+        client_request_id: str | None = None,
+    ) -> bool:
+        keys.checked_workspace(workspace_id)
+        fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
+        words = [word for pair in fields.items() for word in pair]
+        if self._silent is None:
+            self._silent = self._redis.connection_pool.get_connection()
+            self._silent.send_command("CLIENT", "REPLY", "OFF")
+        self._silent.send_command("MULTI")
+        self._silent.send_command("HSET", old_key(job_id), *words)
+        self._silent.send_command("HSET", new_key(workspace_id, job_id), *words)
+        self._silent.send_command("RPUSH", keys.PENDING, job_id)
+        self._silent.send_command("EXEC")
+        return True
+
+
+class UpdatesOneThenTheOther(Queue):
+    """The two schemas are updated by two commands."""
+
+    def update_status(
+        self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
+    ) -> None:
+        keys.checked_workspace(workspace_id)
+        changes = changes_to(checked_status(status), result)
+        self._redis.hset(old_key(job_id), mapping=changes)
+        self._redis.hset(new_key(workspace_id, job_id), mapping=changes)
+
+
+class FillsHalfAHash(Queue):
+    """A job that only the old schema holds gets a new hash with nothing in it but its status."""
+
+    def update_status(
+        self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
+    ) -> None:
+        keys.checked_workspace(workspace_id)
+        changes = changes_to(checked_status(status), result)
+        with self._redis.pipeline(transaction=True) as block:
+            block.hset(old_key(job_id), mapping=changes)
+            block.hset(new_key(workspace_id, job_id), mapping=changes)
+            block.execute()
+
+
+class LastArrivalWins(FillsHalfAHash):
+    """Whatever update arrives last is kept, also one that the caller gave up on long ago."""
+
+    def update_status(
+        self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
+    ) -> None:
+        if self._redis.exists(new_key(workspace_id, job_id)):
+            super().update_status(job_id, status, result, workspace_id)
+        else:
+            Queue.update_status(self, job_id, status, result, workspace_id)
+
+
+class ForgetsTheUpdate(Queue):
+    """It answers as soon as the update is queued in the client, and sends it never."""
+
+    def update_status(
+        self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
+    ) -> None:
+        keys.checked_workspace(workspace_id)
+        block = self._redis.pipeline(transaction=True)
+        block.hset(old_key(job_id), mapping=changes_to(checked_status(status), result))
+        self._redis.exists(old_key(job_id))
+
+
+class WaitsForEver(Queue):
+    """It throws the time-outs away that it was given; a silent server is waited for without end."""
+
+    driver_retries = 0
+    latency_bound_s = 0.4
+
+    def __init__(self, redis_url: str | None = None) -> None:
+        super().__init__(redis_url)
+        bare = urlunsplit(urlsplit(redis_url or "redis://localhost:6379")._replace(query=""))
+        self._redis = redis.from_url(bare, decode_responses=True, socket_timeout=None)
+
+
+class RetriesForEver(Queue):
+    """A connection error is tried again at once, as often as it takes."""
+
+    driver_retries = 0
+    latency_bound_s = 0.4
+
+    def enqueue(self, *args: Any, **named: Any) -> bool:
+        while True:
+            try:
+                return super().enqueue(*args, **named)
+            except (redis.ConnectionError, redis.TimeoutError):
+                time.sleep(0.01)
+
+
+class OneRequestForAll(Queue):
+    """Request ids are kept without the workspace, so that one workspace's id blocks another's."""
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        request_id = named.get("client_request_id")
+        known = request_key("any", request_id)
+        if request_id and self._redis.exists(known):
+            return False
+        new = super().enqueue(job_id, *args, **named)
+        if new and request_id:
+            self._redis.set(known, job_id, ex=keys.IDEMPOTENCY_S)
+        return new
+
+
+class ReadsAnybodysJob(Queue):
+    """get_job does not care whose job it is."""
+
+    def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
+        return super().get_job(job_id)
+
+
+class WritesThenValidates(Queue):
+    """A call is counted in Redis before its arguments are looked at."""
+
+    def enqueue(self, *args: Any, **named: Any) -> bool:
+        self._redis.incr("ai:calls")
+        return super().enqueue(*args, **named)
+
+
+class TakesAnyWorkspace(Queue):
+    """An empty workspace_id is as good as any."""
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        if not named.get("workspace_id"):
+            self._redis.hset(new_key(named.get("workspace_id"), job_id), "status", "pending")
+            return True
+        return super().enqueue(job_id, *args, **named)
+
+
+class LogsParams(Queue):
+    """An error line tells what the job was about."""
+
+    driver_retries = 0
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        try:
+            return super().enqueue(job_id, *args, **named)
+        except (redis.ConnectionError, redis.TimeoutError):
+            _log.error("could not enqueue %s with %s", job_id, json.dumps(named.get("params")))
+            raise
+
+
+class ListsTheOldSchema(Queue):
+    """list_jobs knows one schema only."""
+
+    def list_jobs(
+        self,
+        workspace_id: str | None = None,
+        status: str | None = None,
+        limit: int = 100,
+        cursor: Any = None,
+    ) -> dict[str, Any]:
+        found = [self._redis.hgetall(key) for key in self._redis.keys(old_key("*"))]
+        jobs = [decoded(fields) for fields in found if fields.get("workspace_id") == workspace_id]
+        return {"items": newest(jobs, limit), "next_cursor": None}
+
+
+class PopsBeforeItMarks(Queue):
+    """claim takes the id off the queue, and marks the job running by a second command."""
+
+    driver_retries = 0
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
+        job_id = self._redis.lpop(keys.PENDING)
+        if job_id is None:
+            return None
+        job = decoded(self._redis.hgetall(old_key(job_id)))
+        if job is None:
+            return None
+        super().update_status(job_id, "running", None, job["workspace_id"])
+        return {**job, "lease_token": 1}
+
+    def complete(
+        self, job_id: str, workspace_id: str, lease_token: int, result: Any = None
+    ) -> bool:
+        super().update_status(job_id, "completed", json.loads(encoded(result)), workspace_id)
+        return True
