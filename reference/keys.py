@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 PENDING = "ai:queue:pending"
+OWNERS = "ai:owners"
 LEASES = "ai:leases"
 TOKENS = "ai:lease-token"
 IDEMPOTENCY_S = 86_400

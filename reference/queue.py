@@ -128,6 +128,7 @@ class Queue:
                 keys.PENDING,
                 keys.workspace_index(workspace_id),
                 keys.request(workspace_id, client_request_id or ""),
+                keys.OWNERS,
             ],
             [
                 job_id,
@@ -222,7 +223,7 @@ class Queue:
         keys.checked_id("worker_id", worker_id)
         answer = script("claim").run(
             self._redis,
-            [keys.PENDING, keys.LEASES, keys.TOKENS],
+            [keys.PENDING, keys.LEASES, keys.TOKENS, keys.OWNERS],
             [uuid.uuid4().hex, time.time_ns() // 1_000_000, int(lease_s * 1000), now()],
         )
         if not answer:

@@ -6,7 +6,7 @@ engine with one script, so that it is one moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -34,6 +34,7 @@ return out
 """
 
 Fields = Mapping[str, str]
+_TELLING_FIELDS = ("job_id", "status", "workspace_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +126,36 @@ def tables_of(state: State) -> Tables:
 
 
 def changes_between(before: State, after: State) -> tuple[KeyChange, ...]:
-    """Return the keys that differ, in key order."""
+    """Return the keys that differ, in key order; of a hash that was there, only the fields that differ."""
     return tuple(
-        KeyChange(key, _shown(before.get(key)), _shown(after.get(key)))
+        _change(key, before.get(key), after.get(key))
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     )
 
 
+def _change(key: str, before: RedisValue | None, after: RedisValue | None) -> KeyChange:
+    if before is None or after is None or before.kind != "hash" or after.kind != "hash":
+        return KeyChange(key, _shown(before), _shown(after))
+    old, new = before.fields(), after.fields()
+    differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return KeyChange(key, _fields(old, differing), _fields(new, differing))
+
+
 def _shown(value: RedisValue | None) -> str:
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    if value.kind != "hash":
+        return str(value)
+    fields = value.fields()
+    return _fields(fields, [name for name in _TELLING_FIELDS if name in fields] or list(fields))
+
+
+def _fields(fields: Fields, names: Sequence[str]) -> str:
+    shown = [f"{name}: {fields[name]!r}" for name in names if name in fields]
+    if 0 < len(shown) < len(fields) and len(fields) > 1:
+        shown.append(f"… {len(fields)} fields")
+    return "{" + ", ".join(shown) + "}"
 
 
 def _text(value: object) -> str:

@@ -1,5 +1,5 @@
 -- Enqueue a job once.
--- KEYS: old job, new job, pending list, workspace index, request key
+-- KEYS: old job, new job, pending list, workspace index, request key, owners
 -- ARGV: job_id, workspace_id, dual ('1' writes the new schema too), has_request ('1' if KEYS[5] counts),
 --       idempotency seconds, score, then field, value, field, value, ...
 -- Returns 1 if the job was enqueued, 0 if the request or the job was known, -1 if the id is another workspace's.
@@ -26,6 +26,7 @@ if ARGV[3] == '1' then
   redis.call('HSET', KEYS[2], unpack(fields))
 end
 redis.call('RPUSH', KEYS[3], ARGV[1])
+redis.call('HSET', KEYS[6], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1])
 if ARGV[4] == '1' then
   redis.call('SET', KEYS[5], ARGV[1], 'EX', ARGV[5])

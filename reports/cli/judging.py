@@ -7,11 +7,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
 
 from midpipe import __version__
 from reports.cli.progress import ProgressSink
-from reports.sinks.terminal import render_verdict
+from reports.sinks.terminal import render_verdict, results, say
 from reports.sinks.writing import check_writable, write_reports
 from scenarios.engine.gate import Gate, Options
 from scenarios.verdict import Outcome, Severity, Verdict
@@ -38,12 +37,12 @@ def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
             code = INTERRUPTED
     verdict = gate.verdict(__version__, command, started_at)
     written = write_reports(verdict, out)
-    console = Console()
+    console = results()
     render_verdict(verdict, console)
     if written:
-        console.print(f"Reports: {out}", highlight=False)
+        say(console, f"Reports: {out}")
     if code == INTERRUPTED:
-        console.print("Interrupted: the verdict is partial.", highlight=False)
+        say(console, "Interrupted: the verdict is partial.", "yellow")
         return INTERRUPTED
     return exit_code(verdict, fail_on)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.console import Console
 
 from reports.cli.options import server_from, subject_from, subject_options
-from reports.sinks.terminal import render_story
+from reports.sinks.terminal import render_story, results, say
 from scenarios.engine.story import story_of
 from scenarios.engine.worker import Worker
 
@@ -34,21 +33,21 @@ def replay(ctx: click.Context, schedule: str, times: int, **values: Any) -> None
         ]
     finally:
         worker.close()
-    console = Console()
+    console = results()
     last = runs[-1]
     render_story(story_of(last.record, last.replay), console)
     shapes = {run.record.shape() for run in runs}
     if times > 1:
-        console.print(f"{times} runs, {len(shapes)} different histories", highlight=False)
+        say(console, f"{times} runs, {len(shapes)} different histories")
     for reason in last.unplaced:
-        console.print(reason, highlight=False, markup=False)
+        say(console, reason)
     if last.unplaced:
-        console.print("can't be placed any more", style="bold yellow")
+        say(console, "can't be placed any more", "bold yellow")
         ctx.exit(3)
     if len(shapes) > 1 or not last.record.is_valid:
-        console.print(f"unknown: {last.record.trouble or 'the runs differ'}", style="bold yellow", markup=False)
+        say(console, f"unknown: {last.record.trouble or 'the runs differ'}", "bold yellow")
         ctx.exit(3)
     if last.record.violations:
-        console.print("still fails", style="bold red")
+        say(console, "still fails", "bold red")
         ctx.exit(1)
-    console.print("now passes", style="bold green")
+    say(console, "now passes", "bold green")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from reports.cli.options import DEFAULT_OUT, OUT
-from reports.sinks.terminal import render_verdict
+from reports.sinks.terminal import render_verdict, results, say
 from reports.sinks.writing import write_reports
 from reports.verdict_file import read_verdict
 
@@ -22,6 +21,6 @@ def report(verdict_file: Path, out: Path) -> None:
     """Write the documents again from VERDICT_FILE (default .midpipe/verdict.json), without running anything."""
     verdict = read_verdict(verdict_file)
     write_reports(verdict, out)
-    console = Console()
+    console = results()
     render_verdict(verdict, console)
-    console.print(f"Reports: {out}", highlight=False)
+    say(console, f"Reports: {out}")

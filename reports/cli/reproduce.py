@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from faultinject.decide.schedule import did_you_mean
 from faultinject.errors import UsageError
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
-from reports.sinks.terminal import render_story
+from reports.sinks.terminal import render_story, results, say
 from scenarios.engine.gate import Options
-from scenarios.engine.tasks import HuntDone
+from scenarios.engine.record import CaseRecord, Stepped
 from scenarios.engine.story import story_of
+from scenarios.engine.tasks import HuntDone, SourceDone
 from scenarios.engine.worker import Worker
 from scenarios.review.issues import ISSUES, Issue
 from scenarios.review.subjects import SUBJECTS
-from scenarios.review.trying import row_from_hunt, row_from_source, task_for
+from scenarios.review.trying import row_from, task_for
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import ReviewRow, Status
 
@@ -49,51 +50,63 @@ def reproduce(
     if issue.upper() not in ISSUES:
         raise UsageError(f"The review has no issue {issue!r}.{did_you_mean(issue.upper(), ISSUES)}")
     subject = subject_from(values)
-    if "--subject" not in " ".join(sys.argv) and subject.text == REFERENCE:
+    if ctx.get_parameter_source("subject") is not ParameterSource.COMMANDLINE:
         subject = SubjectSpec(SUBJECTS["as reviewed"], environment=subject.environment)
     ctx.exit(_reproduce(ISSUES[issue.upper()], subject, values))
 
 
 def _reproduce(issue: Issue, subject: SubjectSpec, values: dict[str, Any]) -> int:
-    console = Console()
-    console.print(f"{issue.id} ({issue.severity}): {issue.title}", style="bold", highlight=False)
-    console.print(issue.what, highlight=False)
+    console = results()
+    bound_ms = values["latency_bound_s"] * 1000
+    say(console, f"{issue.id} ({issue.severity}): {issue.title}", "bold")
+    say(console, issue.what)
+    say(console, "")
     worker = Worker(server_from(values))
     try:
-        row = _tried(worker, issue, subject, values["latency_bound_s"] * 1000)
-        _tell(worker, console, row, subject, values["latency_bound_s"] * 1000)
+        row = _tried(worker, issue, subject, bound_ms)
+        if row.replay:
+            told = worker.replay(subject, row.replay, bound_ms)
+            render_story(story_of(told.record, told.replay), console)
+            _tell_the_neighbour(worker, console, row.replay, subject, bound_ms)
     finally:
         worker.close()
+    words = {Status.VIOLATED: "reproduced", Status.HOLDS: "does not happen"}
+    word = words.get(row.shown, str(row.shown))
+    say(console, f"{row.issue} on {row.subject}: {word} ({row.how}). {row.evidence}", "bold")
+    if row.replay:
+        say(console, f"midpipe replay '{row.replay}' --subject {row.subject}")
     return {Status.VIOLATED: 1, Status.HOLDS: 0}.get(row.shown, 3)
 
 
 def _tried(worker: Worker, issue: Issue, subject: SubjectSpec, bound_ms: float) -> ReviewRow:
-    task = task_for(issue, subject, bound_ms)
-    if task is None:
-        return row_from_source(issue, subject.text, subject)
-    done = [message for message in worker.do(task) if isinstance(message, HuntDone)]
-    return row_from_hunt(issue, subject.text, done[-1])
+    messages = list(worker.do(task_for(issue, subject, bound_ms)))
+    done = messages[-1]
+    assert isinstance(done, HuntDone | SourceDone)
+    return row_from(issue, subject.text, done)
 
 
-def _tell(
-    worker: Worker, console: Console, row: ReviewRow, subject: SubjectSpec, bound_ms: float
+def _tell_the_neighbour(
+    worker: Worker, console: Console, replay: str, subject: SubjectSpec, bound_ms: float
 ) -> None:
-    if row.replay:
-        told = worker.replay(subject, row.replay, bound_ms)
-        render_story(story_of(told.record, told.replay), console)
-        reference = SubjectSpec(REFERENCE, environment=subject.environment)
-        neighbour = worker.replay(reference, _first_place(row.replay), bound_ms)
-        if not neighbour.record.violations and not neighbour.unplaced:
-            console.print("\nThe reference, with the same fault:", style="bold")
-            render_story(story_of(neighbour.record, neighbour.replay), console)
-    word = {Status.VIOLATED: "reproduced", Status.HOLDS: "does not happen"}.get(row.shown, str(row.shown))
-    console.print(f"\n{row.issue} on {row.subject}: {word} ({row.how}). {row.evidence}", markup=False, highlight=False)
-    if row.replay:
-        console.print(f"midpipe replay '{row.replay}' --subject {row.subject}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _first_place(replay: str) -> str:
-    """Return the same fault at the first command, without naming it: the reference sends other commands."""
+    """Show the reference in the same program, with the same fault at the command that writes."""
+    if subject.text == REFERENCE:
+        return
+    reference = SubjectSpec(REFERENCE, environment=subject.environment)
     program, _, steps = replay.partition(":")
-    fault = steps.rpartition("!")[2]
-    return f"{program}: A1!{fault}" if "!" in steps else f"{program}:"
+    fault = steps.rpartition("!")[2] if "!" in steps else ""
+    told = worker.replay(reference, f"{program}:", bound_ms)
+    if fault:
+        place = _writing_place(told.record)
+        told = worker.replay(reference, f"{program}: {place}!{fault}", bound_ms)
+    say(console, "")
+    say(console, f"The reference, {'with the same fault' if fault else 'without a fault'}:", "bold")
+    render_story(story_of(told.record, told.replay), console)
+    say(console, "")
+
+
+def _writing_place(record: CaseRecord) -> str:
+    """Return the place of the first command that changed something, as a schedule writes it."""
+    for entry in record.entries:
+        if isinstance(entry, Stepped) and entry.after != entry.before:
+            return f"{entry.step.event.position}:{entry.step.event.name}"
+    return "A1"

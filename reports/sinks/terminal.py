@@ -23,6 +23,15 @@ _STATUS = {
 _MOST_STORIES = 3
 
 
+WIDTH_OF_A_PIPE = 120
+
+
+def results() -> Console:
+    """Return the console for results: standard output, wide enough for a replay line where nobody watches."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)
+
+
 def render_verdict(verdict: Verdict, console: Console) -> None:
     """Show the whole verdict; the outcome first and last."""
     _head(verdict, console)
@@ -49,30 +58,31 @@ def render_story(story: Story, console: Console) -> None:
         console.print(text, soft_wrap=True)
 
 
-def _say(console: Console, text: str, style: str = "") -> None:
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print one line of plain text, which a terminal may wrap and a pipe keeps whole."""
     console.print(Text(text, style=style), soft_wrap=True)
 
 
 def _head(verdict: Verdict, console: Console) -> None:
-    _say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
-    _say(console, f"subject {verdict.subject} · server {verdict.server or '-'} · {verdict.seconds:.1f} s")
+    say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
+    say(console, f"subject {verdict.subject} · server {verdict.server or '-'} · {verdict.seconds:.1f} s")
     if verdict.partial:
-        _say(console, "partial: not everything that was planned has run", "yellow")
+        say(console, "partial: not everything that was planned has run", "yellow")
     for warning in verdict.warnings:
-        _say(console, f"! {warning}", "yellow")
+        say(console, f"! {warning}", "yellow")
 
 
 def _finding(finding: Finding, console: Console, *, with_story: bool) -> None:
     console.print()
-    _say(console, f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}", "bold red")
+    say(console, f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}", "bold red")
     for sentence in explained(finding):
-        _say(console, f"    {sentence}")
+        say(console, f"    {sentence}")
     if with_story:
         console.print()
         render_story(finding.story, console)
         if finding.neighbour is not None:
-            _say(console, f"    Next to it, this passes: {finding.neighbour.replay!r}", "dim")
-    _say(console, f"midpipe replay '{finding.replay}'")
+            say(console, f"    Next to it, this passes: {finding.neighbour.replay!r}", "dim")
+    say(console, f"midpipe replay '{finding.replay}'")
 
 
 def _invariants(verdict: Verdict, console: Console) -> None:
@@ -112,7 +122,8 @@ def _review(verdict: Verdict, console: Console) -> None:
 def _selfcheck(verdict: Verdict, console: Console) -> None:
     table = Table(title="Selfcheck", title_justify="left", box=None, pad_edge=False)
     for column in ("flawed queue", "caught by", "case", "seconds", "shortest replay"):
-        table.add_column(column, overflow="fold")
+        numeric = column in ("case", "seconds")
+        table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
     for row in verdict.selfcheck:
         if row.expected or row.flaw == "reference":
             table.add_row(
@@ -132,7 +143,7 @@ def _ledger(verdict: Verdict, console: Console) -> None:
         for name in ("space", "run", "pruned", "not_reached", "invalid")
     }
     console.print()
-    _say(
+    say(
         console,
         f"Ledger: {totals['space']} cases in the space · {totals['run']} run · {totals['pruned']} pruned · "
         f"{totals['not_reached']} not reached · {totals['invalid']} invalid",
@@ -145,5 +156,5 @@ def _foot(verdict: Verdict, console: Console) -> None:
     if "cases per second" in figures:
         parts += f" · {figures['cases per second']:.0f} cases a second"
     console.print()
-    _say(console, parts)
-    _say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
+    say(console, parts)
+    say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])

@@ -14,14 +14,14 @@ from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
 from scenarios.engine.pool import Pool
 from scenarios.engine.tally import Kind, Tally
-from scenarios.engine.tasks import HuntDone, HuntTask, Message, SweepDone, SweepTask, Task, TellTask, Told
+from scenarios.engine.tasks import HuntDone, HuntTask, Message, SourceDone, SweepDone, SweepTask, Task, TellTask, Told
 from scenarios.flaws.registry import FLAWS, Flaw
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.single import SINGLE
 from scenarios.review.issues import ISSUES
 from scenarios.review.subjects import SUBJECTS
-from scenarios.review.trying import row_from_hunt, row_from_source, task_for
+from scenarios.review.trying import row_from, task_for
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import (
     Figure,
@@ -228,18 +228,14 @@ class Gate:
         rows: list[ReviewRow] = []
         for name, subject in SUBJECTS.items():
             for issue in ISSUES.values():
-                spec = SubjectSpec(subject)
-                task = task_for(issue, spec, self._options.latency_bound_ms)
-                if task is None:
-                    rows.append(row_from_source(issue, name, spec))
-                else:
-                    tasks.append(task)
-                    asked.append((issue, name))
+                bound_ms = self._options.latency_bound_ms
+                tasks.append(task_for(issue, SubjectSpec(subject), bound_ms))
+                asked.append((issue, name))
         labels = [f"{issue.id} {name}" for issue, name in asked]
         for number, message in self._do(pool, "review", tasks, labels):
-            if isinstance(message, HuntDone):
+            if isinstance(message, HuntDone | SourceDone):
                 issue, name = asked[number]
-                rows.append(row_from_hunt(issue, name, message))
+                rows.append(row_from(issue, name, message))
         order, names = list(ISSUES), list(SUBJECTS)
         rows.sort(key=lambda row: (order.index(row.issue), names.index(row.subject)))
         self._got.review = rows

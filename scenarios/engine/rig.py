@@ -108,6 +108,10 @@ class Rig:
             return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
         return answered_from(answers[0])
 
+    def sources(self) -> Mapping[str, tuple[str, int]]:
+        """Return the text and the first line of each of the subject's methods, if it is a Python class."""
+        return self.host("A").sources(RECOVERY)
+
     def open(self, host: HostProcess, client: str, time_out_ms: int) -> Opened:
         """Make a fresh instance for a client. Raises SubjectError."""
         return host.make_instance(client, self.url(client, time_out_ms))

@@ -29,6 +29,8 @@ class HuntTask:
         invariants: what is hunted for; empty sweeps everything.
         programs: by name; empty takes all that the subject can run.
         faults: by name, ``none`` for no fault; empty takes all.
+        commands: names of the commands to break; empty, or none of them on the wire, breaks all.
+        lasting: only what still is so once all is quiet counts.
     """
 
     subject: SubjectSpec
@@ -36,6 +38,15 @@ class HuntTask:
     latency_bound_ms: float
     programs: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    lasting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTask:
+    """Ask for the source of a subject's methods."""
+
+    subject: SubjectSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class TellTask:
     latency_bound_ms: float
 
 
-Task = SweepTask | HuntTask | TellTask
+Task = SweepTask | HuntTask | SourceTask | TellTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,13 @@ class HuntDone:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceDone:
+    """Method, text, first line; none if the subject's source can't be read."""
+
+    methods: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A case was run again.
 
@@ -107,5 +125,5 @@ class Failed:
     message: str
 
 
-Result = SweepDone | HuntDone | Told | Failed
+Result = SweepDone | HuntDone | SourceDone | Told | Failed
 Message = CaseEnded | Result

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from faultinject.decide.ledger import LedgerCount
+from faultinject.decide.ledger import NO_FAULT, LedgerCount
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import did_you_mean, parse_replay_string, replay_string
 from faultinject.decide.sweep import Placeable, Sweep
@@ -15,6 +15,7 @@ from faultinject.faults import CATALOGUE
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec, open_server
 from faultinject.servers.server import Server
+from faultinject.vocabulary import FaultRef, WireEvent
 from scenarios.engine.explore import (
     CaseEnded,
     explore,
@@ -26,8 +27,19 @@ from scenarios.engine.explore import (
 from scenarios.engine.record import CaseRecord
 from scenarios.engine.rig import Rig
 from scenarios.engine.story import story_of
-from scenarios.engine.tasks import Caught, HuntDone, HuntTask, Message, SweepDone, SweepTask, Task
-from scenarios.engine.tasks import Told, TellTask
+from scenarios.engine.tasks import (
+    Caught,
+    HuntDone,
+    HuntTask,
+    Message,
+    SourceDone,
+    SourceTask,
+    SweepDone,
+    SweepTask,
+    Task,
+    TellTask,
+    Told,
+)
 from scenarios.programs.program import Program
 from scenarios.programs.single import SINGLE
 from scenarios.subjects.spec import SubjectSpec
@@ -65,6 +77,9 @@ class Worker:
             yield from self._sweep(task)
         elif isinstance(task, HuntTask):
             yield from self._hunt(task)
+        elif isinstance(task, SourceTask):
+            found = self.rig(task.subject).sources()
+            yield SourceDone(tuple((name, *where) for name, where in sorted(found.items())))
         else:
             yield self._tell(task)
 
@@ -128,29 +143,35 @@ class Worker:
             cases += 1
             invalid += not ended.valid
             for violation in ended.violations:
-                seconds = time.monotonic() - begun_s
-                seen = violation.breaches[0].seen
-                first = Caught(violation.invariant, ended.replay, cases, seconds, seen)
-                caught.setdefault(violation.invariant, first)
+                counting = [b.seen for b in violation.breaches if b.lasts or not task.lasting]
+                if counting:
+                    seconds = time.monotonic() - begun_s
+                    first = Caught(violation.invariant, ended.replay, cases, seconds, counting[0])
+                    caught.setdefault(violation.invariant, first)
             if task.invariants and caught.keys() >= set(task.invariants):
                 break
         yield HuntDone(tuple(caught.values()), cases, invalid, len(programs))
 
     def _hunted(self, task: HuntTask, programs: tuple[Program, ...]) -> Iterator[CaseEnded]:
-        """Run the cases of a hunt: quick faults on every program first, then those that need a time-out."""
-
-        def among(faults: Placeable) -> Placeable:
-            return lambda event: tuple(
-                fault for fault in faults(event) if not task.faults or fault.name in task.faults
-            )
+        """Run the cases of a hunt on every program: without faults, with quick ones, with those that wait."""
 
         rig = self.rig(task.subject)
-        for number, faults in enumerate((quick_faults, slow_faults)):
-            for program in programs:
-                sweep = Sweep(1, faults=among(faults))
-                for ended in explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms):
-                    if ended.faults or number == 0:
-                        yield ended
+        bound_ms = task.latency_bound_ms
+        for program in programs:
+            yield from explore(rig, program, Sweep(0), latency_bound_ms=bound_ms)
+        if task.faults == (NO_FAULT,):
+            return
+        for commands in (task.commands, ()) if task.commands else ((),):
+            placed = False
+            for speed in (quick_faults, slow_faults):
+                for program in programs:
+                    sweep = Sweep(1, faults=_among(speed, task.faults, commands))
+                    for ended in explore(rig, program, sweep, latency_bound_ms=bound_ms):
+                        if ended.faults:
+                            placed = True
+                            yield ended
+            if placed:
+                return
 
     def _tell(self, task: TellTask) -> Told:
         replayed = self.replay(task.subject, task.replay, task.latency_bound_ms)
@@ -162,6 +183,17 @@ class Worker:
             trouble=record.trouble,
             shape=record.shape(),
         )
+
+
+def _among(faults: Placeable, names: tuple[str, ...], commands: tuple[str, ...]) -> Placeable:
+    """Return the faults of those names at those commands; no names or no commands stand for all."""
+
+    def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
+        if commands and event.name not in commands:
+            return ()
+        return tuple(fault for fault in faults(event) if not names or fault.name in names)
+
+    return placeable
 
 
 def program_named(name: str) -> Program:

@@ -79,7 +79,7 @@ FLAWS: tuple[Flaw, ...] = (
         "no-orphan",
         "answer-is-true",
     ),
-    _single("PushesAgain", "Queues an id a second time, for a moment.", "no-duplicate"),
+    _single("PushesAgain", "Queues an id again with every call.", "no-duplicate"),
     _single(
         "RequestKeyFirst",
         "Marks a request as known before its job is written.",

@@ -35,13 +35,12 @@ class CleansUpAfterItself(Queue):
 
 
 class PushesAgain(Queue):
-    """The data is written once, and every attempt pushes the id."""
+    """The data is written once, and every call pushes the id."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         new = super().enqueue(job_id, *args, **named)
-        if new:
+        if not new:
             self._redis.rpush(keys.PENDING, job_id)
-            self._redis.lrem(keys.PENDING, 1, job_id)
         return new
 
 

@@ -82,10 +82,36 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One thing that does not hold: a sentence of what was seen, and the operation it happened in, if one."""
+    """One thing that does not hold.
+
+    Args:
+        seen: one sentence of what was seen.
+        method: the operation it happened in, if one.
+        lasts: it still is so once all is quiet; always true of a ``finally`` invariant.
+    """
 
     seen: str
     method: str = ""
+    lasts: bool = True
+
+
+def breaches_at(
+    evidence: Evidence, sentences_of: Callable[[Tables], tuple[str, ...]]
+) -> tuple[Breach, ...]:
+    """Return what an ``always`` invariant saw, each once, with the moment it was seen first.
+
+    Args:
+        sentences_of: what does not hold in one state, a sentence without its end each.
+    """
+    first: dict[str, str] = {}
+    for moment in evidence.moments:
+        for sentence in sentences_of(moment.tables):
+            first.setdefault(sentence, moment.place)
+    lasting = set(sentences_of(evidence.final))
+    return tuple(
+        Breach(f"After {place}, {sentence}{', and stays so' if sentence in lasting else ''}.", lasts=sentence in lasting)
+        for sentence, place in first.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ Blind to: a job that only one schema holds, which a migration may have for a whi
 from __future__ import annotations
 
 from scenarios.invariants.evidence import (
-    Breach,
     Evidence,
     Invariant,
     Judgement,
     Traits,
+    breaches_at,
     needs_white_box,
 )
 from scenarios.state import Fields, Tables
@@ -59,13 +59,8 @@ def _shown(fields: Fields, field: str) -> str:
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches: dict[str, Breach] = {}
-    observed = 0
-    for moment in evidence.moments:
-        observed += len(moment.tables.new)
-        for sentence in differences_of(moment.tables):
-            breaches.setdefault(sentence, Breach(f"After {moment.place}, {sentence}."))
-    return Judgement(observed, tuple(breaches.values()))
+    observed = sum(len(moment.tables.new) for moment in evidence.moments)
+    return Judgement(observed, breaches_at(evidence, differences_of))
 
 
 def _why_not(traits: Traits) -> str:

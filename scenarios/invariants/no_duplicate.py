@@ -29,13 +29,24 @@ def _check(evidence: Evidence) -> Judgement:
         if len(jobs := sorted(job for job in asked if _lives(evidence, job))) > 1
     ]
     delivered = evidence.delivered or ()
-    places = Counter(delivered)
     breaches += [
-        Breach(f"{job_id} was delivered {count} times.")
-        for job_id, count in sorted(places.items())
-        if count > 1
+        Breach(f"{job_id} was delivered {count} times.") for job_id, count in _repeated(delivered)
+    ]
+    queued = {
+        job_id: (count, moment.place)
+        for moment in reversed(evidence.moments)
+        for job_id, count in _repeated(moment.tables.pending)
+        if job_id not in dict(_repeated(delivered))
+    }
+    breaches += [
+        Breach(f"After {place}, {job_id} has {count} places in the queue.")
+        for job_id, (count, place) in sorted(queued.items())
     ]
     return Judgement(observed + len(delivered), tuple(breaches))
+
+
+def _repeated(job_ids: tuple[str, ...]) -> list[tuple[str, int]]:
+    return [(job_id, count) for job_id, count in sorted(Counter(job_ids).items()) if count > 1]
 
 
 def _lives(evidence: Evidence, job_id: str) -> bool:

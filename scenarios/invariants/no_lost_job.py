@@ -47,6 +47,13 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
     return status in ("running", "completed", "failed")
 
 
+def _was_taken_away(evidence: Evidence, prepared: Operation) -> bool:
+    """Whether the start state that the program lays lacks the job: then nobody lost it."""
+    if prepared.phase is not Phase.PREPARE or not evidence.traits.white_box:
+        return False
+    return prepared.job_id not in evidence.moments[0].tables.old
+
+
 def _check(evidence: Evidence) -> Judgement:
     breaches = []
     observed = 0
@@ -54,7 +61,7 @@ def _check(evidence: Evidence) -> Judgement:
         evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM
     ):
         last = attempts[-1]
-        if not last.answered or not isinstance(last.value, bool):
+        if not last.answered or not isinstance(last.value, bool) or _was_taken_away(evidence, last):
             continue
         observed += 1
         job_ids = candidates(evidence, attempts)

@@ -7,7 +7,7 @@ Blind to: a gap inside one atomic step, which no other client can see either.
 
 from __future__ import annotations
 
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, needs_white_box
+from scenarios.invariants.evidence import Evidence, Invariant, Judgement, breaches_at, needs_white_box
 from scenarios.state import Tables
 from scenarios.verdict import Severity
 
@@ -27,13 +27,10 @@ def orphans_of(tables: Tables) -> tuple[str, ...]:
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches: dict[str, Breach] = {}
-    observed = 0
-    for moment in evidence.moments:
-        observed += len(moment.tables.job_ids) + len(moment.tables.pending)
-        for sentence in orphans_of(moment.tables):
-            breaches.setdefault(sentence, Breach(f"After {moment.place}, {sentence}."))
-    return Judgement(observed, tuple(breaches.values()))
+    observed = sum(
+        len(moment.tables.job_ids) + len(moment.tables.pending) for moment in evidence.moments
+    )
+    return Judgement(observed, breaches_at(evidence, orphans_of))
 
 
 NO_ORPHAN = Invariant(

@@ -59,8 +59,8 @@ def list_of(workspace_id: str = WORKSPACE) -> Call:
     return Call("list_jobs", {"workspace_id": workspace_id})
 
 
-def refused(call: Call) -> Call:
-    """Return the call without retries, for arguments that must be refused."""
+def once(call: Call) -> Call:
+    """Return the call as a caller makes it who never retries."""
     return Call(call.method, call.arguments, Retry.NONE)
 
 
@@ -118,6 +118,12 @@ _PROGRAMS = (
         "update-failed", "An enqueued job is marked failed.", update("failed"), prepare=(enqueue(),)
     ),
     _program(
+        "update-once",
+        "An enqueued job is marked failed by a caller that never retries.",
+        once(update("failed")),
+        prepare=(enqueue(),),
+    ),
+    _program(
         "finish-with-result",
         "A job is marked running, then completed with a result.",
         update("running"),
@@ -172,11 +178,11 @@ _PROGRAMS = (
     _program(
         "bad-input",
         "Every call has an argument that must be refused before any write.",
-        refused(enqueue("bad-1", workspace_id="")),
-        refused(enqueue("bad-2", workspace_id=None)),
-        refused(enqueue("bad-3", workspace_id="No Such:Workspace")),
-        refused(enqueue("bad-4", workspace_id="a" * 33)),
-        refused(update("done")),
+        once(enqueue("bad-1", workspace_id="")),
+        once(enqueue("bad-2", workspace_id=None)),
+        once(enqueue("bad-3", workspace_id="No Such:Workspace")),
+        once(enqueue("bad-4", workspace_id="a" * 33)),
+        once(update("done")),
         malformed=True,
         prepare=(enqueue(),),
     ),

@@ -22,7 +22,8 @@ class Issue:
         what: what goes wrong, one sentence.
         programs: where it shows, by behaviour.
         invariants: which invariant falls then.
-        faults: names of the faults to try; empty tries all quick ones.
+        faults: names of the faults to try; empty tries all.
+        commands: names of the commands to break; empty breaks all.
         source: name of the reading in ``scenarios.review.source``, for an issue that no behaviour shows.
     """
 
@@ -33,6 +34,7 @@ class Issue:
     programs: tuple[str, ...] = ()
     invariants: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     source: str = ""
 
 
@@ -44,14 +46,15 @@ _ISSUES = (
         "The key is set before the writes; a write fails, the retry is answered False, and no job exists.",
         programs=("enqueue-with-request-id",),
         invariants=("no-lost-job",),
+        faults=("cut-before",),
     ),
     Issue(
         "HIGH-1",
         Severity.HIGH,
         "Three writes that can tear apart",
         "A failure between the writes leaves a queued id without data, or data without a place in the queue.",
-        programs=("enqueue",),
-        invariants=("no-orphan", "answer-is-true"),
+        programs=("enqueue-once",),
+        invariants=("answer-is-true",),
         faults=("cut-before", "lost-reply", "refuse"),
     ),
     Issue(
@@ -59,7 +62,7 @@ _ISSUES = (
         Severity.HIGH,
         "update_status lets the schemas diverge",
         "The old hash is written, the new one is not: two answers to one question, for good.",
-        programs=("update-failed", "update-running"),
+        programs=("update-once",),
         invariants=("no-divergence",),
         faults=("cut-before", "lost-reply", "refuse"),
     ),
@@ -71,6 +74,7 @@ _ISSUES = (
         programs=("enqueue-once",),
         invariants=("no-orphan",),
         faults=("refuse",),
+        commands=("RPUSH",),
     ),
     Issue(
         "MEDIUM-1",

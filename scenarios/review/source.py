@@ -1,41 +1,51 @@
-"""What can only be read in the source of a Python subject. Pure: source text in, findings out.
+"""What can only be read in the source of a Python subject. Pure: the text of its methods in, findings out.
 
 A reading answers with sentences of what is wrong, with line numbers; none means that it is not there. It
-can't see through helper modules, and says nothing about a subject that is not one Python class.
+can't see through helper modules, and says nothing about a subject that is no Python class.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 _TELLING = ("log", "record", "inc", "observe", "count", "metric", "warn", "debug", "info", "telemetry")
 
-Reading = Callable[[ast.ClassDef], tuple[str, ...]]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Methods = Mapping[str, Function]
+Reading = Callable[[Methods], tuple[str, ...]]
 
 
-def class_in(source: str, name: str) -> ast.ClassDef | None:
-    """Return the class of that name, or None."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return node
-    return None
+def methods_in(sources: Iterable[tuple[str, str, int]]) -> Methods:
+    """Return the methods as syntax trees, with the line numbers of their file.
+
+    Args:
+        sources: name, text and first line of each.
+    """
+    found: dict[str, Function] = {}
+    for name, text, first_line in sources:
+        tree = ast.parse(textwrap.dedent(text))
+        node = tree.body[0]
+        if isinstance(node, Function):
+            found[name] = ast.increment_lineno(node, first_line - 1)
+    return found
 
 
-def imports_in_methods(subject: ast.ClassDef) -> tuple[str, ...]:
+def imports_in_methods(methods: Methods) -> tuple[str, ...]:
     """Find import statements inside methods."""
     return tuple(
         f"{method.name} imports inside the method (line {node.lineno})"
-        for method in _methods(subject)
+        for method in methods.values()
         for node in ast.walk(method)
         if isinstance(node, ast.Import | ast.ImportFrom)
     )
 
 
-def silent_fallback(subject: ast.ClassDef) -> tuple[str, ...]:
+def silent_fallback(methods: Methods) -> tuple[str, ...]:
     """Find a get_job that reads two schemas itself and tells nobody which one answered."""
-    method = _method(subject, "get_job")
+    method = methods.get("get_job")
     if method is None:
         return ()
     calls = list(_calls(method))
@@ -45,9 +55,9 @@ def silent_fallback(subject: ast.ClassDef) -> tuple[str, ...]:
     return (f"get_job reads two schemas and neither logs nor counts which (line {method.lineno})",)
 
 
-def uncounted_updates(subject: ast.ClassDef) -> tuple[str, ...]:
+def uncounted_updates(methods: Methods) -> tuple[str, ...]:
     """Find an update_status that writes and counts nothing, where enqueue counts."""
-    enqueue, update = _method(subject, "enqueue"), _method(subject, "update_status")
+    enqueue, update = methods.get("enqueue"), methods.get("update_status")
     if enqueue is None or update is None:
         return ()
     if any("record" in name for name in _calls(enqueue)) and not any(
@@ -57,11 +67,11 @@ def uncounted_updates(subject: ast.ClassDef) -> tuple[str, ...]:
     return ()
 
 
-def tracebacks_in_logs(subject: ast.ClassDef) -> tuple[str, ...]:
+def tracebacks_in_logs(methods: Methods) -> tuple[str, ...]:
     """Find error logs that carry a traceback."""
     return tuple(
         f"{method.name} logs with a traceback (line {node.lineno})"
-        for method in _methods(subject)
+        for method in methods.values()
         for node in ast.walk(method)
         if isinstance(node, ast.Call) and _logs_traceback(node)
     )
@@ -74,16 +84,6 @@ def _logs_traceback(call: ast.Call) -> bool:
         for word in call.keywords
     )
     return name == "exception" or (asked and name in ("error", "warning", "critical"))
-
-
-def _methods(subject: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in subject.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
-
-
-def _method(subject: ast.ClassDef, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    return next((method for method in _methods(subject) if method.name == name), None)
 
 
 def _calls(node: ast.AST) -> Iterator[str]:

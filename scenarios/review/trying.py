@@ -1,22 +1,36 @@
-"""Trying the review's issues on subjects: which tasks to run, and what their results say. Pure but for reading source files."""
+"""Trying the review's issues on subjects: which tasks to run, and what their results say. Pure."""
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
-from scenarios.engine.tasks import HuntDone, HuntTask
+from scenarios.engine.tasks import HuntDone, HuntTask, SourceDone, SourceTask
 from scenarios.review.issues import Issue
-from scenarios.review.source import READINGS, class_in
+from scenarios.review.source import READINGS, methods_in
 from scenarios.subjects.spec import SubjectSpec
 from scenarios.verdict import ReviewRow, Status
 
 
-def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | None:
-    """Return the hunt that shows an issue, or None for one that is read in the source."""
+def task_for(
+    issue: Issue, subject: SubjectSpec, latency_bound_ms: float
+) -> HuntTask | SourceTask:
+    """Return the task whose result shows whether the issue is there."""
     if issue.source:
-        return None
-    return HuntTask(subject, issue.invariants[:1], latency_bound_ms, issue.programs, issue.faults)
+        return SourceTask(subject)
+    return HuntTask(
+        subject,
+        issue.invariants[:1],
+        latency_bound_ms,
+        issue.programs,
+        issue.faults,
+        issue.commands,
+        lasting=True,
+    )
+
+
+def row_from(issue: Issue, name: str, done: HuntDone | SourceDone) -> ReviewRow:
+    """Return the row of an issue that was tried on the subject called ``name``."""
+    if isinstance(done, SourceDone):
+        return row_from_source(issue, name, done)
+    return row_from_hunt(issue, name, done)
 
 
 def row_from_hunt(issue: Issue, name: str, done: HuntDone) -> ReviewRow:
@@ -32,32 +46,15 @@ def row_from_hunt(issue: Issue, name: str, done: HuntDone) -> ReviewRow:
     return _row(issue, name, "behaviour", Status.HOLDS, f"not shown in {done.cases} cases")
 
 
-def row_from_source(issue: Issue, name: str, subject: SubjectSpec) -> ReviewRow:
+def row_from_source(issue: Issue, name: str, done: SourceDone) -> ReviewRow:
     """Return the row of an issue that is read in the subject's source."""
-    where, _, class_name = subject.text.rpartition(":")
-    source = _source_of(where, subject.paths)
-    found = class_in(source, class_name) if source else None
-    if found is None:
+    methods = methods_in(done.methods)
+    if not methods:
         return _row(issue, name, "source", Status.UNKNOWN, "its source can't be read")
-    sentences = READINGS[issue.source](found)
+    sentences = READINGS[issue.source](methods)
     if sentences:
         return _row(issue, name, "source", Status.VIOLATED, "; ".join(sentences[:3]))
     return _row(issue, name, "source", Status.HOLDS, "not in the source")
-
-
-def _source_of(where: str, paths: tuple[str, ...]) -> str | None:
-    if where.endswith(".py"):
-        return Path(where).read_text("utf-8")
-    relative = Path(*where.split("."))
-    for root in (*paths, "."):
-        for candidate in (Path(root) / relative.with_suffix(".py"), Path(root) / relative / "__init__.py"):
-            if candidate.is_file():
-                return candidate.read_text("utf-8")
-    try:
-        spec = importlib.util.find_spec(where)
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin).read_text("utf-8") if spec and spec.origin else None
 
 
 def _row(

@@ -11,7 +11,9 @@ subject's environment need not have it.
     → {"id": 1, "ok": true, "methods": ["enqueue", …], "latency_bound_s": null}
     ← {"id": 2, "do": "call", "client": "A", "method": "enqueue", "args": {…}}
     → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
-    ← {"id": 3, "do": "close", "client": "A"}              ← {"id": 4, "do": "exit"}
+    ← {"id": 3, "do": "source", "client": "A"}
+    → {"id": 3, "ok": {"enqueue": ["def enqueue(self, …", 41], …}}
+    ← {"id": 4, "do": "close", "client": "A"}              ← {"id": 5, "do": "exit"}
 
 ``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last
 answer, as [level, logger, text].
@@ -86,6 +88,8 @@ class _Host:
         if request["do"] == "call":
             method = getattr(self._instances[client], request["method"])
             return {"ok": self._awaited(method(**request["args"]))}
+        if request["do"] == "source":
+            return {"ok": _sources(type(self._instances[client]))}
         self._close(client)
         if request["do"] == "open":
             instance = self._awaited(self._factory(request["redis"]))
@@ -124,6 +128,20 @@ class _Host:
 
 def _is_method(instance: Any, name: str) -> bool:
     return not name.startswith("_") and callable(getattr(type(instance), name, None))
+
+
+def _sources(kind: type) -> Dict[str, Any]:
+    """The text of every method, inherited ones too, and the line it begins in."""
+    found = {}
+    for name in dir(kind):
+        method = inspect.unwrap(getattr(kind, name, None) or _sources)
+        if not name.startswith("__") and inspect.isfunction(method):
+            try:
+                lines, first = inspect.getsourcelines(method)
+            except (OSError, TypeError):
+                continue
+            found[name] = ["".join(lines), first]
+    return found
 
 
 def _told(error: BaseException) -> Dict[str, Any]:

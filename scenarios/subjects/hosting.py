@@ -117,6 +117,16 @@ class HostProcess:
             bound * 1000 if isinstance(bound, int | float) else None,
         )
 
+    def sources(self, client: str) -> Mapping[str, tuple[str, int]]:
+        """Return the text and the first line of each method of the client's instance; empty if it has none to show."""
+        answers: list[Answer] = []
+        self._send({"do": "source", "client": client}, answers.append)
+        self._loop.run_until(lambda: bool(answers), self._spec.patience_s)
+        found = answers[0].get("ok") if answers else None
+        if not isinstance(found, dict):
+            return {}
+        return {name: (str(text), int(line)) for name, (text, line) in found.items()}
+
     def call(
         self, client: str, method: str, arguments: Mapping[str, Json], answered: Answered
     ) -> None:
