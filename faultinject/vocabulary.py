@@ -80,7 +80,9 @@ class WireIndex:
 
     def __str__(self) -> str:
         words = f"{self.name} {self.key_pattern}".rstrip()
-        return f"operation {self.operation}, attempt {self.attempt}, command {self.command}: {words}"
+        return (
+            f"operation {self.operation}, attempt {self.attempt}, command {self.command}: {words}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

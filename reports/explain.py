@@ -38,7 +38,20 @@ def explained(finding: Finding) -> tuple[str, str, str]:
         done = f"In {finding.program}, no fault was needed."
     broke = finding.evidence[0] if finding.evidence else "The invariant fell."
     cases = "1 case" if finding.cases == 1 else f"{finding.cases} cases"
-    return (done, broke, f"{finding.invariant} ({finding.severity}) fell in {cases}: {finding.claim}")
+    return (
+        done,
+        broke,
+        f"{finding.invariant} ({finding.severity}) fell in {cases}: {finding.claim}",
+    )
+
+
+def replay_command(replay: str, again: str) -> str:
+    """Return the line that runs a case again.
+
+    Args:
+        again: the options that name the subject.
+    """
+    return f"midpipe replay '{replay}' {again}".rstrip()
 
 
 def advice_for(finding: Finding) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from scenarios.verdict import Story, StoryStep
 
+LEFT = 10
+"""Width of the left column, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ def picture(story: Story) -> tuple[Line, ...]:
     """Return a story's lines, the verdict's sentences last."""
     lines = [line for step in story.steps for line in _lines(step)]
     holds = story.verdict == ("Every invariant holds.",)
-    lines += [Line("plain" if holds else "bad", "✓" if holds else "✗", text) for text in story.verdict]
+    lines += [
+        Line("plain" if holds else "bad", "✓" if holds else "✗", text) for text in story.verdict
+    ]
     return tuple(lines)
 
 
@@ -48,7 +52,9 @@ def _lines(step: StoryStep) -> tuple[Line, ...]:
 
 
 def _command(step: StoryStep) -> Line:
-    right = {"yes": "server runs it", "no": "server never runs it"}.get(step.executed, "not known yet")
+    right = {"yes": "server runs it", "no": "server never runs it"}.get(
+        step.executed, "not known yet"
+    )
     if step.reply:
         right += f" → {step.reply[:40]}"
     if step.fault:

@@ -70,6 +70,7 @@ class StoryStep:
         client: letter of the client; ``R`` recovers without faults; empty for midpipe's own looking.
         text: the call, the command on the wire, or what the caller sees.
         position: where on the wire (``A2``), of commands.
+        place: the wire execution index, of commands: the same place, told by what the client was doing.
         fault: the fault placed here, by name; empty if it passed.
         executed: ``yes``, ``no`` or ``unknown``, of commands.
         reply: the server's answer as short text, of commands.
@@ -80,6 +81,7 @@ class StoryStep:
     client: str
     text: str
     position: str = ""
+    place: str = ""
     fault: str = ""
     executed: str = ""
     reply: str = ""
@@ -223,6 +225,7 @@ class Verdict:
     """The whole judgement of one subject against one server.
 
     Args:
+        again: the options that name the subject, as a shell takes them; for replay lines.
         started_at: UTC, ISO 8601.
         parts: outcome of each part that ran (``selfcheck``, ``review``, ``sweep``), by name.
         warnings: what makes a pass mean less than it seems; shown first.
@@ -231,6 +234,7 @@ class Verdict:
 
     midpipe: str
     subject: str
+    again: str
     server: str
     command: str
     started_at: str

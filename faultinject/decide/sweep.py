@@ -77,7 +77,9 @@ class Sweep:
     def end(self, run: RunEnd) -> None:
         faults = self._current.faults
         if faults or self._index == 0:
-            self.ledger.ended(fault_label(self._current), valid=run.valid, violated=bool(run.violated))
+            self.ledger.ended(
+                fault_label(self._current), valid=run.valid, violated=bool(run.violated)
+            )
         if run.valid and len(faults) < self._max_faults:
             self._plan_children(run.steps)
 

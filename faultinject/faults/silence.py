@@ -15,7 +15,5 @@ STALL = Fault(
 BLACK_HOLE = Fault(
     name="black-hole",
     summary="Nothing passes either way, and nothing is closed.",
-    effects=lambda size, parameter: Effects(
-        deliver=Deliver.NONE, reply_passes=False, waits=True
-    ),
+    effects=lambda size, parameter: Effects(deliver=Deliver.NONE, reply_passes=False, waits=True),
 )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from faultinject.errors import ServerError
 from faultinject.vocabulary import Address
-from faultinject.wire.resp import ErrorReply, ProtocolError, ReplyReader, Value, encode_command
+from faultinject.wire.readers import ReplyReader
+from faultinject.wire.resp import ErrorReply, ProtocolError, Value, encode_command
 
 Word = bytes | str | int | float
 _READ_BYTES = 262_144

@@ -77,11 +77,13 @@ class ExternalServer:
             held = control.call("DBSIZE")
             if held != 0:
                 raise ServerError(
-                    f"Database {self.database} at {self.address} holds {held} keys. midpipe empties the "
+                    f"Database {self.database} at {self.address} holds {held!r} keys. midpipe empties the "
                     "database between cases, so it takes an empty one only; nothing was touched. "
                     "Name another database (…/9) or leave --redis out."
                 )
-            self.name = f"{software(control.call('INFO', 'server'))} at {self.address}/{self.database}"
+            self.name = (
+                f"{software(control.call('INFO', 'server'))} at {self.address}/{self.database}"
+            )
         finally:
             control.close()
 
@@ -126,5 +128,7 @@ def _query(parts: SplitResult) -> str:
 
 def _database(text: str) -> int:
     if not text.isdigit():
-        raise UsageError(f"The database in the URL given to --redis must be a number; got {text!r}.")
+        raise UsageError(
+            f"The database in the URL given to --redis must be a number; got {text!r}."
+        )
     return int(text)

@@ -177,7 +177,9 @@ def parse_command_table(reply: object) -> CommandTable:
 def key_pattern(key: bytes) -> str:
     """Return the family of a key: its first two words, the rest as ``*``."""
     words = key.decode("utf-8", "backslashreplace").split(":")
-    return ":".join(word if number < 2 and word.isalpha() else "*" for number, word in enumerate(words))
+    return ":".join(
+        word if number < 2 and word.isalpha() else "*" for number, word in enumerate(words)
+    )
 
 
 def _add(specs: dict[bytes, CommandSpec], entry: Sequence[object]) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from faultinject.wire.commands import CommandTable
-from faultinject.wire.resp import Command, CommandReader, Reply, ReplyReader
+from faultinject.wire.readers import CommandReader, ReplyReader
+from faultinject.wire.resp import Command, Reply
 
 _SUBSCRIBING = frozenset(
     (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 _WORD = re.compile(
-    rb"""(?P<double>"(?:\\.|[^"\\])*")|(?P<single>'(?:\\'|[^'\\]|\\(?!'))*')|(?P<plain>[^ \t\n\r\0"']+)""", re.DOTALL
+    rb"""(?P<double>"(?:\\.|[^"\\])*")|(?P<single>'(?:\\'|[^'\\]|\\(?!'))*')|(?P<plain>[^ \t\n\r\0"']+)""",
+    re.DOTALL,
 )
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}

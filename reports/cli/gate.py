@@ -9,7 +9,7 @@ import click
 
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
-from scenarios.engine.gate import Options
+from scenarios.engine.options import Options
 
 
 @click.command()
@@ -17,7 +17,12 @@ from scenarios.engine.gate import Options
 @JOBS
 @OUT
 @click.option(
-    "--faults", "max_faults", default=1, show_default=True, type=click.IntRange(0, 3), help="Faults per case."
+    "--faults",
+    "max_faults",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 3),
+    help="Faults per case.",
 )
 @click.option(
     "--fail-on",
@@ -27,7 +32,9 @@ from scenarios.engine.gate import Options
     help="The least severity that fails the gate.",
 )
 @click.pass_context
-def gate(ctx: click.Context, jobs: int, out: Path, max_faults: int, fail_on: str, **values: Any) -> None:
+def gate(
+    ctx: click.Context, /, jobs: int, out: Path, max_faults: int, fail_on: str, **values: Any
+) -> None:
     """Judge a queue: selfcheck, the review's issues, and the sweep of the subject.
 
     \b

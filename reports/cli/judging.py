@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-
 from midpipe import __version__
 from reports.cli.progress import ProgressSink
 from reports.sinks.terminal import render_verdict, results, say
 from reports.sinks.writing import check_writable, write_reports
-from scenarios.engine.gate import Gate, Options
+from scenarios.engine.gate import Gate
+from scenarios.engine.options import Options
 from scenarios.verdict import Outcome, Severity, Verdict
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
@@ -26,7 +27,7 @@ def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
         fail_on: findings less severe than this do not fail the run.
     """
     check_writable(out)
-    command = shlex.join(["midpipe", *sys.argv[1:]])
+    command = without_secrets(shlex.join(["midpipe", *sys.argv[1:]]))
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     gate = Gate(options, lambda event: progress.listen(event))
     code: int | None = None
@@ -47,11 +48,18 @@ def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
     return exit_code(verdict, fail_on)
 
 
+def without_secrets(command: str) -> str:
+    """Return the command with the user and password of every URL left out."""
+    return re.sub(r"(\w+://)[^/@\s]*@", r"\1***@", command)
+
+
 def exit_code(verdict: Verdict, fail_on: str) -> int:
     """Return the exit code of a verdict, given the least severity that fails it."""
     if verdict.outcome is Outcome.FAIL and verdict.findings and fail_on != "LOW":
         order = list(Severity)
-        grave = [f for f in verdict.findings if order.index(f.severity) <= order.index(Severity(fail_on))]
+        grave = [
+            f for f in verdict.findings if order.index(f.severity) <= order.index(Severity(fail_on))
+        ]
         others = [outcome for part, outcome in verdict.parts if part != "sweep"]
         if not grave and Outcome.FAIL not in others:
             return 3 if Outcome.UNKNOWN in others else 0

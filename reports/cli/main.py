@@ -36,11 +36,13 @@ class _LazyGroup(click.Group):
         except click.UsageError as error:
             from faultinject.decide.schedule import did_you_mean
 
-            error.message += did_you_mean(args[0], _COMMANDS)
-            raise
+            raise click.UsageError(error.message + did_you_mean(args[0], _COMMANDS), ctx) from error
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="midpipe")
 def cli() -> None:
     """midpipe breaks the wire at every point and shows which jobs it costs.

@@ -5,11 +5,18 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
-from rich.progress import TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from scenarios.engine.explore import CaseEnded
-from scenarios.engine.gate import Event, PartBegan, TaskEnded
+from scenarios.engine.options import Event, PartBegan
 
 
 class ProgressSink:
@@ -57,11 +64,13 @@ class ProgressSink:
             self._violated += bool(event.violations)
             if self._task is not None and self._cases % 10 == 0:
                 self._progress.update(self._task, cases=self._cases)
-        elif isinstance(event, TaskEnded) and self._task is not None:
+        elif self._task is not None:
             self._progress.update(self._task, advance=1, cases=self._cases, what=event.what[:28])
 
     def _end_part(self) -> None:
         if self._part and not self._live:
-            cases = f": {self._cases} cases, {self._violated} with a violation" if self._cases else ""
+            cases = (
+                f": {self._cases} cases, {self._violated} with a violation" if self._cases else ""
+            )
             self._console.print(f"midpipe: {self._part} done{cases}", highlight=False)
         self._part = ""

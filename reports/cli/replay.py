@@ -15,9 +15,11 @@ from scenarios.engine.worker import Worker
 @click.command()
 @click.argument("schedule")
 @subject_options
-@click.option("--times", default=1, show_default=True, type=click.IntRange(1), help="Run it so many times.")
+@click.option(
+    "--times", default=1, show_default=True, type=click.IntRange(1), help="Run it so many times."
+)
 @click.pass_context
-def replay(ctx: click.Context, schedule: str, times: int, **values: Any) -> None:
+def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> None:
     """Run the case that a replay string names, and tell it step by step.
 
     \b

@@ -14,7 +14,9 @@ from reports.verdict_file import read_verdict
 
 @click.command()
 @click.argument(
-    "verdict_file", default=f"{DEFAULT_OUT}/verdict.json", type=click.Path(dir_okay=False, path_type=Path)
+    "verdict_file",
+    default=f"{DEFAULT_OUT}/verdict.json",
+    type=click.Path(dir_okay=False, path_type=Path),
 )
 @OUT
 def report(verdict_file: Path, out: Path) -> None:

@@ -14,7 +14,7 @@ from faultinject.errors import UsageError
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
 from reports.sinks.terminal import render_story, results, say
-from scenarios.engine.gate import Options
+from scenarios.engine.options import Options
 from scenarios.engine.record import CaseRecord, Stepped
 from scenarios.engine.story import story_of
 from scenarios.engine.tasks import HuntDone, SourceDone
@@ -28,13 +28,18 @@ from scenarios.verdict import ReviewRow, Status
 
 @click.command()
 @click.argument("issue", required=False)
-@click.option("--all", "everything", is_flag=True, help="All issues as a table: as reviewed, as shipped, reference.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="All issues as a table: as reviewed, as shipped, reference.",
+)
 @subject_options
 @JOBS
 @OUT
 @click.pass_context
 def reproduce(
-    ctx: click.Context, issue: str | None, everything: bool, jobs: int, out: Path, **values: Any
+    ctx: click.Context, /, issue: str | None, everything: bool, jobs: int, out: Path, **values: Any
 ) -> None:
     """Reproduce what the review claims, on a real server.
 

@@ -9,7 +9,7 @@ import click
 
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
-from scenarios.engine.gate import Options
+from scenarios.engine.options import Options
 from scenarios.engine.worker import program_named
 
 
@@ -18,14 +18,29 @@ from scenarios.engine.worker import program_named
 @JOBS
 @OUT
 @click.option(
-    "--program", "programs", multiple=True, metavar="NAME", help="Only this program; may be repeated."
+    "--program",
+    "programs",
+    multiple=True,
+    metavar="NAME",
+    help="Only this program; may be repeated.",
 )
 @click.option(
-    "--faults", "max_faults", default=1, show_default=True, type=click.IntRange(0, 3), help="Faults per case."
+    "--faults",
+    "max_faults",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 3),
+    help="Faults per case.",
 )
 @click.pass_context
 def sweep(
-    ctx: click.Context, jobs: int, out: Path, programs: tuple[str, ...], max_faults: int, **values: Any
+    ctx: click.Context,
+    /,
+    jobs: int,
+    out: Path,
+    programs: tuple[str, ...],
+    max_faults: int,
+    **values: Any,
 ) -> None:
     """Break every command of every program with every fault, one client at a time.
 

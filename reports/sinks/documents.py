@@ -6,11 +6,17 @@ from functools import cache
 
 import jinja2
 
-from reports.explain import advice_for, explained
+from reports.explain import advice_for, explained, replay_command
 from reports.sinks.markdown import told
 from scenarios.verdict import Severity, Verdict
 
-NAMES = ("EXECUTIVE_SUMMARY.txt", "REVIEW_SUMMARY.txt", "FIX_GUIDE.md", "FULL_REVIEW.md", "INDEX.md")
+NAMES = (
+    "EXECUTIVE_SUMMARY.txt",
+    "REVIEW_SUMMARY.txt",
+    "FIX_GUIDE.md",
+    "FULL_REVIEW.md",
+    "INDEX.md",
+)
 
 
 def document(name: str, verdict: Verdict) -> str:
@@ -19,8 +25,17 @@ def document(name: str, verdict: Verdict) -> str:
         severity: sum(finding.severity is severity for finding in verdict.findings)
         for severity in Severity
     }
-    return _templates().get_template(f"{name}.j2").render(
-        verdict=verdict, counts=counts, explained=explained, advice_for=advice_for, told=told
+    return (
+        _templates()
+        .get_template(f"{name}.j2")
+        .render(
+            verdict=verdict,
+            counts=counts,
+            explained=explained,
+            advice_for=advice_for,
+            told=told,
+            replay_command=replay_command,
+        )
     )
 
 

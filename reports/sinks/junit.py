@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from reports.explain import replay_command
 from scenarios.verdict import FlawRow, InvariantRow, ReviewRow, Status, Verdict
 
 
@@ -14,7 +15,9 @@ def junit(verdict: Verdict) -> str:
     _suite(suites, "selfcheck", [_flaw(row) for row in verdict.selfcheck if row.expected])
     _suite(suites, "review", [_issue(row) for row in verdict.review])
     ET.indent(suites)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+    )
 
 
 def _suite(suites: ET.Element, name: str, cases: list[ET.Element]) -> None:
@@ -42,7 +45,7 @@ def _invariant(verdict: Verdict, row: InvariantRow) -> ET.Element:
         findings = [finding for finding in verdict.findings if finding.invariant == row.invariant]
         failure = ET.SubElement(case, "failure", message=row.claim, type=str(row.severity))
         failure.text = _clean("\n".join(line for finding in findings for line in finding.evidence))
-        replays = "\n".join(f"midpipe replay '{finding.replay}'" for finding in findings)
+        replays = "\n".join(replay_command(finding.replay, verdict.again) for finding in findings)
         ET.SubElement(case, "system-out").text = _clean(replays)
     elif row.status is not Status.HOLDS:
         ET.SubElement(case, "skipped", message=f"{row.status}: {row.note}")
@@ -67,10 +70,14 @@ def _issue(row: ReviewRow) -> ET.Element:
     elif row.shown in (Status.UNKNOWN, Status.NOT_APPLICABLE):
         ET.SubElement(case, "skipped", message=f"{row.shown}: {row.evidence}")
     else:
-        ET.SubElement(case, "system-out").text = _clean(f"{row.shown}: {row.evidence}\n{row.replay}")
+        ET.SubElement(case, "system-out").text = _clean(
+            f"{row.shown}: {row.evidence}\n{row.replay}"
+        )
     return case
 
 
 def _clean(text: str) -> str:
     """Leave out what XML 1.0 can't hold."""
-    return "".join(ch for ch in text if ch in "\t\n\r" or " " <= ch <= "\ud7ff" or "\ue000" <= ch <= "�")
+    return "".join(
+        ch for ch in text if ch in "\t\n\r" or " " <= ch <= "\ud7ff" or "\ue000" <= ch <= "�"
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reports.explain import advice_for, explained
-from reports.view import picture
+from reports.explain import advice_for, explained, replay_command
+from reports.view import LEFT, picture
 from scenarios.verdict import Story, Verdict
 
 MOST_BYTES = 900_000
@@ -20,10 +20,20 @@ def markdown(verdict: Verdict) -> str:
         "",
     ]
     for finding in verdict.findings:
-        lines += [f"## {finding.id} {finding.severity}: {finding.invariant} in {finding.operation}", ""]
+        lines += [
+            f"## {finding.id} {finding.severity}: {finding.invariant} in {finding.operation}",
+            "",
+        ]
         lines += [*explained(finding), "", f"**Change:** {advice_for(finding)}", ""]
-        lines += ["```", f"midpipe replay '{finding.replay}'", "```", ""]
-        lines += ["<details><summary>Step by step</summary>", "", "```", *told(finding.story), "```", ""]
+        lines += ["```", replay_command(finding.replay, verdict.again), "```", ""]
+        lines += [
+            "<details><summary>Step by step</summary>",
+            "",
+            "```",
+            *told(finding.story),
+            "```",
+            "",
+        ]
         lines += ["</details>", ""]
     lines += ["| invariant | status | looked at | violated in |", "| --- | --- | ---: | ---: |"]
     lines += [
@@ -34,12 +44,14 @@ def markdown(verdict: Verdict) -> str:
     encoded = text.encode()
     if len(encoded) <= MOST_BYTES:
         return text
-    return encoded[:MOST_BYTES].decode("utf-8", "ignore") + "\n\n(cut; the full review has the rest)\n"
+    return (
+        encoded[:MOST_BYTES].decode("utf-8", "ignore") + "\n\n(cut; the full review has the rest)\n"
+    )
 
 
 def told(story: Story) -> list[str]:
     """Return a story as plain lines."""
     return [
-        f"{line.left:<8}{line.text}" + (f"   | {line.right}" if line.right else "")
+        f"{line.left:<{LEFT}}{line.text}" + (f"   | {line.right}" if line.right else "")
         for line in picture(story)
     ]

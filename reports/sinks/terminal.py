@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports.explain import explained
-from reports.view import picture
+from reports.explain import explained, replay_command
+from reports.view import LEFT, picture
 from scenarios.verdict import Finding, Outcome, Status, Story, Verdict
 
 _OUTCOME = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
@@ -36,7 +36,7 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
     """Show the whole verdict; the outcome first and last."""
     _head(verdict, console)
     for number, finding in enumerate(verdict.findings):
-        _finding(finding, console, with_story=number < _MOST_STORIES)
+        _finding(verdict, finding, console, with_story=number < _MOST_STORIES)
     if verdict.invariants:
         _invariants(verdict, console)
     if verdict.review:
@@ -51,7 +51,7 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
 def render_story(story: Story, console: Console) -> None:
     """Show one case step by step."""
     for line in picture(story):
-        text = Text(f"{line.left:<8}", style=_TONE[line.tone])
+        text = Text(f"{line.left:<{LEFT}}", style=_TONE[line.tone])
         text.append(line.text, style=_TONE[line.tone])
         if line.right:
             text.append(f"   | {line.right}", style="dim")
@@ -65,16 +65,21 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 def _head(verdict: Verdict, console: Console) -> None:
     say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
-    say(console, f"subject {verdict.subject} · server {verdict.server or '-'} · {verdict.seconds:.1f} s")
+    swept = f"subject {verdict.subject} · server {verdict.server} · " if verdict.server else ""
+    say(console, f"{swept}{verdict.seconds:.1f} s")
     if verdict.partial:
         say(console, "partial: not everything that was planned has run", "yellow")
     for warning in verdict.warnings:
         say(console, f"! {warning}", "yellow")
 
 
-def _finding(finding: Finding, console: Console, *, with_story: bool) -> None:
+def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story: bool) -> None:
     console.print()
-    say(console, f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}", "bold red")
+    say(
+        console,
+        f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}",
+        "bold red",
+    )
     for sentence in explained(finding):
         say(console, f"    {sentence}")
     if with_story:
@@ -82,13 +87,15 @@ def _finding(finding: Finding, console: Console, *, with_story: bool) -> None:
         render_story(finding.story, console)
         if finding.neighbour is not None:
             say(console, f"    Next to it, this passes: {finding.neighbour.replay!r}", "dim")
-    say(console, f"midpipe replay '{finding.replay}'")
+    say(console, replay_command(finding.replay, verdict.again))
 
 
 def _invariants(verdict: Verdict, console: Console) -> None:
     table = Table(title="Invariants", title_justify="left", box=None, pad_edge=False)
     for column in ("invariant", "status", "looked at", "violated in"):
-        table.add_column(column, justify="right" if column in ("looked at", "violated in") else "left")
+        table.add_column(
+            column, justify="right" if column in ("looked at", "violated in") else "left"
+        )
     for row in verdict.invariants:
         table.add_row(
             row.invariant,
@@ -111,7 +118,9 @@ def _review(verdict: Verdict, console: Console) -> None:
     words = {Status.VIOLATED: "happens", Status.HOLDS: "does not happen"}
     for issue, by_subject in shown.items():
         cells = [
-            Text(words.get(by_subject[name], str(by_subject[name])), style=_STATUS[by_subject[name]])
+            Text(
+                words.get(by_subject[name], str(by_subject[name])), style=_STATUS[by_subject[name]]
+            )
             for name in subjects
         ]
         table.add_row(issue, *cells)
@@ -128,7 +137,10 @@ def _selfcheck(verdict: Verdict, console: Console) -> None:
         if row.expected or row.flaw == "reference":
             table.add_row(
                 row.flaw,
-                Text(row.invariant if row.caught else f"MISSED {row.invariant}", style="" if row.caught else "red"),
+                Text(
+                    row.invariant if row.caught else f"MISSED {row.invariant}",
+                    style="" if row.caught else "red",
+                ),
                 str(row.case_number),
                 f"{row.seconds:.2f}",
                 Text(row.replay),

@@ -197,7 +197,6 @@ class Case:
 
     def _give_up_on(self, caller: Caller) -> None:
         """The call hangs: end its process, so that it surely does nothing more."""
-        letter = caller.wire.letter
         caller.host.kill()
         ms = (self._rig.loop.clock() - caller.called_s) * 1000
         caller.answer = {
@@ -294,7 +293,9 @@ class Case:
         waiting = caller.wire.waiting
         caller.wire.let_through(self._effects(decision))
         if not self._rig.loop.run_until(lambda: self._stepped is not None, _STEP_WITHIN_S):
-            self.trouble = f"the server did not answer {event.position} within {_STEP_WITHIN_S:.0f} s"
+            self.trouble = (
+                f"the server did not answer {event.position} within {_STEP_WITHIN_S:.0f} s"
+            )
             return
         step = self._stepped
         if step is not None and decision.fault and waiting:

@@ -63,7 +63,7 @@ class ClientWire:
         self._let_through[id(link)] = event
         link.carry_out(heard, effects)
 
-    def setup(self, link: Link, heard: Heard) -> Effects:  # noqa: ARG002 - the director's protocol
+    def setup(self, link: Link, heard: Heard) -> Effects:
         self._setup_ordinal += 1
         return PASS
 
@@ -88,7 +88,7 @@ class ClientWire:
             ordinal = self._ordinal
         self._parked.append((link, heard, self._event(heard, ordinal)))
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:  # noqa: ARG002
+    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
         event = self._let_through.pop(id(link), None)
         if event is not None:
             self.step_over(event, executed, reply)
@@ -100,7 +100,7 @@ class ClientWire:
             self._parked.clear()
             link.close()
 
-    def violated_protocol(self, link: Link, error: ProtocolError) -> None:  # noqa: ARG002
+    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         self.trouble = f"{self.letter} or the server broke the protocol: {error}"
 
     def _event(self, heard: Heard, ordinal: int) -> WireEvent:

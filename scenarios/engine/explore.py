@@ -42,7 +42,6 @@ class CaseEnded:
     seconds: tuple[float, float, float, float]
 
 
-
 def is_slow(fault: FaultRef) -> bool:
     """Whether the client can only run into its own time-out."""
     return CATALOGUE[fault.name].effects(2, fault.parameter).waits

@@ -100,7 +100,9 @@ def _receive(connection: Connection) -> Message:
     try:
         message: Message = connection.recv()
     except (EOFError, OSError) as error:
-        raise MidpipeError("A worker process died. Was it killed, or did the machine run out of memory?") from error
+        raise MidpipeError(
+            "A worker process died. Was it killed, or did the machine run out of memory?"
+        ) from error
     return message
 
 

@@ -47,9 +47,7 @@ class Rig:
         self.subject = subject
         self.loop = Loop()
         self._run = run
-        self.control = Control(
-            server.address, server.password, server.username, server.database
-        )
+        self.control = Control(server.address, server.password, server.username, server.database)
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, server.address, self.table)
         self._hosts: dict[str, HostProcess] = {}
@@ -153,5 +151,3 @@ def answered_from(message: Answer) -> Answered:
         raised = RaisedError(str(error.get("type")), str(error.get("message")), kinds)
     logs = tuple(" ".join(str(word) for word in line) for line in message.get("logs") or ())
     return Answered(message.get("ok"), raised, float(message.get("ms") or 0.0), logs)
-
-

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from faultinject.vocabulary import Executed, Step
-from scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry, Stepped
+from scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry
 from scenarios.history import Json, Operation, Phase
 from scenarios.invariants import INVARIANTS
 from scenarios.state import changes_between
@@ -34,8 +34,10 @@ def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
         return (StoryStep("call", entry.client, text),)
     if isinstance(entry, Completed):
         return _told_completion(entry.operation)
-    changes = changes_between(record.states[entry.before], record.states[entry.after])
     step = entry.step
+    if step.event.position.inside and step.fault is None:
+        return ()
+    changes = changes_between(record.states[entry.before], record.states[entry.after])
     late = "delivered late: " if isinstance(entry, Arrived) else ""
     return (
         StoryStep(
@@ -43,6 +45,7 @@ def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
             client=step.event.position.client,
             text=late + shown_command(step),
             position=str(step.event.position),
+            place=str(step.event.index),
             fault="" if isinstance(entry, Arrived) else str(step.fault or ""),
             executed=str(step.executed),
             reply=step.reply if step.executed is Executed.YES else "",
@@ -62,7 +65,9 @@ def _told_completion(operation: Operation) -> tuple[StoryStep, ...]:
         error = operation.error
         text = f"{operation.method} raised {error.type}: {error.message[:80]}"
         return (StoryStep("raise", operation.client, text),)
-    return (StoryStep("answer", operation.client, f"{operation.method} → {_shown_value(operation)}"),)
+    return (
+        StoryStep("answer", operation.client, f"{operation.method} → {_shown_value(operation)}"),
+    )
 
 
 def _shown_value(operation: Operation) -> str:
@@ -70,7 +75,9 @@ def _shown_value(operation: Operation) -> str:
         return f"{operation.error.type}: {operation.error.message[:60]}"
     value = operation.value
     if isinstance(value, Mapping) and "status" in value:
-        known = ", ".join(f"{name}={value[name]!r}" for name in ("job_id", "status") if name in value)
+        known = ", ".join(
+            f"{name}={value[name]!r}" for name in ("job_id", "status") if name in value
+        )
         lacks = [name for name in ("params", "workspace_id") if name not in value]
         return f"a job: {known}" + (f", without {' and '.join(lacks)}" if lacks else "")
     return repr(value)[:120]

@@ -13,4 +13,5 @@ class SimpleQueue(as_shipped.SimpleQueue):
     """``Redis(...)`` sends a MULTI … EXEC again whose reply was lost; ``from_url`` does not."""
 
     def __init__(self, redis_url: str | None = None) -> None:
-        self._redis = redis.Redis(**parse_url(url_or_default(redis_url)), decode_responses=True)
+        options = parse_url(url_or_default(redis_url))  # type: ignore[no-untyped-call] # redis has no type for it
+        self._redis = redis.Redis(**options, decode_responses=True)

@@ -16,12 +16,28 @@ import redis
 
 from reference import Queue, keys
 from reference.job import Job, checked_status, encoded
-from scenarios.flaws.parts import changes_to, decoded, fields_of, new_key, newest, old_key, request_key
+from scenarios.flaws.parts import (
+    changes_to,
+    decoded,
+    fields_of,
+    new_key,
+    newest,
+    old_key,
+    request_key,
+)
 
 _log = logging.getLogger(__name__)
 
 
-class CleansUpAfterItself(Queue):
+class _Queue(Queue):
+    """The reference, with its driver open to whatever is done wrong with it."""
+
+    @property
+    def driver(self) -> Any:
+        return self._redis
+
+
+class CleansUpAfterItself(_Queue):
     """After an exception it deletes the job's data, although the job may be in the queue by then."""
 
     driver_retries = 0
@@ -30,21 +46,21 @@ class CleansUpAfterItself(Queue):
         try:
             return super().enqueue(job_id, *args, **named)
         except (redis.ConnectionError, redis.TimeoutError):
-            self._redis.delete(old_key(job_id), new_key(named.get("workspace_id"), job_id))
+            self.driver.delete(old_key(job_id), new_key(named.get("workspace_id"), job_id))
             raise
 
 
-class PushesAgain(Queue):
+class PushesAgain(_Queue):
     """The data is written once, and every call pushes the id."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         new = super().enqueue(job_id, *args, **named)
         if not new:
-            self._redis.rpush(keys.PENDING, job_id)
+            self.driver.rpush(keys.PENDING, job_id)
         return new
 
 
-class RequestKeyFirst(Queue):
+class RequestKeyFirst(_Queue):
     """The request is marked as known in a command of its own, before the job is written."""
 
     driver_retries = 0
@@ -53,12 +69,12 @@ class RequestKeyFirst(Queue):
         request_id = named.pop("client_request_id", None)
         if request_id:
             key = request_key(named.get("workspace_id"), request_id)
-            if not self._redis.set(key, job_id, nx=True, ex=keys.IDEMPOTENCY_S):
+            if not self.driver.set(key, job_id, nx=True, ex=keys.IDEMPOTENCY_S):
                 return False
         return super().enqueue(job_id, *args, **named)
 
 
-class PushesFirst(Queue):
+class PushesFirst(_Queue):
     """The id is queued before its data is there; a worker may be quicker."""
 
     def enqueue(
@@ -73,15 +89,15 @@ class PushesFirst(Queue):
     ) -> bool:
         keys.checked_workspace(workspace_id)
         fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
-        self._redis.rpush(keys.PENDING, job_id)
-        with self._redis.pipeline(transaction=True) as block:
+        self.driver.rpush(keys.PENDING, job_id)
+        with self.driver.pipeline(transaction=True) as block:
             block.hset(old_key(job_id), mapping=fields)
             block.hset(new_key(workspace_id, job_id), mapping=fields)
             block.execute()
         return True
 
 
-class PlainPipeline(Queue):
+class PlainPipeline(_Queue):
     """All writes go out in one packet, without MULTI: one round trip, and no atomicity."""
 
     driver_retries = 0
@@ -98,7 +114,7 @@ class PlainPipeline(Queue):
     ) -> bool:
         keys.checked_workspace(workspace_id)
         fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
-        with self._redis.pipeline(transaction=False) as block:
+        with self.driver.pipeline(transaction=False) as block:
             block.hset(old_key(job_id), mapping=fields)
             block.hset(new_key(workspace_id, job_id), mapping=fields)
             block.rpush(keys.PENDING, job_id)
@@ -106,7 +122,7 @@ class PlainPipeline(Queue):
         return True
 
 
-class SwallowsExceptions(Queue):
+class SwallowsExceptions(_Queue):
     """An exception is logged, and the caller is told True."""
 
     driver_retries = 0
@@ -119,7 +135,7 @@ class SwallowsExceptions(Queue):
             return True
 
 
-class SaysFalseAfterAnException(Queue):
+class SaysFalseAfterAnException(_Queue):
     """An exception becomes False, which says that the job is in already."""
 
     driver_retries = 0
@@ -131,7 +147,7 @@ class SaysFalseAfterAnException(Queue):
             return False
 
 
-class FireAndForget(Queue):
+class FireAndForget(_Queue):
     """It writes without waiting for an answer, and says True."""
 
     def __init__(self, redis_url: str | None = None) -> None:
@@ -152,7 +168,7 @@ class FireAndForget(Queue):
         fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
         words = [word for pair in fields.items() for word in pair]
         if self._silent is None:
-            self._silent = self._redis.connection_pool.get_connection()
+            self._silent = self.driver.connection_pool.get_connection()
             self._silent.send_command("CLIENT", "REPLY", "OFF")
         self._silent.send_command("MULTI")
         self._silent.send_command("HSET", old_key(job_id), *words)
@@ -162,7 +178,7 @@ class FireAndForget(Queue):
         return True
 
 
-class UpdatesOneThenTheOther(Queue):
+class UpdatesOneThenTheOther(_Queue):
     """The two schemas are updated by two commands."""
 
     def update_status(
@@ -170,11 +186,11 @@ class UpdatesOneThenTheOther(Queue):
     ) -> None:
         keys.checked_workspace(workspace_id)
         changes = changes_to(checked_status(status), result)
-        self._redis.hset(old_key(job_id), mapping=changes)
-        self._redis.hset(new_key(workspace_id, job_id), mapping=changes)
+        self.driver.hset(old_key(job_id), mapping=changes)
+        self.driver.hset(new_key(workspace_id, job_id), mapping=changes)
 
 
-class FillsHalfAHash(Queue):
+class FillsHalfAHash(_Queue):
     """A job that only the old schema holds gets a new hash with nothing in it but its status."""
 
     def update_status(
@@ -182,7 +198,7 @@ class FillsHalfAHash(Queue):
     ) -> None:
         keys.checked_workspace(workspace_id)
         changes = changes_to(checked_status(status), result)
-        with self._redis.pipeline(transaction=True) as block:
+        with self.driver.pipeline(transaction=True) as block:
             block.hset(old_key(job_id), mapping=changes)
             block.hset(new_key(workspace_id, job_id), mapping=changes)
             block.execute()
@@ -194,25 +210,25 @@ class LastArrivalWins(FillsHalfAHash):
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
     ) -> None:
-        if self._redis.exists(new_key(workspace_id, job_id)):
+        if self.driver.exists(new_key(workspace_id, job_id)):
             super().update_status(job_id, status, result, workspace_id)
         else:
-            Queue.update_status(self, job_id, status, result, workspace_id)
+            _Queue.update_status(self, job_id, status, result, workspace_id)
 
 
-class ForgetsTheUpdate(Queue):
+class ForgetsTheUpdate(_Queue):
     """It answers as soon as the update is queued in the client, and sends it never."""
 
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
     ) -> None:
         keys.checked_workspace(workspace_id)
-        block = self._redis.pipeline(transaction=True)
+        block = self.driver.pipeline(transaction=True)
         block.hset(old_key(job_id), mapping=changes_to(checked_status(status), result))
-        self._redis.exists(old_key(job_id))
+        self.driver.exists(old_key(job_id))
 
 
-class WaitsForEver(Queue):
+class WaitsForEver(_Queue):
     """It throws the time-outs away that it was given; a silent server is waited for without end."""
 
     driver_retries = 0
@@ -224,7 +240,7 @@ class WaitsForEver(Queue):
         self._redis = redis.from_url(bare, decode_responses=True, socket_timeout=None)
 
 
-class RetriesForEver(Queue):
+class RetriesForEver(_Queue):
     """A connection error is tried again at once, as often as it takes."""
 
     driver_retries = 0
@@ -238,46 +254,46 @@ class RetriesForEver(Queue):
                 time.sleep(0.01)
 
 
-class OneRequestForAll(Queue):
+class OneRequestForAll(_Queue):
     """Request ids are kept without the workspace, so that one workspace's id blocks another's."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         request_id = named.get("client_request_id")
         known = request_key("any", request_id)
-        if request_id and self._redis.exists(known):
+        if request_id and self.driver.exists(known):
             return False
         new = super().enqueue(job_id, *args, **named)
         if new and request_id:
-            self._redis.set(known, job_id, ex=keys.IDEMPOTENCY_S)
+            self.driver.set(known, job_id, ex=keys.IDEMPOTENCY_S)
         return new
 
 
-class ReadsAnybodysJob(Queue):
+class ReadsAnybodysJob(_Queue):
     """get_job does not care whose job it is."""
 
     def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
         return super().get_job(job_id)
 
 
-class WritesThenValidates(Queue):
+class WritesThenValidates(_Queue):
     """A call is counted in Redis before its arguments are looked at."""
 
     def enqueue(self, *args: Any, **named: Any) -> bool:
-        self._redis.incr("ai:calls")
+        self.driver.incr("ai:calls")
         return super().enqueue(*args, **named)
 
 
-class TakesAnyWorkspace(Queue):
+class TakesAnyWorkspace(_Queue):
     """An empty workspace_id is as good as any."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         if not named.get("workspace_id"):
-            self._redis.hset(new_key(named.get("workspace_id"), job_id), "status", "pending")
+            self.driver.hset(new_key(named.get("workspace_id"), job_id), "status", "pending")
             return True
         return super().enqueue(job_id, *args, **named)
 
 
-class LogsParams(Queue):
+class LogsParams(_Queue):
     """An error line tells what the job was about."""
 
     driver_retries = 0
@@ -290,7 +306,7 @@ class LogsParams(Queue):
             raise
 
 
-class ListsTheOldSchema(Queue):
+class ListsTheOldSchema(_Queue):
     """list_jobs knows one schema only."""
 
     def list_jobs(
@@ -300,21 +316,21 @@ class ListsTheOldSchema(Queue):
         limit: int = 100,
         cursor: Any = None,
     ) -> dict[str, Any]:
-        found = [self._redis.hgetall(key) for key in self._redis.keys(old_key("*"))]
+        found = [self.driver.hgetall(key) for key in self.driver.keys(old_key("*"))]
         jobs = [decoded(fields) for fields in found if fields.get("workspace_id") == workspace_id]
         return {"items": newest(jobs, limit), "next_cursor": None}
 
 
-class PopsBeforeItMarks(Queue):
+class PopsBeforeItMarks(_Queue):
     """claim takes the id off the queue, and marks the job running by a second command."""
 
     driver_retries = 0
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
-        job_id = self._redis.lpop(keys.PENDING)
+        job_id = self.driver.lpop(keys.PENDING)
         if job_id is None:
             return None
-        job = decoded(self._redis.hgetall(old_key(job_id)))
+        job = decoded(self.driver.hgetall(old_key(job_id)))
         if job is None:
             return None
         super().update_status(job_id, "running", None, job["workspace_id"])

@@ -30,7 +30,7 @@ def _judge(evidence: Evidence, operation: Operation) -> str:
         if operation.value is True and not evidence.found(operation.job_id):
             return f"enqueue answered True, and {operation.job_id} does not exist."
         if operation.value is False and not _exists(evidence, operation):
-            return f"enqueue answered False, and no job of the request exists at that moment."
+            return "enqueue answered False, and no job of the request exists at that moment."
         if not isinstance(operation.value, bool):
             return f"enqueue answered {operation.value!r}, which is neither True nor False."
         return ""

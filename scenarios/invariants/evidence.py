@@ -109,7 +109,10 @@ def breaches_at(
             first.setdefault(sentence, moment.place)
     lasting = set(sentences_of(evidence.final))
     return tuple(
-        Breach(f"After {place}, {sentence}{', and stays so' if sentence in lasting else ''}.", lasts=sentence in lasting)
+        Breach(
+            f"After {place}, {sentence}{', and stays so' if sentence in lasting else ''}.",
+            lasts=sentence in lasting,
+        )
         for sentence, place in first.items()
     )
 

@@ -1,6 +1,7 @@
 """isolation: no workspace reads another's job.
 
-Blind to: a subject whose reads take no workspace at all; then there is nothing to keep apart.
+Blind to: a job that does not say whose it is (no-divergence sees half-filled ones), and a subject whose reads take
+no workspace at all.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def _check(evidence: Evidence) -> Judgement:
         observed += 1
         for job in _jobs_in(operation):
             owner = job.get("workspace_id")
-            if owner != operation.workspace_id:
+            if owner and owner != operation.workspace_id:
                 breaches.append(
                     Breach(
                         f"{operation.method} as {operation.workspace_id} returned "

@@ -34,11 +34,14 @@ def differences_of(tables: Tables) -> tuple[str, ...]:
     """Return a sentence for each half-filled hash, and for each job that the schemas tell differently."""
     seen = [
         *(_half_filled(job_id, "old", fields) for job_id, fields in sorted(tables.old.items())),
-        *(_half_filled(job_id, "new", fields) for (_, job_id), fields in sorted(tables.new.items())),
+        *(
+            _half_filled(job_id, "new", fields)
+            for (_, job_id), fields in sorted(tables.new.items())
+        ),
     ]
     for (_, job_id), new in sorted(tables.new.items()):
         old = tables.old.get(job_id)
-        if old is not None:
+        if old is not None and not _half_filled(job_id, "new", new):
             seen += [
                 f"{job_id} has {field}={_shown(old, field)} in the old schema "
                 f"and {_shown(new, field)} in the new"

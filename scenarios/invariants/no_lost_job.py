@@ -42,7 +42,9 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
 
 
 def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
-    job = next((job for (known, _), job in evidence.read_back.items() if known == job_id and job), None)
+    job = next(
+        (job for (known, _), job in evidence.read_back.items() if known == job_id and job), None
+    )
     status = job.get("status") if isinstance(job, dict) else None
     return status in ("running", "completed", "failed")
 
@@ -57,9 +59,7 @@ def _was_taken_away(evidence: Evidence, prepared: Operation) -> bool:
 def _check(evidence: Evidence) -> Judgement:
     breaches = []
     observed = 0
-    for attempts in attempts_by_request(
-        evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM
-    ):
+    for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         last = attempts[-1]
         if not last.answered or not isinstance(last.value, bool) or _was_taken_away(evidence, last):
             continue
@@ -68,7 +68,9 @@ def _check(evidence: Evidence) -> Judgement:
         missing = is_lost(evidence, job_ids)
         if missing:
             jobs = " or ".join(job_ids)
-            breaches.append(Breach(f"enqueue answered {last.value} for {jobs}, and {missing}.", "enqueue"))
+            breaches.append(
+                Breach(f"enqueue answered {last.value} for {jobs}, and {missing}.", "enqueue")
+            )
     return Judgement(observed, tuple(breaches))
 
 

@@ -7,7 +7,13 @@ Blind to: a gap inside one atomic step, which no other client can see either.
 
 from __future__ import annotations
 
-from scenarios.invariants.evidence import Evidence, Invariant, Judgement, breaches_at, needs_white_box
+from scenarios.invariants.evidence import (
+    Evidence,
+    Invariant,
+    Judgement,
+    breaches_at,
+    needs_white_box,
+)
 from scenarios.state import Tables
 from scenarios.verdict import Severity
 
@@ -16,7 +22,9 @@ def orphans_of(tables: Tables) -> tuple[str, ...]:
     """Return a sentence for each queued id without data and each pending job without a place."""
     queued = set(tables.pending)
     without_data = [
-        f"{job_id} is queued and has no data" for job_id in sorted(queued) if not tables.has_data(job_id)
+        f"{job_id} is queued and has no data"
+        for job_id in sorted(queued)
+        if not tables.has_data(job_id)
     ]
     without_place = [
         f"{job_id} is pending and not in the queue"

@@ -34,7 +34,8 @@ def _check(evidence: Evidence) -> Judgement:
         if missing:
             breaches.append(
                 Breach(
-                    f"enqueue raised {failure}; its retry answered {last.value}, and {missing}.", "enqueue"
+                    f"enqueue raised {failure}; its retry answered {last.value}, and {missing}.",
+                    "enqueue",
                 )
             )
     return Judgement(observed, tuple(breaches))

@@ -92,7 +92,9 @@ _PROGRAMS = (
         enqueue(retry=Retry.NONE),
     ),
     _program(
-        "enqueue-with-request-id", "One job is enqueued under a request id.", enqueue(request_id="r-1")
+        "enqueue-with-request-id",
+        "One job is enqueued under a request id.",
+        enqueue(request_id="r-1"),
     ),
     _program(
         "enqueue-retry-new-job-id",
@@ -112,7 +114,10 @@ _PROGRAMS = (
         enqueue(),
     ),
     _program(
-        "update-running", "An enqueued job is marked running.", update("running"), prepare=(enqueue(),)
+        "update-running",
+        "An enqueued job is marked running.",
+        update("running"),
+        prepare=(enqueue(),),
     ),
     _program(
         "update-failed", "An enqueued job is marked failed.", update("failed"), prepare=(enqueue(),)

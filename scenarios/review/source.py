@@ -11,7 +11,18 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-_TELLING = ("log", "record", "inc", "observe", "count", "metric", "warn", "debug", "info", "telemetry")
+_TELLING = (
+    "log",
+    "record",
+    "inc",
+    "observe",
+    "count",
+    "metric",
+    "warn",
+    "debug",
+    "info",
+    "telemetry",
+)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Methods = Mapping[str, Function]
@@ -80,7 +91,8 @@ def tracebacks_in_logs(methods: Methods) -> tuple[str, ...]:
 def _logs_traceback(call: ast.Call) -> bool:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     asked = any(
-        word.arg == "exc_info" and not (isinstance(word.value, ast.Constant) and not word.value.value)
+        word.arg == "exc_info"
+        and not (isinstance(word.value, ast.Constant) and not word.value.value)
         for word in call.keywords
     )
     return name == "exception" or (asked and name in ("error", "warning", "critical"))
@@ -97,7 +109,9 @@ def _calls(node: ast.AST) -> Iterator[str]:
 
 
 def _tells(name: str) -> bool:
-    return any(word in name.lower().rpartition(".")[2] or f"{word}." in name.lower() for word in _TELLING)
+    return any(
+        word in name.lower().rpartition(".")[2] or f"{word}." in name.lower() for word in _TELLING
+    )
 
 
 READINGS: Mapping[str, Reading] = MappingProxyType(

@@ -9,9 +9,7 @@ from scenarios.subjects.spec import SubjectSpec
 from scenarios.verdict import ReviewRow, Status
 
 
-def task_for(
-    issue: Issue, subject: SubjectSpec, latency_bound_ms: float
-) -> HuntTask | SourceTask:
+def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | SourceTask:
     """Return the task whose result shows whether the issue is there."""
     if issue.source:
         return SourceTask(subject)

@@ -32,7 +32,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List  # noqa: UP035 - the subject's interpreter may be older than midpipe's
+from typing import Any
 
 _TEXT_LENGTH = 2000
 
@@ -42,7 +42,7 @@ class _LogLines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.lines: List[List[str]] = []
+        self.lines: list[list[str]] = []
         self.setFormatter(logging.Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -52,7 +52,7 @@ class _LogLines(logging.Handler):
             text = f"{record.msg!r} can't be formatted: {error}"
         self.lines.append([record.levelname, record.name, text[:_TEXT_LENGTH]])
 
-    def take(self) -> List[List[str]]:
+    def take(self) -> list[list[str]]:
         taken, self.lines = self.lines, []
         return taken
 
@@ -62,19 +62,21 @@ class _Host:
 
     def __init__(self, factory: Any) -> None:
         self._factory = factory
-        self._instances: Dict[str, Any] = {}
+        self._instances: dict[str, Any] = {}
         self._loop: Any = None
         self.logs = _LogLines()
 
-    def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         root = logging.getLogger()
         if self.logs not in root.handlers:
             root.addHandler(self.logs)
         begun = time.perf_counter()
-        answer: Dict[str, Any]
+        answer: dict[str, Any]
         try:
             answer = self._done(request)
-        except BaseException as error:  # sys.exit() in a queue is a finding, not the end of its host
+        except (
+            BaseException
+        ) as error:  # sys.exit() in a queue is a finding, not the end of its host
             answer = {"error": _told(error)}
         answer["ms"] = round((time.perf_counter() - begun) * 1000, 3)
         answer["id"] = request.get("id")
@@ -83,7 +85,7 @@ class _Host:
             answer["logs"] = lines
         return answer
 
-    def _done(self, request: Dict[str, Any]) -> Dict[str, Any]:
+    def _done(self, request: dict[str, Any]) -> dict[str, Any]:
         client = request.get("client", "")
         if request["do"] == "call":
             method = getattr(self._instances[client], request["method"])
@@ -130,7 +132,7 @@ def _is_method(instance: Any, name: str) -> bool:
     return not name.startswith("_") and callable(getattr(type(instance), name, None))
 
 
-def _sources(kind: type) -> Dict[str, Any]:
+def _sources(kind: type) -> dict[str, Any]:
     """The text of every method, inherited ones too, and the line it begins in."""
     found = {}
     for name in dir(kind):
@@ -144,7 +146,7 @@ def _sources(kind: type) -> Dict[str, Any]:
     return found
 
 
-def _told(error: BaseException) -> Dict[str, Any]:
+def _told(error: BaseException) -> dict[str, Any]:
     try:
         message = str(error)
     except Exception:  # an exception whose text can't be made still has a type
@@ -157,7 +159,7 @@ def _plain(value: Any) -> Any:
     return {"repr": repr(value)[:_TEXT_LENGTH]}
 
 
-def _line(message: Dict[str, Any]) -> bytes:
+def _line(message: dict[str, Any]) -> bytes:
     try:
         text = json.dumps(message, default=_plain)
     except (TypeError, ValueError, RecursionError):
@@ -167,7 +169,9 @@ def _line(message: Dict[str, Any]) -> bytes:
 
 def _loaded(spec: str) -> Any:
     where, _, name = spec.rpartition(":")
-    module = _module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    module = (
+        _module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    )
     return getattr(module, name)
 
 
@@ -198,7 +202,7 @@ def _own_streams() -> Any:
     return os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0)
 
 
-def main(arguments: List[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Serve until the input ends. ``arguments``: the subject, then ``--path DIR`` any number of times."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = _own_streams()

@@ -35,6 +35,22 @@ class SubjectSpec:
     patience_s: float = DEFAULT_PATIENCE_S
 
     @property
+    def options(self) -> str:
+        """The options that name this subject on a command line, quoted for a shell; empty for the default."""
+        default = SubjectSpec()
+        words: list[str] = []
+        if self.text != default.text:
+            words += ["--subject", self.text]
+        for path in self.paths:
+            words += ["--path", path]
+        if self.python != default.python:
+            words += ["--python", self.python]
+        for name, value in self.environment:
+            if (name, value) not in default.environment:
+                words += ["--env", f"{name}={value}"]
+        return shlex.join(words)
+
+    @property
     def command(self) -> tuple[str, ...]:
         """The command that hosts the subject."""
         if self.text.startswith("command:"):
@@ -67,7 +83,9 @@ def parse_subject(
             )
         where = match["where"]
         if where.endswith(".py") and not Path(where).is_file():
-            raise UsageError(f"There is no file {where!r}. Give the path from here, or an absolute one.")
+            raise UsageError(
+                f"There is no file {where!r}. Give the path from here, or an absolute one."
+            )
     variables = {"AI_JOBS_NEW_SCHEMA": "on"}
     for word in environment:
         name, equals, value = word.partition("=")

@@ -9,9 +9,7 @@ from faultinject.faults.effects import Close, Deliver, Effects
 from faultinject.faults.fault import Fault
 from faultinject.vocabulary import Position, WireEvent, WireIndex
 
-EVERY = [
-    (fault, parameter) for fault in CATALOGUE.values() for parameter in fault.variants
-]
+EVERY = [(fault, parameter) for fault in CATALOGUE.values() for parameter in fault.variants]
 KEEPS_EVERY_BYTE = {"slow", "slice", "bandwidth"}
 
 

@@ -55,6 +55,17 @@ def test_a_job_that_has_moved_on_needs_no_delivery() -> None:
     assert seen("no-lost-job", call(), found=("j",), status="completed") == ()
 
 
+def test_a_prepared_job_that_no_worker_receives_is_lost() -> None:
+    prepared = call(phase=Phase.PREPARE)
+    assert seen("no-lost-job", prepared, states=(tables("j"), tables()), found=("j",)) == (
+        "enqueue answered True for j, and no worker ever receives it.",
+    )
+
+
+def test_a_prepared_job_that_the_start_state_takes_away_is_nobodys_loss() -> None:
+    assert seen("no-lost-job", call(phase=Phase.PREPARE)) == ()
+
+
 def test_a_retry_that_is_answered_false_for_a_job_that_does_not_exist_loses_it() -> None:
     history = (
         call(error="ConnectionError", request_id="r"),
@@ -113,6 +124,14 @@ def test_one_request_in_two_jobs_is_a_duplicate() -> None:
     )
 
 
+def test_a_job_with_two_places_in_the_queue_is_a_duplicate_even_if_a_worker_skips_it() -> None:
+    state = tables("j")
+    twice = Tables(state.old, state.new, ("j", "j"), {})
+    assert seen("no-duplicate", call(), states=(twice,), delivered=("j",), found=("j",)) == (
+        "After A0, j has 2 places in the queue.",
+    )
+
+
 def test_one_job_in_two_places_of_the_queue_is_a_duplicate() -> None:
     assert seen("no-duplicate", call(), delivered=("j", "j"), found=("j",)) == (
         "j was delivered 2 times.",
@@ -121,13 +140,21 @@ def test_one_job_in_two_places_of_the_queue_is_a_duplicate() -> None:
 
 def test_a_queued_id_without_data_is_an_orphan() -> None:
     assert seen("no-orphan", states=(EMPTY, Tables({}, {}, ("j",), {}))) == (
-        "After A1, j is queued and has no data.",
+        "After A1, j is queued and has no data, and stays so.",
     )
+
+
+def test_a_gap_that_closes_again_is_told_as_such() -> None:
+    gap = Tables({}, {}, ("j",), {})
+    judgement = INVARIANTS["no-orphan"].check(evidence(states=(EMPTY, gap, tables("j"))))
+    assert [(breach.seen, breach.lasts) for breach in judgement.breaches] == [
+        ("After A1, j is queued and has no data.", False)
+    ]
 
 
 def test_pending_data_without_a_place_is_an_orphan() -> None:
     assert seen("no-orphan", states=(EMPTY, Tables({"j": fields()}, {}, (), {}))) == (
-        "After A1, j is pending and not in the queue.",
+        "After A1, j is pending and not in the queue, and stays so.",
     )
 
 
@@ -139,7 +166,7 @@ def test_an_orphan_for_one_moment_is_an_orphan() -> None:
 def test_two_schemas_that_tell_two_statuses_diverge() -> None:
     state = Tables({"j": fields(status="running")}, {("acme", "j"): fields()}, ("j",), {})
     assert seen("no-divergence", states=(state,)) == (
-        "After A0, j has status='running' in the old schema and 'pending' in the new.",
+        "After A0, j has status='running' in the old schema and 'pending' in the new, and stays so.",
     )
 
 

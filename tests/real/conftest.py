@@ -112,7 +112,9 @@ class Wire:
 
     def place(self, fault: str, ordinal: int = 1, inside: int = 0) -> None:
         name, _, parameter = fault.partition("=")
-        self.director.planned[ordinal, inside] = FaultRef(name, int(parameter) if parameter else None)
+        self.director.planned[ordinal, inside] = FaultRef(
+            name, int(parameter) if parameter else None
+        )
 
     def connect(self) -> socket.socket:
         client = socket.create_connection((LOOPBACK, self.listener.port), timeout=0.05)

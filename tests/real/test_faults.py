@@ -116,7 +116,7 @@ def test_refused_connections_are_refused_by_the_kernel_until_they_are_accepted_a
 
 
 @pytest.mark.parametrize("fault", ["slow", "slice", "slice=1", "bandwidth", "bandwidth=1"])
-def test_pace_changes_no_byte(wire: Wire, control: Control, fault: str) -> None:
+def test_pace_changes_no_byte(wire: Wire, fault: str) -> None:
     wire.place(fault)
     client = wire.connect()
     wire.send(client, ("ECHO", "abcdefghijklmnopqrstuvwxyz"))
@@ -144,7 +144,9 @@ def test_a_lost_reply_of_exec_leaves_the_whole_transaction(wire: Wire, control: 
     assert length(control) == 2
 
 
-def test_a_transaction_typed_step_by_step_is_one_event_as_well(wire: Wire, control: Control) -> None:
+def test_a_transaction_typed_step_by_step_is_one_event_as_well(
+    wire: Wire, control: Control
+) -> None:
     wire.place("cut-before", 1, 0)
     client = wire.connect()
     for command in (("MULTI",), PUSH):
@@ -164,7 +166,7 @@ def test_commands_sent_in_one_write_are_events_of_their_own(wire: Wire, control:
     assert length(control) == 1
 
 
-def test_connection_setup_is_not_counted(wire: Wire, control: Control) -> None:
+def test_connection_setup_is_not_counted(wire: Wire) -> None:
     wire.place("cut-before", 1)
     client = wire.connect()
     wire.send(client, ("HELLO", "3"), ("CLIENT", "SETNAME", "x"), PUSH)

@@ -1,0 +1,55 @@
+"""What is asked of the gate, and what it tells while it runs. Plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
+from scenarios.subjects.spec import SubjectSpec
+
+PARTS = ("selfcheck", "review", "sweep")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to judge, against what, how deep.
+
+    Args:
+        jobs: workers, each with its own server.
+        max_faults: faults per case in the sweep.
+        latency_bound_ms: for a subject that declares no bound of its own.
+        parts: which of PARTS to run, in that order.
+        programs: names of the programs to sweep; empty takes all.
+        time_budget_s: no new work is begun after that; None is no limit.
+    """
+
+    subject: SubjectSpec = field(default_factory=SubjectSpec)
+    server: ServerSpec = field(default_factory=ServerSpec)
+    jobs: int = 2
+    max_faults: int = 1
+    latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
+    parts: tuple[str, ...] = PARTS
+    programs: tuple[str, ...] = ()
+    time_budget_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartBegan:
+    """A part of the gate began; it has so many tasks."""
+
+    part: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """One task of the part came to its end; ``what`` names it."""
+
+    part: str
+    what: str
+
+
+Event = PartBegan | TaskEnded | CaseEnded
+Listener = Callable[[Event], None]
