@@ -40,7 +40,7 @@ class EmbeddedServer:
     forgets_scripts = True
 
     def __init__(self, binary: str | None, run: RunDirectory) -> None:
-        self._binary = _found(binary)
+        self.binary = _found(binary)
         self._run = run
         self._directory = run.subdirectory("server")
         self._log = self._directory / "log"
@@ -81,7 +81,7 @@ class EmbeddedServer:
         try:
             with self._log.open("wb") as log:
                 process = subprocess.Popen(
-                    [self._binary, *words],
+                    [self.binary, *words],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -89,7 +89,7 @@ class EmbeddedServer:
                 )
         except OSError as error:
             raise ServerError(
-                f"The server binary {self._binary!r} can't be run: {error.strerror}. "
+                f"The server binary {self.binary!r} can't be run: {error.strerror}. "
                 "Give another one with --redis embedded:PATH."
             ) from error
         self._run.guard(process.pid)
@@ -101,7 +101,7 @@ class EmbeddedServer:
             code = self._process.poll()
             if code is not None:
                 raise ServerError(
-                    f"The server {self._binary!r} ended with exit code {code} before it answered. "
+                    f"The server {self.binary!r} ended with exit code {code} before it answered. "
                     f"It logged: {self._logged()}"
                 )
             if Path(self.address.path).exists():
@@ -112,7 +112,7 @@ class EmbeddedServer:
                     pass
             time.sleep(_POLL_S)
         raise ServerError(
-            f"The server {self._binary!r} did not answer within {START_WITHIN_S:.0f} s. "
+            f"The server {self.binary!r} did not answer within {START_WITHIN_S:.0f} s. "
             f"It logged: {self._logged()}"
         )
 

@@ -103,10 +103,13 @@ class ExternalServer:
             control.close()
 
     def _connected(self) -> Control:
+        control: Control | None = None
         try:
             control = Control(self.address, self.password, self.username, self.database)
             control.call("PING")
         except ReplyError as error:
+            if control is not None:
+                control.close()
             raise ServerError(
                 f"{error} (at {self.address}). Give user and password in the URL: "
                 "redis://user:password@host:port/database."

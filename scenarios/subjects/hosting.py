@@ -51,7 +51,7 @@ class HostProcess:
 
     def __init__(self, spec: SubjectSpec, loop: Loop, run: RunDirectory) -> None:
         self._spec = spec
-        self._loop = loop
+        self.loop = loop
         self._run = run
         self._next_id = 0
         self._waiting: dict[int, Answered] = {}
@@ -68,7 +68,7 @@ class HostProcess:
     def wait_until_ready(self) -> None:
         """Wait until the subject is loaded. Raises SubjectError if it can't be, with the way out."""
         patience_s = self._spec.patience_s
-        self._loop.run_until(lambda: self._ready is not None or bool(self.trouble), patience_s)
+        self.loop.run_until(lambda: self._ready is not None or bool(self.trouble), patience_s)
         name = self._spec.text
         if self.trouble:
             raise SubjectError(f"The subject {name} {self.trouble}.{self._said()}")
@@ -96,7 +96,7 @@ class HostProcess:
         answers: list[Answer] = []
         self._send({"do": "open", "client": client, "redis": url}, answers.append)
         name, patience_s = self._spec.text, self._spec.patience_s
-        if not self._loop.run_until(lambda: bool(answers), patience_s):
+        if not self.loop.run_until(lambda: bool(answers), patience_s):
             self.kill()
             raise SubjectError(
                 f"The constructor of {name} did not return within {patience_s:g} s. midpipe calls it with a "
@@ -121,7 +121,7 @@ class HostProcess:
         """Return the text and the first line of each method of the client's instance; empty if it has none to show."""
         answers: list[Answer] = []
         self._send({"do": "source", "client": client}, answers.append)
-        self._loop.run_until(lambda: bool(answers), self._spec.patience_s)
+        self.loop.run_until(lambda: bool(answers), self._spec.patience_s)
         found = answers[0].get("ok") if answers else None
         if not isinstance(found, dict):
             return {}
@@ -156,7 +156,7 @@ class HostProcess:
 
     def kill(self) -> None:
         """End the process now; safe to call twice."""
-        self._loop.forget(self._out)
+        self.loop.forget(self._out)
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -194,7 +194,7 @@ class HostProcess:
         assert self._process.stdout is not None
         self._in = self._process.stdin.fileno()
         self._out = self._process.stdout
-        self._loop.watch_readable(self._out, self._readable)
+        self.loop.watch_readable(self._out, self._readable)
 
     def _send(self, message: dict[str, Any], answered: Answered) -> None:
         self._next_id += 1
@@ -236,11 +236,11 @@ class HostProcess:
         if self._ready is None or self._ready.get("ready"):
             self._fail(f"ended with exit code {code}")
         else:
-            self._loop.forget(self._out)
+            self.loop.forget(self._out)
 
     def _fail(self, trouble: str) -> None:
         self.trouble = self.trouble or trouble
-        self._loop.forget(self._out)
+        self.loop.forget(self._out)
         if self._process.poll() is None:
             self._process.kill()
         waiting, self._waiting = self._waiting, {}

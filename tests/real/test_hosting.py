@@ -1,0 +1,224 @@
+"""Subjects in processes of their own: what they may do wrong, and what their user is then told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from faultinject.errors import SubjectError
+from faultinject.net.loop import Loop
+from faultinject.servers.leash import RunDirectory
+from scenarios.subjects.hosting import Answer, HostProcess
+from scenarios.subjects.spec import SubjectSpec
+
+Hosted = Callable[..., HostProcess]
+
+
+@pytest.fixture
+def hosted(tmp_path: Path) -> Iterator[Hosted]:
+    """Host a class ``Q`` whose source is given; the host ends with the test."""
+    loop, run = Loop(), RunDirectory()
+    hosts: list[HostProcess] = []
+
+    def start(source: str, *, patience_s: float = 20.0, **environment: str) -> HostProcess:
+        file = tmp_path / "subject.py"
+        file.write_text(source)
+        spec = SubjectSpec(
+            f"{file}:Q", environment=tuple(environment.items()), patience_s=patience_s
+        )
+        host = HostProcess(spec, loop, run)
+        hosts.append(host)
+        return host
+
+    yield start
+    for host in hosts:
+        host.kill()
+    loop.close()
+    run.close()
+
+
+def call(host: HostProcess, method: str, **arguments: object) -> Answer:
+    """Make a call and wait for its answer."""
+    answers: list[Answer] = []
+    host.call("A", method, arguments, answers.append)  # type: ignore[arg-type] # JSON values, all of them
+    assert host.loop.run_until(lambda: bool(answers), 10.0)
+    return answers[0]
+
+
+def opened(host: HostProcess) -> HostProcess:
+    host.wait_until_ready()
+    host.make_instance("A", "redis://127.0.0.1:1/0")
+    return host
+
+
+def body(*lines: str) -> str:
+    """Return a class ``Q`` with one method ``go`` of these lines."""
+    return "class Q:\n def __init__(self, url): self.url = url\n def go(self, x=None):\n" + "".join(
+        f"  {line}\n" for line in lines
+    )
+
+
+def test_an_instance_gets_the_url_and_answers_with_values(hosted: Hosted) -> None:
+    host = opened(hosted(body("return {'url': self.url, 'x': x}")))
+    assert call(host, "go", x=[1, None, "ä"])["ok"] == {
+        "url": "redis://127.0.0.1:1/0",
+        "x": [1, None, "ä"],
+    }
+
+
+def test_the_public_calls_are_told_when_an_instance_is_made(hosted: Hosted) -> None:
+    host = hosted(body("pass") + " def _hidden(self): pass\n")
+    host.wait_until_ready()
+    assert host.make_instance("A", "redis://x").methods == {"go"}
+
+
+def test_a_declared_bound_is_told_in_milliseconds(hosted: Hosted) -> None:
+    host = hosted(body("pass") + " latency_bound_s = 1.5\n")
+    host.wait_until_ready()
+    assert host.make_instance("A", "redis://x").latency_bound_ms == 1500.0
+
+
+def test_an_exception_is_told_with_its_classes(hosted: Hosted) -> None:
+    host = opened(hosted("class Odd(ValueError): pass\n" + body("raise Odd('no')")))
+    error = call(host, "go")["error"]
+    assert (error["type"], error["message"]) == ("Odd", "no")
+    assert "ValueError" in error["kinds"]
+
+
+def test_a_subject_that_calls_exit_is_told_and_goes_on(hosted: Hosted) -> None:
+    host = opened(hosted(body("import sys", "if x: sys.exit(3)", "return 'still here'")))
+    assert call(host, "go", x=1)["error"]["type"] == "SystemExit"
+    assert call(host, "go")["ok"] == "still here"
+
+
+def test_a_value_that_json_can_not_hold_is_shown(hosted: Hosted) -> None:
+    host = opened(hosted(body("return [b'raw', {1, }]")))
+    assert call(host, "go")["ok"] == [{"repr": "b'raw'"}, {"repr": "{1}"}]
+
+
+def test_a_value_that_contains_itself_is_shown(hosted: Hosted) -> None:
+    host = opened(hosted(body("a = []", "a.append(a)", "return a")))
+    assert call(host, "go")["ok"] == {"repr": "[[...]]"}
+
+
+def test_an_async_method_is_awaited(hosted: Hosted) -> None:
+    source = body("pass") + " async def slow(self):\n  import asyncio\n  await asyncio.sleep(0)\n  return 7\n"
+    assert call(opened(hosted(source)), "slow")["ok"] == 7
+
+
+def test_what_a_subject_prints_does_not_get_between_the_answers(hosted: Hosted) -> None:
+    host = opened(hosted(body("import os", "print('loud', flush=True)", "os.write(1, b'louder')", "return 1")))
+    assert (call(host, "go")["ok"], host.printed()) == (1, "loud\nlouder")
+
+
+def test_a_subject_can_not_read_the_questions(hosted: Hosted) -> None:
+    host = opened(hosted(body("import sys", "return sys.stdin.read()")))
+    assert call(host, "go")["ok"] == ""
+
+
+def test_log_lines_at_warning_or_above_come_with_the_answer(hosted: Hosted) -> None:
+    source = "import logging\n" + body(
+        "logging.info('quiet')", "logging.getLogger('q').error('lost %s', x)", "return 1"
+    )
+    assert call(opened(hosted(source)), "go", x="job-1")["logs"] == [["ERROR", "q", "lost job-1"]]
+
+
+def test_a_traceback_in_a_log_line_comes_with_it(hosted: Hosted) -> None:
+    source = "import logging\n" + body(
+        "try: 1 / 0", "except ZeroDivisionError: logging.exception('odd')", "return 1"
+    )
+    ((_, _, text),) = call(opened(hosted(source)), "go")["logs"]
+    assert "ZeroDivisionError" in text
+
+
+def test_a_subject_has_its_own_environment(hosted: Hosted) -> None:
+    source = "import os\nFLAG = os.environ['FLAG']\n" + body("return FLAG")
+    assert call(opened(hosted(source, FLAG="on")), "go")["ok"] == "on"
+
+
+def test_a_file_in_a_package_keeps_its_relative_imports(tmp_path: Path) -> None:
+    package = tmp_path / "app"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "names.py").write_text("NAME = 'relative'")
+    (package / "queue.py").write_text("from .names import NAME\n" + body("return NAME"))
+    loop = Loop()
+    with RunDirectory() as run:
+        host = HostProcess(SubjectSpec(f"{package / 'queue.py'}:Q"), loop, run)
+        answer = call(opened(host), "go")
+        host.kill()
+    loop.close()
+    assert answer["ok"] == "relative"
+
+
+def test_midpipes_own_modules_do_not_shadow_the_subjects(hosted: Hosted) -> None:
+    host = opened(hosted(body("import importlib.util", "return importlib.util.find_spec('hosting') is None")))
+    assert call(host, "go")["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import no_such_module", "can't be loaded: ModuleNotFoundError"),
+        ("x = 1", "can't be loaded: AttributeError"),
+        ("raise SystemExit('nope')", "can't be loaded: SystemExit: nope"),
+        ("class Q(:", "can't be loaded: SyntaxError"),
+        ("import os\nos._exit(4)", "ended with exit code 4"),
+        ("print('hm', flush=True)\nimport os\nos._exit(4)", "It printed: hm"),
+    ],
+)
+def test_a_module_that_can_not_be_loaded_is_told(hosted: Hosted, source: str, told: str) -> None:
+    with pytest.raises(SubjectError) as raised:
+        hosted(source).wait_until_ready()
+    assert told in str(raised.value)
+
+
+def test_a_module_that_hangs_is_told(hosted: Hosted) -> None:
+    with pytest.raises(SubjectError, match=r"not loaded within 0.5 s.*--patience"):
+        hosted("import time\ntime.sleep(60)", patience_s=0.5).wait_until_ready()
+
+
+@pytest.mark.parametrize(
+    ("constructor", "told"),
+    [
+        ("def __init__(self): pass", "constructor .* raised TypeError.*one argument, a Redis URL"),
+        ("def __init__(self, url): raise OSError('no disk')", "raised OSError: no disk"),
+        ("def __init__(self, url):\n  import time\n  time.sleep(60)", "did not return within 1 s"),
+        ("def __init__(self, url):\n  import os\n  os._exit(5)", "ended with exit code 5"),
+    ],
+)
+def test_a_constructor_that_fails_is_told(hosted: Hosted, constructor: str, told: str) -> None:
+    host = hosted(f"class Q:\n {constructor}\n", patience_s=1.0)
+    host.wait_until_ready()
+    with pytest.raises(SubjectError, match=told):
+        host.make_instance("A", "redis://x")
+
+
+@pytest.mark.parametrize(
+    ("prints", "told"),
+    [
+        ("print('hello')", "not a JSON object"),
+        ("print('[1]')", "not a JSON object"),
+        ("print('{\"ready\": true}'); print('{\"id\": 9, \"ok\": 1}')", "answer to no question"),
+        ("pass", "ended with exit code 0"),
+    ],
+)
+def test_a_command_that_answers_garbage_is_told(prints: str, told: str) -> None:
+    loop = Loop()
+    with RunDirectory() as run:
+        spec = SubjectSpec(f'command: {sys.executable} -u -c "{prints.replace(chr(34), chr(92) + chr(34))}"')
+        host = HostProcess(spec, loop, run)
+        with pytest.raises(SubjectError) as raised:
+            host.wait_until_ready()
+            host.make_instance("A", "redis://x")
+        host.kill()
+    loop.close()
+    assert told in str(raised.value)
+
+
+def test_a_command_that_can_not_be_run_is_told() -> None:
+    with RunDirectory() as run, pytest.raises(SubjectError, match="can't be started"):
+        HostProcess(SubjectSpec("command: /no/such/program"), Loop(), run)

@@ -1,0 +1,218 @@
+"""Servers to break: ours start, are emptied and end with us; somebody else's are used only if it is safe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faultinject.errors import ServerError, UsageError
+from faultinject.servers.control import Control
+from faultinject.servers.embedded import EmbeddedServer
+from faultinject.servers.external import ExternalServer, parse_url
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
+from faultinject.vocabulary import Address
+
+
+@pytest.fixture
+def run() -> Iterator[RunDirectory]:
+    with RunDirectory() as directory:
+        yield directory
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def somebodys_server(run: RunDirectory, port: int, server: EmbeddedServer) -> Iterator[int]:
+    """A server on a TCP port of its own, with the password ``s3cret``; yields the port."""
+    process = subprocess.Popen(
+        [server.binary, "--port", str(port), "--save", "", "--requirepass", "s3cret", "--dir", str(run.path)],
+        stdout=subprocess.DEVNULL,
+    )
+    run.guard(process.pid)
+    wait_until(lambda: is_listening(port))
+    yield port
+    process.kill()
+    process.wait()
+    run.release(process.pid)
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(satisfied: object, within_s: float = 10.0) -> None:
+    assert callable(satisfied)
+    deadline_s = time.monotonic() + within_s
+    while not satisfied():
+        assert time.monotonic() < deadline_s, "it never came to be"
+        time.sleep(0.005)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_embedded_server_answers_and_says_what_it_is(run: RunDirectory) -> None:
+    server = EmbeddedServer(None, run)
+    control = Control(server.address)
+    answer = control.call("PING")
+    control.close()
+    server.stop()
+    assert (answer, server.name.startswith("Valkey ")) == ("PONG", True)
+
+
+def test_the_embedded_server_owns_no_tcp_port(server: EmbeddedServer, control: Control) -> None:
+    assert control.call("CONFIG", "GET", "port") == (b"port", b"0")
+
+
+def test_a_reset_empties_data_scripts_and_functions(server: EmbeddedServer, control: Control) -> None:
+    control.call("SET", "k", "v")
+    sha = control.call("SCRIPT", "LOAD", "return 1")
+    assert isinstance(sha, bytes)
+    server.reset(control)
+    assert control.call("DBSIZE") == 0
+    assert control.call("SCRIPT", "EXISTS", sha) == (0,)
+
+
+def test_a_binary_that_does_not_exist_is_told_with_the_way_out(run: RunDirectory) -> None:
+    with pytest.raises(ServerError, match=r"no server binary '/no/such'.*--redis embedded:"):
+        open_server(parse_server_spec("embedded:/no/such"), run)
+
+
+def test_a_binary_that_is_no_server_is_told_with_what_it_printed(run: RunDirectory) -> None:
+    script = run.path / "not-a-server"
+    script.write_text("#!/bin/sh\necho I bake bread >&2\nexit 3\n")
+    script.chmod(0o755)
+    with pytest.raises(ServerError, match=r"exit code 3.*I bake bread"):
+        open_server(parse_server_spec(f"embedded:{script}"), run)
+
+
+CHILD = """
+import sys, time
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.embedded import EmbeddedServer
+run = RunDirectory()
+server = EmbeddedServer(None, run)
+print(server.pid, run.path, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_server_and_directory_go_with_midpipe_however_it_dies(how: signal.Signals) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        pid, directory = child.stdout.readline().split()
+    assert is_running(int(pid))
+    child.send_signal(how)
+    child.wait()
+    wait_until(lambda: not is_running(int(pid)) and not Path(directory).exists())
+
+
+def test_closing_the_leash_twice_is_fine() -> None:
+    run = RunDirectory()
+    run.close()
+    run.close()
+    assert not run.path.exists()
+
+
+def test_an_empty_database_of_somebody_is_used_and_left_empty(somebodys_server: int) -> None:
+    server = ExternalServer(f"redis://:s3cret@127.0.0.1:{somebodys_server}/3")
+    control = Control(server.address, server.password, server.username, server.database)
+    control.call("SET", "k", "v")
+    server.stop()
+    held = control.call("DBSIZE")
+    control.close()
+    assert held == 0
+
+
+def test_a_database_that_holds_something_is_refused_and_left_as_it_was(somebodys_server: int) -> None:
+    control = Control(Address(host="127.0.0.1", port=somebodys_server), "s3cret", database=2)
+    control.call("SET", "precious", "1")
+    with pytest.raises(ServerError, match=r"Database 2 .* holds 1 keys.*nothing was touched"):
+        ExternalServer(f"redis://:s3cret@127.0.0.1:{somebodys_server}/2")
+    value = control.call("GET", "precious")
+    control.close()
+    assert value == b"1"
+
+
+def test_a_reset_of_one_database_leaves_the_others_alone(somebodys_server: int) -> None:
+    neighbour = Control(Address(host="127.0.0.1", port=somebodys_server), "s3cret", database=2)
+    neighbour.call("SET", "precious", "1")
+    server = ExternalServer(f"redis://:s3cret@127.0.0.1:{somebodys_server}/3")
+    control = Control(server.address, server.password, server.username, server.database)
+    control.call("SET", "k", "v")
+    server.reset(control)
+    held = (control.call("DBSIZE"), neighbour.call("GET", "precious"))
+    control.close()
+    neighbour.close()
+    assert held == (0, b"1")
+
+
+@pytest.mark.parametrize("credentials", ["", ":wr0ng@", "nobody:s3cret@"])
+def test_the_message_about_credentials_says_where_they_go_and_holds_none(
+    somebodys_server: int, credentials: str
+) -> None:
+    with pytest.raises(ServerError) as raised:
+        ExternalServer(f"redis://{credentials}127.0.0.1:{somebodys_server}/0")
+    told = str(raised.value)
+    assert ("redis://user:password@" in told, "s3cret" in told, "wr0ng" in told) == (True, False, False)
+
+
+def test_a_port_where_nobody_listens_is_told_with_the_way_out(port: int) -> None:
+    with pytest.raises(ServerError, match=r"No server answers at 127\.0\.0\.1:\d+.*--redis"):
+        ExternalServer(f"redis://127.0.0.1:{port}/0")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("redis://db.example.com/0", "not on this machine"),
+        ("redis://localhost:port/0", "port a number"),
+        ("redis://localhost/first", "must be a number"),
+        ("embeded", "--redis takes embedded"),
+        ("embedded:", "--redis takes embedded"),
+        ("http://u:s3cret@localhost", "--redis takes embedded"),
+    ],
+)
+def test_a_server_that_can_not_be_named_so_is_told_without_secrets(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_server_spec(text)
+    assert (told in str(raised.value), "s3cret" in str(raised.value)) == (True, False)
+
+
+def test_no_repr_holds_the_password() -> None:
+    url = "redis://u:s3cret@localhost:6380/2"
+    shown = f"{parse_url(url)!r} {parse_server_spec(url)!r} {ServerSpec('external', url)!s}"
+    assert "s3cret" not in shown
+
+
+def test_a_unix_url_names_path_and_database() -> None:
+    where = parse_url("unix:///run/redis.sock?db=4")
+    assert (where.address, where.database) == (Address(path="/run/redis.sock"), 4)
