@@ -22,4 +22,12 @@ class ServerError(MidpipeError):
 
 
 class InternalError(MidpipeError):
-    """midpipe's own fault; please report it."""
+    """midpipe's own fault.
+
+    Args:
+        trace: where it happened, as text.
+    """
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
 from scenarios.engine.options import Options
 
 
@@ -16,6 +16,7 @@ from scenarios.engine.options import Options
 @subject_options
 @JOBS
 @OUT
+@TIME_BUDGET
 @click.option(
     "--faults",
     "max_faults",
@@ -49,6 +50,7 @@ def gate(
         server=server_from(values),
         jobs=jobs,
         max_faults=max_faults,
+        time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
     )
     ctx.exit(judge(options, out, fail_on))

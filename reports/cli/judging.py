@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from faultinject.errors import MidpipeError
 from midpipe import __version__
 from reports.cli.progress import ProgressSink
 from reports.sinks.terminal import render_verdict, results, say
@@ -17,7 +18,6 @@ from scenarios.engine.options import Options
 from scenarios.verdict import Outcome, Severity, Verdict
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
-INTERRUPTED = 130
 
 
 def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
@@ -29,22 +29,23 @@ def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
     check_writable(out)
     command = without_secrets(shlex.join(["midpipe", *sys.argv[1:]]))
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    gate = Gate(options, lambda event: progress.listen(event))
-    code: int | None = None
+    failed: BaseException | None = None
     with ProgressSink() as progress:
+        gate = Gate(options, progress.listen)
         try:
             gate.run()
-        except KeyboardInterrupt:
-            code = INTERRUPTED
+        except (KeyboardInterrupt, MidpipeError) as error:
+            failed = error
+    if failed is not None and not gate.has_results:
+        raise failed
     verdict = gate.verdict(__version__, command, started_at)
-    written = write_reports(verdict, out)
+    write_reports(verdict, out)
     console = results()
     render_verdict(verdict, console)
-    if written:
-        say(console, f"Reports: {out}")
-    if code == INTERRUPTED:
-        say(console, "Interrupted: the verdict is partial.", "yellow")
-        return INTERRUPTED
+    say(console, f"Reports: {out}")
+    if failed is not None:
+        say(console, "The verdict is partial.", "yellow")
+        raise failed
     return exit_code(verdict, fail_on)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import tempfile
 import traceback
 
 import click
 
-from faultinject.errors import MidpipeError
+from faultinject.errors import InternalError, MidpipeError
 from midpipe import __version__
 
 _COMMANDS = ("gate", "sweep", "selfcheck", "reproduce", "replay", "report")
@@ -60,22 +62,42 @@ def cli() -> None:
 
 def main() -> int:
     """Run the command line and return the exit code."""
+    # A CI system cancels with SIGTERM; that ends midpipe in order, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2
-    except click.Abort:
-        return 130
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("midpipe: interrupted", err=True)
         return 130
+    except InternalError as error:
+        return _internal(str(error), error.trace)
     except MidpipeError as error:
         click.echo(f"midpipe: {error}", err=True)
         if os.environ.get("MIDPIPE_TRACE"):
             traceback.print_exc()
         return error.exit_code
+    except BrokenPipeError:
+        # Whoever read the results has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (
+        Exception
+    ) as error:  # midpipe's own fault; its user wants a sentence, its authors the trace
+        return _internal(f"{type(error).__name__}: {error}", traceback.format_exc())
     return code if isinstance(code, int) else 0
+
+
+def _internal(message: str, trace: str) -> int:
+    handle, name = tempfile.mkstemp(prefix="midpipe-trace-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(trace or message)
+    click.echo(
+        f"midpipe: this is midpipe's own fault: {message}. Please report it with {name}.", err=True
+    )
+    return 2
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from faultinject.servers.opening import ServerSpec, parse_server_spec
-from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
+from scenarios.subjects.spec import DEFAULT_PATIENCE_S, REFERENCE, SubjectSpec, parse_subject
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"
@@ -47,6 +47,15 @@ _SUBJECT = (
         metavar="NAME=VALUE",
         help="A variable for the subject's environment; may be repeated. AI_JOBS_NEW_SCHEMA is on unless set here.",
     ),
+    click.option(
+        "--patience",
+        "patience_s",
+        default=DEFAULT_PATIENCE_S,
+        show_default=True,
+        metavar="SECONDS",
+        type=click.FloatRange(min=0.1),
+        help="How long the subject may take to load, and to make an instance.",
+    ),
 )
 _SERVER = (
     click.option(
@@ -74,6 +83,14 @@ JOBS = click.option(
     type=click.IntRange(1, 64),
     help="Workers, each with a server of its own.",
 )
+TIME_BUDGET = click.option(
+    "--time-budget",
+    "time_budget_s",
+    default=None,
+    metavar="SECONDS",
+    type=click.FloatRange(min=1.0),
+    help="No case of the sweep is begun after that; what was not reached is counted, and a pass becomes unknown.",
+)
 OUT = click.option(
     "--out",
     default=DEFAULT_OUT,
@@ -93,7 +110,11 @@ def subject_options(command: Command) -> Command:
 def subject_from(values: dict[str, Any]) -> SubjectSpec:
     """Return the subject from a command's values. Raises UsageError."""
     return parse_subject(
-        values["subject"], tuple(values["paths"]), values["python"], tuple(values["environment"])
+        values["subject"],
+        tuple(values["paths"]),
+        values["python"],
+        tuple(values["environment"]),
+        values["patience_s"],
     )
 
 

@@ -40,7 +40,8 @@ def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> N
     render_story(story_of(last.record, last.replay), console)
     shapes = {run.record.shape() for run in runs}
     if times > 1:
-        say(console, f"{times} runs, {len(shapes)} different histories")
+        histories = "history" if len(shapes) == 1 else "histories"
+        say(console, f"{times} runs, {len(shapes)} different {histories}")
     for reason in last.unplaced:
         say(console, reason)
     if last.unplaced:

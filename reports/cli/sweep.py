@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
 from scenarios.engine.options import Options
 from scenarios.engine.worker import program_named
 
@@ -17,6 +17,7 @@ from scenarios.engine.worker import program_named
 @subject_options
 @JOBS
 @OUT
+@TIME_BUDGET
 @click.option(
     "--program",
     "programs",
@@ -52,6 +53,7 @@ def sweep(
         server=server_from(values),
         jobs=jobs,
         max_faults=max_faults,
+        time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("sweep",),
         programs=tuple(program_named(name).name for name in programs),

@@ -91,6 +91,12 @@ def time_out_for(schedule: Schedule) -> int:
     return IMPATIENT_MS if waits else PATIENT_MS
 
 
+def warm_up(rig: Rig, program: Program, latency_bound_ms: float) -> None:
+    """Run a program once without faults where the server keeps scripts from case to case; so all cases are alike."""
+    if not rig.server.forgets_scripts:
+        run_schedule(rig, program, Schedule(), lambda: Sweep(0), latency_bound_ms)
+
+
 def explore(
     rig: Rig,
     program: Program,
@@ -99,6 +105,7 @@ def explore(
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
 ) -> Iterator[CaseEnded]:
     """Run the sweep's cases one by one; stop iterating to stop exploring."""
+    warm_up(rig, program, latency_bound_ms)
     while sweep.begin():
         schedule = sweep.current
         record = run_schedule(rig, program, schedule, lambda: sweep, latency_bound_ms)

@@ -22,7 +22,7 @@ class Options:
         latency_bound_ms: for a subject that declares no bound of its own.
         parts: which of PARTS to run, in that order.
         programs: names of the programs to sweep; empty takes all.
-        time_budget_s: no new work is begun after that; None is no limit.
+        time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
     """
 
     subject: SubjectSpec = field(default_factory=SubjectSpec)

@@ -9,13 +9,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from faultinject.errors import MidpipeError, ServerError, SubjectError, UsageError
+from faultinject.errors import (
+    InternalError,
+    MidpipeError,
+    ServerError,
+    SubjectError,
+    UsageError,
+)
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.tasks import Failed, Message, Result, Task
 from scenarios.engine.worker import Worker
@@ -29,13 +36,13 @@ class Pool:
 
     Args:
         server: which server each of them breaks; each has its own.
-        jobs: how many; 1 works in this process.
+        jobs: how many; 1 works in this process, and so does a server that there is only one of.
     """
 
     def __init__(self, server: ServerSpec, jobs: int) -> None:
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._local: Worker | None = None
-        if jobs <= 1:
+        if jobs <= 1 or server.is_shared:
             self._local = Worker(server)
             return
         context = multiprocessing.get_context("spawn")
@@ -44,7 +51,8 @@ class Pool:
             process = context.Process(
                 target=_serve, args=(server, theirs, os.getpid()), daemon=True
             )
-            process.start()
+            with _interrupts_held_back():
+                process.start()
             theirs.close()
             self._workers.append((process, ours))
 
@@ -65,7 +73,7 @@ class Pool:
                 number = busy[ready]
                 message = _receive(ready)
                 if isinstance(message, Failed):
-                    raise _ERRORS.get(message.kind, MidpipeError)(message.message)
+                    raise _error_from(message)
                 yield number, message
                 if isinstance(message, Result):
                     del busy[ready]
@@ -85,6 +93,22 @@ class Pool:
                 process.terminate()
                 process.join()
         self._workers.clear()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back, and have a process that is started here never see it: its parent deals with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _error_from(failed: Failed) -> MidpipeError:
+    if failed.kind in _ERRORS:
+        return _ERRORS[failed.kind](failed.message)
+    return InternalError(failed.message, failed.trace)
 
 
 def _give(
@@ -108,7 +132,6 @@ def _receive(connection: Connection) -> Message:
 
 def _serve(server: ServerSpec, connection: Connection, parent: int) -> None:
     """Serve one worker's tasks until told to stop or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker: Worker | None = None
     try:
         worker = Worker(server)
@@ -120,6 +143,11 @@ def _serve(server: ServerSpec, connection: Connection, parent: int) -> None:
                         return
             except MidpipeError as error:
                 connection.send(Failed(type(error).__name__, str(error)))
+            except (EOFError, OSError):
+                raise
+            except Exception as error:  # whatever went wrong, the parent wants to tell it
+                told = f"{type(error).__name__}: {error}"
+                connection.send(Failed("InternalError", told, traceback.format_exc()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except MidpipeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scenarios.engine.explore import CaseEnded
@@ -11,14 +12,26 @@ from scenarios.verdict import LedgerRow, Story
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeTask:
+    """See whether a subject can be hosted and can enqueue at all, and what it has."""
+
+    subject: SubjectSpec
+
+
+@dataclass(frozen=True, slots=True)
 class SweepTask:
-    """Sweep one program of a subject, or one shard of it."""
+    """Sweep one program of a subject, or one shard of it.
+
+    Args:
+        deadline_s: on the monotonic clock, which all processes share; no case is begun after it.
+    """
 
     subject: SubjectSpec
     program: str
     shard: tuple[int, int]
     max_faults: int
     latency_bound_ms: float
+    deadline_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class TellTask:
     latency_bound_ms: float
 
 
-Task = SweepTask | HuntTask | SourceTask | TellTask
+Task = ProbeTask | SweepTask | HuntTask | SourceTask | TellTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +86,26 @@ class Caught:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepDone:
-    """A sweep came to its end; its share of the ledger. ``missing``: calls the subject lacks for the program."""
+class Probed:
+    """The subject works; what it has, and which server it was tried on."""
 
-    ledger: tuple[LedgerRow, ...]
     traits: Traits
     server: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDone:
+    """A sweep came to its end.
+
+    Args:
+        ledger: its share of the ledger.
+        missing: calls that the program makes and the subject lacks; then nothing was run.
+        stopped: the deadline came first.
+    """
+
+    ledger: tuple[LedgerRow, ...]
     missing: tuple[str, ...] = ()
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +145,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A task could not be done: whose fault, and a sentence."""
+    """A task could not be done: whose fault, a sentence, and the trace if it is midpipe's own."""
 
     kind: str
     message: str
+    trace: str = ""
 
 
-Result = SweepDone | HuntDone | SourceDone | Told | Failed
+Result = Probed | SweepDone | HuntDone | SourceDone | Told | Failed
 Message = CaseEnded | Result

@@ -23,6 +23,7 @@ from scenarios.engine.explore import (
     run_schedule,
     runnable,
     slow_faults,
+    warm_up,
 )
 from scenarios.engine.record import CaseRecord
 from scenarios.engine.rig import Rig
@@ -32,6 +33,8 @@ from scenarios.engine.tasks import (
     HuntDone,
     HuntTask,
     Message,
+    Probed,
+    ProbeTask,
     SourceDone,
     SourceTask,
     SweepDone,
@@ -73,7 +76,9 @@ class Worker:
 
     def do(self, task: Task) -> Iterator[Message]:
         """Do a task; yields a message per case, the result last. Raises MidpipeError."""
-        if isinstance(task, SweepTask):
+        if isinstance(task, ProbeTask):
+            yield Probed(self.rig(task.subject).traits, self.server.name)
+        elif isinstance(task, SweepTask):
             yield from self._sweep(task)
         elif isinstance(task, HuntTask):
             yield from self._hunt(task)
@@ -106,6 +111,7 @@ class Worker:
             raise SubjectError(
                 f"{subject.text} has no {', '.join(sorted(missing))}, which the program {name} calls."
             )
+        warm_up(rig, program, latency_bound_ms)
         replays: list[Replay] = []
 
         def fresh() -> Replay:
@@ -126,11 +132,19 @@ class Worker:
         rig = self.rig(task.subject)
         program = program_named(task.program)
         missing = tuple(sorted(program.methods - rig.traits.methods))
+        if missing:
+            yield SweepDone((), missing)
+            return
         sweep = Sweep(task.max_faults, task.shard)
-        if not missing:
-            yield from explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms)
-        rows = tuple(_row(task.program, count) for count in sweep.ledger.counts())
-        yield SweepDone(rows if not missing else (), rig.traits, self.server.name, missing)
+        stopped = False
+        for ended in explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms):
+            yield ended
+            stopped = time.monotonic() > task.deadline_s
+            if stopped:
+                break
+        yield SweepDone(
+            tuple(_row(task.program, count) for count in sweep.ledger.counts()), stopped=stopped
+        )
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
         rig = self.rig(task.subject)

@@ -51,9 +51,7 @@ def test_a_subscription_is_owed_a_reply_for_each_channel() -> None:
 
 
 def test_nothing_is_owed_while_replies_are_off() -> None:
-    found = heard(
-        ("CLIENT", "REPLY", "OFF"), ("GET", "k"), ("CLIENT", "REPLY", "ON"), ("GET", "k")
-    )
+    found = heard(("CLIENT", "REPLY", "OFF"), ("GET", "k"), ("CLIENT", "REPLY", "ON"), ("GET", "k"))
     assert [one.replies for one in found] == [0, 0, 1, 1]
 
 

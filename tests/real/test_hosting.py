@@ -105,12 +105,17 @@ def test_a_value_that_contains_itself_is_shown(hosted: Hosted) -> None:
 
 
 def test_an_async_method_is_awaited(hosted: Hosted) -> None:
-    source = body("pass") + " async def slow(self):\n  import asyncio\n  await asyncio.sleep(0)\n  return 7\n"
+    source = (
+        body("pass")
+        + " async def slow(self):\n  import asyncio\n  await asyncio.sleep(0)\n  return 7\n"
+    )
     assert call(opened(hosted(source)), "slow")["ok"] == 7
 
 
 def test_what_a_subject_prints_does_not_get_between_the_answers(hosted: Hosted) -> None:
-    host = opened(hosted(body("import os", "print('loud', flush=True)", "os.write(1, b'louder')", "return 1")))
+    host = opened(
+        hosted(body("import os", "print('loud', flush=True)", "os.write(1, b'louder')", "return 1"))
+    )
     assert (call(host, "go")["ok"], host.printed()) == (1, "loud\nlouder")
 
 
@@ -155,7 +160,9 @@ def test_a_file_in_a_package_keeps_its_relative_imports(tmp_path: Path) -> None:
 
 
 def test_midpipes_own_modules_do_not_shadow_the_subjects(hosted: Hosted) -> None:
-    host = opened(hosted(body("import importlib.util", "return importlib.util.find_spec('hosting') is None")))
+    host = opened(
+        hosted(body("import importlib.util", "return importlib.util.find_spec('hosting') is None"))
+    )
     assert call(host, "go")["ok"] is True
 
 
@@ -202,18 +209,19 @@ def test_a_constructor_that_fails_is_told(hosted: Hosted, constructor: str, told
     [
         ("print('hello')", "not a JSON object"),
         ("print('[1]')", "not a JSON object"),
-        ("print('{\"ready\": true}'); print('{\"id\": 9, \"ok\": 1}')", "answer to no question"),
+        ('print(\'{"ready": true}\'); print(\'{"id": 9, "ok": 1}\')', "answer to no question"),
         ("pass", "ended with exit code 0"),
     ],
 )
 def test_a_command_that_answers_garbage_is_told(prints: str, told: str) -> None:
     loop = Loop()
     with RunDirectory() as run:
-        spec = SubjectSpec(f'command: {sys.executable} -u -c "{prints.replace(chr(34), chr(92) + chr(34))}"')
+        spec = SubjectSpec(
+            f'command: {sys.executable} -u -c "{prints.replace(chr(34), chr(92) + chr(34))}"'
+        )
         host = HostProcess(spec, loop, run)
         with pytest.raises(SubjectError) as raised:
-            host.wait_until_ready()
-            host.make_instance("A", "redis://x")
+            opened(host)
         host.kill()
     loop.close()
     assert told in str(raised.value)

