@@ -221,7 +221,7 @@ def test_nothing_is_left_of_a_gate_that_is_ended(
     while processes_with(str(temporary)) or list(temporary.glob("midpipe-*")):
         assert time.monotonic() < deadline_s, (
             processes_with(str(temporary)),
-            list(temporary.iterdir()),
+            sorted(map(str, temporary.iterdir())),
         )
         time.sleep(0.02)
     if how is not signal.SIGKILL:
