@@ -218,7 +218,7 @@ def test_nothing_is_left_of_a_gate_that_is_ended(
     process.send_signal(how)
     _, errors = process.communicate(timeout=20)
     deadline_s = time.monotonic() + 10
-    while processes_with(str(temporary)) or list(temporary.glob("midpipe-*")):
+    while processes_with(str(temporary)) or any(temporary.glob("midpipe-*")):
         assert time.monotonic() < deadline_s, (
             processes_with(str(temporary)),
             sorted(map(str, temporary.iterdir())),
