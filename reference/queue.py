@@ -36,7 +36,7 @@ from reference.scripts import script
 
 DEFAULT_URL = "redis://localhost:6379"
 DEFAULT_TIME_OUT_S = 2.0
-_BACKOFF_CAP_S = 0.05
+_BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.0005, 0.05
 _RANKS = {PENDING: 0, RUNNING: 1, COMPLETED: 2, FAILED: 2}
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,9 @@ class Queue:
             decode_responses=True,
             socket_timeout=DEFAULT_TIME_OUT_S,
             socket_connect_timeout=DEFAULT_TIME_OUT_S,
-            retry=Retry(ExponentialBackoff(cap=_BACKOFF_CAP_S, base=0.001), self.driver_retries),
+            retry=Retry(
+                ExponentialBackoff(cap=_BACKOFF_CAP_S, base=_BACKOFF_BASE_S), self.driver_retries
+            ),
             retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
 

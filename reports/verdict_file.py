@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ def to_json(verdict: Verdict) -> str:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the document."""
-    return msgspec.json.schema(Verdict)
+    found: dict[str, Any] = json.loads(json.dumps(msgspec.json.schema(Verdict)))
+    return found
+
+
+def write_schema() -> None:
+    """Write the published schema anew; a test fails when it is stale."""
+    SCHEMA_FILE.write_text(json.dumps(schema(), indent=2) + "\n", "utf-8")
 
 
 def read_verdict(path: Path) -> Verdict:

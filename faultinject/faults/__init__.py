@@ -1,4 +1,4 @@
-"""The catalogue of faults that the proxy makes, by name. A new fault is one file and one line here."""
+"""The catalogue of faults, by name. A new fault is one file and one line here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from faultinject.faults.effects import Effects
 from faultinject.faults.fault import Fault
 from faultinject.faults.late import LATE
 from faultinject.faults.lost_reply import LOST_REPLY, LOST_REPLY_FIN
+from faultinject.faults.operator import CLIENT_KILL, NOPERM, OOM, READONLY, SCRIPT_FLUSH
 from faultinject.faults.pace import BANDWIDTH, SLICE, SLOW
 from faultinject.faults.refuse import REFUSE
 from faultinject.faults.silence import BLACK_HOLE, STALL
@@ -30,6 +31,11 @@ CATALOGUE: Mapping[str, Fault] = MappingProxyType(
             SLICE,
             SLOW,
             BANDWIDTH,
+            SCRIPT_FLUSH,
+            OOM,
+            READONLY,
+            CLIENT_KILL,
+            NOPERM,
             STALL,
             BLACK_HOLE,
             LATE,
@@ -51,3 +57,8 @@ def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
         if fault.may_apply(event) and (fault.inside_block or not event.position.inside)
         for parameter in fault.variants
     )
+
+
+def is_for_any_server(ref: FaultRef) -> bool:
+    """Whether the fault leaves the server itself alone."""
+    return not CATALOGUE[ref.name].needs_own_server

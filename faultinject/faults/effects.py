@@ -39,6 +39,8 @@ class Effects:
         close: how the client's connection ends after that.
         waits: nothing more passes and nothing is closed: the client can only run into its own time-out.
         refuse: connections are refused until the client's operation has ended.
+        server_before: commands that are run on the server, by its operator, before this one is carried out.
+        server_after: commands that undo them, once the client's operation has ended.
         chunk: bytes per write, both ways; 0 sends whole frames.
         delay_ms: pause before each write, both ways.
     """
@@ -50,5 +52,7 @@ class Effects:
     close: Close = Close.NO
     waits: bool = False
     refuse: bool = False
+    server_before: tuple[tuple[str, ...], ...] = ()
+    server_after: tuple[tuple[str, ...], ...] = ()
     chunk: int = 0
     delay_ms: int = 0

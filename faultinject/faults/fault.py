@@ -18,7 +18,7 @@ def applies_everywhere(event: WireEvent) -> bool:  # noqa: ARG001 - the shape of
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that a network can do at a wire event.
+    """One thing that a network or a server can do at a wire event.
 
     Args:
         name: as in schedules and reports.
@@ -27,6 +27,7 @@ class Fault:
         may_apply: whether it can happen at an event at all.
         variants: the parameters a sweep tries; ``(None,)`` for a fault without one.
         inside_block: it means something at a command inside MULTI … EXEC, before EXEC.
+        needs_own_server: it changes the server, so it is tried only on one that midpipe started.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Fault:
     may_apply: Callable[[WireEvent], bool] = applies_everywhere
     variants: tuple[int | None, ...] = (None,)
     inside_block: bool = False
+    needs_own_server: bool = False

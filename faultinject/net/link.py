@@ -7,6 +7,7 @@ schedule and no queue. Bytes that are to pass, pass unchanged.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -84,7 +85,9 @@ class Link:
         self._effects = effects
         deliver = effects.deliver
         raw = heard.command.raw
-        if deliver is Deliver.ALL:
+        if deliver is Deliver.ALL and self._server_has_hung_up():
+            self._server_gone()
+        elif deliver is Deliver.ALL:
             self._owed = heard.replies
             self._send_paced(self._server, raw, self._delivered)
         elif deliver is Deliver.PART:
@@ -215,11 +218,27 @@ class Link:
             self._finish_late()
             return
         heard, self._current = self._current, None
+        owed, self._owed = self._owed, 0
         self.held = None
         self.close(Close.FIN)
-        if heard is not None and self._owed > 0:
-            self._director.done(self, heard, Executed.UNKNOWN, None)
+        if heard is not None:
+            # A command that was not delivered yet never will be.
+            executed = Executed.UNKNOWN if owed > 0 else Executed.NO
+            self._director.done(self, heard, executed, None)
         self._director.client_gone(self, mid_command=False)
+
+    def _server_has_hung_up(self) -> bool:
+        """Whether the server closed the connection before this command; then it surely does not run it."""
+        if self._server is None:
+            return True
+        poll = select.poll()
+        poll.register(self._server, select.POLLIN)
+        if not poll.poll(0):
+            return False
+        try:
+            return self._server.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
 
     def _send_paced(self, to: socket.socket | None, data: bytes, then: Callable[[], None]) -> None:
         effects = self._effects

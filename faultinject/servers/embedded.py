@@ -20,7 +20,7 @@ from faultinject.vocabulary import Address
 START_WITHIN_S = 20.0
 _POLL_S = 0.003
 _LOG_TAIL_BYTES = 1500
-_RESET = (("FLUSHALL",), ("SCRIPT", "FLUSH"), ("FUNCTION", "FLUSH"))
+_RESET = (("FLUSHALL",), ("FUNCTION", "FLUSH"))
 
 
 class EmbeddedServer:
@@ -37,7 +37,7 @@ class EmbeddedServer:
     username: str | None = None
     password: str | None = None
     database = 0
-    forgets_scripts = True
+    is_ours = True
 
     def __init__(self, binary: str | None, run: RunDirectory) -> None:
         self.binary = _found(binary)
@@ -57,7 +57,7 @@ class EmbeddedServer:
         return self._process.pid
 
     def reset(self, control: Control) -> None:
-        """Empty every database, the script cache and the functions (which servers before 7.0 don't have)."""
+        """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
         control.pipeline(_RESET)
 
     def stop(self) -> None:

@@ -66,7 +66,7 @@ class ExternalServer:
         ServerError: it does not answer, wants other credentials, or the database holds something.
     """
 
-    forgets_scripts = False
+    is_ours = False
 
     def __init__(self, url: str) -> None:
         where = parse_url(url)

@@ -13,7 +13,7 @@ class Server(Protocol):
 
     Attributes:
         name: software, version and where it came from, for reports.
-        forgets_scripts: a reset empties the script cache too.
+        is_ours: midpipe started it, and may change how it works, not only what it holds.
     """
 
     address: Address
@@ -21,10 +21,10 @@ class Server(Protocol):
     username: str | None
     password: str | None
     database: int
-    forgets_scripts: bool
+    is_ours: bool
 
     def reset(self, control: Control) -> None:
-        """Empty it for the next case."""
+        """Empty it for the next case. Scripts stay known, as they are in the field from the second call on."""
 
     def stop(self) -> None:
         """Give it back: our own server ends, somebody else's is left as empty as it was."""

@@ -7,6 +7,7 @@ sleeps: the case waits for commands, answers and closed connections only.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from faultinject.decide.scheduler import Scheduler
@@ -53,6 +54,7 @@ class Case:
         self._bound_ms = latency_bound_ms
         self._callers: dict[str, Caller] = {}
         self._held: list[_Held] = []
+        self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._awaited: Position | None = None
         self._stepped: Step | None = None
         self._fault: FaultRef | None = None
@@ -108,9 +110,8 @@ class Case:
         for held in tuple(self._held):
             self._release(held)
         for letter in self._callers:
-            listener = self._rig.listener(letter)
-            listener.accept_again()
-            listener.close_links()
+            self._end_outage(letter)
+            self._rig.listener(letter).close_links()
 
     def recover(self, call: Call, phase: Phase) -> Answered:
         """Make a call without faults, as R, and write it into the history."""
@@ -209,7 +210,7 @@ class Case:
         assert caller.answer is not None
         answered = answered_from(caller.answer)
         caller.answer, caller.is_calling = None, False
-        self._rig.listener(caller.wire.letter).accept_again()
+        self._end_outage(caller.wire.letter)
         self.logs += answered.logs
         hung = caller.next_call >= len(caller.calls)
         call = caller.calls[min(caller.next_call, len(caller.calls) - 1)]
@@ -258,6 +259,11 @@ class Case:
         self.history.append(operation)
         self.entries.append(Completed(operation))
 
+    def _end_outage(self, letter: str) -> None:
+        """The client's operation has ended: what a fault did to its listener or to the server ends as well."""
+        self._rig.listener(letter).accept_again()
+        self._rig.operate(self._undo.pop(letter, ()))
+
     # --- the wire ------------------------------------------------------------------------------------
 
     def _waiting_events(self) -> tuple[WireEvent, ...]:
@@ -281,6 +287,8 @@ class Case:
         effects = effects_of(decision.fault, decision.event)
         if effects.refuse:
             self._rig.listener(letter).refuse()
+        self._rig.operate(effects.server_before)
+        self._undo[letter] += effects.server_after
         self._fault = decision.fault
         return effects
 

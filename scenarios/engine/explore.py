@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
+from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import Schedule, replay_string
 from faultinject.decide.scheduler import Scheduler
-from faultinject.decide.sweep import Sweep, fault_label
-from faultinject.faults import CATALOGUE, placeable
+from faultinject.decide.sweep import Placeable, Sweep, fault_label
+from faultinject.faults import CATALOGUE, is_for_any_server, placeable
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
 from scenarios.engine.record import CaseRecord, Violation
@@ -21,7 +23,7 @@ from scenarios.engine.rig import Rig
 from scenarios.programs.program import Program
 
 PATIENT_MS = 3_000
-IMPATIENT_MS = 20
+IMPATIENT_MS = 8
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
 _TRIES = 5
 
@@ -47,14 +49,33 @@ def is_slow(fault: FaultRef) -> bool:
     return CATALOGUE[fault.name].effects(2, fault.parameter).waits
 
 
-def quick_faults(event: WireEvent) -> tuple[FaultRef, ...]:
-    """Return the faults at an event that need no time-out."""
-    return tuple(fault for fault in placeable(event) if not is_slow(fault))
+def selected(
+    server_is_ours: bool,
+    names: tuple[str, ...] = (),
+    commands: tuple[str, ...] = (),
+    slow: bool | None = None,
+) -> Placeable:
+    """Return what says which faults are placed at an event.
 
+    Args:
+        server_is_ours: faults that change the server may be placed.
+        names: of the faults; empty takes all.
+        commands: names of the commands to break; empty takes all.
+        slow: only those that need a time-out, only the others, or (None) both.
+    """
 
-def slow_faults(event: WireEvent) -> tuple[FaultRef, ...]:
-    """Return the faults at an event that need a time-out."""
-    return tuple(fault for fault in placeable(event) if is_slow(fault))
+    def faults_at(event: WireEvent) -> tuple[FaultRef, ...]:
+        if commands and event.name not in commands:
+            return ()
+        return tuple(
+            fault
+            for fault in placeable(event)
+            if (server_is_ours or is_for_any_server(fault))
+            and (not names or fault.name in names)
+            and (slow is None or is_slow(fault) is slow)
+        )
+
+    return faults_at
 
 
 def run_schedule(
@@ -91,10 +112,14 @@ def time_out_for(schedule: Schedule) -> int:
     return IMPATIENT_MS if waits else PATIENT_MS
 
 
-def warm_up(rig: Rig, program: Program, latency_bound_ms: float) -> None:
-    """Run a program once without faults where the server keeps scripts from case to case; so all cases are alike."""
-    if not rig.server.forgets_scripts:
-        run_schedule(rig, program, Schedule(), lambda: Sweep(0), latency_bound_ms)
+def warm_up(rig: Rig, program: Program, latency_bound_ms: float, *first: Schedule) -> None:
+    """Run a program once without faults, and then the schedules named, so that the server knows their scripts.
+
+    A server knows its scripts from the second call on, so this is what the field looks like, and no case differs
+    from its replay because it ran first. The fault ``script-flush`` takes the scripts away.
+    """
+    for schedule in (Schedule(), *first):
+        run_schedule(rig, program, schedule, partial(Replay, schedule), latency_bound_ms)
 
 
 def explore(

@@ -88,6 +88,12 @@ class Rig:
         """Return every key of the server at one moment."""
         return state_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0))
 
+    def operate(self, commands: tuple[tuple[str, ...], ...]) -> None:
+        """Run commands as the server's operator; midpipe's own client then begins anew, lest it was cut off too."""
+        if commands:
+            self.control.pipeline(commands)
+            self._recovery_host = None
+
     def lay(self, seed: tuple[tuple[str, ...], ...]) -> None:
         """Run the commands that lay a start state."""
         if seed:

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from faultinject.decide.ledger import NO_FAULT, LedgerCount
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import did_you_mean, parse_replay_string, replay_string
-from faultinject.decide.sweep import Placeable, Sweep
+from faultinject.decide.sweep import Sweep
 from faultinject.errors import SubjectError, UsageError
-from faultinject.faults import CATALOGUE
+from faultinject.faults import CATALOGUE, is_for_any_server
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec, open_server
 from faultinject.servers.server import Server
-from faultinject.vocabulary import FaultRef, WireEvent
 from scenarios.engine.explore import (
     CaseEnded,
     explore,
-    quick_faults,
     run_schedule,
     runnable,
-    slow_faults,
+    selected,
     warm_up,
 )
 from scenarios.engine.record import CaseRecord
@@ -106,12 +104,18 @@ class Worker:
         name, schedule = parse_replay_string(text, CATALOGUE)
         program = program_named(name)
         rig = self.rig(subject)
+        for step in schedule.faults:
+            if step.fault and not is_for_any_server(step.fault) and not self.server.is_ours:
+                raise UsageError(
+                    f"The fault {step.fault.name} changes the server, and {self.server.name} is not midpipe's. "
+                    "Leave --redis out to replay it on the embedded one."
+                )
         missing = program.methods - rig.traits.methods
         if missing:
             raise SubjectError(
                 f"{subject.text} has no {', '.join(sorted(missing))}, which the program {name} calls."
             )
-        warm_up(rig, program, latency_bound_ms)
+        warm_up(rig, program, latency_bound_ms, schedule)
         replays: list[Replay] = []
 
         def fresh() -> Replay:
@@ -135,7 +139,7 @@ class Worker:
         if missing:
             yield SweepDone((), missing)
             return
-        sweep = Sweep(task.max_faults, task.shard)
+        sweep = Sweep(task.max_faults, task.shard, faults=selected(self.server.is_ours))
         stopped = False
         for ended in explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms):
             yield ended
@@ -177,9 +181,10 @@ class Worker:
             return
         for commands in (task.commands, ()) if task.commands else ((),):
             placed = False
-            for speed in (quick_faults, slow_faults):
+            for slow in (False, True):
+                faults = selected(self.server.is_ours, task.faults, commands, slow)
                 for program in programs:
-                    sweep = Sweep(1, faults=_among(speed, task.faults, commands))
+                    sweep = Sweep(1, faults=faults)
                     for ended in explore(rig, program, sweep, latency_bound_ms=bound_ms):
                         if ended.faults:
                             placed = True
@@ -197,17 +202,6 @@ class Worker:
             trouble=record.trouble,
             shape=record.shape(),
         )
-
-
-def _among(faults: Placeable, names: tuple[str, ...], commands: tuple[str, ...]) -> Placeable:
-    """Return the faults of those names at those commands; no names or no commands stand for all."""
-
-    def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
-        if commands and event.name not in commands:
-            return ()
-        return tuple(fault for fault in faults(event) if not names or fault.name in names)
-
-    return placeable
 
 
 def program_named(name: str) -> Program:

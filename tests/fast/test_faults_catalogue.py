@@ -18,11 +18,19 @@ def effects(name: str, size: int = 40, parameter: int | None = None) -> Effects:
 
 
 @pytest.mark.parametrize(("fault", "parameter"), EVERY)
-def test_only_pace_lets_command_and_reply_pass_whole(fault: Fault, parameter: int | None) -> None:
-    name = fault.name
-    found = effects(name, 40, parameter)
+def test_only_pace_and_the_servers_own_faults_let_command_and_reply_pass_whole(
+    fault: Fault, parameter: int | None
+) -> None:
+    found = effects(fault.name, 40, parameter)
     passes = found.deliver is Deliver.ALL and found.reply_passes and found.close is Close.NO
-    assert passes == (name in KEEPS_EVERY_BYTE)
+    assert passes == (fault.name in KEEPS_EVERY_BYTE or bool(found.server_before))
+
+
+@pytest.mark.parametrize(("fault", "parameter"), EVERY)
+def test_what_changes_the_server_is_for_midpipes_own_only(
+    fault: Fault, parameter: int | None
+) -> None:
+    assert fault.needs_own_server == bool(effects(fault.name, 40, parameter).server_before)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 1000])

@@ -1,0 +1,63 @@
+"""script-flush, oom, readonly, client-kill, noperm: what a server's operator, or its fate, does to it.
+
+Each is made by the command that makes it in the field, run on the server right before the client's command;
+so the error that the client sees is the server's own. What can be undone is undone when the client's call has
+ended. Only for a server that is midpipe's own.
+
+Sources: https://redis.io/docs/latest/commands/config-set/ (maxmemory, noeviction is the default policy),
+replicaof, client-kill, script-flush, acl-setuser.
+"""
+
+from __future__ import annotations
+
+from faultinject.faults.effects import Effects
+from faultinject.faults.fault import EffectsOf, Fault
+from faultinject.vocabulary import WireEvent
+
+Commands = tuple[tuple[str, ...], ...]
+_SCRIPTS_BY_NAME = ("EVALSHA", "EVALSHA_RO")
+# A port of the loopback where nobody listens: a replica without its primary goes on serving what it has.
+_NOWHERE = ("127.0.0.1", "1")
+
+
+def _run(before: Commands, after: Commands = ()) -> EffectsOf:
+    return lambda size, parameter: Effects(server_before=before, server_after=after)
+
+
+def _calls_script_by_name(event: WireEvent) -> bool:
+    return event.name in _SCRIPTS_BY_NAME
+
+
+SCRIPT_FLUSH = Fault(
+    name="script-flush",
+    summary="The server has forgotten every script.",
+    effects=_run((("SCRIPT", "FLUSH"),)),
+    may_apply=_calls_script_by_name,
+    needs_own_server=True,
+)
+OOM = Fault(
+    name="oom",
+    summary="The server has reached its maxmemory and takes no more writes until the call has ended.",
+    effects=_run((("CONFIG", "SET", "maxmemory", "1"),), (("CONFIG", "SET", "maxmemory", "0"),)),
+    needs_own_server=True,
+)
+READONLY = Fault(
+    name="readonly",
+    summary="The server has been demoted to a replica until the call has ended.",
+    effects=_run((("REPLICAOF", *_NOWHERE),), (("REPLICAOF", "NO", "ONE"),)),
+    needs_own_server=True,
+)
+CLIENT_KILL = Fault(
+    name="client-kill",
+    summary="The server closes every client's connection before the command arrives.",
+    effects=_run((("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),)),
+    needs_own_server=True,
+)
+NOPERM = Fault(
+    name="noperm",
+    summary="The user has lost the right to write until the call has ended.",
+    effects=_run(
+        (("ACL", "SETUSER", "default", "-@write"),), (("ACL", "SETUSER", "default", "+@all"),)
+    ),
+    needs_own_server=True,
+)

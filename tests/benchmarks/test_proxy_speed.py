@@ -1,0 +1,118 @@
+"""What the proxy costs: a request and its reply, and a pipeline of a hundred, through it and past it, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from faultinject.faults.effects import Effects
+from faultinject.net.link import PASS, Link
+from faultinject.net.loop import Loop
+from faultinject.net.proxy import LOOPBACK, Proxy
+from faultinject.servers.control import Control
+from faultinject.servers.embedded import EmbeddedServer
+from faultinject.servers.leash import RunDirectory
+from faultinject.vocabulary import Address, Executed
+from faultinject.wire.commands import parse_command_table
+from faultinject.wire.conversation import Heard
+from faultinject.wire.resp import ProtocolError, Reply
+
+ROUNDS = 2_000
+
+
+class PassesAll:
+    """Lets every command through."""
+
+    def setup(self, link: Link, heard: Heard) -> Effects:
+        return PASS
+
+    def inside(self, link: Link, heard: Heard) -> Effects:
+        return PASS
+
+    def parked(self, link: Link, heard: Heard) -> None:
+        link.carry_out(heard, PASS)
+
+    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+        return
+
+    def client_gone(self, link: Link, *, mid_command: bool) -> None:
+        return
+
+    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
+        raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Two ways to one server."""
+
+    direct: Address
+    proxied: Address
+
+
+@pytest.fixture(scope="module")
+def paths() -> Iterator[Paths]:
+    with RunDirectory() as run:
+        server = EmbeddedServer(None, run)
+        control = Control(server.address)
+        loop = Loop()
+        proxy = Proxy(loop, server.address, parse_command_table(control.call("COMMAND")))
+        listener = proxy.listener("A")
+        listener.director = PassesAll()
+        stop = threading.Event()
+
+        def serve() -> None:
+            while not stop.is_set():
+                loop.step(0.05)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield Paths(server.address, Address(host=LOOPBACK, port=listener.port))
+        stop.set()
+        thread.join()
+        proxy.close()
+        loop.close()
+        control.close()
+        server.stop()
+
+
+def timed(address: Address, job: Callable[[Control], object], rounds: int) -> list[float]:
+    control = Control(address)
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        job(control)
+        times.append(time.perf_counter() - begun)
+    control.close()
+    return times
+
+
+@pytest.mark.parametrize("commands", [1, 100])
+def test_commands_through_the_proxy_against_direct(
+    benchmark: Any, paths: Paths, commands: int
+) -> None:
+    pipeline = [("SET", "k", "v")] * commands
+    rounds = ROUNDS // commands**0.5
+
+    def both() -> tuple[float, float]:
+        times = [
+            statistics.median(
+                timed(address, lambda control: control.pipeline(pipeline), int(rounds))
+            )
+            for address in (paths.direct, paths.proxied)
+        ]
+        return times[0], times[1]
+
+    direct_s, proxied_s = benchmark.pedantic(both, rounds=1, iterations=1, warmup_rounds=1)
+    benchmark.extra_info.update(
+        direct_us=round(direct_s * 1e6, 1),
+        proxied_us=round(proxied_s * 1e6, 1),
+        ratio=round(proxied_s / direct_s, 2),
+        commands_per_second=round(commands / proxied_s),
+    )

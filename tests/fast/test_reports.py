@@ -1,0 +1,212 @@
+"""Every report from one verdict: what it must say, and that nothing in it is read as markup."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import junitparser
+import msgspec
+import pytest
+from rich.console import Console
+
+from faultinject.errors import UsageError
+from reports.cli.judging import exit_code, without_secrets
+from reports.explain import ADVICE, explained, replay_command
+from reports.sinks.documents import NAMES, document
+from reports.sinks.junit import junit
+from reports.sinks.markdown import MOST_BYTES, markdown
+from reports.sinks.terminal import render_verdict
+from reports.sinks.writing import write_reports
+from reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
+from reports.view import Line, picture
+from scenarios.invariants import INVARIANTS
+from scenarios.verdict import SCHEMA, Outcome, Story, Verdict
+from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED, STORY
+
+LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"
+
+
+def on_a_terminal(verdict: Verdict) -> str:
+    out = io.StringIO()
+    render_verdict(verdict, Console(file=out, width=120))
+    return out.getvalue()
+
+
+def test_a_verdict_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.json"
+    path.write_text(to_json(FAILED), "utf-8")
+    assert read_verdict(path) == FAILED
+
+
+def test_the_published_schema_is_the_code_s() -> None:
+    """Made by: python -c "from reports.verdict_file import write_schema; write_schema()"."""
+    assert json.loads(SCHEMA_FILE.read_text("utf-8")) == schema()
+
+
+@pytest.mark.parametrize("verdict", [FAILED, PASSED])
+def test_a_verdict_keeps_to_the_published_schema(verdict: Verdict) -> None:
+    jsonschema.validate(json.loads(to_json(verdict)), schema())
+
+
+def test_a_verdict_without_its_outcome_does_not_keep_to_the_schema() -> None:
+    broken: dict[str, Any] = json.loads(to_json(PASSED))
+    del broken["outcome"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schema())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{}", "is not a verdict"),
+        (b"[]", "is not a verdict"),
+        (b"\xff", "is not a verdict"),
+        (b'{"schema": 99}', f"reads up to {SCHEMA}"),
+    ],
+)
+def test_a_file_that_is_no_verdict_is_told_with_the_way_out(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    path = tmp_path / "verdict.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        read_verdict(path)
+
+
+def test_the_picture_has_lanes_marks_and_what_each_step_changed() -> None:
+    assert picture(STORY) == (
+        Line("plain", "A", 'enqueue(job_id="job-1")'),
+        Line("plain", "  A1 ▶", "SET ai:idempotency:acme:r-1 job-1 NX", "server runs it → OK"),
+        Line("quiet", "    +", "ai:idempotency:acme:r-1 = 'job-1'"),
+        Line(
+            "fault",
+            "  A2 ✂",
+            "HSET ai:jobs:job-1 status pending   [cut-before]",
+            "server never runs it",
+        ),
+        Line("bad", "A", "enqueue raised ConnectionError: [/red] reset <by> peer & co"),
+        Line(
+            "bad",
+            "✗",
+            "no-lost-job: enqueue answered False for job-1, and get_job finds no such job.",
+        ),
+    )
+
+
+def test_a_finding_is_explained_in_three_sentences() -> None:
+    assert explained(LOST) == (
+        "In enqueue-with-request-id, cut-before was placed at A2 "
+        "(operation 1, attempt 1, command 2: HSET ai:jobs:*).",
+        "enqueue answered False for job-1, and get_job finds no such job.",
+        "no-lost-job (CRITICAL) fell in 3 cases: Every enqueue that was answered left a job.",
+    )
+
+
+def test_every_invariant_has_its_advice() -> None:
+    assert set(ADVICE) == set(INVARIANTS)
+
+
+def test_the_replay_line_can_be_pasted() -> None:
+    assert replay_command(LOST.replay, FAILED.again) == LINE
+
+
+def test_the_terminal_shows_the_outcome_first_and_last() -> None:
+    lines = [line for line in on_a_terminal(FAILED).splitlines() if line.strip()]
+    assert (lines[0].strip(), lines[-1].strip()) == ("midpipe: FAIL", "midpipe: FAIL")
+
+
+@pytest.mark.parametrize(
+    "said", [LINE, "[/red] reset <by> peer & co", "! The program claim-complete"]
+)
+def test_the_terminal_says_it_as_it_is(said: str) -> None:
+    assert said in on_a_terminal(FAILED)
+
+
+def test_the_terminal_names_a_flaw_that_was_missed() -> None:
+    assert "MISSED no-duplicate" in on_a_terminal(FAILED)
+
+
+def test_junit_counts_what_failed_and_never_passes_what_is_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(junit(FAILED), "utf-8")
+    suites = junitparser.JUnitXml.fromfile(str(path))
+    found = {suite.name: (suite.tests, suite.failures, suite.skipped) for suite in suites}
+    assert found == {
+        "midpipe.sweep": (4, 1, 2),
+        "midpipe.selfcheck": (2, 1, 0),
+        "midpipe.review": (2, 0, 0),
+    }
+
+
+def test_junit_holds_what_xml_can_not_hold() -> None:
+    evidence = ("a \x00 byte, an \x1b escape, <tags> & ]]>",)
+    verdict = replace(FAILED, findings=(replace(LOST, evidence=evidence),))
+    assert "a  byte, an  escape, &lt;tags&gt; &amp; ]]&gt;" in junit(verdict)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("verdict", [FAILED, PASSED])
+def test_every_document_says_how_it_went(name: str, verdict: Verdict) -> None:
+    text = document(name, verdict)
+    assert verdict.outcome.upper() in text or name == "FIX_GUIDE.md"
+
+
+@pytest.mark.parametrize("name", ["REVIEW_SUMMARY.txt", "FIX_GUIDE.md", "FULL_REVIEW.md"])
+def test_these_documents_have_the_line_that_replays_each_finding(name: str) -> None:
+    assert document(name, FAILED).count(LINE) == 2
+
+
+def test_the_executive_summary_fits_a_page() -> None:
+    many = replace(FAILED, findings=(LOST, LOUD) * 30)
+    assert len(document("EXECUTIVE_SUMMARY.txt", many).splitlines()) < 50
+
+
+def test_markdown_stays_below_what_hosts_cut_off_and_says_so() -> None:
+    long = replace(LOST, story=Story(LOST.replay, STORY.steps * 4000))
+    text = markdown(replace(FAILED, findings=(long,) * 3))
+    assert len(text.encode()) < MOST_BYTES + 200
+    assert text.endswith("(cut; the full review has the rest)\n")
+
+
+def test_every_report_is_written_whole(tmp_path: Path) -> None:
+    written = write_reports(FAILED, tmp_path / "out")
+    assert sorted(path.name for path in written) == sorted(
+        path.name for path in (tmp_path / "out").iterdir()
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fail_on", "code"),
+    [
+        (Outcome.PASS, "LOW", 0),
+        (Outcome.UNKNOWN, "LOW", 3),
+        (Outcome.FAIL, "LOW", 1),
+        (Outcome.FAIL, "CRITICAL", 1),
+    ],
+)
+def test_the_exit_code_follows_from_the_outcome(outcome: Outcome, fail_on: str, code: int) -> None:
+    assert exit_code(replace(FAILED, outcome=outcome), fail_on) == code
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("MEDIUM", 1), ("HIGH", 0)])
+def test_findings_less_severe_than_asked_for_do_not_fail(fail_on: str, code: int) -> None:
+    assert exit_code(replace(FAILED, findings=(LOUD,)), fail_on) == code
+
+
+def test_a_selfcheck_that_failed_fails_whatever_is_asked_for() -> None:
+    parts = (("selfcheck", Outcome.FAIL), ("sweep", Outcome.FAIL))
+    assert exit_code(replace(FAILED, parts=parts, findings=(LOUD,)), "CRITICAL") == 1
+
+
+def test_no_password_of_a_url_gets_into_the_command() -> None:
+    shown = without_secrets("midpipe gate --redis redis://user:s3cret@localhost:1/0 --out x")
+    assert shown == "midpipe gate --redis redis://***@localhost:1/0 --out x"
+
+
+def test_the_schema_number_is_in_the_file() -> None:
+    assert msgspec.json.decode(to_json(PASSED))["schema"] == SCHEMA

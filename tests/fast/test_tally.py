@@ -1,0 +1,103 @@
+"""What follows from the cases of a sweep: rows, findings, their order, their shortest case, their neighbour."""
+
+from __future__ import annotations
+
+from scenarios.engine.explore import CaseEnded
+from scenarios.engine.record import Violation
+from scenarios.engine.tally import Kind, Tally
+from scenarios.invariants.evidence import Breach, Traits
+from scenarios.verdict import Status
+
+TRAITS = Traits(frozenset({"enqueue", "get_job"}), white_box=True, new_schema=False)
+
+
+def ended(
+    replay: str, *violated: str, valid: bool = True, crashed: tuple[str, ...] = ()
+) -> CaseEnded:
+    """A case in which the named invariants fell, each with a sentence of its own."""
+    return CaseEnded(
+        program=replay.partition(":")[0],
+        replay=replay,
+        fault=replay.partition("!")[2] or "none",
+        faults=replay.count("!"),
+        valid=valid,
+        trouble="" if valid else "the fault did not fire",
+        violations=tuple(
+            Violation(name, (Breach(f"{replay} broke it.", "enqueue"),)) for name in violated
+        ),
+        observations=(("no-lost-job", 1), ("no-orphan", 0)),
+        crashed=crashed,
+        seconds=(0.0, 0.0, 0.0, 0.0),
+    )
+
+
+def tally_of(*cases: CaseEnded) -> Tally:
+    tally = Tally()
+    for case in cases:
+        tally.add(case)
+    return tally
+
+
+def status(tally: Tally, invariant: str) -> Status:
+    rows = {row.invariant: row.status for row in tally.invariant_rows(TRAITS)}
+    return rows[invariant]
+
+
+def test_an_invariant_that_saw_something_and_did_not_fall_holds() -> None:
+    assert status(tally_of(ended("enqueue:")), "no-lost-job") is Status.HOLDS
+
+
+def test_an_invariant_that_saw_nothing_is_unknown() -> None:
+    assert status(tally_of(ended("enqueue:")), "no-orphan") is Status.UNKNOWN
+
+
+def test_an_invariant_whose_checker_crashed_is_unknown() -> None:
+    crashed = tally_of(ended("enqueue:", crashed=("no-lost-job crashed: KeyError",)))
+    assert status(crashed, "no-lost-job") is Status.UNKNOWN
+
+
+def test_an_invariant_that_does_not_apply_neither_holds_nor_passes() -> None:
+    assert status(tally_of(ended("enqueue:")), "no-divergence") is Status.NOT_APPLICABLE
+
+
+def test_an_invalid_case_accuses_nobody() -> None:
+    tally = tally_of(ended("enqueue: A1!late", "no-lost-job", valid=False))
+    assert (tally.kinds(), tally.invalid) == ((), [("enqueue: A1!late", "the fault did not fire")])
+
+
+def test_a_finding_keeps_its_shortest_case_whichever_came_first() -> None:
+    two, one = "enqueue: A1!late A2!late", "enqueue: A2!late"
+    for cases in ((two, one), (one, two)):
+        ((kind, found),) = tally_of(*(ended(case, "no-lost-job") for case in cases)).kinds()
+        assert (kind, found.replay, found.cases, found.evidence) == (
+            Kind("no-lost-job", "enqueue"),
+            one,
+            2,
+            (f"{one} broke it.",),
+        )
+
+
+def test_findings_come_worst_first() -> None:
+    tally = tally_of(ended("enqueue: A1!late", "quiet-logs", "no-duplicate", "no-lost-job"))
+    assert [kind.invariant for kind, _ in tally.kinds()] == [
+        "no-lost-job",
+        "no-duplicate",
+        "quiet-logs",
+    ]
+
+
+def test_the_neighbour_is_the_nearest_case_that_passes() -> None:
+    tally = tally_of(
+        ended("enqueue:"),
+        ended("enqueue: A1!late"),
+        ended("enqueue: A2!late", "no-lost-job"),
+        ended("enqueue: A4!late"),
+    )
+    ((kind, found),) = tally.kinds()
+    assert tally.neighbour_of(kind, found) == "enqueue: A1!late"
+
+
+def test_a_finding_in_every_case_has_no_neighbour() -> None:
+    tally = tally_of(ended("enqueue:", "no-lost-job"))
+    ((kind, found),) = tally.kinds()
+    assert tally.neighbour_of(kind, found) is None

@@ -1,0 +1,83 @@
+"""Faults that the server's operator makes: the server's own answer, what it ran, and that all is well afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from faultinject.servers.opening import ServerSpec
+from faultinject.vocabulary import Executed
+from scenarios.engine.record import CaseRecord
+from scenarios.engine.worker import Worker
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def record_of(worker: Worker, replay: str, subject: str = AS_SHIPPED) -> CaseRecord:
+    replayed = worker.replay(SubjectSpec(subject), replay, 5_000.0)
+    assert (replayed.unplaced, replayed.record.trouble) == ((), "")
+    return replayed.record
+
+
+def faulted_reply(record: CaseRecord) -> tuple[Executed, str]:
+    """Return whether the server ran the faulted command, and what it answered."""
+    step = next(step for step in record.steps if step.fault)
+    return step.executed, step.reply
+
+
+@pytest.mark.parametrize(
+    ("fault", "answer"),
+    [
+        ("oom", "error EXECABORT"),
+        ("readonly", "error EXECABORT"),
+        ("noperm", "error EXECABORT"),
+    ],
+)
+def test_a_transaction_is_refused_by_the_server_itself(
+    worker: Worker, fault: str, answer: str
+) -> None:
+    record = record_of(worker, f"enqueue-once: A1.2:HSET!{fault}")
+    assert record.steps[-1].reply.startswith(answer)
+    assert dict(record.states[-1]) == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "answer"), [("oom", "OOM"), ("readonly", "READONLY"), ("noperm", "NOPERM")]
+)
+def test_a_single_write_is_refused_by_the_server_itself(
+    worker: Worker, fault: str, answer: str
+) -> None:
+    record = record_of(
+        worker, f"update-once: A1:HSET!{fault}", "scenarios.flaws.as_reviewed:SimpleQueue"
+    )
+    executed, reply = faulted_reply(record)
+    assert (executed, answer in reply) == (Executed.YES, True)
+    assert record.history[-2].error is not None
+    assert len(record.states) == 2
+
+
+@pytest.mark.parametrize("fault", ["oom", "readonly", "noperm", "client-kill", "script-flush"])
+def test_after_the_call_the_server_works_as_before(worker: Worker, fault: str) -> None:
+    record = record_of(worker, f"enqueue: A1:EVALSHA!{fault}", REFERENCE)
+    assert record.history[0].error is not None or record.history[0].value is True
+    assert record.delivered == ("job-1",)
+
+
+def test_a_killed_connection_is_closed_before_the_command_runs(worker: Worker) -> None:
+    record = record_of(worker, "update-once: A1:EVALSHA!client-kill", REFERENCE)
+    assert faulted_reply(record) == (Executed.NO, "")
+
+
+def test_a_flushed_script_is_answered_noscript_and_sent_again(worker: Worker) -> None:
+    record = record_of(worker, "enqueue: A1:EVALSHA!script-flush", REFERENCE)
+    names = [step.event.name for step in record.steps]
+    assert (names, faulted_reply(record)[1][:14]) == (["EVALSHA", "EVAL"], "error NOSCRIPT")
