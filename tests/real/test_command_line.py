@@ -174,7 +174,7 @@ def test_a_replay_is_the_same_history_a_hundred_times_out_of_a_hundred(tmp_path:
 
 
 def test_a_replay_on_a_queue_that_has_been_fixed_passes(tmp_path: Path) -> None:
-    code, output, _ = ran("replay", "enqueue-with-request-id: A2:EVAL!cut-before", cwd=tmp_path)
+    code, output, _ = ran("replay", "enqueue-with-request-id: A1:EVALSHA!cut-before", cwd=tmp_path)
     assert (code, output.splitlines()[-1]) == (0, "now passes")
 
 
