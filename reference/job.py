@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 Job = dict[str, Any]
 
 PENDING, RUNNING, COMPLETED, FAILED = "pending", "running", "completed", "failed"
-STATUSES = (PENDING, RUNNING, COMPLETED, FAILED)
+RANKS = {PENDING: 0, RUNNING: 1, COMPLETED: 2, FAILED: 2}
 
 
 def now() -> str:
@@ -23,18 +23,18 @@ def encoded(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def decoded(fields: Mapping[str, str]) -> Job | None:
-    """The job that a hash holds, with params and result as values; None for an empty hash."""
-    if not fields:
+def decoded(words: Sequence[str]) -> Job | None:
+    """The job of a hash's field, value, field, value, …, with params and result as values; None for an empty hash."""
+    if not words:
         return None
-    job: Job = dict(fields)
-    job["params"] = json.loads(fields.get("params") or "{}")
-    job["result"] = json.loads(fields["result"]) if fields.get("result") else None
+    job: Job = dict(zip(words[::2], words[1::2], strict=True))
+    job["params"] = json.loads(job.get("params") or "{}")
+    job["result"] = json.loads(job["result"]) if job.get("result") else None
     return job
 
 
 def checked_status(value: object) -> str:
     """Return a status. Raises ValueError."""
-    if value not in STATUSES:
-        raise ValueError(f"status must be one of {', '.join(STATUSES)}; got {value!r}")
+    if value not in RANKS:
+        raise ValueError(f"status must be one of {', '.join(RANKS)}; got {value!r}")
     return str(value)

@@ -13,8 +13,35 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import redis
 from redis.exceptions import NoScriptError
+
+from reference.errors import NotDurableError
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """What must have a write before a call returns. Without it: the primary's memory.
+
+    Args:
+        replicas: so many have received it (WAIT). Survives the loss of the primary if one of them takes over.
+        disk: the primary's append-only file is synced, and that of the replicas asked for (WAITAOF, Redis 7.2 on).
+            Survives a power loss of all of them.
+        within_ms: for how long to wait.
+    """
+
+    replicas: int = 0
+    disk: bool = False
+    within_ms: int = 1_000
+
+    def command(self) -> tuple[str | int, ...]:
+        if self.disk:
+            return ("WAITAOF", 1, self.replicas, self.within_ms)
+        return ("WAIT", self.replicas, self.within_ms)
+
+    def is_met(self, answer: Any) -> bool:
+        if self.disk:
+            return bool(answer[0] >= 1 and answer[1] >= self.replicas)
+        return bool(answer >= self.replicas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +51,49 @@ class Script:
     text: str
     sha: str
 
-    def run(self, client: redis.Redis, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
-        """Run the script and return its reply. Raises the driver's errors."""
-        words = (*keys, *arguments)
+    def run(
+        self,
+        client: Any,
+        keys: Sequence[str],
+        arguments: Sequence[str | int],
+        durability: Durability | None = None,
+    ) -> Any:
+        """Run the script and return its reply.
+
+        Raises:
+            NotDurableError: it ran, and not enough have it.
+            redis.RedisError: the driver's errors.
+        """
         try:
-            return client.evalsha(self.sha, len(keys), *words)  # type: ignore[no-untyped-call,unused-ignore]
+            return self._sent(
+                client, ("EVALSHA", self.sha, len(keys), *keys, *arguments), durability
+            )
         except NoScriptError:
-            return client.eval(self.text, len(keys), *words)  # type: ignore[no-untyped-call,unused-ignore]
+            return self._sent(client, ("EVAL", self.text, len(keys), *keys, *arguments), durability)
+
+    def _sent(
+        self, client: Any, command: tuple[str | int, ...], durability: Durability | None
+    ) -> Any:
+        if durability is None:
+            return client.execute_command(*command)
+        # On one connection, because WAIT speaks of what this connection wrote.
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.execute_command(*command)
+            pipeline.execute_command(*durability.command())
+            answer, had = pipeline.execute(raise_on_error=False)
+        for reply in (answer, had):
+            if isinstance(reply, Exception):
+                raise reply
+        if not durability.is_met(had):
+            raise NotDurableError(
+                f"done, but {durability} is not met within {durability.within_ms} ms: {had}"
+            )
+        return answer
 
 
 @cache
 def script(name: str) -> Script:
-    """Return the script of ``lua/<name>.lua``."""
-    text = files("reference").joinpath("lua", f"{name}.lua").read_text("utf-8")
+    """Return the script of ``lua/<name>.lua``, with what all scripts share in front of it."""
+    folder = files("reference").joinpath("lua")
+    text = "".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", name))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

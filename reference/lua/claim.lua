@@ -1,37 +1,38 @@
--- Give the oldest pending job to a worker, under a lease.
--- KEYS: pending list, leases, token counter, owners
--- ARGV: claim id, now in ms, lease in ms, time
--- Returns {token, fields}, or {} if nothing is pending.
+-- Give the oldest waiting job to a worker under a lease; first take back what expired leases held.
+-- KEYS: owners, pending list, leases, tokens, attempts, dead letters, token counter
+-- ARGV: prefix, claim id, lease in ms, most attempts, time, how many leases to look at
+-- Returns {reclaimed, dead, token, attempt, fields}, the last three missing if nothing waits.
 -- The same claim id gets the same job again, so a claim whose reply was lost does not lose the job.
-local function job(id)
-  local old = 'ai:jobs:' .. id
-  local workspace = redis.call('HGET', KEYS[4], id) or redis.call('HGET', old, 'workspace_id')
-  local new = workspace and 'ai:job:' .. workspace .. ':' .. id
-  local held = {}
-  for _, key in ipairs({new or old, old}) do
-    if redis.call('EXISTS', key) == 1 then
-      held[#held + 1] = key
-    end
+local reclaimed, dead = 0, 0
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_ms(), 'LIMIT', 0, ARGV[6])) do
+  redis.call('ZREM', KEYS[3], id)
+  redis.call('HDEL', KEYS[4], id)
+  reclaimed = reclaimed + 1
+  if tonumber(redis.call('HGET', KEYS[5], id) or 0) >= tonumber(ARGV[4]) then
+    dead = dead + 1
+    redis.call('HDEL', KEYS[5], id)
+    redis.call('RPUSH', KEYS[6], id)
+    set(id, 'status', 'failed', 'finished_at', ARGV[5])
+  else
+    set(id, 'status', 'pending')
+    redis.call('RPUSH', KEYS[2], id)
   end
-  return held
 end
-local known = redis.call('HGET', KEYS[2] .. ':claims', ARGV[1])
-if known then
-  return {redis.call('HGET', KEYS[2] .. ':tokens', known), redis.call('HGETALL', job(known)[1])}
+local claim = P .. 'ai:claim:' .. ARGV[2]
+local token, id = string.match(redis.call('GET', claim) or '', '^(%d+) (.*)$')
+if id and redis.call('HGET', KEYS[4], id) ~= token then return {reclaimed, dead} end
+if not id then
+  repeat
+    id = redis.call('LPOP', KEYS[2])
+    if not id then return {reclaimed, dead} end
+    local held = copies(id)[1]
+  until held and redis.call('HGET', held, 'status') == 'pending'
+  token = redis.call('INCR', KEYS[7])
+  redis.call('HSET', KEYS[4], id, token)
+  redis.call('HINCRBY', KEYS[5], id, 1)
+  redis.call('ZADD', KEYS[3], now_ms() + ARGV[3], id)
+  redis.call('SET', claim, token .. ' ' .. id, 'PX', ARGV[3])
+  set(id, 'status', 'running', 'started_at', ARGV[5])
 end
-local id = redis.call('LPOP', KEYS[1])
-while id do
-  local held = job(id)
-  if #held > 0 and redis.call('HGET', held[1], 'status') == 'pending' then
-    local token = redis.call('INCR', KEYS[3])
-    for _, key in ipairs(held) do
-      redis.call('HSET', key, 'status', 'running', 'started_at', ARGV[4])
-    end
-    redis.call('ZADD', KEYS[2], ARGV[2] + ARGV[3], id)
-    redis.call('HSET', KEYS[2] .. ':tokens', id, token)
-    redis.call('HSET', KEYS[2] .. ':claims', ARGV[1], id)
-    return {token, redis.call('HGETALL', held[1])}
-  end
-  id = redis.call('LPOP', KEYS[1])
-end
-return {}
+local fields = redis.call('HGETALL', copies(id)[1])
+return {reclaimed, dead, tonumber(token), tonumber(redis.call('HGET', KEYS[5], id)), fields}

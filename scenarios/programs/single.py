@@ -181,6 +181,24 @@ _PROGRAMS = (
         prepare=(enqueue(),),
     ),
     _program(
+        "claim-fail",
+        "A worker claims a job, keeps its lease, and gives it back.",
+        Call("claim", {"worker_id": "worker-1"}),
+        Call(
+            "heartbeat",
+            {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
+        ),
+        Call(
+            "fail",
+            {
+                "job_id": Answer("claim", "job_id"),
+                "lease_token": Answer("claim", "lease_token"),
+                "back_off_s": 0,
+            },
+        ),
+        prepare=(enqueue(),),
+    ),
+    _program(
         "bad-input",
         "Every call has an argument that must be refused before any write.",
         once(enqueue("bad-1", workspace_id="")),

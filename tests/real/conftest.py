@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+import redis
 
 from faultinject.faults import effects_of
 from faultinject.faults.effects import Deliver, Effects
@@ -54,19 +56,19 @@ class PlannedDirector:
     held: list[Link] = field(default_factory=list)
     refused: bool = False
     gone: int = 0
-    _count: int = 0
+    count: int = 0
 
     def setup(self, link: Link, heard: Heard) -> Effects:
         return PASS
 
     def inside(self, link: Link, heard: Heard) -> Effects:
         if heard.inside == 1:
-            self._count += 1
+            self.count += 1
         return self._effects(heard, heard.inside)
 
     def parked(self, link: Link, heard: Heard) -> None:
         if not heard.block:
-            self._count += 1
+            self.count += 1
         effects = self._effects(heard, 0)
         if effects.deliver is Deliver.HELD:
             self.held.append(link)
@@ -83,13 +85,13 @@ class PlannedDirector:
         raise error
 
     def _effects(self, heard: Heard, inside: int) -> Effects:
-        fault = self.planned.get((self._count, inside))
+        fault = self.planned.get((self.count, inside))
         if fault is None:
             return PASS
         name = heard.command.name.decode()
         event = WireEvent(
-            position=Position("A", self._count, inside),
-            index=WireIndex(1, 1, self._count, name, ""),
+            position=Position("A", self.count, inside),
+            index=WireIndex(1, 1, self.count, name, ""),
             args=heard.command.args,
             size=len(heard.command.raw),
             is_write=True,
@@ -143,3 +145,12 @@ def wire(server: Server, control: Control) -> Iterator[Wire]:
     bench = Wire(server, control)
     yield bench
     bench.close()
+
+
+@pytest.fixture
+def driver(server: Server, control: Control) -> Iterator[Any]:
+    """A driver that no fault gets at, on a server that is empty and knows no script."""
+    control.call("SCRIPT", "FLUSH")
+    client = redis.Redis(unix_socket_path=server.address.path, decode_responses=True)
+    yield client
+    client.close()
