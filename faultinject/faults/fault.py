@@ -27,6 +27,7 @@ class Fault:
         may_apply: whether it can happen at an event at all.
         variants: the parameters a sweep tries; ``(None,)`` for a fault without one.
         inside_block: it means something at a command inside MULTI … EXEC, before EXEC.
+        forgets_scripts: afterwards the server must be taught its scripts again, lest the next case differ.
         needs_own_server: it changes the server, so it is tried only on one that midpipe started.
     """
 
@@ -36,4 +37,5 @@ class Fault:
     may_apply: Callable[[WireEvent], bool] = applies_everywhere
     variants: tuple[int | None, ...] = (None,)
     inside_block: bool = False
+    forgets_scripts: bool = False
     needs_own_server: bool = False

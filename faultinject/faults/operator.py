@@ -33,6 +33,7 @@ SCRIPT_FLUSH = Fault(
     summary="The server has forgotten every script.",
     effects=_run((("SCRIPT", "FLUSH"),)),
     may_apply=_calls_script_by_name,
+    forgets_scripts=True,
     needs_own_server=True,
 )
 OOM = Fault(

@@ -113,12 +113,12 @@ def time_out_for(schedule: Schedule) -> int:
 
 
 def warm_up(rig: Rig, program: Program, latency_bound_ms: float, *first: Schedule) -> None:
-    """Run a program once without faults, and then the schedules named, so that the server knows their scripts.
+    """Run the schedules named, and the program once without faults, so that the server knows its scripts.
 
     A server knows its scripts from the second call on, so this is what the field looks like, and no case differs
     from its replay because it ran first. The fault ``script-flush`` takes the scripts away.
     """
-    for schedule in (Schedule(), *first):
+    for schedule in (*first, Schedule()):
         run_schedule(rig, program, schedule, partial(Replay, schedule), latency_bound_ms)
 
 
@@ -136,6 +136,10 @@ def explore(
         record = run_schedule(rig, program, schedule, lambda: sweep, latency_bound_ms)
         fallen = tuple(violation.invariant for violation in record.violations)
         sweep.end(RunEnd(record.steps, record.is_valid, record.trouble, fallen))
+        if any(
+            step.fault and CATALOGUE[step.fault.name].forgets_scripts for step in schedule.faults
+        ):
+            warm_up(rig, program, latency_bound_ms)
         timing = record.timing
         yield CaseEnded(
             program=program.name,
