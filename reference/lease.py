@@ -35,6 +35,8 @@ class Leases:
         stays claimed until its lease ends; then it is given out again.
         """
         keys.checked_id("worker_id", worker_id)
+        if lease_s < 0:
+            raise ValueError(f"lease_s must not be negative; got {lease_s}")
         with self._telemetry.timed("claim"):
             reclaimed, dead, *claimed = self._step(
                 "claim",

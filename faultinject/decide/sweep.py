@@ -67,6 +67,9 @@ class Sweep:
         self._current = queue.popleft()
         return True
 
+    def restart(self) -> None:
+        """The same run is made again; there is nothing to take back."""
+
     def decide(self, point: Point) -> Decision:
         event = default_choice(point)
         for step in self._current.faults:

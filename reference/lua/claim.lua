@@ -31,7 +31,7 @@ if not id then
   redis.call('HSET', KEYS[4], id, token)
   redis.call('HINCRBY', KEYS[5], id, 1)
   redis.call('ZADD', KEYS[3], now_ms() + ARGV[3], id)
-  redis.call('SET', claim, token .. ' ' .. id, 'PX', ARGV[3])
+  redis.call('SET', claim, token .. ' ' .. id, 'PX', math.max(1, tonumber(ARGV[3])))
   set(id, 'status', 'running', 'started_at', ARGV[5])
 end
 local fields = redis.call('HGETALL', copies(id)[1])

@@ -164,9 +164,13 @@ def _ledger(verdict: Verdict, console: Console) -> None:
 
 def _foot(verdict: Verdict, console: Console) -> None:
     parts = " · ".join(f"{part} {outcome}" for part, outcome in verdict.parts)
-    figures = {figure.name: figure.value for figure in verdict.figures}
-    if "cases per second" in figures:
-        parts += f" · {figures['cases per second']:.0f} cases a second"
+    rates = [
+        f"{figure.name.partition(':')[0]} {figure.value:.0f} cases a second"
+        for figure in verdict.figures
+        if figure.name.endswith("cases per second")
+    ]
+    if rates:
+        parts += f" · {', '.join(rates)}"
     console.print()
     say(console, parts)
     say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])

@@ -75,19 +75,22 @@ class Case:
         self.states.append(rig.snapshot())
         for letter, calls in self._program.clients.items():
             wire = ClientWire(letter, rig.table, self._ask_inside, self._step_over)
-            caller = Caller(wire, calls, rig.host(letter))
-            self._callers[letter] = caller
+            self._callers[letter] = Caller(wire, calls, rig.host(letter))
             rig.listener(letter).director = wire
-            self._open(caller)
+        self._open(*self._callers.values())
 
-    def _open(self, caller: Caller) -> None:
-        """Make the client's instance; what its constructor sends passes, as connection set-up does."""
-        wire = caller.wire
-        wire.passes_all = True
-        opened = self._rig.open(caller.host, wire.letter, self._time_out_ms)
-        wire.passes_all = False
-        if opened.latency_bound_ms is not None:
-            self._bound_ms = opened.latency_bound_ms
+    def _open(self, *callers: Caller) -> None:
+        """Make the clients' instances; what a constructor sends passes, as connection set-up does."""
+        opening = []
+        for caller in callers:
+            caller.wire.passes_all = True
+            url = self._rig.url(caller.wire.letter, self._time_out_ms)
+            opening.append(caller.host.begin_instance(caller.wire.letter, url))
+        for caller, wait in zip(callers, opening, strict=True):
+            opened = wait()
+            caller.wire.passes_all = False
+            if opened.latency_bound_ms is not None:
+                self._bound_ms = opened.latency_bound_ms
 
     @property
     def latency_bound_ms(self) -> float:

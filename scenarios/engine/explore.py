@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import Schedule, replay_string
 from faultinject.decide.scheduler import Scheduler
-from faultinject.decide.sweep import Placeable, Sweep, fault_label
+from faultinject.decide.sweep import Placeable, fault_label
 from faultinject.faults import CATALOGUE, is_for_any_server, placeable
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
@@ -122,20 +123,35 @@ def warm_up(rig: Rig, program: Program, latency_bound_ms: float, *first: Schedul
         run_schedule(rig, program, schedule, partial(Replay, schedule), latency_bound_ms)
 
 
+class Planner(Scheduler, Protocol):
+    """A scheduler that plans run after run and can say which one it is at."""
+
+    @property
+    def current(self) -> Schedule: ...
+
+    def restart(self) -> None:
+        """The run that began last is made again."""
+
+
 def explore(
     rig: Rig,
     program: Program,
-    sweep: Sweep,
+    planner: Planner,
     *,
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
 ) -> Iterator[CaseEnded]:
-    """Run the sweep's cases one by one; stop iterating to stop exploring."""
+    """Run the planned cases one by one; stop iterating to stop exploring."""
     warm_up(rig, program, latency_bound_ms)
-    while sweep.begin():
-        schedule = sweep.current
-        record = run_schedule(rig, program, schedule, lambda: sweep, latency_bound_ms)
+
+    def again() -> Planner:
+        planner.restart()
+        return planner
+
+    while planner.begin():
+        schedule = planner.current
+        record = run_schedule(rig, program, schedule, again, latency_bound_ms)
         fallen = tuple(violation.invariant for violation in record.violations)
-        sweep.end(RunEnd(record.steps, record.is_valid, record.trouble, fallen))
+        planner.end(RunEnd(record.steps, record.is_valid, record.trouble, fallen))
         if any(
             step.fault and CATALOGUE[step.fault.name].forgets_scripts for step in schedule.faults
         ):

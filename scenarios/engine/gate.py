@@ -12,14 +12,16 @@ from collections.abc import Callable
 
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
+from scenarios.engine.parts.exploration import interleaving_of, sweep_of
 from scenarios.engine.parts.part import Gathered, Part
 from scenarios.engine.parts.review import Review
 from scenarios.engine.parts.selfcheck import Selfcheck
 from scenarios.engine.parts.stories import Stories
-from scenarios.engine.parts.sweep import SubjectSweep
 from scenarios.engine.pool import Pool
 from scenarios.engine.tasks import Probed, ProbeTask
-from scenarios.verdict import Outcome, Verdict, merge
+from scenarios.verdict import Outcome, Status, Verdict, merge
+
+_MOST_INVALID_TOLD = 3
 
 
 class Gate:
@@ -44,7 +46,7 @@ class Gate:
         """Run every part. Raises MidpipeError; whatever ends it early, ``verdict`` tells what was obtained."""
         pool = Pool(self._options.server, self._options.jobs)
         try:
-            if "sweep" in self._options.parts:
+            if self._explores:
                 self._probe(pool)
             for make in self._parts():
                 self._run(make(), pool)
@@ -64,10 +66,10 @@ class Gate:
         if not got.findings:
             Stories(self._options, got).finish(0.0)
         parts = tuple((part, got.parts[part]) for part in self._options.parts if part in got.parts)
+        doubts = self._doubts()
         outcome = merge(result for _, result in parts)
-        if got.partial and outcome is Outcome.PASS:
+        if outcome is Outcome.PASS and (got.partial or doubts):
             outcome = Outcome.UNKNOWN
-        swept = "sweep" in self._options.parts
         return Verdict(
             midpipe=version,
             subject=self._options.subject.text,
@@ -79,28 +81,53 @@ class Gate:
             outcome=outcome,
             parts=parts,
             findings=got.findings,
-            invariants=got.tally.invariant_rows(got.traits) if swept else (),
+            invariants=got.tally.invariant_rows(got.traits) if self._explores else (),
             ledger=tuple(got.ledger.values()),
             selfcheck=tuple(got.flaws),
             review=tuple(got.review),
             figures=tuple(got.figures),
-            warnings=tuple(got.warnings),
+            warnings=(*doubts, *got.warnings),
             partial=got.partial,
         )
+
+    def _doubts(self) -> tuple[str, ...]:
+        """Return why a pass could not be believed: what no case looked at, what was invalid, what crashed."""
+        tally = self._got.tally
+        if not self._explores:
+            return ()
+        unseen = [
+            f"{row.invariant} is unknown: {row.note}."
+            for row in tally.invariant_rows(self._got.traits)
+            if row.status is Status.UNKNOWN
+            and not self._options.programs
+            and "sweep" in self._options.parts
+        ]
+        invalid = [
+            f"The case {replay!r} is invalid: {trouble}."
+            for replay, trouble in tally.invalid[:_MOST_INVALID_TOLD]
+        ]
+        if len(tally.invalid) > _MOST_INVALID_TOLD:
+            invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
+        return (*unseen, *invalid, *sorted(tally.crashed))
 
     def _parts(self) -> tuple[Callable[[], Part], ...]:
         """Return what makes each part when its turn has come: a later one builds on what an earlier one got."""
         options, got = self._options, self._got
         deadline_s = self._begun_s + (options.time_budget_s or math.inf)
-        known: dict[str, tuple[Callable[[], Part], ...]] = {
-            "selfcheck": (lambda: Selfcheck(options, got),),
-            "review": (lambda: Review(options, got),),
-            "sweep": (
-                lambda: SubjectSweep(options, got, deadline_s),
-                lambda: Stories(options, got),
-            ),
+        known: dict[str, Callable[[], Part]] = {
+            "selfcheck": lambda: Selfcheck(options, got),
+            "review": lambda: Review(options, got),
+            "sweep": lambda: sweep_of(options, got, deadline_s),
+            "interleave": lambda: interleaving_of(options, got, deadline_s),
+            "stories": lambda: Stories(options, got),
         }
-        return tuple(make for name in options.parts for make in known[name])
+        names = [*options.parts, *(["stories"] if self._explores else [])]
+        return tuple(known[name] for name in names)
+
+    @property
+    def _explores(self) -> bool:
+        """Whether the subject is run, not only midpipe's own queues."""
+        return bool({"sweep", "interleave"} & set(self._options.parts))
 
     def _probe(self, pool: Pool) -> None:
         """Find out at once whether the subject works, not after everything else has run."""

@@ -9,7 +9,7 @@ from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
 from scenarios.subjects.spec import SubjectSpec
 
-PARTS = ("selfcheck", "review", "sweep")
+PARTS = ("selfcheck", "review", "sweep", "interleave")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,12 @@ class Options:
     Args:
         jobs: workers, each with its own server.
         max_faults: faults per case in the sweep.
+        max_preemptions: per order of several clients; None is no bound.
+        max_interleaved_faults: faults per order of several clients.
+        prune: leave out orders that can't differ.
         latency_bound_ms: for a subject that declares no bound of its own.
         parts: which of PARTS to run, in that order.
-        programs: names of the programs to sweep; empty takes all.
+        programs: names of the programs to run; empty takes all.
         time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
     """
 
@@ -29,6 +32,9 @@ class Options:
     server: ServerSpec = field(default_factory=ServerSpec)
     jobs: int = 2
     max_faults: int = 1
+    max_preemptions: int | None = 2
+    max_interleaved_faults: int = 1
+    prune: bool = True
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from faultinject.faults import CATALOGUE
 from scenarios.engine.explore import CaseEnded
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.evidence import Traits
-from scenarios.programs.single import SINGLE
+from scenarios.programs.registry import PROGRAMS
 from scenarios.verdict import InvariantRow, Severity, Status
 
 _SEVERITIES = tuple(Severity)
@@ -61,7 +61,7 @@ class Tally:
         self.fallen[ended.replay] = frozenset(v.invariant for v in ended.violations)
         for violation in ended.violations:
             self.violations[violation.invariant] += 1
-            first_call = SINGLE[ended.program].clients["A"][0].method
+            first_call = PROGRAMS[ended.program].clients["A"][0].method
             for method in {breach.method or first_call for breach in violation.breaches}:
                 seen = tuple(
                     breach.seen
@@ -152,6 +152,6 @@ def _distance(one: Schedule, other: Schedule) -> tuple[int, int, int]:
 
 def _weight(replay: str, faults: int) -> tuple[int, int, int]:
     """Return how long a case is: fewer faults, fewer calls in its program, then what comes first."""
-    program = SINGLE[replay.partition(":")[0]]
+    program = PROGRAMS[replay.partition(":")[0]]
     calls = sum(len(calls) for calls in program.clients.values()) + len(program.prepare)
-    return (faults, calls, list(SINGLE).index(program.name))
+    return (faults, calls, list(PROGRAMS).index(program.name))

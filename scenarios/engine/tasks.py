@@ -35,6 +35,25 @@ class SweepTask:
 
 
 @dataclass(frozen=True, slots=True)
+class InterleaveTask:
+    """Run every order of one program's clients, within bounds.
+
+    Args:
+        max_preemptions: per run; None is no bound.
+        prune: leave out orders that can't differ.
+        deadline_s: as in SweepTask.
+    """
+
+    subject: SubjectSpec
+    program: str
+    max_preemptions: int | None
+    max_faults: int
+    prune: bool
+    latency_bound_ms: float
+    deadline_s: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class HuntTask:
     """Sweep a queue, program by program, until each of the invariants has fallen.
 
@@ -44,6 +63,7 @@ class HuntTask:
         faults: by name, ``none`` for no fault; empty takes all.
         commands: names of the commands to break; empty, or none of them on the wire, breaks all.
         lasting: only what still is so once all is quiet counts.
+        clients: 1 sweeps the programs of one client; 2 interleaves those of several, without faults.
     """
 
     subject: SubjectSpec
@@ -53,6 +73,7 @@ class HuntTask:
     faults: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     lasting: bool = False
+    clients: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +92,7 @@ class TellTask:
     latency_bound_ms: float
 
 
-Task = ProbeTask | SweepTask | HuntTask | SourceTask | TellTask
+Task = ProbeTask | SweepTask | InterleaveTask | HuntTask | SourceTask | TellTask
 
 
 @dataclass(frozen=True, slots=True)

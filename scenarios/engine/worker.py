@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from faultinject.decide.interleave import Interleave
 from faultinject.decide.ledger import NO_FAULT, LedgerCount
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import did_you_mean, parse_replay_string, replay_string
@@ -30,6 +31,7 @@ from scenarios.engine.tasks import (
     Caught,
     HuntDone,
     HuntTask,
+    InterleaveTask,
     Message,
     Probed,
     ProbeTask,
@@ -41,10 +43,15 @@ from scenarios.engine.tasks import (
     TellTask,
     Told,
 )
+from scenarios.programs.pairs import PAIRS
 from scenarios.programs.program import Program
+from scenarios.programs.registry import PROGRAMS
 from scenarios.programs.single import SINGLE
 from scenarios.subjects.spec import SubjectSpec
 from scenarios.verdict import LedgerRow
+
+INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
+"""With several clients the order is what counts; these two say whether the command ran or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,8 @@ class Worker:
         """Do a task; yields a message per case, the result last. Raises MidpipeError."""
         if isinstance(task, ProbeTask):
             yield Probed(self.rig(task.subject).traits, self.server.name)
-        elif isinstance(task, SweepTask):
-            yield from self._sweep(task)
+        elif isinstance(task, SweepTask | InterleaveTask):
+            yield from self._explore(task)
         elif isinstance(task, HuntTask):
             yield from self._hunt(task)
         elif isinstance(task, SourceTask):
@@ -132,30 +139,35 @@ class Worker:
         self.server.stop()
         self._run.close()
 
-    def _sweep(self, task: SweepTask) -> Iterator[Message]:
+    def _explore(self, task: SweepTask | InterleaveTask) -> Iterator[Message]:
         rig = self.rig(task.subject)
         program = program_named(task.program)
         missing = tuple(sorted(program.methods - rig.traits.methods))
         if missing:
             yield SweepDone((), missing)
             return
-        sweep = Sweep(task.max_faults, task.shard, faults=selected(self.server.is_ours))
+        planner = self._planner(task)
         stopped = False
-        for ended in explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms):
+        for ended in explore(rig, program, planner, latency_bound_ms=task.latency_bound_ms):
             yield ended
             stopped = time.monotonic() > task.deadline_s
             if stopped:
                 break
-        yield SweepDone(
-            tuple(_row(task.program, count) for count in sweep.ledger.counts()), stopped=stopped
-        )
+        rows = tuple(_row(task.program, count) for count in planner.ledger.counts())
+        yield SweepDone(rows, stopped=stopped)
+
+    def _planner(self, task: SweepTask | InterleaveTask) -> Sweep | Interleave:
+        if isinstance(task, SweepTask):
+            return Sweep(task.max_faults, task.shard, faults=selected(self.server.is_ours))
+        faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
+        return Interleave(task.max_preemptions, task.max_faults, faults, prune=task.prune)
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
         rig = self.rig(task.subject)
         begun_s = time.monotonic()
         caught: dict[str, Caught] = {}
         cases = invalid = 0
-        names = task.programs or tuple(SINGLE)
+        names = task.programs or tuple(SINGLE if task.clients == 1 else PAIRS)
         programs = runnable(tuple(program_named(name) for name in names), rig.traits.methods)
         for ended in self._hunted(task, programs):
             cases += 1
@@ -175,6 +187,10 @@ class Worker:
 
         rig = self.rig(task.subject)
         bound_ms = task.latency_bound_ms
+        if task.clients > 1:
+            for program in programs:
+                yield from explore(rig, program, Interleave(), latency_bound_ms=bound_ms)
+            return
         for program in programs:
             yield from explore(rig, program, Sweep(0), latency_bound_ms=bound_ms)
         if task.faults == (NO_FAULT,):
@@ -206,9 +222,9 @@ class Worker:
 
 def program_named(name: str) -> Program:
     """Return a program. Raises UsageError with the nearest name."""
-    if name not in SINGLE:
-        raise UsageError(f"There is no program {name!r}.{did_you_mean(name, SINGLE)}")
-    return SINGLE[name]
+    if name not in PROGRAMS:
+        raise UsageError(f"There is no program {name!r}.{did_you_mean(name, PROGRAMS)}")
+    return PROGRAMS[name]
 
 
 def _row(program: str, count: LedgerCount) -> LedgerRow:

@@ -1,6 +1,7 @@
 """Every flawed queue, what is wrong with it, and which invariants must catch it. Data.
 
-Only invariants that one client and one fault can make fall are declared; what needs two clients says so.
+Only invariants that one client and one fault can make fall are declared; what needs two clients says so, and needs
+no fault.
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ def _design(name: str, summary: str, *caught_by: str) -> Flaw:
 def _single(kind: str, summary: str, *caught_by: str) -> Flaw:
     words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
     return Flaw(words.lstrip("-"), f"scenarios.flaws.single:{kind}", summary, caught_by)
+
+
+def _pair(kind: str, summary: str, *caught_by: str) -> Flaw:
+    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
+    subject = f"scenarios.flaws.pairs:{kind}"
+    return Flaw(words.lstrip("-"), subject, summary, caught_by, needs_clients=2)
 
 
 FLAWS: tuple[Flaw, ...] = (
@@ -120,4 +127,35 @@ FLAWS: tuple[Flaw, ...] = (
         "no-lost-job",
         "no-orphan",
     ),
+    Flaw(
+        "as-shipped-twice",
+        "scenarios.flaws.as_shipped:SimpleQueue",
+        "Two clients with one request id both find that it is not known.",
+        ("no-duplicate",),
+        needs_clients=2,
+    ),
+    _pair(
+        "ChecksOutsideTheTransaction",
+        "Looks first, and writes whatever came meanwhile.",
+        "no-duplicate",
+    ),
+    _pair("ChecksTheOwnerFirst", "Asks whose a job is before it writes it.", "no-duplicate"),
+    _pair(
+        "PeeksThenRemoves", "Looks at the head of the queue, and removes it later.", "no-duplicate"
+    ),
+    _pair("IgnoresTheToken", "Lets anybody finish a job.", "no-duplicate"),
+    _pair("GivesEveryoneTheSameToken", "Fences nobody.", "no-duplicate"),
+    _pair(
+        "ChecksTheTokenFirst", "Compares the token before, not while, it finishes.", "no-duplicate"
+    ),
+    _pair(
+        "ReclaimsInTwoSteps",
+        "Puts an expired job back that somebody else put back.",
+        "no-duplicate",
+    ),
+    _pair(
+        "BackfillsInTwoSteps", "Overwrites an update with what it read before it.", "no-divergence"
+    ),
 )
+
+REFERENCE_WITH_BACKFILL = "scenarios.flaws.pairs:Migrating"

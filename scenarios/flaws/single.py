@@ -29,7 +29,7 @@ from scenarios.flaws.parts import (
 _log = logging.getLogger(__name__)
 
 
-class _Queue(Queue):
+class OpenQueue(Queue):
     """The reference, with its driver open to whatever is done wrong with it."""
 
     @property
@@ -37,7 +37,7 @@ class _Queue(Queue):
         return self._redis
 
 
-class CleansUpAfterItself(_Queue):
+class CleansUpAfterItself(OpenQueue):
     """After an exception it deletes the job's data, although the job may be in the queue by then."""
 
     driver_retries = 0
@@ -50,7 +50,7 @@ class CleansUpAfterItself(_Queue):
             raise
 
 
-class PushesAgain(_Queue):
+class PushesAgain(OpenQueue):
     """The data is written once, and every call pushes the id."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
@@ -60,7 +60,7 @@ class PushesAgain(_Queue):
         return new
 
 
-class RequestKeyFirst(_Queue):
+class RequestKeyFirst(OpenQueue):
     """The request is marked as known in a command of its own, before the job is written."""
 
     driver_retries = 0
@@ -74,7 +74,7 @@ class RequestKeyFirst(_Queue):
         return super().enqueue(job_id, *args, **named)
 
 
-class PushesFirst(_Queue):
+class PushesFirst(OpenQueue):
     """The id is queued before its data is there; a worker may be quicker."""
 
     def enqueue(
@@ -97,7 +97,7 @@ class PushesFirst(_Queue):
         return True
 
 
-class PlainPipeline(_Queue):
+class PlainPipeline(OpenQueue):
     """All writes go out in one packet, without MULTI: one round trip, and no atomicity."""
 
     driver_retries = 0
@@ -122,7 +122,7 @@ class PlainPipeline(_Queue):
         return True
 
 
-class SwallowsExceptions(_Queue):
+class SwallowsExceptions(OpenQueue):
     """An exception is logged, and the caller is told True."""
 
     driver_retries = 0
@@ -135,7 +135,7 @@ class SwallowsExceptions(_Queue):
             return True
 
 
-class SaysFalseAfterAnException(_Queue):
+class SaysFalseAfterAnException(OpenQueue):
     """An exception becomes False, which says that the job is in already."""
 
     driver_retries = 0
@@ -147,7 +147,7 @@ class SaysFalseAfterAnException(_Queue):
             return False
 
 
-class FireAndForget(_Queue):
+class FireAndForget(OpenQueue):
     """It writes without waiting for an answer, and says True."""
 
     def __init__(self, redis_url: str | None = None) -> None:
@@ -178,7 +178,7 @@ class FireAndForget(_Queue):
         return True
 
 
-class UpdatesOneThenTheOther(_Queue):
+class UpdatesOneThenTheOther(OpenQueue):
     """The two schemas are updated by two commands."""
 
     def update_status(
@@ -190,7 +190,7 @@ class UpdatesOneThenTheOther(_Queue):
         self.driver.hset(new_key(workspace_id, job_id), mapping=changes)
 
 
-class FillsHalfAHash(_Queue):
+class FillsHalfAHash(OpenQueue):
     """A job that only the old schema holds gets a new hash with nothing in it but its status."""
 
     def update_status(
@@ -213,10 +213,10 @@ class LastArrivalWins(FillsHalfAHash):
         if self.driver.exists(new_key(workspace_id, job_id)):
             super().update_status(job_id, status, result, workspace_id)
         else:
-            _Queue.update_status(self, job_id, status, result, workspace_id)
+            OpenQueue.update_status(self, job_id, status, result, workspace_id)
 
 
-class ForgetsTheUpdate(_Queue):
+class ForgetsTheUpdate(OpenQueue):
     """It answers as soon as the update is queued in the client, and sends it never."""
 
     def update_status(
@@ -228,7 +228,7 @@ class ForgetsTheUpdate(_Queue):
         self.driver.exists(old_key(job_id))
 
 
-class WaitsForEver(_Queue):
+class WaitsForEver(OpenQueue):
     """It throws the time-outs away that it was given; a silent server is waited for without end."""
 
     driver_retries = 0
@@ -240,7 +240,7 @@ class WaitsForEver(_Queue):
         self._redis = redis.from_url(bare, decode_responses=True, socket_timeout=None)
 
 
-class RetriesForEver(_Queue):
+class RetriesForEver(OpenQueue):
     """A connection error is tried again at once, as often as it takes."""
 
     driver_retries = 0
@@ -254,7 +254,7 @@ class RetriesForEver(_Queue):
                 time.sleep(0.01)
 
 
-class OneRequestForAll(_Queue):
+class OneRequestForAll(OpenQueue):
     """Request ids are kept without the workspace, so that one workspace's id blocks another's."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
@@ -268,14 +268,14 @@ class OneRequestForAll(_Queue):
         return new
 
 
-class ReadsAnybodysJob(_Queue):
+class ReadsAnybodysJob(OpenQueue):
     """get_job does not care whose job it is."""
 
     def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
         return super().get_job(job_id)
 
 
-class WritesThenValidates(_Queue):
+class WritesThenValidates(OpenQueue):
     """A call is counted in Redis before its arguments are looked at."""
 
     def enqueue(self, *args: Any, **named: Any) -> bool:
@@ -283,7 +283,7 @@ class WritesThenValidates(_Queue):
         return super().enqueue(*args, **named)
 
 
-class TakesAnyWorkspace(_Queue):
+class TakesAnyWorkspace(OpenQueue):
     """An empty workspace_id is as good as any."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
@@ -293,7 +293,7 @@ class TakesAnyWorkspace(_Queue):
         return super().enqueue(job_id, *args, **named)
 
 
-class LogsParams(_Queue):
+class LogsParams(OpenQueue):
     """An error line tells what the job was about."""
 
     driver_retries = 0
@@ -306,7 +306,7 @@ class LogsParams(_Queue):
             raise
 
 
-class ListsTheOldSchema(_Queue):
+class ListsTheOldSchema(OpenQueue):
     """list_jobs knows one schema only."""
 
     def list_jobs(
@@ -321,7 +321,7 @@ class ListsTheOldSchema(_Queue):
         return {"items": newest(jobs, limit), "next_cursor": None}
 
 
-class PopsBeforeItMarks(_Queue):
+class PopsBeforeItMarks(OpenQueue):
     """claim takes the id off the queue, and marks the job running by a second command."""
 
     driver_retries = 0

@@ -9,7 +9,7 @@ Blind to: what a power loss after the answer takes away; that is the server's du
 
 from __future__ import annotations
 
-from scenarios.history import Operation
+from scenarios.history import Completion, Operation
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from scenarios.state import Tables
 from scenarios.verdict import Severity
@@ -34,7 +34,8 @@ def _judge(evidence: Evidence, operation: Operation) -> str:
         if not isinstance(operation.value, bool):
             return f"enqueue answered {operation.value!r}, which is neither True nor False."
         return ""
-    if not evidence.traits.white_box:
+    if not evidence.traits.white_box or operation.completion is Completion.FAIL:
+        # It surely did nothing; what stands there is somebody else's.
         return ""
     parts = _parts(evidence, evidence.moments[operation.state_after].tables, operation)
     if len(set(parts.values())) > 1:

@@ -1,6 +1,7 @@
 """no-duplicate: one request id, one job; one job id, one place in the queue.
 
-Delivered twice is allowed only after a crash or an expired lease, which no program of one client has.
+Delivered twice is allowed only after a crash or an expired lease; finished twice never is: a worker that has
+lost its lease must be told so.
 
 Blind to: a job that runs twice because a worker runs it twice.
 """
@@ -42,7 +43,26 @@ def _check(evidence: Evidence) -> Judgement:
         Breach(f"After {place}, {job_id} has {count} places in the queue.")
         for job_id, (count, place) in sorted(queued.items())
     ]
-    return Judgement(observed + len(delivered), tuple(breaches))
+    breaches += [
+        Breach(f"{job_id} was given to {count} workers at once.", "claim")
+        for job_id, count in _repeated(_leased(evidence))
+    ]
+    finished = tuple(done.job_id for done in evidence.operations("complete") if done.value is True)
+    breaches += [
+        Breach(f"{job_id} was finished {count} times.", "complete")
+        for job_id, count in _repeated(finished)
+    ]
+    return Judgement(observed + len(delivered) + len(finished), tuple(breaches))
+
+
+def _leased(evidence: Evidence) -> tuple[str, ...]:
+    """Return the jobs that the program's claims got under a lease which does not expire at once."""
+    jobs = [
+        operation.value.get("job_id")
+        for operation in evidence.operations("claim", "dequeue")
+        if isinstance(operation.value, dict) and operation.arguments.get("lease_s") != 0.0
+    ]
+    return tuple(job for job in jobs if isinstance(job, str))
 
 
 def _repeated(job_ids: tuple[str, ...]) -> list[tuple[str, int]]:
@@ -56,7 +76,7 @@ def _lives(evidence: Evidence, job_id: str) -> bool:
 NO_DUPLICATE = Invariant(
     id="no-duplicate",
     when="finally",
-    claim="One request id, one job; one job id, one place in the queue.",
+    claim="One request id, one job; one job id, one place in the queue, one worker at a time.",
     severity=Severity.HIGH,
     check=_check,
 )

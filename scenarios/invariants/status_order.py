@@ -3,7 +3,9 @@
 Updates that raised may or may not have happened. One that was called after the last acknowledged update may
 show; one that was called before it may not come back.
 
-Blind to: the order of updates by two clients at once; that is linearizability, and has a checker of its own.
+Of two updates at once, either may be the last.
+
+Blind to: what an update does besides the status.
 """
 
 from __future__ import annotations
@@ -48,17 +50,21 @@ def _status_set(operation: Operation) -> str:
 
 
 def _allowed(evidence: Evidence, job_id: str, by_then: int) -> set[str]:
-    """Return the statuses a read may show that began at ``by_then``; empty if nothing was acknowledged."""
-    acknowledged = ""
-    maybe: set[str] = set()
-    for update in _updates(evidence):
-        if update.job_id != job_id or update.invoked_at > by_then:
-            continue
-        if update.answered and update.completed_at <= by_then:
-            acknowledged, maybe = _status_set(update), set()
-        else:
-            maybe.add(_status_set(update))
-    return {acknowledged, *maybe} if acknowledged else set()
+    """Return the statuses a read may show that began at ``by_then``; empty if nothing was acknowledged.
+
+    An update is overtaken once one that was called after its end has been acknowledged.
+    """
+    updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at <= by_then]
+    acknowledged = [u for u in updates if u.answered and u.completed_at <= by_then]
+    if not acknowledged:
+        return set()
+    return {
+        _status_set(update)
+        for update in updates
+        if not any(
+            later.invoked_at >= update.completed_at for later in acknowledged if later is not update
+        )
+    }
 
 
 def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:

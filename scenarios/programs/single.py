@@ -64,7 +64,8 @@ def once(call: Call) -> Call:
     return Call(call.method, call.arguments, Retry.NONE)
 
 
-def _old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
+def old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that lay a job as code from before the new schema wrote it."""
     fields = {
         "job_id": job_id,
         "status": "pending",
@@ -140,7 +141,7 @@ _PROGRAMS = (
         "A job written before the flag went on is marked running and read.",
         update("running", "job-0"),
         get("job-0"),
-        seed=_old_job_seed("job-0"),
+        seed=old_job_seed("job-0"),
     ),
     _program("get", "An enqueued job is read.", get(), prepare=(enqueue(),)),
     _program(

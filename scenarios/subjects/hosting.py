@@ -88,13 +88,20 @@ class HostProcess:
             )
 
     def make_instance(self, client: str, url: str) -> Opened:
-        """Make a fresh instance of the subject for a client, and wait for it.
+        """Make a fresh instance of the subject for a client, and wait for it. Raises SubjectError."""
+        return self.begin_instance(client, url)()
+
+    def begin_instance(self, client: str, url: str) -> Callable[[], Opened]:
+        """Begin to make a fresh instance of the subject for a client; return what waits for it.
 
         Raises:
-            SubjectError: its constructor raised or hung, or the process died.
+            SubjectError: when waited for: its constructor raised or hung, or the process died.
         """
         answers: list[Answer] = []
         self._send({"do": "open", "client": client, "redis": url}, answers.append)
+        return lambda: self._opened(answers)
+
+    def _opened(self, answers: list[Answer]) -> Opened:
         name, patience_s = self._spec.text, self._spec.patience_s
         if not self.loop.run_until(lambda: bool(answers), patience_s):
             self.kill()

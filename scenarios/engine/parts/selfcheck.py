@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
 from scenarios.engine.tasks import HuntDone, HuntTask, Message, Task
-from scenarios.flaws.registry import FLAWS, Flaw
+from scenarios.flaws.registry import FLAWS, REFERENCE_WITH_BACKFILL, Flaw
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import FlawRow, Outcome, merge
 
@@ -18,13 +18,19 @@ class Selfcheck:
     def __init__(self, options: Options, got: Gathered) -> None:
         self._options = options
         self._got = got
-        self._flaws = [flaw for flaw in FLAWS if flaw.needs_clients == 1]
+        self._flaws = FLAWS
         self._outcomes: list[Outcome] = []
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
-        hunts = [(flaw.name, self._hunt(flaw.subject, flaw.caught_by)) for flaw in self._flaws]
-        if self._options.subject.text != REFERENCE or "sweep" not in self._options.parts:
-            hunts.append(("reference", self._hunt(REFERENCE, ())))
+        hunts = [
+            (flaw.name, self._hunt(flaw.subject, flaw.caught_by, flaw.needs_clients))
+            for flaw in self._flaws
+        ]
+        for clients in (1, 2):
+            part = "sweep" if clients == 1 else "interleave"
+            if self._options.subject.text != REFERENCE or part not in self._options.parts:
+                hunts.append(("reference", self._hunt(REFERENCE, (), clients)))
+        hunts.append(("reference with backfill", self._hunt(REFERENCE_WITH_BACKFILL, (), 2)))
         return tuple(hunts)
 
     def take(self, number: int, message: Message) -> None:
@@ -40,8 +46,9 @@ class Selfcheck:
         self._got.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
         self._got.parts[self.name] = merge(self._outcomes)
 
-    def _hunt(self, subject: str, invariants: tuple[str, ...]) -> HuntTask:
-        return HuntTask(SubjectSpec(subject), invariants, self._options.latency_bound_ms)
+    def _hunt(self, subject: str, invariants: tuple[str, ...], clients: int) -> HuntTask:
+        bound_ms = self._options.latency_bound_ms
+        return HuntTask(SubjectSpec(subject), invariants, bound_ms, clients=clients)
 
     def _reference(self, done: HuntDone) -> Outcome:
         for caught in done.caught:

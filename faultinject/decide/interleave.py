@@ -1,0 +1,232 @@
+"""Every order of several clients' events, within bounds: stateless model checking. A scheduler.
+
+The first run lets each client go on as long as it can. Each run then branches wherever another client could have gone
+first, and where a fault could have happened. Runs come shortest first, by (faults, preemptions), so that the first
+find is nearly minimal. A *preemption* takes the wire from a client that could have gone on.
+
+Orders that can't differ are run once, by sleep sets (Godefroid, "Partial-Order Methods for the Verification of
+Concurrent Systems", 1996): once an event has been tried at a point, a sibling that commutes with it need not try it
+again until something that does not commute has happened. Two events commute if their keys are disjoint or both
+only read; an event whose keys can't be told commutes with nothing.
+
+Inside MULTI … EXEC nothing is decided: the block goes as one, with EXEC; the sweep places faults inside.
+
+Blind to: keys that a script touches and does not declare. And a sleep set may drop an order whose only
+representative lies beyond the bound of preemptions; ``prune=False`` runs them all, and a test compares.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from itertools import count
+
+from faultinject.decide.ledger import Ledger
+from faultinject.decide.schedule import PlannedStep, Schedule
+from faultinject.decide.sweep import Placeable, default_choice, fault_label, planned
+from faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
+
+COMMUTES = "commutes"
+TOO_MANY_PREEMPTIONS = "preemptions"
+
+
+def may_commute(one: WireEvent, other: WireEvent) -> bool:
+    """Whether two events of different clients lead to the same state in either order."""
+    if not one.is_write and not other.is_write:
+        return True
+    if one.keys is None or other.keys is None:
+        return False
+    return not set(one.keys) & set(other.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """An event by its place, with the fault that happens to it."""
+
+    event: WireEvent
+    fault: FaultRef | None = None
+
+    @property
+    def place(self) -> tuple[Position, FaultRef | None]:
+        return self.event.position, self.fault
+
+    def planned(self) -> PlannedStep:
+        if self.fault is not None:
+            return planned(self.event, self.fault)
+        return PlannedStep(self.event.position)
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """A run to be made: the moves that lead to it, and what sleeps after them."""
+
+    moves: tuple[_Move, ...]
+    sleeping: tuple[WireEvent, ...]
+    faults: int
+    preemptions: int
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A point of the run under way: the choices, the move taken, and who went before."""
+
+    choices: tuple[WireEvent, ...]
+    move: _Move
+    last: str | None
+    sleeping: tuple[WireEvent, ...]
+    is_free: bool
+
+
+class Interleave:
+    """Plans and decides the orders of one program.
+
+    Args:
+        max_preemptions: per run; None is no bound.
+        max_faults: per run.
+        faults: which faults can be placed at an event.
+        prune: leave out orders that can't differ.
+        ledger: takes the counts; one row per fault, orders being the space.
+    """
+
+    def __init__(
+        self,
+        max_preemptions: int | None = 2,
+        max_faults: int = 0,
+        faults: Placeable = lambda event: (),
+        *,
+        prune: bool = True,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self._max_preemptions = max_preemptions
+        self._max_faults = max_faults
+        self._faults = faults
+        self._prune = prune
+        self.ledger = ledger or Ledger()
+        self._numbers = count()
+        self._waiting: list[tuple[int, int, int, _Branch]] = []
+        self._branch = _Branch((), (), 0, 0)
+        self._seen: list[_Seen] = []
+        self._sleeping: tuple[WireEvent, ...] = ()
+        self._add(self._branch)
+
+    @property
+    def current(self) -> Schedule:
+        """The schedule of the run that began last: its moves up to the one that makes it differ."""
+        return Schedule(tuple(move.planned() for move in self._branch.moves))
+
+    def begin(self) -> bool:
+        if not self._waiting:
+            return False
+        self._branch = heapq.heappop(self._waiting)[-1]
+        self.restart()
+        return True
+
+    def restart(self) -> None:
+        """The same run is made again, from its beginning."""
+        self._seen = []
+        self._sleeping = ()
+
+    def decide(self, point: Point) -> Decision:
+        if point.choices[0].position.inside:
+            # Queued by the server at once, whoever else waits: no order to decide about.
+            return Decision(point.choices[0])
+        number = len(self._seen)
+        moves = self._branch.moves
+        if number < len(moves):
+            move = self._again(moves[number], point)
+            self._sleeping = self._branch.sleeping if number == len(moves) - 1 else ()
+        else:
+            awake = [event for event in point.choices if not _is_among(event, self._sleeping)]
+            chosen = default_choice(Point(tuple(awake) or point.choices, point.last))
+            move = _Move(chosen)
+        seen = _Seen(point.choices, move, point.last, self._sleeping, number >= len(moves))
+        self._seen.append(seen)
+        if seen.is_free:
+            self._sleeping = self._after(self._sleeping, move.event)
+        return Decision(move.event, move.fault)
+
+    def end(self, run: RunEnd) -> None:
+        label = fault_label(self.current)
+        self.ledger.ended(label, valid=run.valid, violated=bool(run.violated))
+        if not run.valid:
+            return
+        taken: list[_Move] = []
+        preemptions = 0
+        for seen in self._seen:
+            if seen.is_free:
+                self._branch_from(seen, tuple(taken), preemptions)
+            preemptions += _preempts(seen.move.event, seen)
+            taken.append(seen.move)
+
+    def _again(self, move: _Move, point: Point) -> _Move:
+        for event in point.choices:
+            if event.position == move.event.position:
+                return _Move(event, move.fault)
+        # The subject did something else this time; the case will be invalid, since its fault or order is missing.
+        return _Move(default_choice(point))
+
+    def _branch_from(self, seen: _Seen, taken: tuple[_Move, ...], preemptions: int) -> None:
+        """Plan what else could have been done at a point: another client's event, or a fault at one."""
+        tried: list[WireEvent] = [*seen.sleeping]
+        first = seen.move.event
+        others = [event for event in seen.choices if event.position != first.position]
+        self._plan_faults(seen, first, taken, preemptions, tuple(tried))
+        tried.append(first)
+        for event in sorted(others, key=lambda other: other.position):
+            total = preemptions + _preempts(event, seen)
+            if self._max_preemptions is not None and total > self._max_preemptions:
+                self.ledger.pruned(self._label(taken), TOO_MANY_PREEMPTIONS)
+            elif self._prune and _is_among(event, seen.sleeping):
+                self.ledger.pruned(self._label(taken), COMMUTES)
+            else:
+                sleeping = self._after(tuple(tried), event) if self._prune else ()
+                move = _Move(event)
+                self._add(_Branch((*taken, move), sleeping, self._branch.faults, total))
+                self._plan_faults(seen, event, taken, preemptions, ())
+            tried.append(event)
+
+    def _plan_faults(
+        self,
+        seen: _Seen,
+        event: WireEvent,
+        taken: tuple[_Move, ...],
+        preemptions: int,
+        sleeping: tuple[WireEvent, ...],
+    ) -> None:
+        if self._branch.faults >= self._max_faults:
+            return
+        total = preemptions + _preempts(event, seen)
+        kept = (
+            tuple(other for other in sleeping if may_commute(other, event)) if self._prune else ()
+        )
+        for fault in self._faults(event):
+            branch = _Branch((*taken, _Move(event, fault)), kept, self._branch.faults + 1, total)
+            self._add(branch)
+
+    def _after(self, sleeping: tuple[WireEvent, ...], event: WireEvent) -> tuple[WireEvent, ...]:
+        """Return what still sleeps once an event has happened."""
+        return tuple(
+            other
+            for other in sleeping
+            if other.position.client != event.position.client and may_commute(other, event)
+        )
+
+    def _label(self, moves: tuple[_Move, ...]) -> str:
+        return fault_label(Schedule(tuple(move.planned() for move in moves if move.fault)))
+
+    def _add(self, branch: _Branch) -> None:
+        self.ledger.planned(self._label(branch.moves))
+        heapq.heappush(
+            self._waiting, (branch.faults, branch.preemptions, next(self._numbers), branch)
+        )
+
+
+def _preempts(event: WireEvent, seen: _Seen) -> int:
+    """Return 1 if taking the event takes the wire from a client that could have gone on."""
+    client = event.position.client
+    goes_on = any(choice.position.client == seen.last for choice in seen.choices)
+    return int(goes_on and client != seen.last)
+
+
+def _is_among(event: WireEvent, events: tuple[WireEvent, ...]) -> bool:
+    return any(other.position == event.position for other in events)

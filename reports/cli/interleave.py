@@ -1,0 +1,74 @@
+"""midpipe interleave: every order of several clients, within bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reports.cli.judging import judge
+from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
+from scenarios.engine.options import Options
+from scenarios.engine.worker import program_named
+
+
+@click.command()
+@subject_options
+@JOBS
+@OUT
+@TIME_BUDGET
+@click.option(
+    "--program",
+    "programs",
+    multiple=True,
+    metavar="NAME",
+    help="Only this program; may be repeated.",
+)
+@click.option(
+    "--preemptions",
+    "max_preemptions",
+    default=2,
+    show_default=True,
+    type=click.IntRange(-1),
+    help="How often per run the wire may be taken from a client that could go on; -1 is no bound.",
+)
+@click.option(
+    "--faults",
+    "max_faults",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 3),
+    help="Faults per run.",
+)
+@click.option("--no-prune", is_flag=True, help="Run the orders that can't differ, too.")
+@click.pass_context
+def interleave(
+    ctx: click.Context,
+    /,
+    jobs: int,
+    out: Path,
+    programs: tuple[str, ...],
+    max_preemptions: int,
+    max_faults: int,
+    no_prune: bool,
+    **values: Any,
+) -> None:
+    """Run every order in which two or three clients' commands can meet, without and with a fault.
+
+    \b
+    midpipe interleave --program same-request-twice --subject src/queue.py:SimpleQueue
+    """
+    options = Options(
+        subject=subject_from(values),
+        server=server_from(values),
+        jobs=jobs,
+        max_preemptions=None if max_preemptions < 0 else max_preemptions,
+        max_interleaved_faults=max_faults,
+        prune=not no_prune,
+        time_budget_s=values["time_budget_s"],
+        latency_bound_ms=values["latency_bound_s"] * 1000,
+        parts=("interleave",),
+        programs=tuple(program_named(name).name for name in programs),
+    )
+    ctx.exit(judge(options, out))

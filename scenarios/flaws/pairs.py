@@ -1,0 +1,150 @@
+"""Queues with a flaw that takes two clients to see: the reference, and one step made of two.
+
+With one client, whatever the fault, each of them is right; between the two halves of a step somebody else comes.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from reference import keys
+from reference.backfill import Backfill
+from reference.job import Job, now
+from scenarios.flaws.parts import (
+    PENDING,
+    REQUEST_S,
+    checked,
+    fields_of,
+    new_key,
+    old_key,
+    request_key,
+)
+from scenarios.flaws.parts import decoded as decoded_hash
+from scenarios.flaws.single import OpenQueue
+
+
+class Migrating(OpenQueue):
+    """No flaw: the reference with its backfill as a call, so that programs can run the two side by side."""
+
+    def backfill(self) -> int:
+        return Backfill(self.driver).run().total()
+
+
+class ChecksOutsideTheTransaction(OpenQueue):
+    """The request and the job are looked for first, and then written in a transaction that looks for nothing."""
+
+    driver_retries = 0
+
+    def enqueue(
+        self,
+        job_id: str,
+        action_provider: str,
+        action_name: str,
+        params: dict[str, Any],
+        workspace_id: str,
+        actor_id: str,
+        client_request_id: str | None = None,
+    ) -> bool:
+        checked(workspace_id)
+        known = request_key(workspace_id, client_request_id)
+        looked_for = [old_key(job_id), *([known] if client_request_id else [])]
+        if self.driver.exists(*looked_for):
+            return False
+        fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
+        with self.driver.pipeline(transaction=True) as block:
+            block.hset(old_key(job_id), mapping=fields)
+            block.hset(new_key(workspace_id, job_id), mapping=fields)
+            block.rpush(PENDING, job_id)
+            if client_request_id:
+                block.set(known, job_id, ex=REQUEST_S)
+            block.execute()
+        return True
+
+
+class ChecksTheOwnerFirst(ChecksOutsideTheTransaction):
+    """Whether another workspace has the job is asked before, not while, the job is written."""
+
+    def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
+        owner = self.driver.hget(old_key(job_id), "workspace_id")
+        if owner and owner != named.get("workspace_id"):
+            raise ValueError("the job is another workspace's")
+        return super().enqueue(job_id, *args, **named)
+
+
+class PeeksThenRemoves(OpenQueue):
+    """claim looks at the head of the queue, marks the job, and then removes it."""
+
+    driver_retries = 0
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
+        job_id = self.driver.lindex(keys.PENDING, 0)
+        if job_id is None:
+            return None
+        job = decoded_hash(self.driver.hgetall(old_key(job_id)))
+        if job is None:
+            return None
+        super().update_status(job_id, "running", None, job["workspace_id"])
+        self.driver.lrem(keys.PENDING, 1, job_id)
+        return {**job, "lease_token": 1}
+
+
+class IgnoresTheToken(OpenQueue):
+    """Whoever says that a job is complete is believed."""
+
+    def complete(
+        self, job_id: str, workspace_id: str, lease_token: int, result: Any = None
+    ) -> bool:
+        super().update_status(job_id, "completed", result, workspace_id)
+        return True
+
+
+class GivesEveryoneTheSameToken(OpenQueue):
+    """A job's token is the same for every worker that ever had it, so it fences nobody."""
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
+        job = super().claim(worker_id, lease_s)
+        if job is not None:
+            self.driver.hset(keys.TOKENS, job["job_id"], 1)
+            job["lease_token"] = 1
+        return job
+
+
+class ChecksTheTokenFirst(OpenQueue):
+    """The token is compared by one command, and the job completed by the next."""
+
+    def complete(
+        self, job_id: str, workspace_id: str, lease_token: int, result: Any = None
+    ) -> bool:
+        if self.driver.hget(keys.TOKENS, job_id) != str(lease_token):
+            return False
+        super().update_status(job_id, "completed", result, workspace_id)
+        return True
+
+
+class ReclaimsInTwoSteps(OpenQueue):
+    """Expired leases are looked up by one command and put back by the next, whoever did so meanwhile."""
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
+        for job_id in self.driver.zrangebyscore(keys.LEASES, "-inf", time.time() * 1000):
+            with self.driver.pipeline(transaction=True) as block:
+                block.zrem(keys.LEASES, job_id)
+                block.hset(old_key(job_id), "status", "pending")
+                block.hset(new_key("acme", job_id), "status", "pending")
+                block.rpush(keys.PENDING, job_id)
+                block.execute()
+        return super().claim(worker_id, lease_s)
+
+
+class BackfillsInTwoSteps(OpenQueue):
+    """The backfill reads the old hash and writes the new one; an update in between is overwritten."""
+
+    def backfill(self) -> int:
+        copied = 0
+        for name in self.driver.scan_iter(old_key("*"), count=1000):
+            fields = self.driver.hgetall(name)
+            new = new_key(fields.get("workspace_id"), name.removeprefix(old_key("")))
+            self.driver.hset(new, mapping=fields)
+            copied += 1
+        self.driver.set("ai:backfill:done", now())
+        return copied

@@ -1,0 +1,151 @@
+"""The programs of several clients at once, for the interleaver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from scenarios.history import Json
+from scenarios.programs.program import Answer, Call, Program
+from scenarios.programs.single import (
+    OTHER_WORKSPACE,
+    SECRET_RESULT,
+    WORKSPACE,
+    enqueue,
+    get,
+    list_of,
+    old_job_seed,
+    once,
+    update,
+)
+
+
+def claim(worker: str, lease_s: float = 30.0) -> Call:
+    """Return a claim; with a lease of 0 s, one that has expired as soon as anybody looks."""
+    return Call("claim", {"worker_id": worker, "lease_s": lease_s})
+
+
+def complete(result: Json = SECRET_RESULT) -> Call:
+    """Return the completion of the job that the client claimed."""
+    return Call(
+        "complete",
+        {
+            "job_id": Answer("claim", "job_id"),
+            "workspace_id": WORKSPACE,
+            "lease_token": Answer("claim", "lease_token"),
+            "result": {"answer": result},
+        },
+    )
+
+
+_HEARTBEAT = Call(
+    "heartbeat",
+    {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
+)
+_BACKFILL = Call("backfill", {})
+
+_PROGRAMS = (
+    Program(
+        "same-request-twice",
+        "Two clients send one request id with different job ids.",
+        {"A": (enqueue("job-1", "r-1"),), "B": (enqueue("job-2", "r-1"),)},
+    ),
+    Program(
+        "same-request-same-job",
+        "Two clients send one request id with the same job id.",
+        {"A": (enqueue("job-1", "r-1"),), "B": (enqueue("job-1", "r-1"),)},
+    ),
+    Program(
+        "same-job-twice",
+        "Two clients send one job id without a request id.",
+        {"A": (enqueue(),), "B": (enqueue(),)},
+    ),
+    Program(
+        "request-id-in-two-workspaces",
+        "Two clients of two workspaces happen to use the same request id.",
+        {"A": (enqueue("job-1", "r-1"),), "B": (enqueue("job-2", "r-1", OTHER_WORKSPACE),)},
+    ),
+    Program(
+        "three-clients-one-request",
+        "Three clients send one request id.",
+        {letter: (enqueue(f"job-{letter.lower()}", "r-1"),) for letter in "ABC"},
+    ),
+    Program(
+        "enqueue-vs-claim",
+        "A job is enqueued while a worker claims.",
+        {"A": (enqueue(),), "B": (claim("worker-b"),)},
+    ),
+    Program(
+        "claim-vs-claim",
+        "Two workers claim while one job waits.",
+        {"A": (claim("worker-a"),), "B": (claim("worker-b"),)},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "same-job-in-two-workspaces",
+        "Two clients of two workspaces enqueue a job of the same id.",
+        {"A": (once(enqueue()),), "B": (once(enqueue(workspace_id=OTHER_WORKSPACE)),)},
+    ),
+    Program(
+        "reclaim-vs-reclaim",
+        "Two workers claim while the lease of one job has expired.",
+        {"A": (claim("worker-a"),), "B": (claim("worker-b"),)},
+        prepare=(enqueue(), claim("worker-x", 0.0)),
+    ),
+    Program(
+        "finish-vs-finish",
+        "Two workers claim and complete while two jobs wait.",
+        {"A": (claim("worker-a"), complete()), "B": (claim("worker-b"), complete())},
+        prepare=(enqueue("job-1"), enqueue("job-2")),
+    ),
+    Program(
+        "finish-vs-reclaim",
+        "A worker finishes a job whose lease has expired, while another one claims and finishes it.",
+        {"A": (claim("worker-a", 0.0), complete("a")), "B": (claim("worker-b"), complete("b"))},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "heartbeat-vs-reclaim",
+        "A worker keeps an expired lease alive while another one claims the job.",
+        {"A": (claim("worker-a", 0.0), _HEARTBEAT), "B": (claim("worker-b"), complete("b"))},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "update-vs-update",
+        "Two clients update one job.",
+        {"A": (update("running"),), "B": (update("completed", result={"n": SECRET_RESULT}),)},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "update-vs-get",
+        "One client updates a job and reads it, another one reads it.",
+        {"A": (update("running"), get()), "B": (get(),)},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "old-job-vs-update",
+        "Two clients update a job from before the flag went on.",
+        {"A": (update("running", "job-0"),), "B": (update("failed", "job-0"),)},
+        seed=old_job_seed("job-0"),
+    ),
+    Program(
+        "list-vs-enqueue",
+        "One client lists while another one enqueues.",
+        {"A": (list_of(),), "B": (enqueue("job-2"),)},
+        prepare=(enqueue("job-1"),),
+    ),
+    Program(
+        "backfill-vs-update",
+        "A backfill copies a job of the old schema while a client updates it.",
+        {"A": (_BACKFILL,), "B": (update("completed", "job-0"), get("job-0"))},
+        seed=old_job_seed("job-0"),
+    ),
+    Program(
+        "backfill-vs-enqueue",
+        "A backfill runs while a client enqueues.",
+        {"A": (_BACKFILL,), "B": (enqueue(),)},
+        seed=old_job_seed("job-0"),
+    ),
+)
+
+PAIRS: Mapping[str, Program] = MappingProxyType({program.name: program for program in _PROGRAMS})
