@@ -107,6 +107,7 @@ class Interleave:
         self._branch = _Branch((), (), 0, 0)
         self._seen: list[_Seen] = []
         self._sleeping: tuple[WireEvent, ...] = ()
+        self._is_redundant = False
         self._add(self._branch)
 
     @property
@@ -125,6 +126,7 @@ class Interleave:
         """The same run is made again, from its beginning."""
         self._seen = []
         self._sleeping = ()
+        self._is_redundant = False
 
     def decide(self, point: Point) -> Decision:
         if point.choices[0].position.inside:
@@ -136,10 +138,12 @@ class Interleave:
             move = self._again(moves[number], point)
             self._sleeping = self._branch.sleeping if number == len(moves) - 1 else ()
         else:
-            awake = [event for event in point.choices if not _is_among(event, self._sleeping)]
-            chosen = default_choice(Point(tuple(awake) or point.choices, point.last))
-            move = _Move(chosen)
-        seen = _Seen(point.choices, move, point.last, self._sleeping, number >= len(moves))
+            awake = tuple(e for e in point.choices if not _is_among(e, self._sleeping))
+            # All asleep: whatever comes now has been run in another order. The run goes on, but leads nowhere new.
+            self._is_redundant = self._is_redundant or not awake
+            move = _Move(default_choice(Point(awake or point.choices, point.last)))
+        is_free = number >= len(moves) and not self._is_redundant
+        seen = _Seen(point.choices, move, point.last, self._sleeping, is_free)
         self._seen.append(seen)
         if seen.is_free:
             self._sleeping = self._after(self._sleeping, move.event)

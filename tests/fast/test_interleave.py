@@ -1,0 +1,172 @@
+"""The interleaver against a world of values: every order is run once, no outcome is missed, few faults come first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import comb
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faultinject.decide.interleave import Interleave, may_commute
+from faultinject.decide.schedule import replay_string
+from faultinject.faults import placeable
+from faultinject.vocabulary import (
+    Executed,
+    FaultRef,
+    Point,
+    Position,
+    RunEnd,
+    Step,
+    WireEvent,
+    WireIndex,
+)
+
+Access = tuple[str, bool]
+"""A key, and whether it is written."""
+Clients = tuple[tuple[Access, ...], ...]
+
+
+def event(client: str, ordinal: int, access: Access) -> WireEvent:
+    key, writes = access
+    index = WireIndex(1, 1, ordinal, "SET" if writes else "GET", key)
+    keys = None if key == "?" else (key.encode(),)
+    return WireEvent(Position(client, ordinal), index, (b"x",), 40, writes, keys)
+
+
+class World:
+    """Clients that each make their accesses in order; a write notes who wrote, a read notes what it saw."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = {chr(65 + number): accesses for number, accesses in enumerate(clients)}
+
+    def run(self, planner: Interleave) -> tuple[tuple[str, ...], object]:
+        """Make one run; return its order and its outcome."""
+        done = dict.fromkeys(self._clients, 0)
+        store: dict[str, tuple[str, ...]] = {}
+        seen: list[tuple[str, tuple[str, ...]]] = []
+        order: list[str] = []
+        steps: list[Step] = []
+        last: str | None = None
+        while choices := self._choices(done):
+            decision = planner.decide(Point(choices, last))
+            chosen = decision.event
+            last = chosen.position.client
+            key, writes = self._clients[last][done[last]]
+            name = str(chosen.position)
+            touched = sorted({*store, "?"}) if key == "?" else [key]
+            seen.append((name, tuple(value for one in touched for value in store.get(one, ()))))
+            if writes:
+                for one in touched:
+                    store[one] = (*store.get(one, ()), name)
+            done[last] += 1
+            order.append(name)
+            steps.append(Step(chosen, decision.fault, Executed.YES))
+        planner.end(RunEnd(tuple(steps), valid=True))
+        return tuple(order), (tuple(sorted(store.items())), tuple(sorted(seen)))
+
+    def _choices(self, done: dict[str, int]) -> tuple[WireEvent, ...]:
+        return tuple(
+            event(client, done[client] + 1, accesses[done[client]])
+            for client, accesses in sorted(self._clients.items())
+            if done[client] < len(accesses)
+        )
+
+
+def runs_of(clients: Clients, planner: Interleave) -> Iterator[tuple[tuple[str, ...], object]]:
+    while planner.begin():
+        yield World(clients).run(planner)
+
+
+accesses = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c", "?"]), st.booleans()), min_size=1, max_size=3
+).map(tuple)
+worlds = st.lists(accesses, min_size=2, max_size=3).map(tuple)
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 1), (2, 2), (3, 2), (4, 4)])
+def test_without_pruning_every_order_is_run_once(one: int, other: int) -> None:
+    clients = (tuple([("k", True)] * one), tuple([("k", True)] * other))
+    orders = [order for order, _ in runs_of(clients, Interleave(None, prune=False))]
+    assert len(orders) == len(set(orders)) == comb(one + other, one)
+
+
+@given(worlds)
+def test_pruning_misses_no_outcome(clients: Clients) -> None:
+    whole = {outcome for _, outcome in runs_of(clients, Interleave(None, prune=False))}
+    pruned = {outcome for _, outcome in runs_of(clients, Interleave(None))}
+    assert pruned == whole
+
+
+@given(worlds)
+def test_pruning_never_runs_more_than_without(clients: Clients) -> None:
+    whole = [order for order, _ in runs_of(clients, Interleave(None, prune=False))]
+    pruned = [order for order, _ in runs_of(clients, Interleave(None))]
+    assert len(pruned) <= len(whole)
+    assert set(pruned) <= set(whole)
+
+
+def test_clients_that_touch_nothing_in_common_are_told_apart_at_most_once_per_event() -> None:
+    """One order, and for each event of the first client one attempt to go before it, which leads nowhere new."""
+    clients = ((("a", True),) * 4, (("b", True),) * 4)
+    assert len(list(runs_of(clients, Interleave(None)))) == 1 + 4
+
+
+@pytest.mark.parametrize("bound", [0, 1, 2])
+def test_a_bound_of_preemptions_is_kept(bound: int) -> None:
+    clients = ((("k", True),) * 3, (("k", True),) * 3)
+    for order, _ in runs_of(clients, Interleave(bound, prune=False)):
+        letters = [name[0] for name in order]
+        switches = sum(
+            one != other and one in letters[number + 1 :]
+            for number, (one, other) in enumerate(pairwise(letters))
+        )
+        assert switches <= bound
+
+
+def test_fewer_faults_come_first_and_then_fewer_preemptions() -> None:
+    planner = Interleave(2, 1, lambda _: (FaultRef("lost-reply"),))
+    clients = ((("k", True),) * 2, (("k", True),) * 2)
+    weights = []
+    while planner.begin():
+        weights.append((len(planner.current.faults), len(planner.current.steps)))
+        World(clients).run(planner)
+    assert [faults for faults, _ in weights] == sorted(faults for faults, _ in weights)
+
+
+def test_every_fault_is_placed_at_every_event_of_the_first_order() -> None:
+    planner = Interleave(0, 1, placeable)
+    clients = ((("k", True),) * 2, (("k", True),))
+    placed = []
+    while planner.begin():
+        placed += [replay_string("p", planner.current)] if planner.current.faults else []
+        World(clients).run(planner)
+    assert len(placed) == len(set(placed))
+    for fault in placeable(event("A", 1, ("k", True))):
+        assert any(f"!{fault}" in text for text in placed)
+
+
+def test_the_ledger_adds_up() -> None:
+    planner = Interleave(1)
+    clients = ((("a", True), ("k", True)), (("b", True), ("k", True)))
+    runs = len(list(runs_of(clients, planner)))
+    (row,) = planner.ledger.counts()
+    assert (row.run, row.space) == (runs, row.run + row.pruned + row.not_reached + row.invalid)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "commute"),
+    [
+        (("a", False), ("a", False), True),
+        (("a", True), ("a", False), False),
+        (("a", True), ("b", True), True),
+        (("?", True), ("b", False), False),
+        (("?", False), ("b", False), True),
+    ],
+)
+def test_events_commute_if_they_share_no_key_or_only_read(
+    one: Access, other: Access, commute: bool
+) -> None:
+    assert may_commute(event("A", 1, one), event("B", 1, other)) is commute

@@ -1,0 +1,120 @@
+"""Several clients on a real server: what only they can find, its shortest string, and that pruning loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from faultinject.decide.interleave import Interleave
+from faultinject.decide.schedule import parse_replay_string
+from faultinject.faults import CATALOGUE
+from faultinject.servers.opening import ServerSpec
+from faultinject.vocabulary import RunEnd
+from scenarios.engine.explore import explore, run_schedule, warm_up
+from scenarios.engine.tasks import HuntDone, HuntTask
+from scenarios.engine.worker import Worker
+from scenarios.flaws.registry import FLAWS, REFERENCE_WITH_BACKFILL, Flaw
+from scenarios.programs.pairs import PAIRS
+from scenarios.state import tables_of
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
+# The queue as shipped has flaws that one client sees, beside the one that takes two.
+ONLY_BY_TWO = [flaw for flaw in FLAWS if flaw.needs_clients == 2 and flaw.subject != AS_SHIPPED]
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def test_the_duplicate_of_one_request_takes_no_fault_and_one_preemption(worker: Worker) -> None:
+    rig = worker.rig(SubjectSpec(AS_SHIPPED))
+    found = next(
+        ended
+        for ended in explore(rig, PAIRS["same-request-twice"], Interleave())
+        if ended.violations
+    )
+    assert (found.replay, found.violations[0].invariant) == (
+        "same-request-twice: A1 B1",
+        "no-duplicate",
+    )
+
+
+def test_an_order_replays_to_the_same_history_a_hundred_times_out_of_a_hundred(
+    worker: Worker,
+) -> None:
+    subject = SubjectSpec(AS_SHIPPED)
+    shapes = {
+        worker.replay(
+            subject, "same-request-twice: A1 B1 A2:EXEC!lost-reply", 5_000.0
+        ).record.shape()
+        for _ in range(100)
+    }
+    assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("flaw", ONLY_BY_TWO, ids=lambda flaw: flaw.name)
+def test_no_single_client_sees_what_two_clients_see(worker: Worker, flaw: Flaw) -> None:
+    task = HuntTask(SubjectSpec(flaw.subject), (), 5_000.0, faults=("cut-before", "lost-reply"))
+    *_, done = worker.do(task)
+    assert isinstance(done, HuntDone)
+    assert [caught.replay for caught in done.caught if caught.invariant in flaw.caught_by] == []
+
+
+def final_states(
+    worker: Worker, subject: str, program: str, *, prune: bool
+) -> tuple[int, set[str]]:
+    """Return how many orders were run, and the states they ended in, times and places in sequences left out."""
+    rig = worker.rig(SubjectSpec(subject))
+    warm_up(rig, PAIRS[program], 5_000.0)
+    planner = Interleave(prune=prune)
+    states = set()
+    orders = 0
+    while planner.begin():
+        record = run_schedule(rig, PAIRS[program], planner.current, lambda: planner, 5_000.0)
+        planner.end(RunEnd(record.steps, record.is_valid, record.trouble))
+        tables = tables_of(record.states[-1])
+        jobs = {(job, *tables.statuses(job)) for job in tables.job_ids}
+        answers = sorted(
+            (o.client, o.method, str(o.value)[:5]) for o in record.history if o.client != "R"
+        )
+        states.add(repr((sorted(jobs), sorted(tables.pending), sorted(tables.requests), answers)))
+        orders += 1
+    return orders, states
+
+
+@pytest.mark.parametrize("program", sorted(PAIRS))
+@pytest.mark.parametrize(
+    "subject", [REFERENCE_WITH_BACKFILL, AS_SHIPPED], ids=["reference", "as-shipped"]
+)
+def test_pruned_orders_end_in_no_state_that_others_do_not(
+    worker: Worker, subject: str, program: str
+) -> None:
+    missing = PAIRS[program].methods - worker.rig(SubjectSpec(subject)).traits.methods
+    if missing or program == "three-clients-one-request":
+        pytest.skip(
+            f"the subject lacks {sorted(missing)}" if missing else "too large to run twice here"
+        )
+    pruned, found = final_states(worker, subject, program, prune=True)
+    whole, all_states = final_states(worker, subject, program, prune=False)
+    assert (found == all_states, pruned <= whole) == (True, True)
+
+
+def test_every_program_is_exhausted_for_the_reference_without_a_violation(worker: Worker) -> None:
+    rig = worker.rig(SubjectSpec(REFERENCE))
+    for program in PAIRS.values():
+        if program.methods <= rig.traits.methods:
+            planner = Interleave()
+            ended = list(explore(rig, program, planner))
+            assert [case.replay for case in ended if case.violations or not case.valid] == []
+            assert sum(row.not_reached for row in planner.ledger.counts()) == 0
+
+
+def test_a_schedule_of_two_clients_is_read_back_as_printed() -> None:
+    text = "same-request-twice: A1 B1 B2 A2:EXEC!lost-reply"
+    name, schedule = parse_replay_string(text, CATALOGUE)
+    assert f"{name}: {schedule}" == text
