@@ -61,6 +61,7 @@ class Operation:
         invoked_at, completed_at: ordinals in the case's one order of events.
         duration_ms: on the caller's clock.
         state_after: index into the case's snapshots of the state when the operation completed.
+        version: which one of a mixed fleet the client runs; empty if there is one only.
     """
 
     client: str
@@ -78,6 +79,7 @@ class Operation:
     duration_ms: float
     state_after: int
     phase: Phase = Phase.PROGRAM
+    version: str = ""
 
     @property
     def job_id(self) -> str:

@@ -76,6 +76,21 @@ _SERVER = (
         help="How long any call may take, under any fault, if the subject declares no bound.",
     ),
 )
+_BESIDE = (
+    click.option(
+        "--beside",
+        default=None,
+        metavar="MODULE:CLASS",
+        help="The other version of a mixed fleet, given as --subject is: the code that runs now, say.",
+    ),
+    click.option(
+        "--beside-env",
+        "beside_environment",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A variable for the other version only; may be repeated. Without --beside, of the same code.",
+    ),
+)
 JOBS = click.option(
     "--jobs",
     default=min(2, os.cpu_count() or 1),
@@ -107,14 +122,28 @@ def subject_options(command: Command) -> Command:
     return command
 
 
+def fleet_options(command: Command) -> Command:
+    """Add the options that name the other version of a mixed fleet."""
+    for option in reversed(_BESIDE):
+        command = option(command)
+    return command
+
+
 def subject_from(values: dict[str, Any]) -> SubjectSpec:
-    """Return the subject from a command's values. Raises UsageError."""
+    """Return the subject, with the one beside it if there is one, from a command's values. Raises UsageError."""
+    paths, environment = tuple(values["paths"]), tuple(values["environment"])
+    other, other_environment = values.get("beside"), tuple(values.get("beside_environment") or ())
+    beside = None
+    if other or other_environment:
+        beside = parse_subject(
+            other or values["subject"],
+            paths,
+            values["python"],
+            (*environment, *other_environment),
+            values["patience_s"],
+        )
     return parse_subject(
-        values["subject"],
-        tuple(values["paths"]),
-        values["python"],
-        tuple(values["environment"]),
-        values["patience_s"],
+        values["subject"], paths, values["python"], environment, values["patience_s"], beside
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from reports.cli.options import server_from, subject_from, subject_options
+from reports.cli.options import fleet_options, server_from, subject_from, subject_options
 from reports.sinks.terminal import render_story, results, say
 from scenarios.engine.story import story_of
 from scenarios.engine.worker import Worker
@@ -15,6 +15,7 @@ from scenarios.engine.worker import Worker
 @click.command()
 @click.argument("schedule")
 @subject_options
+@fleet_options
 @click.option(
     "--times", default=1, show_default=True, type=click.IntRange(1), help="Run it so many times."
 )

@@ -75,7 +75,7 @@ class Case:
         self.states.append(rig.snapshot())
         for letter, calls in self._program.clients.items():
             wire = ClientWire(letter, rig.table, self._ask_inside, self._step_over)
-            self._callers[letter] = Caller(wire, calls, rig.host(letter))
+            self._callers[letter] = Caller(wire, calls, rig.host(letter, calls[0].version))
             rig.listener(letter).director = wire
         self._open(*self._callers.values())
 
@@ -119,7 +119,7 @@ class Case:
     def recover(self, call: Call, phase: Phase) -> Answered:
         """Make a call without faults, as R, and write it into the history."""
         arguments = resolved_arguments(call.arguments, {}) or {}
-        answered = self._rig.recovery_call(call.method, arguments)
+        answered = self._rig.recovery_call(call.method, arguments, call.version)
         self.logs += answered.logs
         now = len(self.entries)
         self._complete(
@@ -139,6 +139,7 @@ class Case:
                 duration_ms=answered.ms,
                 state_after=max(0, len(self.states) - 1),
                 phase=phase,
+                version=str(call.version),
             )
         )
         return answered
@@ -163,14 +164,16 @@ class Case:
         caller.invoked_at = len(self.entries)
         caller.called_s = self._rig.loop.clock()
         caller.wire.begins(caller.next_call + 1, attempt)
-        self.entries.append(Called(letter, call.method, tuple(arguments.items()), attempt))
+        words = tuple(arguments.items())
+        self.entries.append(Called(letter, call.method, words, attempt, str(call.version)))
 
         def take(message: HostAnswer) -> None:
             caller.answer = message
 
-        host = self._rig.host(letter)
+        host = self._rig.host(letter, call.version)
         if host is not caller.host:
-            # The process died in the call before; a supervisor would have started it again.
+            # The process died in the call before, and a supervisor starts it again; or it is rolled to another version.
+            caller.leave()
             caller.host = host
             self._open(caller)
         host.call(letter, call.method, arguments, take)
@@ -256,6 +259,7 @@ class Case:
             completed_at=len(self.entries),
             duration_ms=answered.ms,
             state_after=len(self.states) - 1,
+            version=str(call.version),
         )
 
     def _complete(self, operation: Operation) -> None:

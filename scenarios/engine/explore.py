@@ -141,6 +141,8 @@ def explore(
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
 ) -> Iterator[CaseEnded]:
     """Run the planned cases one by one; stop iterating to stop exploring."""
+    letters = tuple(program.clients)
+    rig.keep_only([(letter, version) for letter in letters for version in program.versions])
     warm_up(rig, program, latency_bound_ms)
 
     def again() -> Planner:
@@ -169,8 +171,3 @@ def explore(
             crashed=record.crashed,
             seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
         )
-
-
-def runnable(programs: tuple[Program, ...], methods: frozenset[str]) -> tuple[Program, ...]:
-    """Return the programs whose every method the subject has."""
-    return tuple(program for program in programs if program.methods <= methods)

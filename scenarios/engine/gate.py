@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
-from scenarios.engine.parts.exploration import interleaving_of, sweep_of
+from scenarios.engine.parts.exploration import orders_of, sweep_of
 from scenarios.engine.parts.part import Gathered, Part
 from scenarios.engine.parts.review import Review
 from scenarios.engine.parts.selfcheck import Selfcheck
@@ -118,7 +118,8 @@ class Gate:
             "selfcheck": lambda: Selfcheck(options, got),
             "review": lambda: Review(options, got),
             "sweep": lambda: sweep_of(options, got, deadline_s),
-            "interleave": lambda: interleaving_of(options, got, deadline_s),
+            "interleave": lambda: orders_of("interleave", options, got, deadline_s),
+            "fleet": lambda: orders_of("fleet", options, got, deadline_s),
             "stories": lambda: Stories(options, got),
         }
         names = [*options.parts, *(["stories"] if self._explores else [])]
@@ -127,7 +128,7 @@ class Gate:
     @property
     def _explores(self) -> bool:
         """Whether the subject is run, not only midpipe's own queues."""
-        return bool({"sweep", "interleave"} & set(self._options.parts))
+        return bool({"sweep", "interleave", "fleet"} & set(self._options.parts))
 
     def _probe(self, pool: Pool) -> None:
         """Find out at once whether the subject works, not after everything else has run."""

@@ -12,7 +12,7 @@ from scenarios.engine.rig import Rig
 from scenarios.history import Json, Phase
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.evidence import Evidence, Moment
-from scenarios.programs.program import Call, Program
+from scenarios.programs.program import Call, Program, Version
 from scenarios.programs.single import SECRETS
 from scenarios.state import tables_of
 
@@ -40,14 +40,15 @@ def run_case(
     rig.reset()
     reset_s = clock()
     case = Case(rig, program, time_out_ms, latency_bound_ms)
-    printed = rig.host("A").printed_size()
+    printed = rig.printed()
     case.prepare()
     connected_s = clock()
     case.run(scheduler)
     operated_s = clock()
     read_back, delivered = _recover(rig, program, case)
-    if rig.host("A").printed_size() > printed:
-        case.logs.append(rig.host("A").printed())
+    case.logs += [
+        host.printed() for host, size in rig.printed().items() if size > printed.get(host, 0)
+    ]
     fired = sum(1 for entry in case.entries if isinstance(entry, Stepped) and entry.step.fault)
     if not case.trouble and fired != faults_planned:
         case.trouble = f"{fired} of {faults_planned} planned faults fired"
@@ -59,7 +60,7 @@ def run_case(
         states=tuple(case.states),
         history=tuple(case.history),
         delivered=delivered,
-        read_back=tuple(read_back.items()),
+        read_back=tuple(read_back[0].items()),
         logs=tuple(case.logs),
         trouble=case.trouble,
         violations=violations,
@@ -71,20 +72,28 @@ def run_case(
     )
 
 
-def _recover(
-    rig: Rig, program: Program, case: Case
-) -> tuple[dict[tuple[str, str], Json], tuple[str, ...] | None]:
-    """Read every job back, make the program's reads, and drain the queue, all without faults."""
+ReadBack = tuple[dict[tuple[str, str], Json], ...]
+
+
+def _recover(rig: Rig, program: Program, case: Case) -> tuple[ReadBack, tuple[str, ...] | None]:
+    """Read every job back with every version, make the program's reads, and drain the queue, all without faults."""
     case.states.append(rig.snapshot())
-    read_back: dict[tuple[str, str], Json] = {}
-    if "get_job" in rig.traits.methods:
-        for job_id, workspace_id in _jobs_of(case, program):
-            call = Call("get_job", {"job_id": job_id, "workspace_id": workspace_id})
-            answered = case.recover(call, Phase.RECOVERY)
-            read_back[job_id, workspace_id] = answered.value if answered.error is None else None
+    read_back = tuple(_read_back(rig, program, case, version) for version in program.versions)
     for call in program.reads:
         case.recover(call, Phase.RECOVERY)
-    return read_back, _drain(rig, case)
+    return read_back, _drain(rig, case, program.versions[0])
+
+
+def _read_back(
+    rig: Rig, program: Program, case: Case, version: Version
+) -> dict[tuple[str, str], Json]:
+    found: dict[tuple[str, str], Json] = {}
+    if "get_job" in rig.traits.methods:
+        for job_id, workspace_id in _jobs_of(case, program):
+            arguments = {"job_id": job_id, "workspace_id": workspace_id}
+            answered = case.recover(Call("get_job", arguments, version=version), Phase.RECOVERY)
+            found[job_id, workspace_id] = answered.value if answered.error is None else None
+    return found
 
 
 def _jobs_of(case: Case, program: Program) -> tuple[tuple[str, str], ...]:
@@ -98,7 +107,7 @@ def _jobs_of(case: Case, program: Program) -> tuple[tuple[str, str], ...]:
     return tuple(named)
 
 
-def _drain(rig: Rig, case: Case) -> tuple[str, ...] | None:
+def _drain(rig: Rig, case: Case, version: Version) -> tuple[str, ...] | None:
     """Receive what a worker would receive, until there is nothing left."""
     method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
     if method is None:
@@ -106,7 +115,7 @@ def _drain(rig: Rig, case: Case) -> tuple[str, ...] | None:
     delivered: list[str] = []
     for number in range(1, MAX_DELIVERIES + 1):
         arguments: dict[str, Json] = {"worker_id": f"drain-{number}"} if method == "claim" else {}
-        answered = rig.recovery_call(method, arguments)
+        answered = rig.recovery_call(method, arguments, version)
         job = answered.value
         if isinstance(job, dict):
             job = job.get("job_id")
@@ -120,7 +129,7 @@ def _judge(
     rig: Rig,
     case: Case,
     program: Program,
-    read_back: dict[tuple[str, str], Json],
+    read_back: ReadBack,
     delivered: tuple[str, ...] | None,
 ) -> tuple[tuple[Violation, ...], tuple[tuple[str, int], ...], tuple[str, ...]]:
     evidence = Evidence(
@@ -128,7 +137,8 @@ def _judge(
         history=tuple(case.history),
         moments=_moments(case),
         delivered=delivered,
-        read_back=read_back,
+        read_back=read_back[0],
+        read_by_others=read_back[1:],
         logs=tuple(case.logs),
         secrets=SECRETS,
         latency_bound_ms=case.latency_bound_ms,

@@ -9,7 +9,7 @@ from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
 from scenarios.subjects.spec import SubjectSpec
 
-PARTS = ("selfcheck", "review", "sweep", "interleave")
+PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Options:
         max_faults: faults per case in the sweep.
         max_preemptions: per order of several clients; None is no bound.
         max_interleaved_faults: faults per order of several clients.
+        max_fleet_faults: faults per order of a mixed fleet.
         prune: leave out orders that can't differ.
         latency_bound_ms: for a subject that declares no bound of its own.
         parts: which of PARTS to run, in that order.
@@ -34,6 +35,7 @@ class Options:
     max_faults: int = 1
     max_preemptions: int | None = 2
     max_interleaved_faults: int = 1
+    max_fleet_faults: int = 0
     prune: bool = True
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     parts: tuple[str, ...] = PARTS

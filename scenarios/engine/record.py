@@ -16,12 +16,13 @@ from scenarios.state import State
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A client made a call."""
+    """A client made a call; ``version`` tells which one of a mixed fleet it runs."""
 
     client: str
     method: str
     arguments: tuple[tuple[str, Json], ...]
     attempt: int
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ that passes bytes unread. The rig knows no program and no schedule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from faultinject.servers.server import Server
 from faultinject.wire.commands import parse_command_table
 from scenarios.history import Json, RaisedError
 from scenarios.invariants.evidence import Traits
+from scenarios.programs.program import ITSELF, Version
 from scenarios.programs.single import enqueue
 from scenarios.state import SNAPSHOT_SCRIPT, State, state_of, tables_of
 from scenarios.subjects.hosting import Answer, HostProcess, Opened
@@ -26,6 +27,7 @@ from scenarios.subjects.spec import SubjectSpec
 
 RECOVERY = "R"
 RECOVERY_TIME_OUT_MS = 5_000
+_MOST_HOSTS = 4
 _ANSWER_WITHIN_S = 30.0
 
 
@@ -50,21 +52,39 @@ class Rig:
         self.control = Control(server.address, server.password, server.username, server.database)
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, server.address, self.table)
-        self._hosts: dict[str, HostProcess] = {}
-        self._recovery_host: HostProcess | None = None
+        self._hosts: dict[tuple[str, Version], HostProcess] = {}
+        self._recovery_hosts: dict[Version, HostProcess] = {}
         self._opened = Opened(frozenset(), None)
         self.traits = self._probe()
 
-    def host(self, client: str) -> HostProcess:
-        """Return the client's host process, started if need be."""
-        host = self._hosts.get(client)
+    def host(self, client: str, version: Version = ITSELF) -> HostProcess:
+        """Return the process in which a client runs a version, started if need be.
+
+        Args:
+            version: of the subject; each client has a process for every version it has run.
+        """
+        host = self._hosts.pop((client, version), None)
         if host is None or not host.is_alive:
             if host is not None:
                 host.kill()
-            host = HostProcess(self.subject, self.loop, self._run)
-            self._hosts[client] = host
+            subject = self.subject.varied(version.environment, beside=version.beside)
+            host = HostProcess(subject, self.loop, self._run)
             host.wait_until_ready()
+        # The last one used comes last.
+        self._hosts[client, version] = host
         return host
+
+    def keep_only(self, wanted: Sequence[tuple[str, Version]]) -> None:
+        """End processes that a program does not need, those not used for longest first, until few are left."""
+        for key in tuple(self._hosts):
+            if len(self._hosts) <= _MOST_HOSTS:
+                return
+            if key not in wanted:
+                self._hosts.pop(key).kill()
+
+    def printed(self) -> Mapping[HostProcess, int]:
+        """Return how many bytes each process has printed."""
+        return {host: host.printed_size() for host in self._hosts.values()}
 
     def listener(self, client: str) -> Listener:
         return self.proxy.listener(client)
@@ -92,18 +112,20 @@ class Rig:
         """Run commands as the server's operator; midpipe's own client then begins anew, lest it was cut off too."""
         if commands:
             self.control.pipeline(commands)
-            self._recovery_host = None
+            self._recovery_hosts.clear()
 
     def lay(self, seed: tuple[tuple[str, ...], ...]) -> None:
         """Run the commands that lay a start state."""
         if seed:
             self.control.pipeline(seed)
 
-    def recovery_call(self, method: str, arguments: Mapping[str, Json]) -> Answered:
-        """Call the subject without faults, on a client of midpipe's own, and wait for the answer."""
-        host = self.host("A")
-        if host is not self._recovery_host:
-            self._recovery_host = host
+    def recovery_call(
+        self, method: str, arguments: Mapping[str, Json], version: Version = ITSELF
+    ) -> Answered:
+        """Call a version of the subject without faults, on a client of midpipe's own, and wait for the answer."""
+        host = self.host(self._client_with(version), version)
+        if host is not self._recovery_hosts.get(version):
+            self._recovery_hosts[version] = host
             self._opened = self.open(host, RECOVERY, RECOVERY_TIME_OUT_MS)
         answers: list[Answer] = []
         host.call(RECOVERY, method, arguments, answers.append)
@@ -111,6 +133,11 @@ class Rig:
             host.kill()
             return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
         return answered_from(answers[0])
+
+    def _client_with(self, version: Version) -> str:
+        """Return the client whose process of a version makes midpipe's own calls: one that there is, or A's."""
+        clients = sorted(client for client, known in self._hosts if known == version)
+        return clients[0] if clients else "A"
 
     def sources(self) -> Mapping[str, tuple[str, int]]:
         """Return the text and the first line of each of the subject's methods, if it is a Python class."""

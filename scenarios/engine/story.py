@@ -30,7 +30,8 @@ def story_of(record: CaseRecord, replay: str) -> Story:
 def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
     if isinstance(entry, Called):
         again = f"  (attempt {entry.attempt})" if entry.attempt > 1 else ""
-        text = f"{entry.method}({_shown_arguments(dict(entry.arguments))}){again}"
+        call = f"{entry.method}({_shown_arguments(dict(entry.arguments))})"
+        text = f"{call}{again}{_in_version(entry.version)}"
         return (StoryStep("call", entry.client, text),)
     if isinstance(entry, Completed):
         return _told_completion(entry.operation)
@@ -57,10 +58,12 @@ def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
 def _told_completion(operation: Operation) -> tuple[StoryStep, ...]:
     if operation.phase is Phase.PREPARE:
         call = f"{operation.method}({_shown_arguments(dict(operation.arguments))})"
-        return (StoryStep("call", "R", f"before the case: {call}"),)
+        text = f"before the case: {call}{_in_version(operation.version)}"
+        return (StoryStep("call", "R", text),)
     if operation.phase is Phase.RECOVERY:
         call = f"{operation.method}({_shown_arguments(dict(operation.arguments))})"
-        return (StoryStep("recovery", "R", f"{call} → {_shown_value(operation)}"),)
+        text = f"{call} → {_shown_value(operation)}{_in_version(operation.version)}"
+        return (StoryStep("recovery", "R", text),)
     if operation.error is not None:
         error = operation.error
         text = f"{operation.method} raised {error.type}: {error.message[:80]}"
@@ -68,6 +71,10 @@ def _told_completion(operation: Operation) -> tuple[StoryStep, ...]:
     return (
         StoryStep("answer", operation.client, f"{operation.method} → {_shown_value(operation)}"),
     )
+
+
+def _in_version(version: str) -> str:
+    return f"  [{version}]" if version else ""
 
 
 def _shown_value(operation: Operation) -> str:

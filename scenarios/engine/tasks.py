@@ -63,7 +63,8 @@ class HuntTask:
         faults: by name, ``none`` for no fault; empty takes all.
         commands: names of the commands to break; empty, or none of them on the wire, breaks all.
         lasting: only what still is so once all is quiet counts.
-        clients: 1 sweeps the programs of one client; 2 interleaves those of several, without faults.
+        suite: ``sweep`` sweeps the programs of one client; ``interleave`` and ``fleet`` run every order of those of
+            several, without faults.
     """
 
     subject: SubjectSpec
@@ -73,7 +74,7 @@ class HuntTask:
     faults: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     lasting: bool = False
-    clients: int = 1
+    suite: str = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class SweepDone:
 
     Args:
         ledger: its share of the ledger.
-        missing: calls that the program makes and the subject lacks; then nothing was run.
+        missing: what the program needs and the subject lacks; then nothing was run.
         stopped: the deadline came first.
     """
 

@@ -20,7 +20,6 @@ from scenarios.engine.explore import (
     CaseEnded,
     explore,
     run_schedule,
-    runnable,
     selected,
     warm_up,
 )
@@ -43,10 +42,10 @@ from scenarios.engine.tasks import (
     TellTask,
     Told,
 )
-from scenarios.programs.pairs import PAIRS
+from scenarios.invariants.evidence import Traits
+from scenarios.programs.fleets import FLEETS, with_other_subject
 from scenarios.programs.program import Program
-from scenarios.programs.registry import PROGRAMS
-from scenarios.programs.single import SINGLE
+from scenarios.programs.registry import PROGRAMS, SUITES
 from scenarios.subjects.spec import SubjectSpec
 from scenarios.verdict import LedgerRow
 
@@ -117,10 +116,10 @@ class Worker:
                     f"The fault {step.fault.name} changes the server, and {self.server.name} is not midpipe's. "
                     "Leave --redis out to replay it on the embedded one."
                 )
-        missing = program.methods - rig.traits.methods
+        missing = missing_for(program, subject, rig.traits)
         if missing:
             raise SubjectError(
-                f"{subject.text} has no {', '.join(sorted(missing))}, which the program {name} calls."
+                f"{subject.text} has no {', '.join(missing)}, which the program {name} needs."
             )
         warm_up(rig, program, latency_bound_ms, schedule)
         replays: list[Replay] = []
@@ -142,7 +141,7 @@ class Worker:
     def _explore(self, task: SweepTask | InterleaveTask) -> Iterator[Message]:
         rig = self.rig(task.subject)
         program = program_named(task.program)
-        missing = tuple(sorted(program.methods - rig.traits.methods))
+        missing = missing_for(program, task.subject, rig.traits)
         if missing:
             yield SweepDone((), missing)
             return
@@ -167,8 +166,10 @@ class Worker:
         begun_s = time.monotonic()
         caught: dict[str, Caught] = {}
         cases = invalid = 0
-        names = task.programs or tuple(SINGLE if task.clients == 1 else PAIRS)
-        programs = runnable(tuple(program_named(name) for name in names), rig.traits.methods)
+        named = [program_named(name) for name in task.programs or SUITES[task.suite]]
+        programs = tuple(
+            program for program in named if not missing_for(program, task.subject, rig.traits)
+        )
         for ended in self._hunted(task, programs):
             cases += 1
             invalid += not ended.valid
@@ -187,7 +188,7 @@ class Worker:
 
         rig = self.rig(task.subject)
         bound_ms = task.latency_bound_ms
-        if task.clients > 1:
+        if task.suite != "sweep":
             for program in programs:
                 yield from explore(rig, program, Interleave(), latency_bound_ms=bound_ms)
             return
@@ -225,6 +226,16 @@ def program_named(name: str) -> Program:
     if name not in PROGRAMS:
         raise UsageError(f"There is no program {name!r}.{did_you_mean(name, PROGRAMS)}")
     return PROGRAMS[name]
+
+
+def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:
+    """Return what a subject lacks to run a program: calls, a second schema that a flag turns on, a second subject."""
+    missing = sorted(program.methods - traits.methods)
+    if with_other_subject(program):
+        missing += [] if subject.beside else ["other subject beside it (--beside)"]
+    elif program.name in FLEETS and not traits.new_schema:
+        missing.append("second schema behind a flag")
+    return tuple(missing)
 
 
 def _row(program: str, count: LedgerCount) -> LedgerRow:

@@ -1,7 +1,7 @@
 """Every flawed queue, what is wrong with it, and which invariants must catch it. Data.
 
-Only invariants that one client and one fault can make fall are declared; what needs two clients says so, and needs
-no fault.
+Of a queue for the sweep only invariants are declared that one client and one fault can make fall; what takes two
+clients or two versions says so, and needs no fault.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ class Flaw:
         subject: ``module:Class``.
         summary: one sentence.
         caught_by: the invariants that must fall.
-        needs_clients: how many clients it takes to show it.
+        suite: the programs that show it: ``sweep`` (one client), ``interleave`` (two), ``fleet`` (two versions).
+        programs: of the suite, those that must show it; empty takes all.
     """
 
     name: str
     subject: str
     summary: str
     caught_by: tuple[str, ...]
-    needs_clients: int = 1
+    suite: str = "sweep"
+    programs: tuple[str, ...] = ()
 
 
 def _design(name: str, summary: str, *caught_by: str) -> Flaw:
@@ -41,7 +43,14 @@ def _single(kind: str, summary: str, *caught_by: str) -> Flaw:
 def _pair(kind: str, summary: str, *caught_by: str) -> Flaw:
     words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
     subject = f"scenarios.flaws.pairs:{kind}"
-    return Flaw(words.lstrip("-"), subject, summary, caught_by, needs_clients=2)
+    return Flaw(words.lstrip("-"), subject, summary, caught_by, suite="interleave")
+
+
+def _planned(name: str, summary: str, program: str) -> Flaw:
+    caught_by = ("no-divergence", "status-order")
+    return Flaw(
+        name, "scenarios.flaws.as_planned:SimpleQueue", summary, caught_by, "fleet", (program,)
+    )
 
 
 FLAWS: tuple[Flaw, ...] = (
@@ -132,7 +141,22 @@ FLAWS: tuple[Flaw, ...] = (
         "scenarios.flaws.as_shipped:SimpleQueue",
         "Two clients with one request id both find that it is not known.",
         ("no-duplicate",),
-        needs_clients=2,
+        suite="interleave",
+    ),
+    _planned(
+        "as-shipped-in-a-canary",
+        "A worker with the flag off finishes a job in the old schema; the others go on reading the new.",
+        "mixed-update-read-new-off",
+    ),
+    _planned(
+        "as-shipped-rolled-back",
+        "A roll-back and a second try leave updates in the old schema that the new one never sees.",
+        "mixed-roll-read-new-off",
+    ),
+    _planned(
+        "as-planned-backfill",
+        "The backfill overwrites an update that came between its read and its write.",
+        "mixed-backfill-read-new-read-old",
     ),
     _pair(
         "ChecksOutsideTheTransaction",

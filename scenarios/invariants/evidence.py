@@ -51,6 +51,7 @@ class Evidence:
         secrets: marks that were put into params and results.
         latency_bound_ms: the bound every operation must keep.
         malformed: the program's calls must all be refused.
+        read_by_others: the same as read_back, as each further version of a mixed fleet answered.
     """
 
     traits: Traits
@@ -62,14 +63,18 @@ class Evidence:
     secrets: tuple[str, ...] = ()
     latency_bound_ms: float = 5_000.0
     malformed: bool = False
+    read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()
 
     @property
     def final(self) -> Tables:
         return self.moments[-1].tables
 
     def found(self, job_id: str) -> bool:
-        """Whether get_job finds the job, in any workspace it was enqueued in."""
-        return any(job for (known, _), job in self.read_back.items() if known == job_id)
+        """Whether get_job finds the job, in any workspace it was enqueued in; in a mixed fleet, each version's."""
+        return all(
+            any(job for (known, _), job in answers.items() if known == job_id)
+            for answers in (self.read_back, *self.read_by_others)
+        )
 
     def operations(self, *methods: str) -> tuple[Operation, ...]:
         """Return the program's operations of the named methods."""

@@ -42,7 +42,7 @@ _HEARTBEAT = Call(
     "heartbeat",
     {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
 )
-_BACKFILL = Call("backfill", {})
+BACKFILL = Call("backfill", {})
 
 _PROGRAMS = (
     Program(
@@ -137,13 +137,13 @@ _PROGRAMS = (
     Program(
         "backfill-vs-update",
         "A backfill copies a job of the old schema while a client updates it.",
-        {"A": (_BACKFILL,), "B": (update("completed", "job-0"), get("job-0"))},
+        {"A": (BACKFILL,), "B": (update("completed", "job-0"), get("job-0"))},
         seed=old_job_seed("job-0"),
     ),
     Program(
         "backfill-vs-enqueue",
         "A backfill runs while a client enqueues.",
-        {"A": (_BACKFILL,), "B": (enqueue(),)},
+        {"A": (BACKFILL,), "B": (enqueue(),)},
         seed=old_job_seed("job-0"),
     ),
 )

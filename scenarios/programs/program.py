@@ -32,6 +32,26 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """Which version of the subject a caller runs: a fleet may hold several at once.
+
+    Args:
+        environment: variables set over the subject's own; a flag, say.
+        beside: the other subject, the one that the user named with ``--beside``.
+    """
+
+    environment: tuple[tuple[str, str], ...] = ()
+    beside: bool = False
+
+    def __str__(self) -> str:
+        other = ["the other subject"] if self.beside else []
+        return ", ".join([*other, *(f"{name}={value}" for name, value in self.environment)])
+
+
+ITSELF = Version()
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request of a caller.
 
@@ -39,11 +59,13 @@ class Call:
         method: a call of the narrow waist.
         arguments: by name; JSON values, or Answer.
         retry: the caller's rule after an exception.
+        version: what the caller runs; another one than at its last call means that it was started again in between.
     """
 
     method: str
     arguments: Mapping[str, Json | Answer]
     retry: Retry = Retry.SAME
+    version: Version = ITSELF
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +95,13 @@ class Program:
     @property
     def methods(self) -> frozenset[str]:
         """Every method a subject must have to run this program."""
-        calls = [call for calls in self.clients.values() for call in calls]
-        return self.needs | {call.method for call in (*calls, *self.prepare, *self.reads)}
+        return self.needs | {call.method for call in (*self._calls, *self.reads)}
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """The versions of the subject that take part, each once; a program of one version has one."""
+        return tuple(dict.fromkeys(call.version for call in self._calls))
+
+    @property
+    def _calls(self) -> tuple[Call, ...]:
+        return (*self.prepare, *(call for calls in self.clients.values() for call in calls))

@@ -140,9 +140,9 @@ class HostProcess:
         """Call a method of the client's instance."""
         self._send({"do": "call", "client": client, "method": method, "args": arguments}, answered)
 
-    def close_client(self, client: str, answered: Answered) -> None:
-        """Drop the client's instance."""
-        self._send({"do": "close", "client": client}, answered)
+    def close_client(self, client: str) -> None:
+        """Drop the client's instance, and its connections with it."""
+        self._send({"do": "close", "client": client}, lambda answer: None)
 
     def printed(self) -> str:
         """Return the last that the subject printed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faultinject.errors import UsageError
@@ -26,6 +26,7 @@ class SubjectSpec:
         python: interpreter that hosts a Python subject.
         environment: variables set for the subject, over midpipe's own.
         patience_s: how long it may take to load, and to make an instance.
+        beside: the other subject of a mixed fleet, if the user named one.
     """
 
     text: str = REFERENCE
@@ -33,6 +34,7 @@ class SubjectSpec:
     python: str = sys.executable
     environment: tuple[tuple[str, str], ...] = (("AI_JOBS_NEW_SCHEMA", "on"),)
     patience_s: float = DEFAULT_PATIENCE_S
+    beside: SubjectSpec | None = None
 
     @property
     def options(self) -> str:
@@ -48,7 +50,27 @@ class SubjectSpec:
         for name, value in self.environment:
             if (name, value) not in default.environment:
                 words += ["--env", f"{name}={value}"]
+        if self.beside is not None:
+            words += ["--beside", self.beside.text]
+            for name, value in self.beside.environment:
+                if (name, value) not in self.environment:
+                    words += ["--beside-env", f"{name}={value}"]
         return shlex.join(words)
+
+    def varied(self, environment: tuple[tuple[str, str], ...], *, beside: bool) -> SubjectSpec:
+        """Return the subject, or the one beside it, with variables set over its environment.
+
+        Raises:
+            UsageError: there is none beside it.
+        """
+        if beside and self.beside is None:
+            raise UsageError("The program needs two subjects. Name the second one with --beside.")
+        chosen = self.beside if beside and self.beside is not None else self
+        return replace(
+            chosen,
+            environment=tuple(sorted({**dict(chosen.environment), **dict(environment)}.items())),
+            beside=None,
+        )
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -65,11 +87,13 @@ def parse_subject(
     python: str = sys.executable,
     environment: tuple[str, ...] = (),
     patience_s: float = DEFAULT_PATIENCE_S,
+    beside: SubjectSpec | None = None,
 ) -> SubjectSpec:
     """Read what the user typed.
 
     Args:
         environment: ``NAME=value`` words; ``AI_JOBS_NEW_SCHEMA=on`` unless set otherwise.
+        beside: the other subject of a mixed fleet.
 
     Raises:
         UsageError: the text can't name a subject, or the file isn't there.
@@ -92,4 +116,4 @@ def parse_subject(
         if not equals or not name:
             raise UsageError(f"--env takes NAME=value; got {word!r}.")
         variables[name] = value
-    return SubjectSpec(text, paths, python, tuple(sorted(variables.items())), patience_s)
+    return SubjectSpec(text, paths, python, tuple(sorted(variables.items())), patience_s, beside)

@@ -21,7 +21,7 @@ from scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
 # The queue as shipped has flaws that one client sees, beside the one that takes two.
-ONLY_BY_TWO = [flaw for flaw in FLAWS if flaw.needs_clients == 2 and flaw.subject != AS_SHIPPED]
+ONLY_BY_TWO = [flaw for flaw in FLAWS if flaw.suite == "interleave" and flaw.subject != AS_SHIPPED]
 
 
 @pytest.fixture(scope="module")

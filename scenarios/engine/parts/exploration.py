@@ -9,10 +9,13 @@ from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
 from scenarios.engine.tasks import InterleaveTask, Message, SweepDone, SweepTask, Task
-from scenarios.programs.pairs import PAIRS
+from scenarios.programs.fleets import with_other_subject
 from scenarios.programs.program import Program
+from scenarios.programs.registry import SUITES
 from scenarios.programs.single import SINGLE
 from scenarios.verdict import Figure, LedgerRow, Outcome, merge
+
+MOST_NAMED = 3
 
 
 def sweep_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
@@ -39,10 +42,20 @@ def sweep_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
     )
 
 
-def interleaving_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
-    """Return the part that runs every order of every program of several clients."""
+def orders_of(suite: str, options: Options, got: Gathered, deadline_s: float) -> Exploration:
+    """Return the part that runs every order of every program of several clients, or of a mixed fleet.
+
+    Args:
+        suite: ``interleave`` or ``fleet``.
+    """
+    is_fleet = suite == "fleet"
+    programs = {
+        name: program
+        for name, program in SUITES[suite].items()
+        if not is_fleet or with_other_subject(program) == (options.subject.beside is not None)
+    }
     return Exploration(
-        "interleave",
+        suite,
         got,
         tuple(
             (
@@ -51,13 +64,13 @@ def interleaving_of(options: Options, got: Gathered, deadline_s: float) -> Explo
                     options.subject,
                     program,
                     options.max_preemptions,
-                    options.max_interleaved_faults,
+                    options.max_fleet_faults if is_fleet else options.max_interleaved_faults,
                     options.prune,
                     options.latency_bound_ms,
                     deadline_s,
                 ),
             )
-            for program in _asked(options, PAIRS)
+            for program in _asked(options, programs)
         ),
     )
 
@@ -70,7 +83,7 @@ class Exploration:
     """Runs the subject's cases, one program after the other, in the shards and bounds of its tasks.
 
     Args:
-        name: ``sweep`` or ``interleave``.
+        name: ``sweep``, ``interleave`` or ``fleet``.
         planned: program and task.
     """
 
@@ -104,9 +117,12 @@ class Exploration:
         outcomes = [Outcome.PASS] if self._cases else []
         outcomes += [Outcome.FAIL] if self._violated else []
         outcomes += [Outcome.UNKNOWN] if self._invalid else []
-        for program, missing in sorted(self._missing.items()):
+        for missing in sorted(set(self._missing.values())):
+            programs = sorted(name for name, lacks in self._missing.items() if lacks == missing)
+            were = "program was" if len(programs) == 1 else "programs were"
             got.warnings.append(
-                f"The program {program} was not run: the subject has no {', '.join(missing)}."
+                f"{len(programs)} {were} not run, because the subject has no {', '.join(missing)}: "
+                f"{', '.join(programs[:MOST_NAMED])}{', …' if len(programs) > MOST_NAMED else '.'}"
             )
         if len(self._missing) == len({program for program, _ in self._planned}):
             # Nothing of this part applies to the subject, which was said above; that is no doubt about it.

@@ -6,6 +6,7 @@ from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
 from scenarios.engine.tasks import HuntDone, HuntTask, Message, Task
 from scenarios.flaws.registry import FLAWS, REFERENCE_WITH_BACKFILL, Flaw
+from scenarios.programs.registry import SUITES
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import FlawRow, Outcome, merge
 
@@ -23,14 +24,16 @@ class Selfcheck:
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         hunts = [
-            (flaw.name, self._hunt(flaw.subject, flaw.caught_by, flaw.needs_clients))
+            (flaw.name, self._hunt(flaw.subject, flaw.caught_by, flaw.suite, flaw.programs))
             for flaw in self._flaws
         ]
-        for clients in (1, 2):
-            part = "sweep" if clients == 1 else "interleave"
-            if self._options.subject.text != REFERENCE or part not in self._options.parts:
-                hunts.append(("reference", self._hunt(REFERENCE, (), clients)))
-        hunts.append(("reference with backfill", self._hunt(REFERENCE_WITH_BACKFILL, (), 2)))
+        for suite in SUITES:
+            if self._options.subject.text != REFERENCE or suite not in self._options.parts:
+                hunts.append(("reference", self._hunt(REFERENCE, (), suite)))
+        hunts += [
+            ("reference with backfill", self._hunt(REFERENCE_WITH_BACKFILL, (), suite))
+            for suite in ("interleave", "fleet")
+        ]
         return tuple(hunts)
 
     def take(self, number: int, message: Message) -> None:
@@ -46,9 +49,15 @@ class Selfcheck:
         self._got.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
         self._got.parts[self.name] = merge(self._outcomes)
 
-    def _hunt(self, subject: str, invariants: tuple[str, ...], clients: int) -> HuntTask:
+    def _hunt(
+        self,
+        subject: str,
+        invariants: tuple[str, ...],
+        suite: str,
+        programs: tuple[str, ...] = (),
+    ) -> HuntTask:
         bound_ms = self._options.latency_bound_ms
-        return HuntTask(SubjectSpec(subject), invariants, bound_ms, clients=clients)
+        return HuntTask(SubjectSpec(subject), invariants, bound_ms, programs, suite=suite)
 
     def _reference(self, done: HuntDone) -> Outcome:
         for caught in done.caught:

@@ -1,0 +1,75 @@
+"""midpipe fleet: two versions of a queue side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reports.cli.judging import judge
+from reports.cli.options import (
+    JOBS,
+    OUT,
+    TIME_BUDGET,
+    fleet_options,
+    server_from,
+    subject_from,
+    subject_options,
+)
+from scenarios.engine.options import Options
+from scenarios.engine.worker import program_named
+
+
+@click.command()
+@subject_options
+@fleet_options
+@JOBS
+@OUT
+@TIME_BUDGET
+@click.option(
+    "--program",
+    "programs",
+    multiple=True,
+    metavar="NAME",
+    help="Only this program; may be repeated.",
+)
+@click.option(
+    "--faults",
+    "max_faults",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 3),
+    help="Faults per run.",
+)
+@click.pass_context
+def fleet(
+    ctx: click.Context,
+    /,
+    jobs: int,
+    out: Path,
+    programs: tuple[str, ...],
+    max_faults: int,
+    **values: Any,
+) -> None:
+    """Run two versions of a queue side by side, as a canary does and every roll-out, and roll clients back.
+
+    Without --beside: the stages of the review's plan, next to each other: AI_JOBS_NEW_SCHEMA off and on,
+    READ_PREFERS_NEW off and on, READ_FALLBACK_OLD on and off.
+
+    \b
+    The plan's stages:        midpipe fleet --subject src/queue.py:SimpleQueue
+    New code beside old:      midpipe fleet --subject new.py:Queue --beside old.py:Queue
+    A flag of your own:       midpipe fleet --subject app.queue:Queue --beside-env NEW_QUEUE=on
+    """
+    options = Options(
+        subject=subject_from(values),
+        server=server_from(values),
+        jobs=jobs,
+        max_fleet_faults=max_faults,
+        time_budget_s=values["time_budget_s"],
+        latency_bound_ms=values["latency_bound_s"] * 1000,
+        parts=("fleet",),
+        programs=tuple(program_named(name).name for name in programs),
+    )
+    ctx.exit(judge(options, out))

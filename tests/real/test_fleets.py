@@ -1,0 +1,87 @@
+"""Two versions of one queue side by side, on a real server: what the roll-out plan costs, and what it need not cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from faultinject.decide.interleave import Interleave
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.explore import CaseEnded, explore
+from scenarios.engine.worker import Worker, missing_for
+from scenarios.flaws.registry import REFERENCE_WITH_BACKFILL
+from scenarios.programs.fleets import FLEETS
+from scenarios.programs.program import Program
+from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
+
+AS_PLANNED = "scenarios.flaws.as_planned:SimpleQueue"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def cases_of(worker: Worker, subject: SubjectSpec, program: Program) -> list[CaseEnded]:
+    """Return every order of a program's clients, without faults."""
+    return list(explore(worker.rig(subject), program, Interleave()))
+
+
+@pytest.mark.parametrize(
+    ("hazard", "program"),
+    [
+        ("a canary", "mixed-update-read-new-off"),
+        ("a roll-back", "mixed-roll-read-new-off"),
+        ("the backfill", "mixed-backfill-read-new-read-old"),
+    ],
+)
+def test_the_plan_under_review_undoes_an_acknowledged_update(
+    worker: Worker, hazard: str, program: str
+) -> None:
+    cases = cases_of(worker, SubjectSpec(AS_PLANNED), FLEETS[program])
+    fallen = {violation.invariant for case in cases for violation in case.violations}
+    assert "status-order" in fallen, hazard
+
+
+@pytest.mark.parametrize("subject", [REFERENCE, REFERENCE_WITH_BACKFILL])
+def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(
+    worker: Worker, subject: str
+) -> None:
+    spec = SubjectSpec(subject)
+    traits = worker.rig(spec).traits
+    told = [
+        case.replay
+        for program in FLEETS.values()
+        if not missing_for(program, spec, traits)
+        for case in cases_of(worker, spec, program)
+        if case.violations or not case.valid
+    ]
+    assert told == []
+
+
+def test_a_client_that_is_rolled_runs_the_other_version_from_then_on(worker: Worker) -> None:
+    record = worker.replay(SubjectSpec(REFERENCE), "mixed-roll-off-read-new:", 5_000.0).record
+    written = [
+        any(key.startswith("ai:job:") for key in record.states[operation.state_after])
+        for operation in record.history
+        if operation.client == "A" and operation.method in ("enqueue", "update_status")
+    ]
+    # With the flag off nothing is written to the new schema; the first update with it on makes the copy.
+    assert written == [False, False, True]
+
+
+def test_a_job_is_lost_if_one_version_of_the_fleet_does_not_find_it(worker: Worker) -> None:
+    reader_of_new_only = (("AI_JOBS_NEW_SCHEMA", "on"), ("READ_FALLBACK_OLD", "off"))
+    beside = SubjectSpec(REFERENCE, environment=reader_of_new_only)
+    old_only = SubjectSpec(environment=(("AI_JOBS_NEW_SCHEMA", "off"),), beside=beside)
+    cases = cases_of(worker, old_only, FLEETS["mixed-request-this-other"])
+    assert {v.invariant for case in cases for v in case.violations} >= {"no-lost-job"}
+
+
+def test_the_options_that_name_the_other_version_are_kept_for_the_replay_line() -> None:
+    other = parse_subject("app.queue:Old", environment=("FAST=on",))
+    subject = parse_subject("app.queue:New", beside=other)
+    assert subject.options == "--subject app.queue:New --beside app.queue:Old --beside-env FAST=on"
