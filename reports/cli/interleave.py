@@ -10,6 +10,7 @@ import click
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
 from scenarios.engine.options import Options
+from scenarios.engine.tasks import Sampling
 from scenarios.engine.worker import program_named
 
 
@@ -41,6 +42,28 @@ from scenarios.engine.worker import program_named
     type=click.IntRange(0, 3),
     help="Faults per run.",
 )
+@click.option(
+    "--random",
+    "runs",
+    default=None,
+    metavar="RUNS",
+    type=click.IntRange(1),
+    help="So many random orders of each program instead of every one.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=int,
+    help="Of the random orders; same seed, same orders.",
+)
+@click.option(
+    "--depth",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0, 10),
+    help="Of the random priorities (PCT); 0 takes any client at each point.",
+)
 @click.option("--no-prune", is_flag=True, help="Run the orders that can't differ, too.")
 @click.pass_context
 def interleave(
@@ -51,6 +74,9 @@ def interleave(
     programs: tuple[str, ...],
     max_preemptions: int,
     max_faults: int,
+    runs: int | None,
+    seed: int,
+    depth: int,
     no_prune: bool,
     **values: Any,
 ) -> None:
@@ -66,6 +92,7 @@ def interleave(
         max_preemptions=None if max_preemptions < 0 else max_preemptions,
         max_interleaved_faults=max_faults,
         prune=not no_prune,
+        sampling=Sampling(runs, seed, depth or None) if runs else None,
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("interleave",),

@@ -8,7 +8,7 @@ patience, before it is called invalid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from faultinject.decide.sweep import Placeable, fault_label
 from faultinject.faults import CATALOGUE, is_for_any_server, placeable
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
-from scenarios.engine.record import CaseRecord, Violation
+from scenarios.engine.record import CaseRecord, Violation, first_difference
 from scenarios.engine.rig import Rig
 from scenarios.programs.program import Program
 
@@ -79,31 +79,45 @@ def selected(
     return faults_at
 
 
+class Decider(Scheduler, Protocol):
+    """A scheduler that can say which schedule it is at."""
+
+    @property
+    def current(self) -> Schedule: ...
+
+
+class Planner(Decider, Protocol):
+    """A scheduler that plans run after run."""
+
+    def restart(self) -> None:
+        """The run that began last is made again."""
+
+
 def run_schedule(
-    rig: Rig,
-    program: Program,
-    schedule: Schedule,
-    scheduler: Callable[[], Scheduler],
-    latency_bound_ms: float,
+    rig: Rig, program: Program, decider: Callable[[], Decider], latency_bound_ms: float
 ) -> CaseRecord:
-    """Run the case of a schedule, again if it was invalid, and return the last record.
+    """Run the case that a scheduler decides, again if it was invalid, and return the last record.
 
     Args:
-        scheduler: who decides; asked for before each try.
+        decider: who decides; asked for before each try.
     """
-    time_out_ms = time_out_for(schedule)
+    patience = 1
     for _ in range(_TRIES):
+        scheduler = decider()
         record = run_case(
             rig,
             program,
-            scheduler(),
-            time_out_ms=time_out_ms,
+            scheduler,
+            time_out_ms=time_out_for(scheduler.current) * patience,
             latency_bound_ms=latency_bound_ms,
-            faults_planned=len(schedule.faults),
         )
+        faults_planned = len(scheduler.current.faults)
+        if record.is_valid and record.faults != faults_planned:
+            trouble = f"{record.faults} of {faults_planned} planned faults fired"
+            record = replace(record, trouble=trouble)
         if record.is_valid:
             break
-        time_out_ms *= 3
+        patience *= 3
     return record
 
 
@@ -113,24 +127,24 @@ def time_out_for(schedule: Schedule) -> int:
     return IMPATIENT_MS if waits else PATIENT_MS
 
 
-def warm_up(rig: Rig, program: Program, latency_bound_ms: float, *first: Schedule) -> None:
-    """Run the schedules named, and the program once without faults, so that the server knows its scripts.
+def warm_up(
+    rig: Rig, program: Program, latency_bound_ms: float, *schedules: Schedule
+) -> tuple[CaseRecord, ...]:
+    """Run the schedules named, or the program without faults, so that the server knows its scripts.
 
     A server knows its scripts from the second call on, so this is what the field looks like, and no case differs
     from its replay because it ran first. The fault ``script-flush`` takes the scripts away.
     """
-    for schedule in (*first, Schedule()):
-        run_schedule(rig, program, schedule, partial(Replay, schedule), latency_bound_ms)
+    return tuple(
+        run_schedule(rig, program, partial(Replay, schedule), latency_bound_ms)
+        for schedule in schedules or (Schedule(),)
+    )
 
 
-class Planner(Scheduler, Protocol):
-    """A scheduler that plans run after run and can say which one it is at."""
-
-    @property
-    def current(self) -> Schedule: ...
-
-    def restart(self) -> None:
-        """The run that began last is made again."""
+def unsteadiness(rig: Rig, program: Program, latency_bound_ms: float) -> str:
+    """Return where two runs of the program without faults differ; empty if they are alike, as they should be."""
+    _, one, other = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
+    return first_difference(one.shape(), other.shape())
 
 
 def explore(
@@ -150,8 +164,8 @@ def explore(
         return planner
 
     while planner.begin():
+        record = run_schedule(rig, program, again, latency_bound_ms)
         schedule = planner.current
-        record = run_schedule(rig, program, schedule, again, latency_bound_ms)
         fallen = tuple(violation.invariant for violation in record.violations)
         planner.end(RunEnd(record.steps, record.is_valid, record.trouble, fallen))
         if any(

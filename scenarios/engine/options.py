@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
+from scenarios.engine.tasks import Sampling
 from scenarios.subjects.spec import SubjectSpec
 
 PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet")
@@ -22,6 +23,7 @@ class Options:
         max_preemptions: per order of several clients; None is no bound.
         max_interleaved_faults: faults per order of several clients.
         max_fleet_faults: faults per order of a mixed fleet.
+        sampling: random orders of several clients instead of every one.
         prune: leave out orders that can't differ.
         latency_bound_ms: for a subject that declares no bound of its own.
         parts: which of PARTS to run, in that order.
@@ -36,6 +38,7 @@ class Options:
     max_preemptions: int | None = 2
     max_interleaved_faults: int = 1
     max_fleet_faults: int = 0
+    sampling: Sampling | None = None
     prune: bool = True
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     parts: tuple[str, ...] = PARTS

@@ -7,6 +7,7 @@ one schedule are the same if their ``shape`` is the same: every command, decisio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from faultinject.vocabulary import Step
 from scenarios.history import History, Json, Operation
@@ -105,9 +106,22 @@ class CaseRecord:
     def steps(self) -> tuple[Step, ...]:
         return tuple(entry.step for entry in self.entries if isinstance(entry, Stepped))
 
+    @property
+    def faults(self) -> int:
+        """How many faults happened."""
+        return sum(1 for step in self.steps if step.fault)
+
     def shape(self) -> tuple[str, ...]:
         """Return what must be the same in every replay, one short text per entry."""
         return (*(_shape(entry) for entry in self.entries), *(v.invariant for v in self.violations))
+
+
+def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
+    """Return where two shapes of one schedule part, as one sentence's middle; an empty string if they don't."""
+    for number, (left, right) in enumerate(zip_longest(one, other, fillvalue="nothing more")):
+        if left != right:
+            return f"at entry {number + 1}, once {left!r}, once {right!r}"
+    return ""
 
 
 def _shape(entry: Entry) -> str:

@@ -35,6 +35,20 @@ class SweepTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """Random orders of a program.
+
+    Args:
+        runs: how many orders.
+        depth: None takes any client at each point; a number is the depth of PCT's random priorities.
+    """
+
+    runs: int
+    seed: int
+    depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InterleaveTask:
     """Run every order of one program's clients, within bounds.
 
@@ -42,6 +56,7 @@ class InterleaveTask:
         max_preemptions: per run; None is no bound.
         prune: leave out orders that can't differ.
         deadline_s: as in SweepTask.
+        sampling: random orders instead of every one.
     """
 
     subject: SubjectSpec
@@ -51,6 +66,7 @@ class InterleaveTask:
     prune: bool
     latency_bound_ms: float
     deadline_s: float = math.inf
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +102,16 @@ class SourceTask:
 
 @dataclass(frozen=True, slots=True)
 class TellTask:
-    """Run one case again and tell its story."""
+    """Run one case again and tell its story.
+
+    Args:
+        shrinks_for: an invariant that falls in the case; the smallest case in which it falls is told instead.
+    """
 
     subject: SubjectSpec
     replay: str
     latency_bound_ms: float
+    shrinks_for: str = ""
 
 
 Task = ProbeTask | SweepTask | InterleaveTask | HuntTask | SourceTask | TellTask
@@ -123,11 +144,13 @@ class SweepDone:
         ledger: its share of the ledger.
         missing: what the program needs and the subject lacks; then nothing was run.
         stopped: the deadline came first.
+        unsteady: where two runs without faults differed; empty if the subject does the same each time.
     """
 
     ledger: tuple[LedgerRow, ...]
     missing: tuple[str, ...] = ()
     stopped: bool = False
+    unsteady: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +179,7 @@ class Told:
         unplaced: why the schedule could not be placed; empty if it was.
         trouble: why the case is invalid.
         shape: what must be the same in every replay.
+        unsteady: where the runs of this very case differed; empty if they did not.
     """
 
     story: Story
@@ -163,6 +187,7 @@ class Told:
     unplaced: tuple[str, ...]
     trouble: str
     shape: tuple[str, ...]
+    unsteady: str = ""
 
 
 @dataclass(frozen=True, slots=True)

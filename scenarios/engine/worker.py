@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from faultinject.decide.interleave import Interleave
 from faultinject.decide.ledger import NO_FAULT, LedgerCount
 from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import did_you_mean, parse_replay_string, replay_string
+from faultinject.decide.schedule import Schedule, did_you_mean, parse_replay_string, replay_string
 from faultinject.decide.sweep import Sweep
+from faultinject.decide.walk import Walk
 from faultinject.errors import SubjectError, UsageError
 from faultinject.faults import CATALOGUE, is_for_any_server
 from faultinject.servers.leash import RunDirectory
@@ -21,10 +22,12 @@ from scenarios.engine.explore import (
     explore,
     run_schedule,
     selected,
+    unsteadiness,
     warm_up,
 )
-from scenarios.engine.record import CaseRecord
+from scenarios.engine.record import CaseRecord, first_difference
 from scenarios.engine.rig import Rig
+from scenarios.engine.shrink import shrunk
 from scenarios.engine.story import story_of
 from scenarios.engine.tasks import (
     Caught,
@@ -34,6 +37,7 @@ from scenarios.engine.tasks import (
     Message,
     Probed,
     ProbeTask,
+    Sampling,
     SourceDone,
     SourceTask,
     SweepDone,
@@ -51,6 +55,10 @@ from scenarios.verdict import LedgerRow
 
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
+
+RUNS_IF_UNSTEADY = 200
+TOLD_RUNS = 3
+SHRINKS_FOR_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,7 @@ class Worker:
             replays.append(Replay(schedule))
             return replays[-1]
 
-        record = run_schedule(rig, program, schedule, fresh, latency_bound_ms)
+        record = run_schedule(rig, program, fresh, latency_bound_ms)
         return Replayed(record, replays[-1].unplaced, replay_string(name, schedule))
 
     def close(self) -> None:
@@ -145,7 +153,8 @@ class Worker:
         if missing:
             yield SweepDone((), missing)
             return
-        planner = self._planner(task)
+        unsteady = unsteadiness(rig, program, task.latency_bound_ms)
+        planner = self._planner(task, unsteady=bool(unsteady))
         stopped = False
         for ended in explore(rig, program, planner, latency_bound_ms=task.latency_bound_ms):
             yield ended
@@ -153,12 +162,19 @@ class Worker:
             if stopped:
                 break
         rows = tuple(_row(task.program, count) for count in planner.ledger.counts())
-        yield SweepDone(rows, stopped=stopped)
+        yield SweepDone(rows, stopped=stopped, unsteady=unsteady)
 
-    def _planner(self, task: SweepTask | InterleaveTask) -> Sweep | Interleave:
+    def _planner(
+        self, task: SweepTask | InterleaveTask, *, unsteady: bool
+    ) -> Sweep | Interleave | Walk:
         if isinstance(task, SweepTask):
             return Sweep(task.max_faults, task.shard, faults=selected(self.server.is_ours))
         faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
+        # Every order is a promise that only a subject can keep which does the same each time.
+        sampling = task.sampling or (Sampling(RUNS_IF_UNSTEADY, 0) if unsteady else None)
+        if sampling is not None:
+            seed, depth = sampling.seed, sampling.depth
+            return Walk(sampling.runs, seed, depth, task.max_faults, faults)
         return Interleave(task.max_preemptions, task.max_faults, faults, prune=task.prune)
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
@@ -210,15 +226,33 @@ class Worker:
                 return
 
     def _tell(self, task: TellTask) -> Told:
-        replayed = self.replay(task.subject, task.replay, task.latency_bound_ms)
+        replay = self._smallest(task) if task.shrinks_for else task.replay
+        runs = [self.replay(task.subject, replay, task.latency_bound_ms) for _ in range(TOLD_RUNS)]
+        replayed = runs[-1]
         record = replayed.record
+        shapes = [run.record.shape() for run in runs]
         return Told(
             story=story_of(record, replayed.replay),
+            unsteady=next(filter(None, (first_difference(shapes[0], s) for s in shapes[1:])), ""),
             fallen=tuple(violation.invariant for violation in record.violations),
             unplaced=replayed.unplaced,
             trouble=record.trouble,
             shape=record.shape(),
         )
+
+    def _smallest(self, task: TellTask) -> str:
+        """Return the smallest schedule found in which the same invariant falls, as a replay string."""
+        name, schedule = parse_replay_string(task.replay, CATALOGUE)
+        up_s = time.monotonic() + SHRINKS_FOR_S
+
+        def fails(smaller: Schedule) -> bool:
+            text = replay_string(name, smaller)
+            replayed = self.replay(task.subject, text, task.latency_bound_ms)
+            fallen = {violation.invariant for violation in replayed.record.violations}
+            valid = replayed.record.is_valid and not replayed.unplaced
+            return valid and task.shrinks_for in fallen
+
+        return replay_string(name, shrunk(schedule, fails, lambda: time.monotonic() > up_s))
 
 
 def program_named(name: str) -> Program:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from faultinject.decide.interleave import Interleave, may_commute
 from faultinject.decide.schedule import replay_string
+from faultinject.decide.scheduler import Scheduler
 from faultinject.faults import placeable
 from faultinject.vocabulary import (
     Executed,
@@ -42,7 +43,7 @@ class World:
     def __init__(self, clients: Clients) -> None:
         self._clients = {chr(65 + number): accesses for number, accesses in enumerate(clients)}
 
-    def run(self, planner: Interleave) -> tuple[tuple[str, ...], object]:
+    def run(self, planner: Scheduler) -> tuple[tuple[str, ...], object]:
         """Make one run; return its order and its outcome."""
         done = dict.fromkeys(self._clients, 0)
         store: dict[str, tuple[str, ...]] = {}

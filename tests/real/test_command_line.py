@@ -299,8 +299,9 @@ def test_a_class_in_its_own_directory_is_judged_without_a_change(tmp_path: Path)
     status = {row["invariant"]: row["status"] for row in verdict["invariants"]}
     assert status["no-lost-job"] == "holds", output + errors
     assert status["no-orphan"] == "not applicable"
-    assert (
-        "The program update-once was not run: the subject has no update_status."
-        in verdict["warnings"]
-    )
+    assert [
+        warning
+        for warning in verdict["warnings"]
+        if "not run, because the subject has no update_status" in warning
+    ]
     assert code in (0, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,16 @@ from faultinject.decide.schedule import parse_replay_string
 from faultinject.faults import CATALOGUE
 from faultinject.servers.opening import ServerSpec
 from faultinject.vocabulary import RunEnd
-from scenarios.engine.explore import explore, run_schedule, warm_up
-from scenarios.engine.tasks import HuntDone, HuntTask
+from scenarios.engine.explore import CaseEnded, explore, run_schedule, warm_up
+from scenarios.engine.tasks import (
+    HuntDone,
+    HuntTask,
+    InterleaveTask,
+    Sampling,
+    SweepDone,
+    TellTask,
+    Told,
+)
 from scenarios.engine.worker import Worker
 from scenarios.flaws.registry import FLAWS, REFERENCE_WITH_BACKFILL, Flaw
 from scenarios.programs.pairs import PAIRS
@@ -75,7 +84,7 @@ def final_states(
     states = set()
     orders = 0
     while planner.begin():
-        record = run_schedule(rig, PAIRS[program], planner.current, lambda: planner, 5_000.0)
+        record = run_schedule(rig, PAIRS[program], lambda: planner, 5_000.0)
         planner.end(RunEnd(record.steps, record.is_valid, record.trouble))
         tables = tables_of(record.states[-1])
         jobs = {(job, *tables.statuses(job)) for job in tables.job_ids}
@@ -112,6 +121,45 @@ def test_every_program_is_exhausted_for_the_reference_without_a_violation(worker
             ended = list(explore(rig, program, planner))
             assert [case.replay for case in ended if case.violations or not case.valid] == []
             assert sum(row.not_reached for row in planner.ledger.counts()) == 0
+
+
+UNSTEADY = """
+import random
+from reference import Queue
+
+class Restless(Queue):
+    def get_job(self, job_id, workspace_id=None):
+        if random.SystemRandom().random() < 0.5:
+            self._redis.ping()
+        return super().get_job(job_id, workspace_id)
+"""
+
+
+def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
+    worker: Worker, tmp_path: Path
+) -> None:
+    (tmp_path / "restless.py").write_text(UNSTEADY)
+    subject = SubjectSpec(f"{tmp_path / 'restless.py'}:Restless")
+    task = InterleaveTask(subject, "update-vs-get", 2, 0, True, 5_000.0)
+    # Two runs may be alike by chance; that they are so many times over would be no chance.
+    ends = (message for _ in range(20) for message in worker.do(task))
+    done = next(end for end in ends if isinstance(end, SweepDone) and end.unsteady)
+    assert "PING" in done.unsteady
+    assert [row.fault for row in done.ledger] == ["none (sampled)"]
+
+
+@pytest.mark.parametrize("depth", [None, 3])
+def test_random_orders_find_the_duplicate_and_it_shrinks_to_the_shortest_string(
+    worker: Worker, depth: int | None
+) -> None:
+    subject = SubjectSpec(AS_SHIPPED)
+    sampling = Sampling(200, 1, depth)
+    task = InterleaveTask(subject, "same-request-twice", 2, 1, True, 5_000.0, sampling=sampling)
+    found = [m for m in worker.do(task) if isinstance(m, CaseEnded) and m.violations]
+    longest = max(found, key=lambda ended: len(ended.replay))
+    *_, told = worker.do(TellTask(subject, longest.replay, 5_000.0, "no-duplicate"))
+    assert isinstance(told, Told)
+    assert told.story.replay in ("same-request-twice: A1 B1", "same-request-twice: B1 A1")
 
 
 def test_a_schedule_of_two_clients_is_read_back_as_printed() -> None:

@@ -68,6 +68,7 @@ def orders_of(suite: str, options: Options, got: Gathered, deadline_s: float) ->
                     options.prune,
                     options.latency_bound_ms,
                     deadline_s,
+                    options.sampling,
                 ),
             )
             for program in _asked(options, programs)
@@ -94,6 +95,7 @@ class Exploration:
         self._got = got
         self._planned = planned
         self._missing: dict[str, tuple[str, ...]] = {}
+        self._unsteady: dict[str, str] = {}
         self._cases = self._violated = self._invalid = 0
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
@@ -107,6 +109,8 @@ class Exploration:
             self._invalid += bool(not message.valid or message.crashed)
         elif isinstance(message, SweepDone):
             self._got.partial = self._got.partial or message.stopped
+            if message.unsteady:
+                self._unsteady[self._planned[number][0]] = message.unsteady
             if message.missing:
                 self._missing[self._planned[number][0]] = message.missing
             for row in message.ledger:
@@ -116,7 +120,12 @@ class Exploration:
         got = self._got
         outcomes = [Outcome.PASS] if self._cases else []
         outcomes += [Outcome.FAIL] if self._violated else []
-        outcomes += [Outcome.UNKNOWN] if self._invalid else []
+        outcomes += [Outcome.UNKNOWN] if self._invalid or self._unsteady else []
+        for program, where in sorted(self._unsteady.items()):
+            got.warnings.append(
+                f"The subject does not do the same each time in {program}: {where}. "
+                "So not every case of it may have been met."
+            )
         for missing in sorted(set(self._missing.values())):
             programs = sorted(name for name, lacks in self._missing.items() if lacks == missing)
             were = "program was" if len(programs) == 1 else "programs were"

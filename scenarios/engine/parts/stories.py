@@ -22,12 +22,14 @@ class Stories:
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         tally = self._got.tally
-        replays = []
+        asked: list[tuple[str, str]] = []
         for kind, found in tally.kinds():
-            replays += [found.replay, tally.neighbour_of(kind, found) or found.replay]
-        bound_ms = self._options.latency_bound_ms
+            neighbour = tally.neighbour_of(kind, found) or found.replay
+            asked += [(found.replay, kind.invariant), (neighbour, "")]
+        subject, bound_ms = self._options.subject, self._options.latency_bound_ms
         return tuple(
-            (replay, TellTask(self._options.subject, replay, bound_ms)) for replay in replays
+            (replay, TellTask(subject, replay, bound_ms, shrinks_for))
+            for replay, shrinks_for in asked
         )
 
     def take(self, number: int, message: Message) -> None:
@@ -42,10 +44,11 @@ class Stories:
 
     def _finding(self, number: int, kind: Kind, found: Found) -> Finding:
         case, neighbour = self._told.get(2 * number), self._told.get(2 * number + 1)
-        if case is not None and kind.invariant not in case.fallen:
+        if case is not None and (case.unsteady or kind.invariant not in case.fallen):
+            again = "not" if kind.invariant not in case.fallen else "differently"
             self._got.warnings.append(
-                f"{found.replay!r} broke {kind.invariant} once and not when run again: "
-                "the subject is not deterministic there."
+                f"{case.story.replay!r} broke {kind.invariant} once and {again} when run again: the subject is not "
+                f"deterministic there{': ' + case.unsteady if case.unsteady else ''}."
             )
         story = case.story if case is not None else Story(found.replay, ())
         passes = neighbour is not None and kind.invariant not in neighbour.fallen
@@ -56,7 +59,7 @@ class Stories:
             invariant=kind.invariant,
             severity=invariant.severity,
             program=found.program,
-            replay=found.replay,
+            replay=story.replay,
             claim=invariant.claim,
             evidence=found.evidence,
             operation=kind.method,

@@ -1,0 +1,110 @@
+"""Random orders of several clients' events, seeded: for programs whose orders are too many to run all. A scheduler.
+
+A plain walk takes any waiting client at each point. With a depth it follows PCT (Burckhardt et al., "A Randomized
+Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010): clients have random priorities, the highest goes
+on, and at depth - 1 random steps the one that would go on drops below all others. A find of depth d among n clients
+and k steps is then met with a probability of at least 1 / (n * k ** (d - 1)) in each run.
+
+Each run is told as the schedule of all its moves, so it replays as any other.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from faultinject.decide.ledger import Ledger
+from faultinject.decide.schedule import PlannedStep, Schedule
+from faultinject.decide.sweep import Placeable, fault_label, planned
+from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
+
+SAMPLED = "sampled"
+_FIRST_GUESS_OF_STEPS = 8
+
+
+class Walk:
+    """Decides a number of random runs.
+
+    Args:
+        runs: how many.
+        seed: same seed, same program, same runs.
+        depth: None walks plainly; a number is PCT's bound on the depth of a find.
+        max_faults: per run.
+        faults: which faults can be placed at an event.
+        ledger: takes the counts; what is sampled says so in its row.
+    """
+
+    def __init__(
+        self,
+        runs: int,
+        seed: int,
+        depth: int | None = None,
+        max_faults: int = 0,
+        faults: Placeable = lambda event: (),
+        ledger: Ledger | None = None,
+    ) -> None:
+        self._left = runs
+        self._seed = seed
+        self._number = 0
+        self._depth = depth
+        self._max_faults = max_faults
+        self._faults = faults
+        self.ledger = ledger or Ledger()
+        self._steps = _FIRST_GUESS_OF_STEPS
+        self._moves: list[PlannedStep] = []
+        self.restart()
+
+    @property
+    def current(self) -> Schedule:
+        """The schedule of the run that began last, as far as it has come."""
+        return Schedule(tuple(self._moves))
+
+    def begin(self) -> bool:
+        if self._left == 0:
+            return False
+        self._left -= 1
+        self._number += 1
+        self.restart()
+        return True
+
+    def restart(self) -> None:
+        """The same run is made again, from its beginning."""
+        self._dice = Random(f"{self._seed}/{self._number}")
+        self._moves = []
+        self._priorities: dict[str, float] = {}
+        wanted = max(0, (self._depth or 1) - 1)
+        steps = range(1, self._steps + 1)
+        self._drops = set(self._dice.sample(steps, min(wanted, len(steps))))
+        self._fault_steps = set(self._dice.sample(steps, min(self._max_faults, len(steps))))
+
+    def decide(self, point: Point) -> Decision:
+        if point.choices[0].position.inside:
+            return Decision(point.choices[0])
+        event = self._dice.choice(point.choices) if self._depth is None else self._highest(point)
+        fault = self._fault_at(event)
+        step = planned(event, fault) if fault else PlannedStep(event.position)
+        self._moves.append(step)
+        return Decision(event, fault)
+
+    def end(self, run: RunEnd) -> None:
+        longest = 0 if self._number == 1 else self._steps
+        self._steps = max(longest, len(self._moves))
+        label = f"{fault_label(self.current)} ({SAMPLED})"
+        self.ledger.planned(label)
+        self.ledger.ended(label, valid=run.valid, violated=bool(run.violated))
+
+    def _highest(self, point: Point) -> WireEvent:
+        for event in sorted(point.choices, key=lambda choice: choice.position):
+            self._priorities.setdefault(event.position.client, 1.0 + self._dice.random())
+        if len(self._moves) + 1 in self._drops:
+            top = max(point.choices, key=self._priority)
+            self._priorities[top.position.client] = -float(len(self._moves))
+        return max(point.choices, key=self._priority)
+
+    def _priority(self, event: WireEvent) -> float:
+        return self._priorities[event.position.client]
+
+    def _fault_at(self, event: WireEvent) -> FaultRef | None:
+        if len(self._moves) + 1 not in self._fault_steps:
+            return None
+        possible = self._faults(event)
+        return self._dice.choice(possible) if possible else None
