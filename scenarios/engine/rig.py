@@ -171,6 +171,7 @@ class Rig:
         return Traits(
             methods=self._opened.methods,
             white_box=queued and tables.has_data("midpipe-probe"),
+            fifo=self._opened.fifo,
             new_schema=any(job_id == "midpipe-probe" for _, job_id in tables.new),
         )
 

@@ -89,6 +89,18 @@ class PeeksThenRemoves(OpenQueue):
         return {**job, "lease_token": 1}
 
 
+class LosesTheRaceForTheHead(PeeksThenRemoves):
+    """claim looks at the head of the queue, and gives up if another worker has removed it meanwhile."""
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
+        job_id = self.driver.lindex(keys.PENDING, 0)
+        job = decoded_hash(self.driver.hgetall(old_key(job_id))) if job_id else None
+        if job is None or not self.driver.lrem(keys.PENDING, 1, job_id):
+            return None
+        super(PeeksThenRemoves, self).update_status(job_id, "running", None, job["workspace_id"])
+        return {**job, "lease_token": 1}
+
+
 class IgnoresTheToken(OpenQueue):
     """Whoever says that a job is complete is believed."""
 

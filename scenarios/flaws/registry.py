@@ -136,6 +136,7 @@ FLAWS: tuple[Flaw, ...] = (
         "no-lost-job",
         "no-orphan",
     ),
+    _single("GivesTheNewestFirst", "Takes jobs off the wrong end of the queue.", "queue-order"),
     Flaw(
         "as-shipped-twice",
         "scenarios.flaws.as_shipped:SimpleQueue",
@@ -166,6 +167,11 @@ FLAWS: tuple[Flaw, ...] = (
     _pair("ChecksTheOwnerFirst", "Asks whose a job is before it writes it.", "no-duplicate"),
     _pair(
         "PeeksThenRemoves", "Looks at the head of the queue, and removes it later.", "no-duplicate"
+    ),
+    _pair(
+        "LosesTheRaceForTheHead",
+        "Says that no job waits after another worker was quicker.",
+        "queue-order",
     ),
     _pair("IgnoresTheToken", "Lets anybody finish a job.", "no-duplicate"),
     _pair("GivesEveryoneTheSameToken", "Fences nobody.", "no-duplicate"),

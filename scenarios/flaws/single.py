@@ -341,3 +341,11 @@ class PopsBeforeItMarks(OpenQueue):
     ) -> bool:
         super().update_status(job_id, "completed", json.loads(encoded(result)), workspace_id)
         return True
+
+
+class GivesTheNewestFirst(PopsBeforeItMarks):
+    """claim takes from the end at which jobs are put in."""
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
+        self.driver.lmove(keys.PENDING, keys.PENDING, "RIGHT", "LEFT")
+        return super().claim(worker_id, lease_s)

@@ -15,6 +15,7 @@ from scenarios.invariants.no_divergence import NO_DIVERGENCE
 from scenarios.invariants.no_duplicate import NO_DUPLICATE
 from scenarios.invariants.no_lost_job import NO_LOST_JOB
 from scenarios.invariants.no_orphan import NO_ORPHAN
+from scenarios.invariants.queue_order import QUEUE_ORDER
 from scenarios.invariants.quiet_logs import QUIET_LOGS
 from scenarios.invariants.retry_succeeds import RETRY_SUCCEEDS
 from scenarios.invariants.status_order import STATUS_ORDER
@@ -32,6 +33,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             STATUS_ORDER,
             ANSWER_IS_TRUE,
             BOUNDED_LATENCY,
+            QUEUE_ORDER,
             LIST_IS_WHOLE,
             BAD_INPUT,
             QUIET_LOGS,

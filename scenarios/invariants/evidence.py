@@ -22,11 +22,13 @@ class Traits:
         methods: its public calls.
         white_box: it writes the review's key layout, so its keys can be read.
         new_schema: it writes the new schema as well.
+        fifo: it gives jobs out in the order in which they came, unless it says otherwise.
     """
 
     methods: frozenset[str]
     white_box: bool
     new_schema: bool
+    fifo: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,12 @@ class Opened:
     Args:
         methods: names of its public calls.
         latency_bound_ms: the bound it declares for every call; None if it declares none.
+        fifo: it gives jobs out in the order in which they came.
     """
 
     methods: frozenset[str]
     latency_bound_ms: float | None
+    fifo: bool = True
 
 
 class HostProcess:
@@ -122,6 +124,7 @@ class HostProcess:
         return Opened(
             frozenset(str(method) for method in answer.get("methods") or ()),
             bound * 1000 if isinstance(bound, int | float) else None,
+            answer.get("fifo") is not False,
         )
 
     def sources(self, client: str) -> Mapping[str, tuple[str, int]]:

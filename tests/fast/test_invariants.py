@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from scenarios.history import Phase
+from scenarios.history import Operation, Phase
 from scenarios.invariants import INVARIANTS
 from scenarios.state import Tables
 from tests.fast.histories import BLACK_BOX, EMPTY, call, evidence, fields, tables
@@ -299,3 +301,29 @@ def test_job_data_in_a_log_line_is_loud() -> None:
 
 def test_a_log_line_without_job_data_is_quiet() -> None:
     assert seen("quiet-logs", logs=("ERROR queue could not write job j",)) == ()
+
+
+def claimed(job_id: str, at: int) -> Operation:
+    return call("claim", "", at=at, value={"job_id": job_id} if job_id else None)
+
+
+def test_a_job_that_overtakes_another_is_out_of_order() -> None:
+    history = (call(job_id="a", at=0), call(job_id="b", at=2), claimed("b", 4), claimed("a", 6))
+    assert seen("queue-order", *history) == ("b was taken before a, which was put before it.",)
+
+
+def test_a_worker_that_is_told_of_an_empty_queue_while_a_job_waits_is_told_wrong() -> None:
+    assert seen("queue-order", call(job_id="a", at=0), claimed("", 2), delivered=("a",)) == (
+        "the queue was told empty while something was in it.",
+    )
+
+
+def test_two_jobs_that_are_enqueued_at_once_may_come_in_either_order() -> None:
+    first = replace(call(job_id="a", at=0), completed_at=6)
+    history = (first, call(job_id="b", at=2), claimed("b", 8), claimed("a", 10))
+    assert seen("queue-order", *history) == ()
+
+
+def test_an_order_of_jobs_that_come_back_is_not_looked_at() -> None:
+    history = (call(job_id="a", at=0), claimed("a", 2), call("fail", "a", at=4), claimed("a", 6))
+    assert INVARIANTS["queue-order"].check(evidence(*history)).observations == 0
