@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from faultinject.vocabulary import FaultRef, Position
 from scenarios.engine.client import ClientWire
 from scenarios.history import Json
 from scenarios.programs.program import Answer, Call, Retry
@@ -14,7 +15,11 @@ from scenarios.subjects.hosting import HostProcess
 
 @dataclass(slots=True)
 class Caller:
-    """The caller's side of one client: its calls, its attempts, its answers."""
+    """The caller's side of one client: its calls, its attempts, its answers.
+
+    Args:
+        blocked: the blocking command that the server has and does not answer yet, and the fault placed at it.
+    """
 
     wire: ClientWire
     calls: tuple[Call, ...]
@@ -29,6 +34,7 @@ class Caller:
     changed_state: bool = False
     answers: dict[str, Json] = field(default_factory=dict)
     is_calling: bool = False
+    blocked: tuple[Position, FaultRef | None] | None = None
 
     def leave(self) -> None:
         """The client's process ends in order, as far as the server can tell."""
@@ -41,8 +47,8 @@ class Caller:
 
     @property
     def may_be_decided(self) -> bool:
-        """Parked or done."""
-        return self.is_done or self.wire.waiting is not None
+        """Parked, done, or in a command that the server answers when somebody else has done something."""
+        return self.is_done or self.wire.waiting is not None or self.blocked is not None
 
 
 def for_retry(call: Call, arguments: dict[str, Json], attempt: int) -> dict[str, Json]:

@@ -105,6 +105,9 @@ class Case:
         for _ in range(_MAX_STEPS):
             self._wait_for_clients()
             waiting = self._waiting_events()
+            if not waiting and not self.trouble and self._is_anyone_blocked():
+                self._let_time_pass()
+                continue
             if not waiting or self.trouble:
                 break
             self._carry_out(scheduler.decide(Point(waiting, self._last)))
@@ -307,6 +310,9 @@ class Case:
         caller = self._callers[letter]
         waiting = caller.wire.waiting
         caller.wire.let_through(self._effects(decision))
+        if self._rig.table.is_blocking(event.args) and not self._answers_at_once():
+            caller.blocked, self._fault = (event.position, self._fault), None
+            return
         if not self._rig.loop.run_until(lambda: self._stepped is not None, _STEP_WITHIN_S):
             self.trouble = (
                 f"the server did not answer {event.position} within {_STEP_WITHIN_S:.0f} s"
@@ -319,13 +325,44 @@ class Case:
                 self._held.append(_Held(waiting[0], step, effects.held_for))
                 return
         self._count_down(letter, event)
+        if self._is_anyone_blocked():
+            self._settle()
+
+    def _is_anyone_blocked(self) -> bool:
+        return any(caller.blocked for caller in self._callers.values())
+
+    def _answers_at_once(self) -> bool:
+        """Whether the server answers the command that it was just given, without waiting for anybody."""
+        self._settle()
+        return self._stepped is not None
+
+    def _settle(self) -> None:
+        """Let everything arrive that the server has answered by now."""
+        self._rig.await_server()
+        for _ in range(2):
+            self._rig.loop.step(0.0)
+
+    def _let_time_pass(self) -> None:
+        """Every client is done or blocked: only a time-out, the server's or the client's, can change that."""
+        blocked = [caller for caller in self._callers.values() if caller.blocked]
+        over = self._rig.loop.run_until(
+            lambda: self.trouble != "" or any(caller.blocked is None for caller in blocked),
+            self._bound_ms / 1000 * 1.2 + 0.2,
+        )
+        for caller in () if over else blocked:
+            caller.blocked = None
+            self._give_up_on(caller)
 
     def _step_over(self, event: WireEvent, executed: Executed, reply: Reply | None) -> None:
-        fault, self._fault = self._fault, None
+        caller = self._callers[event.position.client]
+        if caller.blocked and caller.blocked[0] == event.position:
+            fault, caller.blocked = caller.blocked[1], None
+        else:
+            fault, self._fault = self._fault, None
         step = Step(event, fault, executed, shown_reply(reply))
         before = len(self.states) - 1
         if executed is not Executed.NO and event.is_write and not event.position.inside:
-            self._look(self._callers[event.position.client])
+            self._look(caller)
         self.entries.append(Stepped(step, before, len(self.states) - 1))
         if event.position == self._awaited:
             self._stepped = step

@@ -94,7 +94,12 @@ class ClientWire:
             self.step_over(event, executed, reply)
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
-        if mid_command:
+        event = self._let_through.pop(id(link), None)
+        if mid_command and event is not None and self.table.is_blocking(event.args):
+            # It waited long enough; a server drops the blocked command of a connection that is gone.
+            link.close()
+            self.step_over(event, Executed.NO, None)
+        elif mid_command:
             # Nobody planned this: the machine was too busy for the client's time-out.
             self.trouble = f"{self.letter} gave up on a command that nothing was done to"
             self._parked.clear()

@@ -114,6 +114,12 @@ class Rig:
             self.control.pipeline(commands)
             self._recovery_hosts.clear()
 
+    def await_server(self) -> None:
+        """Wait until the server has dealt with every command that has reached it."""
+        # What arrived before the first PING is dealt with in the same round of the server's loop at the latest.
+        for _ in range(2):
+            self.control.call("PING")
+
     def lay(self, seed: tuple[tuple[str, ...], ...]) -> None:
         """Run the commands that lay a start state."""
         if seed:

@@ -1,0 +1,76 @@
+"""Commands that block on the server are let through like any other, and answered when somebody else has acted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from faultinject.decide.interleave import Interleave
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.explore import explore
+from scenarios.engine.worker import Worker
+from scenarios.programs.pairs import PAIRS
+from scenarios.subjects.spec import SubjectSpec
+
+BLOCKING = """
+from reference import Queue
+
+class Blocking(Queue):
+    driver_retries = 0
+
+    def claim(self, worker_id, lease_s=30.0):
+        popped = self._redis.blpop(["ai:queue:pending"], 0.2)
+        return {"job_id": popped[1]} if popped else None
+"""
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> SubjectSpec:
+    """A queue whose claim is a BLPOP, as most workers' is."""
+    file = tmp_path_factory.mktemp("blocking") / "blocking_queue.py"
+    file.write_text(BLOCKING)
+    return SubjectSpec(f"{file}:Blocking")
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def test_a_worker_that_waits_receives_the_job_that_is_enqueued_meanwhile(
+    worker: Worker, subject: SubjectSpec
+) -> None:
+    record = worker.replay(subject, "enqueue-vs-claim: B1 A1", 5_000.0).record
+    claim = next(operation for operation in record.history if operation.method == "claim")
+    assert (record.trouble, claim.value) == ("", {"job_id": "job-1"})
+
+
+def test_a_worker_that_nobody_feeds_is_answered_when_its_time_is_up(
+    worker: Worker, subject: SubjectSpec
+) -> None:
+    record = worker.replay(subject, "claim-vs-claim:", 5_000.0).record
+    answers = [o.value for o in record.history if o.method == "claim"]
+    assert (record.trouble, answers) == ("", [{"job_id": "job-1"}, None])
+
+
+def test_every_order_with_a_blocking_command_is_valid_and_the_same_each_time(
+    worker: Worker, subject: SubjectSpec
+) -> None:
+    def run() -> list[tuple[str, str, int]]:
+        cases = explore(worker.rig(subject), PAIRS["enqueue-vs-claim"], Interleave())
+        return [(case.replay, case.trouble, len(case.violations)) for case in cases]
+
+    once = run()
+    assert {trouble for _, trouble, _ in once} == {""}
+    assert [run() for _ in range(3)] == [once] * 3
+
+
+def test_a_lost_reply_of_a_blocking_command_is_a_fault_like_any_other(
+    worker: Worker, subject: SubjectSpec
+) -> None:
+    record = worker.replay(subject, "enqueue-vs-claim: B1:BLPOP!lost-reply A1", 5_000.0).record
+    assert record.trouble == ""
+    assert "no-lost-job" in {violation.invariant for violation in record.violations}
