@@ -13,6 +13,8 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "request is known whose job is not there.",
         "retry-succeeds": "Let nothing that is written before a failure answer the retry: one atomic step, or a "
         "check that the job exists before False is returned.",
+        "queue-order": "Take from the end that jobs are not put in at (RPUSH and LPOP), and look for a job and take it "
+        "in one atomic step, so that a worker who loses a race looks at the next one.",
         "no-duplicate": "Make the step find its own earlier run: check the request key and the job's hash in "
         "the same script that writes them.",
         "no-orphan": "Write the job's data and its place in the queue in one atomic step, and take them away in one.",

@@ -2,7 +2,7 @@
 
 The first run has no fault and shows the positions. Each run with fewer faults than the bound is the parent
 of runs that place one more, after its last one; so no pair is tried twice, and cases with fewer faults come
-first. Within one level, faults that make the client wait for its time-out come last, because they are slow.
+first. Within one level, faults that wait for a time-out or a process come last, because they are slow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from faultinject.decide.ledger import NO_FAULT, Ledger
 from faultinject.decide.pruning import rule_against
 from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.faults import effects_of, placeable
+from faultinject.faults import placeable, takes_long
 from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step, WireEvent
 
 Placeable = Callable[[WireEvent], tuple[FaultRef, ...]]
@@ -99,8 +99,7 @@ class Sweep:
                     self.ledger.pruned(fault_label(child), rule)
                     continue
                 self.ledger.planned(fault_label(child))
-                waits = effects_of(fault, step.event).waits
-                self._next_level.append((child, waits))
+                self._next_level.append((child, takes_long(fault)))
 
     def _after_last_fault(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         faults = self._current.faults
@@ -112,8 +111,8 @@ class Sweep:
         return ()
 
     def _open_next_level(self) -> None:
-        for schedule, waits in self._next_level:
-            (self._slow if waits else self._quick).append(schedule)
+        for schedule, is_slow in self._next_level:
+            (self._slow if is_slow else self._quick).append(schedule)
         self._next_level.clear()
 
 

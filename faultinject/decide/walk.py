@@ -10,7 +10,8 @@ Each run is told as the schedule of all its moves, so it replays as any other.
 
 from __future__ import annotations
 
-from random import Random
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from faultinject.decide.ledger import Ledger
 from faultinject.decide.schedule import PlannedStep, Schedule
@@ -19,12 +20,24 @@ from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 SAMPLED = "sampled"
 _FIRST_GUESS_OF_STEPS = 8
+T = TypeVar("T")
+
+
+class Dice(Protocol):
+    """What random.Random can do, as far as it is needed here."""
+
+    def random(self) -> float: ...
+
+    def choice(self, seq: Sequence[T], /) -> T: ...
+
+    def sample(self, population: Sequence[T], k: int) -> list[T]: ...
 
 
 class Walk:
     """Decides a number of random runs.
 
     Args:
+        dice: makes dice from a seed: random.Random.
         runs: how many.
         seed: same seed, same program, same runs.
         depth: None walks plainly; a number is PCT's bound on the depth of a find.
@@ -35,6 +48,7 @@ class Walk:
 
     def __init__(
         self,
+        dice: Callable[[str], Dice],
         runs: int,
         seed: int,
         depth: int | None = None,
@@ -42,6 +56,7 @@ class Walk:
         faults: Placeable = lambda event: (),
         ledger: Ledger | None = None,
     ) -> None:
+        self._make_dice = dice
         self._left = runs
         self._seed = seed
         self._number = 0
@@ -68,7 +83,7 @@ class Walk:
 
     def restart(self) -> None:
         """The same run is made again, from its beginning."""
-        self._dice = Random(f"{self._seed}/{self._number}")
+        self._dice = self._make_dice(f"{self._seed}/{self._number}")
         self._moves = []
         self._priorities: dict[str, float] = {}
         wanted = max(0, (self._depth or 1) - 1)

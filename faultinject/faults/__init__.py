@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from faultinject.faults.cut_before import CUT_BEFORE
-from faultinject.faults.effects import Effects
+from faultinject.faults.effects import Effects, Process
 from faultinject.faults.fault import Fault
 from faultinject.faults.late import LATE
 from faultinject.faults.lost_reply import LOST_REPLY, LOST_REPLY_FIN
 from faultinject.faults.operator import CLIENT_KILL, NOPERM, OOM, READONLY, SCRIPT_FLUSH
 from faultinject.faults.pace import BANDWIDTH, SLICE, SLOW
+from faultinject.faults.pause import PAUSE
+from faultinject.faults.process import CRASH, CRASH_BEFORE, FREEZE
 from faultinject.faults.refuse import REFUSE
 from faultinject.faults.silence import BLACK_HOLE, STALL
 from faultinject.faults.torn import TORN_FIRST, TORN_LAST, TORN_MIDDLE
@@ -39,6 +41,10 @@ CATALOGUE: Mapping[str, Fault] = MappingProxyType(
             STALL,
             BLACK_HOLE,
             LATE,
+            PAUSE,
+            CRASH,
+            CRASH_BEFORE,
+            FREEZE,
         )
     }
 )
@@ -57,6 +63,16 @@ def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
         if fault.may_apply(event) and (fault.inside_block or not event.position.inside)
         for parameter in fault.variants
     )
+
+
+def changes_process(ref: FaultRef) -> bool:
+    """Whether the fault is one of the client's process; such a case runs with leases that end soon."""
+    return CATALOGUE[ref.name].effects(2, ref.parameter).process is not Process.RUNS
+
+
+def takes_long(ref: FaultRef) -> bool:
+    """Whether a case with the fault waits for a time-out or a process, and so is better run after the others."""
+    return CATALOGUE[ref.name].effects(2, ref.parameter).waits or changes_process(ref)
 
 
 def is_for_any_server(ref: FaultRef) -> bool:

@@ -17,6 +17,7 @@ class Deliver(Enum):
     NONE = "none"
     PART = "part"
     HELD = "held"
+    UNANSWERED = "all of it, to a server that does not answer"
 
 
 class Close(Enum):
@@ -25,6 +26,14 @@ class Close(Enum):
     NO = "no"
     RESET = "reset"
     FIN = "fin"
+
+
+class Process(Enum):
+    """What becomes of the client's process: it runs on, is killed after the event, or is frozen before it."""
+
+    RUNS = "runs"
+    KILLED = "killed"
+    FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class Effects:
         refuse: connections are refused until the client's operation has ended.
         server_before: commands that are run on the server, by its operator, before this one is carried out.
         server_after: commands that undo them, once the client's operation has ended.
+        process: what becomes of the client's process.
+        pauses_server: the server is stopped before the command reaches it, until the client's operation has ended.
         chunk: bytes per write, both ways; 0 sends whole frames.
         delay_ms: pause before each write, both ways.
     """
@@ -54,5 +65,7 @@ class Effects:
     refuse: bool = False
     server_before: tuple[tuple[str, ...], ...] = ()
     server_after: tuple[tuple[str, ...], ...] = ()
+    process: Process = Process.RUNS
+    pauses_server: bool = False
     chunk: int = 0
     delay_ms: int = 0

@@ -93,6 +93,9 @@ class Link:
         elif deliver is Deliver.PART:
             self._send(self._server, raw[: effects.part])
             self._end_event(Executed.NO)
+        elif deliver is Deliver.UNANSWERED:
+            self._send(self._server, raw)
+            self._end_event(Executed.UNKNOWN)
         elif deliver is Deliver.HELD:
             self.held = heard
             self._end_event(Executed.UNKNOWN)

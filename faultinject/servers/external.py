@@ -91,6 +91,13 @@ class ExternalServer:
         """Empty the database that the user named."""
         control.call("FLUSHDB")
 
+    def stand_still(self) -> None:
+        """Refuse: it is somebody else's."""
+        raise UsageError(f"The server at {self.address} is not midpipe's to stop.")
+
+    def go_on(self) -> None:
+        """Nothing to undo."""
+
     def stop(self) -> None:
         """Leave the database as empty as it was found."""
         try:

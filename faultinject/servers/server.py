@@ -26,6 +26,12 @@ class Server(Protocol):
     def reset(self, control: Control) -> None:
         """Empty it for the next case. Scripts stay known, as they are in the field from the second call on."""
 
+    def stand_still(self) -> None:
+        """Stop the server where it is. Only for one that is ours."""
+
+    def go_on(self) -> None:
+        """End stand_still; fine without it."""
+
     def stop(self) -> None:
         """Give it back: our own server ends, somebody else's is left as empty as it was."""
 

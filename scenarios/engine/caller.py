@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from faultinject.vocabulary import FaultRef, Position
 from scenarios.engine.client import ClientWire
 from scenarios.history import Json
-from scenarios.programs.program import Answer, Call, Retry
+from scenarios.invariants.evidence import Traits
+from scenarios.programs.program import Answer, Call, Retry, Version
 from scenarios.subjects.hosting import Answer as HostAnswer
 from scenarios.subjects.hosting import HostProcess
+
+_MOST_TAKEN_OVER = 5
 
 
 @dataclass(slots=True)
@@ -18,6 +21,7 @@ class Caller:
     """The caller's side of one client: its calls, its attempts, its answers.
 
     Args:
+        has_ended: its process was ended, and it makes no further call.
         blocked: the blocking command that the server has and does not answer yet, and the fault placed at it.
     """
 
@@ -34,6 +38,7 @@ class Caller:
     changed_state: bool = False
     answers: dict[str, Json] = field(default_factory=dict)
     is_calling: bool = False
+    has_ended: bool = False
     blocked: tuple[Position, FaultRef | None] | None = None
 
     def leave(self) -> None:
@@ -43,12 +48,31 @@ class Caller:
 
     @property
     def is_done(self) -> bool:
-        return not self.is_calling and self.next_call >= len(self.calls)
+        return not self.is_calling and (self.has_ended or self.next_call >= len(self.calls))
 
     @property
     def may_be_decided(self) -> bool:
         """Parked, done, or in a command that the server answers when somebody else has done something."""
         return self.is_done or self.wire.waiting is not None or self.blocked is not None
+
+
+def standby_claims(traits: Traits, version: Version) -> tuple[Call, ...]:
+    """Return the claims of a worker that takes over, as many as it may make; none if the subject has no such calls."""
+    if not {"claim", "complete"} <= traits.methods:
+        return ()
+    claim = Call("claim", {"worker_id": "worker-standby", "lease_s": 30.0}, version=version)
+    return (claim,) * _MOST_TAKEN_OVER
+
+
+def completion_of(job: Mapping[str, Json], claim: Call) -> Call:
+    """Return the completion of a job that was claimed."""
+    arguments = {
+        "job_id": job.get("job_id"),
+        "workspace_id": job.get("workspace_id"),
+        "lease_token": job.get("lease_token"),
+        "result": {"by": "worker-standby"},
+    }
+    return Call("complete", arguments, version=claim.version)
 
 
 def for_retry(call: Call, arguments: dict[str, Json], attempt: int) -> dict[str, Json]:

@@ -7,34 +7,31 @@ sleeps: the case waits for commands, answers and closed connections only.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
-
 from faultinject.decide.scheduler import Scheduler
 from faultinject.faults import effects_of
-from faultinject.faults.effects import Deliver, Effects
-from faultinject.net.link import PASS, Link
+from faultinject.faults.effects import Deliver, Effects, Process
+from faultinject.net.link import PASS
 from faultinject.vocabulary import Decision, Executed, FaultRef, Point, Position, Step, WireEvent
 from faultinject.wire.resp import Reply
-from scenarios.engine.caller import Caller, for_retry, resolved_arguments
+from scenarios.engine.caller import (
+    Caller,
+    completion_of,
+    for_retry,
+    resolved_arguments,
+    standby_claims,
+)
+from scenarios.engine.casebook import Casebook
 from scenarios.engine.client import ClientWire
-from scenarios.engine.record import Arrived, Called, Completed, Entry, Stepped
-from scenarios.engine.rig import Answered, Rig, answered_from
+from scenarios.engine.held import DELIVERED_WITHIN_S, HeldCommands
+from scenarios.engine.outage import SHORT_LEASE_S, STANDING_STILL, Outages
+from scenarios.engine.record import Called, Stepped
+from scenarios.engine.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
 from scenarios.engine.shown import shown_reply
 from scenarios.history import Completion, Json, Operation, Phase
 from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
-from scenarios.state import State
 from scenarios.subjects.hosting import Answer as HostAnswer
 
-_STEP_WITHIN_S = 10.0
 _MAX_STEPS = 2_000
-
-
-@dataclass(slots=True)
-class _Held:
-    link: Link
-    step: Step
-    left: int | None
 
 
 class Case:
@@ -43,28 +40,33 @@ class Case:
     Args:
         time_out_ms: the clients' socket time-out.
         latency_bound_ms: how long an operation may take before it counts as hung.
+        short_leases: claims are made for SHORT_LEASE_S, so that it costs little to wait until they have ended.
     """
 
     def __init__(
-        self, rig: Rig, program: Program, time_out_ms: int, latency_bound_ms: float
+        self,
+        rig: Rig,
+        program: Program,
+        time_out_ms: int,
+        latency_bound_ms: float,
+        *,
+        short_leases: bool = False,
     ) -> None:
         self._rig = rig
         self._program = program
         self._time_out_ms = time_out_ms
         self._bound_ms = latency_bound_ms
+        self.short_leases = short_leases
         self._callers: dict[str, Caller] = {}
-        self._held: list[_Held] = []
-        self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
+        self.book = Casebook(rig)
+        self._held = HeldCommands(rig, self.book)
+        self._outages = Outages(rig)
         self._awaited: Position | None = None
         self._stepped: Step | None = None
         self._fault: FaultRef | None = None
+        self._paused: Step | None = None
         self._scheduler: Scheduler | None = None
         self._last: str | None = None
-        self.entries: list[Entry] = []
-        self.states: list[State] = []
-        self.history: list[Operation] = []
-        self.logs: list[str] = []
-        self.trouble = ""
 
     def prepare(self) -> None:
         """Lay the start state, without faults, and make every client's instance."""
@@ -72,7 +74,7 @@ class Case:
         for call in self._program.prepare:
             self.recover(call, Phase.PREPARE)
         rig.lay(self._program.seed)
-        self.states.append(rig.snapshot())
+        self.book.look()
         for letter, calls in self._program.clients.items():
             wire = ClientWire(letter, rig.table, self._ask_inside, self._step_over)
             self._callers[letter] = Caller(wire, calls, rig.host(letter, calls[0].version))
@@ -105,30 +107,34 @@ class Case:
         for _ in range(_MAX_STEPS):
             self._wait_for_clients()
             waiting = self._waiting_events()
-            if not waiting and not self.trouble and self._is_anyone_blocked():
+            if not waiting and not self.book.trouble and self._is_anyone_blocked():
                 self._let_time_pass()
                 continue
-            if not waiting or self.trouble:
+            if not waiting or self.book.trouble:
                 break
             self._carry_out(scheduler.decide(Point(waiting, self._last)))
         else:
-            self.trouble = f"more than {_MAX_STEPS} commands were sent"
-        for held in tuple(self._held):
-            self._release(held)
-        for letter in self._callers:
-            self._end_outage(letter)
+            self.book.trouble = f"more than {_MAX_STEPS} commands were sent"
+        self._held.release_all()
+        for letter, caller in self._callers.items():
+            self._end_outage(caller)
             self._rig.listener(letter).close_links()
 
-    def recover(self, call: Call, phase: Phase) -> Answered:
-        """Make a call without faults, as R, and write it into the history."""
+    def wait_for_leases(self) -> None:
+        """Wait until the program's leases have ended, if they are short."""
+        if self.short_leases:
+            self._outages.wait_for_leases()
+
+    def recover(self, call: Call, phase: Phase, client: str = RECOVERY) -> Answered:
+        """Make a call without faults, as R (or the stand-by worker), and write it into the history."""
         arguments = resolved_arguments(call.arguments, {}) or {}
-        answered = self._rig.recovery_call(call.method, arguments, call.version)
-        self.logs += answered.logs
-        now = len(self.entries)
-        self._complete(
+        answered = self._rig.recovery_call(call.method, arguments, call.version, client)
+        self.book.logs += answered.logs
+        now = self.book.now
+        self.book.complete(
             Operation(
-                client="R",
-                request=len(self.history) + 1,
+                client=client,
+                request=len(self.book.history) + 1,
                 attempt=1,
                 method=call.method,
                 arguments=arguments,
@@ -140,7 +146,7 @@ class Case:
                 invoked_at=now,
                 completed_at=now + 1,
                 duration_ms=answered.ms,
-                state_after=max(0, len(self.states) - 1),
+                state_after=max(0, self.book.last_state),
                 phase=phase,
                 version=str(call.version),
             )
@@ -155,6 +161,8 @@ class Case:
             call = caller.calls[caller.next_call]
             arguments = resolved_arguments(call.arguments, caller.answers)
             if arguments is not None:
+                if self.short_leases and arguments.get("lease_s"):
+                    arguments["lease_s"] = SHORT_LEASE_S
                 self._invoke(caller, call, arguments, attempt=1)
                 return
             caller.next_call += 1
@@ -164,11 +172,11 @@ class Case:
         caller.arguments, caller.attempt = arguments, attempt
         caller.answer, caller.is_calling = None, True
         caller.faulted = caller.changed_state = False
-        caller.invoked_at = len(self.entries)
+        caller.invoked_at = self.book.now
         caller.called_s = self._rig.loop.clock()
         caller.wire.begins(caller.next_call + 1, attempt)
         words = tuple(arguments.items())
-        self.entries.append(Called(letter, call.method, words, attempt, str(call.version)))
+        self.book.entries.append(Called(letter, call.method, words, attempt, str(call.version)))
 
         def take(message: HostAnswer) -> None:
             caller.answer = message
@@ -198,49 +206,48 @@ class Case:
                     if not caller.may_be_decided and caller.answer is None:
                         self._give_up_on(caller)
             for caller in callers:
-                if caller.wire.trouble and not self.trouble:
-                    self.trouble = caller.wire.trouble
+                if caller.wire.trouble and not self.book.trouble:
+                    self.book.trouble = caller.wire.trouble
                 if caller.answer is not None:
                     self._take_answer(caller)
-            if self.trouble:
+            if self.book.trouble:
                 return
 
     def _give_up_on(self, caller: Caller) -> None:
         """The call hangs: end its process, so that it surely does nothing more."""
+        ms = (self._rig.loop.clock() - caller.called_s) * 1000
+        self._end_process(caller, "Hang", f"no answer within {ms:.0f} ms", self._bound_ms + 1)
+
+    def _end_process(self, caller: Caller, kind: str, message: str, at_least_ms: float) -> None:
+        """Kill the client's process; it makes no call any more, and nobody hears of this one."""
         caller.host.kill()
         ms = (self._rig.loop.clock() - caller.called_s) * 1000
-        caller.answer = {
-            "error": {"type": "Hang", "message": f"no answer within {ms:.0f} ms"},
-            "ms": max(ms, self._bound_ms + 1),
-        }
-        caller.next_call = len(caller.calls)
+        error = {"type": kind, "message": message}
+        caller.answer = {"error": error, "ms": max(ms, at_least_ms)}
+        caller.has_ended = True
 
     def _take_answer(self, caller: Caller) -> None:
         assert caller.answer is not None
         answered = answered_from(caller.answer)
         caller.answer, caller.is_calling = None, False
-        self._end_outage(caller.wire.letter)
-        self.logs += answered.logs
-        hung = caller.next_call >= len(caller.calls)
-        call = caller.calls[min(caller.next_call, len(caller.calls) - 1)]
-        self._complete(self._operation(caller, call, answered))
+        self._end_outage(caller)
+        self.book.logs += answered.logs
+        call = caller.calls[caller.next_call]
+        self.book.complete(self._operation(caller, call, answered))
         if answered.error is None:
             caller.answers[call.method] = answered.value
-        elif not hung and call.retry is not Retry.NONE and caller.attempt <= MAX_RETRIES:
+        elif (
+            not caller.has_ended and call.retry is not Retry.NONE and caller.attempt <= MAX_RETRIES
+        ):
             arguments = for_retry(call, caller.arguments, caller.attempt)
             self._invoke(caller, call, arguments, caller.attempt + 1)
             return
-        if not hung:
+        if not caller.has_ended:
             caller.next_call += 1
             self._call_next(caller)
 
     def _operation(self, caller: Caller, call: Call, answered: Answered) -> Operation:
-        under_way = any(
-            held.step.event.index.operation == caller.next_call + 1
-            and held.step.event.index.attempt == caller.attempt
-            and held.step.event.is_write
-            for held in self._held
-        )
+        under_way = self._held.holds_write_of(caller.next_call + 1, caller.attempt)
         if answered.error is None:
             completion = Completion.OK
         elif caller.changed_state or under_way:
@@ -259,20 +266,17 @@ class Case:
             wrote=caller.changed_state,
             faulted=caller.faulted,
             invoked_at=caller.invoked_at,
-            completed_at=len(self.entries),
+            completed_at=self.book.now,
             duration_ms=answered.ms,
-            state_after=len(self.states) - 1,
+            state_after=self.book.last_state,
             version=str(call.version),
         )
 
-    def _complete(self, operation: Operation) -> None:
-        self.history.append(operation)
-        self.entries.append(Completed(operation))
-
-    def _end_outage(self, letter: str) -> None:
+    def _end_outage(self, caller: Caller) -> None:
         """The client's operation has ended: what a fault did to its listener or to the server ends as well."""
-        self._rig.listener(letter).accept_again()
-        self._rig.operate(self._undo.pop(letter, ()))
+        if self._outages.end(caller.wire) and self._paused is not None:
+            caller.changed_state = self.book.arrived(self._paused) or caller.changed_state
+            self._paused = None
 
     # --- the wire ------------------------------------------------------------------------------------
 
@@ -291,16 +295,29 @@ class Case:
 
     def _effects(self, decision: Decision) -> Effects:
         if decision.fault is None:
-            return PASS
-        letter = decision.event.position.client
-        self._callers[letter].faulted = True
+            return STANDING_STILL if self._outages.server_stands_still else PASS
+        caller = self._callers[decision.event.position.client]
+        caller.faulted = True
         effects = effects_of(decision.fault, decision.event)
-        if effects.refuse:
-            self._rig.listener(letter).refuse()
-        self._rig.operate(effects.server_before)
-        self._undo[letter] += effects.server_after
+        if effects.process is Process.FROZEN:
+            self._freeze(caller)
+        self._outages.begin(caller.wire, effects)
         self._fault = decision.fault
         return effects
+
+    def _freeze(self, caller: Caller) -> None:
+        """Stop the client's process until its leases have ended and another worker has done what there was to do."""
+        caller.host.freeze()
+        try:
+            self._outages.wait_for_leases()
+            for claim in standby_claims(self._rig.traits, caller.calls[caller.next_call].version):
+                job = self.recover(claim, Phase.PROGRAM, STANDBY).value
+                if not isinstance(job, dict):
+                    break
+                self.recover(completion_of(job, claim), Phase.PROGRAM, STANDBY)
+            self.book.look()
+        finally:
+            caller.host.go_on()
 
     def _carry_out(self, decision: Decision) -> None:
         event = decision.event
@@ -313,18 +330,22 @@ class Case:
         if self._rig.table.is_blocking(event.args) and not self._answers_at_once():
             caller.blocked, self._fault = (event.position, self._fault), None
             return
-        if not self._rig.loop.run_until(lambda: self._stepped is not None, _STEP_WITHIN_S):
-            self.trouble = (
-                f"the server did not answer {event.position} within {_STEP_WITHIN_S:.0f} s"
+        if not self._rig.loop.run_until(lambda: self._stepped is not None, DELIVERED_WITHIN_S):
+            self.book.trouble = (
+                f"the server did not answer {event.position} within {DELIVERED_WITHIN_S:.0f} s"
             )
             return
         step = self._stepped
         if step is not None and decision.fault and waiting:
             effects = effects_of(decision.fault, event)
             if effects.deliver is Deliver.HELD:
-                self._held.append(_Held(waiting[0], step, effects.held_for))
+                self._held.hold(waiting[0], step, effects.held_for)
                 return
-        self._count_down(letter, event)
+            if effects.pauses_server:
+                self._paused = step
+            if effects.process is Process.KILLED:
+                self._end_process(caller, "Crash", "the client's process was killed", 0.0)
+        self._held.count_down(event)
         if self._is_anyone_blocked():
             self._settle()
 
@@ -346,7 +367,7 @@ class Case:
         """Every client is done or blocked: only a time-out, the server's or the client's, can change that."""
         blocked = [caller for caller in self._callers.values() if caller.blocked]
         over = self._rig.loop.run_until(
-            lambda: self.trouble != "" or any(caller.blocked is None for caller in blocked),
+            lambda: self.book.trouble != "" or any(caller.blocked is None for caller in blocked),
             self._bound_ms / 1000 * 1.2 + 0.2,
         )
         for caller in () if over else blocked:
@@ -360,41 +381,10 @@ class Case:
         else:
             fault, self._fault = self._fault, None
         step = Step(event, fault, executed, shown_reply(reply))
-        before = len(self.states) - 1
-        if executed is not Executed.NO and event.is_write and not event.position.inside:
-            self._look(caller)
-        self.entries.append(Stepped(step, before, len(self.states) - 1))
+        before = self.book.last_state
+        may_have_changed = executed is not Executed.NO and event.is_write
+        if may_have_changed and not event.position.inside and not self._outages.server_stands_still:
+            caller.changed_state = self.book.look() or caller.changed_state
+        self.book.entries.append(Stepped(step, before, self.book.last_state))
         if event.position == self._awaited:
             self._stepped = step
-
-    def _look(self, caller: Caller | None) -> None:
-        """See whether the state has changed, and keep it if so."""
-        state = self._rig.snapshot()
-        if state != self.states[-1]:
-            self.states.append(state)
-            if caller is not None:
-                caller.changed_state = True
-
-    def _count_down(self, letter: str, event: WireEvent) -> None:
-        for held in tuple(self._held):
-            if held.left is None or held.step.event.position.client != letter:
-                continue
-            if held.step.event.position == event.position:
-                continue
-            held.left -= 1
-            if held.left <= 0:
-                self._release(held)
-
-    def _release(self, held: _Held) -> None:
-        self._held.remove(held)
-        replies: list[Reply | None] = []
-        held.link.release_held(replies.append)
-        if not self._rig.loop.run_until(lambda: bool(replies), _STEP_WITHIN_S):
-            self.trouble = f"the held command {held.step.event.position} was not answered"
-            return
-        before = len(self.states) - 1
-        self._look(None)
-        reply = replies[0]
-        executed = Executed.YES if reply is not None else Executed.UNKNOWN
-        step = replace(held.step, executed=executed, reply=shown_reply(reply))
-        self.entries.append(Arrived(step, before, len(self.states) - 1))

@@ -27,6 +27,7 @@ class ClientWire:
 
     Args:
         passes_all: let everything pass and count nothing, while an instance is made.
+        may_give_up: the server stands still, so the client may give up on any command.
         ask_inside: decides about a command queued inside MULTI … EXEC, at once.
         step_over: told when a command that was let through is over.
     """
@@ -38,6 +39,7 @@ class ClientWire:
     operation: int = 0
     attempt: int = 0
     passes_all: bool = False
+    may_give_up: bool = False
     trouble: str = ""
     _parked: list[tuple[Link, Heard, WireEvent]] = field(default_factory=list)
     _ordinal: int = 0
@@ -99,6 +101,8 @@ class ClientWire:
             # It waited long enough; a server drops the blocked command of a connection that is gone.
             link.close()
             self.step_over(event, Executed.NO, None)
+        elif mid_command and self.may_give_up:
+            link.close()
         elif mid_command:
             # Nobody planned this: the machine was too busy for the client's time-out.
             self.trouble = f"{self.letter} gave up on a command that nothing was done to"

@@ -16,7 +16,13 @@ from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import Schedule, replay_string
 from faultinject.decide.scheduler import Scheduler
 from faultinject.decide.sweep import Placeable, fault_label
-from faultinject.faults import CATALOGUE, is_for_any_server, placeable
+from faultinject.faults import (
+    CATALOGUE,
+    changes_process,
+    is_for_any_server,
+    placeable,
+    takes_long,
+)
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
 from scenarios.engine.record import CaseRecord, Violation, first_difference
@@ -62,7 +68,7 @@ def selected(
         server_is_ours: faults that change the server may be placed.
         names: of the faults; empty takes all.
         commands: names of the commands to break; empty takes all.
-        slow: only those that need a time-out, only the others, or (None) both.
+        slow: only those that take long, only the others, or (None) both.
     """
 
     def faults_at(event: WireEvent) -> tuple[FaultRef, ...]:
@@ -73,7 +79,7 @@ def selected(
             for fault in placeable(event)
             if (server_is_ours or is_for_any_server(fault))
             and (not names or fault.name in names)
-            and (slow is None or is_slow(fault) is slow)
+            and (slow is None or takes_long(fault) is slow)
         )
 
     return faults_at
@@ -110,6 +116,9 @@ def run_schedule(
             scheduler,
             time_out_ms=time_out_for(scheduler.current) * patience,
             latency_bound_ms=latency_bound_ms,
+            short_leases=any(
+                step.fault and changes_process(step.fault) for step in scheduler.current.faults
+            ),
         )
         faults_planned = len(scheduler.current.faults)
         if record.is_valid and record.faults != faults_planned:

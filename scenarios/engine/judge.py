@@ -26,38 +26,40 @@ def run_case(
     *,
     time_out_ms: int,
     latency_bound_ms: float,
+    short_leases: bool = False,
 ) -> CaseRecord:
     """Run one case on the rig and return its record.
 
     Args:
         time_out_ms: the clients' socket time-out.
         latency_bound_ms: bound for a subject that declares none.
+        short_leases: leases end soon, and recovery waits until all have.
     """
     clock = rig.loop.clock
     begun_s = clock()
     rig.reset()
     reset_s = clock()
-    case = Case(rig, program, time_out_ms, latency_bound_ms)
+    case = Case(rig, program, time_out_ms, latency_bound_ms, short_leases=short_leases)
     printed = rig.printed()
     case.prepare()
     connected_s = clock()
     case.run(scheduler)
     operated_s = clock()
     read_back, delivered = _recover(rig, program, case)
-    case.logs += [
+    case.book.logs += [
         host.printed() for host, size in rig.printed().items() if size > printed.get(host, 0)
     ]
     violations, observations, crashed = _judge(rig, case, program, read_back, delivered)
     return CaseRecord(
         program=program.name,
         traits=rig.traits,
-        entries=tuple(case.entries),
-        states=tuple(case.states),
-        history=tuple(case.history),
+        entries=tuple(case.book.entries),
+        states=tuple(case.book.states),
+        history=tuple(case.book.history),
         delivered=delivered,
         read_back=tuple(read_back[0].items()),
-        logs=tuple(case.logs),
-        trouble=case.trouble,
+        logs=tuple(case.book.logs),
+        trouble=case.book.trouble,
         violations=violations,
         observations=observations,
         crashed=crashed,
@@ -72,7 +74,8 @@ ReadBack = tuple[dict[tuple[str, str], Json], ...]
 
 def _recover(rig: Rig, program: Program, case: Case) -> tuple[ReadBack, tuple[str, ...] | None]:
     """Read every job back with every version, make the program's reads, and drain the queue, all without faults."""
-    case.states.append(rig.snapshot())
+    case.wait_for_leases()
+    case.book.states.append(rig.snapshot())
     read_back = tuple(_read_back(rig, program, case, version) for version in program.versions)
     for call in program.reads:
         case.recover(call, Phase.RECOVERY)
@@ -94,7 +97,7 @@ def _read_back(
 def _jobs_of(case: Case, program: Program) -> tuple[tuple[str, str], ...]:
     named = {
         (operation.job_id, operation.workspace_id): None
-        for operation in case.history
+        for operation in case.book.history
         if operation.method in ("enqueue", "update_status")
     }
     if program.malformed:
@@ -106,7 +109,7 @@ def _drain(rig: Rig, case: Case, version: Version) -> tuple[str, ...] | None:
     """Receive what a worker would receive, until there is nothing left."""
     method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
     if method is None:
-        return tables_of(case.states[-1]).pending if rig.traits.white_box else None
+        return tables_of(case.book.states[-1]).pending if rig.traits.white_box else None
     delivered: list[str] = []
     for number in range(1, MAX_DELIVERIES + 1):
         arguments: dict[str, Json] = {"worker_id": f"drain-{number}"} if method == "claim" else {}
@@ -132,15 +135,16 @@ def _judge(
 ) -> tuple[tuple[Violation, ...], tuple[tuple[str, int], ...], tuple[str, ...]]:
     evidence = Evidence(
         traits=rig.traits,
-        history=tuple(case.history),
+        history=tuple(case.book.history),
         moments=_moments(case),
         delivered=delivered,
         read_back=read_back[0],
         read_by_others=read_back[1:],
-        logs=tuple(case.logs),
+        logs=tuple(case.book.logs),
         secrets=SECRETS,
         latency_bound_ms=case.latency_bound_ms,
         malformed=program.malformed,
+        leases_ended=case.short_leases,
     )
     violations, observations, crashed = [], [], []
     for invariant in INVARIANTS.values():
@@ -159,13 +163,13 @@ def _judge(
 
 def _moments(case: Case) -> tuple[Moment, ...]:
     """Return the tables at the start, after each command that changed something, and once all is quiet."""
-    places = {0: "the start", len(case.states) - 1: "the end"}
-    for entry in case.entries:
+    places = {0: "the start", len(case.book.states) - 1: "the end"}
+    for entry in case.book.entries:
         if isinstance(entry, Stepped | Arrived) and entry.after != entry.before:
             position = entry.step.event.position
             word = "late " if isinstance(entry, Arrived) else ""
             places[entry.after] = f"{word}{position} ({entry.step.event.name})"
     return tuple(
         Moment(places.get(number, f"state {number}"), tables_of(state))
-        for number, state in enumerate(case.states)
+        for number, state in enumerate(case.book.states)
     )

@@ -26,6 +26,8 @@ from scenarios.subjects.hosting import Answer, HostProcess, Opened
 from scenarios.subjects.spec import SubjectSpec
 
 RECOVERY = "R"
+STANDBY = "S"
+"""The worker that takes over from one that is frozen."""
 RECOVERY_TIME_OUT_MS = 5_000
 _MOST_HOSTS = 4
 _ANSWER_WITHIN_S = 30.0
@@ -53,7 +55,7 @@ class Rig:
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, server.address, self.table)
         self._hosts: dict[tuple[str, Version], HostProcess] = {}
-        self._recovery_hosts: dict[Version, HostProcess] = {}
+        self._recovery_hosts: dict[tuple[str, Version], HostProcess] = {}
         self._opened = Opened(frozenset(), None)
         self.traits = self._probe()
 
@@ -126,15 +128,19 @@ class Rig:
             self.control.pipeline(seed)
 
     def recovery_call(
-        self, method: str, arguments: Mapping[str, Json], version: Version = ITSELF
+        self,
+        method: str,
+        arguments: Mapping[str, Json],
+        version: Version = ITSELF,
+        client: str = RECOVERY,
     ) -> Answered:
         """Call a version of the subject without faults, on a client of midpipe's own, and wait for the answer."""
-        host = self.host(self._client_with(version), version)
-        if host is not self._recovery_hosts.get(version):
-            self._recovery_hosts[version] = host
-            self._opened = self.open(host, RECOVERY, RECOVERY_TIME_OUT_MS)
+        host = self.host(client if client == STANDBY else self._client_with(version), version)
+        if host is not self._recovery_hosts.get((client, version)):
+            self._recovery_hosts[client, version] = host
+            self._opened = self.open(host, client, RECOVERY_TIME_OUT_MS)
         answers: list[Answer] = []
-        host.call(RECOVERY, method, arguments, answers.append)
+        host.call(client, method, arguments, answers.append)
         if not self.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
             host.kill()
             return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
@@ -142,7 +148,9 @@ class Rig:
 
     def _client_with(self, version: Version) -> str:
         """Return the client whose process of a version makes midpipe's own calls: one that there is, or A's."""
-        clients = sorted(client for client, known in self._hosts if known == version)
+        clients = sorted(
+            client for client, known in self._hosts if known == version and client != STANDBY
+        )
         return clients[0] if clients else "A"
 
     def sources(self) -> Mapping[str, tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 
 from faultinject.decide.interleave import Interleave
 from faultinject.decide.ledger import NO_FAULT, LedgerCount
@@ -174,7 +175,7 @@ class Worker:
         sampling = task.sampling or (Sampling(RUNS_IF_UNSTEADY, 0) if unsteady else None)
         if sampling is not None:
             seed, depth = sampling.seed, sampling.depth
-            return Walk(sampling.runs, seed, depth, task.max_faults, faults)
+            return Walk(Random, sampling.runs, seed, depth, task.max_faults, faults)
         return Interleave(task.max_preemptions, task.max_faults, faults, prune=task.prune)
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:

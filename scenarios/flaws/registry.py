@@ -136,6 +136,7 @@ FLAWS: tuple[Flaw, ...] = (
         "no-lost-job",
         "no-orphan",
     ),
+    _single("KeepsDeadWorkersJobs", "Never gives a dead worker's job out again.", "no-lost-job"),
     _single("GivesTheNewestFirst", "Takes jobs off the wrong end of the queue.", "queue-order"),
     Flaw(
         "as-shipped-twice",

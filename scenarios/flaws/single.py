@@ -343,6 +343,14 @@ class PopsBeforeItMarks(OpenQueue):
         return True
 
 
+class KeepsDeadWorkersJobs(OpenQueue):
+    """A lease that has ended is forgotten, and its job with it."""
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
+        self.driver.zremrangebyscore(keys.LEASES, "-inf", time.time() * 1000)
+        return super().claim(worker_id, lease_s)
+
+
 class GivesTheNewestFirst(PopsBeforeItMarks):
     """claim takes from the end at which jobs are put in."""
 

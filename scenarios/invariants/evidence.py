@@ -53,6 +53,7 @@ class Evidence:
         secrets: marks that were put into params and results.
         latency_bound_ms: the bound every operation must keep.
         malformed: the program's calls must all be refused.
+        leases_ended: every lease of the program's claims had ended when the queue was drained.
         read_by_others: the same as read_back, as each further version of a mixed fleet answered.
     """
 
@@ -65,6 +66,7 @@ class Evidence:
     secrets: tuple[str, ...] = ()
     latency_bound_ms: float = 5_000.0
     malformed: bool = False
+    leases_ended: bool = False
     read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()
 
     @property

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scenarios.history import attempts_by_request
+from scenarios.history import Operation, attempts_by_request
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
+
+SHORTEST_LASTING_LEASE_S = 1.0
 
 
 def _check(evidence: Evidence) -> Judgement:
@@ -60,9 +62,14 @@ def _leased(evidence: Evidence) -> tuple[str, ...]:
     jobs = [
         operation.value.get("job_id")
         for operation in evidence.operations("claim", "dequeue")
-        if isinstance(operation.value, dict) and operation.arguments.get("lease_s") != 0.0
+        if isinstance(operation.value, dict) and not _ends_soon(operation)
     ]
     return tuple(job for job in jobs if isinstance(job, str))
+
+
+def _ends_soon(claim: Operation) -> bool:
+    lease_s = claim.arguments.get("lease_s")
+    return isinstance(lease_s, int | float) and lease_s < SHORTEST_LASTING_LEASE_S
 
 
 def _repeated(job_ids: tuple[str, ...]) -> list[tuple[str, int]]:

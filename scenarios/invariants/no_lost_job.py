@@ -46,7 +46,22 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
         (job for (known, _), job in evidence.read_back.items() if known == job_id and job), None
     )
     status = job.get("status") if isinstance(job, dict) else None
-    return status in ("running", "completed", "failed")
+    if status == "running":
+        # Once all leases have ended somebody must have got it again.
+        return not evidence.leases_ended or not _was_claimed(evidence, job_id)
+    return status in ("completed", "failed")
+
+
+def _was_claimed(evidence: Evidence, job_id: str) -> bool:
+    """Whether the program's worker got the job under a lease."""
+    return any(
+        isinstance(claim.value, dict) and claim.value.get("job_id") == job_id
+        for claim in evidence.operations("claim")
+        if "lease_s" in claim.arguments
+    ) or any(
+        not claim.answered and "lease_s" in claim.arguments
+        for claim in evidence.operations("claim")
+    )
 
 
 def _was_taken_away(evidence: Evidence, prepared: Operation) -> bool:

@@ -63,6 +63,7 @@ def _comes_back(evidence: Evidence) -> bool:
     return any(
         operation.method in ("fail", "update_status", "backfill")
         or operation.arguments.get("lease_s") == 0.0
+        or evidence.leases_ended
         for operation in evidence.history
     )
 

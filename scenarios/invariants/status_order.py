@@ -69,15 +69,17 @@ def _allowed(evidence: Evidence, job_id: str, by_then: int) -> set[str]:
 
 def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:
     """Return (status seen, when the read began, where) for every read of the job."""
+    # Another workspace must not find the job at all, and that is for isolation to see.
+    owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
     sightings = [
         (_status_of(read.value), read.invoked_at, "A later read says")
         for read in evidence.history
         if read.method == "get_job" and read.phase is not Phase.PREPARE
-        if read.answered and read.job_id == job_id
+        if read.answered and read.job_id == job_id and read.workspace_id in owners
     ]
     end = max((operation.completed_at for operation in evidence.history), default=0) + 1
-    for (known, _), job in evidence.read_back.items():
-        if known == job_id:
+    for (known, workspace_id), job in evidence.read_back.items():
+        if known == job_id and workspace_id in owners:
             sightings.append((_status_of(job), end, "Once all is quiet,"))
     return sightings
 

@@ -182,6 +182,29 @@ _PROGRAMS = (
         prepare=(enqueue(),),
     ),
     _program(
+        "work-under-a-lease",
+        "A worker claims a job under a lease, keeps it, and completes the job.",
+        Call("claim", {"worker_id": "worker-1", "lease_s": 30.0}),
+        Call(
+            "heartbeat",
+            {
+                "job_id": Answer("claim", "job_id"),
+                "lease_token": Answer("claim", "lease_token"),
+                "lease_s": 30.0,
+            },
+        ),
+        Call(
+            "complete",
+            {
+                "job_id": Answer("claim", "job_id"),
+                "workspace_id": WORKSPACE,
+                "lease_token": Answer("claim", "lease_token"),
+                "result": {"answer": SECRET_RESULT},
+            },
+        ),
+        prepare=(enqueue(),),
+    ),
+    _program(
         "claim-fail",
         "A worker claims a job, keeps its lease, and gives it back.",
         Call("claim", {"worker_id": "worker-1"}),

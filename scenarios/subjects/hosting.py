@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -163,6 +164,14 @@ class HostProcess:
             return self._printed.stat().st_size
         except OSError:
             return 0
+
+    def freeze(self) -> None:
+        """Stop the process (SIGSTOP)."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a frozen process go on (SIGCONT)."""
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End the process now; safe to call twice."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from faultinject.faults import CATALOGUE, placeable
-from faultinject.faults.effects import Close, Deliver, Effects
+from faultinject.faults.effects import Close, Deliver, Effects, Process
 from faultinject.faults.fault import Fault
 from faultinject.vocabulary import Position, WireEvent, WireIndex
 
 EVERY = [(fault, parameter) for fault in CATALOGUE.values() for parameter in fault.variants]
-KEEPS_EVERY_BYTE = {"slow", "slice", "bandwidth"}
+KEEPS_EVERY_BYTE = {"slow", "slice", "bandwidth", "freeze"}
 
 
 def effects(name: str, size: int = 40, parameter: int | None = None) -> Effects:
@@ -30,7 +30,8 @@ def test_only_pace_and_the_servers_own_faults_let_command_and_reply_pass_whole(
 def test_what_changes_the_server_is_for_midpipes_own_only(
     fault: Fault, parameter: int | None
 ) -> None:
-    assert fault.needs_own_server == bool(effects(fault.name, 40, parameter).server_before)
+    found = effects(fault.name, 40, parameter)
+    assert fault.needs_own_server == (bool(found.server_before) or found.pauses_server)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 1000])
@@ -40,12 +41,13 @@ def test_a_torn_command_is_never_whole(name: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(("fault", "parameter"), EVERY)
-def test_a_fault_either_ends_the_connection_or_makes_the_client_wait_or_passes(
+def test_a_fault_either_ends_the_connection_or_the_client_or_makes_it_wait_or_passes(
     fault: Fault, parameter: int | None
 ) -> None:
     name = fault.name
     found = effects(name, 40, parameter)
-    ways = [found.close is not Close.NO, found.waits, found.reply_passes]
+    killed = found.process is Process.KILLED
+    ways = [found.close is not Close.NO, killed, found.waits, found.reply_passes]
     assert ways.count(True) == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from faultinject.decide.walk import Walk
 from faultinject.vocabulary import FaultRef, WireEvent
 from tests.fast.test_interleave import Clients, World
@@ -19,12 +21,12 @@ def orders(walk: Walk, clients: Clients) -> list[str]:
 
 
 def test_the_same_seed_makes_the_same_orders() -> None:
-    one, same, other = (orders(Walk(20, seed), TWO_OF_THREE) for seed in (7, 7, 8))
+    one, same, other = (orders(Walk(Random, 20, seed), TWO_OF_THREE) for seed in (7, 7, 8))
     assert (one == same, one == other) == (True, False)
 
 
 def test_a_run_that_is_made_again_is_the_same_run() -> None:
-    walk = Walk(1, 3, depth=2)
+    walk = Walk(Random, 1, 3, depth=2)
     walk.begin()
     first = World(TWO_OF_THREE).run(walk)[0]
     walk.restart()
@@ -32,20 +34,22 @@ def test_a_run_that_is_made_again_is_the_same_run() -> None:
 
 
 def test_the_schedule_told_is_the_order_that_was_run() -> None:
-    walk = Walk(1, 5)
+    walk = Walk(Random, 1, 5)
     walk.begin()
     order = World(TWO_OF_THREE).run(walk)[0]
     assert " ".join(order) == str(walk.current)
 
 
 def test_many_walks_meet_every_order_of_a_small_program() -> None:
-    assert len(set(orders(Walk(2_000, 1), TWO_OF_THREE))) == 20
+    assert len(set(orders(Walk(Random, 2_000, 1), TWO_OF_THREE))) == 20
 
 
 def test_priorities_meet_an_order_of_depth_two_at_least_as_often_as_they_promise() -> None:
     # A goes first and drops at its second step: one of n * k = 2 * 6 runs. Some luck is allowed for.
     wanted = [
-        order for order in orders(Walk(800, 2, depth=2), TWO_OF_THREE) if order.startswith("A1 B1")
+        order
+        for order in orders(Walk(Random, 800, 2, depth=2), TWO_OF_THREE)
+        if order.startswith("A1 B1")
     ]
     assert len(wanted) >= 0.7 * 800 / (2 * 6)
 
@@ -54,7 +58,7 @@ def test_a_run_holds_no_more_faults_than_asked() -> None:
     def any_event(_: WireEvent) -> tuple[FaultRef, ...]:
         return (FaultRef("cut-before"),)
 
-    walk = Walk(200, 4, max_faults=1, faults=any_event)
+    walk = Walk(Random, 200, 4, max_faults=1, faults=any_event)
     world = World(TWO_OF_THREE)
     counts = set()
     while walk.begin():
@@ -65,7 +69,7 @@ def test_a_run_holds_no_more_faults_than_asked() -> None:
 
 
 def test_the_ledger_says_that_a_row_was_sampled() -> None:
-    walk = Walk(5, 0)
+    walk = Walk(Random, 5, 0)
     orders(walk, TWO_OF_THREE)
     assert [(row.fault, row.space, row.run) for row in walk.ledger.counts()] == [
         ("none (sampled)", 5, 5)

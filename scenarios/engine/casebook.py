@@ -1,0 +1,55 @@
+"""What is written down while a case runs: entries, states and history in one order, and why it may be invalid."""
+
+from __future__ import annotations
+
+from faultinject.vocabulary import Step
+from scenarios.engine.record import Arrived, Completed, Entry
+from scenarios.engine.rig import Rig
+from scenarios.history import Operation
+from scenarios.state import State
+
+
+class Casebook:
+    """The book of one case.
+
+    Attributes:
+        states: the server's states, each different from the one before.
+        trouble: why the case is invalid; empty so far.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self.entries: list[Entry] = []
+        self.states: list[State] = []
+        self.history: list[Operation] = []
+        self.logs: list[str] = []
+        self.trouble = ""
+
+    @property
+    def now(self) -> int:
+        """The ordinal of the next entry."""
+        return len(self.entries)
+
+    @property
+    def last_state(self) -> int:
+        return len(self.states) - 1
+
+    def look(self) -> bool:
+        """Return whether the server's state has changed, and keep it if so."""
+        state = self._rig.snapshot()
+        changed = not self.states or state != self.states[-1]
+        if changed:
+            self.states.append(state)
+        return changed
+
+    def arrived(self, step: Step) -> bool:
+        """Write down that a command has reached the server late; return whether it changed anything."""
+        before = self.last_state
+        changed = self.look()
+        self.entries.append(Arrived(step, before, self.last_state))
+        return changed
+
+    def complete(self, operation: Operation) -> None:
+        """Write down that a call returned or raised."""
+        self.history.append(operation)
+        self.entries.append(Completed(operation))

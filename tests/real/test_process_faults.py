@@ -1,0 +1,105 @@
+"""A client's process that is killed or frozen, and a server that stands still: real signals, seen from both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.record import Arrived, CaseRecord
+from scenarios.engine.worker import Worker
+from scenarios.history import Completion, Operation
+from scenarios.state import tables_of
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+IGNORES_THE_TOKEN = "scenarios.flaws.pairs:IgnoresTheToken"
+KEEPS_DEAD_WORKERS_JOBS = "scenarios.flaws.single:KeepsDeadWorkersJobs"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def run(worker: Worker, replay: str, subject: str = REFERENCE) -> CaseRecord:
+    record = worker.replay(SubjectSpec(subject), replay, 5_000.0).record
+    assert record.trouble == ""
+    return record
+
+
+def calls(record: CaseRecord, client: str = "A") -> list[Operation]:
+    return [operation for operation in record.history if operation.client == client]
+
+
+def fallen(record: CaseRecord) -> set[str]:
+    return {violation.invariant for violation in record.violations}
+
+
+def test_a_process_that_is_killed_after_it_sent_a_command_leaves_what_the_server_ran(
+    worker: Worker,
+) -> None:
+    record = run(worker, "enqueue: A1:EVALSHA!crash")
+    assert tables_of(record.states[-1]).pending == ("job-1",)
+    assert [(call.completion, call.error and call.error.type) for call in calls(record)] == [
+        (Completion.INFO, "Crash")
+    ]
+
+
+def test_a_process_that_is_killed_before_it_sent_a_command_leaves_nothing(worker: Worker) -> None:
+    record = run(worker, "enqueue: A1:EVALSHA!crash-before")
+    assert tables_of(record.states[-1]).pending == ()
+    assert [call.completion for call in calls(record)] == [Completion.FAIL]
+
+
+def test_a_killed_client_makes_no_further_call(worker: Worker) -> None:
+    record = run(worker, "work-under-a-lease: A1:EVALSHA!crash")
+    assert [call.method for call in calls(record)] == ["claim"]
+
+
+def test_a_job_whose_worker_was_killed_is_given_out_again(worker: Worker) -> None:
+    assert run(worker, "work-under-a-lease: A2:EVALSHA!crash").delivered == ("job-1",)
+
+
+def test_a_queue_that_keeps_a_dead_workers_job_loses_it(worker: Worker) -> None:
+    record = run(worker, "work-under-a-lease: A3:EVALSHA!crash-before", KEEPS_DEAD_WORKERS_JOBS)
+    assert fallen(record) == {"no-lost-job"}
+
+
+def test_the_next_case_has_a_fresh_process(worker: Worker) -> None:
+    run(worker, "enqueue: A1:EVALSHA!crash")
+    assert [call.value for call in calls(run(worker, "enqueue:"))] == [True]
+
+
+def test_a_worker_that_was_frozen_past_its_lease_is_refused(worker: Worker) -> None:
+    record = run(worker, "work-under-a-lease: A3:EVALSHA!freeze")
+    finished = [(o.client, o.value) for o in record.history if o.method == "complete"]
+    assert finished == [("S", True), ("A", False)]
+    assert fallen(record) == set()
+
+
+def test_a_queue_that_believes_a_frozen_worker_finishes_a_job_twice(worker: Worker) -> None:
+    assert fallen(run(worker, "work-under-a-lease: A2:EVALSHA!freeze", IGNORES_THE_TOKEN)) == {
+        "no-duplicate"
+    }
+
+
+def test_a_server_that_stands_still_runs_what_it_was_sent_once_it_goes_on(worker: Worker) -> None:
+    record = run(worker, "update-once: A1:EVALSHA!pause", "scenarios.flaws.single:OpenQueue")
+    arrived = [entry for entry in record.entries if isinstance(entry, Arrived)]
+    assert len(arrived) == 1
+    assert record.states[arrived[0].before] != record.states[arrived[0].after]
+    assert [call.completion for call in calls(record)] == [Completion.INFO]
+
+
+def test_a_caller_that_tries_again_after_a_pause_is_told_the_truth(worker: Worker) -> None:
+    record = run(worker, "enqueue-with-request-id: A1:EVALSHA!pause")
+    assert (record.delivered, fallen(record)) == (("job-1",), set())
+
+
+@pytest.mark.parametrize("fault", ["crash", "crash-before", "freeze", "pause"])
+def test_a_case_with_the_fault_is_the_same_each_time(worker: Worker, fault: str) -> None:
+    shapes = {run(worker, f"work-under-a-lease: A2:EVALSHA!{fault}").shape() for _ in range(5)}
+    assert len(shapes) == 1
