@@ -13,7 +13,7 @@ from collections.abc import Callable
 from faultinject.decide.ledger import NO_FAULT, Ledger
 from faultinject.decide.pruning import rule_against
 from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.faults import placeable, takes_long
+from faultinject.faults import Pace, pace_of, placeable
 from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step, WireEvent
 
 Placeable = Callable[[WireEvent], tuple[FaultRef, ...]]
@@ -41,9 +41,8 @@ class Sweep:
         self._index, self._shards = shard
         self._faults = faults
         self.ledger = ledger or Ledger()
-        self._quick: deque[Schedule] = deque()
-        self._slow: deque[Schedule] = deque()
-        self._next_level: list[tuple[Schedule, bool]] = []
+        self._waiting: deque[Schedule] = deque()
+        self._next_level: list[tuple[Pace, Schedule]] = []
         self._baseline_is_due = True
         self._current = Schedule()
         if self._index == 0:
@@ -59,12 +58,11 @@ class Sweep:
             self._baseline_is_due = False
             self._current = Schedule()
             return True
-        if not self._quick and not self._slow:
+        if not self._waiting:
             self._open_next_level()
-        queue = self._quick or self._slow
-        if not queue:
+        if not self._waiting:
             return False
-        self._current = queue.popleft()
+        self._current = self._waiting.popleft()
         return True
 
     def restart(self) -> None:
@@ -99,7 +97,7 @@ class Sweep:
                     self.ledger.pruned(fault_label(child), rule)
                     continue
                 self.ledger.planned(fault_label(child))
-                self._next_level.append((child, takes_long(fault)))
+                self._next_level.append((pace_of(fault), child))
 
     def _after_last_fault(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         faults = self._current.faults
@@ -111,8 +109,8 @@ class Sweep:
         return ()
 
     def _open_next_level(self) -> None:
-        for schedule, is_slow in self._next_level:
-            (self._slow if is_slow else self._quick).append(schedule)
+        ordered = sorted(self._next_level, key=lambda planned: planned[0])
+        self._waiting.extend(schedule for _, schedule in ordered)
         self._next_level.clear()
 
 

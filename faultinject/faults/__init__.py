@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from types import MappingProxyType
 
 from faultinject.faults.cut_before import CUT_BEFORE
@@ -70,9 +71,20 @@ def changes_process(ref: FaultRef) -> bool:
     return CATALOGUE[ref.name].effects(2, ref.parameter).process is not Process.RUNS
 
 
-def takes_long(ref: FaultRef) -> bool:
-    """Whether a case with the fault waits for a time-out or a process, and so is better run after the others."""
-    return CATALOGUE[ref.name].effects(2, ref.parameter).waits or changes_process(ref)
+class Pace(IntEnum):
+    """How long a case with a fault takes; the quick ones are better run first."""
+
+    QUICK = 0
+    WAITS_FOR_TIME_OUT = 1
+    STARTS_A_PROCESS = 2
+
+
+def pace_of(ref: FaultRef) -> Pace:
+    """Return how long a case with the fault takes."""
+    if changes_process(ref):
+        return Pace.STARTS_A_PROCESS
+    waits = CATALOGUE[ref.name].effects(2, ref.parameter).waits
+    return Pace.WAITS_FOR_TIME_OUT if waits else Pace.QUICK
 
 
 def is_for_any_server(ref: FaultRef) -> bool:

@@ -18,10 +18,11 @@ from faultinject.decide.scheduler import Scheduler
 from faultinject.decide.sweep import Placeable, fault_label
 from faultinject.faults import (
     CATALOGUE,
+    Pace,
     changes_process,
     is_for_any_server,
+    pace_of,
     placeable,
-    takes_long,
 )
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
@@ -60,7 +61,7 @@ def selected(
     server_is_ours: bool,
     names: tuple[str, ...] = (),
     commands: tuple[str, ...] = (),
-    slow: bool | None = None,
+    pace: Pace | None = None,
 ) -> Placeable:
     """Return what says which faults are placed at an event.
 
@@ -68,7 +69,7 @@ def selected(
         server_is_ours: faults that change the server may be placed.
         names: of the faults; empty takes all.
         commands: names of the commands to break; empty takes all.
-        slow: only those that take long, only the others, or (None) both.
+        pace: only those whose cases take so long; None takes all.
     """
 
     def faults_at(event: WireEvent) -> tuple[FaultRef, ...]:
@@ -79,7 +80,7 @@ def selected(
             for fault in placeable(event)
             if (server_is_ours or is_for_any_server(fault))
             and (not names or fault.name in names)
-            and (slow is None or takes_long(fault) is slow)
+            and (pace is None or pace_of(fault) is pace)
         )
 
     return faults_at

@@ -14,7 +14,7 @@ from faultinject.decide.schedule import Schedule, did_you_mean, parse_replay_str
 from faultinject.decide.sweep import Sweep
 from faultinject.decide.walk import Walk
 from faultinject.errors import SubjectError, UsageError
-from faultinject.faults import CATALOGUE, is_for_any_server
+from faultinject.faults import CATALOGUE, Pace, is_for_any_server
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec, open_server
 from faultinject.servers.server import Server
@@ -215,8 +215,8 @@ class Worker:
             return
         for commands in (task.commands, ()) if task.commands else ((),):
             placed = False
-            for slow in (False, True):
-                faults = selected(self.server.is_ours, task.faults, commands, slow)
+            for pace in Pace:
+                faults = selected(self.server.is_ours, task.faults, commands, pace)
                 for program in programs:
                     sweep = Sweep(1, faults=faults)
                     for ended in explore(rig, program, sweep, latency_bound_ms=bound_ms):

@@ -35,9 +35,10 @@ def _design(name: str, summary: str, *caught_by: str) -> Flaw:
     return Flaw(name, f"scenarios.flaws.{module}:SimpleQueue", summary, caught_by)
 
 
-def _single(kind: str, summary: str, *caught_by: str) -> Flaw:
+def _single(kind: str, summary: str, *caught_by: str, programs: tuple[str, ...] = ()) -> Flaw:
     words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
-    return Flaw(words.lstrip("-"), f"scenarios.flaws.single:{kind}", summary, caught_by)
+    subject = f"scenarios.flaws.single:{kind}"
+    return Flaw(words.lstrip("-"), subject, summary, caught_by, programs=programs)
 
 
 def _pair(kind: str, summary: str, *caught_by: str) -> Flaw:
@@ -136,7 +137,12 @@ FLAWS: tuple[Flaw, ...] = (
         "no-lost-job",
         "no-orphan",
     ),
-    _single("KeepsDeadWorkersJobs", "Never gives a dead worker's job out again.", "no-lost-job"),
+    _single(
+        "KeepsDeadWorkersJobs",
+        "Never gives a dead worker's job out again.",
+        "no-lost-job",
+        programs=("work-under-a-lease",),
+    ),
     _single("GivesTheNewestFirst", "Takes jobs off the wrong end of the queue.", "queue-order"),
     Flaw(
         "as-shipped-twice",
