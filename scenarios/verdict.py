@@ -212,6 +212,44 @@ class ReviewRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DurabilityRow:
+    """The server killed at every command, under one persistence.
+
+    Args:
+        promise: what the persistence promises.
+        cases, violated: how many were run, and in how many anything fell.
+        fallen: which invariants fell.
+        replay: the first case in which one fell.
+        counts: what fell is the subject's fault: a killed process loses nothing of an append-only file.
+    """
+
+    persistence: str
+    promise: str
+    cases: int
+    violated: int
+    fallen: tuple[str, ...]
+    replay: str
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLossRow:
+    """What a power loss leaves of one program, at every moment of it.
+
+    Args:
+        moments: prefixes of the append-only file that a server was started on.
+        torn: how many of them left a job half written.
+        after, seen: of the first: the last record that was kept, and what does not hold.
+    """
+
+    program: str
+    moments: int
+    torn: int
+    after: str = ""
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """A measured number, with its unit, for the report."""
 
@@ -246,6 +284,8 @@ class Verdict:
     ledger: tuple[LedgerRow, ...] = ()
     selfcheck: tuple[FlawRow, ...] = ()
     review: tuple[ReviewRow, ...] = ()
+    durability: tuple[DurabilityRow, ...] = ()
+    power_loss: tuple[PowerLossRow, ...] = ()
     figures: tuple[Figure, ...] = ()
     warnings: tuple[str, ...] = ()
     partial: bool = False

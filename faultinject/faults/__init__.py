@@ -9,6 +9,7 @@ from types import MappingProxyType
 from faultinject.faults.cut_before import CUT_BEFORE
 from faultinject.faults.effects import Effects, Process
 from faultinject.faults.fault import Fault
+from faultinject.faults.kill import KILL, KILL_BEFORE
 from faultinject.faults.late import LATE
 from faultinject.faults.lost_reply import LOST_REPLY, LOST_REPLY_FIN
 from faultinject.faults.operator import CLIENT_KILL, NOPERM, OOM, READONLY, SCRIPT_FLUSH
@@ -43,6 +44,8 @@ CATALOGUE: Mapping[str, Fault] = MappingProxyType(
             BLACK_HOLE,
             LATE,
             PAUSE,
+            KILL,
+            KILL_BEFORE,
             CRASH,
             CRASH_BEFORE,
             FREEZE,
@@ -81,10 +84,15 @@ class Pace(IntEnum):
 
 def pace_of(ref: FaultRef) -> Pace:
     """Return how long a case with the fault takes."""
-    if changes_process(ref):
+    if changes_process(ref) or CATALOGUE[ref.name].needs_persistence:
         return Pace.STARTS_A_PROCESS
     waits = CATALOGUE[ref.name].effects(2, ref.parameter).waits
     return Pace.WAITS_FOR_TIME_OUT if waits else Pace.QUICK
+
+
+def needs_persistence(ref: FaultRef) -> bool:
+    """Whether the fault means something only to a server whose persistence was chosen."""
+    return CATALOGUE[ref.name].needs_persistence
 
 
 def is_for_any_server(ref: FaultRef) -> bool:

@@ -52,6 +52,7 @@ class Effects:
         server_after: commands that undo them, once the client's operation has ended.
         process: what becomes of the client's process.
         pauses_server: the server is stopped before the command reaches it, until the client's operation has ended.
+        kills_server: the server is killed after the event, and started again.
         chunk: bytes per write, both ways; 0 sends whole frames.
         delay_ms: pause before each write, both ways.
     """
@@ -67,5 +68,6 @@ class Effects:
     server_after: tuple[tuple[str, ...], ...] = ()
     process: Process = Process.RUNS
     pauses_server: bool = False
+    kills_server: bool = False
     chunk: int = 0
     delay_ms: int = 0

@@ -28,6 +28,7 @@ class Fault:
         variants: the parameters a sweep tries; ``(None,)`` for a fault without one.
         inside_block: it means something at a command inside MULTI … EXEC, before EXEC.
         forgets_scripts: afterwards the server must be taught its scripts again, lest the next case differ.
+        needs_persistence: it is tried only on a server whose persistence was chosen for it.
         needs_own_server: it changes the server, so it is tried only on one that midpipe started.
     """
 
@@ -39,3 +40,4 @@ class Fault:
     inside_block: bool = False
     forgets_scripts: bool = False
     needs_own_server: bool = False
+    needs_persistence: bool = False

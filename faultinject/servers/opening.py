@@ -8,6 +8,7 @@ from faultinject.errors import UsageError
 from faultinject.servers.embedded import EmbeddedServer
 from faultinject.servers.external import SCHEMES, ExternalServer, parse_url
 from faultinject.servers.leash import RunDirectory
+from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 
 EMBEDDED, EXTERNAL = "embedded", "external"
@@ -48,11 +49,20 @@ def parse_server_spec(text: str) -> ServerSpec:
     )
 
 
-def open_server(spec: ServerSpec, run: RunDirectory) -> Server:
-    """Start or reach the server. Raises ServerError."""
+def open_server(
+    spec: ServerSpec, run: RunDirectory, persistence: Persistence = Persistence.NONE
+) -> Server:
+    """Start or reach the server.
+
+    Args:
+        persistence: of a server that is ours.
+
+    Raises:
+        ServerError: it can't be started or reached, or is not to be touched.
+    """
     if spec.kind == EXTERNAL:
         return ExternalServer(spec.where or "")
-    return EmbeddedServer(spec.where, run)
+    return EmbeddedServer(spec.where, run, persistence)
 
 
 def _without_secret(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from faultinject.servers.control import Control
+from faultinject.servers.persistence import Persistence
 from faultinject.vocabulary import Address
 
 
@@ -14,6 +15,7 @@ class Server(Protocol):
     Attributes:
         name: software, version and where it came from, for reports.
         is_ours: midpipe started it, and may change how it works, not only what it holds.
+        persistence: what it keeps, if it is ours.
     """
 
     address: Address
@@ -22,9 +24,13 @@ class Server(Protocol):
     password: str | None
     database: int
     is_ours: bool
+    persistence: Persistence
 
     def reset(self, control: Control) -> None:
         """Empty it for the next case. Scripts stay known, as they are in the field from the second call on."""
+
+    def restart(self) -> None:
+        """Kill the server, and start it again on what it has kept. Only for one that is ours."""
 
     def stand_still(self) -> None:
         """Stop the server where it is. Only for one that is ours."""

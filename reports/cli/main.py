@@ -14,7 +14,17 @@ import click
 from faultinject.errors import InternalError, MidpipeError
 from midpipe import __version__
 
-_COMMANDS = ("gate", "sweep", "interleave", "fleet", "selfcheck", "reproduce", "replay", "report")
+_COMMANDS = (
+    "gate",
+    "sweep",
+    "interleave",
+    "fleet",
+    "durability",
+    "selfcheck",
+    "reproduce",
+    "replay",
+    "report",
+)
 
 
 class _LazyGroup(click.Group):

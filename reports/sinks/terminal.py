@@ -39,6 +39,8 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
         _finding(verdict, finding, console, with_story=number < _MOST_STORIES)
     if verdict.invariants:
         _invariants(verdict, console)
+    if verdict.durability:
+        _durability(verdict, console)
     if verdict.review:
         _review(verdict, console)
     if verdict.selfcheck:
@@ -105,6 +107,29 @@ def _invariants(verdict: Verdict, console: Console) -> None:
         )
     console.print()
     console.print(table)
+
+
+def _durability(verdict: Verdict, console: Console) -> None:
+    table = Table(title="The server is killed", title_justify="left", box=None, pad_edge=False)
+    for column in ("persistence", "cases", "fallen in", "which", "promise"):
+        table.add_column(column, justify="right" if column in ("cases", "fallen in") else "left")
+    for row in verdict.durability:
+        fallen = ", ".join(row.fallen)
+        style = "red" if row.violated and row.counts else ""
+        violated = str(row.violated) if row.violated else ""
+        table.add_row(
+            row.persistence, str(row.cases), violated, Text(fallen, style=style), row.promise
+        )
+    console.print()
+    console.print(table)
+    moments = sum(row.moments for row in verdict.power_loss)
+    torn = sum(row.torn for row in verdict.power_loss)
+    if moments:
+        say(
+            console,
+            f"Power loss: {moments} moments of {len(verdict.power_loss)} programs; {torn} leave a job half written",
+            "red" if torn else "",
+        )
 
 
 def _review(verdict: Verdict, console: Console) -> None:

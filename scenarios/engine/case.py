@@ -74,6 +74,7 @@ class Case:
         for call in self._program.prepare:
             self.recover(call, Phase.PREPARE)
         rig.lay(self._program.seed)
+        rig.keep_snapshot()
         self.book.look()
         for letter, calls in self._program.clients.items():
             wire = ClientWire(letter, rig.table, self._ask_inside, self._step_over)
@@ -343,6 +344,9 @@ class Case:
                 return
             if effects.pauses_server:
                 self._paused = step
+            if effects.kills_server:
+                self._rig.restart_server()
+                self.book.restarted()
             if effects.process is Process.KILLED:
                 self._end_process(caller, "Crash", "the client's process was killed", 0.0)
         self._held.count_down(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from faultinject.vocabulary import Step
-from scenarios.engine.record import Arrived, Completed, Entry
+from scenarios.engine.record import Arrived, Completed, Entry, Restarted
 from scenarios.engine.rig import Rig
 from scenarios.history import Operation
 from scenarios.state import State
@@ -48,6 +48,12 @@ class Casebook:
         changed = self.look()
         self.entries.append(Arrived(step, before, self.last_state))
         return changed
+
+    def restarted(self) -> None:
+        """Write down that the server was killed and has come back."""
+        before = self.last_state
+        self.look()
+        self.entries.append(Restarted(before, self.last_state))
 
     def complete(self, operation: Operation) -> None:
         """Write down that a call returned or raised."""

@@ -21,9 +21,11 @@ from faultinject.faults import (
     Pace,
     changes_process,
     is_for_any_server,
+    needs_persistence,
     pace_of,
     placeable,
 )
+from faultinject.servers.persistence import Persistence
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
 from scenarios.engine.record import CaseRecord, Violation, first_difference
@@ -62,6 +64,7 @@ def selected(
     names: tuple[str, ...] = (),
     commands: tuple[str, ...] = (),
     pace: Pace | None = None,
+    persistence: Persistence | None = None,
 ) -> Placeable:
     """Return what says which faults are placed at an event.
 
@@ -70,6 +73,7 @@ def selected(
         names: of the faults; empty takes all.
         commands: names of the commands to break; empty takes all.
         pace: only those whose cases take so long; None takes all.
+        persistence: of the server; None if none was chosen, and it is not to be killed.
     """
 
     def faults_at(event: WireEvent) -> tuple[FaultRef, ...]:
@@ -80,6 +84,7 @@ def selected(
             for fault in placeable(event)
             if (server_is_ours or is_for_any_server(fault))
             and (not names or fault.name in names)
+            and (persistence is not None or not needs_persistence(fault))
             and (pace is None or pace_of(fault) is pace)
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
+from scenarios.engine.parts.durability import Durability
 from scenarios.engine.parts.exploration import orders_of, sweep_of
 from scenarios.engine.parts.part import Gathered, Part
 from scenarios.engine.parts.review import Review
@@ -21,6 +22,7 @@ from scenarios.engine.pool import Pool
 from scenarios.engine.tasks import Probed, ProbeTask
 from scenarios.verdict import Outcome, Status, Verdict, merge
 
+EXPLORING = {"sweep", "interleave", "fleet", "durability"}
 _MOST_INVALID_TOLD = 3
 
 
@@ -85,6 +87,8 @@ class Gate:
             ledger=tuple(got.ledger.values()),
             selfcheck=tuple(got.flaws),
             review=tuple(got.review),
+            durability=tuple(got.durability),
+            power_loss=tuple(got.power_loss),
             figures=tuple(got.figures),
             warnings=(*doubts, *got.warnings),
             partial=got.partial,
@@ -120,15 +124,18 @@ class Gate:
             "sweep": lambda: sweep_of(options, got, deadline_s),
             "interleave": lambda: orders_of("interleave", options, got, deadline_s),
             "fleet": lambda: orders_of("fleet", options, got, deadline_s),
+            "durability": lambda: Durability(options, got, deadline_s),
             "stories": lambda: Stories(options, got),
         }
-        names = [*options.parts, *(["stories"] if self._explores else [])]
+        # Somebody else's server is not killed.
+        asked = [p for p in options.parts if p != "durability" or not options.server.is_shared]
+        names = [*asked, *(["stories"] if self._explores else [])]
         return tuple(known[name] for name in names)
 
     @property
     def _explores(self) -> bool:
         """Whether the subject is run, not only midpipe's own queues."""
-        return bool({"sweep", "interleave", "fleet"} & set(self._options.parts))
+        return bool(EXPLORING & set(self._options.parts))
 
     def _probe(self, pool: Pool) -> None:
         """Find out at once whether the subject works, not after everything else has run."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from faultinject.decide.scheduler import Scheduler
 from scenarios.engine.case import Case
-from scenarios.engine.record import Arrived, CaseRecord, Stepped, Timing, Violation
+from scenarios.engine.record import Arrived, CaseRecord, Restarted, Stepped, Timing, Violation
 from scenarios.engine.rig import Rig
 from scenarios.history import Json, Phase
 from scenarios.invariants import INVARIANTS
@@ -169,6 +169,8 @@ def _moments(case: Case) -> tuple[Moment, ...]:
             position = entry.step.event.position
             word = "late " if isinstance(entry, Arrived) else ""
             places[entry.after] = f"{word}{position} ({entry.step.event.name})"
+        if isinstance(entry, Restarted) and entry.after != entry.before:
+            places[entry.after] = "the server came back"
     return tuple(
         Moment(places.get(number, f"state {number}"), tables_of(state))
         for number, state in enumerate(case.book.states)

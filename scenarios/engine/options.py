@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from faultinject.servers.opening import ServerSpec
+from faultinject.servers.persistence import Persistence
 from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
 from scenarios.engine.tasks import Sampling
 from scenarios.subjects.spec import SubjectSpec
 
-PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet")
+PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet", "durability")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Options:
         sampling: random orders of several clients instead of every one.
         prune: leave out orders that can't differ.
         latency_bound_ms: for a subject that declares no bound of its own.
+        persistence: how the server keeps its data when it is killed.
         parts: which of PARTS to run, in that order.
         programs: names of the programs to run; empty takes all.
         time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
@@ -41,6 +43,7 @@ class Options:
     sampling: Sampling | None = None
     prune: bool = True
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
+    persistence: tuple[Persistence, ...] = (Persistence.AOF_ALWAYS,)
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()
     time_budget_s: float | None = None

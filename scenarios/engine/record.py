@@ -45,13 +45,21 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
+class Restarted:
+    """The server was killed, and has come back with what it kept."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """A call returned or raised."""
 
     operation: Operation
 
 
-Entry = Called | Stepped | Arrived | Completed
+Entry = Called | Stepped | Arrived | Restarted | Completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,8 @@ def _shape(entry: Entry) -> str:
         operation = entry.operation
         error = operation.error.type if operation.error else ""
         return f"{operation.client} {operation.method} {operation.completion} {error}"
+    if isinstance(entry, Restarted):
+        return "the server comes back"
     word = "arrives" if isinstance(entry, Arrived) else "step"
     step = entry.step
     return f"{word} {step.event.position} {step.event.index} {step.fault} {step.executed}"

@@ -15,6 +15,7 @@ from faultinject.net.loop import Loop
 from faultinject.net.proxy import LOOPBACK, Listener, Proxy
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
+from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 from faultinject.wire.commands import parse_command_table
 from scenarios.history import Json, RaisedError
@@ -51,7 +52,7 @@ class Rig:
         self.subject = subject
         self.loop = Loop()
         self._run = run
-        self.control = Control(server.address, server.password, server.username, server.database)
+        self.control = self._connected()
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, server.address, self.table)
         self._hosts: dict[tuple[str, Version], HostProcess] = {}
@@ -122,10 +123,23 @@ class Rig:
         for _ in range(2):
             self.control.call("PING")
 
+    def restart_server(self) -> None:
+        """Kill the server and start it again; midpipe's own connections begin anew."""
+        self.server.restart()
+        self.control.close()
+        self.control = self._connected()
+        self._recovery_hosts.clear()
+
+    def keep_snapshot(self) -> None:
+        """Have a server that keeps snapshots take one."""
+        if self.server.persistence is Persistence.RDB:
+            self.control.call("SAVE")
+
     def lay(self, seed: tuple[tuple[str, ...], ...]) -> None:
         """Run the commands that lay a start state."""
         if seed:
-            self.control.pipeline(seed)
+            # In one transaction, so that no power loss cuts it in two.
+            self.control.pipeline((("MULTI",), *seed, ("EXEC",)))
 
     def recovery_call(
         self,
@@ -168,6 +182,10 @@ class Rig:
         self.proxy.close()
         self.control.close()
         self.loop.close()
+
+    def _connected(self) -> Control:
+        server = self.server
+        return Control(server.address, server.password, server.username, server.database)
 
     def _probe(self) -> Traits:
         """Enqueue one job without faults and see which keys it writes."""

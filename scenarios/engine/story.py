@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from faultinject.vocabulary import Executed, Step
-from scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry
+from scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry, Restarted
 from scenarios.history import Json, Operation, Phase
 from scenarios.invariants import INVARIANTS
 from scenarios.state import changes_between
@@ -35,6 +35,10 @@ def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
         return (StoryStep("call", entry.client, text),)
     if isinstance(entry, Completed):
         return _told_completion(entry.operation)
+    if isinstance(entry, Restarted):
+        changes = changes_between(record.states[entry.before], record.states[entry.after])
+        text = "the server is killed, and comes back with what it had kept"
+        return (StoryStep("recovery", "S", text, changes=changes),)
     step = entry.step
     if step.event.position.inside and step.fault is None:
         return ()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from faultinject.servers.persistence import Persistence
 from scenarios.engine.explore import CaseEnded
+from scenarios.engine.power_loss import Left
 from scenarios.invariants.evidence import Traits
 from scenarios.subjects.spec import SubjectSpec
 from scenarios.verdict import LedgerRow, Story
@@ -24,6 +26,7 @@ class SweepTask:
 
     Args:
         deadline_s: on the monotonic clock, which all processes share; no case is begun after it.
+        persistence: kill a server that keeps its data so, instead of all the other faults.
     """
 
     subject: SubjectSpec
@@ -32,6 +35,16 @@ class SweepTask:
     max_faults: int
     latency_bound_ms: float
     deadline_s: float = math.inf
+    persistence: Persistence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLossTask:
+    """Run one program without faults, and look at what a power loss leaves at any moment of it."""
+
+    subject: SubjectSpec
+    program: str
+    latency_bound_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,7 @@ class TellTask:
     shrinks_for: str = ""
 
 
-Task = ProbeTask | SweepTask | InterleaveTask | HuntTask | SourceTask | TellTask
+Task = PowerLossTask | ProbeTask | SweepTask | InterleaveTask | HuntTask | SourceTask | TellTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +164,14 @@ class SweepDone:
     missing: tuple[str, ...] = ()
     stopped: bool = False
     unsteady: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLossDone:
+    """What every power loss left; nothing if the subject lacks what the program needs."""
+
+    left: tuple[Left, ...]
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +220,5 @@ class Failed:
     trace: str = ""
 
 
-Result = Probed | SweepDone | HuntDone | SourceDone | Told | Failed
+Result = PowerLossDone | Probed | SweepDone | HuntDone | SourceDone | Told | Failed
 Message = CaseEnded | Result

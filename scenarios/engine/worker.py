@@ -14,9 +14,11 @@ from faultinject.decide.schedule import Schedule, did_you_mean, parse_replay_str
 from faultinject.decide.sweep import Sweep
 from faultinject.decide.walk import Walk
 from faultinject.errors import SubjectError, UsageError
-from faultinject.faults import CATALOGUE, Pace, is_for_any_server
+from faultinject.faults import CATALOGUE, Pace, is_for_any_server, needs_persistence
+from faultinject.servers.embedded import EmbeddedServer
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec, open_server
+from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 from scenarios.engine.explore import (
     CaseEnded,
@@ -26,6 +28,7 @@ from scenarios.engine.explore import (
     unsteadiness,
     warm_up,
 )
+from scenarios.engine.power_loss import power_losses
 from scenarios.engine.record import CaseRecord, first_difference
 from scenarios.engine.rig import Rig
 from scenarios.engine.shrink import shrunk
@@ -36,6 +39,8 @@ from scenarios.engine.tasks import (
     HuntTask,
     InterleaveTask,
     Message,
+    PowerLossDone,
+    PowerLossTask,
     Probed,
     ProbeTask,
     Sampling,
@@ -57,6 +62,7 @@ from scenarios.verdict import LedgerRow
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
 
+KILLS = ("kill", "kill-before")
 RUNS_IF_UNSTEADY = 200
 TOLD_RUNS = 3
 SHRINKS_FOR_S = 10.0
@@ -80,6 +86,8 @@ class Worker:
 
     def __init__(self, server: ServerSpec) -> None:
         self._run = RunDirectory()
+        self._spec = server
+        self._durable: dict[Persistence, Server] = {}
         try:
             self.server: Server = open_server(server, self._run)
         except BaseException:
@@ -93,6 +101,8 @@ class Worker:
             yield Probed(self.rig(task.subject).traits, self.server.name)
         elif isinstance(task, SweepTask | InterleaveTask):
             yield from self._explore(task)
+        elif isinstance(task, PowerLossTask):
+            yield self._lose_power(task)
         elif isinstance(task, HuntTask):
             yield from self._hunt(task)
         elif isinstance(task, SourceTask):
@@ -101,24 +111,49 @@ class Worker:
         else:
             yield self._tell(task)
 
-    def rig(self, subject: SubjectSpec) -> Rig:
-        """Return the rig of a subject; the last subject's is closed."""
-        if self._rig is None or self._rig.subject != subject:
+    def rig(self, subject: SubjectSpec, persistence: Persistence | None = None) -> Rig:
+        """Return the rig of a subject; the last one is closed.
+
+        Args:
+            persistence: of the server; None takes the worker's own, which keeps nothing.
+        """
+        server = self.server if persistence is None else self._keeping(persistence)
+        if self._rig is None or self._rig.subject != subject or self._rig.server is not server:
             if self._rig is not None:
                 self._rig.close()
                 self._rig = None
-            self._rig = Rig(self.server, subject, self._run)
+            self._rig = Rig(server, subject, self._run)
         return self._rig
 
-    def replay(self, subject: SubjectSpec, text: str, latency_bound_ms: float) -> Replayed:
+    def _keeping(self, persistence: Persistence) -> Server:
+        """Return a server of ours that keeps its data so, started at first use."""
+        if persistence not in self._durable:
+            if not self.server.is_ours:
+                raise UsageError(
+                    f"{self.server.name} is not midpipe's to kill. Leave --redis out to use the embedded one."
+                )
+            self._durable[persistence] = open_server(self._spec, self._run, persistence)
+        return self._durable[persistence]
+
+    def replay(
+        self,
+        subject: SubjectSpec,
+        text: str,
+        latency_bound_ms: float,
+        persistence: Persistence = Persistence.AOF_ALWAYS,
+    ) -> Replayed:
         """Run the case that a replay string names.
+
+        Args:
+            persistence: of the server, if the case kills it.
 
         Raises:
             UsageError: the string is malformed, or names what does not exist.
         """
         name, schedule = parse_replay_string(text, CATALOGUE)
         program = program_named(name)
-        rig = self.rig(subject)
+        kills = any(step.fault and needs_persistence(step.fault) for step in schedule.faults)
+        rig = self.rig(subject, persistence if kills else None)
         for step in schedule.faults:
             if step.fault and not is_for_any_server(step.fault) and not self.server.is_ours:
                 raise UsageError(
@@ -144,11 +179,13 @@ class Worker:
         """End the rig, the server and everything that belongs to them."""
         if self._rig is not None:
             self._rig.close()
-        self.server.stop()
+        for server in (self.server, *self._durable.values()):
+            server.stop()
         self._run.close()
 
     def _explore(self, task: SweepTask | InterleaveTask) -> Iterator[Message]:
-        rig = self.rig(task.subject)
+        persistence = task.persistence if isinstance(task, SweepTask) else None
+        rig = self.rig(task.subject, persistence)
         program = program_named(task.program)
         missing = missing_for(program, task.subject, rig.traits)
         if missing:
@@ -169,7 +206,9 @@ class Worker:
         self, task: SweepTask | InterleaveTask, *, unsteady: bool
     ) -> Sweep | Interleave | Walk:
         if isinstance(task, SweepTask):
-            return Sweep(task.max_faults, task.shard, faults=selected(self.server.is_ours))
+            kills = KILLS if task.persistence else ()
+            faults = selected(self.server.is_ours, kills, persistence=task.persistence)
+            return Sweep(task.max_faults, task.shard, faults=faults)
         faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
         # Every order is a promise that only a subject can keep which does the same each time.
         sampling = task.sampling or (Sampling(RUNS_IF_UNSTEADY, 0) if unsteady else None)
@@ -225,6 +264,15 @@ class Worker:
                             yield ended
             if placed:
                 return
+
+    def _lose_power(self, task: PowerLossTask) -> PowerLossDone:
+        server = self._keeping(Persistence.AOF_EVERYSEC)
+        rig = self.rig(task.subject, Persistence.AOF_EVERYSEC)
+        program = program_named(task.program)
+        missing = missing_for(program, task.subject, rig.traits)
+        if missing or not rig.traits.white_box or not isinstance(server, EmbeddedServer):
+            return PowerLossDone((), missing or ("keys that midpipe can read",))
+        return PowerLossDone(tuple(power_losses(rig, server, program, task.latency_bound_ms)))
 
     def _tell(self, task: TellTask) -> Told:
         replay = self._smallest(task) if task.shrinks_for else task.replay

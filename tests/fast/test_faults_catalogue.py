@@ -31,7 +31,9 @@ def test_what_changes_the_server_is_for_midpipes_own_only(
     fault: Fault, parameter: int | None
 ) -> None:
     found = effects(fault.name, 40, parameter)
-    assert fault.needs_own_server == (bool(found.server_before) or found.pauses_server)
+    assert fault.needs_own_server == (
+        bool(found.server_before) or found.pauses_server or found.kills_server
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 1000])

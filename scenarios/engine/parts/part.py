@@ -8,7 +8,16 @@ from typing import Protocol
 from scenarios.engine.tally import Tally
 from scenarios.engine.tasks import Message, Task
 from scenarios.invariants.evidence import Traits
-from scenarios.verdict import Figure, Finding, FlawRow, LedgerRow, Outcome, ReviewRow
+from scenarios.verdict import (
+    DurabilityRow,
+    Figure,
+    Finding,
+    FlawRow,
+    LedgerRow,
+    Outcome,
+    PowerLossRow,
+    ReviewRow,
+)
 
 
 @dataclass(slots=True)
@@ -21,6 +30,8 @@ class Gathered:
     server: str = ""
     flaws: list[FlawRow] = field(default_factory=list)
     review: list[ReviewRow] = field(default_factory=list)
+    durability: list[DurabilityRow] = field(default_factory=list)
+    power_loss: list[PowerLossRow] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

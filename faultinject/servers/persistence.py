@@ -1,0 +1,58 @@
+"""What a server keeps on disk, and what that promises when its process or its machine dies. Values.
+
+Source of the promises: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ . A write is in the
+kernel's hands before its reply is sent, whatever ``appendfsync`` says; so the death of the process loses nothing that
+an append-only file was given, and only the death of the machine tells the three kinds apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Persistence(StrEnum):
+    """How a server keeps its data."""
+
+    NONE = "none"
+    RDB = "rdb"
+    AOF_NO = "aof-no"
+    AOF_EVERYSEC = "aof-everysec"
+    AOF_ALWAYS = "aof-always"
+
+    @property
+    def appends(self) -> bool:
+        """Whether every write goes to an append-only file."""
+        return self not in (Persistence.NONE, Persistence.RDB)
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The server's options for it. No preamble in the file, so that it is all commands."""
+        if not self.appends:
+            return MappingProxyType({"--save": "", "--appendonly": "no"})
+        return MappingProxyType(
+            {
+                "--save": "",
+                "--appendonly": "yes",
+                "--appendfsync": self.value.removeprefix("aof-"),
+                "--aof-use-rdb-preamble": "no",
+                "--auto-aof-rewrite-percentage": "0",
+            }
+        )
+
+    @property
+    def promise(self) -> str:
+        """What is kept when the process is killed, and when the machine loses its power."""
+        return _PROMISES[self]
+
+
+_PROMISES = MappingProxyType(
+    {
+        Persistence.NONE: "Nothing is kept.",
+        Persistence.RDB: "The last snapshot is kept; here it is taken when the start state has been laid.",
+        Persistence.AOF_NO: "A killed process loses nothing; a machine without power what the kernel had not written.",
+        Persistence.AOF_EVERYSEC: "A killed process loses nothing; a machine without power about the last second.",
+        Persistence.AOF_ALWAYS: "Nothing that was acknowledged is lost, by process or machine.",
+    }
+)

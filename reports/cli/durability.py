@@ -1,0 +1,64 @@
+"""midpipe durability: the server killed at every command, and its power taken away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from faultinject.servers.persistence import Persistence
+from reports.cli.judging import judge
+from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
+from scenarios.engine.options import Options
+from scenarios.engine.worker import program_named
+
+
+@click.command()
+@subject_options
+@JOBS
+@OUT
+@TIME_BUDGET
+@click.option(
+    "--program",
+    "programs",
+    multiple=True,
+    metavar="NAME",
+    help="Only this program; may be repeated.",
+)
+@click.option(
+    "--persistence",
+    multiple=True,
+    type=click.Choice([mode.value for mode in Persistence]),
+    help="How the server keeps its data; may be repeated. All of them, if not given.",
+)
+@click.pass_context
+def durability(
+    ctx: click.Context,
+    /,
+    jobs: int,
+    out: Path,
+    programs: tuple[str, ...],
+    persistence: tuple[str, ...],
+    **values: Any,
+) -> None:
+    """Kill the server (SIGKILL) before and after every command, for each way in which it may keep its data.
+
+    Then take its power away: the server is started on every prefix of what a fault-free run appended to its file.
+    What falls counts against the queue only where the persistence promises that a killed process loses nothing.
+
+    \b
+    midpipe durability --persistence aof-always --subject src/queue.py:SimpleQueue
+    """
+    modes = tuple(Persistence(mode) for mode in persistence) or tuple(Persistence)
+    options = Options(
+        subject=subject_from(values),
+        server=server_from(values),
+        jobs=jobs,
+        persistence=modes,
+        time_budget_s=values["time_budget_s"],
+        latency_bound_ms=values["latency_bound_s"] * 1000,
+        parts=("durability",),
+        programs=tuple(program_named(name).name for name in programs),
+    )
+    ctx.exit(judge(options, out))

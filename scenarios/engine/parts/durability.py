@@ -1,0 +1,137 @@
+"""Durability: the server killed at every command, for each way of keeping data; and what a power loss leaves.
+
+A subject can't be blamed for what the server's persistence does not promise. So what falls is a finding only where a
+killed process loses nothing (an append-only file); for the others it is told, row by row, and changes no outcome.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from faultinject.servers.persistence import Persistence
+from scenarios.engine.explore import CaseEnded
+from scenarios.engine.options import Options
+from scenarios.engine.parts.part import Gathered
+from scenarios.engine.tasks import (
+    Message,
+    PowerLossDone,
+    PowerLossTask,
+    SweepDone,
+    SweepTask,
+    Task,
+)
+from scenarios.verdict import DurabilityRow, Outcome, PowerLossRow, merge
+
+GATE_PROGRAMS = (
+    "enqueue-with-request-id",
+    "same-request-again",
+    "finish-with-result",
+    "work-under-a-lease",
+)
+
+
+@dataclass(slots=True)
+class _Counts:
+    cases: int = 0
+    invalid: int = 0
+    violated: int = 0
+    fallen: Counter[str] = field(default_factory=Counter)
+    replay: str = ""
+
+
+class Durability:
+    """Kills the server under each persistence asked for, and takes its power away."""
+
+    name = "durability"
+
+    def __init__(self, options: Options, got: Gathered, deadline_s: float) -> None:
+        self._options = options
+        self._got = got
+        self._deadline_s = deadline_s
+        self._counts = {mode: _Counts() for mode in options.persistence}
+        self._outcomes: list[Outcome] = []
+        self._planned = tuple(self._plan())
+
+    def tasks(self) -> tuple[tuple[str, Task], ...]:
+        return self._planned
+
+    def take(self, number: int, message: Message) -> None:
+        task = self._planned[number][1]
+        if isinstance(message, CaseEnded) and isinstance(task, SweepTask) and task.persistence:
+            self._count(task.persistence, message)
+        elif isinstance(message, PowerLossDone) and not message.missing:
+            self._lost_power(self._planned[number][0], message)
+        elif isinstance(message, SweepDone):
+            self._got.partial = self._got.partial or message.stopped
+
+    def finish(self, seconds: float) -> None:
+        for mode, counts in self._counts.items():
+            self._got.durability.append(
+                DurabilityRow(
+                    persistence=mode.value,
+                    promise=mode.promise,
+                    cases=counts.cases,
+                    violated=counts.violated,
+                    fallen=tuple(sorted(counts.fallen)),
+                    replay=counts.replay,
+                    counts=mode.appends,
+                )
+            )
+            if counts.cases and mode.appends:
+                self._outcomes.append(Outcome.FAIL if counts.violated else Outcome.PASS)
+            if counts.invalid:
+                self._outcomes.append(Outcome.UNKNOWN)
+        self._got.parts[self.name] = merge(self._outcomes)
+
+    def _plan(self) -> list[tuple[str, Task]]:
+        options = self._options
+        bound_ms = options.latency_bound_ms
+        programs = options.programs or GATE_PROGRAMS
+        kills: list[tuple[str, Task]] = [
+            (
+                program,
+                SweepTask(
+                    options.subject, program, (0, 1), 1, bound_ms, self._deadline_s, persistence
+                ),
+            )
+            for persistence in options.persistence
+            for program in programs
+        ]
+        losses = [
+            (program, PowerLossTask(options.subject, program, bound_ms)) for program in programs
+        ]
+        return [*kills, *losses]
+
+    def _count(self, mode: Persistence, ended: CaseEnded) -> None:
+        counts = self._counts[mode]
+        counts.cases += 1
+        counts.invalid += not ended.valid
+        if not ended.faults:
+            # What falls without a fault is the sweep's to tell.
+            return
+        if mode.appends:
+            self._got.tally.add(ended)
+        if ended.violations:
+            counts.violated += 1
+            counts.replay = counts.replay or ended.replay
+            counts.fallen.update(violation.invariant for violation in ended.violations)
+
+    def _lost_power(self, program: str, done: PowerLossDone) -> None:
+        torn = [left for left in done.left if left.seen]
+        first = torn[0] if torn else None
+        self._got.power_loss.append(
+            PowerLossRow(
+                program=program,
+                moments=len(done.left),
+                torn=len(torn),
+                after=first.after if first else "",
+                seen=first.seen[0] if first else "",
+            )
+        )
+        self._outcomes.append(Outcome.FAIL if torn else Outcome.PASS)
+        if first is not None:
+            self._got.warnings.append(
+                f"A power loss in {program} after {first.after!r} leaves a state in which {first.seen[0]}; "
+                f"so do {len(torn)} of {len(done.left)} moments."
+            )

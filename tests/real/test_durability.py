@@ -1,0 +1,111 @@
+"""A server that is killed, and one that loses its power: what each persistence keeps, and what a queue makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from faultinject.servers.control import Control
+from faultinject.servers.embedded import EmbeddedServer
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import ServerSpec
+from faultinject.servers.persistence import Persistence
+from faultinject.wire.resp import Value
+from scenarios.engine.power_loss import records_since_reset
+from scenarios.engine.tasks import PowerLossDone, PowerLossTask
+from scenarios.engine.worker import Worker
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def keeping(run_directory: RunDirectory) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(None, run_directory, Persistence.AOF_ALWAYS)
+    yield server
+    server.stop()
+
+
+def told(server: EmbeddedServer, *commands: tuple[str, ...]) -> Value:
+    """Send commands on a connection of their own, and return the last answer."""
+    with closing(Control(server.address)) as control:
+        return control.pipeline(commands)[-1]
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Persistence if mode.appends])
+def test_a_killed_process_loses_nothing_of_an_append_only_file(
+    run_directory: RunDirectory, mode: Persistence
+) -> None:
+    server = EmbeddedServer(None, run_directory, mode)
+    told(server, *(("SET", f"k{number}", "v") for number in range(500)))
+    server.restart()
+    assert told(server, ("DBSIZE",)) == 500
+    server.stop()
+
+
+def test_a_killed_process_without_persistence_loses_everything(
+    run_directory: RunDirectory,
+) -> None:
+    server = EmbeddedServer(None, run_directory)
+    told(server, ("SET", "k", "v"))
+    server.restart()
+    assert told(server, ("DBSIZE",)) == 0
+    server.stop()
+
+
+def test_a_file_cut_inside_a_record_or_a_transaction_is_loaded_up_to_its_beginning(
+    keeping: EmbeddedServer,
+) -> None:
+    block = (("MULTI",), ("SET", "b", "2"), ("SET", "c", "3"), ("EXEC",))
+    told(keeping, ("FLUSHALL",), ("SET", "a", "1"), *block)
+    whole = b"".join(records_since_reset(keeping.appended.read_bytes()))
+    seen = set()
+    for length in range(0, len(whole) + 1, 9):
+        keeping.keep_only(whole[:length])
+        keeping.restart()
+        keys = told(keeping, ("KEYS", "*"))
+        assert isinstance(keys, tuple)
+        seen.add(tuple(sorted(str(key, "ascii") for key in keys if isinstance(key, bytes))))
+    assert seen <= {(), ("a",), ("a", "b", "c")}
+    assert ("a",) in seen
+
+
+def test_what_the_server_ran_before_it_was_killed_is_there_when_it_comes_back(
+    worker: Worker,
+) -> None:
+    record = worker.replay(SubjectSpec(REFERENCE), "enqueue: A1:EVALSHA!kill", 5_000.0).record
+    assert (record.trouble, record.violations, record.delivered) == ("", (), ("job-1",))
+
+
+def test_without_persistence_an_acknowledged_job_is_gone(worker: Worker) -> None:
+    record = worker.replay(
+        SubjectSpec(REFERENCE), "get: A1:EVALSHA!kill", 5_000.0, Persistence.NONE
+    ).record
+    assert "no-lost-job" in {violation.invariant for violation in record.violations}
+
+
+def torn_moments(worker: Worker, subject: str) -> list[tuple[str, ...]]:
+    task = PowerLossTask(SubjectSpec(subject), "enqueue-with-request-id", 5_000.0)
+    (done,) = worker.do(task)
+    assert isinstance(done, PowerLossDone)
+    assert len(done.left) > 4
+    return [left.seen for left in done.left if left.seen]
+
+
+def test_no_power_loss_leaves_a_job_of_the_reference_half_written(worker: Worker) -> None:
+    assert torn_moments(worker, REFERENCE) == []
+
+
+def test_a_power_loss_between_two_writes_leaves_a_job_of_the_reviewed_queue_half_written(
+    worker: Worker,
+) -> None:
+    assert ("job-1 is pending and not in the queue",) in torn_moments(worker, AS_REVIEWED)
