@@ -115,6 +115,11 @@ class Interleave:
         """The schedule of the run that began last: its moves up to the one that makes it differ."""
         return Schedule(tuple(move.planned() for move in self._branch.moves))
 
+    @property
+    def planned_faults(self) -> tuple[FaultRef, ...]:
+        """Every fault that may happen in the run."""
+        return tuple(step.fault for step in self.current.faults if step.fault)
+
     def begin(self) -> bool:
         if not self._waiting:
             return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from faultinject.decide.schedule import PlannedStep, Schedule
 from faultinject.decide.sweep import default_choice
-from faultinject.vocabulary import Decision, Point, RunEnd, WireEvent
+from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 
 class Replay:
@@ -28,6 +28,11 @@ class Replay:
             for step in self._left
         )
         return (*self._moved, *missing)
+
+    @property
+    def planned_faults(self) -> tuple[FaultRef, ...]:
+        """Every fault that may happen in the run."""
+        return tuple(step.fault for step in self.current.faults if step.fault)
 
     def begin(self) -> bool:
         if self._begun:

@@ -6,7 +6,7 @@ expects, so that a replay on changed code says "can't be placed any more" instea
 
 ::
 
-    case     = program ":" { step }
+    case     = program ":" { step }          a program is a name, or written out: written(A enqueue job-1, B claim)
     step     = client ["s"] ordinal ["." inside] [":" command] ["!" fault ["=" number]]
 """
 
@@ -25,7 +25,7 @@ _STEP = re.compile(
     r"(?::(?P<command>[A-Za-z][A-Za-z0-9._|-]*))?"
     r"(?:!(?P<fault>[a-z][a-z-]*)(?:=(?P<parameter>\d{1,9}))?)?"
 )
-_PROGRAM = re.compile(r"[a-z][a-z0-9-]*")
+_PROGRAM = re.compile(r"[a-z][a-z0-9-]*(\([^:()]*\))?")
 
 
 @dataclass(frozen=True, slots=True)

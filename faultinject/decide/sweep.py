@@ -53,6 +53,11 @@ class Sweep:
         """The schedule of the run that began last."""
         return self._current
 
+    @property
+    def planned_faults(self) -> tuple[FaultRef, ...]:
+        """Every fault that may happen in the run."""
+        return tuple(step.fault for step in self.current.faults if step.fault)
+
     def begin(self) -> bool:
         if self._baseline_is_due:
             self._baseline_is_due = False

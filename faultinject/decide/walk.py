@@ -73,6 +73,11 @@ class Walk:
         """The schedule of the run that began last, as far as it has come."""
         return Schedule(tuple(self._moves))
 
+    @property
+    def planned_faults(self) -> tuple[FaultRef, ...]:
+        """Every fault that may happen in the run."""
+        return tuple(step.fault for step in self.current.faults if step.fault)
+
     def begin(self) -> bool:
         if self._left == 0:
             return False

@@ -11,7 +11,7 @@ from faultinject.servers.persistence import Persistence
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
 from scenarios.engine.options import Options
-from scenarios.engine.worker import program_named
+from scenarios.programs.registry import program_named
 
 
 @click.command()

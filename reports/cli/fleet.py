@@ -18,7 +18,7 @@ from reports.cli.options import (
     subject_options,
 )
 from scenarios.engine.options import Options
-from scenarios.engine.worker import program_named
+from scenarios.programs.registry import program_named
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
-from scenarios.engine.options import Options
+from scenarios.engine.options import PARTS, Options
 
 
 @click.command()
@@ -26,6 +26,15 @@ from scenarios.engine.options import Options
     help="Faults per case.",
 )
 @click.option(
+    "--fuzz",
+    "fuzz_s",
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.0),
+    help="How long programs are written at random in the end; 0 leaves that out.",
+)
+@click.option(
     "--fail-on",
     default="LOW",
     show_default=True,
@@ -34,9 +43,16 @@ from scenarios.engine.options import Options
 )
 @click.pass_context
 def gate(
-    ctx: click.Context, /, jobs: int, out: Path, max_faults: int, fail_on: str, **values: Any
+    ctx: click.Context,
+    /,
+    jobs: int,
+    out: Path,
+    max_faults: int,
+    fuzz_s: float,
+    fail_on: str,
+    **values: Any,
 ) -> None:
-    """Judge a queue: selfcheck, the review's issues, and the sweep of the subject.
+    """Judge a queue: selfcheck, the review's issues, and every part of midpipe on the subject.
 
     \b
     Judge the reference:      midpipe gate
@@ -50,6 +66,8 @@ def gate(
         server=server_from(values),
         jobs=jobs,
         max_faults=max_faults,
+        fuzz_s=fuzz_s,
+        parts=PARTS if fuzz_s else tuple(part for part in PARTS if part != "fuzz"),
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
     )

@@ -20,6 +20,7 @@ _COMMANDS = (
     "interleave",
     "fleet",
     "durability",
+    "fuzz",
     "selfcheck",
     "reproduce",
     "replay",

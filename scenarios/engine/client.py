@@ -96,6 +96,9 @@ class ClientWire:
             self.step_over(event, executed, reply)
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
+        if not mid_command:
+            # The connection ended under a command that waits here; its client will hear of it.
+            self._parked = [waiting for waiting in self._parked if waiting[0] is not link]
         event = self._let_through.pop(id(link), None)
         if mid_command and event is not None and self.table.is_blocking(event.args):
             # It waited long enough; a server drops the blocked command of a connection that is gone.

@@ -7,7 +7,7 @@ patience, before it is called invalid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -92,10 +92,13 @@ def selected(
 
 
 class Decider(Scheduler, Protocol):
-    """A scheduler that can say which schedule it is at."""
+    """A scheduler that can say which schedule it is at, and before the run which faults may happen in it."""
 
     @property
     def current(self) -> Schedule: ...
+
+    @property
+    def planned_faults(self) -> tuple[FaultRef, ...]: ...
 
 
 class Planner(Decider, Protocol):
@@ -120,11 +123,9 @@ def run_schedule(
             rig,
             program,
             scheduler,
-            time_out_ms=time_out_for(scheduler.current) * patience,
+            time_out_ms=time_out_for(scheduler.planned_faults) * patience,
             latency_bound_ms=latency_bound_ms,
-            short_leases=any(
-                step.fault and changes_process(step.fault) for step in scheduler.current.faults
-            ),
+            short_leases=any(map(changes_process, scheduler.planned_faults)),
         )
         faults_planned = len(scheduler.current.faults)
         if record.is_valid and record.faults != faults_planned:
@@ -136,10 +137,9 @@ def run_schedule(
     return record
 
 
-def time_out_for(schedule: Schedule) -> int:
-    """Return the clients' socket time-out for a schedule, in ms."""
-    waits = any(step.fault is not None and is_slow(step.fault) for step in schedule.steps)
-    return IMPATIENT_MS if waits else PATIENT_MS
+def time_out_for(faults: Sequence[FaultRef]) -> int:
+    """Return the clients' socket time-out for a run with these faults, in ms."""
+    return IMPATIENT_MS if any(map(is_slow, faults)) else PATIENT_MS
 
 
 def warm_up(
@@ -187,16 +187,21 @@ def explore(
             step.fault and CATALOGUE[step.fault.name].forgets_scripts for step in schedule.faults
         ):
             warm_up(rig, program, latency_bound_ms)
-        timing = record.timing
-        yield CaseEnded(
-            program=program.name,
-            replay=replay_string(program.name, schedule),
-            fault=fault_label(schedule),
-            faults=len(schedule.faults),
-            valid=record.is_valid,
-            trouble=record.trouble,
-            violations=record.violations if record.is_valid else (),
-            observations=record.observations,
-            crashed=record.crashed,
-            seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
-        )
+        yield ended_from(record, schedule)
+
+
+def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
+    """Return what is reported of a case."""
+    timing = record.timing
+    return CaseEnded(
+        program=record.program,
+        replay=replay_string(record.program, schedule),
+        fault=fault_label(schedule),
+        faults=len(schedule.faults),
+        valid=record.is_valid,
+        trouble=record.trouble,
+        violations=record.violations if record.is_valid else (),
+        observations=record.observations,
+        crashed=record.crashed,
+        seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
+    )

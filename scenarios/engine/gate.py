@@ -14,6 +14,7 @@ from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
 from scenarios.engine.parts.durability import Durability
 from scenarios.engine.parts.exploration import orders_of, sweep_of
+from scenarios.engine.parts.fuzzing import Fuzzing
 from scenarios.engine.parts.part import Gathered, Part
 from scenarios.engine.parts.review import Review
 from scenarios.engine.parts.selfcheck import Selfcheck
@@ -22,7 +23,7 @@ from scenarios.engine.pool import Pool
 from scenarios.engine.tasks import Probed, ProbeTask
 from scenarios.verdict import Outcome, Status, Verdict, merge
 
-EXPLORING = {"sweep", "interleave", "fleet", "durability"}
+EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
 _MOST_INVALID_TOLD = 3
 
 
@@ -125,6 +126,7 @@ class Gate:
             "interleave": lambda: orders_of("interleave", options, got, deadline_s),
             "fleet": lambda: orders_of("fleet", options, got, deadline_s),
             "durability": lambda: Durability(options, got, deadline_s),
+            "fuzz": lambda: Fuzzing(options, got, deadline_s),
             "stories": lambda: Stories(options, got),
         }
         # Somebody else's server is not killed.

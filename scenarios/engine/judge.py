@@ -5,13 +5,15 @@ An invariant that crashes makes the case unknown; it never passes by crashing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from faultinject.decide.scheduler import Scheduler
 from scenarios.engine.case import Case
 from scenarios.engine.record import Arrived, CaseRecord, Restarted, Stepped, Timing, Violation
 from scenarios.engine.rig import Rig
 from scenarios.history import Json, Phase
 from scenarios.invariants import INVARIANTS
-from scenarios.invariants.evidence import Evidence, Moment
+from scenarios.invariants.evidence import Evidence, Moment, status_of
 from scenarios.programs.program import Call, Program, Version
 from scenarios.programs.single import SECRETS
 from scenarios.state import tables_of
@@ -126,6 +128,26 @@ def _drain(rig: Rig, case: Case, version: Version) -> tuple[str, ...] | None:
     return tuple(delivered)
 
 
+def _given_up(
+    rig: Rig,
+    program: Program,
+    case: Case,
+    read_back: Mapping[tuple[str, str], Json],
+    delivered: tuple[str, ...],
+) -> frozenset[str]:
+    """Return the jobs that ran before the drain, were not delivered by it, and are failed now."""
+    if not case.short_leases:
+        return frozenset()
+    found = set()
+    for (job_id, workspace_id), job in read_back.items():
+        if status_of(job) == "running" and job_id not in delivered:
+            arguments: dict[str, Json] = {"job_id": job_id, "workspace_id": workspace_id}
+            answered = rig.recovery_call("get_job", arguments, program.versions[0])
+            if status_of(answered.value) == "failed":
+                found.add(job_id)
+    return frozenset(found)
+
+
 def _judge(
     rig: Rig,
     case: Case,
@@ -145,6 +167,7 @@ def _judge(
         latency_bound_ms=case.latency_bound_ms,
         malformed=program.malformed,
         leases_ended=case.short_leases,
+        given_up=_given_up(rig, program, case, read_back[0], delivered or ()),
     )
     violations, observations, crashed = [], [], []
     for invariant in INVARIANTS.values():

@@ -11,7 +11,7 @@ from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
 from scenarios.engine.tasks import Sampling
 from scenarios.subjects.spec import SubjectSpec
 
-PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet", "durability")
+PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet", "durability", "fuzz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Options:
         prune: leave out orders that can't differ.
         latency_bound_ms: for a subject that declares no bound of its own.
         persistence: how the server keeps its data when it is killed.
+        seed: of the fuzzing.
+        fuzz_s: how long the fuzzing runs, in seconds.
         parts: which of PARTS to run, in that order.
         programs: names of the programs to run; empty takes all.
         time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
@@ -44,6 +46,8 @@ class Options:
     prune: bool = True
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     persistence: tuple[Persistence, ...] = (Persistence.AOF_ALWAYS,)
+    seed: int = 0
+    fuzz_s: float = 5.0
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()
     time_budget_s: float | None = None

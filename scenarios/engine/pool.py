@@ -13,6 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -46,6 +47,8 @@ class Pool:
             self._local = Worker(server)
             return
         context = multiprocessing.get_context("spawn")
+        # Its own start ends in letting SIGINT through, whoever held it back: so it comes first.
+        resource_tracker.ensure_running()
         for _ in range(jobs):
             ours, theirs = context.Pipe()
             process = context.Process(
@@ -97,8 +100,8 @@ class Pool:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back, and have a process that is started here never see it: its parent deals with it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    """Hold back what would end us; a process that is started here inherits that."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
     finally:
@@ -131,7 +134,8 @@ def _receive(connection: Connection) -> Message:
 
 
 def _serve(server: ServerSpec, connection: Connection, parent: int) -> None:
-    """Serve one worker's tasks until told to stop or the parent is gone."""
+    """Serve one worker's tasks until told to stop or the parent is gone. Ctrl-C stays held back: the parent has it."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     worker: Worker | None = None
     try:
         worker = Worker(server)

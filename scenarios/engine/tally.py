@@ -10,7 +10,8 @@ from faultinject.faults import CATALOGUE
 from scenarios.engine.explore import CaseEnded
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.evidence import Traits
-from scenarios.programs.registry import PROGRAMS
+from scenarios.programs.program import Program
+from scenarios.programs.registry import PROGRAMS, program_named
 from scenarios.verdict import InvariantRow, Severity, Status
 
 _SEVERITIES = tuple(Severity)
@@ -61,7 +62,7 @@ class Tally:
         self.fallen[ended.replay] = frozenset(v.invariant for v in ended.violations)
         for violation in ended.violations:
             self.violations[violation.invariant] += 1
-            first_call = PROGRAMS[ended.program].clients["A"][0].method
+            first_call = first_method(program_named(ended.program))
             for method in {breach.method or first_call for breach in violation.breaches}:
                 seen = tuple(
                     breach.seen
@@ -135,6 +136,11 @@ class Tally:
         return min(passing, key=lambda replay: (_distance(schedule, _schedule(replay)), replay))
 
 
+def first_method(program: Program) -> str:
+    """Return the method that the program's first client calls first."""
+    return next(iter(program.clients.values()))[0].method
+
+
 def _schedule(replay: str) -> Schedule:
     return parse_replay_string(replay, CATALOGUE)[1]
 
@@ -152,6 +158,7 @@ def _distance(one: Schedule, other: Schedule) -> tuple[int, int, int]:
 
 def _weight(replay: str, faults: int) -> tuple[int, int, int]:
     """Return how long a case is: fewer faults, fewer calls in its program, then what comes first."""
-    program = PROGRAMS[replay.partition(":")[0]]
+    name = replay.partition(":")[0]
+    program = program_named(name)
     calls = sum(len(calls) for calls in program.clients.values()) + len(program.prepare)
-    return (faults, calls, list(PROGRAMS).index(program.name))
+    return (faults, calls, list(PROGRAMS).index(name) if name in PROGRAMS else len(PROGRAMS))

@@ -39,6 +39,21 @@ class SweepTask:
 
 
 @dataclass(frozen=True, slots=True)
+class FuzzTask:
+    """Write programs, orders and faults at random, and run them.
+
+    Args:
+        seed: same seed, same examples, as far as the time reaches.
+        deadline_s: as in SweepTask.
+    """
+
+    subject: SubjectSpec
+    seed: int
+    latency_bound_ms: float
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class PowerLossTask:
     """Run one program without faults, and look at what a power loss leaves at any moment of it."""
 
@@ -127,7 +142,16 @@ class TellTask:
     shrinks_for: str = ""
 
 
-Task = PowerLossTask | ProbeTask | SweepTask | InterleaveTask | HuntTask | SourceTask | TellTask
+Task = (
+    FuzzTask
+    | PowerLossTask
+    | ProbeTask
+    | SweepTask
+    | InterleaveTask
+    | HuntTask
+    | SourceTask
+    | TellTask
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +188,20 @@ class SweepDone:
     missing: tuple[str, ...] = ()
     stopped: bool = False
     unsteady: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzDone:
+    """The time of a fuzz task was up.
+
+    Args:
+        covered: combinations of operation, command, fault and answer that were seen, as text.
+        sometimes: what must happen now and then for the run to mean something, and how often it did.
+    """
+
+    examples: int
+    covered: tuple[str, ...]
+    sometimes: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,5 +258,5 @@ class Failed:
     trace: str = ""
 
 
-Result = PowerLossDone | Probed | SweepDone | HuntDone | SourceDone | Told | Failed
+Result = FuzzDone | PowerLossDone | Probed | SweepDone | HuntDone | SourceDone | Told | Failed
 Message = CaseEnded | Result

@@ -10,7 +10,7 @@ from random import Random
 from faultinject.decide.interleave import Interleave
 from faultinject.decide.ledger import NO_FAULT, LedgerCount
 from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import Schedule, did_you_mean, parse_replay_string, replay_string
+from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from faultinject.decide.sweep import Sweep
 from faultinject.decide.walk import Walk
 from faultinject.errors import SubjectError, UsageError
@@ -31,10 +31,11 @@ from scenarios.engine.explore import (
 from scenarios.engine.power_loss import power_losses
 from scenarios.engine.record import CaseRecord, first_difference
 from scenarios.engine.rig import Rig
-from scenarios.engine.shrink import shrunk
+from scenarios.engine.shrink import shrunk, shrunk_program
 from scenarios.engine.story import story_of
 from scenarios.engine.tasks import (
     Caught,
+    FuzzTask,
     HuntDone,
     HuntTask,
     InterleaveTask,
@@ -55,7 +56,8 @@ from scenarios.engine.tasks import (
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.fleets import FLEETS, with_other_subject
 from scenarios.programs.program import Program
-from scenarios.programs.registry import PROGRAMS, SUITES
+from scenarios.programs.registry import SUITES, program_named
+from scenarios.programs.written import PREFIX
 from scenarios.subjects.spec import SubjectSpec
 from scenarios.verdict import LedgerRow
 
@@ -101,6 +103,11 @@ class Worker:
             yield Probed(self.rig(task.subject).traits, self.server.name)
         elif isinstance(task, SweepTask | InterleaveTask):
             yield from self._explore(task)
+        elif isinstance(task, FuzzTask):
+            # Hypothesis takes a third of a second to load, and only this needs it.
+            from scenarios.engine.fuzzing import fuzzed
+
+            yield from fuzzed(self.rig(task.subject), task)
         elif isinstance(task, PowerLossTask):
             yield self._lose_power(task)
         elif isinstance(task, HuntTask):
@@ -294,21 +301,20 @@ class Worker:
         name, schedule = parse_replay_string(task.replay, CATALOGUE)
         up_s = time.monotonic() + SHRINKS_FOR_S
 
-        def fails(smaller: Schedule) -> bool:
-            text = replay_string(name, smaller)
+        def fails_in(program: str, smaller: Schedule) -> bool:
+            text = replay_string(program, smaller)
             replayed = self.replay(task.subject, text, task.latency_bound_ms)
             fallen = {violation.invariant for violation in replayed.record.violations}
             valid = replayed.record.is_valid and not replayed.unplaced
             return valid and task.shrinks_for in fallen
 
-        return replay_string(name, shrunk(schedule, fails, lambda: time.monotonic() > up_s))
+        def time_is_up() -> bool:
+            return time.monotonic() > up_s
 
-
-def program_named(name: str) -> Program:
-    """Return a program. Raises UsageError with the nearest name."""
-    if name not in PROGRAMS:
-        raise UsageError(f"There is no program {name!r}.{did_you_mean(name, PROGRAMS)}")
-    return PROGRAMS[name]
+        if name.startswith(PREFIX):
+            name, schedule = shrunk_program(name, schedule, fails_in, time_is_up)
+        schedule = shrunk(schedule, lambda smaller: fails_in(name, smaller), time_is_up)
+        return replay_string(name, schedule)
 
 
 def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:

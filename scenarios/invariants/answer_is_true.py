@@ -58,10 +58,16 @@ def _exists(evidence: Evidence, operation: Operation) -> bool:
 
 def _parts(evidence: Evidence, tables: Tables, operation: Operation) -> dict[str, bool]:
     job_id, workspace_id = operation.job_id, operation.workspace_id
-    parts = {"the old hash": job_id in tables.old}
-    if evidence.traits.new_schema:
-        parts["the new hash"] = (workspace_id, job_id) in tables.new
-    parts["a place in the queue"] = job_id in tables.pending
+    in_old, in_new = job_id in tables.old, (workspace_id, job_id) in tables.new
+    parts = {"the old hash": in_old}
+    if operation.version:
+        # Which schemas a version of a mixed fleet writes is its own business.
+        parts = {"the hash": in_old or in_new}
+    elif evidence.traits.new_schema:
+        parts["the new hash"] = in_new
+    if set(tables.statuses(job_id)) <= {"pending"}:
+        # A worker may have it already; then it needs no place.
+        parts["a place in the queue"] = job_id in tables.pending
     if operation.request_id:
         owner = tables.requests.get((workspace_id, operation.request_id))
         parts["the request key"] = owner == job_id

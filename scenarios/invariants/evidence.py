@@ -54,6 +54,7 @@ class Evidence:
         latency_bound_ms: the bound every operation must keep.
         malformed: the program's calls must all be refused.
         leases_ended: every lease of the program's claims had ended when the queue was drained.
+        given_up: jobs that were running before the drain and are failed after it: no attempt was left to them.
         read_by_others: the same as read_back, as each further version of a mixed fleet answered.
     """
 
@@ -67,6 +68,7 @@ class Evidence:
     latency_bound_ms: float = 5_000.0
     malformed: bool = False
     leases_ended: bool = False
+    given_up: frozenset[str] = frozenset()
     read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()
 
     @property
@@ -87,6 +89,12 @@ class Evidence:
             for operation in self.history
             if operation.phase is Phase.PROGRAM and operation.method in methods
         )
+
+
+def status_of(job: Json) -> str:
+    """Return the status of a job as get_job answers it, or an empty string."""
+    status = job.get("status") if isinstance(job, Mapping) else None
+    return status if isinstance(status, str) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scenarios.history import Operation, attempts_by_request
+from scenarios.history import Operation, Phase, attempts_by_request
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
 
@@ -19,17 +19,21 @@ SHORTEST_LASTING_LEASE_S = 1.0
 
 def _check(evidence: Evidence) -> Judgement:
     requests: dict[tuple[str, str], set[str]] = {}
+    asked_by: dict[str, set[tuple[str, str]]] = {}
     observed = 0
-    for attempts in attempts_by_request(evidence.history, "enqueue"):
+    for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         for attempt in attempts:
-            observed += 1
-            if attempt.request_id:
-                key = (attempt.workspace_id, attempt.request_id)
-                requests.setdefault(key, set()).add(attempt.job_id)
+            observed += attempt.phase is Phase.PROGRAM
+            key = (attempt.workspace_id, attempt.request_id)
+            requests.setdefault(key, set()).add(attempt.job_id)
+            asked_by.setdefault(attempt.job_id, set()).add(key)
+    # A job that was asked for in another way as well may live for that reason.
     breaches = [
         Breach(f"request {request} ended in {len(jobs)} jobs: {', '.join(jobs)}.", "enqueue")
         for (_, request), asked in sorted(requests.items())
-        if len(jobs := sorted(job for job in asked if _lives(evidence, job))) > 1
+        if request
+        and len(jobs := sorted(j for j in asked if len(asked_by[j]) == 1 and _lives(evidence, j)))
+        > 1
     ]
     delivered = evidence.delivered or ()
     breaches += [
@@ -49,7 +53,13 @@ def _check(evidence: Evidence) -> Judgement:
         Breach(f"{job_id} was given to {count} workers at once.", "claim")
         for job_id, count in _repeated(_leased(evidence))
     ]
-    finished = tuple(done.job_id for done in evidence.operations("complete") if done.value is True)
+    # The holder of a lease may say twice that the job is done.
+    holders = {
+        (done.job_id, done.client, repr(done.arguments.get("lease_token")))
+        for done in evidence.operations("complete")
+        if done.value is True
+    }
+    finished = tuple(job_id for job_id, *_ in sorted(holders))
     breaches += [
         Breach(f"{job_id} was finished {count} times.", "complete")
         for job_id, count in _repeated(finished)
@@ -64,7 +74,8 @@ def _leased(evidence: Evidence) -> tuple[str, ...]:
         for operation in evidence.operations("claim", "dequeue")
         if isinstance(operation.value, dict) and not _ends_soon(operation)
     ]
-    return tuple(job for job in jobs if isinstance(job, str))
+    given_back = {operation.job_id for operation in evidence.operations("fail")}
+    return tuple(job for job in jobs if isinstance(job, str) and job not in given_back)
 
 
 def _ends_soon(claim: Operation) -> bool:

@@ -48,7 +48,8 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
     status = job.get("status") if isinstance(job, dict) else None
     if status == "running":
         # Once all leases have ended somebody must have got it again.
-        return not evidence.leases_ended or not _was_claimed(evidence, job_id)
+        waits = evidence.leases_ended and _was_claimed(evidence, job_id)
+        return not waits or job_id in evidence.given_up
     return status in ("completed", "failed")
 
 

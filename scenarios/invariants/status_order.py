@@ -3,16 +3,19 @@
 Updates that raised may or may not have happened. One that was called after the last acknowledged update may
 show; one that was called before it may not come back.
 
-Of two updates at once, either may be the last.
+Of two updates at once, either may be the last. Statuses go forward (pending, running, then an end): whether a step back
+is made or ignored is the queue's choice. A job whose lease ends, or whose attempt fails, may wait and run again.
 
 Blind to: what an update does besides the status.
 """
 
 from __future__ import annotations
 
-from scenarios.history import Json, Operation, Phase
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.history import Operation, Phase
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, status_of
 from scenarios.verdict import Severity
+
+_RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 
 
 def _check(evidence: Evidence) -> Judgement:
@@ -52,7 +55,7 @@ def _status_set(operation: Operation) -> str:
 def _allowed(evidence: Evidence, job_id: str, by_then: int) -> set[str]:
     """Return the statuses a read may show that began at ``by_then``; empty if nothing was acknowledged.
 
-    An update is overtaken once one that was called after its end has been acknowledged.
+    An update is overtaken once one further on, called after its end, has been acknowledged.
     """
     updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at <= by_then]
     acknowledged = [u for u in updates if u.answered and u.completed_at <= by_then]
@@ -62,9 +65,20 @@ def _allowed(evidence: Evidence, job_id: str, by_then: int) -> set[str]:
         _status_set(update)
         for update in updates
         if not any(
-            later.invoked_at >= update.completed_at for later in acknowledged if later is not update
+            later.invoked_at >= update.completed_at
+            and _RANKS.get(_status_set(later), 0) > _RANKS.get(_status_set(update), 0)
+            for later in acknowledged
         )
-    }
+    } | _again(evidence)
+
+
+def _again(evidence: Evidence) -> set[str]:
+    """Return the statuses that a job may fall back to because a lease has ended or an attempt has failed."""
+    comes_back = evidence.leases_ended or any(
+        operation.method == "fail" or operation.arguments.get("lease_s") == 0.0
+        for operation in evidence.history
+    )
+    return {"pending", "running", "failed"} if comes_back else set()
 
 
 def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:
@@ -72,7 +86,7 @@ def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:
     # Another workspace must not find the job at all, and that is for isolation to see.
     owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
     sightings = [
-        (_status_of(read.value), read.invoked_at, "A later read says")
+        (status_of(read.value), read.invoked_at, "A later read says")
         for read in evidence.history
         if read.method == "get_job" and read.phase is not Phase.PREPARE
         if read.answered and read.job_id == job_id and read.workspace_id in owners
@@ -80,13 +94,8 @@ def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:
     end = max((operation.completed_at for operation in evidence.history), default=0) + 1
     for (known, workspace_id), job in evidence.read_back.items():
         if known == job_id and workspace_id in owners:
-            sightings.append((_status_of(job), end, "Once all is quiet,"))
+            sightings.append((status_of(job), end, "Once all is quiet,"))
     return sightings
-
-
-def _status_of(job: Json) -> str:
-    status = job.get("status") if isinstance(job, dict) else None
-    return status if isinstance(status, str) else ""
 
 
 def _told(status: str) -> str:

@@ -38,9 +38,13 @@ def complete(result: Json = SECRET_RESULT) -> Call:
     )
 
 
-_HEARTBEAT = Call(
+HEARTBEAT = Call(
     "heartbeat",
-    {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
+    {
+        "job_id": Answer("claim", "job_id"),
+        "lease_token": Answer("claim", "lease_token"),
+        "lease_s": 30.0,
+    },
 )
 BACKFILL = Call("backfill", {})
 
@@ -107,7 +111,7 @@ _PROGRAMS = (
     Program(
         "heartbeat-vs-reclaim",
         "A worker keeps an expired lease alive while another one claims the job.",
-        {"A": (claim("worker-a", 0.0), _HEARTBEAT), "B": (claim("worker-b"), complete("b"))},
+        {"A": (claim("worker-a", 0.0), HEARTBEAT), "B": (claim("worker-b"), complete("b"))},
         prepare=(enqueue(),),
     ),
     Program(

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from faultinject.decide.schedule import did_you_mean
+from faultinject.errors import UsageError
 from scenarios.programs.fleets import FLEETS
 from scenarios.programs.pairs import PAIRS
 from scenarios.programs.program import Program
 from scenarios.programs.single import SINGLE
+from scenarios.programs.written import PREFIX, program_from
 
 SUITES: Mapping[str, Mapping[str, Program]] = MappingProxyType(
     {"sweep": SINGLE, "interleave": PAIRS, "fleet": FLEETS}
 )
 PROGRAMS: Mapping[str, Program] = MappingProxyType({**SINGLE, **PAIRS, **FLEETS})
+
+
+def program_named(name: str) -> Program:
+    """Return a program by its name, or by its text. Raises UsageError with the nearest name."""
+    if name.startswith(PREFIX):
+        return program_from(name)
+    if name not in PROGRAMS:
+        raise UsageError(f"There is no program {name!r}.{did_you_mean(name, PROGRAMS)}")
+    return PROGRAMS[name]
