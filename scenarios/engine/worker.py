@@ -172,7 +172,8 @@ class Worker:
             raise SubjectError(
                 f"{subject.text} has no {', '.join(missing)}, which the program {name} needs."
             )
-        warm_up(rig, program, latency_bound_ms, schedule)
+        # A fault may call for scripts that the program alone does not need, and may have the server forget all.
+        warm_up(rig, program, latency_bound_ms, Schedule(), schedule, Schedule())
         replays: list[Replay] = []
 
         def fresh() -> Replay:
