@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from reports.cli.options import JOBS, OUT, Duration, server_from, subject_from, subject_options
 from scenarios.engine.options import Options
 
 
@@ -21,8 +21,8 @@ from scenarios.engine.options import Options
     "fuzz_s",
     default=60.0,
     show_default=True,
-    metavar="SECONDS",
-    type=click.FloatRange(min=1.0),
+    metavar="TIME",
+    type=Duration(1.0),
     help="How long to go on.",
 )
 @click.option("--seed", default=0, show_default=True, type=int, help="Same seed, same examples.")
@@ -36,7 +36,7 @@ def fuzz(
     never lost a reply, never met a duplicate and never saw a lease end is unknown, not a pass.
 
     \b
-    midpipe fuzz --time-budget 600 --seed 7 --subject src/queue.py:SimpleQueue
+    midpipe fuzz --time-budget 10m --seed 7 --subject src/queue.py:SimpleQueue
     """
     options = Options(
         subject=subject_from(values),

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
+from reports.cli.options import (
+    JOBS,
+    OUT,
+    TIME_BUDGET,
+    Duration,
+    server_from,
+    subject_from,
+    subject_options,
+)
 from scenarios.engine.options import PARTS, Options
 
 
@@ -30,8 +38,8 @@ from scenarios.engine.options import PARTS, Options
     "fuzz_s",
     default=5.0,
     show_default=True,
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.0),
+    metavar="TIME",
+    type=Duration(0.0),
     help="How long programs are written at random in the end; 0 leaves that out.",
 )
 @click.option(

@@ -15,6 +15,36 @@ from scenarios.subjects.spec import DEFAULT_PATIENCE_S, REFERENCE, SubjectSpec, 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
+    """A time in seconds, or with a unit: ``90``, ``90s``, ``10m``, ``2h``.
+
+    Args:
+        least_s: the shortest that is allowed, in seconds.
+    """
+
+    name = "duration"
+
+    def __init__(self, least_s: float) -> None:
+        self._least_s = least_s
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        number, unit = (value[:-1], value[-1]) if value[-1:] in _UNITS_S else (value, "s")
+        try:
+            seconds = float(number) * _UNITS_S[unit]
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write 90, 90s, 10m or 2h.", param, ctx)
+        if not self._least_s <= seconds < float("inf"):
+            self.fail(f"{value!r} is too short; {self._least_s:g}s is the least.", param, ctx)
+        return seconds
+
 
 _SUBJECT = (
     click.option(
@@ -52,8 +82,8 @@ _SUBJECT = (
         "patience_s",
         default=DEFAULT_PATIENCE_S,
         show_default=True,
-        metavar="SECONDS",
-        type=click.FloatRange(min=0.1),
+        metavar="TIME",
+        type=Duration(0.1),
         help="How long the subject may take to load, and to make an instance.",
     ),
 )
@@ -71,8 +101,8 @@ _SERVER = (
         "latency_bound_s",
         default=5.0,
         show_default=True,
-        metavar="SECONDS",
-        type=click.FloatRange(min=0.1),
+        metavar="TIME",
+        type=Duration(0.1),
         help="How long any call may take, under any fault, if the subject declares no bound.",
     ),
 )
@@ -102,8 +132,8 @@ TIME_BUDGET = click.option(
     "--time-budget",
     "time_budget_s",
     default=None,
-    metavar="SECONDS",
-    type=click.FloatRange(min=1.0),
+    metavar="TIME",
+    type=Duration(1.0),
     help="No case of the sweep is begun after that; what was not reached is counted, and a pass becomes unknown.",
 )
 OUT = click.option(
