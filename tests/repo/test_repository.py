@@ -18,7 +18,11 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from faultinject.faults import CATALOGUE
+from reports.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("faultinject", "reference", "scenarios", "reports")
@@ -168,3 +172,17 @@ def test_every_extra_that_tox_installs_exists() -> None:
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert asked - set(project["optional-dependencies"]) == set()
+
+
+def rows_of(heading: str) -> str:
+    """The README's text under a heading, up to the next one."""
+    return (ROOT / "README.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
+def test_the_readme_lists_every_command() -> None:
+    listed = re.findall(r"^\| `midpipe ([a-z]+)", rows_of("Commands"), re.MULTILINE)
+    assert sorted(listed) == sorted(cli.list_commands(click.Context(cli)))
+
+
+def test_the_readme_lists_every_fault() -> None:
+    assert set(re.findall(r"`([a-z-]+)`", rows_of("What can happen"))) == set(CATALOGUE)
