@@ -42,10 +42,14 @@ class Loop:
 
     Args:
         clock: monotonic seconds.
+        precise: spin for the last millisecond before a timer, since a selector waits whole ones. Costs a processor.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, precise: bool = False
+    ) -> None:
         self.clock = clock
+        self._spins_below_s = 0.0015 if precise else 0.0
         self._selector = selectors.DefaultSelector()
         self._timers: list[Timer] = []
 
@@ -83,6 +87,8 @@ class Loop:
         """Wait for the next thing to happen, at most so long, and handle what is ready."""
         if self._timers:
             at_most_s = min(at_most_s, max(0.0, self._timers[0].due_s - self.clock()))
+        if at_most_s < self._spins_below_s:
+            at_most_s = 0.0
         for key, _ in self._selector.select(at_most_s):
             ready: Ready = key.data
             ready()

@@ -46,7 +46,7 @@ class Listener:
         self.director: Director | None = None
         self.links: list[Link] = []
         self._pipes: list[_Pipe] = []
-        self._keeper = _bound(0)
+        self._keeper = bound(0)
         self.port: int = self._keeper.getsockname()[1]
         self._socket: socket.socket | None = None
         self.accept_again()
@@ -62,7 +62,7 @@ class Listener:
         """Accept connections again; fine if nothing was refused."""
         if self._socket is not None:
             return
-        self._socket = _bound(self.port)
+        self._socket = bound(self.port)
         self._socket.listen(64)
         self._loop.watch_readable(self._socket, self._accept)
 
@@ -159,9 +159,10 @@ class _Pipe:
             self._siblings.remove(self)
 
 
-def _bound(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind((LOOPBACK, port))
-    return bound
+def bound(port: int) -> socket.socket:
+    """Return a socket on a loopback port; 0 lets the system choose one. Several may share a port."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    found.bind((LOOPBACK, port))
+    return found

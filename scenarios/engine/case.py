@@ -23,7 +23,7 @@ from scenarios.engine.caller import (
 from scenarios.engine.casebook import Casebook
 from scenarios.engine.client import ClientWire
 from scenarios.engine.held import DELIVERED_WITHIN_S, HeldCommands
-from scenarios.engine.outage import SHORT_LEASE_S, STANDING_STILL, Outages
+from scenarios.engine.outage import STANDING_STILL, Outages
 from scenarios.engine.record import Called, Stepped
 from scenarios.engine.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
 from scenarios.engine.shown import shown_reply
@@ -40,7 +40,7 @@ class Case:
     Args:
         time_out_ms: the clients' socket time-out.
         latency_bound_ms: how long an operation may take before it counts as hung.
-        short_leases: claims are made for SHORT_LEASE_S, so that it costs little to wait until they have ended.
+        lease_s: how long claims are made for, so that it costs little to wait until they have ended; None: as they are.
     """
 
     def __init__(
@@ -50,17 +50,16 @@ class Case:
         time_out_ms: int,
         latency_bound_ms: float,
         *,
-        short_leases: bool = False,
+        lease_s: float | None = None,
     ) -> None:
         self._rig = rig
         self._program = program
         self._time_out_ms = time_out_ms
         self._bound_ms = latency_bound_ms
-        self.short_leases = short_leases
         self._callers: dict[str, Caller] = {}
         self.book = Casebook(rig)
         self._held = HeldCommands(rig, self.book)
-        self._outages = Outages(rig)
+        self._outages = Outages(rig, lease_s)
         self._awaited: Position | None = None
         self._stepped: Step | None = None
         self._fault: FaultRef | None = None
@@ -121,10 +120,13 @@ class Case:
             self._end_outage(caller)
             self._rig.listener(letter).close_links()
 
+    @property
+    def leases_are_short(self) -> bool:
+        return self._outages.leases_are_short
+
     def wait_for_leases(self) -> None:
         """Wait until the program's leases have ended, if they are short."""
-        if self.short_leases:
-            self._outages.wait_for_leases()
+        self._outages.wait_for_leases()
 
     def recover(self, call: Call, phase: Phase, client: str = RECOVERY) -> Answered:
         """Make a call without faults, as R (or the stand-by worker), and write it into the history."""
@@ -162,8 +164,7 @@ class Case:
             call = caller.calls[caller.next_call]
             arguments = resolved_arguments(call.arguments, caller.answers)
             if arguments is not None:
-                if self.short_leases and arguments.get("lease_s"):
-                    arguments["lease_s"] = SHORT_LEASE_S
+                self._outages.shorten_lease(arguments)
                 self._invoke(caller, call, arguments, attempt=1)
                 return
             caller.next_call += 1
@@ -336,6 +337,9 @@ class Case:
                 f"the server did not answer {event.position} within {DELIVERED_WITHIN_S:.0f} s"
             )
             return
+        if self._outages.lease_ended_unplanned:
+            self.book.trouble = f"too busy a machine: a lease ended before {event.position}"
+            return
         step = self._stepped
         if step is not None and decision.fault and waiting:
             effects = effects_of(decision.fault, event)
@@ -369,6 +373,7 @@ class Case:
 
     def _let_time_pass(self) -> None:
         """Every client is done or blocked: only a time-out, the server's or the client's, can change that."""
+        self._outages.time_passes()
         blocked = [caller for caller in self._callers.values() if caller.blocked]
         over = self._rig.loop.run_until(
             lambda: self.book.trouble != "" or any(caller.blocked is None for caller in blocked),

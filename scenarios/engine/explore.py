@@ -28,6 +28,7 @@ from faultinject.faults import (
 from faultinject.servers.persistence import Persistence
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
+from scenarios.engine.outage import SHORT_LEASE_S
 from scenarios.engine.record import CaseRecord, Violation, first_difference
 from scenarios.engine.rig import Rig
 from scenarios.programs.program import Program
@@ -119,13 +120,14 @@ def run_schedule(
     patience = 1
     for _ in range(_TRIES):
         scheduler = decider()
+        with_leases = any(map(changes_process, scheduler.planned_faults))
         record = run_case(
             rig,
             program,
             scheduler,
             time_out_ms=time_out_for(scheduler.planned_faults) * patience,
             latency_bound_ms=latency_bound_ms,
-            short_leases=any(map(changes_process, scheduler.planned_faults)),
+            lease_s=SHORT_LEASE_S * patience if with_leases else None,
         )
         faults_planned = len(scheduler.current.faults)
         if record.is_valid and record.faults != faults_planned:

@@ -28,20 +28,20 @@ def run_case(
     *,
     time_out_ms: int,
     latency_bound_ms: float,
-    short_leases: bool = False,
+    lease_s: float | None = None,
 ) -> CaseRecord:
     """Run one case on the rig and return its record.
 
     Args:
         time_out_ms: the clients' socket time-out.
         latency_bound_ms: bound for a subject that declares none.
-        short_leases: leases end soon, and recovery waits until all have.
+        lease_s: how long leases last, so that recovery can wait until all have ended; None: as they are.
     """
     clock = rig.loop.clock
     begun_s = clock()
     rig.reset()
     reset_s = clock()
-    case = Case(rig, program, time_out_ms, latency_bound_ms, short_leases=short_leases)
+    case = Case(rig, program, time_out_ms, latency_bound_ms, lease_s=lease_s)
     printed = rig.printed()
     case.prepare()
     connected_s = clock()
@@ -136,7 +136,7 @@ def _given_up(
     delivered: tuple[str, ...],
 ) -> frozenset[str]:
     """Return the jobs that ran before the drain, were not delivered by it, and are failed now."""
-    if not case.short_leases:
+    if not case.leases_are_short:
         return frozenset()
     found = set()
     for (job_id, workspace_id), job in read_back.items():
@@ -166,7 +166,7 @@ def _judge(
         secrets=SECRETS,
         latency_bound_ms=case.latency_bound_ms,
         malformed=program.malformed,
-        leases_ended=case.short_leases,
+        leases_ended=case.leases_are_short,
         given_up=_given_up(rig, program, case, read_back[0], delivered or ()),
     )
     violations, observations, crashed = [], [], []

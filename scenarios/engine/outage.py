@@ -10,17 +10,24 @@ from collections import defaultdict
 from faultinject.faults.effects import Deliver, Effects
 from scenarios.engine.client import ClientWire
 from scenarios.engine.rig import Rig
+from scenarios.history import Json
 
 SHORT_LEASE_S = 0.02
-_LEASES_ENDED_S = 0.03
+_ENDED_AFTER_LEASES = 1.5
 STANDING_STILL = Effects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True)
 
 
 class Outages:
-    """The outages of one case."""
+    """The outages of one case.
 
-    def __init__(self, rig: Rig) -> None:
+    Args:
+        lease_s: how long claims are made for, so that it costs little to wait until they have ended; None: as they are.
+    """
+
+    def __init__(self, rig: Rig, lease_s: float | None = None) -> None:
         self._rig = rig
+        self._lease_s = lease_s
+        self._leases_from_s: float | None = None
         self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._stopped_for: ClientWire | None = None
 
@@ -31,6 +38,8 @@ class Outages:
     def begin(self, wire: ClientWire, effects: Effects) -> None:
         """Begin what the effects say, before the client's command is carried out."""
         letter = wire.letter
+        if effects.waits or effects.deliver is Deliver.HELD:
+            self.time_passes()
         if effects.refuse:
             self._rig.listener(letter).refuse()
         self._rig.operate(effects.server_before)
@@ -50,6 +59,29 @@ class Outages:
         self._rig.await_server()
         return True
 
+    @property
+    def leases_are_short(self) -> bool:
+        return self._lease_s is not None
+
+    @property
+    def lease_ended_unplanned(self) -> bool:
+        """Whether a lease may have ended only because the machine was slow."""
+        if self._leases_from_s is None or self._lease_s is None:
+            return False
+        return self._rig.loop.clock() - self._leases_from_s > self._lease_s
+
+    def shorten_lease(self, arguments: dict[str, Json]) -> None:
+        """Make a claim's lease short, if leases are."""
+        if self._lease_s is not None and arguments.get("lease_s"):
+            arguments["lease_s"] = self._lease_s
+            self._leases_from_s = self._leases_from_s or self._rig.loop.clock()
+
+    def time_passes(self) -> None:
+        """A client waits until something times out, and leases may end meanwhile: that is the plan."""
+        self._leases_from_s = None
+
     def wait_for_leases(self) -> None:
-        """Wait until every lease of SHORT_LEASE_S has ended; the server's clock tells, so there is no event."""
-        self._rig.loop.run_until(lambda: False, _LEASES_ENDED_S)
+        """Wait until every short lease has ended; the server's clock tells, so there is no event."""
+        if self._lease_s is not None:
+            self._rig.loop.run_until(lambda: False, self._lease_s * _ENDED_AFTER_LEASES)
+        self.time_passes()

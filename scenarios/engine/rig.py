@@ -45,12 +45,18 @@ class Answered:
 
 
 class Rig:
-    """One worker's bench. Close it with ``close``; the server is its owner's."""
+    """One worker's bench. Close it with ``close``; the server is its owner's.
 
-    def __init__(self, server: Server, subject: SubjectSpec, run: RunDirectory) -> None:
+    Args:
+        loop: to share one with something else; its own otherwise.
+    """
+
+    def __init__(
+        self, server: Server, subject: SubjectSpec, run: RunDirectory, loop: Loop | None = None
+    ) -> None:
         self.server = server
         self.subject = subject
-        self.loop = Loop()
+        self.loop = loop or Loop()
         self._run = run
         self.control = self._connected()
         self.table = parse_command_table(self.control.call("COMMAND"))
@@ -94,12 +100,15 @@ class Rig:
 
     def url(self, client: str, time_out_ms: int) -> str:
         """Return the Redis URL of the client's listener, with the client's time-outs in its query."""
+        return self.url_at(self.listener(client).port, time_out_ms)
+
+    def url_at(self, port: int, time_out_ms: int) -> str:
+        """Return the Redis URL of a port that leads to the server."""
         seconds = f"{time_out_ms / 1000:g}"
         server = self.server
         user = ""
         if server.password:
             user = f"{quote(server.username or '', safe='')}:{quote(server.password, safe='')}@"
-        port = self.listener(client).port
         query = f"socket_timeout={seconds}&socket_connect_timeout={seconds}"
         return f"redis://{user}{LOOPBACK}:{port}/{server.database}?{query}"
 

@@ -1,0 +1,140 @@
+"""A stretch of network between clients and the server: bytes arrive later, in order and unread.
+
+Each piece of bytes waits for as long as ``delay_s`` says when it comes in, and never overtakes one before it. The
+way there and the way back are asked for separately. Knows no protocol, so what a client sends in one go stays together.
+Round trips are counted as turns of the conversation: bytes from the client after bytes from the server.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from faultinject.net.loop import Loop
+from faultinject.net.proxy import bound, connect_upstream
+from faultinject.vocabulary import Address
+
+_READ_BYTES = 65536
+
+Delay = Callable[[bool], float]
+"""How long the next bytes are under way, in seconds; its argument says whether they go to the client."""
+
+
+class Shaper:
+    """A loopback port that leads to the server over such a stretch.
+
+    Attributes:
+        delay_s: asked for every piece of bytes; may be exchanged at any time.
+        round_trips: so far, on all connections.
+    """
+
+    def __init__(self, loop: Loop, upstream: Address, delay_s: Delay) -> None:
+        self._loop = loop
+        self._upstream = upstream
+        self.delay_s = delay_s
+        self.round_trips = 0
+        self._connections: list[_Connection] = []
+        self._keeper = bound(0)
+        self.port: int = self._keeper.getsockname()[1]
+        self._listening: socket.socket | None = None
+        self.mend()
+
+    def cut(self) -> None:
+        """Begin an outage: every connection is reset, and new ones are refused."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            self._loop.forget(listening)
+            listening.close()
+        for connection in tuple(self._connections):
+            connection.close()
+
+    def mend(self) -> None:
+        """End the outage; fine if there is none."""
+        if self._listening is None:
+            self._listening = bound(self.port)
+            self._listening.listen(64)
+            self._loop.watch_readable(self._listening, self._accept)
+
+    def close(self) -> None:
+        """Give the port back and end every connection."""
+        self.cut()
+        self._keeper.close()
+
+    def _accept(self) -> None:
+        if self._listening is None:
+            return
+        try:
+            client, _ = self._listening.accept()
+        except OSError:
+            return
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            server = connect_upstream(self._upstream)
+        except OSError:
+            client.close()
+            return
+        self._connections.append(_Connection(self, self._loop, client, server))
+
+    def forget(self, connection: _Connection) -> None:
+        """A connection has ended."""
+        with suppress(ValueError):
+            self._connections.remove(connection)
+
+
+class _Connection:
+    def __init__(
+        self, shaper: Shaper, loop: Loop, client: socket.socket, server: socket.socket
+    ) -> None:
+        self._shaper = shaper
+        self._loop = loop
+        self._ends = {True: client, False: server}
+        self._under_way: dict[bool, deque[bytes]] = {True: deque(), False: deque()}
+        self._arrives_s = {True: 0.0, False: 0.0}
+        self._server_spoke = True
+        self._is_open = True
+        loop.watch_readable(client, lambda: self._pass(to_client=False))
+        loop.watch_readable(server, lambda: self._pass(to_client=True))
+
+    def _pass(self, *, to_client: bool) -> None:
+        try:
+            data = self._ends[not to_client].recv(_READ_BYTES)
+        except OSError:
+            data = b""
+        if data:
+            self._shaper.round_trips += self._server_spoke and not to_client
+            self._server_spoke = to_client
+        else:
+            # That this side is closed arrives after what it said, as everything does.
+            self._loop.forget(self._ends[not to_client])
+        now_s = self._loop.clock()
+        due_s = max(now_s + self._shaper.delay_s(to_client), self._arrives_s[to_client])
+        self._arrives_s[to_client] = due_s
+        under_way = self._under_way[to_client]
+        under_way.append(data)
+        if due_s <= now_s:
+            self._deliver(under_way.popleft(), to_client=to_client)
+        else:
+            # Timers of one moment come in any order; the pieces don't.
+            self._loop.call_later(
+                due_s - now_s, lambda: self._deliver(under_way.popleft(), to_client=to_client)
+            )
+
+    def _deliver(self, data: bytes, *, to_client: bool) -> None:
+        if not self._is_open:
+            return
+        try:
+            self._ends[to_client].sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+
+    def close(self) -> None:
+        """End both sides."""
+        self._is_open = False
+        for end in self._ends.values():
+            self._loop.forget(end)
+            end.close()
+        self._shaper.forget(self)
