@@ -87,8 +87,8 @@ class Loop:
         """Wait for the next thing to happen, at most so long, and handle what is ready."""
         if self._timers:
             at_most_s = min(at_most_s, max(0.0, self._timers[0].due_s - self.clock()))
-        if at_most_s < self._spins_below_s:
-            at_most_s = 0.0
+        if self._spins_below_s:
+            at_most_s = max(0.0, at_most_s - self._spins_below_s)
         for key, _ in self._selector.select(at_most_s):
             ready: Ready = key.data
             ready()

@@ -21,6 +21,7 @@ _COMMANDS = (
     "fleet",
     "durability",
     "fuzz",
+    "bench",
     "selfcheck",
     "reproduce",
     "replay",

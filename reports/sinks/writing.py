@@ -41,11 +41,12 @@ def check_writable(out: Path) -> None:
 def write_reports(verdict: Verdict, out: Path) -> tuple[Path, ...]:
     """Write every report, each whole or not at all. Raises UsageError as check_writable does."""
     check_writable(out)
-    written = []
-    for name, sink in SINKS:
-        path = out / name
-        temporary = out / f".{name}.part"
-        temporary.write_text(sink(verdict), "utf-8")
-        temporary.replace(path)
-        written.append(path)
-    return tuple(written)
+    return tuple(write_file(out / name, sink(verdict)) for name, sink in SINKS)
+
+
+def write_file(path: Path, text: str) -> Path:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)
+    return path

@@ -1,0 +1,209 @@
+"""midpipe bench: how long the calls take, beside a baseline and a floor."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from midpipe import __version__
+from reports.cli.judging import EXIT_CODES, without_secrets
+from reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
+from reports.latency_picture import by_percentile, through_outage
+from reports.sinks.latency import render_bench
+from reports.sinks.terminal import results, say
+from reports.sinks.writing import check_writable, write_file
+from scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
+from scenarios.latency.entrants import entrants_for
+from scenarios.latency.figures import percentiles
+from scenarios.latency.networks import NETWORKS
+from scenarios.latency.results import Bench
+from scenarios.subjects.spec import SubjectSpec, parse_subject
+from scenarios.verdict import Outcome, merge
+
+
+@click.command()
+@subject_options
+@OUT
+@click.option(
+    "--baseline",
+    default=None,
+    metavar="MODULE:CLASS",
+    help="What the subject is compared with. The subject itself with the old schema only, if not given.",
+)
+@click.option(
+    "--all",
+    "everybody",
+    is_flag=True,
+    help="Also the reference's phases, and the queues of the review.",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    type=click.Choice(list(NETWORKS)),
+    help="The network between clients and server; may be repeated. loopback, if not given.",
+)
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="PER_SECOND",
+    type=click.FloatRange(min=1.0),
+    help="Also measure with calls due at this fixed rate, timed from when they were due; may be repeated.",
+)
+@click.option(
+    "--rounds",
+    default=20,
+    show_default=True,
+    type=click.IntRange(5, 10_000),
+    help="How often each one runs.",
+)
+@click.option(
+    "--calls",
+    default=200,
+    show_default=True,
+    type=click.IntRange(10, 100_000),
+    help="Enqueues in a round.",
+)
+@click.option(
+    "--max-p99-ratio",
+    default=None,
+    metavar="RATIO",
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Fail if the p99 of a call is surely more than that over the baseline's; unknown if it is too noisy to tell.",
+)
+@click.option(
+    "--outage",
+    "outage_s",
+    default=0.0,
+    metavar="TIME",
+    type=Duration(0.0),
+    help="Also enqueue through an outage that lasts so long, and see when calls succeed again.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=int,
+    help="Of the order of the rounds, and of the network.",
+)
+@click.pass_context
+def bench(
+    ctx: click.Context,
+    /,
+    out: Path,
+    baseline: str | None,
+    everybody: bool,
+    networks: tuple[str, ...],
+    rates: tuple[float, ...],
+    rounds: int,
+    calls: int,
+    max_p99_ratio: float | None,
+    outage_s: float,
+    seed: int,
+    **values: Any,
+) -> None:
+    """Measure how long each call takes, for the subject, a baseline and the floor, in interleaved rounds on one server.
+
+    Only figures of one run can be compared, so every comparison is a ratio, with the interval that its rounds give. The
+    round trips of each call are counted on the wire: they explain most of the rest.
+
+    \b
+    midpipe bench --all --network same-zone --rate 200 --outage 3s
+    midpipe bench --subject src/queue.py:SimpleQueue --baseline src/old.py:SimpleQueue --max-p99-ratio 1.10
+    """
+    percentiles(())
+    check_writable(out)
+    subject = subject_from(values)
+    plan = BenchPlan(
+        entrants=entrants_for(subject, _baseline(baseline, values), everybody=everybody),
+        networks=networks or ("loopback",),
+        rates=rates,
+        rounds=rounds,
+        calls=calls,
+        max_p99_ratio=max_p99_ratio,
+        outage_s=outage_s,
+        seed=seed,
+    )
+    started_at, begun_s = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    measuring = LatencyBench(server_from(values), plan)
+    try:
+        interrupted = not _measured(measuring)
+        ratios = measuring.ratios()
+        found = Bench(
+            midpipe=__version__,
+            command=without_secrets(shlex.join(["midpipe", *sys.argv[1:]])),
+            machine=_machine(),
+            server=measuring.server.name,
+            started_at=started_at,
+            seconds=round(time.monotonic() - begun_s, 1),
+            rounds=rounds,
+            outcome=merge(
+                [*(ratio.outcome for ratio in ratios), *([Outcome.UNKNOWN] if interrupted else [])]
+            ),
+            rows=measuring.rows(),
+            ratios=ratios,
+            outages=tuple(measuring.outages),
+        )
+    finally:
+        measuring.close()
+    _write(found, out)
+    console = results()
+    render_bench(found, console)
+    say(console, f"Reports: {out}")
+    if interrupted:
+        say(console, "The bench is partial.", "yellow")
+        raise KeyboardInterrupt
+    ctx.exit(EXIT_CODES[found.outcome])
+
+
+def _baseline(text: str | None, values: dict[str, Any]) -> SubjectSpec | None:
+    if text is None:
+        return None
+    paths, environment = tuple(values["paths"]), tuple(values["environment"])
+    return parse_subject(text, paths, values["python"], environment, values["patience_s"])
+
+
+def _machine() -> str:
+    python = platform.python_version()
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {python}"
+
+
+def _measured(measuring: LatencyBench) -> bool:
+    """Run the bench with a bar on stderr; return whether it came to its end."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("bench", total=measuring.rounds)
+        try:
+            for what in measuring.run():
+                progress.update(task, advance=1, description=what)
+        except KeyboardInterrupt:
+            return False
+    return True
+
+
+def _write(bench: Bench, out: Path) -> None:
+    write_file(
+        out / "bench.json", msgspec.json.format(msgspec.json.encode(bench), indent=2).decode()
+    )
+    for network in dict.fromkeys(row.network for row in bench.rows):
+        rows = [
+            row
+            for row in bench.rows
+            if (row.network, row.operation, row.mode) == (network, "enqueue", CLOSED)
+        ]
+        title = f"enqueue, {network}: latency by percentile"
+        write_file(out / f"latency-{network}.svg", by_percentile(title, rows))
+    for outage in bench.outages:
+        write_file(out / f"outage-{outage.subject.replace(' ', '-')}.svg", through_outage(outage))

@@ -1,0 +1,1 @@
+"""How long a subject's calls take, beside others', under named networks and through an outage."""

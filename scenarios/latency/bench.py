@@ -1,0 +1,271 @@
+"""The bench: every entrant in every round, in an order that is drawn anew, on one server and one stretch of network.
+
+Rounds are interleaved, so that whatever the machine does meets all alike; only ratios of one run mean something.
+The call's time is taken inside the subject's process. All go through midpipe's own forwarder, which costs each round
+trip the same; the floor's row shows how much that is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from faultinject.errors import SubjectError
+from faultinject.net.loop import Loop
+from faultinject.net.shaper import Shaper
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import ServerSpec, open_server
+from faultinject.servers.server import Server
+from scenarios.engine.rig import Rig, answered_from
+from scenarios.history import Json
+from scenarios.latency.entrants import Entrant
+from scenarios.latency.figures import Ratio, percentiles, ratio_of
+from scenarios.latency.networks import NETWORKS, Network, delays
+from scenarios.latency.results import Outage, OutageCall, Row
+from scenarios.latency.workload import Arguments, one_round
+from scenarios.programs.single import enqueue
+from scenarios.subjects.hosting import Answer
+
+CLIENT = "A"
+CLOSED = "closed"
+_TIME_OUT_MS = 5_000
+_ANSWER_WITHIN_S = 60.0
+_LEAST_CALLS, _SECONDS_OF_NETWORK = 10, 0.3
+_OUTAGE_RATE = 100.0
+_BEFORE_AND_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPlan:
+    """What to measure.
+
+    Args:
+        entrants: the subject first, the baseline second.
+        rates: calls per second of the open-loop load; none measures the closed loop only.
+        rounds: how often each entrant is measured.
+        calls: enqueues in a round; fewer on a slow network.
+        max_p99_ratio: what the subject's p99 may be at most, over the baseline's; None asks nothing.
+        outage_s: how long the server can't be reached in the outage's load; 0 leaves that out.
+    """
+
+    entrants: tuple[Entrant, ...]
+    networks: tuple[str, ...]
+    rates: tuple[float, ...]
+    rounds: int
+    calls: int
+    max_p99_ratio: float | None
+    outage_s: float
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class _Measured:
+    """The latencies of one row, round by round."""
+
+    rounds: list[list[float]] = field(default_factory=list)
+    calls: int = 0
+    errors: int = 0
+    round_trips: int = 0
+
+
+class LatencyBench:
+    """Measures by plan on one server. Close it with ``close``."""
+
+    def __init__(self, server: ServerSpec, plan: BenchPlan) -> None:
+        self._plan = plan
+        self._run = RunDirectory()
+        self._rigs: dict[str, Rig] = {}
+        self._loop = Loop(precise=True)
+        self._measured: defaultdict[tuple[str, str, str, str], _Measured] = defaultdict(_Measured)
+        self.outages: list[Outage] = []
+        try:
+            self.server: Server = open_server(server, self._run)
+            self._shaper = Shaper(self._loop, self.server.address, delays(NETWORKS["loopback"], 0))
+            for entrant in plan.entrants:
+                self._rigs[entrant.name] = Rig(self.server, entrant.subject, self._run, self._loop)
+        except BaseException:
+            self._run.close()
+            raise
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds there are in all, for whoever shows progress."""
+        return len(self._plan.networks) * self._plan.rounds
+
+    def run(self) -> Iterator[str]:
+        """Measure; yields what each round was, when it is over. May be left early: the rows are those so far."""
+        dice = Random(self._plan.seed)
+        for name in self._plan.networks:
+            network = NETWORKS[name]
+            self._shaper.delay_s = delays(network, self._plan.seed)
+            for number in range(self._plan.rounds + 1):
+                for entrant in dice.sample(self._plan.entrants, len(self._plan.entrants)):
+                    self._round(entrant.name, network, is_warm_up=number == 0)
+                if number:
+                    yield f"{name}, round {number} of {self._plan.rounds}"
+        self._shaper.delay_s = delays(NETWORKS["loopback"], self._plan.seed)
+        if self._plan.outage_s:
+            self.outages += [self._outage(entrant.name) for entrant in self._plan.entrants[:2]]
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return a row for each entrant, network, operation and kind of load, in the order of the entrants."""
+        order = [entrant.name for entrant in self._plan.entrants]
+        return tuple(
+            Row(
+                name,
+                network,
+                operation,
+                mode,
+                round(measured.round_trips / measured.calls, 2) if measured.calls else 0.0,
+                measured.errors,
+                percentiles([ms for one in measured.rounds for ms in one]),
+            )
+            for (name, network, operation, mode), measured in sorted(
+                self._measured.items(), key=lambda item: order.index(item[0][0])
+            )
+        )
+
+    def ratios(self) -> tuple[Ratio, ...]:
+        """Return the subject over the baseline, for each operation that both have."""
+        subject, baseline = (entrant.name for entrant in self._plan.entrants[:2])
+        found = []
+        for (name, network, operation, mode), mine in self._measured.items():
+            theirs = self._measured.get((baseline, network, operation, mode))
+            if name != subject or theirs is None or not all((*mine.rounds, *theirs.rounds)):
+                continue
+            for percent, limit in ((50.0, None), (99.0, self._plan.max_p99_ratio)):
+                found.append(
+                    ratio_of(
+                        mine.rounds,
+                        theirs.rounds,
+                        percent,
+                        network=network,
+                        operation=operation,
+                        mode=mode,
+                        limit=limit,
+                    )
+                )
+        return tuple(found)
+
+    def close(self) -> None:
+        """End everything that was started."""
+        for rig in self._rigs.values():
+            rig.close()
+        self._shaper.close()
+        self.server.stop()
+        self._run.close()
+
+    # --- one round -----------------------------------------------------------------------------------
+
+    def _round(self, name: str, network: Network, *, is_warm_up: bool) -> None:
+        """Measure one entrant, once in a closed loop, and once at each rate."""
+        for rate in (None, *self._plan.rates):
+            mode = CLOSED if rate is None else f"open at {rate:g}/s"
+            rig = self._begun(name)
+
+            def operate(
+                operation: str,
+                calls: Sequence[Arguments],
+                rate: float | None = rate,
+                mode: str = mode,
+                rig: Rig = rig,
+            ) -> list[Json]:
+                latencies: list[float] = []
+                answers: list[Json] = []
+                errors = 0
+                turns = self._shaper.round_trips
+                for late_ms, message in self._answers(rig, operation, calls, rate):
+                    answered = answered_from(message)
+                    answers.append(answered.value)
+                    errors += answered.error is not None
+                    if answered.error is None:
+                        latencies.append(late_ms + answered.ms)
+                if not is_warm_up:
+                    measured = self._measured[name, network.name, operation, mode]
+                    measured.rounds.append(latencies)
+                    measured.calls += len(calls)
+                    measured.errors += errors
+                    measured.round_trips += self._shaper.round_trips - turns
+                return answers
+
+            one_round(rig.traits.methods, self._size(network, is_warm_up=is_warm_up), operate)
+
+    def _size(self, network: Network, *, is_warm_up: bool) -> int:
+        if is_warm_up:
+            return _LEAST_CALLS
+        trip_s = network.round_trip_ms / 1000
+        fitting = int(_SECONDS_OF_NETWORK / trip_s) if trip_s else self._plan.calls
+        return max(_LEAST_CALLS, min(self._plan.calls, fitting))
+
+    def _begun(self, name: str) -> Rig:
+        rig = self._rigs[name]
+        rig.reset()
+        rig.host(CLIENT).make_instance(CLIENT, rig.url_at(self._shaper.port, _TIME_OUT_MS))
+        return rig
+
+    def _answers(
+        self, rig: Rig, method: str, calls: Sequence[Arguments], rate: float | None
+    ) -> Iterator[tuple[float, Answer]]:
+        """Make the calls; yields for each how late it began, in ms, and the answer."""
+        clock = self._loop.clock
+        begun_s = clock()
+        for number, arguments in enumerate(calls):
+            late_s = 0.0
+            if rate is not None:
+                due_s = begun_s + number / rate
+                self._wait_until(due_s)
+                late_s = max(0.0, clock() - due_s)
+            yield late_s * 1000, self._call(rig, method, arguments)
+
+    def _wait_until(self, due_s: float) -> None:
+        due: list[bool] = []
+        self._loop.call_later(due_s - self._loop.clock(), lambda: due.append(True))
+        self._loop.run_until(lambda: bool(due), _ANSWER_WITHIN_S)
+
+    def _call(self, rig: Rig, method: str, arguments: Arguments) -> Answer:
+        answers: list[Answer] = []
+        host = rig.host(CLIENT)
+        host.call(CLIENT, method, arguments, answers.append)
+        if not self._loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
+            host.kill()
+            raise SubjectError(
+                f"{method} of {rig.subject.text} did not return within {_ANSWER_WITHIN_S:.0f} s, with no fault at all."
+            )
+        return answers[0]
+
+    # --- an outage -----------------------------------------------------------------------------------
+
+    def _outage(self, name: str) -> Outage:
+        """Enqueue at a fixed rate, and have nobody reach the server for a while."""
+        rig = self._begun(name)
+        begins_s, ends_s = _BEFORE_AND_AFTER_S, _BEFORE_AND_AFTER_S + self._plan.outage_s
+        self._loop.call_later(begins_s, self._shaper.cut)
+        self._loop.call_later(ends_s, self._shaper.mend)
+        count = int((ends_s + _BEFORE_AND_AFTER_S) * _OUTAGE_RATE)
+        arguments: list[Arguments] = [
+            dict(enqueue(f"job-{number}", f"request-{number}").arguments)  # type: ignore[arg-type] # holds no Answer
+            for number in range(count)
+        ]
+        calls, succeeds_at_s = [], None
+        for number, (late_ms, message) in enumerate(
+            self._answers(rig, "enqueue", arguments, _OUTAGE_RATE)
+        ):
+            answered = answered_from(message)
+            ok = answered.error is None
+            due_s = number / _OUTAGE_RATE
+            ms = late_ms + answered.ms
+            calls.append(OutageCall(round(due_s, 3), round(ms, 3), ok))
+            if ok and succeeds_at_s is None and due_s + ms / 1000 >= ends_s:
+                succeeds_at_s = due_s + ms / 1000
+        self._shaper.mend()
+        return Outage(
+            name,
+            begins_s,
+            ends_s,
+            None if succeeds_at_s is None else round(succeeds_at_s - ends_s, 3),
+            sum(not call.ok for call in calls),
+            max((call.ms for call in calls), default=0.0),
+            tuple(calls),
+        )

@@ -1,0 +1,60 @@
+"""Who is measured: the subject, what it is compared with, and the floor. Values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from scenarios.programs.fleets import VERSIONS
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+FLOOR = "bare SET"
+_OLD_ONLY = "off"
+_PHASES: Mapping[str, str] = MappingProxyType(
+    {
+        _OLD_ONLY: "old schema only",
+        "read-old": "both, reads old",
+        "read-new": "both, reads new",
+        "new-only": "new schema only",
+    }
+)
+_OTHERS: Mapping[str, str] = MappingProxyType(
+    {
+        "as reviewed": "scenarios.flaws.as_reviewed:SimpleQueue",
+        "as shipped": "scenarios.flaws.as_shipped:SimpleQueue",
+        "plain pipeline": "scenarios.latency.floors:PlainPipeline",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One that is measured, under the name that the tables show."""
+
+    name: str
+    subject: SubjectSpec
+
+
+def entrants_for(
+    subject: SubjectSpec, baseline: SubjectSpec | None, *, everybody: bool
+) -> tuple[Entrant, ...]:
+    """Return the subject first, the baseline second, the floor last, and the known queues between, if asked for.
+
+    Args:
+        baseline: what the subject is compared with; None takes the subject itself with the old schema only.
+        everybody: with every phase of the reference, and the queues of the review.
+    """
+    phases = {
+        label: subject.varied(VERSIONS[name].environment, beside=False)
+        for name, label in _PHASES.items()
+    }
+    old_only = _PHASES[_OLD_ONLY]
+    found = [Entrant("subject", subject), Entrant(old_only, phases.pop(old_only))]
+    if baseline is not None:
+        found[1] = Entrant("baseline", baseline)
+    if everybody:
+        if subject.text == REFERENCE:
+            found += [Entrant(label, spec) for label, spec in phases.items()]
+        found += [Entrant(label, SubjectSpec(text)) for label, text in _OTHERS.items()]
+    return (*found, Entrant(FLOOR, SubjectSpec("scenarios.latency.floors:BareSet")))

@@ -1,0 +1,49 @@
+"""What is measured of a queue: the calls of one round, operation by operation, on a server that begins empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scenarios.history import Json
+from scenarios.programs.pairs import claim, complete
+from scenarios.programs.program import Answer, Call
+from scenarios.programs.single import enqueue, get, list_of, update
+
+Arguments = dict[str, Json]
+Operate = Callable[[str, Sequence[Arguments]], Sequence[Json]]
+"""Makes the calls of one operation, one after the other, and returns what they answered."""
+
+
+def one_round(methods: frozenset[str], size: int, operate: Operate) -> None:
+    """Make a round's calls, as far as the subject has them.
+
+    Args:
+        size: how many jobs are enqueued; of the other calls there are fewer, as below.
+    """
+    jobs = [f"job-{number}" for number in range(size)]
+    half, tenth = max(1, size // 2), max(1, size // 10)
+    if "enqueue" not in methods:
+        return
+    operate("enqueue", [_arguments(enqueue(job, f"request-{job}")) for job in jobs])
+    if "get_job" in methods:
+        operate("get_job", [_arguments(get(job)) for job in jobs])
+    if "list_jobs" in methods:
+        operate("list_jobs", [_arguments(list_of())] * tenth)
+    if "update_status" in methods:
+        # The later half, so that the first ones stay for the worker.
+        operate("update_status", [_arguments(update("running", job)) for job in jobs[half:]])
+    if {"claim", "complete"} <= methods:
+        claimed = operate("claim", [_arguments(claim("worker"))] * half)
+        operate("complete", [_completed(job) for job in claimed if isinstance(job, dict)])
+
+
+def _completed(job: Mapping[str, Json]) -> Arguments:
+    return _arguments(complete(), job)
+
+
+def _arguments(call: Call, answered: Mapping[str, Any] | None = None) -> Arguments:
+    return {
+        name: (answered or {}).get(value.field) if isinstance(value, Answer) else value
+        for name, value in call.arguments.items()
+    }

@@ -1,0 +1,81 @@
+"""Latency on a real server: what the network adds, round trips as counted on the wire, and an outage as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from faultinject.servers.opening import ServerSpec
+from reports.cli.main import cli
+from scenarios.latency.bench import BenchPlan, LatencyBench
+from scenarios.latency.entrants import Entrant
+from scenarios.latency.results import Outage, Row
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+FLOOR = "scenarios.latency.floors:BareSet"
+AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+
+
+def measured(
+    *texts: str,
+    networks: tuple[str, ...] = ("loopback",),
+    rates: tuple[float, ...] = (),
+    outage_s: float = 0.0,
+) -> tuple[dict[tuple[str, str, str, str], Row], list[Outage]]:
+    entrants = tuple(Entrant(text, SubjectSpec(text)) for text in texts)
+    bench = LatencyBench(ServerSpec(), BenchPlan(entrants, networks, rates, 2, 10, None, outage_s))
+    try:
+        assert len(list(bench.run())) == bench.rounds
+        rows = {(row.subject, row.network, row.operation, row.mode): row for row in bench.rows()}
+        return rows, bench.outages
+    finally:
+        bench.close()
+
+
+def test_the_reviewed_queue_makes_four_round_trips_for_an_enqueue_and_the_floor_one() -> None:
+    rows, _ = measured(AS_REVIEWED, FLOOR)
+    trips = {name: rows[name, "loopback", "enqueue", "closed"] for name in (AS_REVIEWED, FLOOR)}
+    # A round's first call also sets the connection up.
+    assert [round(row.round_trips) for row in trips.values()] == [4, 1]
+
+
+def test_a_network_of_40_ms_is_in_every_call() -> None:
+    rows, _ = measured(FLOOR, networks=("loopback", "cross-region"))
+    near, far = (
+        rows[FLOOR, network, "get_job", "closed"].percentiles.p50
+        for network in ("loopback", "cross-region")
+    )
+    assert far - near > 35.0
+
+
+def test_a_call_that_was_due_while_another_took_long_is_timed_from_when_it_was_due() -> None:
+    rows, _ = measured(FLOOR, networks=("cross-region",), rates=(100.0,))
+    closed, due = (
+        rows[FLOOR, "cross-region", "get_job", mode].percentiles
+        for mode in ("closed", "open at 100/s")
+    )
+    # Ten calls of 40 ms, due every 10 ms: the last one waits for nine.
+    assert due.longest > closed.longest + 200.0
+
+
+def test_calls_fail_while_the_server_is_out_of_reach_and_succeed_after_it() -> None:
+    _, outages = measured(REFERENCE, FLOOR, outage_s=0.5)
+    for outage in outages:
+        during = [c.ok for c in outage.calls if outage.begins_s < c.due_s < outage.ends_s - 0.02]
+        assert not any(during)
+        assert outage.calls[0].ok
+        assert outage.calls[-1].ok
+        assert outage.succeeds_again_s is not None
+
+
+@pytest.mark.parametrize(("limit", "code"), [("1000", 0), ("0.001", 1)])
+def test_the_ratio_that_was_asked_for_decides(tmp_path: Path, limit: str, code: int) -> None:
+    words = ["bench", "--rounds", "5", "--calls", "20", "--max-p99-ratio", limit]
+    ended = CliRunner().invoke(cli, [*words, "--out", str(tmp_path)])
+    assert ended.exit_code == code, ended.output
+    found = json.loads((tmp_path / "bench.json").read_text())
+    assert {row["operation"] for row in found["rows"]} >= {"enqueue", "get_job", "claim"}
+    assert (tmp_path / "latency-loopback.svg").read_text().startswith("<svg")
