@@ -62,6 +62,7 @@ class Operation:
         duration_ms: on the caller's clock.
         state_after: index into the case's snapshots of the state when the operation completed.
         version: which one of a mixed fleet the client runs; empty if there is one only.
+        caller_died: its process was killed in this call, so nobody heard the answer, and nobody tries again.
     """
 
     client: str
@@ -80,6 +81,7 @@ class Operation:
     state_after: int
     phase: Phase = Phase.PROGRAM
     version: str = ""
+    caller_died: bool = False
 
     @property
     def job_id(self) -> str:

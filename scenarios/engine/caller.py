@@ -22,6 +22,7 @@ class Caller:
 
     Args:
         has_ended: its process was ended, and it makes no further call.
+        was_killed: a fault ended it.
         blocked: the blocking command that the server has and does not answer yet, and the fault placed at it.
     """
 
@@ -39,6 +40,7 @@ class Caller:
     answers: dict[str, Json] = field(default_factory=dict)
     is_calling: bool = False
     has_ended: bool = False
+    was_killed: bool = False
     blocked: tuple[Position, FaultRef | None] | None = None
 
     def leave(self) -> None:

@@ -132,28 +132,7 @@ class Case:
         """Make a call without faults, as R (or the stand-by worker), and write it into the history."""
         arguments = resolved_arguments(call.arguments, {}) or {}
         answered = self._rig.recovery_call(call.method, arguments, call.version, client)
-        self.book.logs += answered.logs
-        now = self.book.now
-        self.book.complete(
-            Operation(
-                client=client,
-                request=len(self.book.history) + 1,
-                attempt=1,
-                method=call.method,
-                arguments=arguments,
-                completion=Completion.OK if answered.error is None else Completion.INFO,
-                value=answered.value,
-                error=answered.error,
-                wrote=False,
-                faulted=False,
-                invoked_at=now,
-                completed_at=now + 1,
-                duration_ms=answered.ms,
-                state_after=max(0, self.book.last_state),
-                phase=phase,
-                version=str(call.version),
-            )
-        )
+        self.book.recovered(call, arguments, answered, phase, client)
         return answered
 
     # --- callers -------------------------------------------------------------------------------------
@@ -272,6 +251,7 @@ class Case:
             duration_ms=answered.ms,
             state_after=self.book.last_state,
             version=str(call.version),
+            caller_died=caller.was_killed,
         )
 
     def _end_outage(self, caller: Caller) -> None:
@@ -279,6 +259,7 @@ class Case:
         if self._outages.end(caller.wire) and self._paused is not None:
             caller.changed_state = self.book.arrived(self._paused) or caller.changed_state
             self._paused = None
+            self._held.release_due()
 
     # --- the wire ------------------------------------------------------------------------------------
 
@@ -352,8 +333,11 @@ class Case:
                 self._rig.restart_server()
                 self.book.restarted()
             if effects.process is Process.KILLED:
+                caller.was_killed = True
                 self._end_process(caller, "Crash", "the client's process was killed", 0.0)
         self._held.count_down(event)
+        if not self._outages.server_stands_still:
+            self._held.release_due()
         if self._is_anyone_blocked():
             self._settle()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from faultinject.vocabulary import Step
 from scenarios.engine.record import Arrived, Completed, Entry, Restarted
-from scenarios.engine.rig import Rig
-from scenarios.history import Operation
+from scenarios.engine.rig import Answered, Rig
+from scenarios.history import Completion, Json, Operation, Phase
+from scenarios.programs.program import Call
 from scenarios.state import State
 
 
@@ -54,6 +57,37 @@ class Casebook:
         before = self.last_state
         self.look()
         self.entries.append(Restarted(before, self.last_state))
+
+    def recovered(
+        self,
+        call: Call,
+        arguments: Mapping[str, Json],
+        answered: Answered,
+        phase: Phase,
+        client: str,
+    ) -> None:
+        """Write down a call that was made without faults, and waited for."""
+        self.logs += answered.logs
+        self.complete(
+            Operation(
+                client=client,
+                request=len(self.history) + 1,
+                attempt=1,
+                method=call.method,
+                arguments=arguments,
+                completion=Completion.OK if answered.error is None else Completion.INFO,
+                value=answered.value,
+                error=answered.error,
+                wrote=False,
+                faulted=False,
+                invoked_at=self.now,
+                completed_at=self.now + 1,
+                duration_ms=answered.ms,
+                state_after=max(0, self.last_state),
+                phase=phase,
+                version=str(call.version),
+            )
+        )
 
     def complete(self, operation: Operation) -> None:
         """Write down that a call returned or raised."""

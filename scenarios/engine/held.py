@@ -43,7 +43,7 @@ class HeldCommands:
         )
 
     def count_down(self, event: WireEvent) -> None:
-        """An event of a client has happened: deliver what was held for so many."""
+        """An event of a client has happened."""
         for held in tuple(self._held):
             position = held.step.event.position
             if held.left is None or position.client != event.position.client:
@@ -51,7 +51,11 @@ class HeldCommands:
             if position == event.position:
                 continue
             held.left -= 1
-            if held.left <= 0:
+
+    def release_due(self) -> None:
+        """Deliver what was held for as many events as have happened by now."""
+        for held in tuple(self._held):
+            if held.left is not None and held.left <= 0:
                 self._release(held)
 
     def release_all(self) -> None:

@@ -1,6 +1,6 @@
 """retry-succeeds: after a failed enqueue, the same request, retried without faults, ends in a job.
 
-Blind to: how many retries it took within the caller's rule.
+Blind to: how many retries it took within the caller's rule; a request whose caller died, since nobody retried it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def _check(evidence: Evidence) -> Judgement:
     breaches = []
     observed = 0
     for attempts in attempts_by_request(evidence.history, "enqueue"):
-        if len(attempts) < 2:
+        if len(attempts) < 2 or attempts[-1].caller_died:
             continue
         observed += 1
         last = attempts[-1]

@@ -81,6 +81,12 @@ def test_a_retry_that_is_answered_false_for_a_job_that_does_not_exist_loses_it()
     )
 
 
+def test_a_failed_request_whose_caller_died_was_not_retried() -> None:
+    failed = call(error="ConnectionError")
+    died = replace(call(at=2, error="Crash", attempt=2), caller_died=True)
+    assert INVARIANTS["retry-succeeds"].check(evidence(failed, died)).observations == 0
+
+
 def test_a_retry_that_is_answered_false_is_right_if_the_job_exists() -> None:
     history = (
         call(error="ConnectionError", request_id="r"),

@@ -103,3 +103,15 @@ def test_a_caller_that_tries_again_after_a_pause_is_told_the_truth(worker: Worke
 def test_a_case_with_the_fault_is_the_same_each_time(worker: Worker, fault: str) -> None:
     shapes = [run(worker, f"work-under-a-lease: A2:EVALSHA!{fault}").shape() for _ in range(5)]
     assert [first_difference(shapes[0], shape) for shape in shapes[1:]] == [""] * 4
+
+
+def test_a_caller_that_dies_while_it_tries_again_is_nobody_to_succeed(worker: Worker) -> None:
+    assert fallen(run(worker, "enqueue: A1:EVALSHA!oom A2:EVALSHA!crash-before")) == set()
+
+
+def test_a_held_command_reaches_a_server_that_stands_still_when_it_goes_on(worker: Worker) -> None:
+    record = run(worker, "enqueue: A1:EVALSHA!late=1 A2:EVALSHA!pause")
+    arrived = [
+        entry.step.event.position.ordinal for entry in record.entries if isinstance(entry, Arrived)
+    ]
+    assert (sorted(arrived), record.delivered, fallen(record)) == ([1, 2], ("job-1",), set())
