@@ -17,7 +17,6 @@ from typing import Any
 from reference import keys
 from reference.keys import Keys
 from reference.migration import Phase
-from reference.queue import Queue
 from reference.scripts import script
 from reference.telemetry import Telemetry
 
@@ -119,6 +118,8 @@ class Backfill:
 
 def main() -> int:
     """Run from the command line, on REDIS_URL."""
+    from reference.queue import Queue  # which offers a backfill as a call, and so imports this
+
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--dry-run", action="store_true", help="count only")
     options.add_argument("--rate", type=float, help="jobs a second at most")

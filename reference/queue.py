@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from reference import keys
+from reference.backfill import Backfill
 from reference.errors import JobExistsError, JobNotFoundError
 from reference.job import PENDING, RANKS, Job, checked_status, decoded, encoded, now
 from reference.keys import Keys
@@ -247,6 +248,20 @@ class Queue(Leases):
         depth = int(self._redis.llen(self._keys(keys.PENDING)))
         self._telemetry.depth.set(depth)
         return depth
+
+    def backfill(self) -> int:
+        """Bring every job that the new schema lacks over from the old one; return how many were. See Backfill."""
+        run = Backfill(self._redis, self._keys.prefix, telemetry=self._telemetry)
+        return run.run()["copied"]
+
+    def cleanup(self) -> int:
+        """Remove the old schema's jobs; return how many were.
+
+        Raises:
+            StillNeededError: something still needs them; nothing was removed.
+        """
+        run = Backfill(self._redis, self._keys.prefix, telemetry=self._telemetry)
+        return run.remove()["removed"]
 
     def _write(
         self, name: str, workspace_id: str, named: tuple[str, ...], arguments: tuple[str | int, ...]

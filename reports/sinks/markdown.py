@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.explain import advice_for, explained, replay_command
-from reports.view import LEFT, picture
+from reports.view import picture
 from scenarios.verdict import Story, Verdict
 
 MOST_BYTES = 900_000
@@ -51,7 +51,4 @@ def markdown(verdict: Verdict) -> str:
 
 def told(story: Story) -> list[str]:
     """Return a story as plain lines."""
-    return [
-        f"{line.left:<{LEFT}}{line.text}" + (f"   | {line.right}" if line.right else "")
-        for line in picture(story)
-    ]
+    return [str(line) for line in picture(story)]

@@ -55,8 +55,7 @@ def render_story(story: Story, console: Console) -> None:
     for line in picture(story):
         text = Text(f"{line.left:<{LEFT}}", style=_TONE[line.tone])
         text.append(line.text, style=_TONE[line.tone])
-        if line.right:
-            text.append(f"   | {line.right}", style="dim")
+        text.append(line.right, style="" if line.tone == "plain" else _TONE[line.tone])
         console.print(text, soft_wrap=True)
 
 

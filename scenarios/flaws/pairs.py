@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 from reference import keys
-from reference.backfill import Backfill
 from reference.job import Job, now
 from scenarios.flaws.parts import (
     PENDING,
@@ -22,13 +21,6 @@ from scenarios.flaws.parts import (
 )
 from scenarios.flaws.parts import decoded as decoded_hash
 from scenarios.flaws.single import OpenQueue
-
-
-class Migrating(OpenQueue):
-    """No flaw: the reference with its backfill as a call, so that programs can run the two side by side."""
-
-    def backfill(self) -> int:
-        return Backfill(self.driver).run().total()
 
 
 class ChecksOutsideTheTransaction(OpenQueue):

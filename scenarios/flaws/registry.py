@@ -166,6 +166,14 @@ FLAWS: tuple[Flaw, ...] = (
         "The backfill overwrites an update that came between its read and its write.",
         "mixed-backfill-read-new-read-old",
     ),
+    Flaw(
+        "as-planned-cleanup",
+        "scenarios.flaws.as_planned:SimpleQueue",
+        "A reader looks at the new schema before the backfill, and at the old one after the clean-up.",
+        ("answer-is-true",),
+        "interleave",
+        ("cleanup-vs-read",),
+    ),
     _pair(
         "ChecksOutsideTheTransaction",
         "Looks first, and writes whatever came meanwhile.",
@@ -194,5 +202,3 @@ FLAWS: tuple[Flaw, ...] = (
         "BackfillsInTwoSteps", "Overwrites an update with what it read before it.", "no-divergence"
     ),
 )
-
-REFERENCE_WITH_BACKFILL = "scenarios.flaws.pairs:Migrating"

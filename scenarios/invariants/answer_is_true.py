@@ -1,10 +1,12 @@
-"""answer-is-true: True means durable, False means the job exists, an exception means all or nothing.
+"""answer-is-true: True means durable, False means the job exists, None no such job, an exception all or nothing.
 
 All or nothing is judged in the state at the moment the caller sees the exception: either the job's data (in
 every schema), its place in the queue and its request key are there, or none of them is. White box for that
-part; the answers are judged by reading back.
+part; the answers are judged by reading back. A get_job that finds nothing is untrue if the server held the job in every
+state of the case, whichever schema it was in; which schemas a version of a mixed fleet reads is its own business.
 
-Blind to: what a power loss after the answer takes away; that is the server's durability, tried on its own.
+Blind to: a read that misses a job which came during the case; and what a power loss after the answer takes away; that
+is the server's durability, tried on its own.
 """
 
 from __future__ import annotations
@@ -22,7 +24,20 @@ def _check(evidence: Evidence) -> Judgement:
         breach = _judge(evidence, operation)
         if breach:
             breaches.append(Breach(breach, "enqueue"))
-    return Judgement(len(enqueues), tuple(breaches))
+    reads = [read for read in evidence.operations("get_job") if read.answered and not read.version]
+    for read in reads if evidence.traits.white_box else ():
+        if read.value is None and _was_there_throughout(evidence, read):
+            seen = f"get_job answered None, and {read.job_id} was there all the time."
+            breaches.append(Breach(seen, "get_job"))
+    return Judgement(len(enqueues) + len(reads), tuple(breaches))
+
+
+def _was_there_throughout(evidence: Evidence, read: Operation) -> bool:
+    return all(
+        moment.tables.old.get(read.job_id, {}).get("workspace_id") == read.workspace_id
+        or (read.workspace_id, read.job_id) in moment.tables.new
+        for moment in evidence.moments
+    )
 
 
 def _judge(evidence: Evidence, operation: Operation) -> str:
@@ -77,7 +92,7 @@ def _parts(evidence: Evidence, tables: Tables, operation: Operation) -> dict[str
 ANSWER_IS_TRUE = Invariant(
     id="answer-is-true",
     when="finally",
-    claim="True means durable, False means the job exists, an exception means all or nothing.",
+    claim="True means durable, False means the job exists, None that there is none, an exception all or nothing.",
     severity=Severity.HIGH,
     check=_check,
 )

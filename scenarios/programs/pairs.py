@@ -47,6 +47,7 @@ HEARTBEAT = Call(
     },
 )
 BACKFILL = Call("backfill", {})
+CLEANUP = Call("cleanup", {})
 
 _PROGRAMS = (
     Program(
@@ -148,6 +149,12 @@ _PROGRAMS = (
         "backfill-vs-enqueue",
         "A backfill runs while a client enqueues.",
         {"A": (BACKFILL,), "B": (enqueue(),)},
+        seed=old_job_seed("job-0"),
+    ),
+    Program(
+        "cleanup-vs-read",
+        "The old schema is backfilled and removed while a client reads a job that only it held.",
+        {"A": (BACKFILL, CLEANUP), "B": (get("job-0"), list_of())},
         seed=old_job_seed("job-0"),
     ),
 )

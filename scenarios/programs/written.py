@@ -5,7 +5,7 @@
     program  = "written(" step { "," step } ")"
     step     = client ["@" version] verb { word }
     verb     = "enqueue" job [request] | "update" job status | "get" job | "list" | "claim" | "claim-ended"
-             | "heartbeat" | "complete" | "fail" | "backfill"
+             | "heartbeat" | "complete" | "fail" | "backfill" | "cleanup"
 
 Steps of one client are its calls, in order. ``claim-ended`` claims under a lease that has ended at once; the calls
 after it use the answer of the client's last claim. Versions are those of a mixed fleet.
@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from faultinject.errors import UsageError
 from scenarios.programs.fleets import VERSIONS
-from scenarios.programs.pairs import BACKFILL, HEARTBEAT, claim, complete
+from scenarios.programs.pairs import BACKFILL, CLEANUP, HEARTBEAT, claim, complete
 from scenarios.programs.program import Answer, Call, Program
 from scenarios.programs.single import enqueue, get, list_of, update
 
@@ -55,6 +55,7 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
         "complete": _Verb(0, 0, complete),
         "fail": _Verb(0, 0, lambda: FAIL),
         "backfill": _Verb(0, 0, lambda: BACKFILL),
+        "cleanup": _Verb(0, 0, lambda: CLEANUP),
     }
 )
 

@@ -122,6 +122,22 @@ def test_a_request_that_still_raises_after_its_retries_did_not_succeed() -> None
     )
 
 
+def test_a_read_that_misses_a_job_which_is_there_all_the_time_is_untrue() -> None:
+    read = call("get_job", value=None)
+    copied = tables("j")
+    old_only, new_only = replace(copied, new={}), replace(copied, old={})
+    assert seen("answer-is-true", read, states=(old_only, copied, new_only)) == (
+        "get_job answered None, and j was there all the time.",
+    )
+
+
+def test_a_read_may_miss_a_job_that_is_another_workspace_s_or_comes_meanwhile() -> None:
+    other = call("get_job", value=None, workspace_id="globex")
+    assert seen("answer-is-true", other, states=(tables("j"),)) == ()
+    early = call("get_job", value=None)
+    assert seen("answer-is-true", early, states=(EMPTY, tables("j"))) == ()
+
+
 def test_one_request_in_two_jobs_is_a_duplicate() -> None:
     history = (
         call(job_id="a", request_id="r", error="TimeoutError"),

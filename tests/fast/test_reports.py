@@ -23,7 +23,6 @@ from reports.sinks.markdown import MOST_BYTES, markdown
 from reports.sinks.terminal import render_verdict
 from reports.sinks.writing import write_reports
 from reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
-from reports.view import Line, picture
 from scenarios.invariants import INVARIANTS
 from scenarios.verdict import SCHEMA, Outcome, Story, Verdict
 from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED, STORY
@@ -76,26 +75,6 @@ def test_a_file_that_is_no_verdict_is_told_with_the_way_out(
     path.write_bytes(content)
     with pytest.raises(UsageError, match=told):
         read_verdict(path)
-
-
-def test_the_picture_has_lanes_marks_and_what_each_step_changed() -> None:
-    assert picture(STORY) == (
-        Line("plain", "A", 'enqueue(job_id="job-1")'),
-        Line("plain", "  A1 ▶", "SET ai:idempotency:acme:r-1 job-1 NX", "server runs it → OK"),
-        Line("quiet", "    +", "ai:idempotency:acme:r-1 = 'job-1'"),
-        Line(
-            "fault",
-            "  A2 ✂",
-            "HSET ai:jobs:job-1 status pending   [cut-before]",
-            "server never runs it",
-        ),
-        Line("bad", "A", "enqueue raised ConnectionError: [/red] reset <by> peer & co"),
-        Line(
-            "bad",
-            "✗",
-            "no-lost-job: enqueue answered False for job-1, and get_job finds no such job.",
-        ),
-    )
 
 
 def test_a_finding_is_explained_in_three_sentences() -> None:

@@ -10,7 +10,6 @@ from faultinject.decide.interleave import Interleave
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import CaseEnded, explore
 from scenarios.engine.worker import Worker, missing_for
-from scenarios.flaws.registry import REFERENCE_WITH_BACKFILL
 from scenarios.programs.fleets import FLEETS
 from scenarios.programs.program import Program
 from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
@@ -46,11 +45,8 @@ def test_the_plan_under_review_undoes_an_acknowledged_update(
     assert "status-order" in fallen, hazard
 
 
-@pytest.mark.parametrize("subject", [REFERENCE, REFERENCE_WITH_BACKFILL])
-def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(
-    worker: Worker, subject: str
-) -> None:
-    spec = SubjectSpec(subject)
+def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(worker: Worker) -> None:
+    spec = SubjectSpec(REFERENCE)
     traits = worker.rig(spec).traits
     told = [
         case.replay

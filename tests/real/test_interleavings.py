@@ -23,7 +23,7 @@ from scenarios.engine.tasks import (
     Told,
 )
 from scenarios.engine.worker import Worker
-from scenarios.flaws.registry import FLAWS, REFERENCE_WITH_BACKFILL, Flaw
+from scenarios.flaws.registry import FLAWS, Flaw
 from scenarios.programs.pairs import PAIRS
 from scenarios.state import tables_of
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
@@ -97,9 +97,7 @@ def final_states(
 
 
 @pytest.mark.parametrize("program", sorted(PAIRS))
-@pytest.mark.parametrize(
-    "subject", [REFERENCE_WITH_BACKFILL, AS_SHIPPED], ids=["reference", "as-shipped"]
-)
+@pytest.mark.parametrize("subject", [REFERENCE, AS_SHIPPED], ids=["reference", "as-shipped"])
 def test_pruned_orders_end_in_no_state_that_others_do_not(
     worker: Worker, subject: str, program: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
 from scenarios.engine.tasks import HuntDone, HuntTask, Message, Task
-from scenarios.flaws.registry import FLAWS, REFERENCE_WITH_BACKFILL, Flaw
+from scenarios.flaws.registry import FLAWS, Flaw
 from scenarios.programs.registry import SUITES
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import FlawRow, Outcome, merge
@@ -30,10 +30,6 @@ class Selfcheck:
         for suite in SUITES:
             if self._options.subject.text != REFERENCE or suite not in self._options.parts:
                 hunts.append(("reference", self._hunt(REFERENCE, (), suite)))
-        hunts += [
-            ("reference with backfill", self._hunt(REFERENCE_WITH_BACKFILL, (), suite))
-            for suite in ("interleave", "fleet")
-        ]
         return tuple(hunts)
 
     def take(self, number: int, message: Message) -> None:
