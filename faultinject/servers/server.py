@@ -8,6 +8,9 @@ from faultinject.servers.control import Control
 from faultinject.servers.persistence import Persistence
 from faultinject.vocabulary import Address
 
+RESET = (("FLUSHALL",), ("FUNCTION", "FLUSH"))
+"""What empties a server of ours; its scripts stay known."""
+
 
 class Server(Protocol):
     """A Redis-protocol server that midpipe may write to and empty.
@@ -16,6 +19,7 @@ class Server(Protocol):
         name: software, version and where it came from, for reports.
         is_ours: midpipe started it, and may change how it works, not only what it holds.
         persistence: what it keeps, if it is ours.
+        address: where it listens now; a restart may change it.
     """
 
     address: Address

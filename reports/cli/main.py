@@ -26,6 +26,7 @@ _COMMANDS = (
     "reproduce",
     "replay",
     "report",
+    "images",
 )
 
 

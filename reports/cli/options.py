@@ -94,7 +94,8 @@ _SERVER = (
         default="embedded",
         show_default=True,
         metavar="WHERE",
-        help="The server to break: embedded, embedded:/path/to/redis-server, or redis://… of an empty database.",
+        help="The server to break: embedded, embedded:/path/to/redis-server, docker, docker:image, "
+        "or redis://… of an empty database.",
     ),
     click.option(
         "--latency-bound",

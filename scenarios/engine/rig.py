@@ -60,7 +60,7 @@ class Rig:
         self._run = run
         self.control = self._connected()
         self.table = parse_command_table(self.control.call("COMMAND"))
-        self.proxy = Proxy(self.loop, server.address, self.table)
+        self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self._hosts: dict[tuple[str, Version], HostProcess] = {}
         self._recovery_hosts: dict[tuple[str, Version], HostProcess] = {}
         self._opened = Opened(frozenset(), None)

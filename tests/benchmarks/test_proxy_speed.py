@@ -62,7 +62,7 @@ def paths() -> Iterator[Paths]:
         server = EmbeddedServer(None, run)
         control = Control(server.address)
         loop = Loop()
-        proxy = Proxy(loop, server.address, parse_command_table(control.call("COMMAND")))
+        proxy = Proxy(loop, lambda: server.address, parse_command_table(control.call("COMMAND")))
         listener = proxy.listener("A")
         listener.director = PassesAll()
         stop = threading.Event()

@@ -106,7 +106,7 @@ class Wire:
     def __init__(self, server: Server, control: Control) -> None:
         self.loop = Loop()
         table = parse_command_table(control.call("COMMAND"))
-        self._proxy = Proxy(self.loop, server.address, table)
+        self._proxy = Proxy(self.loop, lambda: server.address, table)
         self.listener = self._proxy.listener("A")
         self.director = PlannedDirector()
         self.listener.director = self.director

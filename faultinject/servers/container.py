@@ -1,0 +1,110 @@
+"""A server of our own in a container, reached over TCP on the port that the engine maps to it.
+
+It is ours, so it may be killed, stopped and reconfigured. What it keeps, it keeps inside its container, which is the
+same one after a kill; only its port here is another one. Its files are not at hand: it can't be started on a part of
+them.
+"""
+
+from __future__ import annotations
+
+import time
+
+from faultinject.errors import ServerError
+from faultinject.servers.control import Control
+from faultinject.servers.engine import Household
+from faultinject.servers.persistence import Persistence
+from faultinject.servers.server import RESET, software
+
+DEFAULT_IMAGE = "redis:8"
+PORT = 6379
+_START_WITHIN_S = 60.0
+_POLL_S = 0.01
+_LOOK_S = 0.5
+
+
+class ContainerServer:
+    """A running container of an image whose entry point is a Redis-protocol server, or puts one before options.
+
+    Args:
+        image: as the engine names it.
+        household: what the container belongs to; it ends with this server.
+        persistence: what it keeps on its disk.
+
+    Raises:
+        ServerError: the image can't be had, or the server does not start; says what it logged.
+    """
+
+    username: str | None = None
+    password: str | None = None
+    database = 0
+    is_ours = True
+
+    def __init__(
+        self, image: str, household: Household, persistence: Persistence = Persistence.NONE
+    ) -> None:
+        self.persistence = persistence
+        self.household = household
+        self._image = image
+        try:
+            # Only the engine's host reaches it, and the mapped port is on its loopback.
+            options = {"--protected-mode": "no", **persistence.options}
+            words = [word for pair in options.items() for word in pair]
+            self.container = household.start(image, words, [PORT])
+            self.address = self.container.address(PORT)
+            self.name = self._wait_until_it_answers()
+        except BaseException:
+            household.close()
+            raise
+
+    def reset(self, control: Control) -> None:
+        """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
+        control.pipeline(RESET)
+
+    def restart(self) -> None:
+        """Kill the container's process (SIGKILL), and start the same container again; its port is another one."""
+        self.container.signal("SIGKILL")
+        self.container.start_again()
+        self.address = self.container.address(PORT)
+        self._wait_until_it_answers()
+
+    def stand_still(self) -> None:
+        """Stop the process (SIGSTOP)."""
+        self.container.signal("SIGSTOP")
+
+    def go_on(self) -> None:
+        """Let a stopped process go on (SIGCONT)."""
+        self.container.signal("SIGCONT")
+
+    def stop(self) -> None:
+        """Remove the container and all that belongs to it; safe to call twice."""
+        self.household.close()
+
+    def _wait_until_it_answers(self) -> str:
+        begun_s = looked_s = time.monotonic()
+        while time.monotonic() - begun_s < _START_WITHIN_S:
+            try:
+                return self._asked_for_its_name()
+            except ServerError:
+                # The engine's own listener answers before the server does, and hangs up.
+                pass
+            if time.monotonic() - looked_s > _LOOK_S:
+                looked_s = time.monotonic()
+                if logged := self.container.ended():
+                    raise ServerError(
+                        f"The container of {self._image} ended before its server answered. "
+                        f"Is it an image of Redis or Valkey? It logged: {logged}"
+                    )
+            time.sleep(_POLL_S)
+        raise ServerError(
+            f"The server in the container of {self._image} did not answer within {_START_WITHIN_S:.0f} s. "
+            "Is it an image of Redis or Valkey?"
+        )
+
+    def _asked_for_its_name(self) -> str:
+        control = Control(self.address, timeout_s=2.0)
+        try:
+            # Refused while it is still loading what it kept.
+            control.call("PING")
+            return f"{software(control.call('INFO', 'server'))} (container of {self._image})"
+        finally:
+            control.close()

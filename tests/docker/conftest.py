@@ -1,0 +1,79 @@
+"""An engine and images for the tests that need containers; without an engine they are skipped, and fail in CI.
+
+``MIDPIPE_REDIS_IMAGE`` and ``MIDPIPE_TOXIPROXY_IMAGE`` name the images. ``MIDPIPE_WITHOUT_DOCKER`` is the reason why a
+CI system has no engine, or no image; then they are skipped there as well, and ``.ci/run`` says so at its end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import CONTAINER, ServerSpec, open_server
+from faultinject.servers.remains import LABEL
+from scenarios.engine.worker import Worker
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip on a laptop; fail in CI, unless it has said why it can't have what is missing."""
+    if os.environ.get("CI") and not os.environ.get("MIDPIPE_WITHOUT_DOCKER"):
+        pytest.fail(reason)
+    pytest.skip(os.environ.get("MIDPIPE_WITHOUT_DOCKER") or reason)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Any]:
+    """The engine's own client, to see what there is; yields a ``docker.DockerClient``."""
+    docker = pytest.importorskip("docker")
+    try:
+        client = docker.from_env(timeout=10)
+        client.ping()
+    except docker.errors.DockerException as error:
+        skip_or_fail(f"no container engine answers: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def redis_image(engine: Any) -> str:
+    assert engine is not None
+    return os.environ.get("MIDPIPE_REDIS_IMAGE") or DEFAULT_IMAGE
+
+
+@pytest.fixture(scope="session")
+def spec(redis_image: str) -> ServerSpec:
+    return ServerSpec(CONTAINER, redis_image)
+
+
+@pytest.fixture(scope="module")
+def run_directory() -> Iterator[RunDirectory]:
+    with RunDirectory() as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def server(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[ContainerServer]:
+    started = open_server(spec, run_directory)
+    assert isinstance(started, ContainerServer)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def worker(spec: ServerSpec) -> Iterator[Worker]:
+    started = Worker(spec)
+    yield started
+    started.close()
+
+
+def remains(engine: Any) -> tuple[str, ...]:
+    """Everything on the engine that midpipe has labelled: containers and networks, by name."""
+    label = {"label": LABEL}
+    containers = engine.containers.list(all=True, filters=label, ignore_removed=True)
+    networks = engine.networks.list(filters=label)
+    return tuple(sorted(thing.name for thing in (*containers, *networks)))
