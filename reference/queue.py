@@ -24,7 +24,7 @@ from reference.job import PENDING, RANKS, Job, checked_status, decoded, encoded,
 from reference.keys import Keys
 from reference.lease import Leases
 from reference.migration import Phase, phase_from
-from reference.scripts import Durability, script
+from reference.scripts import Durability, durability_from, script
 from reference.telemetry import Telemetry
 
 DEFAULT_URL = "redis://localhost:6379"
@@ -43,7 +43,7 @@ class Queue(Leases):
             ``RedisCluster``, which needs a prefix that is a hash tag (see Keys).
         phase: of the migration; else what the environment's flags say.
         prefix: before every key.
-        durability: what must have each write before its call returns.
+        durability: what must have each write before its call returns; else what the environment asks for.
         telemetry: counts into its registry.
 
     Attributes:
@@ -71,7 +71,7 @@ class Queue(Leases):
         )
         self._keys = Keys(prefix)
         self._phase = phase or phase_from()
-        self._durability = durability
+        self._durability = durability or durability_from()
         self._telemetry = telemetry or Telemetry()
         pool = getattr(self._redis, "connection_pool", None)
         options = pool.connection_kwargs if pool else {}
@@ -87,6 +87,11 @@ class Queue(Leases):
         """
         attempt_s = self._connect_s + 5 * self._time_out_s + _BACKOFF_CAP_S
         return 2 * (1 + self.driver_retries) * attempt_s + 1.0
+
+    @property
+    def waits_for_replicas(self) -> bool:
+        """Whether a write is acknowledged only once a replica has it."""
+        return self._durability is not None and self._durability.replicas > 0
 
     def close(self) -> None:
         """Close the connections."""

@@ -7,7 +7,8 @@ script is sent then. There is no SCRIPT LOAD in between that could be cut off fr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,8 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from reference.errors import NotDurableError
+
+DEFAULT_WAIT_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Durability:
 
     replicas: int = 0
     disk: bool = False
-    within_ms: int = 1_000
+    within_ms: int = DEFAULT_WAIT_MS
 
     def command(self) -> tuple[str | int, ...]:
         if self.disk:
@@ -42,6 +45,29 @@ class Durability:
         if self.disk:
             return bool(answer[0] >= 1 and answer[1] >= self.replicas)
         return bool(answer >= self.replicas)
+
+
+def durability_from(environment: Mapping[str, str] = os.environ) -> Durability | None:
+    """Return what AI_JOBS_WAIT_REPLICAS (how many), AI_JOBS_WAIT_DISK (on or off) and AI_JOBS_WAIT_MS ask for.
+
+    Raises:
+        ValueError: one of them can't be read.
+    """
+    replicas = _number(environment, "AI_JOBS_WAIT_REPLICAS", 0)
+    disk = environment.get("AI_JOBS_WAIT_DISK", "off")
+    if disk not in ("on", "off"):
+        raise ValueError(f"AI_JOBS_WAIT_DISK must be on or off; got {disk!r}")
+    if not replicas and disk == "off":
+        return None
+    within_ms = _number(environment, "AI_JOBS_WAIT_MS", DEFAULT_WAIT_MS)
+    return Durability(replicas, disk == "on", within_ms)
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name, str(default))
+    if not (value.isascii() and value.isdigit()):
+        raise ValueError(f"{name} must be a whole number; got {value!r}")
+    return int(value)
 
 
 @dataclass(frozen=True, slots=True)

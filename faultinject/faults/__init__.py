@@ -8,14 +8,17 @@ from types import MappingProxyType
 
 from faultinject.faults.cut_before import CUT_BEFORE
 from faultinject.faults.effects import Effects, Process
+from faultinject.faults.failover import FAILOVER, FAILOVER_BEHIND, LAG
 from faultinject.faults.fault import Fault
 from faultinject.faults.kill import KILL, KILL_BEFORE
 from faultinject.faults.late import LATE
 from faultinject.faults.lost_reply import LOST_REPLY, LOST_REPLY_FIN
+from faultinject.faults.misconf import MISCONF
 from faultinject.faults.operator import CLIENT_KILL, NOPERM, OOM, READONLY, SCRIPT_FLUSH
 from faultinject.faults.pace import BANDWIDTH, SLICE, SLOW
 from faultinject.faults.pause import PAUSE
 from faultinject.faults.process import CRASH, CRASH_BEFORE, FREEZE
+from faultinject.faults.readdress import READDRESS
 from faultinject.faults.refuse import REFUSE
 from faultinject.faults.silence import BLACK_HOLE, STALL
 from faultinject.faults.torn import TORN_FIRST, TORN_LAST, TORN_MIDDLE
@@ -40,12 +43,17 @@ CATALOGUE: Mapping[str, Fault] = MappingProxyType(
             READONLY,
             CLIENT_KILL,
             NOPERM,
+            MISCONF,
             STALL,
             BLACK_HOLE,
             LATE,
             PAUSE,
             KILL,
             KILL_BEFORE,
+            READDRESS,
+            FAILOVER,
+            FAILOVER_BEHIND,
+            LAG,
             CRASH,
             CRASH_BEFORE,
             FREEZE,
@@ -84,15 +92,21 @@ class Pace(IntEnum):
 
 def pace_of(ref: FaultRef) -> Pace:
     """Return how long a case with the fault takes."""
-    if changes_process(ref) or CATALOGUE[ref.name].needs_persistence:
+    fault = CATALOGUE[ref.name]
+    if changes_process(ref) or fault.needs_persistence or fault.needs_replica:
         return Pace.STARTS_A_PROCESS
-    waits = CATALOGUE[ref.name].effects(2, ref.parameter).waits
+    waits = fault.effects(2, ref.parameter).waits
     return Pace.WAITS_FOR_TIME_OUT if waits else Pace.QUICK
 
 
 def needs_persistence(ref: FaultRef) -> bool:
     """Whether the fault means something only to a server whose persistence was chosen."""
     return CATALOGUE[ref.name].needs_persistence
+
+
+def needs_replica(ref: FaultRef) -> bool:
+    """Whether the fault means something only to a server that has a replica."""
+    return CATALOGUE[ref.name].needs_replica
 
 
 def is_for_any_server(ref: FaultRef) -> bool:

@@ -53,6 +53,11 @@ class Effects:
         process: what becomes of the client's process.
         pauses_server: the server is stopped before the command reaches it, until the client's operation has ended.
         kills_server: the server is killed after the event, and started again.
+        readdresses_server: as by ``kills_server``, and it comes back at another address.
+        fails_snapshots: the server's snapshots fail from right before the command until the operation has ended.
+        replica_lags: the replica has got everything up to this command, and gets nothing more until the client's
+            operation has ended or it takes over.
+        takes_over: the server is killed after the event, and its replica takes over with what it has got.
         chunk: bytes per write, both ways; 0 sends whole frames.
         delay_ms: pause before each write, both ways.
     """
@@ -69,5 +74,9 @@ class Effects:
     process: Process = Process.RUNS
     pauses_server: bool = False
     kills_server: bool = False
+    readdresses_server: bool = False
+    fails_snapshots: bool = False
+    replica_lags: bool = False
+    takes_over: bool = False
     chunk: int = 0
     delay_ms: int = 0

@@ -29,6 +29,7 @@ class Fault:
         inside_block: it means something at a command inside MULTI … EXEC, before EXEC.
         forgets_scripts: afterwards the server must be taught its scripts again, lest the next case differ.
         needs_persistence: it is tried only on a server whose persistence was chosen for it.
+        needs_replica: it is tried only on a server that has one.
         needs_own_server: it changes the server, so it is tried only on one that midpipe started.
     """
 
@@ -41,3 +42,4 @@ class Fault:
     forgets_scripts: bool = False
     needs_own_server: bool = False
     needs_persistence: bool = False
+    needs_replica: bool = False

@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from faultinject.faults.effects import Close, Deliver, Effects
@@ -199,7 +200,10 @@ class Link:
     def _answered(self) -> None:
         answer = b"".join(self._answer)
         self._answer.clear()
-        if self._effects.reply_passes:
+        if self._effects.reply_passes and self._effects.close is Close.FIN:
+            self._send_last(answer)
+            self._end_event(Executed.YES)
+        elif self._effects.reply_passes:
             self._send_paced(self._client, answer, lambda: self._end_event(Executed.YES))
         else:
             self._end_event(Executed.YES)
@@ -261,6 +265,13 @@ class Link:
                 then()
 
         self._loop.call_later(effects.delay_ms / 1000, send_next)
+
+    def _send_last(self, data: bytes) -> None:
+        """Send the client its last bytes and the end of the connection in one packet, so that neither comes first."""
+        if self._client is not None:
+            with suppress(OSError):
+                self._client.sendall(data, getattr(socket, "MSG_MORE", 0))
+                self._client.shutdown(socket.SHUT_WR)
 
     def _send(self, to: socket.socket | None, data: bytes) -> None:
         if to is None or not data:

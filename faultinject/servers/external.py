@@ -97,6 +97,17 @@ class ExternalServer:
         """Refuse: it is somebody else's."""
         raise UsageError(f"The server at {self.address} is not midpipe's to kill.")
 
+    def readdress(self) -> None:
+        """Refuse: it is somebody else's."""
+        raise UsageError(f"The server at {self.address} is not midpipe's to kill.")
+
+    def fail_snapshots(self, control: Control) -> None:
+        """Refuse: it is somebody else's."""
+        raise UsageError(f"The server at {self.address} is not midpipe's to change.")
+
+    def mend_snapshots(self, control: Control) -> None:
+        """Nothing to undo."""
+
     def stand_still(self) -> None:
         """Refuse: it is somebody else's."""
         raise UsageError(f"The server at {self.address} is not midpipe's to stop.")

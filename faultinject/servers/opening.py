@@ -10,6 +10,7 @@ from faultinject.servers.embedded import EmbeddedServer
 from faultinject.servers.engine import Household
 from faultinject.servers.external import SCHEMES, ExternalServer, parse_url
 from faultinject.servers.leash import RunDirectory
+from faultinject.servers.pair import Pair
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 
@@ -62,11 +63,19 @@ def open_server(
 
     Raises:
         ServerError: it can't be started or reached, or is not to be touched.
+        UsageError: it can't have a replica.
     """
     if spec.kind == EXTERNAL:
         return ExternalServer(spec.where or "")
+    if spec.kind == CONTAINER and persistence.is_replicated:
+        raise UsageError(
+            "A primary and its replica are started from a binary, not from an image. "
+            "Leave --redis out, or name one: --redis embedded:redis-server."
+        )
     if spec.kind == CONTAINER:
         return ContainerServer(spec.where or DEFAULT_IMAGE, Household(run), persistence)
+    if persistence.is_replicated:
+        return Pair(spec.where, run, persistence)
     return EmbeddedServer(spec.where, run, persistence)
 
 

@@ -1,6 +1,7 @@
-"""What a server keeps on disk, and what that promises when its process or its machine dies. Values.
+"""What a server keeps, on disk or with a replica, and what that promises when its process or its machine dies. Values.
 
-Source of the promises: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ . A write is in the
+Source of the promises: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and, of replicas,
+…/management/replication/ . A write is in the
 kernel's hands before its reply is sent, whatever ``appendfsync`` says; so the death of the process loses nothing that
 an append-only file was given, and only the death of the machine tells the three kinds apart.
 """
@@ -20,11 +21,23 @@ class Persistence(StrEnum):
     AOF_NO = "aof-no"
     AOF_EVERYSEC = "aof-everysec"
     AOF_ALWAYS = "aof-always"
+    REPLICA = "replica"
+    REPLICA_BEHIND = "replica-behind"
+
+    @property
+    def is_replicated(self) -> bool:
+        """Whether it is a replica that keeps the data, and takes over when the server dies."""
+        return self in (Persistence.REPLICA, Persistence.REPLICA_BEHIND)
 
     @property
     def appends(self) -> bool:
         """Whether every write goes to an append-only file."""
-        return self not in (Persistence.NONE, Persistence.RDB)
+        return self.value.startswith("aof-")
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether nothing that a command has written is lost when the process dies."""
+        return self.appends or self is Persistence.REPLICA
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -54,5 +67,8 @@ _PROMISES = MappingProxyType(
         Persistence.AOF_NO: "A killed process loses nothing; a machine without power what the kernel had not written.",
         Persistence.AOF_EVERYSEC: "A killed process loses nothing; a machine without power about the last second.",
         Persistence.AOF_ALWAYS: "Nothing that was acknowledged is lost, by process or machine.",
+        Persistence.REPLICA: "What the replica has got is kept: here it has got everything when it takes over.",
+        Persistence.REPLICA_BEHIND: "What the replica has not got is lost, acknowledged or not, "
+        "unless the queue waits for it (WAIT).",
     }
 )

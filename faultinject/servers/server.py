@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from faultinject.servers.control import Control
@@ -36,6 +37,15 @@ class Server(Protocol):
     def restart(self) -> None:
         """Kill the server, and start it again on what it has kept. Only for one that is ours."""
 
+    def readdress(self) -> None:
+        """As ``restart``, and it comes back at another address. Only for one that is ours."""
+
+    def fail_snapshots(self, control: Control) -> None:
+        """Have a snapshot fail, so that the server takes no writes. Only for one that is ours."""
+
+    def mend_snapshots(self, control: Control) -> None:
+        """End fail_snapshots; fine without it."""
+
     def stand_still(self) -> None:
         """Stop the server where it is. Only for one that is ours."""
 
@@ -46,10 +56,15 @@ class Server(Protocol):
         """Give it back: our own server ends, somebody else's is left as empty as it was."""
 
 
+def fields_of(info: object) -> Mapping[str, str]:
+    """Return the fields of a server's answer to INFO."""
+    text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
 def software(info: object) -> str:
     """Return name and version out of the server's answer to INFO server."""
-    text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
-    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    fields = fields_of(info)
     if "valkey_version" in fields:
         return f"Valkey {fields['valkey_version']}"
     return f"Redis {fields.get('redis_version', 'of unknown version')}"

@@ -45,10 +45,14 @@ def durability(
     """Kill the server (SIGKILL) before and after every command, for each way in which it may keep its data.
 
     Then take its power away: the server is started on every prefix of what a fault-free run appended to its file.
-    What falls counts against the queue only where the persistence promises that a killed process loses nothing.
+    With ``replica`` and ``replica-behind`` another server takes over instead, which has got everything or lags.
+    What falls counts against the queue only where it could have been kept: by what the persistence promises, or by
+    waiting for the replica, if the queue says that it does (an attribute ``waits_for_replicas = True``).
 
     \b
     midpipe durability --persistence aof-always --subject src/queue.py:SimpleQueue
+    midpipe durability --persistence replica-behind
+    midpipe durability --persistence replica-behind --env AI_JOBS_WAIT_REPLICAS=1
     """
     modes = tuple(Persistence(mode) for mode in persistence) or tuple(Persistence)
     options = Options(

@@ -329,9 +329,8 @@ class Case:
                 return
             if effects.pauses_server:
                 self._paused = step
-            if effects.kills_server:
-                self._rig.restart_server()
-                self.book.restarted()
+            if how := self._outages.replace_server(effects):
+                self.book.restarted(how)
             if effects.process is Process.KILLED:
                 caller.was_killed = True
                 self._end_process(caller, "Crash", "the client's process was killed", 0.0)

@@ -52,11 +52,11 @@ class Casebook:
         self.entries.append(Arrived(step, before, self.last_state))
         return changed
 
-    def restarted(self) -> None:
-        """Write down that the server was killed and has come back."""
+    def restarted(self, how: str) -> None:
+        """Write down that the server was killed, and how it has come back."""
         before = self.last_state
         self.look()
-        self.entries.append(Restarted(before, self.last_state))
+        self.entries.append(Restarted(before, self.last_state, how))
 
     def recovered(
         self,

@@ -22,6 +22,7 @@ from faultinject.faults import (
     changes_process,
     is_for_any_server,
     needs_persistence,
+    needs_replica,
     pace_of,
     placeable,
 )
@@ -85,11 +86,20 @@ def selected(
             for fault in placeable(event)
             if (server_is_ours or is_for_any_server(fault))
             and (not names or fault.name in names)
-            and (persistence is not None or not needs_persistence(fault))
+            and may_happen_to(persistence, fault)
             and (pace is None or pace_of(fault) is pace)
         )
 
     return faults_at
+
+
+def may_happen_to(persistence: Persistence | None, fault: FaultRef) -> bool:
+    """Whether a server that keeps its data so (None: that keeps nothing) is one for the fault."""
+    if needs_replica(fault):
+        return persistence is not None and persistence.is_replicated
+    if needs_persistence(fault):
+        return persistence is not None and not persistence.is_replicated
+    return True
 
 
 class Decider(Scheduler, Protocol):

@@ -139,7 +139,9 @@ def _for_clients(faults: Mapping[int, FaultRef], program: Program) -> Mapping[in
 
 
 def _is_planned(fault: Fault, rig: Rig) -> bool:
-    return not fault.needs_persistence and (rig.server.is_ours or not fault.needs_own_server)
+    return not (fault.needs_persistence or fault.needs_replica) and (
+        rig.server.is_ours or not fault.needs_own_server
+    )
 
 
 def _warming(verbs: frozenset[str]) -> Program:

@@ -141,7 +141,10 @@ class Gate:
 
     def _probe(self, pool: Pool) -> None:
         """Find out at once whether the subject works, not after everything else has run."""
-        for _, message in pool.run([ProbeTask(self._options.subject)]):
+        # A queue that waits for replicas can't do a thing without one.
+        modes = self._options.persistence if self._options.parts == ("durability",) else ()
+        needed = modes[0] if modes and all(mode.is_replicated for mode in modes) else None
+        for _, message in pool.run([ProbeTask(self._options.subject, needed)]):
             if isinstance(message, Probed):
                 self._got.traits, self._got.server = message.traits, message.server
 

@@ -30,6 +30,8 @@ class Outages:
         self._leases_from_s: float | None = None
         self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._stopped_for: ClientWire | None = None
+        self._mends_for: ClientWire | None = None
+        self._lags_for: ClientWire | None = None
 
     @property
     def server_stands_still(self) -> bool:
@@ -44,6 +46,12 @@ class Outages:
             self._rig.listener(letter).refuse()
         self._rig.operate(effects.server_before)
         self._undo[letter] += effects.server_after
+        if effects.fails_snapshots:
+            self._rig.server.fail_snapshots(self._rig.control)
+            self._mends_for = wire
+        if effects.replica_lags:
+            self._rig.pair.fall_behind()
+            self._lags_for = wire
         if effects.pauses_server:
             self._rig.server.stand_still()
             self._stopped_for, wire.may_give_up = wire, True
@@ -52,12 +60,31 @@ class Outages:
         """End the client's outages; return whether the server has gone on, so that its state may be another one."""
         self._rig.listener(wire.letter).accept_again()
         self._rig.operate(self._undo.pop(wire.letter, ()))
+        if self._mends_for is wire:
+            self._mends_for = None
+            self._rig.server.mend_snapshots(self._rig.control)
+        if self._lags_for is wire:
+            self._lags_for = None
+            self._rig.pair.catch_up()
         if self._stopped_for is not wire:
             return False
         self._stopped_for, wire.may_give_up = None, False
         self._rig.server.go_on()
         self._rig.await_server()
         return True
+
+    def replace_server(self, effects: Effects) -> str:
+        """Kill the server if the effects say so; return what came of it, in a few words, or nothing."""
+        if effects.kills_server:
+            self._rig.restart_server()
+            return "the server is killed, and comes back with what it had kept"
+        if effects.readdresses_server:
+            self._rig.readdress_server()
+            return "the server is killed, and comes back at another address with what it had kept"
+        if effects.takes_over:
+            self._rig.fail_over()
+            return "the server is killed, and its replica takes over with what it has got"
+        return ""
 
     @property
     def leases_are_short(self) -> bool:

@@ -46,10 +46,11 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The server was killed, and has come back with what it kept."""
+    """The server was killed, and has come back, or another one in its place; ``how`` tells it in a few words."""
 
     before: int
     after: int
+    how: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from faultinject.errors import SubjectError
+from faultinject.errors import SubjectError, UsageError
 from faultinject.net.loop import Loop
 from faultinject.net.proxy import LOOPBACK, Listener, Proxy
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
+from faultinject.servers.pair import Pair
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 from faultinject.wire.commands import parse_command_table
@@ -135,6 +136,26 @@ class Rig:
     def restart_server(self) -> None:
         """Kill the server and start it again; midpipe's own connections begin anew."""
         self.server.restart()
+        self._begin_anew()
+
+    def readdress_server(self) -> None:
+        """Kill the server and start it again elsewhere; from now on the listeners lead there."""
+        self.server.readdress()
+        self._begin_anew()
+
+    def fail_over(self) -> None:
+        """Kill the server and let its replica take over; from now on the listeners lead there."""
+        self.pair.fail_over()
+        self._begin_anew()
+
+    @property
+    def pair(self) -> Pair:
+        """The server, with its replica. Raises UsageError if it has none."""
+        if not isinstance(self.server, Pair):
+            raise UsageError(f"{self.server.name} has no replica that could take over.")
+        return self.server
+
+    def _begin_anew(self) -> None:
         self.control.close()
         self.control = self._connected()
         self._recovery_hosts.clear()
@@ -213,6 +234,7 @@ class Rig:
             methods=self._opened.methods,
             white_box=queued and tables.has_data("midpipe-probe"),
             fifo=self._opened.fifo,
+            waits_for_replicas=self._opened.waits_for_replicas,
             new_schema=any(job_id == "midpipe-probe" for _, job_id in tables.new),
         )
 

@@ -37,7 +37,7 @@ def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
         return _told_completion(entry.operation)
     if isinstance(entry, Restarted):
         changes = changes_between(record.states[entry.before], record.states[entry.after])
-        text = "the server is killed, and comes back with what it had kept"
+        text = entry.how
         return (StoryStep("recovery", "S", text, changes=changes),)
     step = entry.step
     if step.event.position.inside and step.fault is None:

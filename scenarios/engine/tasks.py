@@ -15,9 +15,14 @@ from scenarios.verdict import LedgerRow, Story
 
 @dataclass(frozen=True, slots=True)
 class ProbeTask:
-    """See whether a subject can be hosted and can enqueue at all, and what it has."""
+    """See whether a subject can be hosted and can enqueue at all, and what it has.
+
+    Args:
+        persistence: on a server that keeps its data so; None takes the one that keeps nothing.
+    """
 
     subject: SubjectSpec
+    persistence: Persistence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from faultinject.decide.schedule import Schedule, parse_replay_string, replay_st
 from faultinject.decide.sweep import Sweep
 from faultinject.decide.walk import Walk
 from faultinject.errors import SubjectError, UsageError
-from faultinject.faults import CATALOGUE, Pace, is_for_any_server, needs_persistence
+from faultinject.faults import CATALOGUE, Pace, is_for_any_server, needs_persistence, needs_replica
 from faultinject.servers.embedded import EmbeddedServer
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec, open_server
@@ -64,7 +64,11 @@ from scenarios.verdict import LedgerRow
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
 
-KILLS = ("kill", "kill-before")
+KILLS = ("kill", "kill-before", "readdress")
+TAKE_OVERS = {
+    Persistence.REPLICA: ("failover", "lag"),
+    Persistence.REPLICA_BEHIND: ("failover-behind",),
+}
 RUNS_IF_UNSTEADY = 200
 TOLD_RUNS = 3
 SHRINKS_FOR_S = 10.0
@@ -100,7 +104,8 @@ class Worker:
     def do(self, task: Task) -> Iterator[Message]:
         """Do a task; yields a message per case, the result last. Raises MidpipeError."""
         if isinstance(task, ProbeTask):
-            yield Probed(self.rig(task.subject).traits, self.server.name)
+            rig = self.rig(task.subject, task.persistence)
+            yield Probed(rig.traits, rig.server.name)
         elif isinstance(task, SweepTask | InterleaveTask):
             yield from self._explore(task)
         elif isinstance(task, FuzzTask):
@@ -159,8 +164,7 @@ class Worker:
         """
         name, schedule = parse_replay_string(text, CATALOGUE)
         program = program_named(name)
-        kills = any(step.fault and needs_persistence(step.fault) for step in schedule.faults)
-        rig = self.rig(subject, persistence if kills else None)
+        rig = self.rig(subject, _kept_for(schedule, persistence))
         for step in schedule.faults:
             if step.fault and not is_for_any_server(step.fault) and not self.server.is_ours:
                 raise UsageError(
@@ -214,8 +218,9 @@ class Worker:
         self, task: SweepTask | InterleaveTask, *, unsteady: bool
     ) -> Sweep | Interleave | Walk:
         if isinstance(task, SweepTask):
-            kills = KILLS if task.persistence else ()
-            faults = selected(self.server.is_ours, kills, persistence=task.persistence)
+            kept = task.persistence
+            deaths = TAKE_OVERS.get(kept, KILLS) if kept else ()
+            faults = selected(self.server.is_ours, deaths, persistence=kept)
             return Sweep(task.max_faults, task.shard, faults=faults)
         faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
         # Every order is a promise that only a subject can keep which does the same each time.
@@ -326,6 +331,14 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
     elif program.name in FLEETS and not traits.new_schema:
         missing.append("second schema behind a flag")
     return tuple(missing)
+
+
+def _kept_for(schedule: Schedule, persistence: Persistence) -> Persistence | None:
+    """Return how the server keeps its data in a case of that schedule; None if nothing happens to it."""
+    faults = [step.fault for step in schedule.faults if step.fault]
+    if any(map(needs_replica, faults)):
+        return Persistence.REPLICA
+    return persistence if any(map(needs_persistence, faults)) else None
 
 
 def _row(program: str, count: LedgerCount) -> LedgerRow:

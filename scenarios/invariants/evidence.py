@@ -23,12 +23,14 @@ class Traits:
         white_box: it writes the review's key layout, so its keys can be read.
         new_schema: it writes the new schema as well.
         fifo: it gives jobs out in the order in which they came, unless it says otherwise.
+        waits_for_replicas: it says that it acknowledges a write only once a replica has it.
     """
 
     methods: frozenset[str]
     white_box: bool
     new_schema: bool
     fifo: bool = True
+    waits_for_replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)

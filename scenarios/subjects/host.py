@@ -8,7 +8,8 @@ subject's environment need not have it.
 
     → (started)                                            {"ready": true}
     ← {"id": 1, "do": "open", "client": "A", "redis": "redis://…"}
-    → {"id": 1, "ok": true, "methods": ["enqueue", …], "latency_bound_s": null, "fifo": true}
+    → {"id": 1, "ok": true, "methods": ["enqueue", …], "latency_bound_s": null, "fifo": true,
+       "waits_for_replicas": false}
     ← {"id": 2, "do": "call", "client": "A", "method": "enqueue", "args": {…}}
     → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
     ← {"id": 3, "do": "source", "client": "A"}
@@ -102,6 +103,7 @@ class _Host:
                 "methods": [name for name in dir(instance) if _is_method(instance, name)],
                 "latency_bound_s": bound if isinstance(bound, (int, float)) else None,
                 "fifo": getattr(instance, "fifo", True) is not False,
+                "waits_for_replicas": getattr(instance, "waits_for_replicas", False) is True,
             }
         return {"ok": True}
 

@@ -36,11 +36,13 @@ class Opened:
         methods: names of its public calls.
         latency_bound_ms: the bound it declares for every call; None if it declares none.
         fifo: it gives jobs out in the order in which they came.
+        waits_for_replicas: it acknowledges a write only once a replica has it.
     """
 
     methods: frozenset[str]
     latency_bound_ms: float | None
     fifo: bool = True
+    waits_for_replicas: bool = False
 
 
 class HostProcess:
@@ -126,6 +128,7 @@ class HostProcess:
             frozenset(str(method) for method in answer.get("methods") or ()),
             bound * 1000 if isinstance(bound, int | float) else None,
             answer.get("fifo") is not False,
+            answer.get("waits_for_replicas") is True,
         )
 
     def sources(self, client: str) -> Mapping[str, tuple[str, int]]:

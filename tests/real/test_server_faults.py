@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from faultinject.errors import ServerError
+from faultinject.servers.control import Control
+from faultinject.servers.embedded import EmbeddedServer
+from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec
+from faultinject.servers.persistence import Persistence
+from faultinject.servers.server import fields_of
 from faultinject.vocabulary import Executed
+from faultinject.wire.resp import ErrorReply
 from scenarios.engine.record import CaseRecord
 from scenarios.engine.worker import Worker
+from scenarios.history import Completion
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
@@ -38,6 +47,7 @@ def faulted_reply(record: CaseRecord) -> tuple[Executed, str]:
     ("fault", "answer"),
     [
         ("oom", "error EXECABORT"),
+        ("misconf", "error EXECABORT"),
         ("readonly", "error EXECABORT"),
         ("noperm", "error EXECABORT"),
     ],
@@ -51,7 +61,8 @@ def test_a_transaction_is_refused_by_the_server_itself(
 
 
 @pytest.mark.parametrize(
-    ("fault", "answer"), [("oom", "OOM"), ("readonly", "READONLY"), ("noperm", "NOPERM")]
+    ("fault", "answer"),
+    [("oom", "OOM"), ("misconf", "MISCONF"), ("readonly", "READONLY"), ("noperm", "NOPERM")],
 )
 def test_a_single_write_is_refused_by_the_server_itself(
     worker: Worker, fault: str, answer: str
@@ -65,7 +76,9 @@ def test_a_single_write_is_refused_by_the_server_itself(
     assert len(record.states) == 2
 
 
-@pytest.mark.parametrize("fault", ["oom", "readonly", "noperm", "client-kill", "script-flush"])
+@pytest.mark.parametrize(
+    "fault", ["oom", "misconf", "readonly", "noperm", "client-kill", "script-flush"]
+)
 def test_after_the_call_the_server_works_as_before(worker: Worker, fault: str) -> None:
     record = record_of(worker, f"enqueue: A1:EVALSHA!{fault}", REFERENCE)
     assert record.history[0].error is not None or record.history[0].value is True
@@ -81,3 +94,43 @@ def test_a_flushed_script_is_answered_noscript_and_sent_again(worker: Worker) ->
     record = record_of(worker, "enqueue: A1:EVALSHA!script-flush", REFERENCE)
     names = [step.event.name for step in record.steps]
     assert (names, faulted_reply(record)[1][:14]) == (["EVALSHA", "EVAL"], "error NOSCRIPT")
+
+
+def test_misconf_is_a_snapshot_that_the_server_itself_could_not_take(
+    run_directory: RunDirectory,
+) -> None:
+    server = EmbeddedServer(None, run_directory)
+    with closing(Control(server.address)) as control:
+        server.fail_snapshots(control)
+        refused, told = control.pipeline((("SET", "k", "v"), ("INFO", "persistence")))
+        server.mend_snapshots(control)
+        control.call("SET", "k", "v")
+    assert isinstance(refused, ErrorReply)
+    assert (refused.code, fields_of(told)["rdb_last_bgsave_status"]) == ("MISCONF", "err")
+    server.stop()
+
+
+def test_a_server_that_comes_back_elsewhere_is_found_by_its_name_once_the_call_has_ended(
+    worker: Worker,
+) -> None:
+    record = record_of(worker, "enqueue: A1:EVALSHA!readdress", REFERENCE)
+    first, again = record.history[:2]
+    assert (faulted_reply(record)[0], first.completion) == (Executed.NO, Completion.FAIL)
+    assert first.error is not None
+    assert "ConnectionError" in first.error.kinds
+    assert (again.value, record.delivered) == (True, ("job-1",))
+
+
+def test_a_server_that_is_readdressed_keeps_its_data_and_leaves_its_old_address(
+    run_directory: RunDirectory,
+) -> None:
+    server = EmbeddedServer(None, run_directory, Persistence.AOF_ALWAYS)
+    before = server.address
+    with closing(Control(before)) as control:
+        control.call("SET", "k", "v")
+    server.readdress()
+    with closing(Control(server.address)) as control:
+        assert control.call("GET", "k") == b"v"
+    with pytest.raises(ServerError, match="No server answers"):
+        Control(before)
+    server.stop()

@@ -1,7 +1,8 @@
 """Durability: the server killed at every command, for each way of keeping data; and what a power loss leaves.
 
-A subject can't be blamed for what the server's persistence does not promise. So what falls is a finding only where a
-killed process loses nothing (an append-only file); for the others it is told, row by row, and changes no outcome.
+A subject can't be blamed for what the server's persistence does not promise. So what falls is a finding only where
+nothing is lost with a killed process: an append-only file, a replica that has got everything, and a replica that
+lags if the subject says that it waits for it. For the others it is told, row by row, and changes no outcome.
 """
 
 from __future__ import annotations
@@ -75,10 +76,10 @@ class Durability:
                     violated=counts.violated,
                     fallen=tuple(sorted(counts.fallen)),
                     replay=counts.replay,
-                    counts=mode.appends,
+                    counts=self._counts_against_it(mode),
                 )
             )
-            if counts.cases and mode.appends:
+            if counts.cases and self._counts_against_it(mode):
                 self._outcomes.append(Outcome.FAIL if counts.violated else Outcome.PASS)
             if counts.invalid:
                 self._outcomes.append(Outcome.UNKNOWN)
@@ -99,9 +100,18 @@ class Durability:
             for program in programs
         ]
         losses = [
-            (program, PowerLossTask(options.subject, program, bound_ms)) for program in programs
+            (program, PowerLossTask(options.subject, program, bound_ms))
+            for program in programs
+            if not all(mode.is_replicated for mode in options.persistence)
         ]
         return [*kills, *losses]
+
+    def _counts_against_it(self, mode: Persistence) -> bool:
+        """Whether what falls is the subject's fault: the persistence keeps all, or the subject says that it waits."""
+        traits = self._got.traits
+        return mode.keeps_all or (
+            mode is Persistence.REPLICA_BEHIND and traits is not None and traits.waits_for_replicas
+        )
 
     def _count(self, mode: Persistence, ended: CaseEnded) -> None:
         counts = self._counts[mode]
@@ -110,7 +120,7 @@ class Durability:
         if not ended.faults:
             # What falls without a fault is the sweep's to tell.
             return
-        if mode.appends:
+        if self._counts_against_it(mode):
             self._got.tally.add(ended)
         if ended.violations:
             counts.violated += 1

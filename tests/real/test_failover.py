@@ -1,0 +1,190 @@
+"""A primary that dies and a replica that takes over: what the server loses, and what a queue makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from faultinject.servers.control import Control
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import ServerSpec
+from faultinject.servers.pair import Pair
+from faultinject.servers.persistence import Persistence
+from faultinject.servers.server import fields_of
+from faultinject.vocabulary import Address, Executed
+from faultinject.wire.resp import Value
+from scenarios.engine.gate import Gate
+from scenarios.engine.options import Options
+from scenarios.engine.record import CaseRecord
+from scenarios.engine.worker import Worker
+from scenarios.history import Completion
+from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
+from scenarios.verdict import DurabilityRow, Outcome, Verdict
+
+ALONE = SubjectSpec(REFERENCE)
+WAITING = parse_subject(REFERENCE, environment=("AI_JOBS_WAIT_REPLICAS=1", "AI_JOBS_WAIT_MS=50"))
+UNTRUE = """
+from scenarios.flaws.as_shipped import SimpleQueue
+
+
+class Says(SimpleQueue):
+    waits_for_replicas = True
+"""
+
+
+@pytest.fixture(scope="module")
+def pair(run_directory: RunDirectory) -> Iterator[Pair]:
+    started = Pair(None, run_directory, Persistence.REPLICA)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def told(address: Address, *commands: tuple[str, ...]) -> tuple[Value, ...]:
+    with closing(Control(address)) as control:
+        return control.pipeline(commands)
+
+
+def role_of(address: Address) -> str:
+    return fields_of(told(address, ("INFO", "replication"))[0])["role"]
+
+
+def test_what_the_replica_has_got_is_there_after_it_took_over(pair: Pair) -> None:
+    told(pair.address, ("FLUSHALL",), ("SET", "k", "v"))
+    pair.fail_over()
+    assert told(pair.address, ("GET", "k")) == (b"v",)
+
+
+def test_what_was_acknowledged_while_the_replica_was_cut_off_is_gone_after_it_took_over(
+    pair: Pair,
+) -> None:
+    told(pair.address, ("FLUSHALL",), ("SET", "before", "v"))
+    pair.fall_behind()
+    acknowledged = told(pair.address, ("SET", "after", "v"))
+    pair.fail_over()
+    kept = told(pair.address, ("GET", "before"), ("GET", "after"))
+    assert (acknowledged, kept) == (("OK",), (b"v", None))
+
+
+def test_a_replica_that_was_cut_off_gets_everything_once_it_catches_up(pair: Pair) -> None:
+    pair.fall_behind()
+    told(pair.address, ("SET", "late", "v"))
+    missing = told(pair.replica_address, ("GET", "late"))
+    pair.catch_up()
+    assert (missing, told(pair.replica_address, ("GET", "late"))) == ((None,), (b"v",))
+
+
+def test_the_one_that_died_comes_back_as_the_replica(pair: Pair) -> None:
+    before = pair.address
+    pair.fail_over()
+    assert (role_of(pair.address), role_of(before), pair.replica_address) == (
+        "master",
+        "slave",
+        before,
+    )
+
+
+def record_of(worker: Worker, replay: str, subject: SubjectSpec = ALONE) -> CaseRecord:
+    replayed = worker.replay(subject, replay, 5_000.0)
+    assert (replayed.unplaced, replayed.record.trouble) == ((), "")
+    return replayed.record
+
+
+def fallen(record: CaseRecord) -> set[str]:
+    return {violation.invariant for violation in record.violations}
+
+
+def test_a_command_that_the_replica_has_got_survives_the_failover_and_its_retry_finds_it(
+    worker: Worker,
+) -> None:
+    record = record_of(worker, "enqueue: A1:EVALSHA!failover")
+    faulted = next(step for step in record.steps if step.fault)
+    replies = [step.reply[:14] for step in record.steps]
+    assert (faulted.executed, replies[1:]) == (Executed.YES, ["error NOSCRIPT", "0"])
+    assert (record.history[0].value, fallen(record), record.delivered) == (False, set(), ("job-1",))
+
+
+def test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged(
+    worker: Worker,
+) -> None:
+    record = record_of(worker, "enqueue: A1:EVALSHA!failover-behind")
+    faulted = next(step for step in record.steps if step.fault)
+    assert (faulted.executed, faulted.reply, record.history[0].value) == (Executed.YES, "1", True)
+    assert dict(record.states[-1]) == {}
+    assert {"no-lost-job", "answer-is-true"} <= fallen(record)
+
+
+def test_a_queue_that_waits_for_the_replica_acknowledges_nothing_that_a_failover_loses(
+    worker: Worker,
+) -> None:
+    record = record_of(worker, "enqueue: A1:EVALSHA!failover-behind", WAITING)
+    assert [step.event.name for step in record.steps][:1] == ["EVALSHA"]
+    assert (fallen(record), record.delivered) == (set(), ("job-1",))
+
+
+def test_a_queue_that_waits_for_a_replica_that_lags_says_that_the_job_is_not_safe_yet(
+    worker: Worker,
+) -> None:
+    record = record_of(worker, "enqueue: A1:EVALSHA!lag", WAITING)
+    first, again = record.history[:2]
+    waited = record.steps[1]
+    assert (waited.event.name, waited.reply) == ("WAIT", "0")
+    assert first.error is not None
+    assert (first.error.type, first.completion) == ("NotDurableError", Completion.INFO)
+    assert (again.value, fallen(record), record.delivered) == (False, set(), ("job-1",))
+
+
+def verdict_of(subject: SubjectSpec) -> Verdict:
+    options = Options(
+        subject=subject,
+        jobs=1,
+        persistence=(Persistence.REPLICA, Persistence.REPLICA_BEHIND),
+        parts=("durability",),
+        programs=("enqueue-with-request-id",),
+    )
+    gate = Gate(options, lambda event: None)
+    gate.run()
+    return gate.verdict("", "", "")
+
+
+def rows_of(verdict: Verdict) -> tuple[DurabilityRow, DurabilityRow]:
+    in_step, behind = verdict.durability
+    return in_step, behind
+
+
+def test_what_a_lagging_replica_costs_a_queue_that_does_not_wait_is_told_and_not_held_against_it() -> (
+    None
+):
+    verdict = verdict_of(ALONE)
+    in_step, behind = rows_of(verdict)
+    assert (in_step.violated, in_step.counts) == (0, True)
+    assert (behind.violated > 0, "no-lost-job" in behind.fallen, behind.counts) == (
+        True,
+        True,
+        False,
+    )
+    assert verdict.outcome is Outcome.PASS
+
+
+def test_the_reference_loses_nothing_that_it_acknowledged_if_it_waits_for_the_replica() -> None:
+    verdict = verdict_of(WAITING)
+    in_step, behind = rows_of(verdict)
+    assert (in_step.violated, behind.violated, behind.counts) == (0, 0, True)
+    assert (behind.cases > 1, verdict.outcome) == (True, Outcome.PASS)
+
+
+def test_a_queue_that_only_says_that_it_waits_fails(tmp_path: Path) -> None:
+    source = tmp_path / "says.py"
+    source.write_text(UNTRUE)
+    verdict = verdict_of(SubjectSpec(f"{source}:Says"))
+    behind = rows_of(verdict)[1]
+    assert (behind.violated > 0, behind.counts, verdict.outcome) == (True, True, Outcome.FAIL)
