@@ -28,6 +28,7 @@ class Outages:
         self._rig = rig
         self._lease_s = lease_s
         self._leases_from_s: float | None = None
+        self._has_leases = False
         self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._stopped_for: ClientWire | None = None
         self._mends_for: ClientWire | None = None
@@ -101,6 +102,7 @@ class Outages:
         """Make a claim's lease short, if leases are."""
         if self._lease_s is not None and arguments.get("lease_s"):
             arguments["lease_s"] = self._lease_s
+            self._has_leases = True
             self._leases_from_s = self._leases_from_s or self._rig.loop.clock()
 
     def time_passes(self) -> None:
@@ -109,6 +111,6 @@ class Outages:
 
     def wait_for_leases(self) -> None:
         """Wait until every short lease has ended; the server's clock tells, so there is no event."""
-        if self._lease_s is not None:
+        if self._lease_s is not None and self._has_leases:
             self._rig.loop.run_until(lambda: False, self._lease_s * _ENDED_AFTER_LEASES)
         self.time_passes()

@@ -25,6 +25,7 @@ from scenarios.programs.program import ITSELF, Version
 from scenarios.programs.single import enqueue
 from scenarios.state import SNAPSHOT_SCRIPT, State, state_of, tables_of
 from scenarios.subjects.hosting import Answer, HostProcess, Opened
+from scenarios.subjects.processes import ForkServer
 from scenarios.subjects.spec import SubjectSpec
 
 RECOVERY = "R"
@@ -63,6 +64,7 @@ class Rig:
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self._hosts: dict[tuple[str, Version], HostProcess] = {}
+        self._fork_servers: dict[SubjectSpec, ForkServer | None] = {}
         self._recovery_hosts: dict[tuple[str, Version], HostProcess] = {}
         self._opened = Opened(frozenset(), None)
         self.traits = self._probe()
@@ -78,11 +80,21 @@ class Rig:
             if host is not None:
                 host.kill()
             subject = self.subject.varied(version.environment, beside=version.beside)
-            host = HostProcess(subject, self.loop, self._run)
+            host = HostProcess(subject, self.loop, self._run, self._fork_server(subject))
             host.wait_until_ready()
         # The last one used comes last.
         self._hosts[client, version] = host
         return host
+
+    def _fork_server(self, subject: SubjectSpec) -> ForkServer | None:
+        """Return what forks processes that have loaded the subject; None if that would not be sound."""
+        if subject not in self._fork_servers:
+            server = ForkServer(subject, self._run) if subject.is_python else None
+            if server is not None and not server.can_fork:
+                server.close()
+                server = None
+            self._fork_servers[subject] = server
+        return self._fork_servers[subject]
 
     def keep_only(self, wanted: Sequence[tuple[str, Version]]) -> None:
         """End processes that a program does not need, those not used for longest first, until few are left."""
@@ -209,6 +221,8 @@ class Rig:
         """End the hosts and connections."""
         for host in self._hosts.values():
             host.kill()
+        for fork_server in filter(None, self._fork_servers.values()):
+            fork_server.close()
         self.proxy.close()
         self.control.close()
         self.loop.close()

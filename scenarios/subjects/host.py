@@ -17,12 +17,15 @@ subject's environment need not have it.
     ← {"id": 4, "do": "close", "client": "A"}              ← {"id": 5, "do": "exit"}
 
 ``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last
-answer, as [level, logger, text].
+answer, as [level, logger, text]. As a fork server (``fork`` instead of ``serve``) it loads the subject once, and forks
+a process that serves whenever it is asked on the socket that is its standard input.
 """
 
 from __future__ import annotations
 
+import array
 import asyncio
+import gc
 import importlib
 import importlib.util
 import inspect
@@ -30,7 +33,10 @@ import json
 import logging
 import os
 import signal
+import socket
+import stat
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -196,34 +202,113 @@ def _module_of_file(path: Path) -> Any:
     return module
 
 
-def _own_streams() -> Any:
+def _own_streams() -> tuple[Any, Any]:
     """Keep the protocol's two ends, and give the subject an empty input and standard error to print to."""
     requests, answers = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
+    _print_to(2)
     return os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0)
 
 
-def main(arguments: list[str]) -> int:
-    """Serve until the input ends. ``arguments``: the subject, then ``--path DIR`` any number of times."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    requests, answers = _own_streams()
-    here = str(Path(__file__).resolve().parent)
-    sys.path[:] = [path for path in sys.path if path != here]
-    for path in reversed(arguments[2::2]):
-        sys.path.insert(0, path)
-    try:
-        host = _Host(_loaded(arguments[0]))
-    except BaseException as error:  # whatever an import can raise, its user wants to read it
-        answers.write(_line({"ready": False, "error": _told(error)}))
-        return 2
+def _print_to(file: int) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+
+
+def _serve(factory: Any, requests: Any, answers: Any) -> None:
+    host = _Host(factory)
     answers.write(_line({"ready": True}))
     for line in requests:
         request = json.loads(line)
         if request["do"] == "exit":
             break
         answers.write(_line(host.answer(request)))
+
+
+def _serve_forks(factory: Any, control: socket.socket) -> None:
+    """Fork a process that serves whenever asked, and wait for those that have ended; until the other side is gone.
+
+    A request to fork comes with three files: for its requests, for its answers, for what it prints.
+    """
+    control.sendall(_line({"ready": True, "forks": _may_fork(control)}))
+    gc.freeze()
+    while True:
+        text, files = _received(control)
+        if not text:
+            return
+        request = json.loads(text)
+        if request["do"] == "wait":
+            _, status = os.waitpid(request["pid"], 0)
+            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            control.sendall(_line({"code": code}))
+            continue
+        child = os.fork()
+        if child == 0:
+            control.close()
+            os.setsid()
+            requests, answers, printed = files
+            _print_to(printed)
+            os.close(printed)
+            _serve(factory, os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0))
+            return
+        for file in files:
+            os.close(file)
+        control.sendall(_line({"pid": child}))
+
+
+def _received(control: socket.socket) -> tuple[bytes, list[int]]:
+    files = array.array("i")
+    text, ancillary, _, _ = control.recvmsg(65536, socket.CMSG_SPACE(3 * files.itemsize))
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            files.frombytes(data[: len(data) - len(data) % files.itemsize])
+    return text, list(files)
+
+
+def _may_fork(control: socket.socket) -> bool:
+    """Whether a fork of this process would be like one that has loaded the subject by itself: no thread, no socket."""
+    if threading.active_count() > 1:
+        return False
+    try:
+        if len(os.listdir("/proc/self/task")) > 1:
+            return False
+    except OSError:
+        pass  # only Linux tells of threads that Python did not start
+    for name in os.listdir("/dev/fd"):
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+        except OSError:
+            continue  # the file that listed them
+        if is_socket and int(name) != control.fileno():
+            return False
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the input ends. ``arguments``: serve or fork, the subject, ``--path DIR`` any number of times."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    how, subject, *paths = arguments
+    if how == "fork":
+        control = socket.socket(fileno=os.dup(0))
+        answers: Any = control.makefile("wb", buffering=0)
+        _print_to(2)
+    else:
+        requests, answers = _own_streams()
+    here = str(Path(__file__).resolve().parent)
+    sys.path[:] = [path for path in sys.path if path != here]
+    for path in reversed(paths[1::2]):
+        sys.path.insert(0, path)
+    try:
+        factory = _loaded(subject)
+    except BaseException as error:  # whatever an import can raise, its user wants to read it
+        answers.write(_line({"ready": False, "error": _told(error)}))
+        return 2
+    if how == "fork":
+        _serve_forks(factory, control)
+    else:
+        _serve(factory, requests, answers)
     return 0
 
 

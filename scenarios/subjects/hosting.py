@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,18 @@ from faultinject.errors import SubjectError
 from faultinject.net.loop import Loop
 from faultinject.servers.leash import RunDirectory
 from scenarios.history import Json
+from scenarios.subjects.processes import (
+    ForkServer,
+    Process,
+    Spawned,
+    not_loaded,
+    not_loaded_in_time,
+    said,
+    tail_of,
+)
 from scenarios.subjects.spec import SubjectSpec
 
 _READ_BYTES = 65536
-_TAIL_BYTES = 2000
 
 Answer = Mapping[str, Any]
 Answered = Callable[[Answer], None]
@@ -52,9 +60,16 @@ class HostProcess:
         spec: the subject.
         loop: delivers the answers.
         run: keeps what the subject prints, and kills the process if midpipe dies.
+        fork_server: has loaded the subject already; None starts a process that does it by itself.
     """
 
-    def __init__(self, spec: SubjectSpec, loop: Loop, run: RunDirectory) -> None:
+    def __init__(
+        self,
+        spec: SubjectSpec,
+        loop: Loop,
+        run: RunDirectory,
+        fork_server: ForkServer | None = None,
+    ) -> None:
         self._spec = spec
         self.loop = loop
         self._run = run
@@ -64,11 +79,15 @@ class HostProcess:
         self._ready: Mapping[str, Any] | None = None
         self.trouble = ""
         self._printed: Path = run.subdirectory("subject") / "printed"
-        self._start()
+        self._process: Process = (
+            fork_server.fork(self._printed) if fork_server else Spawned(spec, self._printed)
+        )
+        run.guard(self._process.pid)
+        loop.watch_readable(self._process.answers, self._readable)
 
     @property
     def is_alive(self) -> bool:
-        return not self.trouble and self._process.poll() is None
+        return not self.trouble and self._process.is_running()
 
     def wait_until_ready(self) -> None:
         """Wait until the subject is loaded. Raises SubjectError if it can't be, with the way out."""
@@ -76,21 +95,14 @@ class HostProcess:
         self.loop.run_until(lambda: self._ready is not None or bool(self.trouble), patience_s)
         name = self._spec.text
         if self.trouble:
-            raise SubjectError(f"The subject {name} {self.trouble}.{self._said()}")
+            raise SubjectError(f"The subject {name} {self.trouble}.{said(self._printed)}")
         ready = self._ready
         if ready is None:
             self.kill()
-            raise SubjectError(
-                f"The subject {name} was not loaded within {patience_s:g} s. Does its module wait for something "
-                f"when it is imported? --patience gives it longer.{self._said()}"
-            )
+            raise SubjectError(not_loaded_in_time(self._spec) + said(self._printed))
         if not ready.get("ready"):
-            error = ready.get("error") or {}
             self.kill()
-            raise SubjectError(
-                f"The subject {name} can't be loaded: {error.get('type')}: {error.get('message')}. "
-                "Check the name, and give --path DIR for its imports or --python for its interpreter."
-            )
+            raise SubjectError(not_loaded(self._spec, ready))
 
     def make_instance(self, client: str, url: str) -> Opened:
         """Make a fresh instance of the subject for a client, and wait for it. Raises SubjectError."""
@@ -112,11 +124,11 @@ class HostProcess:
             self.kill()
             raise SubjectError(
                 f"The constructor of {name} did not return within {patience_s:g} s. midpipe calls it with a "
-                f"Redis URL; does it wait for something else? --patience gives it longer.{self._said()}"
+                f"Redis URL; does it wait for something else? --patience gives it longer.{said(self._printed)}"
             )
         answer = answers[0]
         if self.trouble:
-            raise SubjectError(f"The subject {name} {self.trouble}.{self._said()}")
+            raise SubjectError(f"The subject {name} {self.trouble}.{said(self._printed)}")
         error = answer.get("error")
         if error:
             raise SubjectError(
@@ -153,13 +165,7 @@ class HostProcess:
 
     def printed(self) -> str:
         """Return the last that the subject printed."""
-        try:
-            with self._printed.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - _TAIL_BYTES))
-                return file.read().decode("utf-8", "replace").strip()
-        except OSError:
-            return ""
+        return tail_of(self._printed)
 
     def printed_size(self) -> int:
         """Return how many bytes the subject has printed."""
@@ -170,65 +176,45 @@ class HostProcess:
 
     def freeze(self) -> None:
         """Stop the process (SIGSTOP)."""
-        self._process.send_signal(signal.SIGSTOP)
+        os.kill(self._process.pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let a frozen process go on (SIGCONT)."""
-        self._process.send_signal(signal.SIGCONT)
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End the process now; safe to call twice."""
-        self.loop.forget(self._out)
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._run.release(self._process.pid)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None and not pipe.closed:
-                try:
-                    pipe.close()
-                except OSError:
-                    continue
+        self._end()
         self.trouble = self.trouble or "was ended"
 
-    def _start(self) -> None:
-        environment = {**os.environ, **dict(self._spec.environment), "PYTHONUNBUFFERED": "1"}
-        roots = [*self._spec.paths, str(Path.cwd())]
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join([*roots, *([known] if known else [])])
-        try:
-            with self._printed.open("ab") as printed:
-                self._process = subprocess.Popen(
-                    self._spec.command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=printed,
-                    env=environment,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise SubjectError(
-                f"The subject's host {self._spec.command[0]!r} can't be started: {error.strerror}. "
-                "Check --python or the command."
-            ) from error
-        self._run.guard(self._process.pid)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in = self._process.stdin.fileno()
-        self._out = self._process.stdout
-        self.loop.watch_readable(self._out, self._readable)
+    def _end(self) -> int:
+        """End the process if it has not ended; return its exit code."""
+        process = self._process
+        if not process.answers.closed:
+            self.loop.forget(process.answers)
+        if process.is_running():
+            os.kill(process.pid, signal.SIGKILL)
+        code = process.wait()
+        self._run.release(process.pid)
+        for pipe in (process.requests, process.answers):
+            with suppress(OSError):
+                pipe.close()
+        return code
 
     def _send(self, message: dict[str, Any], answered: Answered) -> None:
         self._next_id += 1
         message["id"] = self._next_id
         self._waiting[self._next_id] = answered
         try:
-            os.write(self._in, json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            os.write(
+                self._process.requests.fileno(),
+                json.dumps(message, separators=(",", ":")).encode() + b"\n",
+            )
         except OSError:
             self._died()
 
     def _readable(self) -> None:
-        data = os.read(self._out.fileno(), _READ_BYTES)
+        data = os.read(self._process.answers.fileno(), _READ_BYTES)
         if not data:
             self._died()
             return
@@ -258,17 +244,11 @@ class HostProcess:
         if self._ready is None or self._ready.get("ready"):
             self._fail(f"ended with exit code {code}")
         else:
-            self.loop.forget(self._out)
+            self.loop.forget(self._process.answers)
 
     def _fail(self, trouble: str) -> None:
         self.trouble = self.trouble or trouble
-        self.loop.forget(self._out)
-        if self._process.poll() is None:
-            self._process.kill()
+        self._end()
         waiting, self._waiting = self._waiting, {}
         for answered in waiting.values():
             answered({"error": {"type": "SubjectDied", "message": self.trouble}})
-
-    def _said(self) -> str:
-        printed = self.printed()
-        return f" It printed: {printed[-400:]}" if printed else ""

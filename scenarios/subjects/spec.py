@@ -75,10 +75,24 @@ class SubjectSpec:
     @property
     def command(self) -> tuple[str, ...]:
         """The command that hosts the subject."""
-        if self.text.startswith("command:"):
+        if not self.is_python:
             return tuple(shlex.split(self.text.removeprefix("command:")))
+        return (self.python, str(HOST_FILE), "serve", *self._hosted)
+
+    @property
+    def is_python(self) -> bool:
+        """Whether midpipe hosts it, so that it can be loaded once and forked."""
+        return not self.text.startswith("command:")
+
+    @property
+    def fork_server_command(self) -> tuple[str, ...]:
+        """The command that loads a Python subject and forks processes which host it."""
+        return (self.python, str(HOST_FILE), "fork", *self._hosted)
+
+    @property
+    def _hosted(self) -> tuple[str, ...]:
         paths = [word for path in self.paths for word in ("--path", path)]
-        return (self.python, str(HOST_FILE), self.text, *paths)
+        return (self.text, *paths)
 
 
 def parse_subject(

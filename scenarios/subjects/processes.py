@@ -1,0 +1,239 @@
+"""The processes that subjects run in: started afresh, or forked from one that has loaded the subject already.
+
+Loading a subject takes a fifth of a second, most of it the driver's import; forking takes a few milliseconds. A fork
+begins where the import has ended, as under a pre-forking server. A subject whose import leaves threads or sockets
+behind can't be forked soundly, and then every process loads it by itself. Knows of the subject protocol the first line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from faultinject.errors import SubjectError
+from faultinject.servers.leash import RunDirectory
+from scenarios.subjects.spec import SubjectSpec
+
+_ANSWERS_WITHIN_S = 10.0
+_MOST_BYTES = 65536
+_TAIL_BYTES = 2000
+
+
+class Process(Protocol):
+    """A process that serves a subject, with a pipe each way.
+
+    Attributes:
+        requests, answers: our ends of the pipes.
+    """
+
+    pid: int
+    requests: IO[bytes]
+    answers: IO[bytes]
+
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code, of a signal the negative number. Safe to call twice."""
+
+
+class Spawned:
+    """A process of its own from the start. Raises SubjectError if its program can't be run."""
+
+    def __init__(self, spec: SubjectSpec, printed: Path) -> None:
+        self._process = _spawned(spec, spec.command, printed, subprocess.PIPE, subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.pid = self._process.pid
+        self.requests, self.answers = self._process.stdin, self._process.stdout
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+
+class ForkServer:
+    """A process that has loaded a subject, and forks one that serves it whenever asked. Close it with ``close``.
+
+    Args:
+        run: keeps what the subject prints, and kills the process if midpipe dies.
+
+    Raises:
+        SubjectError: the subject can't be loaded; says why, and the way out.
+    """
+
+    def __init__(self, spec: SubjectSpec, run: RunDirectory) -> None:
+        self._run = run
+        self._printed = run.subdirectory("loading") / "printed"
+        self._control, theirs = socket.socketpair()
+        self._control.settimeout(spec.patience_s)
+        with theirs:
+            self._process = _spawned(spec, spec.fork_server_command, self._printed, theirs, None)
+        run.guard(self._process.pid)
+        try:
+            self.can_fork = bool(self._loaded(spec)["forks"])
+        except BaseException:
+            self.close()
+            raise
+        self._control.settimeout(_ANSWERS_WITHIN_S)
+
+    def fork(self, printed: Path) -> Forked:
+        """Fork a process that serves the subject.
+
+        Args:
+            printed: the file for what it prints.
+        """
+        requests_there, requests = os.pipe()
+        answers, answers_there = os.pipe()
+        with printed.open("ab") as file:
+            theirs = [requests_there, answers_there, file.fileno()]
+            try:
+                pid = int(self.ask({"do": "fork"}, theirs)["pid"])
+            except BaseException:
+                os.close(requests)
+                os.close(answers)
+                raise
+            finally:
+                os.close(requests_there)
+                os.close(answers_there)
+        return Forked(
+            self,
+            pid,
+            os.fdopen(requests, "wb", buffering=0),
+            os.fdopen(answers, "rb", buffering=0),
+        )
+
+    def ask(self, request: Mapping[str, Any], files: list[int] | None = None) -> Mapping[str, Any]:
+        """Ask the process for something, giving it files; return its answer. Raises SubjectError if it is gone."""
+        try:
+            socket.send_fds(self._control, [json.dumps(request).encode()], files or [])
+            answer: Mapping[str, Any] = json.loads(self._control.recv(_MOST_BYTES))
+        except (OSError, ValueError) as error:
+            raise SubjectError(
+                "The process that had loaded the subject is gone. Was it killed, or did the machine run out of memory?"
+            ) from error
+        return answer
+
+    def close(self) -> None:
+        """End the process; those that it forked go on."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._run.release(self._process.pid)
+
+    def _loaded(self, spec: SubjectSpec) -> Mapping[str, Any]:
+        """Wait until the subject is loaded."""
+        try:
+            answer: Mapping[str, Any] = json.loads(self._control.recv(_MOST_BYTES))
+        except TimeoutError as error:
+            raise SubjectError(not_loaded_in_time(spec) + said(self._printed)) from error
+        except (OSError, ValueError) as error:
+            code = self._process.wait()
+            raise SubjectError(
+                f"The subject {spec.text} ended with exit code {code}.{said(self._printed)}"
+            ) from error
+        if not answer.get("ready"):
+            raise SubjectError(not_loaded(spec, answer))
+        return answer
+
+
+class Forked:
+    """A process that a fork server has forked."""
+
+    def __init__(
+        self, server: ForkServer, pid: int, requests: IO[bytes], answers: IO[bytes]
+    ) -> None:
+        self._server = server
+        self._code: int | None = None
+        self.pid = pid
+        self.requests, self.answers = requests, answers
+
+    def is_running(self) -> bool:
+        if self._code is not None or self.answers.closed:
+            return False
+        # Its end of the pipe is closed as soon as it has ended; it gives that to no process of its own.
+        hung_up = select.poll()
+        hung_up.register(self.answers, 0)
+        return not hung_up.poll(0)
+
+    def wait(self) -> int:
+        if self._code is None:
+            try:
+                self._code = int(self._server.ask({"do": "wait", "pid": self.pid})["code"])
+            except SubjectError:
+                # With its fork server gone it is nobody's child of ours; what is left of it is killed.
+                self._code = -signal.SIGKILL
+                with suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+        return self._code
+
+
+def said(printed: Path) -> str:
+    """Return a sentence with the last that was printed, or nothing."""
+    text = tail_of(printed)
+    return f" It printed: {text[-400:]}" if text else ""
+
+
+def tail_of(printed: Path) -> str:
+    """Return the last that was printed."""
+    try:
+        with printed.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def not_loaded(spec: SubjectSpec, answer: Mapping[str, Any]) -> str:
+    """Say that the subject raised while it was loaded."""
+    error = answer.get("error") or {}
+    return (
+        f"The subject {spec.text} can't be loaded: {error.get('type')}: {error.get('message')}. "
+        "Check the name, and give --path DIR for its imports or --python for its interpreter."
+    )
+
+
+def not_loaded_in_time(spec: SubjectSpec) -> str:
+    """Say that the subject took too long."""
+    return (
+        f"The subject {spec.text} was not loaded within {spec.patience_s:g} s. Does its module wait for something "
+        "when it is imported? --patience gives it longer."
+    )
+
+
+def _spawned(
+    spec: SubjectSpec,
+    command: tuple[str, ...],
+    printed: Path,
+    requests: int | socket.socket,
+    answers: int | None,
+) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **dict(spec.environment), "PYTHONUNBUFFERED": "1"}
+    roots = [*spec.paths, str(Path.cwd())]
+    known = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = os.pathsep.join([*roots, *([known] if known else [])])
+    try:
+        with printed.open("ab") as file:
+            return subprocess.Popen(
+                command,
+                stdin=requests if isinstance(requests, int) else requests.fileno(),
+                stdout=file if answers is None else answers,
+                stderr=file,
+                env=environment,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise SubjectError(
+            f"The subject's host {command[0]!r} can't be started: {error.strerror}. Check --python or the command."
+        ) from error

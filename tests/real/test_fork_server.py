@@ -1,0 +1,160 @@
+"""Subjects that are loaded once and forked: the forks are fresh processes, and what can't be forked soundly isn't."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from faultinject.errors import SubjectError
+from faultinject.net.loop import Loop
+from faultinject.servers.leash import RunDirectory
+from scenarios.subjects.hosting import Answer, HostProcess
+from scenarios.subjects.processes import ForkServer
+from scenarios.subjects.spec import SubjectSpec
+
+COUNTS = """
+import os, random
+LOADED_IN = os.getpid()
+COUNT = 0
+class Q:
+    def __init__(self, url): pass
+    def count(self):
+        global COUNT
+        COUNT += 1
+        return COUNT
+    def pids(self): return [LOADED_IN, os.getpid()]
+    def dice(self): return random.random()
+    def say(self): print("said")
+"""
+LEAVES_A_THREAD = (
+    "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+)
+LEAVES_A_SOCKET = "import socket\nKEPT = socket.socket()\n"
+
+
+class Forks:
+    """A fork server of a subject's source, and the processes that it forked."""
+
+    def __init__(self, directory: Path, source: str) -> None:
+        file = directory / "subject.py"
+        file.write_text(source)
+        self.loop, self.run = Loop(), RunDirectory()
+        self.spec = SubjectSpec(f"{file}:Q", environment=())
+        self.hosts: list[HostProcess] = []
+        self.server: ForkServer | None = None
+
+    def load(self) -> ForkServer:
+        self.server = ForkServer(self.spec, self.run)
+        return self.server
+
+    def host(self) -> HostProcess:
+        host = HostProcess(self.spec, self.loop, self.run, self.server or self.load())
+        host.wait_until_ready()
+        host.make_instance("A", "redis://x")
+        self.hosts.append(host)
+        return host
+
+    def close(self) -> None:
+        for host in self.hosts:
+            host.kill()
+        if self.server is not None:
+            self.server.close()
+        self.loop.close()
+        self.run.close()
+
+
+@pytest.fixture
+def forks(tmp_path: Path) -> Iterator[Callable[[str], Forks]]:
+    made: list[Forks] = []
+
+    def of(source: str) -> Forks:
+        made.append(Forks(tmp_path, source))
+        return made[-1]
+
+    yield of
+    for one in made:
+        one.close()
+
+
+def call(host: HostProcess, method: str) -> Answer:
+    answers: list[Answer] = []
+    host.call("A", method, {}, answers.append)
+    assert host.loop.run_until(lambda: bool(answers), 10.0)
+    return answers[0]
+
+
+def test_each_fork_begins_where_the_import_has_ended(forks: Callable[[str], Forks]) -> None:
+    subject = forks(COUNTS)
+    counts = [call(host, "count")["ok"] for host in (subject.host(), subject.host())]
+    assert counts == [1, 1]
+
+
+def test_a_fork_is_a_process_of_its_own(forks: Callable[[str], Forks]) -> None:
+    loaded_in, pid = call(forks(COUNTS).host(), "pids")["ok"]
+    assert loaded_in != pid
+
+
+def test_forks_don_t_share_dice(forks: Callable[[str], Forks]) -> None:
+    subject = forks(COUNTS)
+    assert call(subject.host(), "dice")["ok"] != call(subject.host(), "dice")["ok"]
+
+
+def test_what_a_fork_prints_is_kept_apart(forks: Callable[[str], Forks]) -> None:
+    subject = forks(COUNTS)
+    loud, quiet = subject.host(), subject.host()
+    call(loud, "say")
+    assert (loud.printed(), quiet.printed()) == ("said", "")
+
+
+def test_a_fork_that_is_killed_is_told_by_its_exit_code(forks: Callable[[str], Forks]) -> None:
+    host = forks(COUNTS).host()
+    os.kill(call(host, "pids")["ok"][1], signal.SIGKILL)
+    assert call(host, "count")["error"]["message"] == "ended with exit code -9"
+    assert not host.is_alive
+
+
+def test_a_fork_is_gone_once_it_was_killed(forks: Callable[[str], Forks]) -> None:
+    host = forks(COUNTS).host()
+    pid = call(host, "pids")["ok"][1]
+    host.kill()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_forks_end_with_the_run_that_they_belong_to(forks: Callable[[str], Forks]) -> None:
+    subject = forks(COUNTS)
+    pids = call(subject.host(), "pids")["ok"]
+    subject.run.close()
+    assert subject.server is not None
+    with pytest.raises(SubjectError, match="is gone"):
+        subject.server.ask({"do": "wait", "pid": pids[1]})
+
+
+@pytest.mark.parametrize("leaves", [LEAVES_A_THREAD, LEAVES_A_SOCKET])
+def test_a_subject_whose_import_leaves_something_behind_is_not_forked(
+    forks: Callable[[str], Forks], leaves: str
+) -> None:
+    assert not forks(leaves + COUNTS).load().can_fork
+
+
+def test_a_subject_that_leaves_nothing_behind_is_forked(forks: Callable[[str], Forks]) -> None:
+    assert forks(COUNTS).load().can_fork
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("raise RuntimeError('no')", "can't be loaded: RuntimeError: no"),
+        ("import os\nos._exit(7)", "ended with exit code 7"),
+        ("import os\nprint('bye', flush=True)\nos._exit(7)", "It printed: bye"),
+    ],
+)
+def test_a_subject_that_can_not_be_loaded_is_told(
+    forks: Callable[[str], Forks], source: str, told: str
+) -> None:
+    with pytest.raises(SubjectError, match=told):
+        forks(source).load()
