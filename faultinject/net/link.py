@@ -103,6 +103,11 @@ class Link:
         else:
             self._end_event(Executed.NO)
 
+    def take_over(self, data: bytes) -> None:
+        """Go on with a connection that somebody else has kept until now: its client's next bytes are these."""
+        self._conversation.hear_client(data)
+        self._advance()
+
     def release_held(self, received: Callable[[Reply | None], None]) -> None:
         """Deliver the held command to the server now; ``received`` gets the reply that nobody reads."""
         held, self.held = self.held, None

@@ -21,6 +21,7 @@ _COMMANDS = (
     "fleet",
     "durability",
     "fuzz",
+    "soak",
     "bench",
     "selfcheck",
     "reproduce",

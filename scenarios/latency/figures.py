@@ -8,7 +8,8 @@ round is drawn for both at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from random import Random
@@ -63,13 +64,18 @@ class Ratio:
 
 def percentiles(latencies: Sequence[float]) -> Percentiles:
     """Return the percentiles of latencies in ms. Raises UsageError if the histogram's library is missing."""
+    return percentiles_of(Counter(latencies))
+
+
+def percentiles_of(counted: Mapping[float, int]) -> Percentiles:
+    """Return the percentiles of latencies in ms, given how often each was seen. Raises as percentiles does."""
     histogram = _histogram()
-    for ms in latencies:
-        histogram.record_value(max(1, round(ms * 1000)))
+    for ms, count in counted.items():
+        histogram.record_value(max(1, round(ms * 1000)), count)
     p50, p90, p99, p999 = (histogram.get_value_at_percentile(percent) / 1000 for percent in SHOWN)
-    longest = max(latencies, default=0.0)
+    longest = max(counted, default=0.0)
     text = histogram.encode().decode("ascii")
-    return Percentiles(len(latencies), p50, p90, p99, p999, longest, text)
+    return Percentiles(sum(counted.values()), p50, p90, p99, p999, longest, text)
 
 
 def _histogram() -> Any:

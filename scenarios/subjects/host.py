@@ -14,7 +14,9 @@ subject's environment need not have it.
     → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
     ← {"id": 3, "do": "source", "client": "A"}
     → {"id": 3, "ok": {"enqueue": ["def enqueue(self, …", 41], …}}
-    ← {"id": 4, "do": "close", "client": "A"}              ← {"id": 5, "do": "exit"}
+    ← {"id": 4, "do": "load", "client": "A", "work": "enqueue", "seconds": 0.5, "history": "/…", …}     (see load.py)
+    → {"id": 4, "ok": {"job": 17, "attempts": 9, …}}
+    ← {"id": 5, "do": "close", "client": "A"}              ← {"id": 6, "do": "exit"}
 
 ``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last
 answer, as [level, logger, text]. As a fork server (``fork`` instead of ``serve``) it loads the subject once, and forks
@@ -70,6 +72,7 @@ class _Host:
     def __init__(self, factory: Any) -> None:
         self._factory = factory
         self._instances: dict[str, Any] = {}
+        self._loads: dict[str, Any] = {}
         self._loop: Any = None
         self.logs = _LogLines()
 
@@ -99,6 +102,8 @@ class _Host:
             return {"ok": self._awaited(method(**request["args"]))}
         if request["do"] == "source":
             return {"ok": _sources(type(self._instances[client]))}
+        if request["do"] == "load":
+            return {"ok": self._load_of(client).step(request)}
         self._close(client)
         if request["do"] == "open":
             instance = self._awaited(self._factory(request["redis"]))
@@ -113,6 +118,16 @@ class _Host:
             }
         return {"ok": True}
 
+    def _load_of(self, client: str) -> Any:
+        if client not in self._loads:
+            instance = self._instances[client]
+
+            def call(method: str, arguments: dict[str, Any]) -> Any:
+                return self._awaited(getattr(instance, method)(**arguments))
+
+            self._loads[client] = _neighbour("load").Load(call)
+        return self._loads[client]
+
     def _awaited(self, value: Any) -> Any:
         if not inspect.isawaitable(value):
             return value
@@ -126,6 +141,7 @@ class _Host:
         return self._loop.run_until_complete(wait())
 
     def _close(self, client: str) -> None:
+        self._loads.pop(client, None)
         instance = self._instances.pop(client, None)
         for owner in (instance, getattr(instance, "_redis", None)):
             close = getattr(owner, "aclose", None) or getattr(owner, "close", None)
@@ -193,6 +209,15 @@ def _module_of_file(path: Path) -> Any:
     sys.path.insert(0, str(root))
     if "." in name:
         return importlib.import_module(name)
+    return _executed(name, path)
+
+
+def _neighbour(name: str) -> Any:
+    """Import a file beside this one, under a name that no subject has."""
+    return _executed(f"_midpipe_{name}", Path(__file__).resolve().with_name(f"{name}.py"))
+
+
+def _executed(name: str, path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -89,10 +89,15 @@ class HostProcess:
     def is_alive(self) -> bool:
         return not self.trouble and self._process.is_running()
 
+    @property
+    def is_ready(self) -> bool:
+        """It has said whether the subject is loaded, or never will: ``wait_until_ready`` returns or raises at once."""
+        return self._ready is not None or bool(self.trouble)
+
     def wait_until_ready(self) -> None:
         """Wait until the subject is loaded. Raises SubjectError if it can't be, with the way out."""
         patience_s = self._spec.patience_s
-        self.loop.run_until(lambda: self._ready is not None or bool(self.trouble), patience_s)
+        self.loop.run_until(lambda: self.is_ready, patience_s)
         name = self._spec.text
         if self.trouble:
             raise SubjectError(f"The subject {name} {self.trouble}.{said(self._printed)}")
@@ -158,6 +163,10 @@ class HostProcess:
     ) -> None:
         """Call a method of the client's instance."""
         self._send({"do": "call", "client": client, "method": method, "args": arguments}, answered)
+
+    def load(self, client: str, step: Mapping[str, Json], answered: Answered) -> None:
+        """Have the client's instance work for a while, in its own process, as ``load.py`` says."""
+        self._send({"do": "load", "client": client, **step}, answered)
 
     def close_client(self, client: str) -> None:
         """Drop the client's instance, and its connections with it."""

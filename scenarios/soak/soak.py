@@ -1,0 +1,359 @@
+"""A whole soak: leg after leg on one server, with the same processes, until all jobs are accounted for.
+
+The server keeps an append-only file that is synced at every write, so what was acknowledged has to survive its death.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from faultinject.errors import SubjectError
+from faultinject.net.loop import Loop
+from faultinject.net.passage import Passage
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import ServerSpec, open_server
+from faultinject.servers.persistence import Persistence
+from faultinject.servers.server import Server
+from scenarios.engine.rig import Rig
+from scenarios.history import Json
+from scenarios.latency.figures import percentiles_of
+from scenarios.soak.checker import MOST_SUSPECTS, Tally, milliseconds, story_of
+from scenarios.soak.crew import Hand
+from scenarios.soak.leg import Leg
+from scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
+from scenarios.soak.results import (
+    CallLatency,
+    FaultCount,
+    LegResult,
+    Progress,
+    SoakResult,
+    Suspect,
+    judged,
+)
+from scenarios.soak.telling import told
+from scenarios.soak.workload import Taking, producing, taking_of, working
+from scenarios.subjects.hosting import HostProcess
+from scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
+from scenarios.subjects.spec import SubjectSpec
+
+_LOOK_EVERY_S = 0.5
+_HUNG_OVER_BOUND_S = 15.0
+_REWRITTEN_WITHIN_S, _POLL_S = 30.0, 0.01
+
+
+class Soak:
+    """Soaks by plan. Close it with ``close``.
+
+    Args:
+        folder: for the history; what is in it of an earlier soak goes.
+        bound_s: how long any call may take, if the subject declares no bound.
+    """
+
+    def __init__(
+        self, server: ServerSpec, subject: SubjectSpec, plan: SoakPlan, folder: Path, bound_s: float
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._subject = subject
+        self._run = RunDirectory()
+        self._loop = Loop()
+        self.hands: list[Hand] = []
+        self._asked_to_stop = False
+        self.is_partial = False
+        self._tally = Tally()
+        self._durations: dict[int, Counter[int]] = {
+            kind: Counter() for kind in (ENQUEUED, HANDED_OUT, COMPLETED)
+        }
+        self._world_fired: Counter[str] = Counter()
+        self._world_planned: Counter[str] = Counter()
+        self._legs: list[LegResult] = []
+        self._suspects: list[Suspect] = []
+        self._trouble: list[str] = []
+        try:
+            self.server: Server = open_server(server, self._run, Persistence.AOF_ALWAYS)
+            self._rig = Rig(self.server, subject, self._run, self._loop)
+            self.taking = taking_of(self._rig.traits, subject.text)
+            self._hang_s = bound_s + _HUNG_OVER_BOUND_S + 2 * plan.lease_s
+            self._engage()
+        except BaseException:
+            self.close()
+            raise
+        self._begun_s = self._loop.clock()
+
+    def stop(self) -> None:
+        """Come to an end: enqueue no more, drain, and check what there is."""
+        self._asked_to_stop = self.is_partial = True
+
+    def run(self) -> Iterator[Progress]:
+        """Soak; yields a look now and then."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        look = _Look(self, self._plan, self._loop)
+        for number in self._plan.legs:
+            if self._is_over():
+                break
+            folder = self._folder / f"leg-{number:04}"
+            folder.mkdir(parents=True)
+            self._empty_server()
+            leg = Leg(
+                self._rig,
+                self._plan,
+                number,
+                self.hands,
+                folder,
+                self.taking,
+                self._hang_s,
+                self._is_over,
+            )
+            for _ in leg.run():
+                if look.is_due(leg.phase):
+                    yield look.at(leg)
+            self._keep(leg)
+            look.leg_ended()
+
+    def result(self) -> SoakResult:
+        """Return what was found so far."""
+        plan = self._plan
+        faults = self._fault_counts()
+        outcome, reasons = judged(self._tally, faults, self._legs, self._trouble)
+        counts = self.counts()
+        return SoakResult(
+            subject=self._subject.text,
+            server=self.server.name,
+            chaos=plan.chaos.name,
+            seed=plan.seed,
+            jobs_total=plan.jobs,
+            clients=plan.clients,
+            workers=plan.workers if self.taking is not Taking.DRAINED else 0,
+            leg_jobs=plan.leg_jobs,
+            taking=str(self.taking),
+            outcome=outcome,
+            reasons=reasons,
+            is_partial=self.is_partial,
+            seconds=round(self._loop.clock() - self._begun_s, 1),
+            tally=self._tally,
+            faults=faults,
+            latencies=tuple(
+                CallLatency(name, percentiles_of(counted))
+                for name, counted in self._latencies().items()
+                if counted
+            ),
+            suspects=tuple(self._suspects),
+            raised=tuple(
+                sorted(
+                    (name.removeprefix("raised "), count)
+                    for name, count in counts.items()
+                    if name.startswith("raised ")
+                )
+            ),
+            legs=tuple(self._legs),
+            trouble=tuple(self._trouble),
+        )
+
+    def counts(self) -> Counter[str]:
+        """Return what all processes counted."""
+        total: Counter[str] = Counter()
+        for hand in self.hands:
+            total.update(hand.counts)
+        return total
+
+    @property
+    def tally(self) -> Tally:
+        """Of the legs that were checked."""
+        return self._tally
+
+    @property
+    def fired(self) -> Counter[str]:
+        """How often each kind of fault fired, in the legs that are over and in the one that runs."""
+        fired = Counter(self._world_fired)
+        for hand in self.hands:
+            fired.update(hand.passage.fired)
+        fired[OVERSTAY] += self.counts()["overstay"]
+        return fired
+
+    def close(self) -> None:
+        """End every process and the server."""
+        for hand in self.hands:
+            hand.close()
+        if hasattr(self, "_rig"):
+            self._rig.close()
+        if hasattr(self, "server"):
+            self.server.stop()
+        self._run.close()
+
+    def _is_over(self) -> bool:
+        budget_s = self._plan.time_budget_s
+        spent = budget_s is not None and self._loop.clock() - self._begun_s > budget_s
+        return self._asked_to_stop or spent
+
+    def _engage(self) -> None:
+        """Start every process at once, and wait for all."""
+        plan = self._plan
+        requests = [(f"P{n}", producing()) for n in range(1, plan.clients + 1)]
+        if self.taking is not Taking.DRAINED:
+            every = plan.chaos.overstays_every
+            # Each worker gets through its share of the jobs, and is to overstay once at least.
+            every = min(every, max(2, min(plan.jobs, plan.leg_jobs) // plan.workers // 2))
+            requests += [
+                (f"W{n}", working(self.taking, f"W{n}", plan.lease_s, every))
+                for n in range(1, plan.workers + 1)
+            ]
+        for name, request in requests:
+            passage = Passage(self._loop, self.server.address, self._rig.table)
+            url = self._rig.url_at(passage.port, plan.time_out_ms)
+            self.hands.append(Hand(self._new_host, passage, name, request, url))
+        for hand in self.hands:
+            hand.wait_until_open()
+        self._try_out()
+
+    def _new_host(self) -> HostProcess:
+        return HostProcess(self._subject, self._loop, self._run)
+
+    def _try_out(self) -> None:
+        """Take the probe's job without faults, so that a call that can never work is told at once."""
+        if self.taking is Taking.DRAINED:
+            return
+        request = working(self.taking, "midpipe", self._plan.lease_s, 0)
+        job = self._called(str(request["work"]), dict(request["arguments"]))  # type: ignore[arg-type] # a mapping
+        if self.taking is Taking.LEASED and isinstance(job, dict):
+            taken = request["taken"]
+            arguments = dict(request["completion"])  # type: ignore[arg-type] # a mapping
+            assert isinstance(taken, dict)
+            arguments.update({name: job.get(field) for name, field in taken.items()})
+            self._called("complete", arguments)
+
+    def _called(self, method: str, arguments: dict[str, Json]) -> Json:
+        answered = self._rig.recovery_call(method, arguments)
+        if answered.error is not None:
+            raise SubjectError(
+                f"{self._subject.text} can't {method} without any fault: {answered.error.type}: "
+                f"{answered.error.message}. Its calls must have the signature that the README shows."
+            )
+        return answered.value
+
+    def _empty_server(self) -> None:
+        """Empty the server, and its append-only file with it, so that it starts as fast as at first."""
+        self._rig.reset()
+        if not self.server.is_ours:
+            return
+        self._rig.control.call("BGREWRITEAOF")
+        until_s = self._loop.clock() + _REWRITTEN_WITHIN_S
+        while not self._has_rewritten() and self._loop.clock() < until_s:
+            self._loop.run_until(lambda: False, _POLL_S)
+
+    def _has_rewritten(self) -> bool:
+        info = self._rig.control.call("INFO", "persistence")
+        text = info.decode() if isinstance(info, bytes) else str(info)
+        return "aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text
+
+    def _keep(self, leg: Leg) -> None:
+        checked = leg.checked
+        self._tally += checked.tally
+        for kind, counted in checked.durations.items():
+            self._durations[kind].update(counted)
+        self._world_fired.update(leg.world.fired)
+        self._world_planned.update(fault.fault for fault in leg.planned)
+        self._trouble += leg.trouble
+        plan = tuple(
+            f"{fault.fault} when {fault.due_jobs} jobs are acknowledged" for fault in leg.planned
+        )
+        self._legs.append(
+            LegResult(
+                leg.leg,
+                plan,
+                checked.tally,
+                leg.drained,
+                round(leg.load_s, 2),
+                round(leg.drain_s, 2),
+                round(leg.check_s, 2),
+            )
+        )
+        room = MOST_SUSPECTS - len(self._suspects)
+        fallen = dict.fromkeys(checked.lost, "lost")
+        fallen.update(dict.fromkeys(checked.doubled, "doubled"))
+        chosen = dict(sorted(fallen.items())[:room])
+        if chosen:
+            names = leg.files.names
+            for job, known in story_of(leg.files.records(), frozenset(chosen)).items():
+                lines = tuple(told(record, names) for record in known)
+                self._suspects.append(Suspect(job_id_of(job), leg.leg, chosen[job], lines))
+
+    def _fault_counts(self) -> tuple[FaultCount, ...]:
+        kinds = kinds_of(
+            self._plan.chaos,
+            own_server=self.server.is_ours,
+            leases=self.taking is Taking.LEASED,
+        )
+        fired = self.fired
+        return tuple(
+            FaultCount(
+                kind,
+                self._world_planned[kind] if kind in self._plan.chaos.every else None,
+                fired[kind],
+            )
+            for kind in kinds
+        )
+
+    def _latencies(self) -> dict[str, dict[float, int]]:
+        names = {ENQUEUED: "enqueue", HANDED_OUT: "claim", COMPLETED: "complete"}
+        if self.taking is Taking.DRAINED:
+            names = {ENQUEUED: "enqueue"}
+        if self.taking is Taking.DEQUEUED:
+            names = {ENQUEUED: "enqueue", HANDED_OUT: "dequeue"}
+        return {
+            name: {
+                milliseconds(ticks): count for ticks, count in sorted(self._durations[kind].items())
+            }
+            for kind, name in names.items()
+        }
+
+
+class _Look:
+    """Makes looks at a soak, with what changed since the last one."""
+
+    def __init__(self, soak: Soak, plan: SoakPlan, loop: Loop) -> None:
+        self._soak = soak
+        self._plan = plan
+        self._clock = loop.clock
+        self._begun_s = self._last_s = loop.clock()
+        self._last_jobs = 0
+        self._last_ticks = self._last_calls = 0
+        self._before = 0
+        self._phase = ""
+        self._checked = 0
+
+    def is_due(self, phase: str) -> bool:
+        return phase != self._phase or self._clock() - self._last_s >= _LOOK_EVERY_S
+
+    def leg_ended(self) -> None:
+        self._before = self._soak.tally.acknowledged
+        self._checked += 1
+
+    def at(self, leg: Leg) -> Progress:
+        now_s = self._clock()
+        counts = self._soak.counts()
+        jobs = self._before + leg.acknowledged
+        passed_s = max(now_s - self._last_s, 1e-6)
+        calls = counts["attempts"] - self._last_calls
+        ticks = counts["enqueue_ticks"] - self._last_ticks
+        fired = self._soak.fired + leg.world.fired
+        look = Progress(
+            leg=leg.leg,
+            legs=len(self._plan.legs),
+            phase=leg.phase,
+            jobs=jobs,
+            jobs_total=self._plan.jobs,
+            seconds=now_s - self._begun_s,
+            rate=max(0, jobs - self._last_jobs) / passed_s,
+            depth=max(0, leg.acknowledged - leg.delivered),
+            enqueue_ms=milliseconds(ticks) / calls if calls else 0.0,
+            faults=fired.total(),
+            lost=self._soak.tally.lost.least,
+            doubled=self._soak.tally.doubled.least,
+            checked=self._checked,
+        )
+        self._last_s, self._last_jobs, self._phase = now_s, jobs, leg.phase
+        self._last_calls, self._last_ticks = counts["attempts"], counts["enqueue_ticks"]
+        return look
