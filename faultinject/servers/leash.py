@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from faultinject.servers.ports import free_ports
+
 _REAPER = """
 trap "" INT HUP TERM
 pids=""
@@ -44,6 +46,8 @@ class RunDirectory:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="midpipe-"))
         self._numbers = itertools.count(1)
+        # Each port is given out once: who still looks for a server that has gone must not find another one there.
+        self.ports = free_ports()
         self._reaper = subprocess.Popen(
             ["/bin/sh", "-c", _REAPER, "midpipe-leash", str(self.path)],
             stdin=subprocess.PIPE,

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from faultinject.servers.external import ExternalServer, parse_url
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
 from faultinject.vocabulary import Address
+from tests.real.waiting import is_running, wait_until
 
 
 @pytest.fixture
@@ -63,22 +63,6 @@ def somebodys_server(run: RunDirectory, port: int, server: EmbeddedServer) -> It
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(satisfied: object, within_s: float = 10.0) -> None:
-    assert callable(satisfied)
-    deadline_s = time.monotonic() + within_s
-    while not satisfied():
-        assert time.monotonic() < deadline_s, "it never came to be"
-        time.sleep(0.005)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_the_embedded_server_answers_and_says_what_it_is(run: RunDirectory) -> None:

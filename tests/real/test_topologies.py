@@ -1,0 +1,174 @@
+"""Sentinel and Cluster from one binary: they find each other, go through a proxy if asked, take over, leave nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from faultinject.net.front import Front
+from faultinject.servers.cluster import PRIMARIES, Cluster
+from faultinject.servers.control import Control, ReplyError
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
+from faultinject.vocabulary import Address
+from faultinject.wire.commands import parse_command_table
+from tests.real.waiting import is_running, wait_until
+
+
+class Fronted:
+    """Announces the ports of a front, which is there once servers are."""
+
+    def __init__(self) -> None:
+        self.front: Front | None = None
+
+    def announce(self, addresses: Sequence[Address]) -> Sequence[int]:
+        with closing(Control(addresses[0])) as control:
+            table = parse_command_table(control.call("COMMAND"))
+        self.front = Front(addresses, table)
+        return self.front.ports
+
+    def close(self) -> None:
+        if self.front is not None:
+            self.front.close()
+
+
+@pytest.fixture(scope="module")
+def fronted() -> Iterator[Fronted]:
+    announcing = Fronted()
+    yield announcing
+    announcing.close()
+
+
+@pytest.fixture(scope="module")
+def sentinels(run_directory: RunDirectory, fronted: Fronted) -> Iterator[SentinelGroup]:
+    group = SentinelGroup(None, run_directory, fronted.announce)
+    yield group
+    group.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(run_directory: RunDirectory) -> Iterator[Cluster]:
+    started = Cluster(None, run_directory)
+    yield started
+    started.stop()
+
+
+def asked(port: int, *words: str) -> object:
+    with closing(Control(Address(host="127.0.0.1", port=port))) as control:
+        return control.call(*words)
+
+
+def test_every_sentinel_names_the_port_of_the_proxy(
+    sentinels: SentinelGroup, fronted: Fronted
+) -> None:
+    assert fronted.front is not None
+    named = [
+        asked(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        for _, port in sentinels.addresses
+    ]
+    assert named == [(b"127.0.0.1", str(fronted.front.ports[0]).encode())] * SENTINELS
+
+
+def test_the_replica_follows_through_the_proxy(sentinels: SentinelGroup, fronted: Fronted) -> None:
+    assert fronted.front is not None
+    told = sentinels.nodes[1].info("replication")
+    assert (told["master_port"], told["master_link_status"]) == (
+        str(fronted.front.ports[0]),
+        "up",
+    )
+
+
+def test_sentinels_make_the_replica_the_primary_and_tell_its_port(
+    sentinels: SentinelGroup, fronted: Fronted
+) -> None:
+    assert fronted.front is not None
+    assert sentinels.primary is sentinels.nodes[0]
+    sentinels.fail_over()
+    named = asked(sentinels.addresses[0][1], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+    port = fronted.front.ports[1]
+    assert named == (b"127.0.0.1", str(port).encode())
+    assert asked(port, "SET", "k", "v") == "OK"
+
+
+def test_every_slot_of_a_cluster_has_a_primary_with_a_replica(cluster: Cluster) -> None:
+    slots = cast(
+        "tuple[tuple[int, int, object, object], ...]",
+        asked(cluster.nodes[0].port, "CLUSTER", "SLOTS"),
+    )
+    served = sorted((row[0], row[1], len(row) - 2) for row in slots)
+    assert served == [(0, 5461, 2), (5462, 10923, 2), (10924, 16383, 2)]
+
+
+def test_a_node_sends_away_what_is_not_its_own(cluster: Cluster) -> None:
+    serving = cluster.primary_of("k")
+    other = next(node for node in cluster.nodes[:PRIMARIES] if node is not serving)
+    with pytest.raises(ReplyError, match=f"MOVED .* 127.0.0.1:{serving.port}"):
+        other.told("SET", "k", "v")
+
+
+def test_a_replica_takes_over_the_slots_of_a_primary_that_died(cluster: Cluster) -> None:
+    before = cluster.primary_of("k")
+    before.told("SET", "k", "v")
+    cluster.fail_over(before)
+    after = cluster.primary_of("k")
+    assert cluster.nodes.index(after) == cluster.nodes.index(before) + PRIMARIES
+    assert after.told("SET", "k", "w") == "OK"
+
+
+CHILD = """
+import sys, time
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.cluster import Cluster
+from faultinject.servers.pair import Pair
+from faultinject.servers.persistence import Persistence
+from faultinject.servers.sentinel import SentinelGroup
+run = RunDirectory()
+if sys.argv[1] == "pair":
+    servers = Pair(None, run, Persistence.REPLICA)
+else:
+    servers = {"sentinel": SentinelGroup, "cluster": Cluster}[sys.argv[1]](None, run)
+print(run.path, flush=True)
+time.sleep(60)
+"""
+
+
+def servers_of(pid: int) -> list[int]:
+    """Return the processes that a process has started, the leash left out."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    return [
+        int(found)
+        for found, parent, command in rows
+        if int(parent) == pid and "midpipe-leash" not in command
+    ]
+
+
+@pytest.mark.parametrize(("topology", "processes"), [("pair", 2), ("sentinel", 5), ("cluster", 6)])
+def test_nothing_of_a_topology_is_left_when_midpipe_is_killed(
+    topology: str, processes: int
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, topology],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        directory = child.stdout.readline().strip()
+    pids = servers_of(child.pid)
+    assert len(pids) == processes
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    wait_until(lambda: not any(map(is_running, pids)) and not Path(directory).exists())
