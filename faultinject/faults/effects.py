@@ -49,6 +49,7 @@ class Effects:
         waits: nothing more passes and nothing is closed: the client can only run into its own time-out.
         refuse: connections are refused until the client's operation has ended.
         server_before: commands that are run on the server, by its operator, before this one is carried out.
+        server_hangs_up: those commands make the server close every connection but the operator's.
         server_after: commands that undo them, once the client's operation has ended.
         process: what becomes of the client's process.
         pauses_server: the server is stopped before the command reaches it, until the client's operation has ended.
@@ -70,6 +71,7 @@ class Effects:
     waits: bool = False
     refuse: bool = False
     server_before: tuple[tuple[str, ...], ...] = ()
+    server_hangs_up: bool = False
     server_after: tuple[tuple[str, ...], ...] = ()
     process: Process = Process.RUNS
     pauses_server: bool = False

@@ -51,7 +51,10 @@ READONLY = Fault(
 CLIENT_KILL = Fault(
     name="client-kill",
     summary="The server closes every client's connection before the command arrives.",
-    effects=_run((("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),)),
+    effects=lambda size, parameter: Effects(
+        server_before=(("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),),
+        server_hangs_up=True,
+    ),
     needs_own_server=True,
 )
 NOPERM = Fault(

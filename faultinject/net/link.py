@@ -86,7 +86,7 @@ class Link:
         self._effects = effects
         deliver = effects.deliver
         raw = heard.command.raw
-        if deliver is Deliver.ALL and self._server_has_hung_up():
+        if deliver is Deliver.ALL and self.has_server_hung_up():
             self._server_gone()
         elif deliver is Deliver.ALL:
             self._owed = heard.replies
@@ -107,6 +107,23 @@ class Link:
         """Go on with a connection that somebody else has kept until now: its client's next bytes are these."""
         self._conversation.hear_client(data)
         self._advance()
+
+    def has_server_hung_up(self, within_s: float = 0.0) -> bool:
+        """Whether the server closed the connection; then it surely runs no command that comes now.
+
+        Args:
+            within_s: how long to wait for it, if it was told to: what stands in between may pass it on late.
+        """
+        if self._server is None:
+            return True
+        poll = select.poll()
+        poll.register(self._server, select.POLLIN)
+        if not poll.poll(within_s * 1000):
+            return False
+        try:
+            return self._server.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
 
     def release_held(self, received: Callable[[Reply | None], None]) -> None:
         """Deliver the held command to the server now; ``received`` gets the reply that nobody reads."""
@@ -238,19 +255,6 @@ class Link:
             executed = Executed.UNKNOWN if owed > 0 else Executed.NO
             self._director.done(self, heard, executed, None)
         self._director.client_gone(self, mid_command=False)
-
-    def _server_has_hung_up(self) -> bool:
-        """Whether the server closed the connection before this command; then it surely does not run it."""
-        if self._server is None:
-            return True
-        poll = select.poll()
-        poll.register(self._server, select.POLLIN)
-        if not poll.poll(0):
-            return False
-        try:
-            return self._server.recv(1, socket.MSG_PEEK) == b""
-        except OSError:
-            return True
 
     def _send_paced(self, to: socket.socket | None, data: bytes, then: Callable[[], None]) -> None:
         effects = self._effects

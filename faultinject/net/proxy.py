@@ -125,6 +125,14 @@ class Proxy:
             self._listeners[client] = Listener(self._loop, self._upstream, self._table)
         return self._listeners[client]
 
+    def has_server_hung_up(self, within_s: float) -> bool:
+        """Whether the server has closed every connection of every client; waits for each of them if need be."""
+        return all(
+            link.has_server_hung_up(within_s)
+            for listener in self._listeners.values()
+            for link in listener.links
+        )
+
     def close(self) -> None:
         """Close every listener and connection."""
         for listener in self._listeners.values():

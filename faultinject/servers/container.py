@@ -16,9 +16,12 @@ from faultinject.servers.engine import Household
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import RESET, software
 from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
+from faultinject.vocabulary import Address
 
 DEFAULT_IMAGE = "redis:8"
 PORT = 6379
+NAME = "redis"
+"""Its name on its household's network, if there is one."""
 _START_WITHIN_S = 60.0
 _POLL_S = 0.01
 _LOOK_S = 0.5
@@ -51,8 +54,8 @@ class ContainerServer:
             # Only the engine's host reaches it, and the mapped port is on its loopback.
             options = {"--protected-mode": "no", **persistence.options}
             words = [word for pair in options.items() for word in pair]
-            self.container = household.start(image, words, [PORT])
-            self.address = self.container.address(PORT)
+            self.container = household.start(image, words, [PORT], NAME)
+            self.address = self._mapped()
             self.name = self._wait_until_it_answers()
         except BaseException:
             household.close()
@@ -66,7 +69,7 @@ class ContainerServer:
         """Kill the container's process (SIGKILL), and start the same container again; its port is another one."""
         self.container.signal("SIGKILL")
         self.container.start_again()
-        self.address = self.container.address(PORT)
+        self.address = self._mapped()
         self._wait_until_it_answers()
 
     def readdress(self) -> None:
@@ -106,16 +109,26 @@ class ContainerServer:
                 pass
             if time.monotonic() - looked_s > _LOOK_S:
                 looked_s = time.monotonic()
-                if logged := self.container.ended():
-                    raise ServerError(
-                        f"The container of {self._image} ended before its server answered. "
-                        f"Is it an image of Redis or Valkey? It logged: {logged}"
-                    )
+                self._raise_if_it_has_ended()
             time.sleep(_POLL_S)
         raise ServerError(
             f"The server in the container of {self._image} did not answer within {_START_WITHIN_S:.0f} s. "
             "Is it an image of Redis or Valkey?"
         )
+
+    def _raise_if_it_has_ended(self) -> None:
+        if logged := self.container.ended():
+            raise ServerError(
+                f"The container of {self._image} ended before its server answered. "
+                f"Is it an image of Redis or Valkey? It logged: {logged}"
+            )
+
+    def _mapped(self) -> Address:
+        try:
+            return self.container.address(PORT)
+        except ServerError:
+            self._raise_if_it_has_ended()
+            raise
 
     def _asked_for_its_name(self) -> str:
         control = Control(self.address, timeout_s=2.0)

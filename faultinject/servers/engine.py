@@ -26,6 +26,7 @@ from faultinject.servers.leash import RunDirectory
 from faultinject.vocabulary import Address
 
 _LOOPBACK = "127.0.0.1"
+_LOG_TAIL = 400
 _HERE = ("localhost", _LOOPBACK, "::1")
 _INSTEAD = "or leave --redis out to use the embedded server"
 
@@ -35,23 +36,26 @@ class Household:
 
     Args:
         run: its leash removes them when midpipe dies.
+        networked: they are on a network of their own, where they reach each other by name. Only for those that need it,
+            because an engine has some thirty to give; and from the start, because joining one changes mapped ports.
 
     Raises:
         ServerError: the extra is not installed, or no engine answers.
     """
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, *, networked: bool = False) -> None:
         self._library = _testcontainers()
         self._label = uuid.uuid4().hex
         self._engine = _reached(self._library)
         self._at_end = run.at_end((sys.executable, "-P", str(Path(remains.__file__)), self._label))
-        self._network: Any = None
+        self._network = self._networked() if networked else None
 
     def start(
         self,
         image: str,
         command: Sequence[str] = (),
         ports: Sequence[int] = (),
+        name: str = "",
         prepared: Callable[[Any], Any] = lambda container: container,
     ) -> Container:
         """Start a container.
@@ -59,6 +63,7 @@ class Household:
         Args:
             command: words for the image's entry point.
             ports: those inside that are to be reached from here.
+            name: by which the others on the household's network reach it.
             prepared: what else is to be set on testcontainers' container before it starts.
 
         Raises:
@@ -72,16 +77,15 @@ class Household:
             started.with_kwargs(labels={remains.LABEL: self._label}).with_command(list(command))
             for port in ports:
                 started.ports[str(port)] = self._reached_at()
+            if self._network is not None:
+                started.with_network(self._network).with_network_aliases(name)
             prepared(started).start()
         return Container(started)
 
-    def connect(self, container: Container, alias: str) -> None:
-        """Put a running container on the household's network, under a name. Raises ServerError."""
-        with _told("A network between the containers can't be made"):
-            if self._network is None:
-                labels = {"labels": {remains.LABEL: self._label}}
-                self._network = self._library.network.Network(docker_network_kw=labels).create()
-            self._network.connect(container.id, [alias])
+    def answers(self, port: int, path: str, poll_s: float) -> Any:
+        """Return what waits until a container answers HTTP on a port inside; for ``prepared``."""
+        waits = self._library.wait_strategies.HttpWaitStrategy(port, path)
+        return waits.with_poll_interval(poll_s)
 
     def close(self) -> None:
         """Remove the containers, what they keep, and their network; safe to call twice."""
@@ -89,6 +93,11 @@ class Household:
             remains.remove_remains(self._engine.client, self._label)
         self._at_end.unlink(missing_ok=True)
         self._engine.client.close()
+
+    def _networked(self) -> Any:
+        labels = {"labels": {remains.LABEL: self._label}}
+        with _told("A network for the containers can't be made"):
+            return self._library.network.Network(docker_network_kw=labels).create()
 
     def _reached_at(self) -> tuple[str] | None:
         """Return the only address of this machine on which a container's port is to be reached; None is any."""
@@ -178,8 +187,8 @@ class Container:
             self._engine.reload()
             if self._engine.status not in ("exited", "dead"):
                 return ""
-            logged = self._engine.logs(tail=20).decode("utf-8", "replace").strip()
-            return logged or "nothing"
+            logged = " ".join(self._engine.logs(tail=20).decode("utf-8", "replace").split())
+            return logged[-_LOG_TAIL:] or "nothing"
 
 
 class _Libraries:
@@ -187,10 +196,10 @@ class _Libraries:
 
     def __init__(self) -> None:
         from docker import errors
-        from testcontainers.core import config, container, docker_client, network
+        from testcontainers.core import config, container, docker_client, network, wait_strategies
 
         self.config, self.container, self.docker_client = config, container, docker_client
-        self.errors, self.network = errors, network
+        self.errors, self.network, self.wait_strategies = errors, network, wait_strategies
 
 
 def _testcontainers() -> Any:

@@ -11,6 +11,7 @@ Sources: https://docs.docker.com/build/building/base-images/ (FROM scratch), htt
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
@@ -39,14 +40,16 @@ class Program:
 
     Args:
         path: the program, here.
-        entry: its words inside.
+        entry: the program inside.
+        words: those that it is given unless others are.
         port: on which it listens.
         libraries: directories that hold its libraries, besides the system's.
     """
 
     path: Path
-    entry: tuple[str, ...]
+    entry: str
     port: int
+    words: tuple[str, ...] = ()
     libraries: tuple[Path, ...] = ()
 
 
@@ -70,7 +73,7 @@ def build_redis(source: str = DEBIAN) -> str:
             path, libraries = _from_debian("redis-server", Path(work))
         else:
             path = Path(source)
-        return _build(REDIS_IMAGE, Program(path, ("/redis-server",), 6379, libraries))
+        return _build(REDIS_IMAGE, Program(path, "/redis-server", 6379, libraries=libraries))
 
 
 def build_toxiproxy(source: str = GO) -> str:
@@ -84,16 +87,16 @@ def build_toxiproxy(source: str = GO) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="midpipe-image-") as work:
         path = _from_go(Path(work)) if source == GO else Path(source)
-        return _build(TOXIPROXY_IMAGE, Program(path, ("/toxiproxy", "-host=0.0.0.0"), 8474))
+        return _build(TOXIPROXY_IMAGE, Program(path, "/toxiproxy", 8474, ("-host=0.0.0.0",)))
 
 
 def _build(tag: str, program: Program) -> str:
     if not program.path.is_file():
         raise ServerError(f"There is no program {str(program.path)!r} to make the image {tag} of.")
-    files = {program.entry[0]: program.path, **_libraries_of(program)}
-    entry = ", ".join(f'"{word}"' for word in program.entry)
+    files = {program.entry: program.path, **_libraries_of(program)}
     recipe = (
-        f"FROM scratch\nCOPY root /\nWORKDIR /data\nEXPOSE {program.port}\nENTRYPOINT [{entry}]\n"
+        f"FROM scratch\nCOPY root /\nWORKDIR /data\nEXPOSE {program.port}\n"
+        f"ENTRYPOINT {json.dumps([program.entry])}\nCMD {json.dumps(program.words)}\n"
     )
     with images_of_engine() as images:
         images.build(fileobj=_context(recipe, files), custom_context=True, tag=tag, rm=True)

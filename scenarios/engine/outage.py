@@ -46,6 +46,8 @@ class Outages:
         if effects.refuse:
             self._rig.listener(letter).refuse()
         self._rig.operate(effects.server_before)
+        if effects.server_hangs_up:
+            self._rig.await_hang_up()
         self._undo[letter] += effects.server_after
         if effects.fails_snapshots:
             self._rig.server.fail_snapshots(self._rig.control)

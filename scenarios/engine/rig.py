@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from faultinject.errors import SubjectError, UsageError
+from faultinject.errors import ServerError, SubjectError, UsageError
 from faultinject.net.loop import Loop
 from faultinject.net.proxy import LOOPBACK, Listener, Proxy
 from faultinject.servers.control import Control
@@ -34,6 +34,7 @@ STANDBY = "S"
 RECOVERY_TIME_OUT_MS = 5_000
 _MOST_HOSTS = 4
 _ANSWER_WITHIN_S = 30.0
+_HANGS_UP_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,11 @@ class Rig:
         if commands:
             self.control.pipeline(commands)
             self._recovery_hosts.clear()
+
+    def await_hang_up(self) -> None:
+        """Wait until the server has closed the clients' connections, as it was told. Raises ServerError."""
+        if not self.proxy.has_server_hung_up(_HANGS_UP_WITHIN_S):
+            raise ServerError("The server did not close the connections that it was told to close.")
 
     def await_server(self) -> None:
         """Wait until the server has dealt with every command that has reached it."""

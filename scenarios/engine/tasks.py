@@ -211,10 +211,14 @@ class FuzzDone:
 
 @dataclass(frozen=True, slots=True)
 class PowerLossDone:
-    """What every power loss left; nothing if the subject lacks what the program needs."""
+    """What every power loss left.
+
+    Args:
+        not_tried: why none could be tried; empty if they were.
+    """
 
     left: tuple[Left, ...]
-    missing: tuple[str, ...] = ()
+    not_tried: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,8 +283,12 @@ class Worker:
         rig = self.rig(task.subject, Persistence.AOF_EVERYSEC)
         program = program_named(task.program)
         missing = missing_for(program, task.subject, rig.traits)
-        if missing or not rig.traits.white_box or not isinstance(server, EmbeddedServer):
-            return PowerLossDone((), missing or ("keys that midpipe can read",))
+        if missing:
+            return PowerLossDone((), f"the subject has no {', '.join(missing)}")
+        if not rig.traits.white_box:
+            return PowerLossDone((), "the subject has no keys that midpipe can read")
+        if not isinstance(server, EmbeddedServer):
+            return PowerLossDone((), f"the files of {server.name} are not at hand")
         return PowerLossDone(tuple(power_losses(rig, server, program, task.latency_bound_ms)))
 
     def _tell(self, task: TellTask) -> Told:

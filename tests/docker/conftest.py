@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from faultinject.servers import toxiproxy
 from faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
+from faultinject.servers.engine import Household
 from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import CONTAINER, ServerSpec, open_server
+from faultinject.servers.opening import CONTAINER, ServerSpec
 from faultinject.servers.remains import LABEL
 from scenarios.engine.worker import Worker
 
@@ -46,6 +48,12 @@ def redis_image(engine: Any) -> str:
 
 
 @pytest.fixture(scope="session")
+def toxiproxy_image(engine: Any) -> str:
+    assert engine is not None
+    return os.environ.get("MIDPIPE_TOXIPROXY_IMAGE") or toxiproxy.DEFAULT_IMAGE
+
+
+@pytest.fixture(scope="session")
 def spec(redis_image: str) -> ServerSpec:
     return ServerSpec(CONTAINER, redis_image)
 
@@ -58,8 +66,8 @@ def run_directory() -> Iterator[RunDirectory]:
 
 @pytest.fixture(scope="module")
 def server(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[ContainerServer]:
-    started = open_server(spec, run_directory)
-    assert isinstance(started, ContainerServer)
+    assert spec.where is not None
+    started = ContainerServer(spec.where, Household(run_directory, networked=True))
     yield started
     started.stop()
 

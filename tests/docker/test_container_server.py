@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from typing import Any
+
 import pytest
 
+from faultinject.servers.container import PORT, ContainerServer
+from faultinject.servers.control import Control
+from faultinject.servers.engine import Household
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.persistence import Persistence
+from faultinject.vocabulary import Executed
 from scenarios.engine.explore import CaseEnded
-from scenarios.engine.tasks import SweepDone, SweepTask
+from scenarios.engine.tasks import PowerLossDone, PowerLossTask, SweepDone, SweepTask
 from scenarios.engine.worker import Worker
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 
@@ -35,3 +44,62 @@ def test_the_reviewed_queue_is_caught(worker: Worker) -> None:
     cases = swept(worker, AS_REVIEWED, "enqueue-with-request-id")
     fallen = {violation.invariant for case in cases for violation in case.violations}
     assert fallen >= {"retry-succeeds", "no-orphan"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"),
+    [(Persistence.NONE, 0), (Persistence.AOF_NO, 500), (Persistence.AOF_ALWAYS, 500)],
+)
+def test_a_killed_container_comes_back_with_what_its_persistence_kept(
+    run_directory: RunDirectory, redis_image: str, mode: Persistence, kept: int
+) -> None:
+    server = ContainerServer(redis_image, Household(run_directory), mode)
+    with closing(Control(server.address)) as control:
+        control.pipeline([("SET", f"k{number}", "v") for number in range(500)])
+        before = control.call("INFO", "server")
+    server.restart()
+    with closing(Control(server.address)) as control:
+        held, after = control.call("DBSIZE"), control.call("INFO", "server")
+    server.stop()
+    assert held == kept
+    assert run_id(before) != run_id(after)
+
+
+def run_id(info: object) -> str:
+    """Return what is another one in each process of a server."""
+    assert isinstance(info, bytes)
+    return next(line for line in info.decode().splitlines() if line.startswith("run_id:"))
+
+
+@pytest.mark.parametrize(("fault", "executed"), [("kill", True), ("kill-before", False)])
+def test_a_kill_at_a_command_leaves_what_the_server_had_run(
+    worker: Worker, fault: str, executed: bool
+) -> None:
+    record = worker.replay(SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0).record
+    step = next(step for step in record.steps if step.fault)
+    assert (record.trouble, record.violations) == ("", ())
+    assert step.executed is (Executed.YES if executed else Executed.NO)
+    # The caller tries again, and after a kill the job is there already.
+    assert [call.value for call in record.history if call.method == "enqueue"][-1] is not executed
+    assert record.delivered == ("job-1",)
+
+
+def test_a_container_that_stands_still_runs_the_command_once_it_goes_on(worker: Worker) -> None:
+    record = worker.replay(SubjectSpec(), "enqueue: A1:EVALSHA!pause", 5_000.0).record
+    first = record.history[0]
+    assert first.error is not None
+    assert "Timeout" in first.error.type
+    assert (record.trouble, record.violations, record.delivered) == ("", (), ("job-1",))
+
+
+def test_a_power_loss_is_told_to_be_out_of_reach_and_not_tried(worker: Worker) -> None:
+    (done,) = worker.do(PowerLossTask(SubjectSpec(), "enqueue", 5_000.0))
+    assert isinstance(done, PowerLossDone)
+    assert (done.left, "are not at hand" in done.not_tried) == ((), True)
+
+
+def test_the_mapped_port_is_open_on_one_address_of_this_machine_only(
+    engine: Any, server: ContainerServer
+) -> None:
+    ports = engine.containers.get(server.container.id).ports[f"{PORT}/tcp"]
+    assert [port["HostIp"] for port in ports] == [server.address.host]

@@ -101,6 +101,16 @@ def test_a_binary_that_is_no_server_is_told_with_what_it_printed(run: RunDirecto
         open_server(parse_server_spec(f"embedded:{script}"), run)
 
 
+@pytest.mark.parametrize("module", ["testcontainers.core", "docker"])
+def test_a_container_without_the_extra_is_told_what_to_install(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    # As if it were not installed, whether it is or not.
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ServerError, match=r"extra 'docker'.*pip install 'midpipe\[docker\]'"):
+        open_server(parse_server_spec("docker:redis:8"), run)
+
+
 CHILD = """
 import sys, time
 from faultinject.servers.leash import RunDirectory
@@ -199,6 +209,7 @@ def test_a_port_where_nobody_listens_is_told_with_the_way_out(port: int) -> None
         ("redis://localhost/first", "must be a number"),
         ("embeded", "--redis takes embedded"),
         ("embedded:", "--redis takes embedded"),
+        ("docker:", "docker:image"),
         ("http://u:s3cret@localhost", "--redis takes embedded"),
     ],
 )

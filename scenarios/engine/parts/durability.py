@@ -52,6 +52,7 @@ class Durability:
         self._deadline_s = deadline_s
         self._counts = {mode: _Counts() for mode in options.persistence}
         self._outcomes: list[Outcome] = []
+        self._not_tried: dict[str, list[str]] = {}
         self._planned = tuple(self._plan())
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
@@ -61,7 +62,9 @@ class Durability:
         task = self._planned[number][1]
         if isinstance(message, CaseEnded) and isinstance(task, SweepTask) and task.persistence:
             self._count(task.persistence, message)
-        elif isinstance(message, PowerLossDone) and not message.missing:
+        elif isinstance(message, PowerLossDone) and message.not_tried:
+            self._not_tried.setdefault(message.not_tried, []).append(self._planned[number][0])
+        elif isinstance(message, PowerLossDone):
             self._lost_power(self._planned[number][0], message)
         elif isinstance(message, SweepDone):
             self._got.partial = self._got.partial or message.stopped
@@ -83,6 +86,10 @@ class Durability:
                 self._outcomes.append(Outcome.FAIL if counts.violated else Outcome.PASS)
             if counts.invalid:
                 self._outcomes.append(Outcome.UNKNOWN)
+        for reason, programs in self._not_tried.items():
+            self._got.warnings.append(
+                f"A power loss does not apply to {', '.join(programs)}, and was not tried: {reason}."
+            )
         self._got.parts[self.name] = merge(self._outcomes)
 
     def _plan(self) -> list[tuple[str, Task]]:

@@ -1,0 +1,168 @@
+"""However midpipe ends, no container, network, process or directory is left. Everything is counted.
+
+Each run gets a directory for temporary files and a variable of its own; whatever descends from it has that variable in
+its environment, wherever it may have gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docker.conftest import remains
+
+pytestmark = pytest.mark.docker
+ROOT = Path(__file__).resolve().parents[2]
+MARK = "MIDPIPE_TEST_RUN"
+ENDS_WITHIN_S = 90.0
+AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+HOST = "subjects/host.py"
+
+HOUSEHOLD = """
+import sys, time
+from faultinject.servers.container import ContainerServer
+from faultinject.servers.engine import Household
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.toxiproxy import ToxiproxyContainer
+server = ContainerServer(sys.argv[1], Household(RunDirectory(), networked=True))
+ToxiproxyContainer(sys.argv[2], server)
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+@dataclass
+class Run:
+    """A process that uses containers, and all that descends from it."""
+
+    engine: Any
+    directory: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    process: subprocess.Popen[str] | None = None
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        self.process = subprocess.Popen(
+            [sys.executable, *words],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(self.directory), MARK: self.mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return self.process
+
+    def midpipe(self, *words: str) -> subprocess.Popen[str]:
+        return self.start("-m", "midpipe", *words, "--out", str(self.directory / "out"))
+
+    def processes(self) -> dict[int, str]:
+        """Return the command line of every process that descends from it."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (entry / "environ").read_bytes()
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"{MARK}={self.mark}".encode() in environment.split(b"\0"):
+                found[int(entry.name)] = words.replace(b"\0", b" ").decode("utf-8", "replace")
+        return found
+
+    def left(self) -> tuple[str, ...]:
+        """Return everything that is there of it now."""
+        directories = tuple(path.name for path in self.directory.glob("midpipe-*"))
+        return (*remains(self.engine), *self.processes().values(), *directories)
+
+    def has_cases_running(self) -> bool:
+        return any(HOST in words for words in self.processes().values())
+
+
+def wait_until(satisfied: Callable[[], object], within_s: float = ENDS_WITHIN_S) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not satisfied():
+        assert time.monotonic() < deadline_s, "it never came to be"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def run(engine: Any, tmp_path: Path) -> Iterator[Run]:
+    assert remains(engine) == (), "another test has left something"
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("processes are counted in /proc, which this system has not")
+    started = Run(engine, tmp_path)
+    yield started
+    for pid in started.processes():
+        os.kill(pid, signal.SIGKILL)
+    if started.process is not None and started.process.stdout is not None:
+        started.process.stdout.close()
+        started.process.wait()
+
+
+def assert_nothing_is_left(run: Run) -> None:
+    """What ends by itself ends within the time given; then nothing at all is there."""
+    deadline_s = time.monotonic() + ENDS_WITHIN_S
+    while left := run.left():
+        assert time.monotonic() < deadline_s, f"still there: {left}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("subject", "program", "code"),
+    [
+        ("reference:Queue", "enqueue", 0),
+        (AS_REVIEWED, "enqueue-with-request-id", 1),
+        ("reference:NoSuchQueue", "enqueue", 2),
+    ],
+    ids=["success", "a finding", "a subject that can't be loaded"],
+)
+def test_after_a_sweep_nothing_is_left(
+    run: Run, redis_image: str, subject: str, program: str, code: int
+) -> None:
+    words = ("--subject", subject, "--program", program, "--redis", f"docker:{redis_image}")
+    process = run.midpipe("sweep", *words, "--jobs", "2")
+    told, _ = process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == code, told
+    assert_nothing_is_left(run)
+
+
+def has_container(run: Run) -> bool:
+    return remains(run.engine) != ()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "moment", [has_container, Run.has_cases_running], ids=["as it starts", "in the midst of cases"]
+)
+def test_when_midpipe_is_ended_nothing_is_left(
+    run: Run, redis_image: str, how: signal.Signals, moment: Callable[[Run], bool]
+) -> None:
+    process = run.midpipe("gate", "--redis", f"docker:{redis_image}", "--jobs", "2")
+    wait_until(lambda: moment(run))
+    process.send_signal(how)
+    process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode != 0
+    assert_nothing_is_left(run)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_network_with_two_containers_goes_as_well(
+    run: Run, redis_image: str, toxiproxy_image: str, how: signal.Signals
+) -> None:
+    process = run.start("-c", HOUSEHOLD, redis_image, toxiproxy_image)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    # Two containers and a network.
+    assert len(remains(run.engine)) == 3
+    process.send_signal(how)
+    process.wait(ENDS_WITHIN_S)
+    assert_nothing_is_left(run)
