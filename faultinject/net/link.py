@@ -16,6 +16,7 @@ from typing import Protocol
 
 from faultinject.faults.effects import Close, Deliver, Effects
 from faultinject.net.loop import Loop
+from faultinject.net.outbox import Outbox
 from faultinject.vocabulary import Executed
 from faultinject.wire.commands import CommandTable
 from faultinject.wire.conversation import Conversation, Heard, Kind
@@ -24,6 +25,7 @@ from faultinject.wire.resp import ProtocolError, Reply
 PASS = Effects()
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _READ_BYTES = 65536
+_MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
 
 class Director(Protocol):
@@ -49,7 +51,7 @@ class Director(Protocol):
 
 
 class Link:
-    """One connection through the proxy."""
+    """One connection through the proxy. It makes both sockets non-blocking, and closes them."""
 
     def __init__(
         self,
@@ -73,6 +75,10 @@ class Link:
         self._last_reply: Reply | None = None
         self._silent = False
         self.held: Heard | None = None
+        for side in (client, server):
+            side.setblocking(False)
+        # A peer that is gone tells by its own readable event, and is dealt with there.
+        self._outboxes = {side: Outbox(loop, side) for side in (client, server)}
         loop.watch_readable(client, self._client_readable)
         loop.watch_readable(server, self._server_readable)
 
@@ -147,6 +153,8 @@ class Link:
 
     def _client_readable(self) -> None:
         data = self._receive(self._client)
+        if data is None:
+            return
         if not data:
             mid_command = self._current is not None
             self._close_client(Close.FIN)
@@ -161,6 +169,8 @@ class Link:
 
     def _server_readable(self) -> None:
         data = self._receive(self._server)
+        if data is None:
+            return
         if not data:
             self._server_gone()
             return
@@ -277,25 +287,22 @@ class Link:
 
     def _send_last(self, data: bytes) -> None:
         """Send the client its last bytes and the end of the connection in one packet, so that neither comes first."""
-        if self._client is not None:
+        if self._client is not None and self._outboxes[self._client].send(data, _MORE_FOLLOWS):
             with suppress(OSError):
-                self._client.sendall(data, getattr(socket, "MSG_MORE", 0))
                 self._client.shutdown(socket.SHUT_WR)
 
     def _send(self, to: socket.socket | None, data: bytes) -> None:
-        if to is None or not data:
-            return
-        try:
-            to.sendall(data)
-        except OSError:
-            # The peer is gone; its own readable event tells, and is where it is dealt with.
-            return
+        if to is not None and data:
+            self._outboxes[to].send(data)
 
-    def _receive(self, side: socket.socket | None) -> bytes:
+    def _receive(self, side: socket.socket | None) -> bytes | None:
+        """Return what there is to read, nothing at the end of the stream, or None if there is nothing yet."""
         if side is None:
             return b""
         try:
             return side.recv(_READ_BYTES)
+        except BlockingIOError:
+            return None
         except OSError:
             return b""
 
@@ -303,15 +310,16 @@ class Link:
         client, self._client = self._client, None
         if client is None:
             return
-        self._loop.forget(client)
         if how is Close.RESET:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        client.close()
+            self._loop.forget(client)
+            client.close()
+        else:
+            self._outboxes[client].close()
         self._on_closed(self)
 
     def _close_server(self) -> None:
         server, self._server = self._server, None
         if server is None:
             return
-        self._loop.forget(server)
-        server.close()
+        self._outboxes[server].close()

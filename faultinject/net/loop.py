@@ -37,6 +37,16 @@ class Timer:
         return self.due_s < other.due_s
 
 
+class _Watch:
+    """What is called when a file can be read, and when it can be written."""
+
+    __slots__ = ("readable", "writable")
+
+    def __init__(self) -> None:
+        self.readable: Ready | None = None
+        self.writable: Ready | None = None
+
+
 class Loop:
     """Waits for readable and writable files and due timers, and calls back.
 
@@ -55,14 +65,58 @@ class Loop:
 
     def watch_readable(self, file: HasFileno, ready: Ready) -> None:
         """Call ``ready`` whenever the file can be read."""
-        self._selector.register(file, selectors.EVENT_READ, ready)
+        self._watch(file).readable = ready
+        self._ask_for(file)
+
+    def watch_writable(self, file: HasFileno, ready: Ready) -> None:
+        """Call ``ready`` whenever the file can be written."""
+        self._watch(file).writable = ready
+        self._ask_for(file)
+
+    def forget_readable(self, file: HasFileno) -> None:
+        """Stop watching whether the file can be read; a file that is not watched is fine."""
+        if file in self._selector.get_map():
+            self._watch(file).readable = None
+            self._ask_for(file)
+
+    def forget_writable(self, file: HasFileno) -> None:
+        """Stop watching whether the file can be written; a file that is not watched is fine."""
+        if file in self._selector.get_map():
+            self._watch(file).writable = None
+            self._ask_for(file)
+
+    def _watch(self, file: HasFileno) -> _Watch:
+        try:
+            watch = self._selector.get_key(file).data
+        except KeyError:
+            return self._new_watch(file)
+        assert isinstance(watch, _Watch)
+        return watch
+
+    def _new_watch(self, file: HasFileno) -> _Watch:
+        watch = _Watch()
+        self._selector.register(file, selectors.EVENT_READ, watch)
+        return watch
+
+    def _ask_for(self, file: HasFileno) -> None:
+        key = self._selector.get_key(file)
+        watch = self._watch(file)
+        events = (selectors.EVENT_READ if watch.readable else 0) | (
+            selectors.EVENT_WRITE if watch.writable else 0
+        )
+        if not events:
+            self._selector.unregister(file)
+        elif events != key.events:
+            self._selector.modify(file, events, watch)
 
     def forget(self, file: HasFileno) -> None:
         """Stop watching; a file that is not watched is fine."""
         try:
-            self._selector.unregister(file)
+            watch = self._selector.unregister(file).data
         except (KeyError, ValueError):
             return
+        # It may be among those that are ready in this very step.
+        watch.readable = watch.writable = None
 
     def call_later(self, delay_s: float, action: Ready) -> Timer:
         """Call ``action`` once, ``delay_s`` seconds from now."""
@@ -89,9 +143,12 @@ class Loop:
             at_most_s = min(at_most_s, max(0.0, self._timers[0].due_s - self.clock()))
         if self._spins_below_s:
             at_most_s = max(0.0, at_most_s - self._spins_below_s)
-        for key, _ in self._selector.select(at_most_s):
-            ready: Ready = key.data
-            ready()
+        for key, events in self._selector.select(at_most_s):
+            watch: _Watch = key.data
+            if watch.readable is not None and events & selectors.EVENT_READ:
+                watch.readable()
+            if watch.writable is not None and events & selectors.EVENT_WRITE:
+                watch.writable()
         if self._timers:
             self._run_due()
 

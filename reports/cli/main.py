@@ -23,6 +23,7 @@ _COMMANDS = (
     "fuzz",
     "soak",
     "bench",
+    "proxy",
     "selfcheck",
     "reproduce",
     "replay",

@@ -1,0 +1,32 @@
+"""bandwidth: at most ``rate`` kilobytes a second pass, in slices of 100 ms; a rate of 0 is no limit."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
+
+_SLICE_S = 0.1
+
+
+def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
+    rate = here.numbers["rate"]
+    if chunk is None or rate <= 0:
+        return passes(chunk)
+    # A kilobyte a second is a byte a millisecond.
+    wait_s = len(chunk.data) / rate / 1000
+    slice_bytes = rate * 100
+    steps, data = [], chunk.data
+    while len(data) > slice_bytes:
+        steps.append(Step(_SLICE_S, Chunk(data[:slice_bytes], chunk.at_s)))
+        data = data[slice_bytes:]
+        wait_s -= _SLICE_S
+    return (*steps, Step(max(0.0, wait_s), Chunk(data, chunk.at_s)))
+
+
+BANDWIDTH = Toxic(
+    name="bandwidth",
+    go_name="BandwidthToxic",
+    take=_take,
+    attributes=MappingProxyType({"rate": "int64"}),
+)

@@ -1,0 +1,34 @@
+"""latency: each chunk passes ``latency`` ± ``jitter`` milliseconds after it arrived.
+
+Counted from its arrival, so that chunks that come while one waits are not delayed twice; two of them in a chain add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
+
+
+def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
+    if chunk is None:
+        return passes(None)
+    delay_ms, jitter_ms = here.numbers["latency"], here.numbers["jitter"]
+    if jitter_ms > 0:
+        delay_ms += int(here.dice() * 2 * jitter_ms) - jitter_ms
+    due_s = chunk.at_s + delay_ms / 1000
+    return (
+        Step(
+            max(0.0, due_s - here.clock_s), replace(chunk, at_s=chunk.at_s + due_s - here.clock_s)
+        ),
+    )
+
+
+LATENCY = Toxic(
+    name="latency",
+    go_name="LatencyToxic",
+    take=_take,
+    attributes=MappingProxyType({"latency": "int64", "jitter": "int64"}),
+    room=1024,
+)

@@ -1,0 +1,29 @@
+"""limit_data: after ``bytes`` bytes on a connection the rest is lost, and it is closed; what came before has passed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
+
+
+def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
+    if chunk is None:
+        return passes(None)
+    left = max(0, here.numbers["bytes"] - here.memory.passed)
+    passing = chunk.data[:left]
+    here.memory.passed += len(passing)
+    ends = len(passing) >= left
+    if not passing:
+        return (Step(ends=True),)
+    return (Step(chunk=replace(chunk, data=passing), ends=ends),)
+
+
+LIMIT_DATA = Toxic(
+    name="limit_data",
+    go_name="LimitDataToxic",
+    take=_take,
+    attributes=MappingProxyType({"bytes": "int64"}),
+    may_lose=True,
+)

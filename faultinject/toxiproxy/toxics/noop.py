@@ -1,0 +1,9 @@
+"""noop: everything passes at once."""
+
+from faultinject.toxiproxy.toxics.toxic import Toxic, passes
+
+NOOP = Toxic(
+    name="noop",
+    go_name="NoopToxic",
+    take=lambda chunk, here: passes(chunk),
+)

@@ -1,0 +1,46 @@
+"""slicer: a chunk passes in pieces of about ``average_size`` bytes ± ``size_variation``, ``delay`` microseconds apart.
+
+A chunk is halved, a little off the middle, until its parts are small enough. Without an average size bytes pass as they
+came: the original then halves for ever and takes the whole server down, which is not copied.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from faultinject.toxiproxy.toxics.toxic import Chunk, Dice, Situation, Step, Toxic, passes
+
+
+def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
+    if chunk is None:
+        return passes(None)
+    average, variation = here.numbers["average_size"], max(0, here.numbers["size_variation"])
+    pause = Step(max(0.0, here.numbers["delay"] / 1_000_000))
+    steps = []
+    begin = 0
+    for end in _ends(0, len(chunk.data), average, variation, here.dice):
+        steps += [Step(chunk=Chunk(chunk.data[begin:end], chunk.at_s)), pause]
+        begin = end
+    return tuple(steps)
+
+
+def _ends(begin: int, end: int, average: int, variation: int, dice: Dice) -> list[int]:
+    if average < 1 or end - begin - average <= variation or end - begin < 2:
+        return [end]
+    middle = begin + (end - begin) // 2
+    if variation:
+        middle += int(dice() * 2 * variation) - variation
+        # A variation larger than the piece would put the middle outside of it.
+        middle = min(max(middle, begin + 1), end - 1)
+    return [
+        *_ends(begin, middle, average, variation, dice),
+        *_ends(middle, end, average, variation, dice),
+    ]
+
+
+SLICER = Toxic(
+    name="slicer",
+    go_name="SlicerToxic",
+    take=_take,
+    attributes=MappingProxyType({"average_size": "int", "size_variation": "int", "delay": "int"}),
+)

@@ -1,0 +1,21 @@
+"""slow_close: bytes pass at once; only the end of the stream is passed on ``delay`` milliseconds late."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
+
+
+def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
+    if chunk is not None:
+        return passes(chunk)
+    return (Step(max(0.0, here.numbers["delay"] / 1000), ends=True),)
+
+
+SLOW_CLOSE = Toxic(
+    name="slow_close",
+    go_name="SlowCloseToxic",
+    take=_take,
+    attributes=MappingProxyType({"delay": "int64"}),
+)
