@@ -86,7 +86,7 @@ def main() -> int:
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("midpipe: interrupted", err=True)
-        # If it came while a dataclass was being made, CPython ends itself by SIGINT later on, whatever is returned here.
+        # If it came while a dataclass was being made, CPython ends itself by SIGINT later on, whatever this returns.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         return 130
     except InternalError as error:
