@@ -37,6 +37,11 @@ class Drawn:
         return Schedule(tuple(self._moves))
 
     @property
+    def diverged(self) -> str:
+        """Nowhere: nothing is repeated."""
+        return ""
+
+    @property
     def planned_faults(self) -> tuple[FaultRef, ...]:
         """Every fault that may happen in the run."""
         return tuple(self._faults.values())

@@ -6,13 +6,13 @@ find is nearly minimal. A *preemption* takes the wire from a client that could h
 
 Orders that can't differ are run once, by sleep sets (Godefroid, "Partial-Order Methods for the Verification of
 Concurrent Systems", 1996): once an event has been tried at a point, a sibling that commutes with it need not try it
-again until something that does not commute has happened. Two events commute if their keys are disjoint or both
-only read; an event whose keys can't be told commutes with nothing.
+again until something that does not commute has happened. ``pruning`` says what commutes; an event whose keys can't be
+told commutes only with what reads, if it reads itself.
 
 Inside MULTI … EXEC nothing is decided: the block goes as one, with EXEC; the sweep places faults inside.
 
-Blind to: keys that a script touches and does not declare. And a sleep set may drop an order whose only
-representative lies beyond the bound of preemptions; ``prune=False`` runs them all, and a test compares.
+Blind to: an order whose only representative, of those that can't differ from it, lies beyond the bound of preemptions;
+``prune=False`` runs them all, and a test compares.
 """
 
 from __future__ import annotations
@@ -22,21 +22,13 @@ from dataclasses import dataclass
 from itertools import count
 
 from faultinject.decide.ledger import Ledger
+from faultinject.decide.pruning import Independence
 from faultinject.decide.schedule import PlannedStep, Schedule
 from faultinject.decide.sweep import Placeable, default_choice, fault_label, planned
 from faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
 
 COMMUTES = "commutes"
 TOO_MANY_PREEMPTIONS = "preemptions"
-
-
-def may_commute(one: WireEvent, other: WireEvent) -> bool:
-    """Whether two events of different clients lead to the same state in either order."""
-    if not one.is_write and not other.is_write:
-        return True
-    if one.keys is None or other.keys is None:
-        return False
-    return not set(one.keys) & set(other.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +78,10 @@ class Interleave:
         faults: which faults can be placed at an event.
         prune: leave out orders that can't differ.
         ledger: takes the counts; one row per fault, orders being the space.
+        independence: which events commute.
+
+    Attributes:
+        diverged: where the run under way parted from the one that it was to repeat; empty if it did not.
     """
 
     def __init__(
@@ -96,12 +92,15 @@ class Interleave:
         *,
         prune: bool = True,
         ledger: Ledger | None = None,
+        independence: Independence | None = None,
     ) -> None:
         self._max_preemptions = max_preemptions
         self._max_faults = max_faults
         self._faults = faults
         self._prune = prune
         self.ledger = ledger or Ledger()
+        self.independence = independence or Independence()
+        self.diverged = ""
         self._numbers = count()
         self._waiting: list[tuple[int, int, int, _Branch]] = []
         self._branch = _Branch((), (), 0, 0)
@@ -132,6 +131,7 @@ class Interleave:
         self._seen = []
         self._sleeping = ()
         self._is_redundant = False
+        self.diverged = ""
 
     def decide(self, point: Point) -> Decision:
         if point.choices[0].position.inside:
@@ -170,9 +170,17 @@ class Interleave:
     def _again(self, move: _Move, point: Point) -> _Move:
         for event in point.choices:
             if event.position == move.event.position:
-                return _Move(event, move.fault)
-        # The subject did something else this time; the case will be invalid, since its fault or order is missing.
+                if event.index == move.event.index:
+                    return _Move(event, move.fault)
+                self._diverge(move, str(event.index))
+        self._diverge(move, f"no command of {move.event.position.client} that waits")
         return _Move(default_choice(point))
+
+    def _diverge(self, move: _Move, instead: str) -> None:
+        """The subject does something else than in the run that this one repeats; the case is invalid."""
+        self.diverged = (
+            self.diverged or f"at {move.event.position}, once {move.event.index}, once {instead}"
+        )
 
     def _branch_from(self, seen: _Seen, taken: tuple[_Move, ...], preemptions: int) -> None:
         """Plan what else could have been done at a point: another client's event, or a fault at one."""
@@ -206,7 +214,9 @@ class Interleave:
             return
         total = preemptions + _preempts(event, seen)
         kept = (
-            tuple(other for other in sleeping if may_commute(other, event)) if self._prune else ()
+            tuple(other for other in sleeping if self.independence.may_commute(other, event))
+            if self._prune
+            else ()
         )
         for fault in self._faults(event):
             branch = _Branch((*taken, _Move(event, fault)), kept, self._branch.faults + 1, total)
@@ -217,7 +227,8 @@ class Interleave:
         return tuple(
             other
             for other in sleeping
-            if other.position.client != event.position.client and may_commute(other, event)
+            if other.position.client != event.position.client
+            and self.independence.may_commute(other, event)
         )
 
     def _label(self, moves: tuple[_Move, ...]) -> str:

@@ -1,11 +1,18 @@
-"""Cases that can't differ from another that is run, each by a named rule. Pure.
+"""Cases that can't differ from another that is run, each by a named rule; and which events commute. Pure.
 
 A rule is sound if the server's state and what every client sees are the same as in the case it points to.
+
+Two events commute if their keys are disjoint or both only read. A script is taken at its word: it touches the keys that
+it declares. Whoever runs the cases can see more, and says which scripts touch others: those commute with nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 from faultinject.vocabulary import FaultRef, WireEvent
+from faultinject.wire.commands import SCRIPT_CALLS
 
 
 def rule_against(fault: FaultRef, event: WireEvent) -> str | None:
@@ -22,3 +29,49 @@ def rule_against(fault: FaultRef, event: WireEvent) -> str | None:
     if event.position.inside and fault.name in ("torn-first", "torn-last"):
         return "queued-nothing"
     return None
+
+
+EVERY_SCRIPT = "*"
+
+
+class Independence:
+    """Which events of different clients lead to the same state, and the same answers, in either order.
+
+    Args:
+        open_scripts: names of the scripts that touch keys which they do not declare; ``*`` stands for every script.
+
+    Attributes:
+        relied_on: names of the scripts that some answer has taken at their word.
+    """
+
+    def __init__(self, open_scripts: Iterable[str] = ()) -> None:
+        self.open_scripts = set(open_scripts)
+        self.relied_on: set[str] = set()
+
+    def may_commute(self, one: WireEvent, other: WireEvent) -> bool:
+        if not one.is_write and not other.is_write:
+            return True
+        if one.keys is None or other.keys is None or set(one.keys) & set(other.keys):
+            return False
+        scripts = {*scripts_of(one), *scripts_of(other)}
+        if scripts & self.open_scripts or (scripts and EVERY_SCRIPT in self.open_scripts):
+            return False
+        self.relied_on |= scripts
+        return True
+
+
+def scripts_of(event: WireEvent) -> tuple[str, ...]:
+    """Return the names of the scripts and functions that an event calls, each once."""
+    names = (script_called(words) for words in (event.args, *event.block))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def script_called(words: tuple[bytes, ...]) -> str:
+    """Return the name of the script that a command calls, the same for EVAL and EVALSHA; empty if it calls none."""
+    name = words[0].upper()
+    if name not in SCRIPT_CALLS or len(words) < 2:
+        return ""
+    if name in (b"EVAL", b"EVAL_RO"):
+        # The name that the server gives a script; nothing depends on its being hard to forge.
+        return hashlib.sha1(words[1], usedforsecurity=False).hexdigest()
+    return words[1].decode("utf-8", "backslashreplace").lower()

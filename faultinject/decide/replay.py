@@ -30,6 +30,11 @@ class Replay:
         return (*self._moved, *missing)
 
     @property
+    def diverged(self) -> str:
+        """Nowhere: what has no place is told by ``unplaced``."""
+        return ""
+
+    @property
     def planned_faults(self) -> tuple[FaultRef, ...]:
         """Every fault that may happen in the run."""
         return tuple(step.fault for step in self.current.faults if step.fault)

@@ -54,6 +54,11 @@ class Sweep:
         return self._current
 
     @property
+    def diverged(self) -> str:
+        """Nowhere: a fault without its place does not fire, which is seen."""
+        return ""
+
+    @property
     def planned_faults(self) -> tuple[FaultRef, ...]:
         """Every fault that may happen in the run."""
         return tuple(step.fault for step in self.current.faults if step.fault)

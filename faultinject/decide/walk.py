@@ -74,6 +74,11 @@ class Walk:
         return Schedule(tuple(self._moves))
 
     @property
+    def diverged(self) -> str:
+        """Nowhere: nothing is repeated."""
+        return ""
+
+    @property
     def planned_faults(self) -> tuple[FaultRef, ...]:
         """Every fault that may happen in the run."""
         return tuple(step.fault for step in self.current.faults if step.fault)

@@ -183,12 +183,14 @@ class Link:
             self.close(Close.RESET)
 
     def _take_reply(self, reply: Reply) -> None:
-        if reply.is_push and self._owed == 0:
-            self._send(self._client, reply.raw)
+        current = self._current.command if self._current is not None else None
+        if self._conversation.is_unasked(reply, current):
+            if self._owed > 0:
+                self._answer.append(reply.raw)
+            else:
+                self._send(self._client, reply.raw)
             return
         self._answer.append(reply.raw)
-        if reply.is_push and not self._subscribes():
-            return
         self._last_reply = reply
         self._owed -= 1
         if self._owed <= 0:
@@ -196,9 +198,6 @@ class Link:
                 self._finish_late()
             elif self._current is not None:
                 self._answered()
-
-    def _subscribes(self) -> bool:
-        return self._current is not None and self._current.command.name.endswith(b"SUBSCRIBE")
 
     def _finish_late(self) -> None:
         received, self._late = self._late, None

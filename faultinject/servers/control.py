@@ -68,21 +68,23 @@ class Control:
 
     def pipeline(self, commands: Sequence[Sequence[Word]]) -> tuple[Value, ...]:
         """Send commands in one write and return their answers; errors are among them, as values."""
-        answers: list[Value] = []
         try:
             self._socket.sendall(b"".join(encode_command(*words) for words in commands))
-            while len(answers) < len(commands):
-                reply = self._reader.next_reply()
-                if reply is not None:
-                    answers.append(reply.value)
-                    continue
+        except OSError as error:
+            raise ServerError(f"The server at {self._address} does not answer: {error}.") from error
+        return tuple(self.next_value() for _ in commands)
+
+    def next_value(self) -> Value:
+        """Return the next thing that the server says: an answer, or what MONITOR lets hear. Raises ServerError."""
+        try:
+            while (reply := self._reader.next_reply()) is None:
                 data = self._socket.recv(_READ_BYTES)
                 if not data:
                     raise ServerError(f"The server at {self._address} closed the connection.")
                 self._reader.feed(data)
         except (OSError, ProtocolError) as error:
             raise ServerError(f"The server at {self._address} does not answer: {error}.") from error
-        return tuple(answers)
+        return reply.value
 
     def close(self) -> None:
         """Close the connection; safe to call twice."""

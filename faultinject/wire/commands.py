@@ -25,7 +25,7 @@ SETUP = frozenset(
         b"ASKING",
     )
 )
-_SCRIPT_CALLS = frozenset((b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"))
+SCRIPT_CALLS = frozenset((b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"))
 # Neither marked as reading nor as writing by the server, and without any effect on data.
 _HARMLESS = frozenset(
     (
@@ -51,6 +51,10 @@ _HARMLESS = frozenset(
         b"DBSIZE",
     )
 )
+
+
+# Of the commands without keys, those that neither change nor see any data, script or message.
+_TOUCHES_NOTHING = frozenset((b"MULTI", b"EXEC", b"DISCARD", b"UNWATCH", b"PING", b"ECHO", b"TIME"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,17 @@ class CommandTable:
             found += keys
         return tuple(found)
 
+    def touched(self, args: Sequence[bytes]) -> tuple[bytes, ...] | None:
+        """Return the keys that the command's order among others can matter to; None if it may be any.
+
+        SCAN and KEYS have no keys and see all of them, a script without keys may do anything, and who receives
+        what PUBLISH sends depends on who subscribed first.
+        """
+        found = self.keys(args)
+        if found == () and args[0].upper() not in _TOUCHES_NOTHING:
+            return None
+        return found
+
 
 def parse_command_table(reply: object) -> CommandTable:
     """Return the table from a server's RESP2 answer to COMMAND."""
@@ -194,7 +209,7 @@ def _add(specs: dict[bytes, CommandSpec], entry: Sequence[object]) -> None:
 def _keys_at(
     name: bytes, flags: frozenset[str], entry: Sequence[object]
 ) -> tuple[KeySpec, ...] | None:
-    if name in _SCRIPT_CALLS:
+    if name in SCRIPT_CALLS:
         return (KeySpec(2, is_counted=True, first=1),)
     described = _items(entry[8]) if len(entry) > 8 else ()
     if described:

@@ -21,6 +21,9 @@ _SUBSCRIBING = frozenset(
 )
 
 
+_MESSAGES = ((b"message",), (b"pmessage",), (b"smessage",))
+
+
 class Kind(Enum):
     """What a command is to the conversation."""
 
@@ -56,6 +59,7 @@ class Conversation:
         self._block: list[Command] = []
         self._reply_off = False
         self._skip_next = False
+        self._listens = False
 
     def hear_client(self, data: bytes) -> None:
         """Take bytes that the client sent."""
@@ -84,6 +88,18 @@ class Conversation:
         kind = Kind.SETUP if self._table.is_setup(command.args) else Kind.EVENT
         return Heard(command, kind, replies)
 
+    def is_unasked(self, reply: Reply, command: Command | None) -> bool:
+        """Whether the server sent this by itself: a message to a subscriber, or another push.
+
+        Args:
+            command: the command under way; what confirms a subscription is its answer, though RESP3 pushes it.
+        """
+        kind = reply.value[:1] if isinstance(reply.value, tuple) else ()
+        if reply.is_push:
+            subscribes = command is not None and command.name in _SUBSCRIBING
+            return not subscribes or kind in _MESSAGES
+        return self._listens and kind in _MESSAGES
+
     def _inside(self, command: Command, name: bytes, replies: int) -> Heard:
         if name in (b"EXEC", b"DISCARD", b"RESET"):
             block, self._block = tuple(self._block), []
@@ -100,6 +116,7 @@ class Conversation:
         if self._reply_off:
             return 0
         if name in _SUBSCRIBING:
+            self._listens = True
             return max(1, len(command.args) - 1)
         return 1
 

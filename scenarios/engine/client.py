@@ -47,6 +47,7 @@ class ClientWire:
     _command: int = 0
     _block_ordinal: int = 0
     _let_through: dict[int, WireEvent] = field(default_factory=dict)
+    _watched: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
 
     @property
     def waiting(self) -> tuple[Link, Heard, WireEvent] | None:
@@ -75,7 +76,7 @@ class ClientWire:
         if heard.inside == 1:
             self._ordinal += 1
             self._block_ordinal = self._ordinal
-        event = self._event(heard, self._block_ordinal)
+        event = self._event(link, heard, self._block_ordinal)
         self._let_through[id(link)] = event
         return self.ask_inside(event)
 
@@ -88,7 +89,7 @@ class ClientWire:
         else:
             self._ordinal += 1
             ordinal = self._ordinal
-        self._parked.append((link, heard, self._event(heard, ordinal)))
+        self._parked.append((link, heard, self._event(link, heard, ordinal)))
 
     def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
         event = self._let_through.pop(id(link), None)
@@ -115,11 +116,11 @@ class ClientWire:
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         self.trouble = f"{self.letter} or the server broke the protocol: {error}"
 
-    def _event(self, heard: Heard, ordinal: int) -> WireEvent:
+    def _event(self, link: Link, heard: Heard, ordinal: int) -> WireEvent:
         self._command += 1
         args = heard.command.args
         block = tuple(command.args for command in heard.block[1:])
-        keys = _keys(self.table, (args, *block))
+        keys = _keys(self.table, (args, *block), self._watched_by(link, heard))
         return WireEvent(
             position=Position(self.letter, ordinal, heard.inside),
             index=WireIndex(
@@ -136,11 +137,23 @@ class ClientWire:
             block=block,
         )
 
+    def _watched_by(self, link: Link, heard: Heard) -> tuple[bytes, ...]:
+        """Return the keys that decide, because the connection watches them, what this command does."""
+        name = heard.command.name
+        if name == b"WATCH":
+            watched = (*self._watched.get(id(link), ()), *heard.command.args[1:])
+            self._watched[id(link)] = watched
+        elif name in (b"EXEC", b"DISCARD", b"UNWATCH"):
+            return self._watched.pop(id(link), ())
+        return ()
 
-def _keys(table: CommandTable, commands: tuple[tuple[bytes, ...], ...]) -> tuple[bytes, ...] | None:
-    found: list[bytes] = []
+
+def _keys(
+    table: CommandTable, commands: tuple[tuple[bytes, ...], ...], watched: tuple[bytes, ...]
+) -> tuple[bytes, ...] | None:
+    found = list(watched)
     for words in commands:
-        keys = table.keys(words)
+        keys = table.touched(words)
         if keys is None:
             return None
         found += keys

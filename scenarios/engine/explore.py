@@ -37,6 +37,7 @@ from scenarios.programs.program import Program
 PATIENT_MS = 3_000
 IMPATIENT_MS = 8
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
+DIVERGED = "the subject did something else than in the run before: "
 _TRIES = 5
 
 
@@ -111,6 +112,10 @@ class Decider(Scheduler, Protocol):
     @property
     def planned_faults(self) -> tuple[FaultRef, ...]: ...
 
+    @property
+    def diverged(self) -> str:
+        """Where the run parted from the one that it was to repeat; empty if it did not."""
+
 
 class Planner(Decider, Protocol):
     """A scheduler that plans run after run."""
@@ -143,6 +148,8 @@ def run_schedule(
         if record.is_valid and record.faults != faults_planned:
             trouble = f"{record.faults} of {faults_planned} planned faults fired"
             record = replace(record, trouble=trouble)
+        if record.is_valid and scheduler.diverged:
+            record = replace(record, trouble=f"{DIVERGED}{scheduler.diverged}")
         if record.is_valid:
             break
         patience *= 3

@@ -61,7 +61,7 @@ class Rig:
         self.subject = subject
         self.loop = loop or Loop()
         self._run = run
-        self.control = self._connected()
+        self.control = self.connected()
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self._hosts: dict[tuple[str, Version], HostProcess] = {}
@@ -175,7 +175,7 @@ class Rig:
 
     def _begin_anew(self) -> None:
         self.control.close()
-        self.control = self._connected()
+        self.control = self.connected()
         self._recovery_hosts.clear()
 
     def keep_snapshot(self) -> None:
@@ -233,7 +233,8 @@ class Rig:
         self.control.close()
         self.loop.close()
 
-    def _connected(self) -> Control:
+    def connected(self) -> Control:
+        """Return a new connection of midpipe's own to the server."""
         server = self.server
         return Control(server.address, server.password, server.username, server.database)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from random import Random
 
 from faultinject.decide.interleave import Interleave
-from faultinject.decide.ledger import NO_FAULT, LedgerCount
+from faultinject.decide.ledger import NO_FAULT, Ledger, LedgerCount
+from faultinject.decide.pruning import Independence
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from faultinject.decide.sweep import Sweep
@@ -21,6 +22,7 @@ from faultinject.servers.opening import ServerSpec, open_server
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 from scenarios.engine.explore import (
+    DIVERGED,
     CaseEnded,
     explore,
     run_schedule,
@@ -28,6 +30,7 @@ from scenarios.engine.explore import (
     unsteadiness,
     warm_up,
 )
+from scenarios.engine.orders import Orders
 from scenarios.engine.power_loss import power_losses
 from scenarios.engine.record import CaseRecord, first_difference
 from scenarios.engine.rig import Rig
@@ -203,32 +206,49 @@ class Worker:
         if missing:
             yield SweepDone((), missing)
             return
-        unsteady = unsteadiness(rig, program, task.latency_bound_ms)
-        planner = self._planner(task, unsteady=bool(unsteady))
-        stopped = False
-        for ended in explore(rig, program, planner, latency_bound_ms=task.latency_bound_ms):
-            yield ended
-            stopped = time.monotonic() > task.deadline_s
-            if stopped:
-                break
-        rows = tuple(_row(task.program, count) for count in planner.ledger.counts())
-        yield SweepDone(rows, stopped=stopped, unsteady=unsteady)
-
-    def _planner(
-        self, task: SweepTask | InterleaveTask, *, unsteady: bool
-    ) -> Sweep | Interleave | Walk:
+        done = _Done(unsteady=unsteadiness(rig, program, task.latency_bound_ms))
         if isinstance(task, SweepTask):
             kept = task.persistence
             deaths = TAKE_OVERS.get(kept, KILLS) if kept else ()
             faults = selected(self.server.is_ours, deaths, persistence=kept)
-            return Sweep(task.max_faults, task.shard, faults=faults)
+            sweep = Sweep(task.max_faults, task.shard, faults=faults)
+            cases = explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms)
+            yield from _until_stopped(cases, task, done)
+            ledgers = [sweep.ledger]
+        else:
+            ledgers = yield from self._interleave(rig, program, task, done)
+        rows = tuple(_row(task.program, row) for ledger in ledgers for row in ledger.counts())
+        yield SweepDone(rows, stopped=done.stopped, unsteady=done.unsteady)
+
+    def _interleave(
+        self, rig: Rig, program: Program, task: InterleaveTask, done: _Done
+    ) -> Generator[Message, None, list[Ledger]]:
+        """Run every order; of a subject that does not do the same each time, random ones."""
         faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
-        # Every order is a promise that only a subject can keep which does the same each time.
-        sampling = task.sampling or (Sampling(RUNS_IF_UNSTEADY, 0) if unsteady else None)
-        if sampling is not None:
-            seed, depth = sampling.seed, sampling.depth
-            return Walk(Random, sampling.runs, seed, depth, task.max_faults, faults)
-        return Interleave(task.max_preemptions, task.max_faults, faults, prune=task.prune)
+        ledgers = []
+        if not task.sampling and not done.unsteady:
+
+            def plan(independence: Independence) -> Interleave:
+                return Interleave(
+                    task.max_preemptions,
+                    task.max_faults,
+                    faults,
+                    prune=task.prune,
+                    independence=independence,
+                )
+
+            orders = Orders(rig, program, plan, task.latency_bound_ms)
+            yield from _until_stopped(orders.cases(), task, done)
+            ledgers.append(orders.planner.ledger)
+        if task.sampling or done.unsteady:
+            sampling = task.sampling or Sampling(RUNS_IF_UNSTEADY, 0)
+            walk = Walk(
+                Random, sampling.runs, sampling.seed, sampling.depth, task.max_faults, faults
+            )
+            cases = explore(rig, program, walk, latency_bound_ms=task.latency_bound_ms)
+            yield from _until_stopped(cases, task, done)
+            ledgers.append(walk.ledger)
+        return ledgers
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
         rig = self.rig(task.subject)
@@ -259,7 +279,7 @@ class Worker:
         bound_ms = task.latency_bound_ms
         if task.suite != "sweep":
             for program in programs:
-                yield from explore(rig, program, Interleave(), latency_bound_ms=bound_ms)
+                yield from Orders(rig, program, _all_orders, bound_ms).cases()
             return
         for program in programs:
             yield from explore(rig, program, Sweep(0), latency_bound_ms=bound_ms)
@@ -325,6 +345,33 @@ class Worker:
             name, schedule = shrunk_program(name, schedule, fails_in, time_is_up)
         schedule = shrunk(schedule, lambda smaller: fails_in(name, smaller), time_is_up)
         return replay_string(name, schedule)
+
+
+@dataclass(slots=True)
+class _Done:
+    """How far an exploration came."""
+
+    unsteady: str = ""
+    stopped: bool = False
+
+
+def _until_stopped(
+    cases: Iterator[CaseEnded], task: SweepTask | InterleaveTask, done: _Done
+) -> Iterator[CaseEnded]:
+    """Pass cases on until the time is up, or until the subject is seen to do something else than before."""
+    for ended in cases:
+        yield ended
+        if isinstance(task, InterleaveTask) and ended.trouble.startswith(DIVERGED):
+            # Every order is a promise that only a subject can keep which does the same each time.
+            done.unsteady = ended.trouble.removeprefix(DIVERGED)
+            return
+        if time.monotonic() > task.deadline_s:
+            done.stopped = True
+            return
+
+
+def _all_orders(independence: Independence) -> Interleave:
+    return Interleave(independence=independence)
 
 
 def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.interleave import Interleave, may_commute
+from faultinject.decide.interleave import Interleave
+from faultinject.decide.pruning import Independence
 from faultinject.decide.schedule import replay_string
 from faultinject.decide.scheduler import Scheduler
 from faultinject.faults import placeable
@@ -170,4 +171,4 @@ def test_the_ledger_adds_up() -> None:
 def test_events_commute_if_they_share_no_key_or_only_read(
     one: Access, other: Access, commute: bool
 ) -> None:
-    assert may_commute(event("A", 1, one), event("B", 1, other)) is commute
+    assert Independence().may_commute(event("A", 1, one), event("B", 1, other)) is commute

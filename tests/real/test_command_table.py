@@ -62,6 +62,27 @@ def test_a_command_without_keys_has_none(table: CommandTable, command: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("command", "touched"),
+    [
+        ("GET k", (b"k",)),
+        ("EXEC", ()),
+        ("PING", ()),
+        ("SCAN 0", None),
+        ("KEYS *", None),
+        ("DBSIZE", None),
+        ("FLUSHALL", None),
+        ("PUBLISH channel x", None),
+        ("EVAL return 0", None),
+        ("EVALSHA 0123 1 k", (b"k",)),
+    ],
+)
+def test_a_command_that_sees_keys_without_naming_them_touches_any(
+    table: CommandTable, command: str, touched: tuple[bytes, ...] | None
+) -> None:
+    assert table.touched(command.encode().split()) == touched
+
+
+@pytest.mark.parametrize(
     ("command", "writes", "blocks"),
     [
         ("GET k", False, False),

@@ -1,0 +1,177 @@
+"""What the reduction takes on trust, on a real server: that scripts keep to their keys, that no key is overlooked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faultinject.decide.interleave import Interleave
+from faultinject.decide.pruning import Independence
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.explore import CaseEnded
+from scenarios.engine.orders import Orders, ScriptWatch, heard_from
+from scenarios.engine.worker import Worker
+from scenarios.programs.pairs import PAIRS
+from scenarios.subjects.spec import SubjectSpec
+
+SCRIPTED = '''
+from scenarios.flaws.as_reviewed import SimpleQueue
+from scenarios.flaws.parts import decoded, fields_of, old_key
+
+LOOK = "return redis.call('EXISTS', {request})"
+WRITE = """
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('RPUSH', {pending}, ARGV[1])
+redis.call('SET', {request}, ARGV[1])
+"""
+
+class Scripted(SimpleQueue):
+    """Looks by one script and writes by another."""
+
+    declares = False
+
+    def enqueue(self, job_id, provider=None, name=None, params=None, workspace_id=None, actor_id=None,
+                client_request_id=None, **named):
+        request = "ai:idempotency:acme:" + str(client_request_id)
+        words = [w for pair in fields_of(job_id, "p", "a", {}, "acme", "u").items() for w in pair]
+        shared = [request, "ai:queue:pending"]
+        names = {"request": "KEYS[2]", "pending": "KEYS[3]"}
+        if not self.declares:
+            shared, names = [], {"request": repr(request), "pending": "'ai:queue:pending'"}
+        keys = [old_key(job_id), *shared]
+        if self._redis.eval(LOOK.format(**names), len(keys), *keys):
+            return False
+        self._redis.eval(WRITE.format(**names), len(keys), *keys, job_id, *words)
+        return True
+
+class Declared(Scripted):
+    declares = True
+'''
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scripted") / "scripted.py"
+    path.write_text(SCRIPTED)
+    return path
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def orders_of(
+    worker: Worker, subject: str, program: str = "same-request-twice"
+) -> tuple[list[CaseEnded], Independence]:
+    known = Independence()
+    rig = worker.rig(SubjectSpec(subject, environment=(("AI_JOBS_NEW_SCHEMA", "off"),)))
+
+    def plan(independence: Independence) -> Interleave:
+        return Interleave(independence=independence)
+
+    return list(Orders(rig, PAIRS[program], plan, 5_000.0, known).cases()), known
+
+
+def duplicates(cases: list[CaseEnded]) -> list[str]:
+    return [c.replay for c in cases for v in c.violations if v.invariant == "no-duplicate"]
+
+
+def test_a_script_that_touches_keys_it_did_not_declare_is_found_out(
+    worker: Worker, file: Path
+) -> None:
+    cases, known = orders_of(worker, f"{file}:Scripted")
+    assert duplicates(cases)
+    assert len(known.open_scripts) == 2
+
+
+def test_no_order_is_reported_twice_though_the_exploration_began_anew(
+    worker: Worker, file: Path
+) -> None:
+    cases, _ = orders_of(worker, f"{file}:Scripted")
+    assert len({case.replay for case in cases}) == len(cases)
+
+
+def test_a_script_that_declares_its_keys_is_believed(worker: Worker, file: Path) -> None:
+    cases, known = orders_of(worker, f"{file}:Declared")
+    assert duplicates(cases)
+    assert known.open_scripts == set()
+
+
+def test_the_watch_names_a_script_by_what_the_server_calls_it(worker: Worker, file: Path) -> None:
+    rig = worker.rig(SubjectSpec(f"{file}:Declared"))
+    watch = ScriptWatch(rig)
+    try:
+        script = "return redis.call('GET', 'not ' .. KEYS[1])"
+        sha = rig.control.call("SCRIPT", "LOAD", script)
+        assert isinstance(sha, bytes)
+        rig.control.call("EVALSHA", sha, 1, "k")
+        rig.control.call("EVAL", "return redis.call('GET', KEYS[1])", 1, "k")
+        assert watch.open_scripts() == {sha.decode()}
+        assert watch.open_scripts() == set()
+    finally:
+        watch.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "heard"),
+    [
+        (
+            b'1.5 [0 127.0.0.1:1] "SET" "k" "a \\"b\\" \\x00\\n"',
+            (False, (b"SET", b"k", b'a "b" \x00\n')),
+        ),
+        (b'1.5 [0 lua] "GET" "k"', (True, (b"GET", b"k"))),
+        (b"OK", None),
+    ],
+)
+def test_a_line_of_monitor_is_read(
+    line: bytes, heard: tuple[bool, tuple[bytes, ...]] | None
+) -> None:
+    assert heard_from(line) == heard
+
+
+WATCHING = '''
+import redis
+from scenarios.flaws.as_reviewed import SimpleQueue
+from scenarios.flaws.parts import fields_of, old_key
+
+class Watching(SimpleQueue):
+    """WATCHes the request, and leaves it out of its transaction."""
+
+    watches = True
+
+    def enqueue(self, job_id, *_, client_request_id=None, **named):
+        request = "ai:idempotency:acme:" + str(client_request_id)
+        fields = fields_of(job_id, "p", "a", {}, "acme", "u")
+        with self._redis.pipeline() as block:
+            block.watch("midpipe:" + job_id, request)
+            known = block.exists(request)
+            block.multi()
+            block.hset(old_key(job_id), mapping=fields)
+            block.execute()
+        if not known:
+            self._redis.set(request, job_id)
+            self._redis.rpush("ai:queue:pending", job_id)
+        return not known
+'''
+
+
+def test_a_transaction_that_watches_a_key_depends_on_it(worker: Worker, tmp_path: Path) -> None:
+    (tmp_path / "watching.py").write_text(WATCHING)
+    subject = SubjectSpec(
+        f"{tmp_path / 'watching.py'}:Watching", environment=(("AI_JOBS_NEW_SCHEMA", "off"),)
+    )
+    rig = worker.rig(subject)
+
+    def raised(*, prune: bool) -> set[str]:
+        def plan(independence: Independence) -> Interleave:
+            return Interleave(None, prune=prune, independence=independence)
+
+        cases = Orders(rig, PAIRS["same-request-twice"], plan, 5_000.0).cases()
+        return {v.breaches[0].seen for case in cases for v in case.violations}
+
+    assert raised(prune=True) == raised(prune=False)
