@@ -179,7 +179,8 @@ class Interleave:
     def _diverge(self, move: _Move, instead: str) -> None:
         """The subject does something else than in the run that this one repeats; the case is invalid."""
         self.diverged = (
-            self.diverged or f"at {move.event.position}, once {move.event.index}, once {instead}"
+            self.diverged
+            or f"at wire event {move.event.position}, once {move.event.index}, once {instead}"
         )
 
     def _branch_from(self, seen: _Seen, taken: tuple[_Move, ...], preemptions: int) -> None:

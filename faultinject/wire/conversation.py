@@ -16,7 +16,7 @@ from faultinject.wire.commands import CommandTable
 from faultinject.wire.readers import CommandReader, ReplyReader
 from faultinject.wire.resp import Command, Reply
 
-_SUBSCRIBING = frozenset(
+SUBSCRIBING = frozenset(
     (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")
 )
 
@@ -96,7 +96,7 @@ class Conversation:
         """
         kind = reply.value[:1] if isinstance(reply.value, tuple) else ()
         if reply.is_push:
-            subscribes = command is not None and command.name in _SUBSCRIBING
+            subscribes = command is not None and command.name in SUBSCRIBING
             return not subscribes or kind in _MESSAGES
         return self._listens and kind in _MESSAGES
 
@@ -115,7 +115,7 @@ class Conversation:
             return 0
         if self._reply_off:
             return 0
-        if name in _SUBSCRIBING:
+        if name in SUBSCRIBING:
             self._listens = True
             return max(1, len(command.args) - 1)
         return 1

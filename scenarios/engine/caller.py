@@ -23,6 +23,7 @@ class Caller:
     Args:
         has_ended: its process was ended, and it makes no further call.
         was_killed: a fault ended it.
+        listens: it does nothing, and has subscribed to something: what it waits for may be a message.
         blocked: the blocking command that the server has and does not answer yet, and the fault placed at it.
     """
 
@@ -41,6 +42,7 @@ class Caller:
     is_calling: bool = False
     has_ended: bool = False
     was_killed: bool = False
+    listens: bool = False
     blocked: tuple[Position, FaultRef | None] | None = None
 
     def leave(self) -> None:
@@ -54,8 +56,9 @@ class Caller:
 
     @property
     def may_be_decided(self) -> bool:
-        """Parked, done, or in a command that the server answers when somebody else has done something."""
-        return self.is_done or self.wire.waiting is not None or self.blocked is not None
+        """Parked, done, or waiting for somebody else to do something: the server's answer to come, or a message."""
+        is_parked = self.wire.waiting is not None
+        return self.is_done or is_parked or self.blocked is not None or self.listens
 
 
 def standby_claims(traits: Traits, version: Version) -> tuple[Call, ...]:

@@ -32,6 +32,7 @@ from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
 from scenarios.subjects.hosting import Answer as HostAnswer
 
 _MAX_STEPS = 2_000
+_LISTENS_AFTER_S = 0.03
 
 
 class Case:
@@ -173,19 +174,30 @@ class Case:
     def _wait_for_clients(self) -> None:
         """Wait until every client is parked or done; take answers and make next calls as they come."""
         callers = tuple(self._callers.values())
-        patience_s = self._bound_ms / 1000 * 1.2 + 0.2
+
+        def ready(caller: Caller) -> bool:
+            return caller.may_be_decided or caller.answer is not None or bool(caller.wire.trouble)
 
         def something_to_do() -> bool:
-            return all(
-                caller.may_be_decided or caller.answer is not None or caller.wire.trouble
-                for caller in callers
+            return all(map(ready, callers))
+
+        def all_but_listeners_ready() -> bool:
+            # Whoever hears messages may be waiting for one that another client's next command would send.
+            return any(caller.wire.waiting for caller in callers) and all(
+                ready(caller) or caller.wire.has_subscribed for caller in callers
             )
 
+        run_until = self._rig.loop.run_until
         while not all(caller.may_be_decided for caller in callers):
-            if not self._rig.loop.run_until(something_to_do, patience_s):
+            if not run_until(
+                lambda: something_to_do() or all_but_listeners_ready(), self._patience_s
+            ):
                 for caller in callers:
                     if not caller.may_be_decided and caller.answer is None:
                         self._give_up_on(caller)
+            elif not something_to_do() and not run_until(something_to_do, _LISTENS_AFTER_S):
+                for caller in callers:
+                    caller.listens = not ready(caller)
             for caller in callers:
                 if caller.wire.trouble and not self.book.trouble:
                     self.book.trouble = caller.wire.trouble
@@ -193,6 +205,10 @@ class Case:
                     self._take_answer(caller)
             if self.book.trouble:
                 return
+
+    @property
+    def _patience_s(self) -> float:
+        return self._bound_ms / 1000 * 1.2 + 0.2
 
     def _give_up_on(self, caller: Caller) -> None:
         """The call hangs: end its process, so that it surely does nothing more."""
@@ -307,6 +323,8 @@ class Case:
         letter = event.position.client
         self._last = letter
         self._awaited, self._stepped, self._fault = event.position, None, None
+        for listener in self._callers.values():
+            listener.listens = False
         caller = self._callers[letter]
         waiting = caller.wire.waiting
         caller.wire.let_through(self._effects(decision))
@@ -360,7 +378,7 @@ class Case:
         blocked = [caller for caller in self._callers.values() if caller.blocked]
         over = self._rig.loop.run_until(
             lambda: self.book.trouble != "" or any(caller.blocked is None for caller in blocked),
-            self._bound_ms / 1000 * 1.2 + 0.2,
+            self._patience_s,
         )
         for caller in () if over else blocked:
             caller.blocked = None

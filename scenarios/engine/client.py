@@ -14,7 +14,7 @@ from faultinject.faults.effects import Effects
 from faultinject.net.link import PASS, Link
 from faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
 from faultinject.wire.commands import CommandTable, key_pattern
-from faultinject.wire.conversation import Heard
+from faultinject.wire.conversation import SUBSCRIBING, Heard
 from faultinject.wire.resp import ProtocolError, Reply
 
 AskInside = Callable[[WireEvent], Effects]
@@ -27,6 +27,7 @@ class ClientWire:
 
     Args:
         passes_all: let everything pass and count nothing, while an instance is made.
+        has_subscribed: one of its connections receives messages.
         may_give_up: the server stands still, so the client may give up on any command.
         ask_inside: decides about a command queued inside MULTI … EXEC, at once.
         step_over: told when a command that was let through is over.
@@ -41,6 +42,7 @@ class ClientWire:
     passes_all: bool = False
     may_give_up: bool = False
     trouble: str = ""
+    has_subscribed: bool = False
     _parked: list[tuple[Link, Heard, WireEvent]] = field(default_factory=list)
     _ordinal: int = 0
     _setup_ordinal: int = 0
@@ -81,6 +83,7 @@ class ClientWire:
         return self.ask_inside(event)
 
     def parked(self, link: Link, heard: Heard) -> None:
+        self.has_subscribed = self.has_subscribed or heard.command.name in SUBSCRIBING
         if self.passes_all:
             link.carry_out(heard, PASS)
             return

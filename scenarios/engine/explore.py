@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from faultinject.decide.ledger import Ledger, LedgerCount
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import Schedule, replay_string
 from faultinject.decide.scheduler import Scheduler
@@ -33,6 +34,7 @@ from scenarios.engine.outage import SHORT_LEASE_S
 from scenarios.engine.record import CaseRecord, Violation, first_difference
 from scenarios.engine.rig import Rig
 from scenarios.programs.program import Program
+from scenarios.verdict import LedgerRow
 
 PATIENT_MS = 3_000
 IMPATIENT_MS = 8
@@ -223,4 +225,23 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         observations=record.observations,
         crashed=record.crashed,
         seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
+    )
+
+
+def ledger_rows(program: str, *ledgers: Ledger) -> tuple[LedgerRow, ...]:
+    """Return the ledgers of one program as rows of the verdict."""
+    return tuple(_row(program, count) for ledger in ledgers for count in ledger.counts())
+
+
+def _row(program: str, count: LedgerCount) -> LedgerRow:
+    return LedgerRow(
+        program=program,
+        fault=count.fault,
+        space=count.space,
+        run=count.run,
+        pruned=count.pruned,
+        pruned_by=count.pruned_by,
+        not_reached=count.not_reached,
+        invalid=count.invalid,
+        violated=count.violated,
     )

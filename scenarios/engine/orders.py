@@ -128,7 +128,7 @@ class ScriptWatch:
 
 
 def heard_from(line: bytes) -> tuple[bool, tuple[bytes, ...]] | None:
-    """Return of a line of MONITOR whether a script sent the command, and the command's words; None: it tells of none."""
+    """Return of a line of MONITOR whether a script sent the command, and its words; None if it is no such line."""
     match = _LINE.match(line)
     if match is None:
         return None

@@ -14,6 +14,8 @@ from scenarios.history import History, Json, Operation
 from scenarios.invariants.evidence import Breach, Traits
 from scenarios.state import State
 
+_ON_THE_WIRE = ("step ", "arrives ")
+
 
 @dataclass(frozen=True, slots=True)
 class Called:
@@ -126,10 +128,12 @@ class CaseRecord:
 
 
 def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """Return where two shapes of one schedule part, as one sentence's middle; an empty string if they don't."""
-    for number, (left, right) in enumerate(zip_longest(one, other, fillvalue="nothing more")):
+    """Return the first wire event at which two shapes of one schedule part; an empty string if they don't."""
+    events = 0
+    for left, right in zip_longest(one, other, fillvalue="nothing more"):
+        events += left.startswith(_ON_THE_WIRE) or right.startswith(_ON_THE_WIRE)
         if left != right:
-            return f"at entry {number + 1}, once {left!r}, once {right!r}"
+            return f"at wire event {events}, once {left!r}, once {right!r}"
     return ""
 
 

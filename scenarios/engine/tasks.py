@@ -67,6 +67,10 @@ class PowerLossTask:
     latency_bound_ms: float
 
 
+RUNS_IF_UNSTEADY = 200
+"""Random orders of a program of a subject that does not do the same each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """Random orders of a program.

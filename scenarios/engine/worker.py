@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from random import Random
 
 from faultinject.decide.interleave import Interleave
-from faultinject.decide.ledger import NO_FAULT, Ledger, LedgerCount
+from faultinject.decide.ledger import NO_FAULT
 from faultinject.decide.pruning import Independence
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from faultinject.decide.sweep import Sweep
-from faultinject.decide.walk import Walk
 from faultinject.errors import SubjectError, UsageError
 from faultinject.faults import CATALOGUE, Pace, is_for_any_server, needs_persistence, needs_replica
 from faultinject.servers.embedded import EmbeddedServer
@@ -22,14 +20,15 @@ from faultinject.servers.opening import ServerSpec, open_server
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 from scenarios.engine.explore import (
-    DIVERGED,
     CaseEnded,
     explore,
+    ledger_rows,
     run_schedule,
     selected,
     unsteadiness,
     warm_up,
 )
+from scenarios.engine.interleaving import Interleaving
 from scenarios.engine.orders import Orders
 from scenarios.engine.power_loss import power_losses
 from scenarios.engine.record import CaseRecord, first_difference
@@ -47,7 +46,6 @@ from scenarios.engine.tasks import (
     PowerLossTask,
     Probed,
     ProbeTask,
-    Sampling,
     SourceDone,
     SourceTask,
     SweepDone,
@@ -62,7 +60,6 @@ from scenarios.programs.program import Program
 from scenarios.programs.registry import SUITES, program_named
 from scenarios.programs.written import PREFIX
 from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import LedgerRow
 
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
@@ -72,7 +69,6 @@ TAKE_OVERS = {
     Persistence.REPLICA: ("failover", "lag"),
     Persistence.REPLICA_BEHIND: ("failover-behind",),
 }
-RUNS_IF_UNSTEADY = 200
 TOLD_RUNS = 3
 SHRINKS_FOR_S = 10.0
 
@@ -206,49 +202,23 @@ class Worker:
         if missing:
             yield SweepDone((), missing)
             return
-        done = _Done(unsteady=unsteadiness(rig, program, task.latency_bound_ms))
-        if isinstance(task, SweepTask):
-            kept = task.persistence
-            deaths = TAKE_OVERS.get(kept, KILLS) if kept else ()
-            faults = selected(self.server.is_ours, deaths, persistence=kept)
-            sweep = Sweep(task.max_faults, task.shard, faults=faults)
-            cases = explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms)
-            yield from _until_stopped(cases, task, done)
-            ledgers = [sweep.ledger]
-        else:
-            ledgers = yield from self._interleave(rig, program, task, done)
-        rows = tuple(_row(task.program, row) for ledger in ledgers for row in ledger.counts())
-        yield SweepDone(rows, stopped=done.stopped, unsteady=done.unsteady)
-
-    def _interleave(
-        self, rig: Rig, program: Program, task: InterleaveTask, done: _Done
-    ) -> Generator[Message, None, list[Ledger]]:
-        """Run every order; of a subject that does not do the same each time, random ones."""
-        faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
-        ledgers = []
-        if not task.sampling and not done.unsteady:
-
-            def plan(independence: Independence) -> Interleave:
-                return Interleave(
-                    task.max_preemptions,
-                    task.max_faults,
-                    faults,
-                    prune=task.prune,
-                    independence=independence,
-                )
-
-            orders = Orders(rig, program, plan, task.latency_bound_ms)
-            yield from _until_stopped(orders.cases(), task, done)
-            ledgers.append(orders.planner.ledger)
-        if task.sampling or done.unsteady:
-            sampling = task.sampling or Sampling(RUNS_IF_UNSTEADY, 0)
-            walk = Walk(
-                Random, sampling.runs, sampling.seed, sampling.depth, task.max_faults, faults
-            )
-            cases = explore(rig, program, walk, latency_bound_ms=task.latency_bound_ms)
-            yield from _until_stopped(cases, task, done)
-            ledgers.append(walk.ledger)
-        return ledgers
+        if isinstance(task, InterleaveTask):
+            faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
+            yield from Interleaving(rig, program, task, faults).messages()
+            return
+        unsteady = unsteadiness(rig, program, task.latency_bound_ms)
+        kept = task.persistence
+        deaths = TAKE_OVERS.get(kept, KILLS) if kept else ()
+        faults = selected(self.server.is_ours, deaths, persistence=kept)
+        sweep = Sweep(task.max_faults, task.shard, faults=faults)
+        stopped = False
+        for ended in explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms):
+            yield ended
+            stopped = time.monotonic() > task.deadline_s
+            if stopped:
+                break
+        rows = ledger_rows(task.program, sweep.ledger)
+        yield SweepDone(rows, stopped=stopped, unsteady=unsteady)
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
         rig = self.rig(task.subject)
@@ -347,29 +317,6 @@ class Worker:
         return replay_string(name, schedule)
 
 
-@dataclass(slots=True)
-class _Done:
-    """How far an exploration came."""
-
-    unsteady: str = ""
-    stopped: bool = False
-
-
-def _until_stopped(
-    cases: Iterator[CaseEnded], task: SweepTask | InterleaveTask, done: _Done
-) -> Iterator[CaseEnded]:
-    """Pass cases on until the time is up, or until the subject is seen to do something else than before."""
-    for ended in cases:
-        yield ended
-        if isinstance(task, InterleaveTask) and ended.trouble.startswith(DIVERGED):
-            # Every order is a promise that only a subject can keep which does the same each time.
-            done.unsteady = ended.trouble.removeprefix(DIVERGED)
-            return
-        if time.monotonic() > task.deadline_s:
-            done.stopped = True
-            return
-
-
 def _all_orders(independence: Independence) -> Interleave:
     return Interleave(independence=independence)
 
@@ -390,17 +337,3 @@ def _kept_for(schedule: Schedule, persistence: Persistence) -> Persistence | Non
     if any(map(needs_replica, faults)):
         return Persistence.REPLICA
     return persistence if any(map(needs_persistence, faults)) else None
-
-
-def _row(program: str, count: LedgerCount) -> LedgerRow:
-    return LedgerRow(
-        program=program,
-        fault=count.fault,
-        space=count.space,
-        run=count.run,
-        pruned=count.pruned,
-        pruned_by=count.pruned_by,
-        not_reached=count.not_reached,
-        invalid=count.invalid,
-        violated=count.violated,
-    )

@@ -8,7 +8,14 @@ from dataclasses import replace
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tasks import InterleaveTask, Message, SweepDone, SweepTask, Task
+from scenarios.engine.tasks import (
+    RUNS_IF_UNSTEADY,
+    InterleaveTask,
+    Message,
+    SweepDone,
+    SweepTask,
+    Task,
+)
 from scenarios.programs.fleets import with_other_subject
 from scenarios.programs.program import Program
 from scenarios.programs.registry import SUITES
@@ -124,7 +131,11 @@ class Exploration:
         for program, where in sorted(self._unsteady.items()):
             got.warnings.append(
                 f"The subject does not do the same each time in {program}: {where}. "
-                "So not every case of it may have been met."
+                + (
+                    "So not every case of it may have been met."
+                    if self.name == "sweep"
+                    else f"So random orders of it were run ({RUNS_IF_UNSTEADY}), not every one."
+                )
             )
         for missing in sorted(set(self._missing.values())):
             programs = sorted(name for name, lacks in self._missing.items() if lacks == missing)

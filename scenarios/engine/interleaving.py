@@ -1,0 +1,86 @@
+"""An interleave task from its first case to its last: every order, or random ones of a subject that is not steady."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from random import Random
+
+from faultinject.decide.interleave import Interleave
+from faultinject.decide.ledger import Ledger
+from faultinject.decide.pruning import Independence
+from faultinject.decide.sweep import Placeable
+from faultinject.decide.walk import Walk
+from scenarios.engine.explore import DIVERGED, explore, ledger_rows, unsteadiness
+from scenarios.engine.orders import Orders
+from scenarios.engine.rig import Rig
+from scenarios.engine.tasks import RUNS_IF_UNSTEADY, InterleaveTask, Message, Sampling, SweepDone
+from scenarios.programs.program import Program
+
+
+class Interleaving:
+    """Does one task on a rig.
+
+    Args:
+        faults: which faults can be placed at an event.
+    """
+
+    def __init__(self, rig: Rig, program: Program, task: InterleaveTask, faults: Placeable) -> None:
+        self._rig = rig
+        self._program = program
+        self._task = task
+        self._faults = faults
+        self._ledgers: list[Ledger] = []
+        self._unsteady = ""
+        self._stopped = False
+
+    def messages(self) -> Iterator[Message]:
+        """Run the cases; the result comes last."""
+        task = self._task
+        self._unsteady = unsteadiness(self._rig, self._program, task.latency_bound_ms)
+        if not task.sampling and not self._unsteady:
+            yield from self._every_order()
+        if task.sampling or self._unsteady:
+            yield from self._random_orders(task.sampling or Sampling(RUNS_IF_UNSTEADY, 0))
+        rows = ledger_rows(self._program.name, *self._ledgers)
+        yield SweepDone(rows, stopped=self._stopped, unsteady=self._unsteady)
+
+    def _every_order(self) -> Iterator[Message]:
+        orders = Orders(self._rig, self._program, self._plan, self._task.latency_bound_ms)
+        for ended in orders.cases():
+            yield ended
+            if ended.trouble.startswith(DIVERGED):
+                # Every order is a promise that only a subject can keep which does the same each time.
+                self._unsteady = ended.trouble.removeprefix(DIVERGED)
+                break
+            if time.monotonic() > self._task.deadline_s:
+                self._stopped = True
+                break
+        self._ledgers.append(orders.planner.ledger)
+
+    def _plan(self, independence: Independence) -> Interleave:
+        task = self._task
+        return Interleave(
+            task.max_preemptions,
+            task.max_faults,
+            self._faults,
+            prune=task.prune,
+            independence=independence,
+        )
+
+    def _random_orders(self, sampling: Sampling) -> Iterator[Message]:
+        walk = Walk(
+            Random,
+            sampling.runs,
+            sampling.seed,
+            sampling.depth,
+            self._task.max_faults,
+            self._faults,
+        )
+        bound_ms = self._task.latency_bound_ms
+        for ended in explore(self._rig, self._program, walk, latency_bound_ms=bound_ms):
+            yield ended
+            if time.monotonic() > self._task.deadline_s:
+                self._stopped = True
+                break
+        self._ledgers.append(walk.ledger)
