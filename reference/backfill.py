@@ -1,7 +1,10 @@
 """Bringing what only the old schema holds to the new one, seeing that they agree, and removing the old one.
 
 Each job is one atomic step, so it is safe beside any writer, and may be stopped and begun again anywhere: the
-cursor is kept in Redis. Run as ``python -m reference.backfill [--dry-run] [--rate N] [--verify] [--remove]``.
+cursor is kept in Redis. On REDIS_URL, as ``python -m reference.backfill copy | dry-run | verify | remove [--rate N]``.
+
+Copy once the last worker of code from before this queue is gone: it writes jobs without a place in the index, and
+listings look for such jobs only until a copying pass has ended.
 """
 
 from __future__ import annotations
@@ -15,14 +18,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reference import keys
-from reference.keys import Keys
-from reference.migration import Phase
-from reference.scripts import script
-from reference.telemetry import Telemetry
+from reference.scripts import Steps
+from reference.telemetry import Telemetry, telemetry_asked_for
 
 QUIET = timedelta(hours=24)
+_OLD = "ai:jobs:"
 _BATCH = 200
-Progress = Callable[[Counter[str]], None]
+Progress = Callable[[float, Counter[str]], None]
 
 
 class StillNeededError(RuntimeError):
@@ -30,12 +32,13 @@ class StillNeededError(RuntimeError):
 
 
 class Backfill:
-    """One run over the old schema.
+    """Passes over the old schema.
 
     Args:
         client: a driver with ``decode_responses=True``.
+        prefix: as the queue's.
         rate: jobs a second at most; None is no limit.
-        on_progress: told the counts by outcome after each batch.
+        on_progress: told which part of the key space is done (0 to 1) and the counts by outcome, after each batch.
     """
 
     def __init__(
@@ -47,107 +50,113 @@ class Backfill:
         telemetry: Telemetry | None = None,
     ) -> None:
         self._redis = client
-        self._keys = Keys(prefix)
+        self._steps = Steps(client, prefix)
         self._rate = rate
         self._on_progress = on_progress
-        self._telemetry = telemetry or Telemetry()
+        self._telemetry = telemetry or telemetry_asked_for()
 
     def run(self, *, dry_run: bool = False) -> Counter[str]:
-        """Copy every job that the new schema lacks; return counts by outcome: copied, same, differs, missing, gone."""
-        return self._each("look" if dry_run else "copy", resumes=not dry_run)
+        """Copy every job that the new schema lacks, and mend those that differ.
+
+        Returns:
+            Counts by outcome: copied, mended (the copy further on won), same, differs (and a person must look), gone
+            (removed meanwhile); of a dry run, which writes nothing: missing, differs, same.
+        """
+        counts = self._pass("look" if dry_run else "copy", resumes=not dry_run)
+        if not dry_run:
+            self._redis.set(self._steps.prefix + keys.ALL_PLACED, 1)
+        return counts
 
     def verify(self) -> Counter[str]:
         """Compare every job of the old schema with the new; all is well if only ``same`` and ``gone`` are counted."""
-        counts = self._each("look", resumes=False)
-        self._telemetry.divergent.inc(counts["differs"])
+        counts = self._pass("look")
+        self._telemetry.verified(counts)
         return counts
 
     def remove(self, quiet: timedelta = QUIET) -> Counter[str]:
         """Remove the old schema's jobs.
 
         Raises:
-            StillNeededError: a job is not in the new schema or differs there, or a writer of an earlier phase than
-                NEW was seen within ``quiet``. Nothing was removed.
+            StillNeededError: a job is not in the new schema or differs there, or was written to the old one within
+                ``quiet``, so that somebody still does so. Nothing was removed.
         """
-        counts = self.verify()
+        since = (datetime.now(UTC) - quiet).isoformat()
+        counts = self._pass("ready", since)
         if counts["missing"] or counts["differs"]:
             raise StillNeededError(
                 f"{counts['missing']} jobs are missing in the new schema and {counts['differs']} differ: backfill first"
             )
-        seen = self._redis.hgetall(self._keys(keys.PHASES))
-        for phase, at in sorted(seen.items()):
-            if phase != Phase.NEW.value and datetime.fromisoformat(at) > datetime.now(UTC) - quiet:
-                raise StillNeededError(
-                    f"a writer in the phase {phase!r} was seen at {at}: it still reads the old schema"
-                )
-        return self._each("remove", resumes=False)
+        if counts["recent"]:
+            raise StillNeededError(
+                f"{counts['recent']} jobs were enqueued into the old schema since {since}: somebody still needs it"
+            )
+        return self._pass("remove", since)
 
-    def _each(self, step: str, *, resumes: bool) -> Counter[str]:
+    def _pass(self, step: str, since: str = "", *, resumes: bool = False) -> Counter[str]:
         counts: Counter[str] = Counter()
         begun_s = time.monotonic()
-        for names in self._batches(resumes):
-            for name in names:
-                job_id = name.removeprefix(self._keys.old_job(""))
-                outcome = script("copy").run(
-                    self._redis,
-                    [self._keys(keys.OWNERS), name, self._keys(keys.SEQUENCE)],
-                    [self._keys.prefix, job_id, step],
-                )
+        for done, job_ids in self._batches(resumes):
+            for job_id in job_ids:
+                outcome = self._steps.run("copy", job_id, step, since)
                 counts[outcome] += 1
                 self._telemetry.count(self._telemetry.backfilled, outcome)
                 if self._rate:
                     time.sleep(max(0.0, begun_s + counts.total() / self._rate - time.monotonic()))
             if self._on_progress:
-                self._on_progress(counts)
+                self._on_progress(done, counts)
         return counts
 
-    def _batches(self, resumes: bool) -> Iterator[list[str]]:
-        """Scan the old schema; a run that resumes keeps its place after each batch, and forgets it at the end."""
-        kept = self._keys(keys.BACKFILL)
-        cursor = int((self._redis.get(kept) if resumes else None) or 0)
+    def _batches(self, resumes: bool) -> Iterator[tuple[float, list[str]]]:
+        """Scan the old schema; a pass that resumes keeps its place after each batch, and forgets it at the end."""
+        kept, match = self._steps.prefix + keys.BACKFILL, f"{self._steps.prefix}{_OLD}*"
+        server = self._redis.info("server")["run_id"] if resumes else ""
+        place, _, of = ((self._redis.get(kept) if resumes else None) or "0").partition(" ")
+        # A cursor means nothing to another server, and to the same one after a restart.
+        cursor = int(place) if of == server else 0
         while True:
-            cursor, names = self._redis.scan(cursor, match=self._keys.old_job("*"), count=_BATCH)
-            yield names
+            cursor, names = self._redis.scan(cursor, match=match, count=_BATCH)
+            yield _part_done(cursor), [name[len(match) - 1 :] for name in names]
             if not cursor:
                 break
             if resumes:
-                self._redis.set(kept, cursor)
+                self._redis.set(kept, f"{cursor} {server}")
         if resumes:
             self._redis.delete(kept)
 
 
-def main() -> int:
-    """Run from the command line, on REDIS_URL."""
+def _part_done(cursor: int) -> float:
+    """Return which part of the key space a scan has seen: its cursor counts with the highest bit first."""
+    return int(f"{cursor:064b}"[::-1], 2) / 2**64 if cursor else 1.0
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run from the command line; return 1 if the schemas disagree, or the old one is still needed."""
     from reference.queue import Queue  # which offers a backfill as a call, and so imports this
 
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--dry-run", action="store_true", help="count only")
+    options = argparse.ArgumentParser(prog="python -m reference.backfill", description=__doc__)
+    options.add_argument("step", choices=("copy", "dry-run", "verify", "remove"))
     options.add_argument("--rate", type=float, help="jobs a second at most")
-    options.add_argument("--verify", action="store_true", help="compare the schemas")
-    options.add_argument(
-        "--remove", action="store_true", help="remove the old schema, if nothing needs it"
-    )
-    asked = options.parse_args()
-    run = Backfill(Queue()._redis, rate=asked.rate, on_progress=_show)
+    asked = options.parse_args(words)
+    backfill = Backfill(Queue()._redis, rate=asked.rate, on_progress=_show)
     try:
-        counts = (
-            run.remove()
-            if asked.remove
-            else run.verify()
-            if asked.verify
-            else run.run(dry_run=asked.dry_run)
-        )
+        if asked.step == "remove":
+            backfill.remove()
+        elif asked.step == "verify":
+            counts = backfill.verify()
+            return int(counts["missing"] + counts["differs"] > 0)
+        else:
+            backfill.run(dry_run=asked.step == "dry-run")
     except StillNeededError as error:
-        sys.stderr.write(f"\nnot removed: {error}\n")
+        sys.stderr.write(f"\nnot removed: {error}")
         return 1
-    sys.stderr.write("\n")
-    return 1 if asked.verify and (counts["missing"] or counts["differs"]) else 0
+    finally:
+        sys.stderr.write("\n")
+    return 0
 
 
-def _show(counts: Counter[str]) -> None:
-    sys.stderr.write(
-        "\r" + "  ".join(f"{outcome} {count}" for outcome, count in sorted(counts.items()))
-    )
+def _show(done: float, counts: Counter[str]) -> None:
+    told = "  ".join(f"{outcome} {count}" for outcome, count in sorted(counts.items()))
+    sys.stderr.write(f"\r[{'#' * int(done * 30):30}] {done:4.0%}  {told}")
     sys.stderr.flush()
 
 

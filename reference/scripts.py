@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,18 +17,21 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from reference.errors import NotDurableError
+from reference.keys import SHARED
+
 
 DEFAULT_WAIT_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """What must have a write before a call returns. Without it: the primary's memory.
+    """What must have a write before a call returns. Without it: the primary's memory, and whatever that keeps.
 
     Args:
-        replicas: so many have received it (WAIT). Survives the loss of the primary if one of them takes over.
-        disk: the primary's append-only file is synced, and that of the replicas asked for (WAITAOF, Redis 7.2 on).
-            Survives a power loss of all of them.
+        replicas: so many have received it (WAIT). Survives the loss of the primary if one of them takes over; not if
+            another one does, and not the loss of all of them at once.
+        disk: the primary's append-only file is synced, and that of the replicas asked for (WAITAOF, Redis 7.2 on, with
+            ``appendonly yes``). Survives a power loss of all of them.
         within_ms: for how long to wait.
     """
 
@@ -71,55 +74,53 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """A script's text and its name on the server."""
+class Steps:
+    """Runs steps for one queue.
 
-    text: str
-    sha: str
+    Args:
+        client: a driver with ``decode_responses=True``.
+        prefix: before every key.
+        durability: what must have each write before it counts as done.
+    """
 
-    def run(
-        self,
-        client: Any,
-        keys: Sequence[str],
-        arguments: Sequence[str | int],
-        durability: Durability | None = None,
-    ) -> Any:
-        """Run the script and return its reply.
+    client: Any
+    prefix: str = ""
+    durability: Durability | None = None
+
+    def run(self, name: str, *arguments: str | int) -> Any:
+        """Run the step of ``lua/<name>.lua`` and return its reply.
 
         Raises:
             NotDurableError: it ran, and not enough have it.
-            redis.RedisError: the driver's errors.
+            redis.RedisError: the driver's errors; it ran, or it did not.
         """
+        text, sha = _script(name)
+        keys = [self.prefix + key for key in SHARED]
+        words = (len(keys), *keys, self.prefix, *arguments)
         try:
-            return self._sent(
-                client, ("EVALSHA", self.sha, len(keys), *keys, *arguments), durability
-            )
+            return self._sent("EVALSHA", sha, *words)
         except NoScriptError:
-            return self._sent(client, ("EVAL", self.text, len(keys), *keys, *arguments), durability)
+            return self._sent("EVAL", text, *words)
 
-    def _sent(
-        self, client: Any, command: tuple[str | int, ...], durability: Durability | None
-    ) -> Any:
-        if durability is None:
-            return client.execute_command(*command)
+    def _sent(self, *command: str | int) -> Any:
+        if self.durability is None:
+            return self.client.execute_command(*command)
         # On one connection, because WAIT speaks of what this connection wrote.
-        with client.pipeline(transaction=False) as pipeline:
+        with self.client.pipeline(transaction=False) as pipeline:
             pipeline.execute_command(*command)
-            pipeline.execute_command(*durability.command())
+            pipeline.execute_command(*self.durability.command())
             answer, had = pipeline.execute(raise_on_error=False)
         for reply in (answer, had):
             if isinstance(reply, Exception):
                 raise reply
-        if not durability.is_met(had):
-            raise NotDurableError(
-                f"done, but {durability} is not met within {durability.within_ms} ms: {had}"
-            )
+        if not self.durability.is_met(had):
+            raise NotDurableError(f"done, but {self.durability} is not met: {had}")
         return answer
 
 
 @cache
-def script(name: str) -> Script:
-    """Return the script of ``lua/<name>.lua``, with what all scripts share in front of it."""
+def _script(name: str) -> tuple[str, str]:
+    """Return a step's text, with what all steps share in front of it, and its name on the server."""
     folder = files("reference").joinpath("lua")
     text = "".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", name))
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

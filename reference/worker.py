@@ -15,10 +15,11 @@ from typing import Any
 
 import redis
 
-from reference.job import Job
+from reference.job import Job, encoded
 from reference.queue import Queue
 
 Handler = Callable[[Job], Any]
+_PAUSE_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -26,7 +27,8 @@ class Worker:
     """One worker on one queue.
 
     Args:
-        handler: takes the job, returns its result (JSON values); an exception fails the attempt.
+        handler: takes the job, returns its result (JSON values); an exception fails the attempt, and so does a result
+            that is no JSON.
         lease_s: how long a dead worker's job stays with it.
         back_off_s: before the second attempt; twice that before the third, and so on.
     """
@@ -64,9 +66,10 @@ class Worker:
                     self._queue.wait()
                 else:
                     completed += self._work(job)
-            except redis.RedisError:
-                _log.error("the queue can't be reached")
-                self._stopping.wait(self._back_off_s)
+            except redis.RedisError as error:
+                # What was under way is left to its lease.
+                _log.error("The queue can't be reached: %s.", type(error).__name__)
+                self._stopping.wait(_PAUSE_S)
         return completed
 
     def _work(self, job: Job) -> bool:
@@ -76,9 +79,12 @@ class Worker:
         beating.start()
         try:
             result = self._handler(job)
-        except Exception:
-            _log.error("job %s failed", job_id)
-            self._queue.fail(job_id, token, None, self._back_off_s * 2 ** (job["attempt"] - 1))
+            encoded(result)
+        except Exception as error:
+            _log.error("A job's handler raised %s.", type(error).__name__)
+            _log.debug("job %s failed", job_id)
+            back_off_s = self._back_off_s * 2 ** (job["attempt"] - 1)
+            self._queue.fail(job_id, token, {"error": type(error).__name__}, back_off_s)
             return False
         except BaseException:
             self._queue.fail(job_id, token, None, 0.0)
@@ -94,4 +100,4 @@ class Worker:
                 if not self._queue.heartbeat(job_id, token, self._lease_s):
                     return
             except redis.RedisError:
-                _log.error("the lease of job %s can't be kept", job_id)
+                _log.error("A lease can't be kept.")

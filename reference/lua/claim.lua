@@ -1,38 +1,47 @@
 -- Give the oldest waiting job to a worker under a lease; first take back what expired leases held.
--- KEYS: owners, pending list, leases, tokens, attempts, dead letters, token counter
 -- ARGV: prefix, claim id, lease in ms, most attempts, time, how many leases to look at
--- Returns {reclaimed, dead, token, attempt, fields}, the last three missing if nothing waits.
+-- Returns {reclaimed, dead, jobs that still wait, token, attempt, fields}, the last three missing if nothing waits.
 -- The same claim id gets the same job again, so a claim whose reply was lost does not lose the job.
+local lease_ms, most, time = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local reclaimed, dead = 0, 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_ms(), 'LIMIT', 0, ARGV[6])) do
-  redis.call('ZREM', KEYS[3], id)
-  redis.call('HDEL', KEYS[4], id)
-  reclaimed = reclaimed + 1
-  if tonumber(redis.call('HGET', KEYS[5], id) or 0) >= tonumber(ARGV[4]) then
-    dead = dead + 1
-    redis.call('HDEL', KEYS[5], id)
-    redis.call('RPUSH', KEYS[6], id)
-    set(id, 'status', 'failed', 'finished_at', ARGV[5])
+for _, id in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', now_ms(), 'LIMIT', 0, ARGV[6])) do
+  local held = copies(id)
+  local status = status_of(held)
+  if not status or RANKS[status] == 2 then
+    release(id) -- somebody without a lease has finished it
   else
-    set(id, 'status', 'pending')
-    redis.call('RPUSH', KEYS[2], id)
+    reclaimed = reclaimed + call('HDEL', TOKENS, id) -- there is no token while a back-off lasts
+    call('ZREM', LEASES, id)
+    if tonumber(call('HGET', ATTEMPTS, id) or 0) >= most then
+      dead = dead + 1
+      release(id)
+      call('RPUSH', DEAD, id)
+      set(held, 'status', 'failed', 'finished_at', time)
+    else
+      set(held, 'status', 'pending')
+      call('RPUSH', PENDING, id)
+    end
   end
 end
 local claim = P .. 'ai:claim:' .. ARGV[2]
-local token, id = string.match(redis.call('GET', claim) or '', '^(%d+) (.*)$')
-if id and redis.call('HGET', KEYS[4], id) ~= token then return {reclaimed, dead} end
-if not id then
+local token, id = string.match(call('GET', claim) or '', '^(%d+) (.*)$')
+local held, workspace
+if id then
+  held = copies(id)
+  if call('HGET', TOKENS, id) ~= token or not held[1] then return {reclaimed, dead, call('LLEN', PENDING)} end
+else
   repeat
-    id = redis.call('LPOP', KEYS[2])
-    if not id then return {reclaimed, dead} end
-    local held = copies(id)[1]
-  until held and redis.call('HGET', held, 'status') == 'pending'
-  token = redis.call('INCR', KEYS[7])
-  redis.call('HSET', KEYS[4], id, token)
-  redis.call('HINCRBY', KEYS[5], id, 1)
-  redis.call('ZADD', KEYS[3], now_ms() + ARGV[3], id)
-  redis.call('SET', claim, token .. ' ' .. id, 'PX', math.max(1, tonumber(ARGV[3])))
-  set(id, 'status', 'running', 'started_at', ARGV[5])
+    id = call('LPOP', PENDING)
+    if not id then return {reclaimed, dead, 0} end
+    held, workspace = copies(id)
+  until status_of(held) == 'pending'
+  adopt(id, workspace)
+  token = call('INCR', SEQUENCE)
+  call('HSET', TOKENS, id, token)
+  call('HINCRBY', ATTEMPTS, id, 1)
+  call('ZADD', LEASES, now_ms() + lease_ms, id)
+  call('SET', claim, token .. ' ' .. id, 'PX', math.max(1, lease_ms))
+  set(held, 'status', 'running', 'started_at', time)
 end
-local fields = redis.call('HGETALL', copies(id)[1])
-return {reclaimed, dead, tonumber(token), tonumber(redis.call('HGET', KEYS[5], id)), fields}
+return {reclaimed, dead, call('LLEN', PENDING), tonumber(token), tonumber(call('HGET', ATTEMPTS, id)),
+  call('HGETALL', held[1])}

@@ -1,25 +1,42 @@
 -- Bring one job of the old schema to the new one, or say how the two differ.
--- KEYS: owners, old job, sequence
--- ARGV: prefix, job_id, 'copy' | 'look' | 'remove'
--- Returns 'copied', 'same', 'differs', 'missing' (no new hash), 'gone' (no old hash) or 'removed'.
+-- ARGV: prefix, job_id, 'look' | 'copy' | 'ready' | 'remove', a time: what was enqueued since then is not removed
+-- Returns 'copied', 'mended', 'same', 'differs', 'missing' (no new hash), 'gone' (no old hash), 'recent' or 'removed'.
 -- One step, so no writer comes between reading the old hash and writing the new.
-local id = ARGV[2]
-local fields = redis.call('HGETALL', KEYS[2])
+local id, step = ARGV[2], ARGV[3]
+local old, workspace = old_key(id), owner(id)
+local fields = call('HGETALL', old)
 if #fields == 0 then return 'gone' end
-local workspace = owner(id)
 if not workspace then return 'differs' end
 local new = new_key(workspace, id)
-if redis.call('EXISTS', new) == 0 then
-  if ARGV[3] ~= 'copy' then return 'missing' end
-  redis.call('HSET', new, unpack(fields))
-  redis.call('HSET', KEYS[1], id, workspace)
-  redis.call('ZADD', P .. 'ai:index:' .. workspace, 'NX', redis.call('INCR', KEYS[3]), id)
+if step == 'copy' or step == 'remove' then adopt(id, workspace) end
+if call('EXISTS', new) == 0 then
+  if step ~= 'copy' then return 'missing' end
+  call('HSET', new, unpack(fields))
   return 'copied'
 end
-if redis.call('HLEN', new) ~= #fields / 2 then return 'differs' end
-for i = 1, #fields, 2 do
-  if redis.call('HGET', new, fields[i]) ~= fields[i + 1] then return 'differs' end
+-- Code that wrote one schema at a time has left copies that differ. The one further on is right, for statuses go
+-- forward only; what one lacks, the other has. What differs then is left for a person.
+local function rank(key) return RANKS[call('HGET', key, 'status')] or 0 end
+local mended = 0
+local function bring(from, to, command)
+  local found = call('HGETALL', from)
+  for i = 1, #found, 2 do
+    if call('HGET', to, found[i]) ~= found[i + 1] then mended = mended + call(command, to, found[i], found[i + 1]) end
+  end
 end
-if ARGV[3] ~= 'remove' then return 'same' end
-redis.call('DEL', KEYS[2])
+if step == 'copy' then
+  if rank(old) > rank(new) then mended = 1; bring(old, new, 'HSET') end
+  if rank(new) > rank(old) then mended = 1; bring(new, old, 'HSET') end
+  bring(old, new, 'HSETNX')
+  bring(new, old, 'HSETNX')
+  fields = call('HGETALL', old)
+end
+if call('HLEN', new) ~= #fields / 2 then return 'differs' end
+for i = 1, #fields, 2 do
+  if call('HGET', new, fields[i]) ~= fields[i + 1] then return 'differs' end
+end
+if step == 'look' or step == 'copy' then return mended > 0 and 'mended' or 'same' end
+if (call('HGET', old, 'enqueued_at') or '') >= ARGV[4] then return 'recent' end
+if step == 'ready' then return 'same' end
+call('DEL', old)
 return 'removed'

@@ -1,11 +1,13 @@
 -- Read a job where the phase says to look first, then where it may fall back to.
--- KEYS: owners, then the job's keys in the order of reading
--- ARGV: prefix, workspace_id or '' for any
--- Returns {fields, number of the key that held it}; {{}, 0} if none does. Another workspace's job is not held.
-for number = 2, #KEYS do
-  local fields = redis.call('HGETALL', KEYS[number])
-  if #fields > 0 and (ARGV[2] == '' or redis.call('HGET', KEYS[number], 'workspace_id') == ARGV[2]) then
-    return {fields, number - 1}
+-- ARGV: prefix, job_id, workspace_id or '' for any, then 'old' and 'new' in the order of reading
+-- Returns {fields, how many schemas were looked at}; {{}, 0} if none holds it. Another workspace's job is not held.
+local id = ARGV[2]
+local workspace = ARGV[3] ~= '' and ARGV[3] or owner(id) or ''
+for number = 4, #ARGV do
+  local key = ARGV[number] == 'old' and old_key(id) or new_key(workspace, id)
+  local fields = call('HGETALL', key)
+  if #fields > 0 and (ARGV[3] == '' or call('HGET', key, 'workspace_id') == workspace) then
+    return {fields, number - 3}
   end
 end
 return {{}, 0}

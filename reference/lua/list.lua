@@ -1,20 +1,41 @@
 -- One page of a workspace's jobs, newest first, from its index; a page costs the same at any number of jobs.
--- KEYS: owners, workspace index
--- ARGV: prefix, workspace_id, status or '', limit, cursor ('+inf', or '(' and the last place of the page before)
--- Returns {next cursor or '', jobs that only the old schema held, fields, fields, ...}. Places are given once and never
--- change, so no job is told twice, and none is missed that was there throughout.
-local found = redis.call('ZREVRANGEBYSCORE', KEYS[2], ARGV[5], '-inf', 'WITHSCORES', 'LIMIT', 0, ARGV[4])
-local out, from_old = {'', 0}, 0
-for i = 1, #found, 2 do
-  local fields = redis.call('HGETALL', new_key(ARGV[2], found[i]))
-  if #fields == 0 then
-    fields = redis.call('HGETALL', old_key(found[i]))
-    from_old = from_old + (#fields > 0 and 1 or 0)
-  end
+-- ARGV: prefix, workspace_id, status or '', limit, place of the last job told ('+inf' at first), cursor of the scan of the
+--       old schema ('end' when it is over), read old, how many jobs to look at, how many keys to scan
+-- Returns {next place or '', next cursor of the scan, jobs that only the old schema held, fields, fields, ...}.
+-- Places are given once and never change, so no job is told twice, and none is missed that was there throughout: jobs of
+-- code from before the index have no place until the scan at the index's end gives them one, below all others.
+local workspace, wanted, limit, place, scan = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local reads_old, looks = ARGV[7] == '1', tonumber(ARGV[8])
+local page, from_old = {}, 0
+local function take(id)
+  local fields, is_old = call('HGETALL', new_key(workspace, id)), false
+  if #fields == 0 and reads_old then fields, is_old = call('HGETALL', old_key(id)), true end
   for j = 1, #fields, 2 do
-    if fields[j] == 'status' and (ARGV[3] == '' or ARGV[3] == fields[j + 1]) then out[#out + 1] = fields end
+    if fields[j] == 'status' and (wanted == '' or wanted == fields[j + 1]) then
+      page[#page + 1] = fields
+      from_old = from_old + (is_old and 1 or 0)
+    end
   end
 end
-if #found == 2 * tonumber(ARGV[4]) then out[1] = '(' .. found[#found] end
-out[2] = from_old
-return out
+local function is_through()
+  while #page < limit and looks > 0 do
+    local after = place == '+inf' and place or '(' .. place
+    local found = call('ZREVRANGEBYSCORE', index_key(workspace), after, '-inf', 'WITHSCORES', 'LIMIT', 0,
+      math.min(limit - #page, looks))
+    if #found == 0 then return true end
+    for i = 1, #found, 2 do take(found[i]) end
+    place, looks = found[#found], looks - #found / 2
+  end
+  return false
+end
+local through = is_through()
+if scan == '0' and call('EXISTS', ALL_PLACED) == 1 then scan = 'end' end
+if through and scan ~= 'end' then
+  local following, names = unpack(call('SCAN', scan, 'MATCH', old_key('*'), 'COUNT', ARGV[9]))
+  for _, name in ipairs(names) do
+    adopt(string.sub(name, #old_key('') + 1), call('HGET', name, 'workspace_id'))
+  end
+  scan = following == '0' and 'end' or following
+  through = is_through() and scan == 'end'
+end
+return {through and '' or place, scan, from_old, unpack(page)}

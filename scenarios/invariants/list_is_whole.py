@@ -31,18 +31,23 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
-    """Return the workspace's jobs that were enqueued before the listing and are still found."""
+    """Return the workspace's jobs that were enqueued or read before the listing and are still found."""
     return tuple(
         dict.fromkeys(
             operation.job_id
             for operation in evidence.history
-            if operation.method == "enqueue"
-            and operation.value is True
+            if _was_there(operation)
             and operation.workspace_id == listing.workspace_id
             and operation.completed_at <= listing.invoked_at
-            and evidence.read_back.get((operation.job_id, operation.workspace_id))
+            and evidence.read_back.get((operation.job_id, operation.workspace_id), True)
         )
     )
+
+
+def _was_there(operation: Operation) -> bool:
+    if operation.method == "enqueue":
+        return operation.value is True
+    return operation.method == "get_job" and isinstance(operation.value, dict)
 
 
 def _job_ids(operation: Operation) -> set[Json]:

@@ -4,7 +4,8 @@ Updates that raised may or may not have happened. One that was called after the 
 show; one that was called before it may not come back.
 
 Of two updates at once, either may be the last. Statuses go forward (pending, running, then an end): whether a step back
-is made or ignored is the queue's choice. A job whose lease ends, or whose attempt fails, may wait and run again.
+is made or ignored is the queue's choice. A job whose lease ends, or whose attempt fails, may wait and run again; one
+whose end was acknowledged may not.
 
 Blind to: what an update does besides the status.
 """
@@ -69,7 +70,11 @@ def _allowed(evidence: Evidence, job_id: str, by_then: int) -> set[str]:
             and _RANKS.get(_status_set(later), 0) > _RANKS.get(_status_set(update), 0)
             for later in acknowledged
         )
-    } | _again(evidence)
+    } | (set() if any(map(_is_end, acknowledged)) else _again(evidence))
+
+
+def _is_end(update: Operation) -> bool:
+    return _RANKS.get(_status_set(update)) == _RANKS["completed"]
 
 
 def _again(evidence: Evidence) -> set[str]:

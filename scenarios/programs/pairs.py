@@ -116,6 +116,12 @@ _PROGRAMS = (
         prepare=(enqueue(),),
     ),
     Program(
+        "end-vs-reclaim",
+        "A client completes a job without its lease, while a worker claims what an ended lease has held.",
+        {"A": (update("completed"), get()), "B": (claim("worker-b"),)},
+        prepare=(enqueue(), claim("worker-x", 0.0)),
+    ),
+    Program(
         "update-vs-update",
         "Two clients update one job.",
         {"A": (update("running"),), "B": (update("completed", result={"n": SECRET_RESULT}),)},

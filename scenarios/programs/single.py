@@ -151,6 +151,14 @@ _PROGRAMS = (
         prepare=(enqueue("job-1"), enqueue("job-2")),
     ),
     _program(
+        "list-old-job",
+        "The jobs of a workspace are listed, one of them from code before the new schema.",
+        get("job-0"),
+        list_of(),
+        prepare=(enqueue(),),
+        seed=old_job_seed("job-0"),
+    ),
+    _program(
         "list-new-only",
         "The jobs of a workspace are listed once the old schema no longer holds one of them.",
         list_of(),

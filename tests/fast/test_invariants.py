@@ -239,6 +239,14 @@ def test_a_read_between_two_updates_shows_the_first() -> None:
     )
 
 
+def test_an_acknowledged_end_is_not_undone_by_a_lease_that_ends() -> None:
+    lease = call("claim", at=0, value={"job_id": "j"}, lease_s=0.0)
+    assert seen("status-order", lease, update("running", at=2), found=("j",)) == ()
+    assert seen("status-order", lease, update("completed", at=2), found=("j",)) == (
+        "Once all is quiet, j is pending; acknowledged is completed.",
+    )
+
+
 def test_true_for_a_job_that_does_not_exist_is_untrue() -> None:
     assert seen("answer-is-true", call()) == ("enqueue answered True, and j does not exist.",)
 
@@ -295,6 +303,18 @@ def test_a_list_without_a_job_that_exists_is_not_whole() -> None:
     assert seen("list-is-whole", *history, found=("j",)) == (
         "list_jobs does not show j, which get_job finds.",
     )
+
+
+def test_a_list_without_a_job_that_was_read_before_is_not_whole() -> None:
+    read = call("get_job", value={"job_id": "j", "workspace_id": "acme"})
+    assert seen("list-is-whole", read, call("list_jobs", at=2, value=[])) == (
+        "list_jobs does not show j, which get_job finds.",
+    )
+
+
+def test_a_job_that_was_read_after_the_listing_may_have_come_after_it() -> None:
+    read = call("get_job", at=2, value={"job_id": "j", "workspace_id": "acme"})
+    assert seen("list-is-whole", call("list_jobs", value=[]), read) == ()
 
 
 def test_malformed_input_that_is_accepted_is_bad() -> None:

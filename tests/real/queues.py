@@ -19,6 +19,18 @@ JOB = {
     "actor_id": "u-1",
 }
 
+LEGACY = {
+    "job_id": "job-0",
+    "status": "pending",
+    "action_provider": "mail",
+    "action_name": "send",
+    "params": "{}",
+    "workspace_id": "acme",
+    "actor_id": "u",
+    "result": "",
+    "enqueued_at": "2025-10-17T10:15:00+00:00",
+}
+
 
 class Unretrying(Queue):
     """The reference without the driver's retries, so that a single fault reaches the caller."""
@@ -41,10 +53,18 @@ class FaultyQueues:
         self._thread.start()
         self._queues: list[Queue] = []
 
-    def queue(self, phase: Phase = Phase.DUAL_READ_NEW, *, fault: str = "", at: int = 1) -> Queue:
+    def queue(
+        self,
+        phase: Phase = Phase.DUAL_READ_NEW,
+        *,
+        fault: str = "",
+        at: int = 1,
+        kind: type[Queue] = Unretrying,
+        **more: Any,
+    ) -> Queue:
         """Return a queue; the fault happens to the ``at``-th command that is sent from now on, by any queue."""
         url = f"redis://127.0.0.1:{self._wire.listener.port}/0?socket_timeout=1&socket_connect_timeout=1"
-        queue = Unretrying(url, phase=phase)
+        queue = kind(url, phase=phase, **more)
         self._queues.append(queue)
         if fault:
             director = self._wire.director

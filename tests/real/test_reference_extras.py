@@ -14,7 +14,8 @@ from reference.errors import JobExistsError, JobNotFoundError, NotDurableError
 from reference.migration import Phase
 from reference.scripts import Durability
 from reference.telemetry import MOST_WORKSPACES, Telemetry
-from tests.real.queues import job, queue_on
+from tests.real.conftest import Wire
+from tests.real.queues import FaultyQueues, job, queue_on
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
@@ -147,7 +148,7 @@ def test_no_log_line_at_info_or_above_says_what_a_job_is_about(
             queue.enqueue(**job(params={"card": "4111"}))
     finally:
         driver.config_set("maxmemory", 0)
-    assert [record.getMessage() for record in caplog.records] == ["could not enqueue a job"]
+    assert [record.getMessage() for record in caplog.records] == ["enqueue raised OutOfMemoryError"]
 
 
 def test_the_bound_follows_from_time_outs_and_retries() -> None:
@@ -155,3 +156,26 @@ def test_the_bound_follows_from_time_outs_and_retries() -> None:
     bound_s = queue.latency_bound_s
     queue.close()
     assert bound_s == pytest.approx(2 * 3 * (0.1 + 5 * 0.1 + 0.05) + 1.0)
+
+
+@pytest.mark.parametrize("name", ["action_provider", "action_name", "actor_id"])
+def test_what_is_no_text_is_refused_where_text_is_asked_for(driver: Any, name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        queue_on(driver).enqueue(**{**job(), name: None})
+    assert driver.keys("*") == []
+
+
+def test_the_drivers_own_retry_after_a_lost_reply_is_answered_as_the_first_call(
+    driver: Any, wire: Wire
+) -> None:
+    queues = FaultyQueues(wire)
+    registry = CollectorRegistry()
+    queue = queues.queue(fault="lost-reply", at=2, kind=Queue, telemetry=Telemetry(registry))
+    try:
+        assert queue.enqueue(**job()) is True
+        assert queue.enqueue(**job()) is False
+    finally:
+        queues.close()
+    assert driver.lrange("ai:queue:pending", 0, -1) == ["job-1"]
+    assert value(registry, "ai_jobs_total", status="pending") == 1.0
+    assert value(registry, "ai_jobs_duplicate_total") == 1.0

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from faultinject.servers.server import Server
 from reference import Queue
 from reference.worker import Worker
 from tests.real.queues import job, queue_on
@@ -166,3 +170,167 @@ def test_a_second_sigterm_gives_the_job_back(queue: Queue) -> None:
     with pytest.raises(KeyboardInterrupt):
         worker.run(on_sigterm=False)
     assert claimed(queue, "w-2")["attempt"] == 2
+
+
+def test_an_end_that_was_reported_without_the_lease_is_not_undone_when_the_lease_ends(
+    queue: Queue,
+) -> None:
+    queue.enqueue(**job())
+    held = claimed(queue, "w-1", 0.01)
+    queue.update_status("job-1", "completed", {"n": 1}, "acme")
+    time.sleep(0.02)
+    assert (queue.claim("w-2"), status(queue)) == (None, "completed")
+    assert queue.complete("job-1", "acme", held["lease_token"], {"n": 2}) is False
+
+
+def test_an_end_that_older_code_wrote_past_the_lease_is_not_undone_either(
+    queue: Queue, driver: Any
+) -> None:
+    queue.enqueue(**job())
+    held = claimed(queue, "w-1", 0.01)
+    driver.hset("ai:jobs:job-1", "status", "failed")
+    assert queue.complete("job-1", "acme", held["lease_token"]) is False
+    time.sleep(0.02)
+    assert queue.claim("w-2") is None
+    assert driver.hget("ai:jobs:job-1", "status") == "failed"
+
+
+def test_a_heartbeat_that_arrives_late_shortens_nothing(queue: Queue) -> None:
+    queue.enqueue(**job())
+    held = claimed(queue)
+    queue.heartbeat("job-1", held["lease_token"], 0.001)
+    time.sleep(0.01)
+    assert queue.claim("w-2") is None
+
+
+def test_a_finished_job_leaves_nothing_behind_but_itself_and_what_ends_by_itself(
+    queue: Queue, driver: Any
+) -> None:
+    queue.enqueue(**job(client_request_id="r"))
+    held = claimed(queue)
+    queue.complete("job-1", "acme", held["lease_token"])
+    lasting = {key for key in driver.keys("*") if driver.ttl(key) == -1}
+    assert lasting == {
+        "ai:jobs:job-1",
+        "ai:job:acme:job-1",
+        "ai:index:acme",
+        "ai:owners",
+        "ai:sequence",
+    }
+
+
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(queue: Queue, bad: float) -> None:
+    for call in (
+        lambda: queue.claim("w-1", bad),
+        lambda: queue.heartbeat("job-1", 1, bad),
+        lambda: queue.fail("job-1", 1, None, bad),
+    ):
+        with pytest.raises(ValueError, match="must be 0 seconds or more"):
+            call()
+
+
+def test_waiting_for_no_time_does_not_wait_for_ever(queue: Queue) -> None:
+    queue.wait(0)
+    assert queue.get_queue_depth() == 0
+
+
+def test_a_result_that_is_no_json_fails_the_attempt_and_not_the_worker(
+    queue: Queue,
+) -> None:
+    queue.enqueue(**job())
+
+    def handle(_: dict[str, Any]) -> object:
+        worker.stop()
+        return object()
+
+    worker = Worker(queue, handle, "w-1", back_off_s=0.0)
+    assert worker.run(on_sigterm=False) == 0
+    assert claimed(queue)["attempt"] == 2
+
+
+WORKER = """
+import sys, time
+from reference import Queue
+from reference.worker import Worker
+
+def handle(job):
+    print("at work", flush=True)
+    time.sleep(float(sys.argv[1]))
+    return {"by": "a process"}
+
+class Told(Worker):
+    def stop(self, *words):
+        print("told", flush=True)
+        super().stop(*words)
+
+worker = Told(Queue(), handle, "w-1")
+print("completed", worker.run(), flush=True)
+"""
+
+
+@pytest.fixture
+def worker_process(server: Server) -> Iterator[Callable[[float], subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(seconds: float) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(seconds)],
+            env={**os.environ, "REDIS_URL": f"unix://{server.address.path}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_worker_process_that_is_told_to_end_finishes_its_job_and_takes_no_other(
+    queue: Queue, worker_process: Callable[[float], subprocess.Popen[str]]
+) -> None:
+    queue.enqueue(**job())
+    queue.enqueue(**job("job-2"))
+    process = worker_process(0.3)
+    assert line_of(process) == "at work"
+    process.send_signal(signal.SIGTERM)
+    assert [line_of(process), line_of(process)] == ["told", "completed 1"]
+    assert process.wait() == 0
+    assert (status(queue), queue.get_queue_depth()) == ("completed", 1)
+
+
+def test_a_worker_process_that_is_told_twice_gives_its_job_back(
+    queue: Queue, worker_process: Callable[[float], subprocess.Popen[str]]
+) -> None:
+    queue.enqueue(**job())
+    process = worker_process(60.0)
+    assert line_of(process) == "at work"
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+        assert line_of(process) == "told"
+    process.wait()
+    assert claimed(queue, "w-2")["attempt"] == 2
+
+
+def test_a_worker_process_that_waits_for_work_ends_when_it_is_told(
+    queue: Queue, worker_process: Callable[[float], subprocess.Popen[str]]
+) -> None:
+    queue.enqueue(**job())
+    process = worker_process(0.0)
+    assert line_of(process) == "at work"
+    while status(queue) != "completed":
+        time.sleep(0.001)
+    process.send_signal(signal.SIGTERM)
+    assert [line_of(process), line_of(process)] == ["told", "completed 1"]
+    assert process.wait() == 0

@@ -9,22 +9,12 @@ from typing import Any
 
 import pytest
 
-from reference.backfill import Backfill, StillNeededError
+from faultinject.servers.server import Server
+from reference.backfill import Backfill, StillNeededError, main
 from reference.migration import Phase, phase_from
-from tests.real.queues import job, queue_on, stored
+from tests.real.queues import LEGACY, job, queue_on, stored
 
 NEIGHBOURS = [(a, b) for a in Phase for b in Phase if a is not b and a.may_run_beside(b)]
-LEGACY = {
-    "job_id": "job-0",
-    "status": "pending",
-    "action_provider": "mail",
-    "action_name": "send",
-    "params": "{}",
-    "workspace_id": "acme",
-    "actor_id": "u",
-    "result": "",
-    "enqueued_at": "2025-10-17T10:15:00+00:00",
-}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +104,7 @@ def test_a_backfill_that_was_stopped_goes_on_where_it_was(driver: Any) -> None:
     for number in range(1000):
         driver.hset(f"ai:jobs:job-{number}", mapping={**LEGACY, "job_id": f"job-{number}"})
 
-    def stop(_: Counter[str]) -> None:
+    def stop(_: float, __: Counter[str]) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -147,10 +137,11 @@ def test_the_old_schema_is_not_removed_while_a_job_differs(driver: Any) -> None:
         Backfill(driver).remove()
 
 
-def test_the_old_schema_is_not_removed_while_an_earlier_phase_writes(driver: Any) -> None:
+def test_the_old_schema_is_not_removed_while_somebody_writes_it(driver: Any) -> None:
     queue_on(driver, Phase.DUAL_READ_NEW).enqueue(**job())
-    with pytest.raises(StillNeededError, match="dual write, read new"):
+    with pytest.raises(StillNeededError, match="1 jobs were enqueued into the old schema"):
         Backfill(driver).remove()
+    assert driver.exists("ai:jobs:job-1")
 
 
 def test_after_the_removal_every_job_is_read_listed_updated_and_claimed(driver: Any) -> None:
@@ -164,27 +155,85 @@ def test_after_the_removal_every_job_is_read_listed_updated_and_claimed(driver: 
     assert driver.keys("ai:jobs:*") == []
 
 
-def test_pages_tell_every_job_once_while_others_come(driver: Any) -> None:
-    queue = queue_on(driver)
-    for number in range(25):
-        queue.enqueue(**job(f"job-{number:02}"))
-    told: list[str] = []
-    cursor = None
-    while True:
-        page = queue.list_jobs("acme", limit=10, cursor=cursor)
-        told += [found["job_id"] for found in page["items"]]
-        queue.enqueue(**job(f"late-{len(told)}"))
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    assert told == [f"job-{number:02}" for number in reversed(range(25))]
+def both(driver: Any, old: dict[str, str], new: dict[str, str]) -> None:
+    """Write a job to both schemas as code from before the owners and the index did."""
+    driver.hset("ai:jobs:job-0", mapping={**LEGACY, **old})
+    driver.hset("ai:job:acme:job-0", mapping=new)
+    driver.rpush("ai:queue:pending", "job-0")
 
 
-def test_a_list_is_filtered_by_status_and_workspace(driver: Any) -> None:
-    queue = queue_on(driver)
-    queue.enqueue(**job("a"))
-    queue.enqueue(**job("b"))
-    queue.enqueue(**job("c", workspace_id="globex"))
-    queue.update_status("a", "running", workspace_id="acme")
-    running = queue.list_jobs("acme", status="running")["items"]
-    assert [found["job_id"] for found in running] == ["a"]
+def test_a_job_that_older_code_wrote_to_both_schemas_outlives_the_old_one(driver: Any) -> None:
+    both(driver, {}, LEGACY)
+    assert Backfill(driver).run() == Counter(same=1)
+    assert Backfill(driver).remove() == Counter(removed=1)
+    queue = queue_on(driver, Phase.NEW)
+    assert [found["job_id"] for found in queue.list_jobs("acme")["items"]] == ["job-0"]
+    claimed = queue.claim("w-1")
+    assert claimed is not None
+    assert claimed["job_id"] == "job-0"
+
+
+def test_without_a_workspace_a_job_is_found_in_the_new_schema_too(driver: Any) -> None:
+    queue = queue_on(driver, Phase.NEW)
+    queue.enqueue(**job())
+    found = queue.get_job("job-1")
+    assert found is not None
+    assert found["workspace_id"] == "acme"
+
+
+def test_a_hash_that_older_code_filled_half_is_filled_up(driver: Any) -> None:
+    both(driver, {"status": "running", "started_at": "t"}, {"status": "running", "started_at": "t"})
+    assert Backfill(driver).run() == Counter(mended=1)
+    old, new = stored(driver, "job-0")
+    assert (old == new, new["params"]) == (True, LEGACY["params"])
+
+
+@pytest.mark.parametrize("behind", ["old", "new"])
+def test_of_two_copies_that_differ_the_one_further_on_wins(driver: Any, behind: str) -> None:
+    done = {"status": "completed", "result": "1", "finished_at": "t"}
+    both(driver, {} if behind == "old" else done, {**LEGACY, **(done if behind == "old" else {})})
+    assert Backfill(driver).run() == Counter(mended=1)
+    old, new = stored(driver, "job-0")
+    assert (old == new, new["status"], new["result"]) == (True, "completed", "1")
+
+
+def test_two_copies_that_came_to_different_ends_are_left_for_a_person(driver: Any) -> None:
+    both(driver, {"status": "failed"}, {**LEGACY, "status": "completed"})
+    assert Backfill(driver).run() == Counter(differs=1)
+    assert [copy["status"] for copy in stored(driver, "job-0")] == ["failed", "completed"]
+
+
+def test_an_update_goes_on_from_the_copy_that_is_further_on(driver: Any) -> None:
+    both(driver, {"status": "completed"}, LEGACY)
+    queue_on(driver).update_status("job-0", "running", workspace_id="acme")
+    assert stored(driver, "job-0")[0]["status"] == "completed"
+
+
+def test_a_backfill_does_not_trust_the_place_that_another_server_gave_it(driver: Any) -> None:
+    for number in range(1_000):
+        driver.hset(f"ai:jobs:job-{number}", mapping={**LEGACY, "job_id": f"job-{number}"})
+    driver.set("ai:backfill:cursor", "3 another-server")
+    assert Backfill(driver).run() == Counter(copied=1_000)
+
+
+def test_a_backfill_tells_how_far_it_is(driver: Any) -> None:
+    for number in range(1_000):
+        driver.hset(f"ai:jobs:job-{number}", mapping={**LEGACY, "job_id": f"job-{number}"})
+    told: list[float] = []
+    Backfill(driver, on_progress=lambda done, _: told.append(done)).run()
+    assert told == sorted(told)
+    assert (len(told) > 2, 0 < told[0] < 0.5, told[-1]) == (True, True, 1.0)
+
+
+def test_the_command_line_counts_copies_verifies_and_removes(
+    server: Server, driver: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"unix://{server.address.path}")
+    driver.hset("ai:jobs:job-0", mapping=LEGACY)
+    steps = ("dry-run", "verify", "remove", "copy", "verify", "remove")
+    assert [main([step]) for step in steps] == [0, 1, 1, 0, 0, 0]
+    told = capsys.readouterr().err
+    assert all(
+        word in told for word in ("missing 1", "backfill first", "100%  copied 1", "removed 1")
+    )
+    assert driver.keys("ai:jobs:*") == []
