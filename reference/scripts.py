@@ -19,7 +19,6 @@ from redis.exceptions import NoScriptError
 from reference.errors import NotDurableError
 from reference.keys import SHARED
 
-
 DEFAULT_WAIT_MS = 1_000
 
 

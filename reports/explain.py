@@ -26,6 +26,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "bounded-latency": "Give every connection a time-out, and every retry an end.",
         "isolation": "Put the workspace into the key, or compare it before a job is returned.",
         "bad-input": "Validate every argument before the first command, and raise ValueError or TypeError.",
+        "telemetry-is-true": "Count each call once, after its outcome is known, whatever kind of call it is.",
         "quiet-logs": "Log ids at DEBUG and a plain sentence at ERROR; leave params, results and tracebacks out.",
         "list-is-whole": "List from an index that both schemas share, and read each job where it is.",
     }

@@ -46,6 +46,15 @@ class RaisedError:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """A counter that the subject shows went up by so much during a call."""
+
+    metric: str
+    labels: tuple[tuple[str, str], ...]
+    by: float
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One call of the subject by a client, with its completion.
 
@@ -57,6 +66,8 @@ class Operation:
         value: what it returned, if ``ok``.
         error: what it raised, otherwise.
         wrote: the server ran a write command of this operation.
+        wrote_job: what it wrote changed the data of a job, in either schema.
+        counted: which of the subject's counters went up; None if it did not tell.
         faulted: a fault was placed in this operation.
         invoked_at, completed_at: ordinals in the case's one order of events.
         duration_ms: on the caller's clock.
@@ -82,6 +93,8 @@ class Operation:
     phase: Phase = Phase.PROGRAM
     version: str = ""
     caller_died: bool = False
+    wrote_job: bool = False
+    counted: tuple[Counted, ...] | None = None
 
     @property
     def job_id(self) -> str:

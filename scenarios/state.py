@@ -125,6 +125,14 @@ def tables_of(state: State) -> Tables:
     return Tables(old, new, pending, requests)
 
 
+def is_job_changed(before: State, after: State) -> bool:
+    """Whether the data of any job differs, in either schema."""
+    return any(
+        key.startswith((OLD_PREFIX, NEW_PREFIX)) and before.get(key) != after.get(key)
+        for key in {*before, *after}
+    )
+
+
 def changes_between(before: State, after: State) -> tuple[KeyChange, ...]:
     """Return the keys that differ, in key order; of a hash that was there, only the fields that differ."""
     return tuple(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from faultinject.vocabulary import FaultRef, Position
 from scenarios.engine.client import ClientWire
-from scenarios.history import Json
+from scenarios.history import Completion, Json, RaisedError
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.program import Answer, Call, Retry, Version
 from scenarios.subjects.hosting import Answer as HostAnswer
@@ -38,6 +38,7 @@ class Caller:
     called_s: float = 0.0
     faulted: bool = False
     changed_state: bool = False
+    changed_job: bool = False
     answers: dict[str, Json] = field(default_factory=dict)
     is_calling: bool = False
     has_ended: bool = False
@@ -78,6 +79,13 @@ def completion_of(job: Mapping[str, Json], claim: Call) -> Call:
         "result": {"by": "worker-standby"},
     }
     return Call("complete", arguments, version=claim.version)
+
+
+def ended_as(error: RaisedError | None, may_have_had_effect: bool) -> Completion:
+    """Return how a call ended that returned, or raised."""
+    if error is None:
+        return Completion.OK
+    return Completion.INFO if may_have_had_effect else Completion.FAIL
 
 
 def for_retry(call: Call, arguments: dict[str, Json], attempt: int) -> dict[str, Json]:

@@ -16,6 +16,7 @@ from faultinject.wire.resp import Reply
 from scenarios.engine.caller import (
     Caller,
     completion_of,
+    ended_as,
     for_retry,
     resolved_arguments,
     standby_claims,
@@ -27,7 +28,7 @@ from scenarios.engine.outage import STANDING_STILL, Outages
 from scenarios.engine.record import Called, Stepped
 from scenarios.engine.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
 from scenarios.engine.shown import shown_reply
-from scenarios.history import Completion, Json, Operation, Phase
+from scenarios.history import Json, Operation, Phase
 from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
 from scenarios.subjects.hosting import Answer as HostAnswer
 
@@ -153,7 +154,7 @@ class Case:
         letter = caller.wire.letter
         caller.arguments, caller.attempt = arguments, attempt
         caller.answer, caller.is_calling = None, True
-        caller.faulted = caller.changed_state = False
+        caller.faulted = caller.changed_state = caller.changed_job = False
         caller.invoked_at = self.book.now
         caller.called_s = self._rig.loop.clock()
         caller.wire.begins(caller.next_call + 1, attempt)
@@ -245,19 +246,13 @@ class Case:
 
     def _operation(self, caller: Caller, call: Call, answered: Answered) -> Operation:
         under_way = self._held.holds_write_of(caller.next_call + 1, caller.attempt)
-        if answered.error is None:
-            completion = Completion.OK
-        elif caller.changed_state or under_way:
-            completion = Completion.INFO
-        else:
-            completion = Completion.FAIL
         return Operation(
             client=caller.wire.letter,
             request=caller.next_call + 1,
             attempt=caller.attempt,
             method=call.method,
             arguments=caller.arguments,
-            completion=completion,
+            completion=ended_as(answered.error, caller.changed_state or under_way),
             value=answered.value,
             error=answered.error,
             wrote=caller.changed_state,
@@ -268,6 +263,8 @@ class Case:
             state_after=self.book.last_state,
             version=str(call.version),
             caller_died=caller.was_killed,
+            wrote_job=caller.changed_job,
+            counted=answered.counted,
         )
 
     def _end_outage(self, caller: Caller) -> None:
@@ -395,6 +392,7 @@ class Case:
         may_have_changed = executed is not Executed.NO and event.is_write
         if may_have_changed and not event.position.inside and not self._outages.server_stands_still:
             caller.changed_state = self.book.look() or caller.changed_state
+            caller.changed_job = self.book.is_job_changed(before) or caller.changed_job
         self.book.entries.append(Stepped(step, before, self.book.last_state))
         if event.position == self._awaited:
             self._stepped = step

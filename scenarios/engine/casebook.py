@@ -9,7 +9,7 @@ from scenarios.engine.record import Arrived, Completed, Entry, Restarted
 from scenarios.engine.rig import Answered, Rig
 from scenarios.history import Completion, Json, Operation, Phase
 from scenarios.programs.program import Call
-from scenarios.state import State
+from scenarios.state import State, is_job_changed
 
 
 class Casebook:
@@ -44,6 +44,10 @@ class Casebook:
         if changed:
             self.states.append(state)
         return changed
+
+    def is_job_changed(self, since: int) -> bool:
+        """Whether the data of any job has changed since a state."""
+        return since != self.last_state and is_job_changed(self.states[since], self.states[-1])
 
     def arrived(self, step: Step) -> bool:
         """Write down that a command has reached the server late; return whether it changed anything."""

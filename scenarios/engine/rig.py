@@ -19,7 +19,7 @@ from faultinject.servers.pair import Pair
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 from faultinject.wire.commands import parse_command_table
-from scenarios.history import Json, RaisedError
+from scenarios.history import Counted, Json, RaisedError
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.program import ITSELF, Version
 from scenarios.programs.single import enqueue
@@ -45,6 +45,7 @@ class Answered:
     error: RaisedError | None
     ms: float
     logs: tuple[str, ...]
+    counted: tuple[Counted, ...] | None = None
 
 
 class Rig:
@@ -256,6 +257,7 @@ class Rig:
             white_box=queued and tables.has_data("midpipe-probe"),
             fifo=self._opened.fifo,
             waits_for_replicas=self._opened.waits_for_replicas,
+            counters=self._opened.counters,
             new_schema=any(job_id == "midpipe-probe" for _, job_id in tables.new),
         )
 
@@ -268,4 +270,14 @@ def answered_from(message: Answer) -> Answered:
         kinds = tuple(str(kind) for kind in error.get("kinds") or ())
         raised = RaisedError(str(error.get("type")), str(error.get("message")), kinds)
     logs = tuple(" ".join(str(word) for word in line) for line in message.get("logs") or ())
-    return Answered(message.get("ok"), raised, float(message.get("ms") or 0.0), logs)
+    ms = float(message.get("ms") or 0.0)
+    return Answered(message.get("ok"), raised, ms, logs, _counted(message.get("counted")))
+
+
+def _counted(told: object) -> tuple[Counted, ...] | None:
+    if not isinstance(told, list):
+        return None
+    return tuple(
+        Counted(str(metric), tuple(sorted(labels.items())), float(by))
+        for metric, labels, by in told
+    )

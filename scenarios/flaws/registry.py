@@ -30,21 +30,29 @@ class Flaw:
     programs: tuple[str, ...] = ()
 
 
+def _name(kind: str) -> str:
+    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
+    return words.lstrip("-")
+
+
 def _design(name: str, summary: str, *caught_by: str) -> Flaw:
     module = name.replace("-", "_")
     return Flaw(name, f"scenarios.flaws.{module}:SimpleQueue", summary, caught_by)
 
 
 def _single(kind: str, summary: str, *caught_by: str, programs: tuple[str, ...] = ()) -> Flaw:
-    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
     subject = f"scenarios.flaws.single:{kind}"
-    return Flaw(words.lstrip("-"), subject, summary, caught_by, programs=programs)
+    return Flaw(_name(kind), subject, summary, caught_by, programs=programs)
 
 
 def _pair(kind: str, summary: str, *caught_by: str) -> Flaw:
-    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
     subject = f"scenarios.flaws.pairs:{kind}"
-    return Flaw(words.lstrip("-"), subject, summary, caught_by, suite="interleave")
+    return Flaw(_name(kind), subject, summary, caught_by, suite="interleave")
+
+
+def _counting(kind: str, summary: str, program: str) -> Flaw:
+    subject, caught_by = f"scenarios.flaws.counting:{kind}", ("telemetry-is-true",)
+    return Flaw(_name(kind), subject, summary, caught_by, programs=(program,))
 
 
 def _planned(name: str, summary: str, program: str) -> Flaw:
@@ -144,6 +152,14 @@ FLAWS: tuple[Flaw, ...] = (
         programs=("work-under-a-lease",),
     ),
     _single("GivesTheNewestFirst", "Takes jobs off the wrong end of the queue.", "queue-order"),
+    _counting(
+        "CountsBeforeTheFact", "Counts a dual write as succeeded before it is sent.", "enqueue"
+    ),
+    _counting("CountsEnqueuesOnly", "Counts no update as a dual write.", "update-running"),
+    _counting(
+        "CountsFallbacksAsNew", "Counts a fall-back as a read of the new schema.", "list-old-job"
+    ),
+    _counting("CountsDuplicatesAsJobs", "Counts a duplicate as a job.", "same-job-again"),
     Flaw(
         "as-shipped-twice",
         "scenarios.flaws.as_shipped:SimpleQueue",

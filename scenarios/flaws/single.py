@@ -234,10 +234,9 @@ class WaitsForEver(OpenQueue):
     driver_retries = 0
     latency_bound_s = 0.4
 
-    def __init__(self, redis_url: str | None = None) -> None:
-        super().__init__(redis_url)
-        bare = urlunsplit(urlsplit(redis_url or "redis://localhost:6379")._replace(query=""))
-        self._redis = redis.from_url(bare, decode_responses=True, socket_timeout=None)
+    def _driver(self, url: str) -> Any:
+        bare = urlunsplit(urlsplit(url)._replace(query=""))
+        return redis.from_url(bare, decode_responses=True, socket_timeout=None)
 
 
 class RetriesForEver(OpenQueue):

@@ -19,6 +19,7 @@ from scenarios.invariants.queue_order import QUEUE_ORDER
 from scenarios.invariants.quiet_logs import QUIET_LOGS
 from scenarios.invariants.retry_succeeds import RETRY_SUCCEEDS
 from scenarios.invariants.status_order import STATUS_ORDER
+from scenarios.invariants.telemetry_is_true import TELEMETRY_IS_TRUE
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
     {
@@ -36,6 +37,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             QUEUE_ORDER,
             LIST_IS_WHOLE,
             BAD_INPUT,
+            TELEMETRY_IS_TRUE,
             QUIET_LOGS,
         )
     }

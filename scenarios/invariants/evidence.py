@@ -24,6 +24,7 @@ class Traits:
         new_schema: it writes the new schema as well.
         fifo: it gives jobs out in the order in which they came, unless it says otherwise.
         waits_for_replicas: it says that it acknowledges a write only once a replica has it.
+        counters: the counters that it shows, by name.
     """
 
     methods: frozenset[str]
@@ -31,6 +32,7 @@ class Traits:
     new_schema: bool
     fifo: bool = True
     waits_for_replicas: bool = False
+    counters: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

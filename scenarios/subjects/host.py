@@ -7,9 +7,9 @@ subject's environment need not have it.
 ::
 
     → (started)                                            {"ready": true}
-    ← {"id": 1, "do": "open", "client": "A", "redis": "redis://…"}
+    ← {"id": 1, "do": "open", "client": "A", "redis": "redis://…", "counters": ["ai_jobs", …]}
     → {"id": 1, "ok": true, "methods": ["enqueue", …], "latency_bound_s": null, "fifo": true,
-       "waits_for_replicas": false}
+       "waits_for_replicas": false, "counters": […]}
     ← {"id": 2, "do": "call", "client": "A", "method": "enqueue", "args": {…}}
     → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
     ← {"id": 3, "do": "source", "client": "A"}
@@ -19,8 +19,10 @@ subject's environment need not have it.
     ← {"id": 5, "do": "close", "client": "A"}              ← {"id": 6, "do": "exit"}
 
 ``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last
-answer, as [level, logger, text]. As a fork server (``fork`` instead of ``serve``) it loads the subject once, and forks
-a process that serves whenever it is asked on the socket that is its standard input.
+answer, as [level, logger, text]. ``counters`` are those asked for that the subject has in prometheus_client's default
+registry; then each answer to a call tells which went up, as ``"counted": [[name, {label: value}, by], …]``. As a
+fork server (``fork`` instead of ``serve``) it loads the subject once, and forks a process that serves whenever it is
+asked on the socket that is its standard input.
 """
 
 from __future__ import annotations
@@ -66,6 +68,47 @@ class _LogLines(logging.Handler):
         return taken
 
 
+class _Counts:
+    """The counters asked for, in the default registry of prometheus_client, if the subject has loaded it."""
+
+    def __init__(self) -> None:
+        self._registry: Any = None
+        self._there: list[str] = []
+        self._before: dict[Any, float] = {}
+
+    def look_for(self, names: list[str]) -> list[str]:
+        """Return which of them there are."""
+        module = sys.modules.get("prometheus_client")
+        if module is not None and not self._there:
+            # All families once, also those that have counted nothing; then only the samples that matter.
+            families = {family.name for family in module.REGISTRY.collect()}
+            self._there = sorted(families.intersection(names))
+            wanted = [name + "_total" for name in self._there]
+            self._registry = module.REGISTRY.restricted_registry(wanted) if wanted else None
+        return self._there
+
+    def begin(self) -> None:
+        self._before = self._now()
+
+    def told(self) -> Any:
+        """Return what went up since the beginning; None if there are no counters."""
+        if self._registry is None:
+            return None
+        return [
+            [name, dict(labels), value - self._before.get((name, labels), 0.0)]
+            for (name, labels), value in self._now().items()
+            if value != self._before.get((name, labels), 0.0)
+        ]
+
+    def _now(self) -> dict[Any, float]:
+        found = {}
+        for family in self._registry.collect() if self._registry else ():
+            for sample in family.samples:
+                if sample.name == family.name + "_total":
+                    found[family.name, tuple(sorted(sample.labels.items()))] = sample.value
+        return found
+
+
 class _Host:
     """The subject's instances, by client."""
 
@@ -74,6 +117,7 @@ class _Host:
         self._instances: dict[str, Any] = {}
         self._loads: dict[str, Any] = {}
         self._loop: Any = None
+        self._counts = _Counts()
         self.logs = _LogLines()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +133,8 @@ class _Host:
         ) as error:  # sys.exit() in a queue is a finding, not the end of its host
             answer = {"error": _told(error)}
         answer["ms"] = round((time.perf_counter() - begun) * 1000, 3)
+        if request["do"] == "call":
+            answer["counted"] = self._counts.told()
         answer["id"] = request.get("id")
         lines = self.logs.take()
         if lines:
@@ -99,6 +145,7 @@ class _Host:
         client = request.get("client", "")
         if request["do"] == "call":
             method = getattr(self._instances[client], request["method"])
+            self._counts.begin()
             return {"ok": self._awaited(method(**request["args"]))}
         if request["do"] == "source":
             return {"ok": _sources(type(self._instances[client]))}
@@ -108,6 +155,7 @@ class _Host:
         if request["do"] == "open":
             instance = self._awaited(self._factory(request["redis"]))
             self._instances[client] = instance
+            counters = self._counts.look_for(request.get("counters") or [])
             bound = getattr(instance, "latency_bound_s", None)
             return {
                 "ok": True,
@@ -115,6 +163,7 @@ class _Host:
                 "latency_bound_s": bound if isinstance(bound, (int, float)) else None,
                 "fifo": getattr(instance, "fifo", True) is not False,
                 "waits_for_replicas": getattr(instance, "waits_for_replicas", False) is True,
+                "counters": counters,
             }
         return {"ok": True}
 

@@ -19,6 +19,7 @@ from faultinject.errors import SubjectError
 from faultinject.net.loop import Loop
 from faultinject.servers.leash import RunDirectory
 from scenarios.history import Json
+from scenarios.invariants.telemetry_is_true import LABELS
 from scenarios.subjects.processes import (
     ForkServer,
     Process,
@@ -45,12 +46,14 @@ class Opened:
         latency_bound_ms: the bound it declares for every call; None if it declares none.
         fifo: it gives jobs out in the order in which they came.
         waits_for_replicas: it acknowledges a write only once a replica has it.
+        counters: those asked for that it shows.
     """
 
     methods: frozenset[str]
     latency_bound_ms: float | None
     fifo: bool = True
     waits_for_replicas: bool = False
+    counters: frozenset[str] = frozenset()
 
 
 class HostProcess:
@@ -120,7 +123,8 @@ class HostProcess:
             SubjectError: when waited for: its constructor raised or hung, or the process died.
         """
         answers: list[Answer] = []
-        self._send({"do": "open", "client": client, "redis": url}, answers.append)
+        asked = {"do": "open", "client": client, "redis": url, "counters": sorted(LABELS)}
+        self._send(asked, answers.append)
         return lambda: self._opened(answers)
 
     def _opened(self, answers: list[Answer]) -> Opened:
@@ -146,6 +150,7 @@ class HostProcess:
             bound * 1000 if isinstance(bound, int | float) else None,
             answer.get("fifo") is not False,
             answer.get("waits_for_replicas") is True,
+            frozenset(str(name) for name in answer.get("counters") or ()),
         )
 
     def sources(self, client: str) -> Mapping[str, tuple[str, int]]:

@@ -12,6 +12,8 @@ from faultinject.errors import UsageError
 
 REFERENCE = "reference:Queue"
 DEFAULT_PATIENCE_S = 20.0
+DEFAULT_ENVIRONMENT = (("AI_JOBS_METRICS", "on"), ("AI_JOBS_NEW_SCHEMA", "on"))
+"""Both schemas are written, and what is done is counted, unless the user sets it otherwise."""
 _NAMED = re.compile(r"(?P<where>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 HOST_FILE = Path(__file__).with_name("host.py")
 
@@ -32,7 +34,7 @@ class SubjectSpec:
     text: str = REFERENCE
     paths: tuple[str, ...] = ()
     python: str = sys.executable
-    environment: tuple[tuple[str, str], ...] = (("AI_JOBS_NEW_SCHEMA", "on"),)
+    environment: tuple[tuple[str, str], ...] = DEFAULT_ENVIRONMENT
     patience_s: float = DEFAULT_PATIENCE_S
     beside: SubjectSpec | None = None
 
@@ -106,7 +108,7 @@ def parse_subject(
     """Read what the user typed.
 
     Args:
-        environment: ``NAME=value`` words; ``AI_JOBS_NEW_SCHEMA=on`` unless set otherwise.
+        environment: ``NAME=value`` words, over DEFAULT_ENVIRONMENT.
         beside: the other subject of a mixed fleet.
 
     Raises:
@@ -124,7 +126,7 @@ def parse_subject(
             raise UsageError(
                 f"There is no file {where!r}. Give the path from here, or an absolute one."
             )
-    variables = {"AI_JOBS_NEW_SCHEMA": "on"}
+    variables = dict(DEFAULT_ENVIRONMENT)
     for word in environment:
         name, equals, value = word.partition("=")
         if not equals or not name:

@@ -1,0 +1,63 @@
+"""Queues that do everything right and count it wrong: the reference, and telemetry that says what did not happen.
+
+Each docstring names the flaw. Like the reference, they count if AI_JOBS_METRICS is on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reference.job import Job
+from reference.telemetry import Telemetry
+from scenarios.flaws.single import OpenQueue
+
+
+class CountsBeforeTheFact(OpenQueue):
+    """A dual write counts as succeeded before it is sent; whatever comes of it."""
+
+    driver_retries = 0
+
+    def _write(self, operation: str, workspace_id: str, name: str, *arguments: str | int) -> Any:
+        super()._count_dual_write(workspace_id, "succeeded")
+        return super()._write(operation, workspace_id, name, *arguments)
+
+    def _count_dual_write(self, workspace_id: str, result: str) -> None:
+        if result == "failed":
+            super()._count_dual_write(workspace_id, result)
+
+
+class CountsEnqueuesOnly(OpenQueue):
+    """An update writes both schemas, and is not counted as a write to both."""
+
+    _operation = ""
+
+    def _write(self, operation: str, workspace_id: str, name: str, *arguments: str | int) -> Any:
+        self._operation = operation
+        return super()._write(operation, workspace_id, name, *arguments)
+
+    def _count_dual_write(self, workspace_id: str, result: str) -> None:
+        if self._operation == "enqueue":
+            super()._count_dual_write(workspace_id, result)
+
+
+class CountsFallbacksAsNew(OpenQueue):
+    """A job that only the old schema holds counts as found in the new one: the migration seems further on."""
+
+    def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
+        counts, self._telemetry = self._telemetry, Telemetry()
+        try:
+            found = super().get_job(job_id, workspace_id)
+        finally:
+            self._telemetry = counts
+        counts.count(counts.reads, "new" if found else "miss")
+        return found
+
+
+class CountsDuplicatesAsJobs(OpenQueue):
+    """A request that was known already counts as one more job that waits."""
+
+    def enqueue(self, *args: Any, **named: Any) -> bool:
+        new = super().enqueue(*args, **named)
+        if not new:
+            self._telemetry.count(self._telemetry.jobs, "pending")
+        return new

@@ -1,0 +1,149 @@
+"""telemetry-is-true: what a subject counts during a call equals what the call came to.
+
+A counter is looked at before and after each call, so what it says is held against one operation: a dual write that
+was acknowledged counts as succeeded, once; one that raised as failed, whatever the server has done, for that is what
+the caller knows; a refused argument and a duplicate count as neither. A read counts where it found the job. So a
+counter that runs ahead of the fact, or forgets a kind of call, is seen at the first call that shows it.
+
+A call whose process died told nothing, and is not looked at; which schemas a version of a mixed fleet writes is its own
+business, so its dual writes aren't either.
+
+Blind to: counters with other names, gauges and histograms, and what is counted between calls.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from scenarios.history import Operation, Phase
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, Traits
+from scenarios.verdict import Severity
+
+DUAL_WRITES = "ai_jobs_dual_write"
+READS = "relay_job_read_path"
+LISTS = "relay_job_list_read_path"
+JOBS = "ai_jobs"
+LABELS: Mapping[str, str] = {DUAL_WRITES: "result", READS: "path", LISTS: "", JOBS: "status"}
+"""The counters that are judged, and by which label; an empty one takes all together."""
+_REFUSALS = ("ValueError", "TypeError", "LookupError")
+_WRITES = ("enqueue", "update_status", "claim", "complete", "fail")
+_STATUS_AFTER = {"enqueue": "pending", "claim": "running", "complete": "completed"}
+
+Due = tuple[int, int]
+_NEVER, _ONCE, _PERHAPS = (0, 0), (1, 1), (0, 1)
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    observed = 0
+    for operation in evidence.history:
+        if operation.counted is None or operation.phase is not Phase.PROGRAM:
+            continue
+        for metric in sorted(evidence.traits.counters & set(LABELS)):
+            if metric == DUAL_WRITES and (operation.version or not evidence.traits.new_schema):
+                continue
+            observed += 1
+            due = dict(_due(evidence, operation, metric))
+            counted = _counted(operation, metric)
+            for label in sorted({*due, *counted}):
+                least, most = due.get(label, _NEVER)
+                if not least <= counted[label] <= most:
+                    breaches.append(
+                        _breach(operation, metric, label, counted[label], (least, most))
+                    )
+    return Judgement(observed, tuple(breaches))
+
+
+def _counted(operation: Operation, metric: str) -> Counter[str]:
+    """Return by how much a metric went up during an operation, by the label that matters."""
+    found: Counter[str] = Counter()
+    for count in operation.counted or ():
+        if count.metric == metric:
+            found[dict(count.labels).get(LABELS[metric], "")] += round(count.by)
+    return found
+
+
+def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tuple[str, Due]]:
+    """Return what an operation must count: label, and how often at least and at most."""
+    if metric == DUAL_WRITES and operation.method in _WRITES:
+        yield (
+            ("succeeded", _written(operation))
+            if operation.answered
+            else ("failed", _failed(operation))
+        )
+    elif metric == JOBS and operation.answered:
+        status = _STATUS_AFTER.get(operation.method) or operation.arguments.get("status")
+        if isinstance(status, str):
+            yield status, _written(operation)
+        if operation.method in ("claim", "fail"):
+            # A last attempt may have ended here.
+            yield "failed", (0, 100)
+    elif metric == READS and operation.method == "get_job" and operation.answered:
+        yield from ((path, _ONCE) for path in _paths(evidence, operation))
+    elif metric == LISTS and operation.method == "list_jobs" and operation.answered:
+        yield "", _ONCE
+
+
+def _written(operation: Operation) -> Due:
+    """Return how often an answered call has brought its job to a new status."""
+    if operation.method == "update_status":
+        return _ONCE if operation.wrote_job else _NEVER
+    if not operation.value:
+        # The driver may have sent it twice by itself, and heard the second answer only.
+        return _PERHAPS if operation.wrote_job else _NEVER
+    if operation.method == "enqueue":
+        return _ONCE
+    return _ONCE if operation.wrote_job else _PERHAPS
+
+
+def _failed(operation: Operation) -> Due:
+    if operation.error and operation.error.is_a(*_REFUSALS):
+        return _NEVER
+    return _ONCE if operation.method in ("enqueue", "update_status") else _PERHAPS
+
+
+def _paths(evidence: Evidence, read: Operation) -> tuple[str, ...]:
+    """Return the one path that a read may have taken; where either is true, the one that it says."""
+    if not isinstance(read.value, Mapping):
+        return ("miss",)
+    tables = evidence.moments[read.state_after].tables
+    held = [
+        path
+        for path, is_there in (
+            ("new", (str(read.value.get("workspace_id")), read.job_id) in tables.new),
+            ("old", read.job_id in tables.old),
+        )
+        if is_there or not evidence.traits.white_box
+    ]
+    said = [path for path in held if _counted(read, READS)[path]]
+    return tuple((said or held)[:1])
+
+
+def _breach(operation: Operation, metric: str, label: str, counted: int, due: Due) -> Breach:
+    name = f"{metric}{{{LABELS[metric]}={label!r}}}" if label else metric
+    error = operation.error
+    came_to = f"raised {error.type}" if error else f"answered {_told(operation)}"
+    right = f"{due[0]}" if due[0] == due[1] else f"{due[0]} to {due[1]}"
+    return Breach(
+        f"{operation.method} {came_to}, and {name} went up by {counted} instead of {right}.",
+        operation.method,
+    )
+
+
+def _told(operation: Operation) -> str:
+    return repr(operation.value) if isinstance(operation.value, bool | None) else "a job or jobs"
+
+
+def _why_not(traits: Traits) -> str:
+    return "" if traits.counters & set(LABELS) else "the subject shows no counters that are known"
+
+
+TELEMETRY_IS_TRUE = Invariant(
+    id="telemetry-is-true",
+    when="finally",
+    claim="Counters equal what the history says happened.",
+    severity=Severity.MEDIUM,
+    check=_check,
+    why_not=_why_not,
+)

@@ -1,0 +1,143 @@
+"""telemetry-is-true on histories written as literals: what was counted during a call, held against what it came to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scenarios.history import Counted, Operation
+from scenarios.invariants import INVARIANTS
+from scenarios.invariants.telemetry_is_true import DUAL_WRITES, JOBS, LABELS, LISTS, READS
+from scenarios.state import Tables
+from tests.fast.histories import EMPTY, WHITE_BOX, call, evidence, fields, tables
+
+CHECK = INVARIANTS["telemetry-is-true"]
+COUNTING = replace(WHITE_BOX, counters=frozenset(LABELS))
+
+
+def told(operation: Operation, *counted: tuple[str, str], wrote_job: bool = True) -> Operation:
+    """The operation, with what went up by one during it: the metric, and the label that matters."""
+    counts = tuple(
+        Counted(metric, ((LABELS[metric], label),) if label else (), 1.0)
+        for metric, label in counted
+    )
+    return replace(operation, counted=counts, wrote_job=wrote_job)
+
+
+def seen(*history: Operation, states: tuple[Tables, ...] = (EMPTY,)) -> tuple[str, ...]:
+    judgement = CHECK.check(evidence(*history, states=states, traits=COUNTING))
+    return tuple(breach.seen for breach in judgement.breaches)
+
+
+def test_a_subject_without_counters_is_not_judged() -> None:
+    assert CHECK.why_not(WHITE_BOX) == "the subject shows no counters that are known"
+    assert CHECK.why_not(COUNTING) == ""
+
+
+def test_an_empty_history_counts_nothing() -> None:
+    judgement = CHECK.check(evidence(traits=COUNTING))
+    assert (judgement.observations, judgement.breaches) == (0, ())
+
+
+def test_a_history_whose_calls_count_what_they_came_to_is_true() -> None:
+    found = {"job_id": "j", "workspace_id": "acme"}
+    assert (
+        seen(
+            told(call(), (DUAL_WRITES, "succeeded"), (JOBS, "pending")),
+            told(call(value=False, at=2), wrote_job=False),
+            told(call(error="ConnectionError", at=4), (DUAL_WRITES, "failed")),
+            told(
+                call("update_status", at=6, status="running", value=None),
+                (DUAL_WRITES, "succeeded"),
+                (JOBS, "running"),
+            ),
+            told(call("get_job", at=8, value=found), (READS, "new"), wrote_job=False),
+            told(call("get_job", "no", at=10, value=None), (READS, "miss"), wrote_job=False),
+            told(call("list_jobs", at=12, value=[]), (LISTS, ""), wrote_job=False),
+            states=(tables("j"),),
+        )
+        == ()
+    )
+
+
+def test_a_write_that_raised_and_counts_as_succeeded_is_untrue() -> None:
+    counted = ((DUAL_WRITES, "succeeded"), (DUAL_WRITES, "failed"))
+    assert seen(told(call(error="TimeoutError"), *counted)) == (
+        "enqueue raised TimeoutError, and ai_jobs_dual_write{result='succeeded'} went up by 1 instead of 0.",
+    )
+
+
+def test_a_write_that_raised_and_is_not_counted_is_untrue() -> None:
+    assert seen(told(call(error="TimeoutError"))) == (
+        "enqueue raised TimeoutError, and ai_jobs_dual_write{result='failed'} went up by 0 instead of 1.",
+    )
+
+
+def test_an_argument_that_was_refused_is_no_failed_write() -> None:
+    refused = call(error="ValueError", wrote=False)
+    assert seen(told(refused, wrote_job=False)) == ()
+    assert len(seen(told(refused, (DUAL_WRITES, "failed"), wrote_job=False))) == 1
+
+
+def test_an_update_that_is_not_counted_is_untrue() -> None:
+    update = call("update_status", status="running", value=None)
+    assert seen(told(update, (JOBS, "running"))) == (
+        "update_status answered None, and ai_jobs_dual_write{result='succeeded'} went up by 0 instead of 1.",
+    )
+
+
+def test_an_update_that_a_newer_one_has_overtaken_counts_nothing() -> None:
+    update = call("update_status", status="running", value=None)
+    assert seen(told(update, wrote_job=False)) == ()
+    assert len(seen(told(update, (DUAL_WRITES, "succeeded"), wrote_job=False))) == 1
+
+
+def test_a_duplicate_that_counts_as_a_job_is_untrue() -> None:
+    assert seen(told(call(value=False), (JOBS, "pending"), wrote_job=False)) == (
+        "enqueue answered False, and ai_jobs{status='pending'} went up by 1 instead of 0.",
+    )
+
+
+def test_a_read_of_the_old_schema_that_counts_as_new_is_untrue() -> None:
+    read = call("get_job", value={"job_id": "j", "workspace_id": "acme"})
+    old_only = Tables({"j": fields()}, {}, ("j",), {})
+    assert seen(told(read, (READS, "new"), wrote_job=False), states=(old_only,)) == (
+        "get_job answered a job or jobs, and relay_job_read_path{path='new'} went up by 1 instead of 0.",
+        "get_job answered a job or jobs, and relay_job_read_path{path='old'} went up by 0 instead of 1.",
+    )
+
+
+@pytest.mark.parametrize("path", ["old", "new"])
+def test_where_both_schemas_hold_a_job_either_path_is_true(path: str) -> None:
+    read = call("get_job", value={"job_id": "j", "workspace_id": "acme"})
+    assert seen(told(read, (READS, path), wrote_job=False), states=(tables("j"),)) == ()
+
+
+def test_a_list_that_is_counted_twice_is_untrue() -> None:
+    listing = told(call("list_jobs", value=[]), (LISTS, ""), (LISTS, ""), wrote_job=False)
+    assert seen(listing) == (
+        "list_jobs answered a job or jobs, and relay_job_list_read_path went up by 2 instead of 1.",
+    )
+
+
+def test_a_claim_and_a_completion_are_dual_writes_too() -> None:
+    claim = call("claim", "", value={"job_id": "j"})
+    complete = call("complete", at=2)
+    assert seen(told(claim), told(complete)) == tuple(
+        f"{what}, and {metric}{{{LABELS[metric]}={label!r}}} went up by 0 instead of 1."
+        for what, status in (
+            ("claim answered a job or jobs", "running"),
+            ("complete answered True", "completed"),
+        )
+        for metric, label in ((JOBS, status), (DUAL_WRITES, "succeeded"))
+    )
+
+
+def test_a_call_whose_process_died_is_not_looked_at() -> None:
+    judgement = CHECK.check(evidence(call(error="Crash"), traits=COUNTING))
+    assert judgement.observations == 0
+
+
+def test_dual_writes_of_a_version_are_its_own_business() -> None:
+    assert seen(replace(told(call(), (JOBS, "pending")), version="AI_JOBS_NEW_SCHEMA=off")) == ()
