@@ -150,9 +150,7 @@ class Passage:
         """Nothing is kept of a command."""
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
-        """A client that gave up on a command takes its connection with it; a held command still comes."""
-        if link.held is None:
-            link.close()
+        """The link has closed what is to be closed; a command that is held, or late, still comes."""
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         """Keep it for whoever asks."""

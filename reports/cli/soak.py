@@ -58,7 +58,7 @@ _PLAIN_EVERY_S = 5.0
 )
 @click.option(
     "--leg-jobs",
-    default=40_000,
+    default=20_000,
     show_default=True,
     type=click.IntRange(100, 200_000),
     help="After so many jobs the queue is drained and checked, and the server emptied.",

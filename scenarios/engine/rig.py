@@ -82,11 +82,18 @@ class Rig:
             if host is not None:
                 host.kill()
             subject = self.subject.varied(version.environment, beside=version.beside)
-            host = HostProcess(subject, self.loop, self._run, self._fork_server(subject))
+            host = self._new_host(subject)
             host.wait_until_ready()
         # The last one used comes last.
         self._hosts[client, version] = host
         return host
+
+    def new_host(self) -> HostProcess:
+        """Return a process that hosts the subject, not ready yet; it is the caller's to end."""
+        return self._new_host(self.subject)
+
+    def _new_host(self, subject: SubjectSpec) -> HostProcess:
+        return HostProcess(subject, self.loop, self._run, self._fork_server(subject))
 
     def _fork_server(self, subject: SubjectSpec) -> ForkServer | None:
         """Return what forks processes that have loaded the subject; None if that would not be sound."""

@@ -47,6 +47,8 @@ _DRAINED_AT_ONCE = 2_000
 _MOST_READS = 20_000
 _TICK_S = 0.05
 _SMALL_LEG = 10_000
+_PATIENCE_S = 60.0
+_DEEPEST, _SHALLOWEST = 1_000, 100
 _PAUSE_OVER_TIME_OUT = 1.6
 _CLOCK_SLACK_S = 0.005
 """The server counts a lease in whole milliseconds on another clock."""
@@ -99,6 +101,8 @@ class Leg:
         self.load_s = self.drain_s = self.check_s = 0.0
         self._taken_by_us = 0
         self._delivered_before = self._delivered_by_hands()
+        self._given_at_last_look = -1
+        self.depth = 0
 
     @property
     def files(self) -> LegFiles:
@@ -109,11 +113,6 @@ class Leg:
         """Jobs of the leg that are acknowledged, as far as the producers have told."""
         posts = [hand.post for hand in self._hands if hand.produces and hand.post]
         return sum((post.job - self._jobs.start - n) // post.step for n, post in enumerate(posts))
-
-    @property
-    def delivered(self) -> int:
-        """Deliveries in the leg, as far as the workers have told; what a killed one had not told is missing."""
-        return self._delivered_by_hands() - self._delivered_before + self._taken_by_us
 
     def run(self) -> Iterator[None]:
         """Run the leg; yields now and then, for whoever shows progress."""
@@ -166,7 +165,13 @@ class Leg:
 
     def _load(self) -> Iterator[None]:
         producers = [hand for hand in self._hands if hand.produces]
+        deepest = min(_DEEPEST, max(_SHALLOWEST, len(self._jobs) // 20))
         while not all(hand.is_done for hand in producers) and not self._stops():
+            # Producers wait for workers, so that jobs meet faults all their way and the drain is short.
+            self._measure_depth()
+            for hand in producers:
+                hand.works = self.depth <= deepest
+                hand.go_on_working()
             self._turn()
             self.world.carry_out_due(self.acknowledged)
             yield
@@ -201,7 +206,7 @@ class Leg:
         """End the faults, let workers go on until nothing was handed out for longer than a lease, then stop them."""
         clock = self._rig.loop.clock
         begun_s = clock()
-        patience_s = max(60.0, len(self._jobs) / 200) if not self._stops() else 30.0
+        patience_s = max(_PATIENCE_S, len(self._jobs) / 200)
         while not self.world.is_over:
             self.world.carry_out_due(len(self._jobs))
             self._turn()
@@ -210,9 +215,10 @@ class Leg:
             hand.passage.place(iter(()))
         quiet_s = 1.25 * self._plan.lease_s + 0.5 if self._taking is Taking.LEASED else 0.5
         given, since_s = -1, clock()
-        while clock() - begun_s < patience_s:
+        while clock() - begun_s < (_PATIENCE_S if self._stops() else patience_s):
             self._turn()
             now_given = self._given()
+            self._measure_depth()
             if now_given != given or self._is_late():
                 given, since_s = now_given, clock()
             if clock() - since_s > quiet_s:
@@ -224,6 +230,19 @@ class Leg:
         while any(hand.is_busy for hand in self._hands):
             self._turn()
             yield
+
+    def _measure_depth(self) -> None:
+        """Ask the server how many jobs wait, or reckon it, if they are kept in a place that midpipe doesn't know."""
+        if not self._rig.traits.white_box:
+            # What a killed worker had not told is missing; so this is not to be what producers wait for in the end.
+            given = self._given()
+            is_moving = given != self._given_at_last_look
+            self._given_at_last_look = given
+            gone = self._delivered_by_hands() - self._delivered_before
+            self.depth = max(0, self.acknowledged - gone) if is_moving else 0
+        elif not self.world.stands_still:
+            depth = self._rig.control.call("LLEN", PENDING_KEY)
+            self.depth = depth if isinstance(depth, int) else 0
 
     def _delivered_by_hands(self) -> int:
         what = "completed" if self._taking is Taking.LEASED else "handed_out"

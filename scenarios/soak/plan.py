@@ -101,7 +101,7 @@ class SoakPlan:
     workers: int
     chaos: Chaos
     seed: int
-    leg_jobs: int = 40_000
+    leg_jobs: int = 20_000
     time_budget_s: float | None = None
     only_leg: int = 0
     time_out_ms: int = 500

@@ -21,7 +21,7 @@ class Progress:
         phase: what the leg is at: ``load``, ``drain`` or ``check``.
         jobs: acknowledged so far, in all legs.
         rate: jobs acknowledged a second since the last look.
-        depth: jobs acknowledged and not yet delivered, about.
+        depth: jobs that wait.
         enqueue_ms: what an enqueue took since the last look, on average.
         faults: that fired so far.
         lost, doubled: at least, in the legs that were checked.

@@ -35,7 +35,6 @@ from scenarios.soak.results import (
 )
 from scenarios.soak.telling import told
 from scenarios.soak.workload import Taking, producing, taking_of, working
-from scenarios.subjects.hosting import HostProcess
 from scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
 from scenarios.subjects.spec import SubjectSpec
 
@@ -203,13 +202,10 @@ class Soak:
         for name, request in requests:
             passage = Passage(self._loop, self.server.address, self._rig.table)
             url = self._rig.url_at(passage.port, plan.time_out_ms)
-            self.hands.append(Hand(self._new_host, passage, name, request, url))
+            self.hands.append(Hand(self._rig.new_host, passage, name, request, url))
         for hand in self.hands:
             hand.wait_until_open()
         self._try_out()
-
-    def _new_host(self) -> HostProcess:
-        return HostProcess(self._subject, self._loop, self._run)
 
     def _try_out(self) -> None:
         """Take the probe's job without faults, so that a call that can never work is told at once."""
@@ -347,7 +343,7 @@ class _Look:
             jobs_total=self._plan.jobs,
             seconds=now_s - self._begun_s,
             rate=max(0, jobs - self._last_jobs) / passed_s,
-            depth=max(0, leg.acknowledged - leg.delivered),
+            depth=leg.depth,
             enqueue_ms=milliseconds(ticks) / calls if calls else 0.0,
             faults=fired.total(),
             lost=self._soak.tally.lost.least,

@@ -1,0 +1,219 @@
+"""Soaks on a real server: the reference comes through, flawed queues don't, and one that is interrupted still tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faultinject.errors import SubjectError, UsageError
+from faultinject.servers.opening import ServerSpec
+from scenarios.soak.checker import Bounds
+from scenarios.soak.plan import CHAOS, SoakPlan, planned, spots
+from scenarios.soak.results import SoakResult
+from scenarios.soak.soak import Soak
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from scenarios.verdict import Outcome
+
+ROOT = Path(__file__).resolve().parents[2]
+AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+AS_SHIPPED_RETRYING = "scenarios.flaws.as_shipped_retrying:SimpleQueue"
+
+
+def soaked(
+    folder: Path, subject: str = REFERENCE, chaos: str = "heavy", jobs: int = 2_000, **more: int
+) -> SoakResult:
+    plan = SoakPlan(jobs, clients=2, workers=2, chaos=CHAOS[chaos], seed=3, **more)
+    soak = Soak(ServerSpec(), SubjectSpec(subject), plan, folder, 5.0)
+    try:
+        for _ in soak.run():
+            pass
+        return soak.result()
+    finally:
+        soak.close()
+
+
+def test_the_reference_comes_through_heavy_chaos_and_every_kind_of_fault_fired(
+    tmp_path: Path,
+) -> None:
+    result = soaked(tmp_path / "soak")
+    assert [count.fault for count in result.faults if not count.fired] == []
+    assert (result.outcome, result.reasons) == (Outcome.PASS, ())
+    assert (result.tally.acknowledged, result.tally.delivered) == (2_000, 2_000)
+
+
+def test_the_queue_as_reviewed_loses_jobs_and_says_which(tmp_path: Path) -> None:
+    result = soaked(tmp_path / "soak", AS_REVIEWED, jobs=1_000)
+    assert result.outcome is Outcome.FAIL
+    assert result.tally.lost.least > 0
+    lost = [suspect for suspect in result.suspects if suspect.what == "lost"]
+    assert any("enqueue raised" in line for line in lost[0].known)
+
+
+def test_the_queue_that_was_shipped_with_retries_doubles_jobs(tmp_path: Path) -> None:
+    result = soaked(tmp_path / "soak", AS_SHIPPED_RETRYING, jobs=1_000)
+    assert result.outcome is Outcome.FAIL
+    assert result.tally.doubled.least > 0
+
+
+def test_without_chaos_no_attempt_fails(tmp_path: Path) -> None:
+    result = soaked(tmp_path / "soak", chaos="none", jobs=600)
+    assert (result.outcome, result.faults, result.tally.attempts) == (Outcome.PASS, (), 600)
+
+
+def test_legs_are_checked_each_for_itself_and_add_up(tmp_path: Path) -> None:
+    result = soaked(tmp_path / "soak", chaos="light", jobs=900, leg_jobs=300)
+    assert [leg.tally.acknowledged for leg in result.legs] == [300, 300, 300]
+    assert result.tally.lost == Bounds()
+    assert sorted(path.name for path in (tmp_path / "soak").iterdir()) == [
+        "leg-0001",
+        "leg-0002",
+        "leg-0003",
+    ]
+
+
+KEEPS_NO_LIST = '''
+class Queue:
+    """Enqueues into nowhere, and gives nothing out."""
+
+    def __init__(self, redis_url=None):
+        pass
+
+    def enqueue(self, job_id, action_provider, action_name, params, workspace_id, actor_id, client_request_id=None):
+        return True
+'''
+CLAIMS_BADLY = (
+    KEEPS_NO_LIST
+    + """
+    def claim(self, worker_id, lease_s):
+        raise RuntimeError("no")
+
+    def complete(self, **anything):
+        return True
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [(KEEPS_NO_LIST, UsageError, "neither claim"), (CLAIMS_BADLY, SubjectError, "can't claim")],
+)
+def test_a_subject_that_can_not_be_soaked_is_told_at_once(
+    tmp_path: Path, text: str, error: type[Exception], words: str
+) -> None:
+    file = tmp_path / "queue_file.py"
+    file.write_text(text)
+    with pytest.raises(error, match=words):
+        soaked(tmp_path / "soak", f"{file}:Queue", jobs=100)
+
+
+def test_the_same_seed_plans_the_same_faults_and_another_one_does_not() -> None:
+    def plan_of(seed: int) -> object:
+        plan = SoakPlan(40_000, 8, 8, CHAOS["heavy"], seed)
+        dealt = [next(spots(plan, 1, client)) for client in range(16)]
+        return planned(plan, 1, tuple(CHAOS["heavy"].every)), dealt
+
+    assert plan_of(7) == plan_of(7)
+    assert plan_of(7) != plan_of(8)
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "midpipe",
+            "soak",
+            "--clients",
+            "2",
+            "--workers",
+            "2",
+            "--out",
+            str(folder / "out"),
+            *words,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    return next(iter(process.stderr), "")
+
+
+def left_over(folder: Path) -> list[str]:
+    """What is still there of a soak whose temporary directory this is."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "stat=,args="], capture_output=True, text=True, check=True
+    )
+    running = [
+        line
+        for line in listed.stdout.splitlines()
+        if str(folder) in line and not line.startswith("Z")
+    ]
+    return running + [str(path) for path in (folder / "tmp").glob("midpipe-*")]
+
+
+@pytest.fixture
+def soaking(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    process = started(tmp_path, "--jobs-total", "1_000_000")
+    assert "load" in first_line(process)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def wait_until_nothing_is_left(folder: Path) -> None:
+    deadline_s = time.monotonic() + 20
+    while left_over(folder):
+        assert time.monotonic() < deadline_s, left_over(folder)
+        time.sleep(0.05)
+
+
+def test_an_interrupted_soak_drains_checks_and_leaves_nothing_behind(
+    tmp_path: Path, soaking: subprocess.Popen[str]
+) -> None:
+    time.sleep(1.5)
+    soaking.send_signal(signal.SIGINT)
+    output, errors = soaking.communicate(timeout=90)
+    stored = json.loads((tmp_path / "out" / "soak.json").read_text())
+    assert (soaking.returncode, stored["is_partial"], "Traceback" in errors) == (130, True, False)
+    assert "partial" in output
+    assert stored["legs"][0]["drained"], output
+    assert stored["tally"]["lost"] == {"least": 0, "most": 0}
+    assert stored["tally"]["acknowledged"] > 0
+    wait_until_nothing_is_left(tmp_path)
+
+
+def test_a_killed_soak_leaves_nothing_behind(
+    tmp_path: Path, soaking: subprocess.Popen[str]
+) -> None:
+    soaking.kill()
+    soaking.communicate()
+    wait_until_nothing_is_left(tmp_path)
+
+
+def test_a_time_budget_ends_the_load_and_what_there_is_is_checked(tmp_path: Path) -> None:
+    process = started(
+        tmp_path, "--jobs-total", "1_000_000", "--chaos", "none", "--time-budget", "2s"
+    )
+    output, errors = process.communicate(timeout=90)
+    stored = json.loads((tmp_path / "out" / "soak.json").read_text())
+    assert process.returncode in (0, 3), output + errors
+    assert stored["tally"]["acknowledged"] == stored["tally"]["delivered"] > 0
