@@ -136,8 +136,30 @@ def test_ci_runs_the_readme_test_command_and_then_the_gate() -> None:
     assert lines == [tests, gate]
 
 
-def test_ci_script_can_be_executed() -> None:
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+@pytest.mark.parametrize("script", ["run", "docker"])
+def test_ci_scripts_can_be_executed(script: str) -> None:
+    assert os.access(ROOT / ".ci" / script, os.X_OK)
+
+
+def test_ci_runs_the_tests_that_need_containers_last() -> None:
+    commands = (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().splitlines()
+    assert ".ci/docker " in commands[-1]
+    assert "-m venv" in commands[-3]
+
+
+def test_the_workflow_runs_the_tests_that_need_containers_as_ci_does() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert "&& .ci/docker .venv/bin/tox\n" in workflow
+
+
+def test_tox_runs_every_test_that_needs_containers_and_no_other_environment_does() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    marked = {
+        section: re.findall(r'-m "?((?:not )?docker)\b', tox[section].get("commands", ""))
+        for section in ("testenv:test", "testenv:docker")
+    }
+    assert marked == {"testenv:test": ["not docker"], "testenv:docker": ["docker"]}
 
 
 @pytest.mark.parametrize("command", range(2), ids=["gate", "tests"])
