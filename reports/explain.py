@@ -48,13 +48,14 @@ def explained(finding: Finding) -> tuple[str, str, str]:
     )
 
 
-def replay_command(replay: str, again: str) -> str:
+def replay_command(replay: str, again: str, on: str = "") -> str:
     """Return the line that runs a case again.
 
     Args:
         again: the options that name the subject.
+        on: the option that names the server; empty for the default.
     """
-    return f"midpipe replay '{replay}' {again}".rstrip()
+    return " ".join(filter(None, (f"midpipe replay '{replay}'", again, on)))
 
 
 def advice_for(finding: Finding) -> str:

@@ -115,6 +115,7 @@ class Finding:
         cases: how many cases of the run violated the same invariant in the same program.
         story: the case, step by step.
         neighbour: the nearest case that passes, if one was found.
+        on: the option that names the server on which it was found, as a shell takes it; empty for the default.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Finding:
     cases: int
     story: Story
     neighbour: Story | None = None
+    on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +261,29 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerColumn:
+    """What one of several servers contributed.
+
+    Args:
+        parts: outcome of each part that ran on it; what concerns midpipe's own queues runs on the first only.
+        invariants: status of each.
+        findings: ids of those that were made on it.
+        cases: how many the ledger counts as run on it.
+    """
+
+    server: str
+    outcome: Outcome
+    parts: tuple[tuple[str, Outcome], ...]
+    invariants: tuple[tuple[str, Status], ...]
+    findings: tuple[str, ...]
+    cases: int
+    seconds: float
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The whole judgement of one subject against one server.
+    """The whole judgement of one subject against one server, or several.
 
     Args:
         again: the options that name the subject, as a shell takes them; for replay lines.
@@ -268,6 +291,7 @@ class Verdict:
         parts: outcome of each part that ran (``selfcheck``, ``review``, ``sweep``), by name.
         warnings: what makes a pass mean less than it seems; shown first.
         partial: interrupted or out of budget before everything planned had run.
+        servers: a column for each, if there were several; then all else is the sum, and the worst, of them.
     """
 
     midpipe: str
@@ -289,4 +313,5 @@ class Verdict:
     figures: tuple[Figure, ...] = ()
     warnings: tuple[str, ...] = ()
     partial: bool = False
+    servers: tuple[ServerColumn, ...] = ()
     schema: int = field(default=SCHEMA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from faultinject.errors import UsageError
@@ -32,6 +33,18 @@ class ServerSpec:
 
     def __repr__(self) -> str:
         return f"ServerSpec({self.kind})"
+
+    @property
+    def option(self) -> str:
+        """The option that names this server on a command line, quoted for a shell; empty for the default.
+
+        Holds no secret: a server that wants a password is named without it.
+        """
+        if self == ServerSpec():
+            return ""
+        if self.kind == EXTERNAL:
+            return f"--redis {shlex.quote(_without_secret(self.where or ''))}"
+        return f"--redis {shlex.quote(self.kind + (f':{self.where}' if self.where else ''))}"
 
     @property
     def is_shared(self) -> bool:

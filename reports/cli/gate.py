@@ -13,15 +13,15 @@ from reports.cli.options import (
     OUT,
     TIME_BUDGET,
     Duration,
-    server_from,
+    matrix_options,
+    servers_from,
     subject_from,
-    subject_options,
 )
 from scenarios.engine.options import PARTS, Options
 
 
 @click.command()
-@subject_options
+@matrix_options
 @JOBS
 @OUT
 @TIME_BUDGET
@@ -65,13 +65,15 @@ def gate(
     \b
     Judge the reference:      midpipe gate
     Judge your queue:         midpipe gate --subject src/queue.py:SimpleQueue
+    On several servers:       midpipe gate --redis embedded --redis embedded:redis-server
     In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
 
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """
+    server, *others = servers_from(values)
     options = Options(
         subject=subject_from(values),
-        server=server_from(values),
+        server=server,
         jobs=jobs,
         max_faults=max_faults,
         fuzz_s=fuzz_s,
@@ -79,4 +81,4 @@ def gate(
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
     )
-    ctx.exit(judge(options, out, fail_on))
+    ctx.exit(judge(options, out, fail_on, others))

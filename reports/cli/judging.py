@@ -5,40 +5,49 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from faultinject.errors import MidpipeError
+from faultinject.servers.opening import ServerSpec
 from midpipe import __version__
 from reports.cli.progress import ProgressSink
 from reports.sinks.terminal import render_verdict, results, say
 from reports.sinks.writing import check_writable, write_reports
 from scenarios.engine.gate import Gate
 from scenarios.engine.options import Options
-from scenarios.verdict import Outcome, Severity, Verdict
+from scenarios.matrix import merged
+from scenarios.verdict import Outcome, Severity, Verdict, merge
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
 
 
-def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
+OWN_QUEUES = ("selfcheck", "review")
+"""Parts that look at midpipe's own queues: they run on the first server."""
+
+
+def judge(
+    options: Options, out: Path, fail_on: str = "LOW", others: Sequence[ServerSpec] = ()
+) -> int:
     """Run, write the reports, show the verdict; return the exit code.
 
     Args:
         fail_on: findings less severe than this do not fail the run.
+        others: further servers to judge the subject on, after that of the options.
     """
     check_writable(out)
     command = without_secrets(shlex.join(["midpipe", *sys.argv[1:]]))
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    failed: BaseException | None = None
     with ProgressSink() as progress:
-        gate = Gate(options, progress.listen)
-        try:
-            gate.run()
-        except (KeyboardInterrupt, MidpipeError) as error:
-            failed = error
-    if failed is not None and not gate.has_results:
+        gates, failed = _run((options, *(_elsewhere(options, other) for other in others)), progress)
+    judged = [gate for gate in gates if gate.has_results]
+    if failed is not None and not judged:
         raise failed
-    verdict = gate.verdict(__version__, command, started_at)
+    verdict = merged([gate.verdict(__version__, command, started_at) for gate in judged])
+    if len(judged) <= len(others):
+        verdict = _cut_short(verdict, len(judged), 1 + len(others))
     write_reports(verdict, out)
     console = results()
     render_verdict(verdict, console)
@@ -47,6 +56,36 @@ def judge(options: Options, out: Path, fail_on: str = "LOW") -> int:
         say(console, "The verdict is partial.", "yellow")
         raise failed
     return exit_code(verdict, fail_on)
+
+
+def _run(
+    runs: Sequence[Options], progress: ProgressSink
+) -> tuple[list[Gate], BaseException | None]:
+    """Run one gate after the other until one fails or is interrupted; return those begun, and the error."""
+    gates: list[Gate] = []
+    for options in runs:
+        gate = Gate(options, progress.listen)
+        gates.append(gate)
+        try:
+            gate.run()
+        except (KeyboardInterrupt, MidpipeError) as error:
+            return gates, error
+    return gates, None
+
+
+def _elsewhere(options: Options, server: ServerSpec) -> Options:
+    parts = tuple(part for part in options.parts if part not in OWN_QUEUES)
+    return replace(options, server=server, parts=parts)
+
+
+def _cut_short(verdict: Verdict, judged: int, asked: int) -> Verdict:
+    """Return a verdict that does not pass for servers that were never asked."""
+    return replace(
+        verdict,
+        outcome=merge((verdict.outcome, Outcome.UNKNOWN)),
+        warnings=(f"Only {judged} of {asked} servers were reached.", *verdict.warnings),
+        partial=True,
+    )
 
 
 def without_secrets(command: str) -> str:

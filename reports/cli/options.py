@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,25 +87,31 @@ _SUBJECT = (
         help="How long the subject may take to load, and to make an instance.",
     ),
 )
-_SERVER = (
-    click.option(
-        "--redis",
-        "server",
-        default="embedded",
-        show_default=True,
-        metavar="WHERE",
-        help="The server to break: embedded, embedded:/path/to/redis-server, docker, docker:image, "
-        "or redis://… of an empty database.",
-    ),
-    click.option(
-        "--latency-bound",
-        "latency_bound_s",
-        default=5.0,
-        show_default=True,
-        metavar="TIME",
-        type=Duration(0.1),
-        help="How long any call may take, under any fault, if the subject declares no bound.",
-    ),
+_WHERE = "embedded, embedded:/path/to/redis-server, docker, docker:image, or redis://… of an empty database."
+_SERVER = click.option(
+    "--redis",
+    "server",
+    default="embedded",
+    show_default=True,
+    metavar="WHERE",
+    help=f"The server to break: {_WHERE}",
+)
+_SERVERS = click.option(
+    "--redis",
+    "servers",
+    multiple=True,
+    metavar="WHERE",
+    help=f"The server to break: {_WHERE} May be repeated: the subject is judged on each in turn.  "
+    "[default: embedded]",
+)
+_LATENCY_BOUND = click.option(
+    "--latency-bound",
+    "latency_bound_s",
+    default=5.0,
+    show_default=True,
+    metavar="TIME",
+    type=Duration(0.1),
+    help="How long any call may take, under any fault, if the subject declares no bound.",
 )
 _BESIDE = (
     click.option(
@@ -148,16 +154,23 @@ OUT = click.option(
 
 def subject_options(command: Command) -> Command:
     """Add the options that name a subject and a server."""
-    for option in reversed((*_SUBJECT, *_SERVER)):
+    return _with(command, (*_SUBJECT, _SERVER, _LATENCY_BOUND))
+
+
+def matrix_options(command: Command) -> Command:
+    """Add the options that name a subject and any number of servers."""
+    return _with(command, (*_SUBJECT, _SERVERS, _LATENCY_BOUND))
+
+
+def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
 def fleet_options(command: Command) -> Command:
     """Add the options that name the other version of a mixed fleet."""
-    for option in reversed(_BESIDE):
-        command = option(command)
-    return command
+    return _with(command, _BESIDE)
 
 
 def subject_from(values: dict[str, Any]) -> SubjectSpec:
@@ -181,3 +194,8 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
 def server_from(values: dict[str, Any]) -> ServerSpec:
     """Return the server from a command's values. Raises UsageError."""
     return parse_server_spec(values["server"])
+
+
+def servers_from(values: dict[str, Any]) -> tuple[ServerSpec, ...]:
+    """Return the servers from a command's values, the embedded one if none is named. Raises UsageError."""
+    return tuple(map(parse_server_spec, values["servers"])) or (ServerSpec(),)

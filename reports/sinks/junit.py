@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 from reports.explain import replay_command
-from scenarios.verdict import FlawRow, InvariantRow, ReviewRow, Status, Verdict
+from scenarios.verdict import (
+    FlawRow,
+    InvariantRow,
+    ReviewRow,
+    ServerColumn,
+    Status,
+    Verdict,
+)
 
 
 def junit(verdict: Verdict) -> str:
     """Return the XML document."""
     suites = ET.Element("testsuites", name="midpipe")
-    _suite(suites, "sweep", [_invariant(verdict, row) for row in verdict.invariants])
+    for column in verdict.servers:
+        cases = [_on_server(verdict, column, row) for row in verdict.invariants]
+        _suite(suites, f"sweep on {column.server}", cases)
+    if not verdict.servers:
+        _suite(suites, "sweep", [_invariant(verdict, row) for row in verdict.invariants])
     _suite(suites, "selfcheck", [_flaw(row) for row in verdict.selfcheck if row.expected])
     _suite(suites, "review", [_issue(row) for row in verdict.review])
     ET.indent(suites)
@@ -45,11 +57,22 @@ def _invariant(verdict: Verdict, row: InvariantRow) -> ET.Element:
         findings = [finding for finding in verdict.findings if finding.invariant == row.invariant]
         failure = ET.SubElement(case, "failure", message=row.claim, type=str(row.severity))
         failure.text = _clean("\n".join(line for finding in findings for line in finding.evidence))
-        replays = "\n".join(replay_command(finding.replay, verdict.again) for finding in findings)
+        replays = "\n".join(
+            replay_command(finding.replay, verdict.again, finding.on) for finding in findings
+        )
         ET.SubElement(case, "system-out").text = _clean(replays)
     elif row.status is not Status.HOLDS:
         ET.SubElement(case, "skipped", message=f"{row.status}: {row.note}")
     return case
+
+
+def _on_server(verdict: Verdict, column: ServerColumn, row: InvariantRow) -> ET.Element:
+    """Return the invariant's test case on one of several servers, with the findings that were made there."""
+    status = dict(column.invariants).get(row.invariant)
+    note = row.note if status is row.status else ""
+    seen = replace(row, status=status or Status.UNKNOWN, note=note if status else "not looked at")
+    made = tuple(finding for finding in verdict.findings if finding.id in column.findings)
+    return _invariant(replace(verdict, findings=made), seen)
 
 
 def _flaw(row: FlawRow) -> ET.Element:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.explain import advice_for, explained, replay_command
+from reports.servers import server_rows
 from reports.view import picture
 from scenarios.verdict import Story, Verdict
 
@@ -25,7 +28,7 @@ def markdown(verdict: Verdict) -> str:
             "",
         ]
         lines += [*explained(finding), "", f"**Change:** {advice_for(finding)}", ""]
-        lines += ["```", replay_command(finding.replay, verdict.again), "```", ""]
+        lines += ["```", replay_command(finding.replay, verdict.again, finding.on), "```", ""]
         lines += [
             "<details><summary>Step by step</summary>",
             "",
@@ -35,6 +38,9 @@ def markdown(verdict: Verdict) -> str:
             "",
         ]
         lines += ["</details>", ""]
+    if verdict.servers:
+        head, *rows = server_rows(verdict)
+        lines += [_row(head), _row(("---",) * len(head)), *map(_row, rows), ""]
     lines += ["| invariant | status | looked at | violated in |", "| --- | --- | ---: | ---: |"]
     lines += [
         f"| {row.invariant} | {row.status} | {row.observations} | {row.violations} |"
@@ -47,6 +53,10 @@ def markdown(verdict: Verdict) -> str:
     return (
         encoded[:MOST_BYTES].decode("utf-8", "ignore") + "\n\n(cut; the full review has the rest)\n"
     )
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def told(story: Story) -> list[str]:

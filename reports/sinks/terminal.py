@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.explain import explained, replay_command
+from reports.servers import server_rows
 from reports.view import LEFT, picture
 from scenarios.verdict import Finding, Outcome, Status, Story, Verdict
 
@@ -20,6 +21,7 @@ _STATUS = {
     Status.NOT_APPLICABLE: "dim",
     Status.UNKNOWN: "yellow",
 }
+_CELL = {str(word): style for word, style in (*_OUTCOME.items(), *_STATUS.items())}
 _MOST_STORIES = 3
 
 
@@ -37,7 +39,9 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
     _head(verdict, console)
     for number, finding in enumerate(verdict.findings):
         _finding(verdict, finding, console, with_story=number < _MOST_STORIES)
-    if verdict.invariants:
+    if verdict.servers:
+        _servers(verdict, console)
+    elif verdict.invariants:
         _invariants(verdict, console)
     if verdict.durability:
         _durability(verdict, console)
@@ -88,7 +92,18 @@ def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story
         render_story(finding.story, console)
         if finding.neighbour is not None:
             say(console, f"    Next to it, this passes: {finding.neighbour.replay!r}", "dim")
-    say(console, replay_command(finding.replay, verdict.again))
+    say(console, replay_command(finding.replay, verdict.again, finding.on))
+
+
+def _servers(verdict: Verdict, console: Console) -> None:
+    head, *rows = server_rows(verdict)
+    table = Table(title="Servers", title_justify="left", box=None, pad_edge=False)
+    for column in head:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row[0], *(Text(cell, style=_CELL.get(cell, "")) for cell in row[1:]))
+    console.print()
+    console.print(table)
 
 
 def _invariants(verdict: Verdict, console: Console) -> None:

@@ -68,4 +68,5 @@ class Stories:
             cases=found.cases,
             story=story,
             neighbour=neighbour.story if neighbour is not None and passes else None,
+            on=self._options.server.option,
         )

@@ -1,0 +1,136 @@
+"""Verdicts on several servers merged into one: the worst counts, cases add up, and each server keeps its column."""
+
+from __future__ import annotations
+
+import io
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import jsonschema
+import pytest
+from rich.console import Console
+
+from reports.explain import replay_command
+from reports.servers import server_rows
+from reports.sinks.documents import document
+from reports.sinks.junit import junit
+from reports.sinks.markdown import markdown
+from reports.sinks.terminal import render_verdict
+from reports.verdict_file import schema, to_json
+from scenarios.matrix import merged
+from scenarios.verdict import Outcome, Status, Verdict
+from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED
+
+OLD = "Redis 6.2.14 (embedded)"
+ELSEWHERE = replace(
+    LOST, id="F1", replay="enqueue: A1:HSET!late", on="--redis embedded:old", cases=2
+)
+ON_OLD = replace(FAILED, server=OLD, findings=(ELSEWHERE, replace(LOST, id="F2", cases=4)))
+BOTH = merged((FAILED, ON_OLD))
+ONE_FAILS = merged((PASSED, replace(FAILED, server=OLD)))
+
+
+def test_a_verdict_on_one_server_stays_as_it_is() -> None:
+    assert merged((FAILED,)) == FAILED
+
+
+def test_nothing_can_t_be_merged() -> None:
+    with pytest.raises(ValueError, match="nothing to merge"):
+        merged(())
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ((Outcome.PASS, Outcome.PASS), Outcome.PASS),
+        ((Outcome.PASS, Outcome.UNKNOWN), Outcome.UNKNOWN),
+        ((Outcome.UNKNOWN, Outcome.FAIL), Outcome.FAIL),
+    ],
+)
+def test_the_worst_outcome_counts(outcomes: tuple[Outcome, ...], expected: Outcome) -> None:
+    assert merged([replace(PASSED, outcome=outcome) for outcome in outcomes]).outcome is expected
+
+
+def test_the_same_case_on_two_servers_is_one_finding_and_another_case_another() -> None:
+    told = [(finding.id, finding.invariant, finding.replay) for finding in BOTH.findings]
+    assert told == [
+        ("F1", "no-lost-job", LOST.replay),
+        ("F2", "quiet-logs", LOUD.replay),
+        ("F3", "no-lost-job", ELSEWHERE.replay),
+    ]
+    assert BOTH.findings[0].cases == LOST.cases + 4
+
+
+def test_each_server_names_its_own_findings() -> None:
+    assert [column.findings for column in BOTH.servers] == [("F1", "F2"), ("F3", "F1")]
+
+
+def test_cases_are_added_up_so_that_the_ledger_still_balances() -> None:
+    (row,) = BOTH.ledger
+    assert (row.space, row.run, row.pruned, row.not_reached) == (18, 10, 6, 2)
+
+
+def test_an_invariant_that_fell_on_one_server_has_fallen() -> None:
+    fell = next(row for row in BOTH.invariants if row.invariant == "no-lost-job")
+    assert (fell.status, fell.observations, fell.violations) == (Status.VIOLATED, 160, 6)
+
+
+def test_warnings_name_the_server() -> None:
+    assert BOTH.warnings[-1] == f"On {OLD}: The program claim-complete was not run."
+
+
+def test_one_partial_verdict_makes_the_whole_partial() -> None:
+    assert merged((PASSED, replace(PASSED, partial=True))).partial
+
+
+def test_the_table_has_a_row_for_each_thing_and_a_column_for_each_server() -> None:
+    rows = {row[0]: row[1:] for row in server_rows(ONE_FAILS)}
+    assert rows[""] == (PASSED.server, OLD)
+    assert rows["verdict"] == ("pass", "fail")
+    assert rows["selfcheck"] == ("not run", "pass")
+    assert rows["no-lost-job"] == ("not run", "violated")
+    assert rows["findings"] == ("none", "F1, F2")
+
+
+def test_a_verdict_on_one_server_has_no_table() -> None:
+    assert server_rows(FAILED) == ()
+
+
+def on_a_terminal(verdict: Verdict) -> str:
+    out = io.StringIO()
+    render_verdict(verdict, Console(file=out, width=160))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("report", [on_a_terminal, markdown])
+def test_the_reports_show_the_columns(report: object) -> None:
+    assert callable(report)
+    text = report(ONE_FAILS)
+    head = next(line for line in text.splitlines() if PASSED.server in line and OLD in line)
+    verdict = next(line for line in text.splitlines() if line.strip("| ").startswith("verdict"))
+    assert head.index(OLD) > head.index(PASSED.server)
+    assert verdict.split()[-1 if "|" not in verdict else -2] == "fail"
+
+
+def test_the_full_review_shows_the_columns() -> None:
+    assert f"|  | {PASSED.server} | {OLD} |" in document("FULL_REVIEW.md", ONE_FAILS)
+
+
+def test_junit_has_a_suite_for_each_server_with_its_own_failures() -> None:
+    suites = ET.fromstring(junit(ONE_FAILS)).findall("testsuite")
+    told = {suite.get("name"): suite.get("failures") for suite in suites}
+    assert (told[f"midpipe.sweep on {PASSED.server}"], told[f"midpipe.sweep on {OLD}"]) == (
+        "0",
+        "1",
+    )
+
+
+def test_a_finding_of_another_server_is_replayed_there() -> None:
+    line = replay_command(ELSEWHERE.replay, FAILED.again, ELSEWHERE.on)
+    assert line == f"midpipe replay '{ELSEWHERE.replay}' {FAILED.again} --redis embedded:old"
+    assert line in markdown(BOTH)
+
+
+def test_a_merged_verdict_keeps_to_the_published_schema() -> None:
+    jsonschema.validate(json.loads(to_json(BOTH)), schema())
