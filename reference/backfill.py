@@ -67,6 +67,12 @@ class Backfill:
             self._redis.set(self._steps.prefix + keys.ALL_PLACED, 1)
         return counts
 
+    def copy(self, job_id: str) -> str:
+        """Bring one job over, as ``run`` does with each; return the outcome, one of those that it counts."""
+        outcome: str = self._steps.run("copy", job_id, "copy", "")
+        self._telemetry.count(self._telemetry.backfilled, outcome)
+        return outcome
+
     def verify(self) -> Counter[str]:
         """Compare every job of the old schema with the new; all is well if only ``same`` and ``gone`` are counted."""
         counts = self._pass("look")

@@ -189,6 +189,11 @@ class Queue(Leases):
         """Bring every job that the new schema lacks over from the old one; return how many were. See Backfill."""
         return self._backfill().run()["copied"]
 
+    def backfill_step(self, job_id: str) -> str:
+        """Bring one job over from the old schema, if the new one lacks it; return what came of it. See Backfill."""
+        keys.checked_id("job_id", job_id)
+        return self._backfill().copy(job_id)
+
     def cleanup(self) -> int:
         """Remove the old schema's jobs; return how many were.
 

@@ -2,13 +2,13 @@
 
 The rules only plan, and the engine runs the plan as one case, judged by the same invariants as every other case. So an
 example is a replay line, it is deterministic, and it shrinks. The model is what the rules need to know to plan
-something that means something: who is in the plan, and who has claimed.
+something that means something: who has claimed, which jobs and requests there are, which version a client runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings, target
 from hypothesis import strategies as st
@@ -20,34 +20,72 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from faultinject.decide.drawn import FaultAt
+from faultinject.faults import CATALOGUE, Pace, pace_of
 from faultinject.vocabulary import FaultRef
-from scenarios.programs.written import WrittenStep, written
+from scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
+from scenarios.programs.themes import CLAIMS, THEMES, Theme
+from scenarios.programs.written import STARTS, WrittenStep, written
 
 CLIENTS = ("A", "B", "C")
-_LEASES = frozenset(("enqueue", "claim", "claim-ended", "complete"))
-_WORK = frozenset(("enqueue", "claim", "claim-ended", "heartbeat", "complete", "fail"))
-_PRODUCTION = frozenset(("enqueue", "update", "get", "list", "backfill"))
-THEMES = (_LEASES, _WORK, _PRODUCTION, _WORK | _PRODUCTION)
-"""Few kinds of calls in one example meet more often than all kinds (Groce et al., "Swarm Testing", ISSTA 2012)."""
 REQUESTS = ("", "r-1", "r-2")
 STATUSES = ("running", "completed", "failed")
 PLAIN_FAULTS = ("cut-before", "lost-reply")
+USES_OF_A_LEASE = ("complete", "complete", "heartbeat", "heartbeat-ended", "fail")
 MOST_CALLS = 8
-EXAMPLES_IN_A_BATCH = 25
-STEPS_IN_AN_EXAMPLE = 14
+MOST_FAULTS = 2
+LAST_COMMAND = 6
+EXAMPLES_IN_A_BATCH = 40
+STEPS_IN_AN_EXAMPLE = 9
+CLIMBS_ONE_IN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a batch may plan with.
+
+    Args:
+        verbs: of written programs, those that the subject can do.
+        faults: by name, those that may be planned.
+        meeting: the versions, by name, that clients run and are rolled between; empty is the subject as it is.
+        commands: by verb, the most commands that an attempt at it was seen to send.
+        unseen: by verb, commands and faults there that were never seen together.
+    """
+
+    verbs: frozenset[str]
+    faults: tuple[str, ...]
+    meeting: tuple[str, ...] = ()
+    commands: Mapping[str, int] = field(default_factory=dict)
+    unseen: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+
+    @property
+    def kinds_of_faults(self) -> tuple[tuple[str, ...], ...]:
+        """The faults by kind, of which an example keeps to one; those that say whether a command ran come twice."""
+        own = {name for name in self.faults if CATALOGUE[name].needs_own_server}
+        by_pace = {
+            pace: tuple(name for name in self.faults if pace_of(FaultRef(name)) is pace)
+            for pace in Pace
+        }
+        plain = tuple(name for name in self.faults if name in PLAIN_FAULTS)
+        network = tuple(name for name in by_pace[Pace.QUICK] if name not in own)
+        server = tuple(name for name in by_pace[Pace.QUICK] if name in own)
+        waiting, processes = by_pace[Pace.WAITS_FOR_TIME_OUT], by_pace[Pace.STARTS_A_PROCESS]
+        kinds = (plain, plain, network, server, waiting, processes)
+        return tuple(kind for kind in kinds if kind) or ((),)
+
+    @property
+    def themes(self) -> tuple[Theme, ...]:
+        """Those for most of whose calls there are means."""
+        return tuple(t for t in THEMES if 2 * len(t.verbs & self.verbs) > len(t.verbs))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One example: a program, and the numbers that decide its run.
-
-    Args:
-        faults: at which point of decision, from 0, which fault.
-    """
+    """One example: a program, and the numbers that decide its run."""
 
     steps: tuple[WrittenStep, ...]
     picks: tuple[int, ...]
-    faults: Mapping[int, FaultRef]
+    faults: tuple[FaultAt, ...]
 
     @property
     def program(self) -> str:
@@ -55,25 +93,20 @@ class Plan:
 
 
 Run = Callable[[Plan], float]
-"""Runs a plan; returns how much it covered, for the search to aim at.
+"""Runs a plan; returns how much in it was new, for the search to aim at.
 
 That an invariant fell is no failure to Hypothesis: it would end the batch there, and what a flaw hides behind a
 plainer one would never be reached.
 """
 
 
-def one_batch(
-    run: Run, verbs: frozenset[str], versions: tuple[str, ...], faults: tuple[str, ...], number: int
-) -> None:
-    """Run a batch of examples.
+def one_batch(run: Run, means: Means, number: int) -> None:
+    """Run a batch of examples; every fourth goes on from the examples that met the most that was new.
 
     Args:
-        verbs: of written programs, those that the subject can do.
-        versions: by name, those that clients may be rolled to.
-        faults: by name, those that may be planned.
         number: the batch's seed; same seed, same examples.
     """
-    machine = _machine(run, verbs, versions, faults)
+    climbs = () if number % CLIMBS_ONE_IN else (Phase.target,)
     wanted = settings(
         max_examples=EXAMPLES_IN_A_BATCH,
         stateful_step_count=STEPS_IN_AN_EXAMPLE,
@@ -81,25 +114,40 @@ def one_batch(
         deadline=None,
         derandomize=False,
         # What was found is shrunk as a schedule, within the time that is left; Hypothesis knows no such limit.
-        phases=(Phase.generate, Phase.target),
+        phases=(Phase.generate, *climbs),
         verbosity=Verbosity.quiet,
         print_blob=False,
         suppress_health_check=tuple(HealthCheck),
     )
-    run_state_machine_as_test(seed(number)(machine), settings=wanted)
+    run_state_machine_as_test(seed(number)(_machine(run, means)), settings=wanted)
 
 
-def _a_fault(names: tuple[str, ...]) -> st.SearchStrategy[FaultRef]:
-    """Return what draws a fault: half of the time one of those that say whether the command ran, and nothing else."""
-    plain = tuple(name for name in PLAIN_FAULTS if name in names)
-    return (st.sampled_from(plain or names) | st.sampled_from(names)).map(FaultRef)
+@dataclass(frozen=True, slots=True)
+class _Break:
+    """A fault as it is drawn: numbers, taken modulo what there is once the program is written."""
+
+    call: int
+    command: int
+    attempt: int
+    fault: int
+    aim: int
 
 
-def _machine(
-    run: Run, verbs: frozenset[str], versions: tuple[str, ...], faults: tuple[str, ...]
-) -> type[RuleBasedStateMachine]:
+_BREAKS = st.builds(
+    _Break,
+    call=st.integers(0, MOST_CALLS - 1),
+    command=st.sampled_from((1, 1, 2, 2, 3, *range(1, LAST_COMMAND + 1))),
+    attempt=st.sampled_from((1, 1, 1, 2)),
+    fault=st.integers(0, 31),
+    aim=st.sampled_from((0, 0, 0, 1)),
+)
+
+
+def _machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
     """Return the machine for a subject: only what it can do is planned."""
     clients, jobs = st.integers(0, 2), st.integers(0, 2)
+    themes = means.themes
+    while_there_is_room = precondition(lambda self: len(self.steps) < self.most)
 
     class Planner(RuleBasedStateMachine):
         def __init__(self) -> None:
@@ -107,80 +155,217 @@ def _machine(
             self.steps: list[WrittenStep] = []
             self.version: dict[str, str] = {}
             self.claimed: set[int] = set()
-            self.theme, self.clients, self.jobs = THEMES[-1], 1, 1
-            self.faults: Mapping[int, FaultRef] = {}
+            self.theme, self.clients, self.jobs, self.most = themes[0], 1, 1, MOST_CALLS
+            self.workspaces = False
+            self.kind: tuple[str, ...] = ()
+            self.breaks: list[_Break] = []
             self.picks: tuple[int, ...] = ()
 
-        def add(self, number: int, verb: str, *words: str) -> None:
-            if verb in verbs & self.theme and len(self.steps) < MOST_CALLS:
-                client = CLIENTS[number % self.clients]
-                step = WrittenStep(client, verb, words, self.version.get(client, ""))
-                self.steps.append(step)
-                if verb in ("claim", "claim-ended"):
-                    self.claimed.add(number % self.clients)
+        # --- the model ---------------------------------------------------------------------------
 
-        def give_out_twice(self, job: str) -> None:
-            self.add(0, "enqueue", job)
-            self.add(0, "claim-ended")
-            self.add(1, "claim")
+        def add(self, number: int, verb: str, *words: str) -> None:
+            if not self.may(verb):
+                return
+            client = CLIENTS[number % self.clients]
+            self.steps.append(WrittenStep(client, verb, words, self.version.get(client, "")))
+            if verb in CLAIMS:
+                self.claimed.add(number % self.clients)
+
+        def may(self, *verbs: str) -> bool:
+            return bool(set(verbs) & means.verbs & self.theme.verbs)
 
         def job(self, number: int) -> str:
+            """Return one of the example's jobs; with two workspaces, every second is the other one's."""
+            if self.workspaces and number % 2:
+                return f"{OTHER_WORKSPACE}/job-{number % self.jobs + 7}"
             return f"job-{number % self.jobs + 1}"
 
+        def verbs_planned(self) -> set[str]:
+            return {step.verb for step in self.steps}
+
+        def asked(self) -> list[WrittenStep]:
+            return [step for step in self.steps if step.verb == "enqueue"]
+
+        # --- the rules ---------------------------------------------------------------------------
+
         @initialize(
-            picks=st.lists(st.integers(0, 2), min_size=4, max_size=12),
-            theme=st.sampled_from(THEMES),
+            picks=st.lists(st.sampled_from((0, 0, 1, 2)), max_size=16),
+            theme=st.sampled_from(themes),
             clients=st.integers(1, 3),
             jobs=st.integers(1, 3),
-            faults=st.dictionaries(st.integers(0, 11), _a_fault(faults), max_size=2),
+            most=st.sampled_from((2, 3, 4, 5, 6, MOST_CALLS)),
+            workspaces=st.sampled_from((False, False, True)),
+            request=st.sampled_from(REQUESTS),
+            schema=st.sampled_from(STARTS),
+            kind=st.sampled_from(means.kinds_of_faults),
+            breaks=st.lists(_BREAKS, min_size=MOST_FAULTS, max_size=MOST_FAULTS),
+            faults=st.sampled_from((1, 1, 2, 0)),
         )
         def begin(
             self,
             picks: list[int],
-            theme: frozenset[str],
+            theme: Theme,
             clients: int,
             jobs: int,
-            faults: Mapping[int, FaultRef],
+            most: int,
+            workspaces: bool,
+            request: str,
+            schema: str,
+            kind: tuple[str, ...],
+            breaks: list[_Break],
+            faults: int,
         ) -> None:
-            self.picks, self.faults, self.theme = tuple(picks), faults, theme
-            self.clients, self.jobs = clients, jobs
-            if theme is _LEASES:
-                self.give_out_twice("job-1")
+            self.picks, self.theme, self.kind = tuple(picks), theme, kind
+            self.breaks = breaks[:faults]
+            self.clients, self.jobs, self.most = clients, jobs, most
+            self.workspaces = workspaces and theme.begins != "twice"
+            if theme.has_versions and means.meeting:
+                self.clients = min(clients, 2)
+                self.version = {
+                    client: means.meeting[number % len(means.meeting)]
+                    for number, client in enumerate(CLIENTS)
+                }
+            if theme.begins == "laid":
+                self.steps.append(WrittenStep("", schema, ("job-1",)))
+            else:
+                self.add(0, "enqueue", "job-1", *([request] if request else []))
+            if theme.begins == "twice":
+                self.clients, self.most = max(clients, 2), max(most, 5)
+                self.add(0, "claim-ended")
+                self.add(1, "claim")
 
-        @rule(client=clients, job=jobs, request=st.sampled_from(REQUESTS))
-        def enqueue(self, client: int, job: int, request: str) -> None:
-            self.add(client, "enqueue", self.job(job), *([request] if request else []))
+        @while_there_is_room
+        @precondition(lambda self: self.may("enqueue"))
+        @rule(
+            client=clients,
+            job=jobs,
+            request=st.sampled_from(REQUESTS),
+            verb=st.sampled_from(("enqueue", "enqueue", "enqueue-once", "enqueue-anew")),
+        )
+        def enqueue(self, client: int, job: int, request: str, verb: str) -> None:
+            asked = "r-1" if verb == "enqueue-anew" and not request else request
+            self.add(client, verb, self.job(job), *([asked] if asked else []))
 
-        @rule(client=clients, job=jobs, status=st.sampled_from(STATUSES))
-        def update(self, client: int, job: int, status: str) -> None:
-            self.add(client, "update", self.job(job), status)
+        @while_there_is_room
+        @precondition(lambda self: bool(self.asked()))
+        @rule(data=st.data(), client=clients, job=jobs, renamed=st.booleans())
+        def ask_again(self, data: st.DataObject, client: int, job: int, renamed: bool) -> None:
+            """Another client, or the same one started again, makes a request that was made before."""
+            words = data.draw(st.sampled_from(self.asked())).words
+            self.add(client, "enqueue", *((self.job(job), *words[1:]) if renamed else words))
 
-        @rule(client=clients, job=jobs)
-        def get(self, client: int, job: int) -> None:
-            self.add(client, "get", self.job(job))
+        @while_there_is_room
+        @precondition(lambda self: self.may("enqueue-once"))
+        @rule(client=clients, other_first=st.booleans())
+        def ask_for_one_job_as_two(self, client: int, other_first: bool) -> None:
+            """Two workspaces ask for a job of the same id; whichever comes second is refused, and does not insist."""
+            asked = ("job-9", f"{OTHER_WORKSPACE}/job-9")
+            for number, job in enumerate(reversed(asked) if other_first else asked):
+                self.add(client + number, "enqueue-once", job)
 
-        @rule(client=clients, verb=st.sampled_from(("list", "backfill")))
-        def look_over_all(self, client: int, verb: str) -> None:
-            self.add(client, verb)
+        @while_there_is_room
+        @precondition(lambda self: self.may("update"))
+        @rule(
+            client=clients,
+            job=jobs,
+            status=st.sampled_from(STATUSES),
+            verb=st.sampled_from(("update", "update", "update-once")),
+        )
+        def update(self, client: int, job: int, status: str, verb: str) -> None:
+            self.add(client, verb, self.job(job), status)
 
-        @rule(client=clients, verb=st.sampled_from(("claim", "claim-ended")))
+        @while_there_is_room
+        @precondition(lambda self: self.may("get"))
+        @rule(client=clients, job=jobs, as_other=st.sampled_from((False, False, True)))
+        def get(self, client: int, job: int, as_other: bool) -> None:
+            name = self.job(job)
+            reads = f"{OTHER_WORKSPACE}/{name}" if as_other and "/" not in name else name
+            self.add(client, "get", reads)
+
+        @while_there_is_room
+        @precondition(lambda self: self.may("list"))
+        @rule(client=clients, as_other=st.sampled_from((False, False, True)))
+        def list_jobs(self, client: int, as_other: bool) -> None:
+            self.add(client, "list", *([OTHER_WORKSPACE] if as_other else []))
+
+        @while_there_is_room
+        @precondition(lambda self: self.may("backfill", "backfill-step"))
+        @rule(client=clients, job=jobs, whole=st.booleans())
+        def backfill(self, client: int, job: int, whole: bool) -> None:
+            if whole:
+                self.add(client, "backfill")
+            else:
+                self.add(client, "backfill-step", f"job-{job % self.jobs + 1}")
+
+        @while_there_is_room
+        @precondition(lambda self: bool({"backfill", "backfill-step"} & self.verbs_planned()))
+        @rule(client=clients)
+        def clean_up(self, client: int) -> None:
+            self.add(client, "cleanup")
+
+        @while_there_is_room
+        @precondition(lambda self: self.may(*CLAIMS))
+        @rule(client=clients, verb=st.sampled_from(CLAIMS))
         def claim(self, client: int, verb: str) -> None:
             self.add(client, verb)
 
+        @while_there_is_room
         @precondition(lambda self: bool(self.claimed))
-        @rule(data=st.data(), verb=st.sampled_from(("complete", "heartbeat", "fail")))
+        @rule(data=st.data(), verb=st.sampled_from(USES_OF_A_LEASE))
         def use_the_lease(self, data: st.DataObject, verb: str) -> None:
             self.add(data.draw(st.sampled_from(sorted(self.claimed))), verb)
 
-        @precondition(lambda self: bool(versions))
-        @rule(client=clients, version=st.sampled_from(versions or ("",)))
-        def roll(self, client: int, version: str) -> None:
-            self.version[CLIENTS[client % self.clients]] = version
+        @while_there_is_room
+        @precondition(lambda self: bool(self.claimed))
+        @rule(data=st.data(), verb=st.sampled_from(CLAIMS), notices=st.booleans())
+        def take_over(self, data: st.DataObject, verb: str, notices: bool) -> None:
+            """A worker's lease ends, and another one claims and completes; the first may not have noticed."""
+            holder = data.draw(st.sampled_from(sorted(self.claimed)))
+            self.add(holder, "heartbeat-ended")
+            self.add(holder + 1, verb)
+            self.add(holder + 1, "complete")
+            if not notices:
+                self.add(holder, "complete")
+
+        @while_there_is_room
+        @precondition(lambda self: bool(self.version))
+        @rule(client=clients)
+        def roll(self, client: int) -> None:
+            """A client is rolled to the other version, forward or back."""
+            name = CLIENTS[client % self.clients]
+            self.version[name] = next(v for v in means.meeting if v != self.version[name])
+
+        @while_there_is_room
+        @precondition(lambda self: self.may("malformed"))
+        @rule(client=clients, what=st.sampled_from(tuple(MALFORMED)))
+        def ask_what_is_refused(self, client: int, what: str) -> None:
+            self.add(client, "malformed", what)
+
+        @precondition(lambda self: len(self.steps) >= self.most)
+        @rule()
+        def rest(self) -> None:
+            """The program is as long as it shall be."""
 
         def teardown(self) -> None:
-            if not self.steps:
-                return
-            plan = Plan(tuple(self.steps), self.picks, self.faults)
-            target(run(plan), label="coverage")
+            calls = [step for step in self.steps if step.client]
+            if calls:
+                faults = tuple(self.fault(drawn, calls) for drawn in self.breaks if self.kind)
+                target(run(Plan(tuple(self.steps), self.picks, faults)), label="what was new")
+
+        def fault(self, drawn: _Break, calls: list[WrittenStep]) -> FaultAt:
+            """Return the fault that the numbers stand for, now that the program is written."""
+            # A second attempt comes only of a first fault.
+            again = drawn is not self.breaks[0] and drawn.attempt > 1
+            number = (self.breaks[0] if again else drawn).call % len(calls)
+            step = calls[number]
+            unseen = means.unseen.get(step.verb, ())
+            command = (drawn.command - 1) % means.commands.get(step.verb, LAST_COMMAND) + 1
+            name = self.kind[drawn.fault % len(self.kind)]
+            if drawn.aim and unseen:
+                command, name = unseen[drawn.fault % len(unseen)]
+            variants = CATALOGUE[name].variants
+            fault = FaultRef(name, variants[drawn.fault % len(variants)])
+            operation = sum(1 for other in calls[: number + 1] if other.client == step.client)
+            return FaultAt(step.client, operation, command, fault, 2 if again else 1)
 
     return Planner

@@ -181,7 +181,8 @@ class FlawRow:
         expected: the flaw declares that this invariant must catch it.
         replay: shortest string that shows it; empty if not caught.
         case_number: at which case it was found first, from 1; 0 if not caught.
-        seconds: from the start of the flaw's sweep to the first find.
+        seconds: from the start of the flaw's hunt to the first find.
+        by: how it was hunted: ``sweep``, ``interleave``, ``fleet`` or ``fuzz``.
     """
 
     flaw: str
@@ -191,6 +192,7 @@ class FlawRow:
     replay: str = ""
     case_number: int = 0
     seconds: float = 0.0
+    by: str = "sweep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,43 @@
 """One run decided by drawn numbers: which client goes next, and which fault happens where. A scheduler.
 
 Whoever draws (Hypothesis, dice) knows nothing of events: a number is taken modulo what there is to choose from, and 0
-is always the default. So every list of numbers is a run, and smaller numbers are simpler runs.
+goes on in the order in which the calls were written down. So every list of numbers is a run, and smaller numbers are
+simpler runs. A fault is placed by what its client is doing, so that it stays where it is when another client's calls
+are taken out of the program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from faultinject.decide.schedule import PlannedStep, Schedule
 from faultinject.decide.sweep import Placeable, default_choice, planned
 from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
+
+
+@dataclass(frozen=True, slots=True)
+class FaultAt:
+    """A fault at a command, told by what its client is doing.
+
+    Args:
+        operation: ordinal of the client's operation, from 1.
+        command: ordinal of the command within the attempt, from 1; those inside MULTI … EXEC count.
+        attempt: of the caller at that operation, from 1.
+    """
+
+    client: str
+    operation: int
+    command: int
+    fault: FaultRef
+    attempt: int = 1
+
+    def is_at(self, event: WireEvent) -> bool:
+        """Whether the event is the one."""
+        index = event.index
+        here = (event.position.client, index.operation, index.attempt, index.command)
+        return here == (self.client, self.operation, self.attempt, self.command)
 
 
 class Drawn:
@@ -18,18 +45,24 @@ class Drawn:
 
     Args:
         picks: a number for each point of decision; what is missing is 0.
-        faults: at the n-th point, from 0, this fault, if it can be placed there.
+        faults: those to place, wherever they can be placed.
         placeable: which faults can be placed at an event.
+        order: the client of each call, in the order in which they were written down.
     """
 
     def __init__(
-        self, picks: Sequence[int], faults: Mapping[int, FaultRef], placeable: Placeable
+        self,
+        picks: Sequence[int],
+        faults: Sequence[FaultAt],
+        placeable: Placeable,
+        order: Sequence[str] = (),
     ) -> None:
         self._picks = picks
-        self._faults = faults
+        self._faults = tuple(faults)
         self._placeable = placeable
-        self._moves: list[PlannedStep] = []
+        self._ranks = _ranks(order)
         self._begun = False
+        self.restart()
 
     @property
     def current(self) -> Schedule:
@@ -42,9 +75,9 @@ class Drawn:
         return ""
 
     @property
-    def planned_faults(self) -> tuple[FaultRef, ...]:
-        """Every fault that may happen in the run."""
-        return tuple(self._faults.values())
+    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
+        """Every fault that may happen in the run, each after its client."""
+        return tuple((planned.client, planned.fault) for planned in self._faults)
 
     def begin(self) -> bool:
         if self._begun:
@@ -54,23 +87,45 @@ class Drawn:
 
     def restart(self) -> None:
         """The same run is made again, from its beginning."""
-        self._moves = []
+        self._moves: list[PlannedStep] = []
+        self._decided = 0
 
     def decide(self, point: Point) -> Decision:
         if point.choices[0].position.inside:
-            return Decision(point.choices[0])
-        number = len(self._moves)
-        event = self._picked(point, self._picks[number] if number < len(self._picks) else 0)
-        fault = self._faults.get(number)
-        if fault is not None and fault not in self._placeable(event):
-            fault = None
-        self._moves.append(planned(event, fault) if fault else PlannedStep(event.position))
+            event = point.choices[0]
+        else:
+            number = self._decided
+            event = self._picked(point, self._picks[number] if number < len(self._picks) else 0)
+            self._decided += 1
+        fault = self._fault_at(event)
+        if fault is not None:
+            self._moves.append(planned(event, fault))
+        elif not event.position.inside:
+            self._moves.append(PlannedStep(event.position))
         return Decision(event, fault)
 
     def end(self, run: RunEnd) -> None:
         """Nothing to learn: there is one run."""
 
     def _picked(self, point: Point, number: int) -> WireEvent:
-        default = default_choice(point)
+        default = min(point.choices, key=self._rank) if self._ranks else default_choice(point)
         others = [event for event in point.choices if event.position != default.position]
         return [default, *others][number % len(point.choices)]
+
+    def _rank(self, event: WireEvent) -> tuple[int, str]:
+        client = event.position.client
+        return self._ranks.get((client, event.index.operation), len(self._ranks)), client
+
+    def _fault_at(self, event: WireEvent) -> FaultRef | None:
+        possible = self._placeable(event)
+        return next((p.fault for p in self._faults if p.is_at(event) and p.fault in possible), None)
+
+
+def _ranks(order: Sequence[str]) -> dict[tuple[str, int], int]:
+    """Return the number of each call by its client and its ordinal there."""
+    calls: Counter[str] = Counter()
+    found = {}
+    for number, client in enumerate(order):
+        calls[client] += 1
+        found[client, calls[client]] = number
+    return found

@@ -115,9 +115,9 @@ class Interleave:
         return Schedule(tuple(move.planned() for move in self._branch.moves))
 
     @property
-    def planned_faults(self) -> tuple[FaultRef, ...]:
-        """Every fault that may happen in the run."""
-        return tuple(step.fault for step in self.current.faults if step.fault)
+    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
+        """Every fault that may happen in the run, each after its client."""
+        return self.current.placed
 
     def begin(self) -> bool:
         if not self._waiting:

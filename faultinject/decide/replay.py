@@ -35,9 +35,9 @@ class Replay:
         return ""
 
     @property
-    def planned_faults(self) -> tuple[FaultRef, ...]:
-        """Every fault that may happen in the run."""
-        return tuple(step.fault for step in self.current.faults if step.fault)
+    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
+        """Every fault that may happen in the run, each after its client."""
+        return self.current.placed
 
     def begin(self) -> bool:
         if self._begun:

@@ -55,6 +55,11 @@ class Schedule:
     def faults(self) -> tuple[PlannedStep, ...]:
         return tuple(step for step in self.steps if step.fault)
 
+    @property
+    def placed(self) -> tuple[tuple[str, FaultRef], ...]:
+        """Every fault, each after the client that it happens to."""
+        return tuple((step.position.client, step.fault) for step in self.steps if step.fault)
+
 
 def replay_string(program: str, schedule: Schedule) -> str:
     """Return the one line that names a case."""

@@ -7,18 +7,50 @@ from pathlib import Path
 import click
 
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT
+from reports.cli.options import JOBS, OUT, Duration
 from scenarios.engine.options import Options
+
+_BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz")}
 
 
 @click.command()
 @JOBS
 @OUT
+@click.option(
+    "--by",
+    default="programs",
+    show_default=True,
+    type=click.Choice(list(_BY)),
+    help="How the flaws are hunted: by the programs written for them (sweep, orders, fleets), by fuzzing alone, or by "
+    "both, one beside the other.",
+)
+@click.option(
+    "--flaw-budget",
+    "flaw_budget_s",
+    default=30.0,
+    show_default=True,
+    metavar="TIME",
+    type=Duration(1.0),
+    help="How long each queue is fuzzed at most.",
+)
+@click.option("--seed", default=0, show_default=True, type=int, help="Of the fuzzing.")
 @click.pass_context
-def selfcheck(ctx: click.Context, /, jobs: int, out: Path) -> None:
+def selfcheck(
+    ctx: click.Context, /, jobs: int, out: Path, by: str, flaw_budget_s: float, seed: int
+) -> None:
     """Show that the checks can fail: each flawed queue must be caught by the invariants it names.
 
-    Prints a matrix flaw × invariant with the shortest case that shows it. Fails if a flaw is missed or the
-    reference is accused.
+    Prints a matrix flaw × invariant with the shortest case that shows it, and when it was found first. Fails if a flaw
+    is missed or the reference is accused.
+
+    \b
+    midpipe selfcheck --by both --flaw-budget 30s
     """
-    ctx.exit(judge(Options(jobs=jobs, parts=("selfcheck",)), out))
+    options = Options(
+        jobs=jobs,
+        parts=("selfcheck",),
+        seed=seed,
+        selfcheck_by=_BY[by],
+        flaw_budget_s=flaw_budget_s,
+    )
+    ctx.exit(judge(options, out))

@@ -51,6 +51,11 @@ class Caller:
         if self.host.is_alive:
             self.host.close_client(self.wire.letter)
 
+    def stop(self) -> None:
+        """The case is over: a call that is still under way, because the case is invalid, must not hold up the next."""
+        if self.is_calling:
+            self.host.kill()
+
     @property
     def is_done(self) -> bool:
         return not self.is_calling and (self.has_ended or self.next_call >= len(self.calls))

@@ -40,7 +40,7 @@ class Case:
     """Runs one case on a rig. Use once.
 
     Args:
-        time_out_ms: the clients' socket time-out.
+        time_outs_ms: each client's socket time-out.
         latency_bound_ms: how long an operation may take before it counts as hung.
         lease_s: how long claims are made for, so that it costs little to wait until they have ended; None: as they are.
     """
@@ -49,14 +49,14 @@ class Case:
         self,
         rig: Rig,
         program: Program,
-        time_out_ms: int,
+        time_outs_ms: dict[str, int],
         latency_bound_ms: float,
         *,
         lease_s: float | None = None,
     ) -> None:
         self._rig = rig
         self._program = program
-        self._time_out_ms = time_out_ms
+        self._time_outs_ms = time_outs_ms
         self._bound_ms = latency_bound_ms
         self._callers: dict[str, Caller] = {}
         self.book = Casebook(rig)
@@ -88,7 +88,7 @@ class Case:
         opening = []
         for caller in callers:
             caller.wire.passes_all = True
-            url = self._rig.url(caller.wire.letter, self._time_out_ms)
+            url = self._rig.url(caller.wire.letter, self._time_outs_ms[caller.wire.letter])
             opening.append(caller.host.begin_instance(caller.wire.letter, url))
         for caller, wait in zip(callers, opening, strict=True):
             opened = wait()
@@ -120,6 +120,7 @@ class Case:
         self._held.release_all()
         for letter, caller in self._callers.items():
             self._end_outage(caller)
+            caller.stop()
             self._rig.listener(letter).close_links()
 
     @property

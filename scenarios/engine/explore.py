@@ -38,6 +38,8 @@ from scenarios.verdict import LedgerRow
 
 PATIENT_MS = 3_000
 IMPATIENT_MS = 8
+LESS_IMPATIENT_MS = 60
+"""Of a client that must wait for its turn among several, before the fault that it has to wait for."""
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
 DIVERGED = "the subject did something else than in the run before: "
 _TRIES = 5
@@ -112,7 +114,7 @@ class Decider(Scheduler, Protocol):
     def current(self) -> Schedule: ...
 
     @property
-    def planned_faults(self) -> tuple[FaultRef, ...]: ...
+    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]: ...
 
     @property
     def diverged(self) -> str:
@@ -137,12 +139,13 @@ def run_schedule(
     patience = 1
     for _ in range(_TRIES):
         scheduler = decider()
-        with_leases = any(map(changes_process, scheduler.planned_faults))
+        with_leases = any(changes_process(fault) for _, fault in scheduler.planned_faults)
+        time_outs = time_outs_for(program, scheduler.planned_faults)
         record = run_case(
             rig,
             program,
             scheduler,
-            time_out_ms=time_out_for(scheduler.planned_faults) * patience,
+            time_outs_ms={letter: ms * patience for letter, ms in time_outs.items()},
             latency_bound_ms=latency_bound_ms,
             lease_s=SHORT_LEASE_S * patience if with_leases else None,
         )
@@ -158,9 +161,15 @@ def run_schedule(
     return record
 
 
-def time_out_for(faults: Sequence[FaultRef]) -> int:
-    """Return the clients' socket time-out for a run with these faults, in ms."""
-    return IMPATIENT_MS if any(map(is_slow, faults)) else PATIENT_MS
+def time_outs_for(program: Program, faults: Sequence[tuple[str, FaultRef]]) -> dict[str, int]:
+    """Return each client's socket time-out for a run with these faults, in ms.
+
+    Args:
+        faults: each after the client that it happens to; only that one has to wait for its time-out.
+    """
+    waiting = {client for client, fault in faults if is_slow(fault)}
+    impatient_ms = IMPATIENT_MS if len(program.clients) == 1 else LESS_IMPATIENT_MS
+    return {letter: impatient_ms if letter in waiting else PATIENT_MS for letter in program.clients}
 
 
 def warm_up(

@@ -20,7 +20,7 @@ from scenarios.engine.parts.review import Review
 from scenarios.engine.parts.selfcheck import Selfcheck
 from scenarios.engine.parts.stories import Stories
 from scenarios.engine.pool import Pool
-from scenarios.engine.tasks import Probed, ProbeTask
+from scenarios.engine.tasks import FuzzBatch, Probed, ProbeTask
 from scenarios.verdict import Outcome, Status, Verdict, merge
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
@@ -159,7 +159,7 @@ class Gate:
                 part.take(number, message)
                 if isinstance(message, CaseEnded):
                     self._listen(message)
-                else:
+                elif not isinstance(message, FuzzBatch):
                     self._listen(TaskEnded(part.name, tasks[number][0]))
         finally:
             part.finish(time.monotonic() - begun_s)

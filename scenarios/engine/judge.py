@@ -26,14 +26,14 @@ def run_case(
     program: Program,
     scheduler: Scheduler,
     *,
-    time_out_ms: int,
+    time_outs_ms: dict[str, int],
     latency_bound_ms: float,
     lease_s: float | None = None,
 ) -> CaseRecord:
     """Run one case on the rig and return its record.
 
     Args:
-        time_out_ms: the clients' socket time-out.
+        time_outs_ms: each client's socket time-out.
         latency_bound_ms: bound for a subject that declares none.
         lease_s: how long leases last, so that recovery can wait until all have ended; None: as they are.
     """
@@ -41,7 +41,7 @@ def run_case(
     begun_s = clock()
     rig.reset()
     reset_s = clock()
-    case = Case(rig, program, time_out_ms, latency_bound_ms, lease_s=lease_s)
+    case = Case(rig, program, time_outs_ms, latency_bound_ms, lease_s=lease_s)
     printed = rig.printed()
     case.prepare()
     connected_s = clock()

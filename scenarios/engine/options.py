@@ -30,6 +30,8 @@ class Options:
         persistence: how the server keeps its data when it is killed.
         seed: of the fuzzing.
         fuzz_s: how long the fuzzing runs, in seconds.
+        selfcheck_by: how the flawed queues are hunted: ``programs``, ``fuzz`` or both.
+        flaw_budget_s: how long each of them is fuzzed at most.
         parts: which of PARTS to run, in that order.
         programs: names of the programs to run; empty takes all.
         time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
@@ -48,6 +50,8 @@ class Options:
     persistence: tuple[Persistence, ...] = (Persistence.AOF_ALWAYS,)
     seed: int = 0
     fuzz_s: float = 5.0
+    selfcheck_by: tuple[str, ...] = ("programs",)
+    flaw_budget_s: float = 30.0
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()
     time_budget_s: float | None = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from faultinject.servers.persistence import Persistence
+from scenarios.coverage import Coverage
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.power_loss import Left
 from scenarios.invariants.evidence import Traits
@@ -48,14 +50,16 @@ class FuzzTask:
     """Write programs, orders and faults at random, and run them.
 
     Args:
-        seed: same seed, same examples, as far as the time reaches.
+        seed: of the first batch; same seed, same examples, as far as the time reaches.
         deadline_s: as in SweepTask.
+        invariants: go on until each of them has fallen, and no longer; empty goes on.
     """
 
     subject: SubjectSpec
     seed: int
     latency_bound_ms: float
     deadline_s: float
+    invariants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,10 @@ class HuntTask:
         commands: names of the commands to break; empty, or none of them on the wire, breaks all.
         lasting: only what still is so once all is quiet counts.
         suite: ``sweep`` sweeps the programs of one client; ``interleave`` and ``fleet`` run every order of those of
-            several, without faults.
+            several, without faults; ``fuzz`` writes its own.
+        budget_s: of ``fuzz``, for how long at most.
+        seed: of ``fuzz``.
+        part: of ``fuzz``; only a find in whose program it takes part counts.
     """
 
     subject: SubjectSpec
@@ -128,6 +135,9 @@ class HuntTask:
     commands: tuple[str, ...] = ()
     lasting: bool = False
     suite: str = "sweep"
+    budget_s: float = math.inf
+    seed: int = 0
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,18 +209,23 @@ class SweepDone:
     unsteady: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FuzzDone:
-    """The time of a fuzz task was up.
+@dataclass(slots=True)
+class FuzzBatch:
+    """A batch of examples has been run.
 
     Args:
-        covered: combinations of operation, command, fault and answer that were seen, as text.
-        sometimes: what must happen now and then for the run to mean something, and how often it did.
+        next_seed: of the batch that comes next.
+        sometimes: what must happen now and then for a run to mean something, and how often it did in this batch.
     """
 
-    examples: int
-    covered: tuple[str, ...]
-    sometimes: tuple[tuple[str, int], ...]
+    next_seed: int
+    coverage: Coverage = field(default_factory=Coverage)
+    sometimes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzDone:
+    """The time of a fuzz task was up, or everything hunted for had fallen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,4 +287,4 @@ class Failed:
 
 
 Result = FuzzDone | PowerLossDone | Probed | SweepDone | HuntDone | SourceDone | Told | Failed
-Message = CaseEnded | Result
+Message = CaseEnded | FuzzBatch | Result

@@ -55,7 +55,7 @@ from scenarios.engine.tasks import (
     Told,
 )
 from scenarios.invariants.evidence import Traits
-from scenarios.programs.fleets import FLEETS, with_other_subject
+from scenarios.programs.fleets import FLEETS, takes_part_in, with_other_subject
 from scenarios.programs.program import Program
 from scenarios.programs.registry import SUITES, program_named
 from scenarios.programs.written import PREFIX
@@ -108,10 +108,7 @@ class Worker:
         elif isinstance(task, SweepTask | InterleaveTask):
             yield from self._explore(task)
         elif isinstance(task, FuzzTask):
-            # Hypothesis takes a third of a second to load, and only this needs it.
-            from scenarios.engine.fuzzing import fuzzed
-
-            yield from fuzzed(self.rig(task.subject), task)
+            yield from self._fuzz(task)
         elif isinstance(task, PowerLossTask):
             yield self._lose_power(task)
         elif isinstance(task, HuntTask):
@@ -220,19 +217,30 @@ class Worker:
         rows = ledger_rows(task.program, sweep.ledger)
         yield SweepDone(rows, stopped=stopped, unsteady=unsteady)
 
+    def _fuzz(self, task: FuzzTask) -> Iterator[Message]:
+        # Hypothesis takes a third of a second to load, and only this needs it.
+        from scenarios.engine.fuzzing import PERSISTENCE, Fuzzing
+
+        def durable() -> Rig:
+            return Rig(self._keeping(PERSISTENCE), task.subject, self._run)
+
+        may_kill = durable if self.server.is_ours else None
+        yield from Fuzzing(self.rig(task.subject), task, may_kill).run()
+
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
         rig = self.rig(task.subject)
         begun_s = time.monotonic()
         caught: dict[str, Caught] = {}
         cases = invalid = 0
-        named = [program_named(name) for name in task.programs or SUITES[task.suite]]
+        named = [program_named(name) for name in task.programs or SUITES.get(task.suite, ())]
         programs = tuple(
             program for program in named if not missing_for(program, task.subject, rig.traits)
         )
         for ended in self._hunted(task, programs):
             cases += 1
             invalid += not ended.valid
-            for violation in ended.violations:
+            takes_part = not task.part or takes_part_in(task.part, program_named(ended.program))
+            for violation in ended.violations if takes_part else ():
                 counting = [b.seen for b in violation.breaches if b.lasts or not task.lasting]
                 if counting:
                     seconds = time.monotonic() - begun_s
@@ -247,6 +255,13 @@ class Worker:
 
         rig = self.rig(task.subject)
         bound_ms = task.latency_bound_ms
+        if task.suite == "fuzz":
+            up_s = time.monotonic() + task.budget_s
+            alone = () if task.part else task.invariants
+            for message in self._fuzz(FuzzTask(task.subject, task.seed, bound_ms, up_s, alone)):
+                if isinstance(message, CaseEnded):
+                    yield message
+            return
         if task.suite != "sweep":
             for program in programs:
                 yield from Orders(rig, program, _all_orders, bound_ms).cases()

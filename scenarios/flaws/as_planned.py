@@ -7,17 +7,19 @@ from scenarios.flaws.parts import new_key, old_key
 
 
 class SimpleQueue(as_shipped.SimpleQueue):
-    """What was shipped, ``backfill``, which reads before it writes, and ``cleanup``, which looks at no reader."""
+    """What was shipped; ``backfill`` reads before it writes, step by step, and ``cleanup`` looks at no reader."""
 
     def backfill(self) -> int:
-        copied = 0
-        for name in self._redis.scan_iter(old_key("*"), count=1000):
-            old = self._redis.hgetall(name)
-            new = new_key(old.get("workspace_id"), name.removeprefix(old_key("")))
-            if self._redis.hgetall(new) != old:
-                self._redis.hset(new, mapping=old)
-                copied += 1
-        return copied
+        names = self._redis.scan_iter(old_key("*"), count=1000)
+        return sum(self.backfill_step(name.removeprefix(old_key(""))) for name in names)
+
+    def backfill_step(self, job_id: str) -> int:
+        old = self._redis.hgetall(old_key(job_id))
+        new = new_key(old.get("workspace_id"), job_id)
+        if not old or self._redis.hgetall(new) == old:
+            return 0
+        self._redis.hset(new, mapping=old)
+        return 1
 
     def cleanup(self) -> int:
         removed = 0

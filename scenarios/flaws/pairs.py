@@ -146,9 +146,13 @@ class BackfillsInTwoSteps(OpenQueue):
     def backfill(self) -> int:
         copied = 0
         for name in self.driver.scan_iter(old_key("*"), count=1000):
-            fields = self.driver.hgetall(name)
-            new = new_key(fields.get("workspace_id"), name.removeprefix(old_key("")))
-            self.driver.hset(new, mapping=fields)
+            self.backfill_step(name.removeprefix(old_key("")))
             copied += 1
         self.driver.set("ai:backfill:done", now())
         return copied
+
+    def backfill_step(self, job_id: str) -> str:
+        fields = self.driver.hgetall(old_key(job_id))
+        if fields:
+            self.driver.hset(new_key(fields.get("workspace_id"), job_id), mapping=fields)
+        return "copied" if fields else "gone"

@@ -20,6 +20,7 @@ class Flaw:
         caught_by: the invariants that must fall.
         suite: the programs that show it: ``sweep`` (one client), ``interleave`` (two), ``fleet`` (two versions).
         programs: of the suite, those that must show it; empty takes all.
+        part: what takes part in a program that shows it, where another flaw of the queue might be shown instead.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Flaw:
     caught_by: tuple[str, ...]
     suite: str = "sweep"
     programs: tuple[str, ...] = ()
+    part: str = ""
 
 
 def _name(kind: str) -> str:
@@ -55,11 +57,10 @@ def _counting(kind: str, summary: str, program: str) -> Flaw:
     return Flaw(_name(kind), subject, summary, caught_by, programs=(program,))
 
 
-def _planned(name: str, summary: str, program: str) -> Flaw:
+def _planned(name: str, summary: str, program: str, part: str) -> Flaw:
     caught_by = ("no-divergence", "status-order")
-    return Flaw(
-        name, "scenarios.flaws.as_planned:SimpleQueue", summary, caught_by, "fleet", (program,)
-    )
+    subject = "scenarios.flaws.as_planned:SimpleQueue"
+    return Flaw(name, subject, summary, caught_by, "fleet", (program,), part)
 
 
 FLAWS: tuple[Flaw, ...] = (
@@ -171,16 +172,19 @@ FLAWS: tuple[Flaw, ...] = (
         "as-shipped-in-a-canary",
         "A worker with the flag off finishes a job in the old schema; the others go on reading the new.",
         "mixed-update-read-new-off",
+        "two versions",
     ),
     _planned(
         "as-shipped-rolled-back",
         "A roll-back and a second try leave updates in the old schema that the new one never sees.",
         "mixed-roll-read-new-off",
+        "a roll",
     ),
     _planned(
         "as-planned-backfill",
         "The backfill overwrites an update that came between its read and its write.",
         "mixed-backfill-read-new-read-old",
+        "backfill",
     ),
     Flaw(
         "as-planned-cleanup",
@@ -189,6 +193,7 @@ FLAWS: tuple[Flaw, ...] = (
         ("answer-is-true",),
         "interleave",
         ("cleanup-vs-read",),
+        "cleanup",
     ),
     _pair(
         "ChecksOutsideTheTransaction",

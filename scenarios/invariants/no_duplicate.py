@@ -75,11 +75,12 @@ def _leased(evidence: Evidence) -> tuple[str, ...]:
         if isinstance(operation.value, dict) and not _ends_soon(operation)
     ]
     given_back = {operation.job_id for operation in evidence.operations("fail")}
+    given_back |= {beat.job_id for beat in evidence.operations("heartbeat") if _ends_soon(beat)}
     return tuple(job for job in jobs if isinstance(job, str) and job not in given_back)
 
 
-def _ends_soon(claim: Operation) -> bool:
-    lease_s = claim.arguments.get("lease_s")
+def _ends_soon(call: Operation) -> bool:
+    lease_s = call.arguments.get("lease_s")
     return isinstance(lease_s, int | float) and lease_s < SHORTEST_LASTING_LEASE_S
 
 

@@ -120,3 +120,12 @@ FLEETS: Mapping[str, Program] = MappingProxyType(
 def with_other_subject(program: Program) -> bool:
     """Whether the program needs a second subject, not only other flags."""
     return any(version.beside for version in program.versions)
+
+
+def takes_part_in(what: str, program: Program) -> bool:
+    """Whether a program has what a flaw takes: ``two versions``, ``a roll`` of one client, or a ``backfill``."""
+    if what == "two versions":
+        return len(program.versions) > 1
+    if what == "a roll":
+        return any(len({call.version for call in calls}) > 1 for calls in program.clients.values())
+    return any(method.startswith(what) for method in program.methods)

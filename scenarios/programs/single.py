@@ -64,6 +64,18 @@ def once(call: Call) -> Call:
     return Call(call.method, call.arguments, Retry.NONE)
 
 
+MALFORMED: Mapping[str, Call] = MappingProxyType(
+    {
+        "empty-workspace": once(enqueue("bad-1", workspace_id="")),
+        "no-workspace": once(enqueue("bad-2", workspace_id=None)),
+        "odd-workspace": once(enqueue("bad-3", workspace_id="No Such:Workspace")),
+        "long-workspace": once(enqueue("bad-4", workspace_id="a" * 33)),
+        "odd-status": once(update("done")),
+    }
+)
+"""Calls that must be refused, by what is wrong with them."""
+
+
 def old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
     """Return the commands that lay a job as code from before the new schema wrote it."""
     fields = {
@@ -233,11 +245,7 @@ _PROGRAMS = (
     _program(
         "bad-input",
         "Every call has an argument that must be refused before any write.",
-        once(enqueue("bad-1", workspace_id="")),
-        once(enqueue("bad-2", workspace_id=None)),
-        once(enqueue("bad-3", workspace_id="No Such:Workspace")),
-        once(enqueue("bad-4", workspace_id="a" * 33)),
-        once(update("done")),
+        *MALFORMED.values(),
         malformed=True,
         prepare=(enqueue(),),
     ),

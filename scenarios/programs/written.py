@@ -2,13 +2,18 @@
 
 ::
 
-    program  = "written(" step { "," step } ")"
+    program  = "written(" { start "," } step { "," step } ")"
+    start    = "old" job | "new" job                what there is before the first call: a job in that schema only
     step     = client ["@" version] verb { word }
-    verb     = "enqueue" job [request] | "update" job status | "get" job | "list" | "claim" | "claim-ended"
-             | "heartbeat" | "complete" | "fail" | "backfill" | "cleanup"
+    job      = [ workspace "/" ] id
+    verb     = "enqueue" job [request] | "update" job status | "get" job | "list" [workspace]
+             | "claim" | "claim-ended" | "heartbeat" | "heartbeat-ended" | "complete" | "fail"
+             | "backfill" | "backfill-step" job | "cleanup" | "malformed" what
 
-Steps of one client are its calls, in order. ``claim-ended`` claims under a lease that has ended at once; the calls
-after it use the answer of the client's last claim. Versions are those of a mixed fleet.
+Steps of one client are its calls, in order. What ends in ``-once`` is never retried, ``enqueue-anew`` takes a new job
+id for each attempt. ``claim-ended`` claims under a lease that has ended at once, ``heartbeat-ended`` lets one end; the
+calls after a claim use the answer of the client's last one. Versions are those of a mixed fleet. Calls that must be
+refused make up a program of their own.
 """
 
 from __future__ import annotations
@@ -20,8 +25,17 @@ from types import MappingProxyType
 from faultinject.errors import UsageError
 from scenarios.programs.fleets import VERSIONS
 from scenarios.programs.pairs import BACKFILL, CLEANUP, HEARTBEAT, claim, complete
-from scenarios.programs.program import Answer, Call, Program
-from scenarios.programs.single import enqueue, get, list_of, update
+from scenarios.programs.program import Answer, Call, Program, Retry
+from scenarios.programs.single import (
+    MALFORMED,
+    WORKSPACE,
+    enqueue,
+    get,
+    list_of,
+    old_job_seed,
+    once,
+    update,
+)
 
 PREFIX = "written("
 FAIL = Call(
@@ -43,28 +57,64 @@ class _Verb:
     call: Callable[..., Call]
 
 
+def _enqueue(job: str, request: str | None = None, retry: Retry = Retry.SAME) -> Call:
+    workspace, job_id = _job(job)
+    return enqueue(job_id, request, workspace, retry)
+
+
+def _update(job: str, status: str) -> Call:
+    workspace, job_id = _job(job)
+    return _in_workspace(update(status, job_id), workspace)
+
+
+def _get(job: str) -> Call:
+    workspace, job_id = _job(job)
+    return get(job_id, workspace)
+
+
+def _in_workspace(call: Call, workspace: str) -> Call:
+    return replace(call, arguments={**call.arguments, "workspace_id": workspace})
+
+
+def _job(word: str) -> tuple[str, str]:
+    """Return workspace and id."""
+    workspace, slash, job_id = word.partition("/")
+    return (workspace, job_id) if slash else (WORKSPACE, word)
+
+
 VERBS: Mapping[str, _Verb] = MappingProxyType(
     {
-        "enqueue": _Verb(1, 2, enqueue),
-        "update": _Verb(2, 2, lambda job, status: update(status, job)),
-        "get": _Verb(1, 1, get),
-        "list": _Verb(0, 0, list_of),
+        "enqueue": _Verb(1, 2, _enqueue),
+        "enqueue-once": _Verb(1, 2, lambda *words: once(_enqueue(*words))),
+        "enqueue-anew": _Verb(2, 2, lambda job, request: _enqueue(job, request, Retry.NEW_JOB_ID)),
+        "update": _Verb(2, 2, _update),
+        "update-once": _Verb(2, 2, lambda *words: once(_update(*words))),
+        "get": _Verb(1, 1, _get),
+        "list": _Verb(0, 1, list_of),
         "claim": _Verb(0, 0, lambda: claim("worker")),
         "claim-ended": _Verb(0, 0, lambda: claim("worker", 0.0)),
         "heartbeat": _Verb(0, 0, lambda: HEARTBEAT),
+        "heartbeat-ended": _Verb(
+            0, 0, lambda: replace(HEARTBEAT, arguments={**HEARTBEAT.arguments, "lease_s": 0.0})
+        ),
         "complete": _Verb(0, 0, complete),
         "fail": _Verb(0, 0, lambda: FAIL),
         "backfill": _Verb(0, 0, lambda: BACKFILL),
         "cleanup": _Verb(0, 0, lambda: CLEANUP),
+        "backfill-step": _Verb(1, 1, lambda job: Call("backfill_step", {"job_id": _job(job)[1]})),
+        "malformed": _Verb(1, 1, lambda what: MALFORMED[what]),
     }
 )
+STARTS = ("old", "new")
+MALFORMED_VERB = "malformed"
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenStep:
-    """One call of a written program.
+    """One call of a written program, or a job that is there before the first one.
 
     Args:
+        client: empty for a job that is there: then the verb is one of STARTS.
         version: by name; empty is the subject as it is.
     """
 
@@ -75,7 +125,7 @@ class WrittenStep:
 
     def __str__(self) -> str:
         at = f"@{self.version}" if self.version else ""
-        return " ".join((f"{self.client}{at}", self.verb, *self.words))
+        return " ".join((f"{self.client}{at}", self.verb, *self.words)).lstrip()
 
     def call(self) -> Call:
         """Return the call, as the engine makes it."""
@@ -93,8 +143,30 @@ def program_from(text: str) -> Program:
     steps = steps_from(text)
     clients: dict[str, tuple[Call, ...]] = {}
     for step in steps:
-        clients[step.client] = (*clients.get(step.client, ()), step.call())
-    return Program(text, "Written as text.", dict(sorted(clients.items())))
+        if step.client:
+            clients[step.client] = (*clients.get(step.client, ()), step.call())
+    refused = {step.verb == MALFORMED_VERB for step in steps if step.client}
+    if len(refused) != 1:
+        raise UsageError(
+            f"{text!r} has no call, or both calls that must be refused and others: write two programs."
+        )
+    return Program(
+        text,
+        "Written as text.",
+        dict(sorted(clients.items())),
+        prepare=tuple(enqueue(step.words[0]) for step in steps if step.verb == "new"),
+        seed=tuple(command for step in steps for command in _laid(step)),
+        malformed=refused == {True},
+    )
+
+
+def _laid(step: WrittenStep) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that lay a job that is there before the first call."""
+    if step.client:
+        return ()
+    if step.verb == "old":
+        return old_job_seed(step.words[0])
+    return (("DEL", f"ai:jobs:{step.words[0]}"),)
 
 
 def steps_from(text: str) -> tuple[WrittenStep, ...]:
@@ -107,6 +179,8 @@ def _step(words: list[str]) -> WrittenStep:
     shown = " ".join(words)
     if len(words) < 2:
         raise UsageError(f"{shown!r} is not a call: write 'A enqueue job-1 r-1', for example.")
+    if words[0] in STARTS and len(words) == 2:
+        return WrittenStep("", words[0], (words[1],))
     client, _, version = words[0].partition("@")
     verb = VERBS.get(words[1])
     known = version in VERSIONS or not version
@@ -117,4 +191,6 @@ def _step(words: list[str]) -> WrittenStep:
         )
     if verb is None or not verb.least <= len(words) - 2 <= verb.most:
         raise UsageError(f"{shown!r} is not a call. The verbs are {', '.join(VERBS)}.")
+    if words[1] == MALFORMED_VERB and words[2] not in MALFORMED:
+        raise UsageError(f"{shown!r} is not a call. Malformed are {', '.join(MALFORMED)}.")
     return WrittenStep(client, words[1], tuple(words[2:]), version)

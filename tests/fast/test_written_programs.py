@@ -11,14 +11,14 @@ from faultinject.errors import UsageError
 from faultinject.faults import CATALOGUE
 from scenarios.programs.fleets import VERSIONS
 from scenarios.programs.registry import program_named
-from scenarios.programs.written import VERBS, WrittenStep, steps_from, written
+from scenarios.programs.written import MALFORMED_VERB, VERBS, WrittenStep, steps_from, written
 
 WORDS = st.sampled_from(["job-1", "job-2", "running"])
 
 
 @st.composite
 def steps(draw: st.DrawFn) -> WrittenStep:
-    verb = draw(st.sampled_from(sorted(VERBS)))
+    verb = draw(st.sampled_from(sorted(set(VERBS) - {MALFORMED_VERB})))
     count = draw(st.integers(VERBS[verb].least, VERBS[verb].most))
     words = tuple(draw(WORDS) for _ in range(count))
     version = draw(st.sampled_from(["", *VERSIONS]))
@@ -55,11 +55,31 @@ def test_a_replay_line_holds_a_written_program() -> None:
         ("written(A)", "is not a call"),
         ("written(A jump)", "The verbs are"),
         ("written(A enqueue)", "The verbs are"),
-        ("written(A list job-1)", "The verbs are"),
+        ("written(A claim job-1)", "The verbs are"),
         ("written(AB list)", "is not a client"),
         ("written(A@never list)", "is not a client"),
+        ("written(A malformed lunch)", "Malformed are"),
+        ("written(A malformed no-workspace, A list)", "write two programs"),
+        ("written(old job-1)", "has no call"),
     ],
 )
 def test_what_can_not_be_read_is_told_with_what_could_be(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         program_named(text)
+
+
+def test_calls_that_must_be_refused_make_up_a_program_of_their_own() -> None:
+    program = program_named("written(A malformed no-workspace, B malformed odd-status)")
+    assert (program.malformed, program_named("written(A list)").malformed) == (True, False)
+
+
+def test_a_job_that_is_there_is_laid_in_the_schema_named() -> None:
+    program = program_named("written(old job-1, new job-2, A get globex/job-3)")
+    assert [command[:2] for command in program.seed] == [
+        ("HSET", "ai:jobs:job-1"),
+        ("RPUSH", "ai:queue:pending"),
+        ("DEL", "ai:jobs:job-2"),
+    ]
+    assert [call.arguments["job_id"] for call in program.prepare] == ["job-2"]
+    (read,) = program.clients["A"]
+    assert (read.arguments["workspace_id"], read.arguments["job_id"]) == ("globex", "job-3")

@@ -9,11 +9,11 @@ import pytest
 
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import CaseEnded
-from scenarios.engine.fuzzing import A_LEASE_ENDS, fuzzed
+from scenarios.engine.fuzzing import A_LEASE_ENDS, must_happen
 from scenarios.engine.options import Options
 from scenarios.engine.parts.fuzzing import Fuzzing
 from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tasks import FuzzDone, FuzzTask, TellTask, Told
+from scenarios.engine.tasks import FuzzBatch, FuzzTask, TellTask, Told
 from scenarios.engine.worker import Worker
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import Outcome
@@ -81,11 +81,13 @@ def test_the_time_is_kept(worker: Worker) -> None:
 
 
 def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> None:
-    rig = worker.rig(SubjectSpec(REFERENCE))
-    done = [m for m in fuzzed(rig, task(REFERENCE, 0.0)) if isinstance(m, FuzzDone)]
-    assert dict(done[0].sometimes)[A_LEASE_ENDS] == 0
+    traits = worker.rig(SubjectSpec(REFERENCE)).traits
     got = Gathered()
     part = Fuzzing(Options(jobs=1), got, 0.0)
-    part.take(0, done[0])
+    never = FuzzBatch(1)
+    never.sometimes.update(dict.fromkeys(must_happen(traits), 1))
+    never.sometimes[A_LEASE_ENDS] = 0
+    part.take(0, CaseEnded("p", "p:", "none", 0, True, "", (), (), (), (0.0, 0.0, 0.0, 0.0)))
+    part.take(0, never)
     part.finish(1.0)
     assert got.parts["fuzz"] is Outcome.UNKNOWN

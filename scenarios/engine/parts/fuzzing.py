@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from scenarios.coverage import Coverage
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tasks import FuzzDone, FuzzTask, Message, Task
+from scenarios.engine.tasks import FuzzBatch, FuzzTask, Message, Task
 from scenarios.verdict import Figure, LedgerRow, Outcome, merge
 
 PROGRAM = "written at random"
@@ -27,7 +28,7 @@ class Fuzzing:
         self._cases: Counter[str] = Counter()
         self._invalid: Counter[str] = Counter()
         self._violated: Counter[str] = Counter()
-        self._covered: set[str] = set()
+        self._coverage = Coverage()
         self._sometimes: Counter[str] = Counter()
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
@@ -50,9 +51,9 @@ class Fuzzing:
             self._cases[label] += 1
             self._invalid[label] += not message.valid
             self._violated[label] += bool(message.violations)
-        elif isinstance(message, FuzzDone):
-            self._covered.update(message.covered)
-            self._sometimes.update(dict(message.sometimes))
+        elif isinstance(message, FuzzBatch):
+            self._coverage.merge(message.coverage)
+            self._sometimes.update(message.sometimes)
 
     def finish(self, seconds: float) -> None:
         got = self._got
@@ -71,7 +72,7 @@ class Fuzzing:
         got.figures += [
             Figure("fuzz: examples", float(total), "cases"),
             Figure("fuzz: cases per second", round(total / seconds, 1) if seconds else 0.0, "1/s"),
-            Figure("fuzz: combinations covered", float(len(self._covered)), "combinations"),
+            Figure("fuzz: combinations covered", float(self._coverage.seen), "combinations"),
             *(
                 Figure(f"fuzz: {happening}", float(count), "cases")
                 for happening, count in sorted(self._sometimes.items())

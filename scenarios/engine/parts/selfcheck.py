@@ -1,4 +1,7 @@
-"""Selfcheck: each flawed queue must be caught by the invariants it names, and the reference by none."""
+"""Selfcheck: each flawed queue must be caught by the invariants it names, and the reference by none.
+
+By the programs that are written for it, by fuzzing alone within a budget for each queue, or by both, side by side.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from scenarios.programs.registry import SUITES
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import FlawRow, Outcome, merge
 
+PROGRAMS, FUZZ = "programs", "fuzz"
+
 
 class Selfcheck:
     """Hunts every flawed queue until it is caught. The reference is swept whole, here or as the subject."""
@@ -19,31 +24,38 @@ class Selfcheck:
     def __init__(self, options: Options, got: Gathered) -> None:
         self._options = options
         self._got = got
-        self._flaws = FLAWS
+        hunts = [(flaw, self._hunt_of(flaw, by)) for flaw in FLAWS for by in options.selfcheck_by]
+        self._flaws = tuple((flaw, hunt.suite) for flaw, hunt in hunts)
+        self._hunts = tuple((flaw.name, hunt) for flaw, hunt in hunts)
         self._outcomes: list[Outcome] = []
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
-        hunts = [
-            (flaw.name, self._hunt(flaw.subject, flaw.caught_by, flaw.suite, flaw.programs))
-            for flaw in self._flaws
-        ]
-        for suite in SUITES:
-            if self._options.subject.text != REFERENCE or suite not in self._options.parts:
-                hunts.append(("reference", self._hunt(REFERENCE, (), suite)))
+        hunts: list[tuple[str, Task]] = [*self._hunts]
+        if PROGRAMS in self._options.selfcheck_by:
+            for suite in SUITES:
+                if self._options.subject.text != REFERENCE or suite not in self._options.parts:
+                    hunts.append(("reference", self._hunt(REFERENCE, (), suite)))
+        if FUZZ in self._options.selfcheck_by:
+            hunts.append(("reference", self._hunt(REFERENCE, (), FUZZ)))
         return tuple(hunts)
 
     def take(self, number: int, message: Message) -> None:
         if not isinstance(message, HuntDone):
             return
         if number < len(self._flaws):
-            self._outcomes.append(self._flawed(self._flaws[number], message))
+            self._outcomes.append(self._flawed(*self._flaws[number], message))
         else:
             self._outcomes.append(self._reference(message))
 
     def finish(self, seconds: float) -> None:
-        order = [flaw.name for flaw in self._flaws]
+        order = [flaw.name for flaw in FLAWS]
         self._got.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
         self._got.parts[self.name] = merge(self._outcomes)
+
+    def _hunt_of(self, flaw: Flaw, by: str) -> HuntTask:
+        if by == FUZZ:
+            return self._hunt(flaw.subject, flaw.caught_by, FUZZ, part=flaw.part)
+        return self._hunt(flaw.subject, flaw.caught_by, flaw.suite, flaw.programs)
 
     def _hunt(
         self,
@@ -51,9 +63,19 @@ class Selfcheck:
         invariants: tuple[str, ...],
         suite: str,
         programs: tuple[str, ...] = (),
+        part: str = "",
     ) -> HuntTask:
-        bound_ms = self._options.latency_bound_ms
-        return HuntTask(SubjectSpec(subject), invariants, bound_ms, programs, suite=suite)
+        options = self._options
+        return HuntTask(
+            SubjectSpec(subject),
+            invariants,
+            options.latency_bound_ms,
+            programs,
+            suite=suite,
+            budget_s=options.flaw_budget_s,
+            seed=options.seed,
+            part=part,
+        )
 
     def _reference(self, done: HuntDone) -> Outcome:
         for caught in done.caught:
@@ -69,7 +91,7 @@ class Selfcheck:
             return Outcome.FAIL if done.caught else Outcome.UNKNOWN
         return Outcome.FAIL if done.caught else Outcome.PASS
 
-    def _flawed(self, flaw: Flaw, done: HuntDone) -> Outcome:
+    def _flawed(self, flaw: Flaw, suite: str, done: HuntDone) -> Outcome:
         by_invariant = {caught.invariant: caught for caught in done.caught}
         for name in dict.fromkeys((*flaw.caught_by, *by_invariant)):
             caught = by_invariant.get(name)
@@ -82,12 +104,13 @@ class Selfcheck:
                     replay=caught.replay if caught else "",
                     case_number=caught.case_number if caught else 0,
                     seconds=round(caught.seconds, 3) if caught else 0.0,
+                    by=suite,
                 )
             )
         missed = [name for name in flaw.caught_by if name not in by_invariant]
         if missed:
             self._got.warnings.append(
                 f"Selfcheck: {', '.join(missed)} did not catch the flawed queue {flaw.name} "
-                f"in {done.cases} cases, so a pass of theirs proves little."
+                f"in {done.cases} cases of its {suite}, so a pass of theirs proves little."
             )
         return Outcome.FAIL if missed else Outcome.PASS

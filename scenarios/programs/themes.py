@@ -1,0 +1,49 @@
+"""The kinds of calls that written programs are made of: a few in one program meet more often than all of them.
+
+After Groce et al., "Swarm Testing" (ISSTA 2012). Verbs of written programs, as data; knows nothing of who draws them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLAIMS = ("claim", "claim-ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The kinds of calls of one program.
+
+    Args:
+        begins: what the program begins with: ``twice`` gives a job out twice, ``laid`` has jobs in one schema.
+        has_versions: its clients may run different versions.
+    """
+
+    verbs: frozenset[str]
+    begins: str = ""
+    has_versions: bool = False
+
+
+def _theme(*verbs: str, begins: str = "", has_versions: bool = False) -> Theme:
+    return Theme(frozenset(verbs), begins, has_versions)
+
+
+_LEASES = _theme("enqueue", *CLAIMS, "heartbeat-ended", "complete", begins="twice")
+_WORK = _theme("enqueue", "get", *CLAIMS, "complete", "heartbeat", "heartbeat-ended", "fail")
+_PRODUCTION = _theme(
+    "enqueue", "enqueue-once", "enqueue-anew", "update", "update-once", "get", "list"
+)
+_MIGRATION = _theme(
+    "enqueue",
+    "update",
+    "get",
+    "list",
+    "backfill",
+    "backfill-step",
+    "cleanup",
+    begins="laid",
+    has_versions=True,
+)
+_ALL = Theme(_LEASES.verbs | _WORK.verbs | _PRODUCTION.verbs | _MIGRATION.verbs, has_versions=True)
+_REFUSED = _theme("malformed")
+THEMES = (_PRODUCTION, _PRODUCTION, _LEASES, _LEASES, _WORK, _MIGRATION, _MIGRATION, _ALL, _REFUSED)

@@ -1,0 +1,101 @@
+"""What was covered, what could have been, and what that says of the rest."""
+
+from __future__ import annotations
+
+from scenarios.coverage import NO_FAULT, Coverage, Met, OperationCovered, Place, state_for
+from scenarios.state import Tables
+
+FAULTS = frozenset(("cut-before", "lost-reply"))
+FIRST = Place("enqueue", 1, "EVALSHA", again=False, state="absent")
+SECOND = Place("enqueue", 2, "EVALSHA", again=False, state="pending")
+READ = Place("get_job", 1, "HGETALL", again=False, state="pending")
+
+
+def passed(place: Place) -> Met:
+    return Met(place, NO_FAULT, FAULTS)
+
+
+def broken(place: Place, fault: str = "cut-before") -> Met:
+    return Met(place, fault, FAULTS)
+
+
+def test_nothing_covered_knows_no_space_and_promises_nothing() -> None:
+    coverage = Coverage()
+    assert (coverage.seen, coverage.known, coverage.rows()) == (0, 0, ())
+    assert coverage.new_in_a_further_case == float("inf")
+
+
+def test_a_place_that_was_met_is_known_with_every_fault_that_fits_it_and_with_none() -> None:
+    coverage = Coverage()
+    coverage.add([passed(FIRST), broken(READ)])
+    assert coverage.rows() == (
+        OperationCovered("enqueue", places=1, seen=1, known=3),
+        OperationCovered("get_job", places=1, seen=1, known=3),
+    )
+
+
+def test_the_same_case_again_is_less_new() -> None:
+    coverage = Coverage()
+    assert coverage.add([broken(FIRST)]) > coverage.add([broken(FIRST)])
+
+
+def test_a_combination_that_was_never_seen_is_newer_than_any_number_of_known_ones() -> None:
+    coverage = Coverage()
+    known = [passed(FIRST), passed(SECOND), passed(READ)]
+    for _ in range(3):
+        coverage.add(known)
+    assert coverage.add([broken(FIRST)]) > coverage.add(known)
+
+
+def test_a_place_met_twice_in_a_case_counts_once() -> None:
+    coverage = Coverage()
+    coverage.add([passed(FIRST), passed(FIRST)])
+    assert coverage.cases == {(FIRST, NO_FAULT): 1}
+
+
+def test_what_one_case_only_has_shown_says_how_much_a_further_one_will() -> None:
+    coverage = Coverage()
+    coverage.add([passed(FIRST), broken(SECOND)])
+    coverage.add([passed(FIRST), broken(READ)])
+    assert coverage.new_in_a_further_case == 2 / 2
+
+
+def test_two_runs_add_up_to_what_one_would_have_covered() -> None:
+    one, other, both = Coverage(), Coverage(), Coverage()
+    for coverage in (one, both):
+        coverage.add([passed(FIRST), broken(SECOND)])
+    for coverage in (other, both):
+        coverage.add([passed(FIRST), broken(READ)])
+    one.merge(other)
+    assert one == both
+
+
+def test_what_was_never_broken_is_what_to_aim_at() -> None:
+    coverage = Coverage()
+    coverage.add([passed(FIRST), broken(READ), broken(READ, "lost-reply")])
+    assert coverage.unseen() == {"enqueue": ((1, "cut-before"), (1, "lost-reply"))}
+
+
+def test_a_retry_is_another_place_and_never_aimed_at() -> None:
+    coverage = Coverage()
+    coverage.add([passed(Place("enqueue", 1, "EVALSHA", again=True, state="pending"))])
+    assert (coverage.known, coverage.unseen()) == (3, {})
+
+
+def test_the_state_is_that_of_the_call_s_job_or_of_the_queue() -> None:
+    tables = Tables(
+        old={"job-1": {"status": "pending"}, "job-2": {"status": "running"}},
+        new={("acme", "job-2"): {"status": "completed"}},
+        pending=("job-1",),
+        requests={},
+    )
+    empty = Tables({}, {}, (), {})
+    named = [(("job_id", job),) for job in ("job-1", "job-2", "job-3")]
+    assert [state_for("get_job", arguments, tables) for arguments in named] == [
+        "pending",
+        "told in two ways",
+        "absent",
+    ]
+    assert [state_for("claim", (), t) for t in (tables, empty)] == ["a job waits", "no job waits"]
+    assert [state_for("list_jobs", (), t) for t in (tables, empty)] == ["jobs", "no jobs"]
+    assert state_for("get_job", named[0], None) == "not to be seen"
