@@ -18,20 +18,18 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from faultinject.errors import ServerError
 from faultinject.servers.embedded import binary_from_the_wheel
 from faultinject.servers.engine import images_of_engine
+from faultinject.servers.go_module import run_to_end, toxiproxy_from_go
 
 REDIS_IMAGE = "midpipe/redis:air-gapped"
 TOXIPROXY_IMAGE = "midpipe/toxiproxy:air-gapped"
 DEBIAN, WHEEL, GO = "debian", "wheel", "go"
-TOXIPROXY_VERSION = "2.12.0"
-_TOXIPROXY_MODULE = "github.com/Shopify/toxiproxy/v2"
-_TAKES_AT_MOST_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ def build_toxiproxy(source: str = GO) -> str:
         ServerError: there is no such binary, no Go, or no engine.
     """
     with tempfile.TemporaryDirectory(prefix="midpipe-image-") as work:
-        path = _from_go(Path(work)) if source == GO else Path(source)
+        path = toxiproxy_from_go(Path(work)) if source == GO else Path(source)
         return _build(TOXIPROXY_IMAGE, Program(path, "/toxiproxy", 8474, ("-host=0.0.0.0",)))
 
 
@@ -150,7 +148,7 @@ def _from_debian(package: str, work: Path) -> tuple[Path, tuple[Path, ...]]:
     """Fetch a package and what it depends on, unpack them here, and return its program and its libraries."""
     root = work / "root"
     (work / "partial").mkdir()
-    _run(
+    run_to_end(
         (
             *("apt-get", "install", "-y", "--download-only", "--no-install-recommends"),
             *("-o", f"Dir::Cache::archives={work}", "-o", "Debug::NoLocking=true", package),
@@ -158,38 +156,6 @@ def _from_debian(package: str, work: Path) -> tuple[Path, tuple[Path, ...]]:
         f"Debian's {package} can't be fetched",
     )
     for archive in sorted(work.glob("*.deb")):
-        _run(["dpkg", "-x", str(archive), str(root)], f"{archive.name} can't be unpacked")
+        run_to_end(["dpkg", "-x", str(archive), str(root)], f"{archive.name} can't be unpacked")
     libraries = {path.parent for path in root.rglob("*.so*")}
     return root / "usr" / "bin" / package, tuple(sorted(libraries))
-
-
-def _from_go(work: Path) -> Path:
-    """Build Toxiproxy's server from its module, static, and return its path."""
-    _run(
-        (
-            *("go", "install", "-ldflags"),
-            f"-s -w -X {_TOXIPROXY_MODULE}.Version={TOXIPROXY_VERSION}",
-            f"{_TOXIPROXY_MODULE}/cmd/server@v{TOXIPROXY_VERSION}",
-        ),
-        "Toxiproxy can't be built from its Go module",
-        {"CGO_ENABLED": "0", "GOBIN": str(work)},
-    )
-    return work / "server"
-
-
-def _run(words: Sequence[str], failed: str, environment: Mapping[str, str] | None = None) -> None:
-    try:
-        ended = subprocess.run(
-            words,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TAKES_AT_MOST_S,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ServerError(f"{failed}: {error}. Name a binary that is here instead.") from error
-    if ended.returncode:
-        said = " ".join(ended.stderr.split())[-400:]
-        raise ServerError(f"{failed}: {said}. Name a binary that is here instead.")

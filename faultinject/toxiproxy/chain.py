@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from faultinject.toxiproxy.toxics.noop import NOOP
-from faultinject.toxiproxy.toxics.toxic import Chunk, Dice, Memory, Step, Toxic
+from faultinject.toxiproxy.toxics.toxic import NEVER_S, Chunk, Dice, Memory, Step, Toxic
 from faultinject.toxiproxy.world import ToxicSpec
 
 _OUTPUT_ROOM = 4
@@ -54,7 +54,8 @@ class _Stage:
         if self.has_ended:
             return None
         if self.steps:
-            return self.clock_s + self.steps[0].wait_s
+            due_s = self.clock_s + self.steps[0].wait_s
+            return due_s if due_s < NEVER_S else None
         if self.inbox:
             return self.inbox[0][1]
         return self._idle_until_s()

@@ -154,8 +154,11 @@ def test_bandwidth_passes_a_slice_each_tenth_of_a_second() -> None:
     assert found == [(0.1, b"x" * 100), (0.2, b"x" * 100), (0.25, b"x" * 50)]
 
 
-def test_a_bandwidth_of_0_is_no_limit() -> None:
-    assert fed(chain_of(spec("bandwidth")), b"x" * 9) == [(0.0, b"x" * 9)]
+def test_a_bandwidth_of_0_holds_everything_until_it_is_changed() -> None:
+    chain = chain_of(spec("bandwidth"))
+    assert fed(chain, b"x" * 9) == []
+    chain.update(spec("bandwidth", rate=100), 5.0)
+    assert bytes_of(everything(chain, 5.0)) == b"x" * 9
 
 
 def test_slow_close_delays_the_end_and_nothing_else() -> None:

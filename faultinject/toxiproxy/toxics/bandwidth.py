@@ -1,18 +1,23 @@
-"""bandwidth: at most ``rate`` kilobytes a second pass, in slices of 100 ms; a rate of 0 is no limit."""
+"""bandwidth: at most ``rate`` kilobytes a second pass, in slices of 100 ms.
+
+With a rate of 0 nothing passes until the toxic is changed or removed, as was watched on the original.
+"""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
-from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
+from faultinject.toxiproxy.toxics.toxic import NEVER_S, Chunk, Situation, Step, Toxic, passes
 
 _SLICE_S = 0.1
 
 
 def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
     rate = here.numbers["rate"]
-    if chunk is None or rate <= 0:
+    if chunk is None:
         return passes(chunk)
+    if rate <= 0:
+        return (Step(NEVER_S, chunk),)
     # A kilobyte a second is a byte a millisecond.
     wait_s = len(chunk.data) / rate / 1000
     slice_bytes = rate * 100

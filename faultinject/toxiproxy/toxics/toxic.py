@@ -15,6 +15,7 @@ Attributes = Mapping[str, int]
 Dice = Callable[[], float]
 """A number from 0 up to, but not including, 1."""
 
+NEVER_S = float("inf")
 MOST_BYTES = 32768
 """In one chunk, as the original reads them."""
 

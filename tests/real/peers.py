@@ -1,0 +1,125 @@
+"""Two ends of a proxy for tests: an upstream that answers as it is told, and what a client and it saw of each other.
+
+Plain bytes; knows no Redis. Ends are told apart: FIN, RST, or still open.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from faultinject.vocabulary import Address
+
+FIN, RST, OPEN = "FIN", "RST", "open"
+PATIENCE_S = 10.0
+QUIET_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one end saw: the bytes, how the connection ended, and after how many seconds."""
+
+    data: bytes
+    end: str
+    after_s: float
+
+    @property
+    def outcome(self) -> tuple[bytes, str]:
+        """What is the same whenever it is run again."""
+        return self.data, self.end
+
+
+def seen_by(end: socket.socket, quiet_s: float = PATIENCE_S, enough: int | None = None) -> Seen:
+    """Read until the connection ends, enough bytes have come, or nothing has come for a while."""
+    begun_s = time.monotonic()
+    found = b""
+    end.settimeout(quiet_s)
+    how = OPEN
+    try:
+        while enough is None or len(found) < enough:
+            data = end.recv(65536)
+            if not data:
+                how = FIN
+                break
+            found += data
+    except ConnectionResetError:
+        how = RST
+    except TimeoutError:
+        pass
+    return Seen(found, how, time.monotonic() - begun_s)
+
+
+class Upstream:
+    """A server that gives each connection to a function of its own thread, and keeps what that returned."""
+
+    def __init__(self, serve: Callable[[socket.socket], Seen]) -> None:
+        self._serve = serve
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        host, port = self._listener.getsockname()
+        self.address = Address(host=host, port=port)
+        self._seen: queue.Queue[Seen] = queue.Queue()
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
+
+    def seen(self) -> Seen:
+        """Return what the next connection saw, once it is over."""
+        return self._seen.get(timeout=PATIENCE_S)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._acceptor.join()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                accepted, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve_one, args=(accepted,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve_one(self, accepted: socket.socket) -> None:
+        with accepted:
+            self._seen.put(self._serve(accepted))
+
+
+def echoes(end: socket.socket) -> Seen:
+    """Send back whatever comes, until the client's end comes."""
+    found = b""
+    end.settimeout(PATIENCE_S)
+    how = OPEN
+    begun_s = time.monotonic()
+    try:
+        while data := end.recv(65536):
+            found += data
+            end.sendall(data)
+        how = FIN
+    except (ConnectionResetError, BrokenPipeError):
+        how = RST
+    except TimeoutError:
+        pass
+    return Seen(found, how, time.monotonic() - begun_s)
+
+
+@contextmanager
+def upstream(serve: Callable[[socket.socket], Seen] = echoes) -> Iterator[Upstream]:
+    """Start an upstream; yields it."""
+    started = Upstream(serve)
+    yield started
+    started.close()
+
+
+def connected(listen: str) -> socket.socket:
+    """Return a connection to an address of the form host:port."""
+    host, _, port = listen.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_S)

@@ -1,0 +1,142 @@
+"""The HTTP API's contract, and the client's port: one suite for a real Toxiproxy and ``midpipe proxy``."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from faultinject.errors import ServerError
+from faultinject.servers.leash import RunDirectory
+from faultinject.toxiproxy.client import ToxiproxyClient
+from faultinject.vocabulary import Address
+from tests.fast.toxiproxy_contract import CONTRACT, Exchange
+from tests.real.toxiproxies import BOTH, OURS, api_of, midpipe_proxy
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def api(request: pytest.FixtureRequest, run_directory: RunDirectory) -> Iterator[Address]:
+    with api_of(request.param, run_directory) as address:
+        yield address
+
+
+@pytest.fixture
+def client(api: Address) -> Iterator[ToxiproxyClient]:
+    made = ToxiproxyClient(api)
+    yield made
+    for name in made.names():
+        made.destroy(name)
+    made.close()
+
+
+def asked(api: Address, exchange: Exchange) -> tuple[int, str, str]:
+    connection = http.client.HTTPConnection(api.host, api.port, timeout=30)
+    connection.request(
+        exchange.method,
+        exchange.path,
+        exchange.body.encode() or None,
+        {"User-Agent": exchange.user_agent},
+    )
+    answer = connection.getresponse()
+    body = re.sub(r'"127\.0\.0\.1:(?!7811")\d+"', '"127.0.0.1:PORT"', answer.read().decode())
+    connection.close()
+    return answer.status, answer.headers.get("Content-Type", ""), body
+
+
+def test_both_answer_every_request_of_the_contract(api: Address) -> None:
+    differing = {
+        str(exchange): answered
+        for exchange in CONTRACT
+        if (answered := asked(api, exchange))
+        != (exchange.status, exchange.content_type, exchange.answer)
+    }
+    assert differing == {}
+
+
+def test_the_client_sees_the_version(client: ToxiproxyClient) -> None:
+    assert client.version() == "2.12.0"
+
+
+def test_a_proxy_is_made_with_a_port_of_the_systems_choice_and_removed(
+    client: ToxiproxyClient,
+) -> None:
+    listen = client.create("redis", "127.0.0.1:6379")
+    assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", listen)
+    assert client.names() == ("redis",)
+    client.destroy("redis")
+    assert client.names() == ()
+
+
+def test_a_second_proxy_of_one_name_is_refused(client: ToxiproxyClient) -> None:
+    client.create("redis", "127.0.0.1:6379")
+    with pytest.raises(ServerError, match="already exists"):
+        client.create("redis", "127.0.0.1:6380")
+
+
+def test_a_port_that_is_taken_is_an_error_and_not_a_success(client: ToxiproxyClient) -> None:
+    listen = client.create("one", "127.0.0.1:6379")
+    with pytest.raises(ServerError, match="address already in use"):
+        client.create("two", "127.0.0.1:6379", listen)
+
+
+def test_a_proxy_goes_down_and_comes_up_on_the_same_port(client: ToxiproxyClient) -> None:
+    client.create("redis", "127.0.0.1:6379")
+    client.enable("redis", enabled=False)
+    was_down = not client.is_up("redis")
+    client.enable("redis", enabled=True)
+    assert (was_down, client.is_up("redis")) == (True, True)
+
+
+def test_a_toxic_is_added_shown_and_removed(client: ToxiproxyClient) -> None:
+    client.create("redis", "127.0.0.1:6379")
+    name = client.add_toxic("redis", "latency", {"latency": 5}, stream="upstream", toxicity=0.5)
+    assert client.toxics("redis") == {
+        "latency_upstream": {
+            "attributes": {"latency": 5, "jitter": 0},
+            "name": name,
+            "type": "latency",
+            "stream": "upstream",
+            "toxicity": 0.5,
+        }
+    }
+    client.remove_toxic("redis", name)
+    assert client.toxics("redis") == {}
+
+
+def test_a_toxic_that_does_not_exist_is_refused(client: ToxiproxyClient) -> None:
+    client.create("redis", "127.0.0.1:6379")
+    with pytest.raises(ServerError, match="invalid toxic type"):
+        client.add_toxic("redis", "earthquake", {})
+    with pytest.raises(ServerError, match="toxic not found"):
+        client.remove_toxic("redis", "earthquake")
+
+
+def test_a_reset_brings_every_proxy_up_and_takes_every_toxic_off(client: ToxiproxyClient) -> None:
+    client.create("redis", "127.0.0.1:6379")
+    client.add_toxic("redis", "timeout", {"timeout": 0})
+    client.enable("redis", enabled=False)
+    client.reset()
+    assert (client.is_up("redis"), client.toxics("redis")) == (True, {})
+
+
+def test_two_servers_at_once_share_no_state(run_directory: RunDirectory) -> None:
+    with api_of(OURS, run_directory) as one, api_of(OURS, run_directory) as other:
+        clients = ToxiproxyClient(one), ToxiproxyClient(other)
+        clients[0].create("only-here", "127.0.0.1:6379")
+        clients[1].create("only-there", "127.0.0.1:6379")
+        assert [client.names() for client in clients] == [("only-here",), ("only-there",)]
+        for client in clients:
+            client.close()
+
+
+def test_a_token_is_asked_for_and_borne() -> None:
+    with midpipe_proxy("--token", "secret") as api:
+        stranger, friend = ToxiproxyClient(api), ToxiproxyClient(api, token="secret")
+        assert friend.names() == ()
+        with pytest.raises(ServerError, match="missing or wrong token"):
+            stranger.create("redis", "127.0.0.1:6379")
+        assert friend.names() == ()
+        stranger.close()
+        friend.close()

@@ -1,0 +1,63 @@
+"""Servers of Toxiproxy's API for tests: a real Toxiproxy, and ``midpipe proxy`` as a user starts it.
+
+Without a real one its tests are skipped on a laptop, and fail where CI is set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from faultinject.errors import ServerError
+from faultinject.servers.leash import RunDirectory
+from faultinject.toxiproxy.binary import ToxiproxyProcess
+from faultinject.vocabulary import Address
+
+REAL, OURS = "toxiproxy", "midpipe"
+BOTH = (REAL, OURS)
+
+
+@contextmanager
+def real_toxiproxy(run: RunDirectory) -> Iterator[Address]:
+    """Start a real Toxiproxy; yields where its API is."""
+    try:
+        process = ToxiproxyProcess(run, os.environ.get("MIDPIPE_TOXIPROXY", ""))
+    except ServerError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no real Toxiproxy: {error}")
+    yield process.api
+    process.close()
+
+
+@contextmanager
+def midpipe_proxy(*options: str) -> Iterator[Address]:
+    """Start ``midpipe proxy`` on a free port; yields where its API is."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "midpipe", "proxy", "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"http://(.+):(\d+)$", line.strip())
+    try:
+        assert found, line
+        yield Address(host=found[1], port=int(found[2]))
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        process.stdout.close()
+
+
+@contextmanager
+def api_of(which: str, run: RunDirectory) -> Iterator[Address]:
+    """Start the one or the other."""
+    with real_toxiproxy(run) if which == REAL else midpipe_proxy() as api:
+        yield api
