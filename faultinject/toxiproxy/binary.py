@@ -6,6 +6,7 @@ it is started with a proxy of a name that only we know, and is ours if it shows 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -19,7 +20,7 @@ from pathlib import Path
 from faultinject.errors import ServerError
 from faultinject.servers.go_module import TOXIPROXY_VERSION, toxiproxy_from_go
 from faultinject.servers.leash import RunDirectory
-from faultinject.servers.ports import LOOPBACK, free_ports
+from faultinject.servers.ports import LOOPBACK
 from faultinject.vocabulary import Address
 
 _NAMES = ("toxiproxy-server", "toxiproxy")
@@ -73,7 +74,7 @@ class ToxiproxyProcess:
         self._run = run
         self._directory = run.subdirectory("toxiproxy")
         program = binary(path)
-        for port, _ in zip(free_ports(), range(_MOST_PORTS), strict=False):
+        for port in itertools.islice(run.ports, _MOST_PORTS):
             self._process = self._started(program, port)
             self.api = Address(host=LOOPBACK, port=port)
             try:

@@ -1,0 +1,227 @@
+"""Faults asked for over HTTP and placed at a command: what the server ran, what the client saw, and that it is counted.
+
+The proxy is ``midpipe proxy`` as a user starts it; the client speaks raw bytes, the server is real.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from faultinject.servers.control import Control
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.node import Node
+from faultinject.toxiproxy.client import ToxiproxyClient
+from faultinject.toxiproxy.world import Attribute
+from faultinject.vocabulary import Address
+from faultinject.wire.resp import encode_command
+from tests.real.peers import FIN, OPEN, QUIET_S, RST, connected, seen_by
+from tests.real.toxiproxies import midpipe_proxy
+
+BLOCK = b"".join(encode_command(*words) for words in (("MULTI",), ("INCR", "n"), ("EXEC",)))
+IN_BLOCK = b"+OK\r\n+QUEUED\r\n"
+
+
+class Bench:
+    """A server, a proxy before it, and clients that speak raw bytes."""
+
+    def __init__(self, node: Node, client: ToxiproxyClient) -> None:
+        self._node = node
+        self._client = client
+        self._client.create("redis", f"127.0.0.1:{node.port}")
+        self.sockets = ExitStack()
+        self.listen = str(client._server.get_proxy("redis").listen)
+        node.told("FLUSHALL")
+
+    def place(self, kind: str, **attributes: Attribute) -> None:
+        self._client.add_toxic("redis", kind, attributes)
+
+    def shape(self, kind: str, **attributes: Attribute) -> None:
+        """Put a toxic of Toxiproxy's own on the way back."""
+        self._client.add_toxic("redis", kind, attributes)
+
+    @property
+    def fired(self) -> int:
+        return sum(toxic.get("fired", 0) for toxic in self._client.toxics("redis").values())
+
+    @property
+    def value(self) -> object:
+        """The counter, read past the proxy."""
+        return self._node.told("GET", "n")
+
+    def connect(self) -> socket.socket:
+        return self.sockets.enter_context(connected(self.listen))
+
+    def close(self) -> None:
+        self.sockets.close()
+        self._client.destroy("redis")
+
+
+@pytest.fixture(scope="module")
+def node(run_directory: RunDirectory) -> Iterator[Node]:
+    started = Node(None, run_directory, more=())
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[ToxiproxyClient]:
+    with midpipe_proxy() as api:
+        made = ToxiproxyClient(api)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def bench(node: Node, client: ToxiproxyClient) -> Iterator[Bench]:
+    made = Bench(node, client)
+    yield made
+    made.close()
+
+
+def told(end: socket.socket, *words: str, quiet_s: float = 10.0) -> tuple[bytes, str]:
+    """Send a command, and return what came back and how the connection stands; a whole line is enough."""
+    end.sendall(encode_command(*words))
+    return seen_by(end, quiet_s, enough=4).outcome
+
+
+def ask_for_block(end: socket.socket) -> tuple[bytes, str]:
+    end.sendall(BLOCK)
+    return seen_by(end, enough=len(IN_BLOCK) + len(b"*1\r\n:1\r\n")).outcome
+
+
+def test_the_second_exec_on_this_connection_loses_its_reply(bench: Bench) -> None:
+    bench.place("lost-reply", command="EXEC", nth=2)
+    one, other = bench.connect(), bench.connect()
+    assert ask_for_block(one) == (IN_BLOCK + b"*1\r\n:1\r\n", OPEN)
+    assert ask_for_block(other) == (IN_BLOCK + b"*1\r\n:2\r\n", OPEN)
+    seen, how = ask_for_block(one)
+    # What was answered before the reset may be thrown away with it.
+    assert (seen in (IN_BLOCK, b""), how) == (True, RST)
+    assert (bench.value, bench.fired) == (b"3", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen", "executed"),
+    [
+        ("cut-before", (b"", RST), None),
+        ("torn-first", (b"", RST), None),
+        ("torn-middle", (b"", RST), None),
+        ("torn-last", (b"", RST), None),
+        ("lost-reply", (b"", RST), b"1"),
+        ("lost-reply-fin", (b"", FIN), b"1"),
+        ("stall", (b"", OPEN), b"1"),
+        ("black-hole", (b"", OPEN), None),
+        ("slow", (b":1\r\n", OPEN), b"1"),
+        ("slice", (b":1\r\n", OPEN), b"1"),
+        ("throttle", (b":1\r\n", OPEN), b"1"),
+    ],
+)
+def test_a_fault_at_a_command_does_what_its_name_says(
+    bench: Bench, kind: str, seen: tuple[bytes, str], executed: bytes | None
+) -> None:
+    bench.place(kind, command="INCR")
+    end = bench.connect()
+    assert told(end, "PING") == (b"+PONG\r\n", OPEN)
+    assert told(end, "INCR", "n", quiet_s=QUIET_S) == seen
+    assert (bench.value, bench.fired) == (executed, 1)
+
+
+def test_refuse_cuts_the_connection_and_refuses_others_for_its_time(bench: Bench) -> None:
+    bench.place("refuse", command="INCR", duration=60_000)
+    end = bench.connect()
+    assert told(end, "INCR", "n") == (b"", RST)
+    with pytest.raises(ConnectionRefusedError):
+        bench.connect()
+    bench._client.remove_toxic("redis", "refuse_downstream")
+    assert told(bench.connect(), "INCR", "n") == (b":1\r\n", OPEN)
+
+
+def test_a_refusal_ends_by_itself(bench: Bench) -> None:
+    bench.place("refuse", command="INCR", duration=30)
+    assert told(bench.connect(), "INCR", "n") == (b"", RST)
+    for _ in range(1000):
+        try:
+            end = bench.connect()
+        except ConnectionRefusedError:
+            continue
+        assert told(end, "PING") == (b"+PONG\r\n", OPEN)
+        return
+    pytest.fail("connections are refused for ever")
+
+
+def test_a_late_command_arrives_once_its_client_has_gone(bench: Bench, node: Node) -> None:
+    bench.place("late", command="INCR")
+    end = bench.connect()
+    assert told(end, "INCR", "n", quiet_s=QUIET_S) == (b"", OPEN)
+    assert bench.value is None
+    end.close()
+    with closing(Control(Address(host="127.0.0.1", port=node.port))) as control:
+        for _ in range(1000):
+            if control.call("GET", "n") == b"1":
+                return
+    pytest.fail("the late command never arrived")
+
+
+def test_a_late_command_arrives_after_so_many_further_ones(bench: Bench) -> None:
+    bench.place("late", command="SET", after=2)
+    late, other = bench.connect(), bench.connect()
+    assert told(late, "SET", "n", "5", quiet_s=QUIET_S) == (b"", OPEN)
+    assert told(other, "INCR", "n") == (b":1\r\n", OPEN)
+    assert told(other, "INCR", "n") == (b":2\r\n", OPEN)
+    assert told(other, "GET", "n") == (b"$1\r\n5\r\n", OPEN)
+
+
+def test_a_key_is_told_from_an_argument(bench: Bench) -> None:
+    bench.place("cut-before", key="job:*")
+    end = bench.connect()
+    assert told(end, "SET", "n", "job:1") == (b"+OK\r\n", OPEN)
+    assert told(end, "SET", "job:1", "x") == (b"", RST)
+
+
+def test_matches_are_counted_over_the_whole_proxy_if_asked(bench: Bench) -> None:
+    bench.place("cut-before", command="INCR*", nth=2, scope="proxy")
+    assert told(bench.connect(), "INCR", "n") == (b":1\r\n", OPEN)
+    assert told(bench.connect(), "INCRBY", "n", "1") == (b"", RST)
+    assert told(bench.connect(), "INCR", "n") == (b":2\r\n", OPEN)
+
+
+def test_it_happens_as_often_as_asked_and_not_more(bench: Bench) -> None:
+    bench.place("cut-before", command="INCR", times=2)
+    outcomes = [told(bench.connect(), "INCR", "n") for _ in range(3)]
+    assert outcomes == [(b"", RST), (b"", RST), (b":1\r\n", OPEN)]
+    assert bench.fired == 2
+
+
+def test_it_acts_on_a_connection_that_was_open_before_it(bench: Bench) -> None:
+    end = bench.connect()
+    assert told(end, "INCR", "n") == (b":1\r\n", OPEN)
+    bench.place("lost-reply", command="INCR")
+    assert told(end, "INCR", "n") == (b"", RST)
+    assert (bench.value, bench.fired) == (b"2", 1)
+
+
+def test_setting_up_a_connection_can_be_broken_by_name(bench: Bench) -> None:
+    bench.place("cut-before", command="HELLO")
+    assert told(bench.connect(), "HELLO", "3") == (b"", RST)
+
+
+def test_it_stands_beside_the_toxics_of_toxiproxy(bench: Bench) -> None:
+    bench.shape("limit_data", bytes=8)
+    bench.place("slow", command="PING", times=0)
+    end = bench.connect()
+    assert told(end, "PING") == (b"+PONG\r\n", OPEN)
+    end.sendall(encode_command("PING"))
+    assert seen_by(end).data in (b"+", b"")
+
+
+def test_a_pipeline_of_megabytes_passes_whole_while_its_commands_are_read(bench: Bench) -> None:
+    bench.place("cut-before", command="NEVER")
+    where = Address(host="127.0.0.1", port=int(bench.listen.rpartition(":")[2]))
+    big = b"x" * 3_000_000
+    with closing(Control(where)) as control:
+        answers = control.pipeline([*[("SET", f"k{n}", big) for n in range(3)], ("GET", "k2")])
+    assert answers[3] == big
