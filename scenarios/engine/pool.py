@@ -38,12 +38,16 @@ class Pool:
     Args:
         server: which server each of them breaks; each has its own.
         jobs: how many; 1 works in this process, and so does a server that there is only one of.
+
+    Attributes:
+        jobs: how many there are.
     """
 
     def __init__(self, server: ServerSpec, jobs: int) -> None:
+        self.jobs = 1 if server.is_shared else max(1, jobs)
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._local: Worker | None = None
-        if jobs <= 1 or server.is_shared:
+        if self.jobs == 1:
             self._local = Worker(server)
             return
         context = multiprocessing.get_context("spawn")

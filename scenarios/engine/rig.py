@@ -23,7 +23,7 @@ from scenarios.history import Counted, Json, RaisedError
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.program import ITSELF, Version
 from scenarios.programs.single import enqueue
-from scenarios.state import SNAPSHOT_SCRIPT, State, state_of, tables_of
+from scenarios.state import SNAPSHOT_SCRIPT, State, state_of, state_of_packed, tables_of
 from scenarios.subjects.hosting import Answer, HostProcess, Opened
 from scenarios.subjects.processes import ForkServer
 from scenarios.subjects.spec import SubjectSpec
@@ -140,7 +140,8 @@ class Rig:
 
     def snapshot(self) -> State:
         """Return every key of the server at one moment."""
-        return state_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0))
+        packed = state_of_packed(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0, "packed"))
+        return state_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0)) if packed is None else packed
 
     def operate(self, commands: tuple[tuple[str, ...], ...]) -> None:
         """Run commands as the server's operator; midpipe's own client then begins anew, lest it was cut off too."""
