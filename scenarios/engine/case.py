@@ -329,9 +329,16 @@ class Case:
         if self._rig.table.is_blocking(event.args) and not self._answers_at_once():
             caller.blocked, self._fault = (event.position, self._fault), None
             return
-        if not self._rig.loop.run_until(lambda: self._stepped is not None, DELIVERED_WITHIN_S):
+        over = self._rig.loop.run_until(
+            lambda: self._stepped is not None or caller.wire.trouble != "", DELIVERED_WITHIN_S
+        )
+        if self._stepped is None:
             self.book.trouble = (
-                f"the server did not answer {event.position} within {DELIVERED_WITHIN_S:.0f} s"
+                caller.wire.trouble
+                if over
+                else (
+                    f"the server did not answer {event.position} within {DELIVERED_WITHIN_S:.0f} s"
+                )
             )
             return
         if self._outages.lease_ended_unplanned:
