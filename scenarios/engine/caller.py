@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from faultinject.vocabulary import FaultRef, Position
 from scenarios.engine.client import ClientWire
-from scenarios.history import Completion, Json, RaisedError
+from scenarios.engine.rig import Answered
+from scenarios.history import Completion, Json, Operation, RaisedError
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.program import Answer, Call, Retry, Version
 from scenarios.subjects.hosting import Answer as HostAnswer
@@ -65,6 +66,38 @@ class Caller:
         """Parked, done, or waiting for somebody else to do something: the server's answer to come, or a message."""
         is_parked = self.wire.waiting is not None
         return self.is_done or is_parked or self.blocked is not None or self.listens
+
+
+def operation_of(
+    caller: Caller, answered: Answered, under_way: bool, now: int, state_after: int
+) -> Operation:
+    """Return the call that the caller makes as it ended.
+
+    Args:
+        under_way: a write of it is held, and will still reach the server.
+        now, state_after: as in Operation.
+    """
+    call = caller.calls[caller.next_call]
+    return Operation(
+        client=caller.wire.letter,
+        request=caller.next_call + 1,
+        attempt=caller.attempt,
+        method=call.method,
+        arguments=caller.arguments,
+        completion=ended_as(answered.error, caller.changed_state or under_way),
+        value=answered.value,
+        error=answered.error,
+        wrote=caller.changed_state,
+        faulted=caller.faulted,
+        invoked_at=caller.invoked_at,
+        completed_at=now,
+        duration_ms=answered.ms,
+        state_after=state_after,
+        version=str(call.version),
+        caller_died=caller.was_killed,
+        wrote_job=caller.changed_job,
+        counted=answered.counted,
+    )
 
 
 def standby_claims(traits: Traits, version: Version) -> tuple[Call, ...]:

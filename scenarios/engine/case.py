@@ -16,8 +16,8 @@ from faultinject.wire.resp import Reply
 from scenarios.engine.caller import (
     Caller,
     completion_of,
-    ended_as,
     for_retry,
+    operation_of,
     resolved_arguments,
     standby_claims,
 )
@@ -28,7 +28,7 @@ from scenarios.engine.outage import STANDING_STILL, Outages
 from scenarios.engine.record import Called, Stepped
 from scenarios.engine.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
 from scenarios.engine.shown import shown_reply
-from scenarios.history import Json, Operation, Phase
+from scenarios.history import Json, Phase
 from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
 from scenarios.subjects.hosting import Answer as HostAnswer
 
@@ -232,7 +232,10 @@ class Case:
         self._end_outage(caller)
         self.book.logs += answered.logs
         call = caller.calls[caller.next_call]
-        self.book.complete(self._operation(caller, call, answered))
+        under_way = self._held.holds_write_of(caller.next_call + 1, caller.attempt)
+        self.book.complete(
+            operation_of(caller, answered, under_way, self.book.now, self.book.last_state)
+        )
         if answered.error is None:
             caller.answers[call.method] = answered.value
         elif (
@@ -244,29 +247,6 @@ class Case:
         if not caller.has_ended:
             caller.next_call += 1
             self._call_next(caller)
-
-    def _operation(self, caller: Caller, call: Call, answered: Answered) -> Operation:
-        under_way = self._held.holds_write_of(caller.next_call + 1, caller.attempt)
-        return Operation(
-            client=caller.wire.letter,
-            request=caller.next_call + 1,
-            attempt=caller.attempt,
-            method=call.method,
-            arguments=caller.arguments,
-            completion=ended_as(answered.error, caller.changed_state or under_way),
-            value=answered.value,
-            error=answered.error,
-            wrote=caller.changed_state,
-            faulted=caller.faulted,
-            invoked_at=caller.invoked_at,
-            completed_at=self.book.now,
-            duration_ms=answered.ms,
-            state_after=self.book.last_state,
-            version=str(call.version),
-            caller_died=caller.was_killed,
-            wrote_job=caller.changed_job,
-            counted=answered.counted,
-        )
 
     def _end_outage(self, caller: Caller) -> None:
         """The client's operation has ended: what a fault did to its listener or to the server ends as well."""

@@ -272,14 +272,13 @@ class Worker:
             return
         for commands in (task.commands, ()) if task.commands else ((),):
             placed = False
-            for pace in Pace:
+            for pace, program in _in_order_of_cost(programs):
                 faults = selected(self.server.is_ours, task.faults, commands, pace)
-                for program in programs:
-                    sweep = Sweep(1, faults=faults)
-                    for ended in explore(rig, program, sweep, latency_bound_ms=bound_ms):
-                        if ended.faults:
-                            placed = True
-                            yield ended
+                sweep = Sweep(1, faults=faults)
+                for ended in explore(rig, program, sweep, latency_bound_ms=bound_ms):
+                    if ended.faults:
+                        placed = True
+                        yield ended
             if placed:
                 return
 
@@ -334,6 +333,15 @@ class Worker:
 
 def _all_orders(independence: Independence) -> Interleave:
     return Interleave(independence=independence)
+
+
+def _in_order_of_cost(programs: tuple[Program, ...]) -> tuple[tuple[Pace, Program], ...]:
+    """Return what to sweep: program by program, the quick faults first; what starts processes in the end."""
+    on_the_wire = (Pace.QUICK, Pace.WAITS_FOR_TIME_OUT)
+    return (
+        *((pace, program) for program in programs for pace in on_the_wire),
+        *((Pace.STARTS_A_PROCESS, program) for program in programs),
+    )
 
 
 def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:
