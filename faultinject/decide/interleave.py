@@ -21,7 +21,7 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 
-from faultinject.decide.ledger import Ledger
+from faultinject.decide.ledger import Ledger, LedgerCount
 from faultinject.decide.pruning import Independence
 from faultinject.decide.schedule import PlannedStep, Schedule
 from faultinject.decide.sweep import Placeable, default_choice, fault_label, planned
@@ -32,7 +32,7 @@ TOO_MANY_PREEMPTIONS = "preemptions"
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
     """An event by its place, with the fault that happens to it."""
 
     event: WireEvent
@@ -49,13 +49,23 @@ class _Move:
 
 
 @dataclass(frozen=True, slots=True)
-class _Branch:
+class Branch:
     """A run to be made: the moves that lead to it, and what sleeps after them."""
 
-    moves: tuple[_Move, ...]
+    moves: tuple[Move, ...]
     sleeping: tuple[WireEvent, ...]
     faults: int
     preemptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """Where an exploration stands between two runs: what is to be made yet, and what was counted."""
+
+    branches: tuple[Branch, ...]
+    counts: tuple[LedgerCount, ...]
+    open_scripts: tuple[str, ...] = ()
+    relied_on: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,7 +73,7 @@ class _Seen:
     """A point of the run under way: the choices, the move taken, and who went before."""
 
     choices: tuple[WireEvent, ...]
-    move: _Move
+    move: Move
     last: str | None
     sleeping: tuple[WireEvent, ...]
     is_free: bool
@@ -79,6 +89,7 @@ class Interleave:
         prune: leave out orders that can't differ.
         ledger: takes the counts; one row per fault, orders being the space.
         independence: which events commute.
+        frontier: where another exploration, within the same bounds, was stopped; this one goes on from there.
 
     Attributes:
         diverged: where the run under way parted from the one that it was to repeat; empty if it did not.
@@ -93,6 +104,7 @@ class Interleave:
         prune: bool = True,
         ledger: Ledger | None = None,
         independence: Independence | None = None,
+        frontier: Frontier | None = None,
     ) -> None:
         self._max_preemptions = max_preemptions
         self._max_faults = max_faults
@@ -102,12 +114,18 @@ class Interleave:
         self.independence = independence or Independence()
         self.diverged = ""
         self._numbers = count()
-        self._waiting: list[tuple[int, int, int, _Branch]] = []
-        self._branch = _Branch((), (), 0, 0)
+        self._waiting: list[tuple[int, int, int, Branch]] = []
+        self._branch = Branch((), (), 0, 0)
         self._seen: list[_Seen] = []
         self._sleeping: tuple[WireEvent, ...] = ()
         self._is_redundant = False
-        self._add(self._branch)
+        self._is_under_way = False
+        if frontier is None:
+            self._add(self._branch)
+        else:
+            self.ledger = Ledger.counted(frontier.counts)
+            for branch in frontier.branches:
+                self._push(branch)
 
     @property
     def current(self) -> Schedule:
@@ -123,8 +141,20 @@ class Interleave:
         if not self._waiting:
             return False
         self._branch = heapq.heappop(self._waiting)[-1]
+        self._is_under_way = True
         self.restart()
         return True
+
+    def frontier(self) -> Frontier:
+        """Return where the exploration stands; the run under way, if one is, is to be made again."""
+        under_way = (self._branch,) if self._is_under_way else ()
+        known = self.independence
+        return Frontier(
+            (*under_way, *(waiting[-1] for waiting in sorted(self._waiting))),
+            self.ledger.counts(),
+            tuple(sorted(known.open_scripts)),
+            tuple(sorted(known.relied_on)),
+        )
 
     def restart(self) -> None:
         """The same run is made again, from its beginning."""
@@ -146,7 +176,7 @@ class Interleave:
             awake = tuple(e for e in point.choices if not _is_among(e, self._sleeping))
             # All asleep: whatever comes now has been run in another order. The run goes on, but leads nowhere new.
             self._is_redundant = self._is_redundant or not awake
-            move = _Move(default_choice(Point(awake or point.choices, point.last)))
+            move = Move(default_choice(Point(awake or point.choices, point.last)))
         is_free = number >= len(moves) and not self._is_redundant
         seen = _Seen(point.choices, move, point.last, self._sleeping, is_free)
         self._seen.append(seen)
@@ -155,11 +185,12 @@ class Interleave:
         return Decision(move.event, move.fault)
 
     def end(self, run: RunEnd) -> None:
+        self._is_under_way = False
         label = fault_label(self.current)
         self.ledger.ended(label, valid=run.valid, violated=bool(run.violated))
         if not run.valid:
             return
-        taken: list[_Move] = []
+        taken: list[Move] = []
         preemptions = 0
         for seen in self._seen:
             if seen.is_free:
@@ -167,23 +198,23 @@ class Interleave:
             preemptions += _preempts(seen.move.event, seen)
             taken.append(seen.move)
 
-    def _again(self, move: _Move, point: Point) -> _Move:
+    def _again(self, move: Move, point: Point) -> Move:
         for event in point.choices:
             if event.position == move.event.position:
                 if event.index == move.event.index:
-                    return _Move(event, move.fault)
+                    return Move(event, move.fault)
                 self._diverge(move, str(event.index))
         self._diverge(move, f"no command of {move.event.position.client} that waits")
-        return _Move(default_choice(point))
+        return Move(default_choice(point))
 
-    def _diverge(self, move: _Move, instead: str) -> None:
+    def _diverge(self, move: Move, instead: str) -> None:
         """The subject does something else than in the run that this one repeats; the case is invalid."""
         self.diverged = (
             self.diverged
             or f"at wire event {move.event.position}, once {move.event.index}, once {instead}"
         )
 
-    def _branch_from(self, seen: _Seen, taken: tuple[_Move, ...], preemptions: int) -> None:
+    def _branch_from(self, seen: _Seen, taken: tuple[Move, ...], preemptions: int) -> None:
         """Plan what else could have been done at a point: another client's event, or a fault at one."""
         tried: list[WireEvent] = [*seen.sleeping]
         first = seen.move.event
@@ -198,8 +229,8 @@ class Interleave:
                 self.ledger.pruned(self._label(taken), COMMUTES)
             else:
                 sleeping = self._after(tuple(tried), event) if self._prune else ()
-                move = _Move(event)
-                self._add(_Branch((*taken, move), sleeping, self._branch.faults, total))
+                move = Move(event)
+                self._add(Branch((*taken, move), sleeping, self._branch.faults, total))
                 self._plan_faults(seen, event, taken, preemptions, ())
             tried.append(event)
 
@@ -207,7 +238,7 @@ class Interleave:
         self,
         seen: _Seen,
         event: WireEvent,
-        taken: tuple[_Move, ...],
+        taken: tuple[Move, ...],
         preemptions: int,
         sleeping: tuple[WireEvent, ...],
     ) -> None:
@@ -220,7 +251,7 @@ class Interleave:
             else ()
         )
         for fault in self._faults(event):
-            branch = _Branch((*taken, _Move(event, fault)), kept, self._branch.faults + 1, total)
+            branch = Branch((*taken, Move(event, fault)), kept, self._branch.faults + 1, total)
             self._add(branch)
 
     def _after(self, sleeping: tuple[WireEvent, ...], event: WireEvent) -> tuple[WireEvent, ...]:
@@ -232,11 +263,14 @@ class Interleave:
             and self.independence.may_commute(other, event)
         )
 
-    def _label(self, moves: tuple[_Move, ...]) -> str:
+    def _label(self, moves: tuple[Move, ...]) -> str:
         return fault_label(Schedule(tuple(move.planned() for move in moves if move.fault)))
 
-    def _add(self, branch: _Branch) -> None:
+    def _add(self, branch: Branch) -> None:
         self.ledger.planned(self._label(branch.moves))
+        self._push(branch)
+
+    def _push(self, branch: Branch) -> None:
         heapq.heappush(
             self._waiting, (branch.faults, branch.preemptions, next(self._numbers), branch)
         )

@@ -6,6 +6,7 @@ A pass means no more than its ledger. Rows are kept per fault; ``none`` is the f
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 NO_FAULT = "none"
@@ -34,6 +35,21 @@ class Ledger:
     _invalid: Counter[str] = field(default_factory=Counter)
     _violated: Counter[str] = field(default_factory=Counter)
     _pruned: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @classmethod
+    def counted(cls, counts: Iterable[LedgerCount]) -> Ledger:
+        """Return a ledger that goes on from these counts. How many each single rule left out is not kept apart."""
+        ledger = cls()
+        for count in counts:
+            ledger._space[count.fault] = count.space
+            ledger._run[count.fault] = count.run
+            ledger._invalid[count.fault] = count.invalid
+            ledger._violated[count.fault] = count.violated
+            if count.pruned_by:
+                by_rule = Counter(dict.fromkeys(count.pruned_by, 0))
+                by_rule[count.pruned_by[0]] = count.pruned
+                ledger._pruned[count.fault] = by_rule
+        return ledger
 
     def planned(self, fault: str) -> None:
         """A case with this fault belongs to the space and is to be run."""

@@ -44,9 +44,9 @@ class Independence:
         relied_on: names of the scripts that some answer has taken at their word.
     """
 
-    def __init__(self, open_scripts: Iterable[str] = ()) -> None:
+    def __init__(self, open_scripts: Iterable[str] = (), relied_on: Iterable[str] = ()) -> None:
         self.open_scripts = set(open_scripts)
-        self.relied_on: set[str] = set()
+        self.relied_on = set(relied_on)
 
     def may_commute(self, one: WireEvent, other: WireEvent) -> bool:
         if not one.is_write and not other.is_write:

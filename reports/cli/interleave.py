@@ -9,7 +9,9 @@ import click
 
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
+from reports.stopped_file import read_stopped
 from scenarios.engine.options import Options
+from scenarios.engine.stopped import asked_by
 from scenarios.engine.tasks import Sampling
 from scenarios.programs.registry import program_named
 
@@ -64,6 +66,11 @@ from scenarios.programs.registry import program_named
     type=click.IntRange(0, 10),
     help="Of the random priorities (PCT); 0 takes any client at each point.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where the last run with this --out was stopped, by --time-budget or by Ctrl-C.",
+)
 @click.option("--no-prune", is_flag=True, help="Run the orders that can't differ, too.")
 @click.pass_context
 def interleave(
@@ -78,12 +85,15 @@ def interleave(
     seed: int,
     depth: int,
     no_prune: bool,
+    resume: bool,
     **values: Any,
 ) -> None:
     """Run every order in which two or three clients' commands can meet, without and with a fault.
 
     \b
     midpipe interleave --program same-request-twice --subject src/queue.py:SimpleQueue
+    midpipe interleave --preemptions -1 --faults 2 --time-budget 10m
+    midpipe interleave --preemptions -1 --faults 2 --time-budget 10m --resume
     """
     options = Options(
         subject=subject_from(values),
@@ -98,4 +108,5 @@ def interleave(
         parts=("interleave",),
         programs=tuple(program_named(name).name for name in programs),
     )
-    ctx.exit(judge(options, out))
+    stopped = read_stopped(out, asked_by(options)) if resume else None
+    ctx.exit(judge(options, out, stopped=stopped))

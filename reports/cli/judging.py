@@ -16,8 +16,10 @@ from midpipe import __version__
 from reports.cli.progress import ProgressSink
 from reports.sinks.terminal import render_verdict, results, say
 from reports.sinks.writing import check_writable, write_reports
+from reports.stopped_file import keep_stopped
 from scenarios.engine.gate import Gate
 from scenarios.engine.options import Options
+from scenarios.engine.stopped import Stopped
 from scenarios.matrix import merged
 from scenarios.verdict import Outcome, Severity, Verdict, merge
 
@@ -29,19 +31,28 @@ OWN_QUEUES = ("selfcheck", "review")
 
 
 def judge(
-    options: Options, out: Path, fail_on: str = "LOW", others: Sequence[ServerSpec] = ()
+    options: Options,
+    out: Path,
+    fail_on: str = "LOW",
+    others: Sequence[ServerSpec] = (),
+    stopped: Stopped | None = None,
 ) -> int:
     """Run, write the reports, show the verdict; return the exit code.
 
     Args:
         fail_on: findings less severe than this do not fail the run.
         others: further servers to judge the subject on, after that of the options.
+        stopped: an earlier run of orders, to go on with.
     """
     check_writable(out)
     command = without_secrets(shlex.join(["midpipe", *sys.argv[1:]]))
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with ProgressSink() as progress:
-        gates, failed = _run((options, *(_elsewhere(options, other) for other in others)), progress)
+        runs = (options, *(_elsewhere(options, other) for other in others))
+        gates, failed = _run(runs, progress, stopped)
+    left = gates[0].stopped() if options.parts == ("interleave",) else None
+    if options.parts == ("interleave",):
+        keep_stopped(left, out)
     judged = [gate for gate in gates if gate.has_results]
     if failed is not None and not judged:
         raise failed
@@ -52,6 +63,8 @@ def judge(
     console = results()
     render_verdict(verdict, console)
     say(console, f"Reports: {out}")
+    if left is not None:
+        say(console, "Stopped before its end: the same command with --resume goes on from here.")
     if failed is not None:
         say(console, "The verdict is partial.", "yellow")
         raise failed
@@ -59,12 +72,12 @@ def judge(
 
 
 def _run(
-    runs: Sequence[Options], progress: ProgressSink
+    runs: Sequence[Options], progress: ProgressSink, stopped: Stopped | None
 ) -> tuple[list[Gate], BaseException | None]:
     """Run one gate after the other until one fails or is interrupted; return those begun, and the error."""
     gates: list[Gate] = []
     for options in runs:
-        gate = Gate(options, progress.listen)
+        gate = Gate(options, progress.listen, stopped)
         gates.append(gate)
         try:
             gate.run()

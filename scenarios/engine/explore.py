@@ -239,7 +239,12 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
 
 def ledger_rows(program: str, *ledgers: Ledger) -> tuple[LedgerRow, ...]:
     """Return the ledgers of one program as rows of the verdict."""
-    return tuple(_row(program, count) for ledger in ledgers for count in ledger.counts())
+    return tuple(row for ledger in ledgers for row in rows_of(program, ledger.counts()))
+
+
+def rows_of(program: str, counts: Sequence[LedgerCount]) -> tuple[LedgerRow, ...]:
+    """Return counts of one program as rows of the verdict."""
+    return tuple(_row(program, count) for count in counts)
 
 
 def _row(program: str, count: LedgerCount) -> LedgerRow:

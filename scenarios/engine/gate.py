@@ -13,14 +13,15 @@ from collections.abc import Callable
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
 from scenarios.engine.parts.durability import Durability
-from scenarios.engine.parts.exploration import orders_of, sweep_of
+from scenarios.engine.parts.exploration import Exploration, orders_of, sweep_of
 from scenarios.engine.parts.fuzzing import Fuzzing
 from scenarios.engine.parts.part import Gathered, Part
 from scenarios.engine.parts.review import Review
 from scenarios.engine.parts.selfcheck import Selfcheck
 from scenarios.engine.parts.stories import Stories
 from scenarios.engine.pool import Pool
-from scenarios.engine.tasks import FuzzBatch, Probed, ProbeTask
+from scenarios.engine.stopped import Stopped, asked_by
+from scenarios.engine.tasks import FuzzBatch, Halfway, Probed, ProbeTask
 from scenarios.verdict import Outcome, Status, Verdict, merge
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
@@ -32,11 +33,14 @@ class Gate:
 
     Args:
         listen: told of every event, for progress.
+        stopped: an earlier run of orders, to go on with.
     """
 
-    def __init__(self, options: Options, listen: Listener) -> None:
+    def __init__(self, options: Options, listen: Listener, stopped: Stopped | None = None) -> None:
         self._options = options
         self._listen = listen
+        self._resumed = stopped
+        self._orders: Exploration | None = None
         self._got = Gathered()
         self._begun_s = time.monotonic()
 
@@ -58,6 +62,14 @@ class Gate:
             raise
         finally:
             pool.close()
+
+    def stopped(self) -> Stopped | None:
+        """Return what a later run of orders can go on from; None if nothing of it is left."""
+        return self._orders.stopped(asked_by(self._options)) if self._orders else self._resumed
+
+    def _interleave(self, deadline_s: float) -> Exploration:
+        self._orders = orders_of("interleave", self._options, self._got, deadline_s, self._resumed)
+        return self._orders
 
     def verdict(self, version: str, command: str, started_at: str) -> Verdict:
         """Return the verdict on what was obtained.
@@ -123,7 +135,7 @@ class Gate:
             "selfcheck": lambda: Selfcheck(options, got),
             "review": lambda: Review(options, got),
             "sweep": lambda: sweep_of(options, got, deadline_s),
-            "interleave": lambda: orders_of("interleave", options, got, deadline_s),
+            "interleave": lambda: self._interleave(deadline_s),
             "fleet": lambda: orders_of("fleet", options, got, deadline_s),
             "durability": lambda: Durability(options, got, deadline_s),
             "fuzz": lambda: Fuzzing(options, got, deadline_s),
@@ -159,7 +171,7 @@ class Gate:
                 part.take(number, message)
                 if isinstance(message, CaseEnded):
                     self._listen(message)
-                elif not isinstance(message, FuzzBatch):
+                elif not isinstance(message, FuzzBatch | Halfway):
                     self._listen(TaskEnded(part.name, tasks[number][0]))
         finally:
             part.finish(time.monotonic() - begun_s)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from random import Random
 
-from faultinject.decide.interleave import Interleave
+from faultinject.decide.interleave import Frontier, Interleave
 from faultinject.decide.ledger import Ledger
 from faultinject.decide.pruning import Independence
 from faultinject.decide.sweep import Placeable
@@ -14,8 +14,17 @@ from faultinject.decide.walk import Walk
 from scenarios.engine.explore import DIVERGED, explore, ledger_rows, unsteadiness
 from scenarios.engine.orders import Orders
 from scenarios.engine.rig import Rig
-from scenarios.engine.tasks import RUNS_IF_UNSTEADY, InterleaveTask, Message, Sampling, SweepDone
+from scenarios.engine.tasks import (
+    RUNS_IF_UNSTEADY,
+    Halfway,
+    InterleaveTask,
+    Message,
+    Sampling,
+    SweepDone,
+)
 from scenarios.programs.program import Program
+
+_TELLS_EVERY_S = 1.0
 
 
 class Interleaving:
@@ -33,6 +42,7 @@ class Interleaving:
         self._ledgers: list[Ledger] = []
         self._unsteady = ""
         self._stopped = False
+        self._frontier: Frontier | None = None
 
     def messages(self) -> Iterator[Message]:
         """Run the cases; the result comes last."""
@@ -43,22 +53,30 @@ class Interleaving:
         if task.sampling or self._unsteady:
             yield from self._random_orders(task.sampling or Sampling(RUNS_IF_UNSTEADY, 0))
         rows = ledger_rows(self._program.name, *self._ledgers)
-        yield SweepDone(rows, stopped=self._stopped, unsteady=self._unsteady)
+        yield SweepDone(
+            rows, stopped=self._stopped, unsteady=self._unsteady, frontier=self._frontier
+        )
 
     def _every_order(self) -> Iterator[Message]:
-        orders = Orders(self._rig, self._program, self._plan, self._task.latency_bound_ms)
+        task = self._task
+        orders = Orders(self._rig, self._program, self._plan, task.latency_bound_ms, task.frontier)
+        told_s = time.monotonic()
         for ended in orders.cases():
             yield ended
+            if time.monotonic() > told_s + _TELLS_EVERY_S:
+                yield Halfway(orders.planner.frontier())
+                told_s = time.monotonic()
             if ended.trouble.startswith(DIVERGED):
                 # Every order is a promise that only a subject can keep which does the same each time.
                 self._unsteady = ended.trouble.removeprefix(DIVERGED)
                 break
             if time.monotonic() > self._task.deadline_s:
                 self._stopped = True
+                self._frontier = orders.planner.frontier()
                 break
         self._ledgers.append(orders.planner.ledger)
 
-    def _plan(self, independence: Independence) -> Interleave:
+    def _plan(self, independence: Independence, frontier: Frontier | None) -> Interleave:
         task = self._task
         return Interleave(
             task.max_preemptions,
@@ -66,6 +84,7 @@ class Interleaving:
             self._faults,
             prune=task.prune,
             independence=independence,
+            frontier=frontier,
         )
 
     def _random_orders(self, sampling: Sampling) -> Iterator[Message]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from faultinject.decide.interleave import Interleave
+from faultinject.decide.interleave import Frontier, Interleave
 from faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
 from faultinject.errors import ServerError
 from scenarios.engine.explore import CaseEnded, explore
@@ -23,15 +23,15 @@ _LINE = re.compile(rb"[0-9.]+ \[\d+ (?P<who>[^\]]+)\] (?P<words>.*)", re.DOTALL)
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.DOTALL)
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
-Plan = Callable[[Independence], Interleave]
+Plan = Callable[[Independence, Frontier | None], Interleave]
 
 
 class Orders:
     """Explores the orders of one program.
 
     Args:
-        plan: makes the interleaver, given what commutes.
-        independence: what is known from before.
+        plan: makes the interleaver, given what commutes and where to go on from.
+        frontier: where an earlier exploration was stopped.
 
     Attributes:
         planner: the interleaver at work; its ledger counts what it ran.
@@ -43,14 +43,16 @@ class Orders:
         program: Program,
         plan: Plan,
         latency_bound_ms: float,
-        independence: Independence | None = None,
+        frontier: Frontier | None = None,
     ) -> None:
         self._rig = rig
         self._program = program
         self._plan = plan
         self._bound_ms = latency_bound_ms
-        self._independence = independence or Independence()
-        self.planner = plan(self._independence)
+        self._independence = Independence(
+            frontier.open_scripts if frontier else (), frontier.relied_on if frontier else ()
+        )
+        self.planner = plan(self._independence, frontier)
 
     def cases(self) -> Iterator[CaseEnded]:
         """Run case after case; none is reported twice, though it may have to be run again."""
@@ -75,7 +77,7 @@ class Orders:
                         break
                 if not begins_anew:
                     return
-                self.planner = self._plan(self._independence)
+                self.planner = self._plan(self._independence, None)
         finally:
             if watch is not None:
                 watch.close()

@@ -36,6 +36,20 @@ class Found:
     cases: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class SavedTally:
+    """A tally as it is kept in a file."""
+
+    cases: int
+    invalid: tuple[tuple[str, str], ...]
+    crashed: tuple[str, ...]
+    violations: tuple[tuple[str, int], ...]
+    observations: tuple[tuple[str, int], ...]
+    found: tuple[tuple[Kind, Found], ...]
+    fallen: tuple[tuple[str, tuple[str, ...]], ...]
+    seconds: tuple[float, ...]
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts as a sweep goes on."""
@@ -48,6 +62,37 @@ class Tally:
     found: dict[Kind, Found] = field(default_factory=dict)
     fallen: dict[str, frozenset[str]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
+
+    def saved(self) -> SavedTally:
+        """Return everything that was counted."""
+        return SavedTally(
+            self.cases,
+            tuple(self.invalid),
+            tuple(sorted(self.crashed)),
+            tuple(self.violations.items()),
+            tuple(self.observations.items()),
+            tuple(self.found.items()),
+            tuple((replay, tuple(sorted(names))) for replay, names in self.fallen.items()),
+            tuple(self.seconds),
+        )
+
+    @classmethod
+    def restored(cls, saved: SavedTally) -> Tally:
+        """Return a tally that goes on from what was saved."""
+        return cls(
+            saved.cases,
+            list(saved.invalid),
+            set(saved.crashed),
+            Counter(dict(saved.violations)),
+            Counter(dict(saved.observations)),
+            dict(saved.found),
+            {replay: frozenset(names) for replay, names in saved.fallen},
+            list(saved.seconds),
+        )
+
+    def knows(self, ended: CaseEnded) -> bool:
+        """Whether the very case was counted before."""
+        return ended.replay in self.fallen or (ended.replay, ended.trouble) in self.invalid
 
     def add(self, ended: CaseEnded) -> None:
         """Count a case."""

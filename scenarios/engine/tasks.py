@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+from faultinject.decide.interleave import Frontier
 from faultinject.servers.persistence import Persistence
 from scenarios.coverage import Coverage
 from scenarios.engine.explore import CaseEnded
@@ -98,6 +99,7 @@ class InterleaveTask:
         prune: leave out orders that can't differ.
         deadline_s: as in SweepTask.
         sampling: random orders instead of every one.
+        frontier: where an earlier run was stopped; this one goes on from there.
     """
 
     subject: SubjectSpec
@@ -108,6 +110,7 @@ class InterleaveTask:
     latency_bound_ms: float
     deadline_s: float = math.inf
     sampling: Sampling | None = None
+    frontier: Frontier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +204,21 @@ class SweepDone:
         missing: what the program needs and the subject lacks; then nothing was run.
         stopped: the deadline came first.
         unsteady: where two runs without faults differed; empty if the subject does the same each time.
+        frontier: where it was stopped, if a later run can go on from there.
     """
 
     ledger: tuple[LedgerRow, ...]
     missing: tuple[str, ...] = ()
     stopped: bool = False
     unsteady: str = ""
+    frontier: Frontier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halfway:
+    """Where an exploration stands, told now and then, so that little is lost if it is interrupted."""
+
+    frontier: Frontier
 
 
 @dataclass(slots=True)
@@ -287,4 +299,4 @@ class Failed:
 
 
 Result = FuzzDone | PowerLossDone | Probed | SweepDone | HuntDone | SourceDone | Told | Failed
-Message = CaseEnded | FuzzBatch | Result
+Message = CaseEnded | FuzzBatch | Halfway | Result

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from faultinject.decide.interleave import Interleave
+from faultinject.decide.interleave import Frontier, Interleave
 from faultinject.decide.ledger import NO_FAULT
 from faultinject.decide.pruning import Independence
 from faultinject.decide.replay import Replay
@@ -331,8 +331,8 @@ class Worker:
         return replay_string(name, schedule)
 
 
-def _all_orders(independence: Independence) -> Interleave:
-    return Interleave(independence=independence)
+def _all_orders(independence: Independence, frontier: Frontier | None) -> Interleave:
+    return Interleave(independence=independence, frontier=frontier)
 
 
 def _in_order_of_cost(programs: tuple[Program, ...]) -> tuple[tuple[Pace, Program], ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import comb
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.interleave import Interleave
+from faultinject.decide.interleave import Frontier, Interleave
 from faultinject.decide.pruning import Independence
 from faultinject.decide.schedule import replay_string
 from faultinject.decide.scheduler import Scheduler
@@ -114,6 +115,27 @@ def test_clients_that_touch_nothing_in_common_are_told_apart_at_most_once_per_ev
     """One order, and for each event of the first client one attempt to go before it, which leads nowhere new."""
     clients = ((("a", True),) * 4, (("b", True),) * 4)
     assert len(list(runs_of(clients, Interleave(None)))) == 1 + 4
+
+
+@given(worlds, st.integers(0, 6), st.booleans())
+def test_an_exploration_that_is_stopped_goes_on_where_it_was(
+    clients: Clients, runs: int, is_interrupted: bool
+) -> None:
+    def planner(frontier: Frontier | None = None) -> Interleave:
+        return Interleave(1, 1, lambda _: (FaultRef("lost-reply"),), frontier=frontier)
+
+    whole = planner()
+    orders = [order for order, _ in runs_of(clients, whole)]
+    first = planner()
+    made = [order for order, _ in islice(runs_of(clients, first), runs)]
+    if is_interrupted:
+        # In the middle of a run, which is to be made again then.
+        first.begin()
+    kept = msgspec.json.decode(msgspec.json.encode(first.frontier()), type=Frontier)
+    second = planner(kept)
+    made += [order for order, _ in runs_of(clients, second)]
+    assert made == orders
+    assert second.ledger.counts() == whole.ledger.counts()
 
 
 @pytest.mark.parametrize("bound", [0, 1, 2])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.decide.interleave import Interleave
+from faultinject.decide.interleave import Frontier, Interleave
 from faultinject.decide.pruning import Independence
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import CaseEnded
@@ -68,13 +68,13 @@ def worker() -> Iterator[Worker]:
 def orders_of(
     worker: Worker, subject: str, program: str = "same-request-twice"
 ) -> tuple[list[CaseEnded], Independence]:
-    known = Independence()
     rig = worker.rig(SubjectSpec(subject, environment=(("AI_JOBS_NEW_SCHEMA", "off"),)))
 
-    def plan(independence: Independence) -> Interleave:
-        return Interleave(independence=independence)
+    def plan(independence: Independence, frontier: Frontier | None) -> Interleave:
+        return Interleave(independence=independence, frontier=frontier)
 
-    return list(Orders(rig, PAIRS[program], plan, 5_000.0, known).cases()), known
+    orders = Orders(rig, PAIRS[program], plan, 5_000.0)
+    return list(orders.cases()), orders.planner.independence
 
 
 def duplicates(cases: list[CaseEnded]) -> list[str]:
@@ -168,8 +168,8 @@ def test_a_transaction_that_watches_a_key_depends_on_it(worker: Worker, tmp_path
     rig = worker.rig(subject)
 
     def raised(*, prune: bool) -> set[str]:
-        def plan(independence: Independence) -> Interleave:
-            return Interleave(None, prune=prune, independence=independence)
+        def plan(independence: Independence, frontier: Frontier | None) -> Interleave:
+            return Interleave(None, prune=prune, independence=independence, frontier=frontier)
 
         cases = Orders(rig, PAIRS["same-request-twice"], plan, 5_000.0).cases()
         return {v.breaches[0].seen for case in cases for v in case.violations}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from scenarios.engine.explore import CaseEnded
+from scenarios.engine.explore import CaseEnded, rows_of
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
+from scenarios.engine.stopped import Stopped
+from scenarios.engine.tally import Tally
 from scenarios.engine.tasks import (
     RUNS_IF_UNSTEADY,
+    Halfway,
     InterleaveTask,
     Message,
     SweepDone,
@@ -49,12 +52,21 @@ def sweep_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
     )
 
 
-def orders_of(suite: str, options: Options, got: Gathered, deadline_s: float) -> Exploration:
+def orders_of(
+    suite: str,
+    options: Options,
+    got: Gathered,
+    deadline_s: float,
+    stopped: Stopped | None = None,
+) -> Exploration:
     """Return the part that runs every order of every program of several clients, or of a mixed fleet.
 
     Args:
         suite: ``interleave`` or ``fleet``.
+        stopped: an earlier run, to go on with.
     """
+    frontiers = dict(stopped.frontiers) if stopped else {}
+    finished = stopped.finished if stopped else ()
     is_fleet = suite == "fleet"
     programs = {
         name: program
@@ -76,10 +88,13 @@ def orders_of(suite: str, options: Options, got: Gathered, deadline_s: float) ->
                     options.latency_bound_ms,
                     deadline_s,
                     options.sampling,
+                    frontiers.get(program),
                 ),
             )
             for program in _asked(options, programs)
+            if program not in finished
         ),
+        stopped,
     )
 
 
@@ -96,35 +111,87 @@ class Exploration:
     """
 
     def __init__(
-        self, name: str, got: Gathered, planned: tuple[tuple[str, SweepTask | InterleaveTask], ...]
+        self,
+        name: str,
+        got: Gathered,
+        planned: tuple[tuple[str, SweepTask | InterleaveTask], ...],
+        stopped: Stopped | None = None,
     ) -> None:
         self.name = name
         self._got = got
         self._planned = planned
-        self._missing: dict[str, tuple[str, ...]] = {}
-        self._unsteady: dict[str, str] = {}
-        self._cases = self._violated = self._invalid = 0
+        self._resumes = stopped is not None
+        self._seconds = 0.0
+        self._seconds_before = stopped.seconds if stopped else 0.0
+        self._finished = list(stopped.finished) if stopped else []
+        self._frontiers = dict(stopped.frontiers) if stopped else {}
+        self._missing = dict(stopped.missing) if stopped else {}
+        self._unsteady = dict(stopped.unsteady) if stopped else {}
+        self._cases = stopped.cases if stopped else 0
+        self._violated = stopped.violated if stopped else 0
+        self._invalid = stopped.invalid if stopped else 0
+        if stopped:
+            got.tally = Tally.restored(stopped.tally)
+            for row in stopped.ledger:
+                self._add_to_ledger(row)
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         return self._planned
 
     def take(self, number: int, message: Message) -> None:
+        program = self._planned[number][0]
         if isinstance(message, CaseEnded):
-            self._got.tally.add(message)
-            self._cases += 1
-            self._violated += bool(message.violations)
-            self._invalid += bool(not message.valid or message.crashed)
+            self._take_case(message)
+        elif isinstance(message, Halfway):
+            self._frontiers[program] = message.frontier
         elif isinstance(message, SweepDone):
             self._got.partial = self._got.partial or message.stopped
             if message.unsteady:
-                self._unsteady[self._planned[number][0]] = message.unsteady
+                self._unsteady[program] = message.unsteady
             if message.missing:
-                self._missing[self._planned[number][0]] = message.missing
+                self._missing[program] = message.missing
+            self._frontiers.pop(program, None)
+            if message.frontier is not None:
+                self._frontiers[program] = message.frontier
+                return
+            if not message.stopped:
+                self._finished.append(program)
             for row in message.ledger:
                 self._add_to_ledger(row)
 
+    def _take_case(self, ended: CaseEnded) -> None:
+        if self._resumes and self._got.tally.knows(ended):
+            # It ended after the last note that the run before had made.
+            return
+        self._got.tally.add(ended)
+        self._cases += 1
+        self._violated += bool(ended.violations)
+        self._invalid += bool(not ended.valid or ended.crashed)
+
+    def stopped(self, asked: str) -> Stopped | None:
+        """Return what a later run can go on from; None if nothing is left to run."""
+        if {program for program, _ in self._planned} <= set(self._finished):
+            return None
+        return Stopped(
+            asked=asked,
+            finished=tuple(self._finished),
+            frontiers=tuple(self._frontiers.items()),
+            missing=tuple(self._missing.items()),
+            unsteady=tuple(self._unsteady.items()),
+            cases=self._cases,
+            violated=self._violated,
+            invalid=self._invalid,
+            ledger=tuple(row for row in self._got.ledger.values() if row.program in self._finished),
+            tally=self._got.tally.saved(),
+            seconds=self._seconds,
+        )
+
     def finish(self, seconds: float) -> None:
         got = self._got
+        self._seconds = seconds = self._seconds_before + seconds
+        for program, frontier in self._frontiers.items():
+            for row in rows_of(program, frontier.counts):
+                self._add_to_ledger(row)
         outcomes = [Outcome.PASS] if self._cases else []
         outcomes += [Outcome.FAIL] if self._violated else []
         outcomes += [Outcome.UNKNOWN] if self._invalid or self._unsteady else []
