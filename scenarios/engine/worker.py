@@ -33,7 +33,7 @@ from scenarios.engine.orders import Orders
 from scenarios.engine.power_loss import power_losses
 from scenarios.engine.record import CaseRecord, first_difference
 from scenarios.engine.rig import Rig
-from scenarios.engine.shrink import shrunk, shrunk_program
+from scenarios.engine.smallest import smallest
 from scenarios.engine.story import story_of
 from scenarios.engine.tasks import (
     Caught,
@@ -58,7 +58,6 @@ from scenarios.invariants.evidence import Traits
 from scenarios.programs.fleets import FLEETS, takes_part_in, with_other_subject
 from scenarios.programs.program import Program
 from scenarios.programs.registry import SUITES, program_named
-from scenarios.programs.written import PREFIX
 from scenarios.subjects.spec import SubjectSpec
 
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
@@ -149,10 +148,13 @@ class Worker:
         text: str,
         latency_bound_ms: float,
         persistence: Persistence = Persistence.AOF_ALWAYS,
+        *,
+        warms_up: bool = True,
     ) -> Replayed:
         """Run the case that a replay string names.
 
         Args:
+            warms_up: first let the server learn the scripts that the case needs.
             persistence: of the server, if the case kills it.
 
         Raises:
@@ -173,7 +175,8 @@ class Worker:
                 f"{subject.text} has no {', '.join(missing)}, which the program {name} needs."
             )
         # A fault may call for scripts that the program alone does not need, and may have the server forget all.
-        warm_up(rig, program, latency_bound_ms, Schedule(), schedule, Schedule())
+        if warms_up:
+            warm_up(rig, program, latency_bound_ms, Schedule(), schedule, Schedule())
         replays: list[Replay] = []
 
         def fresh() -> Replay:
@@ -311,24 +314,21 @@ class Worker:
         )
 
     def _smallest(self, task: TellTask) -> str:
-        """Return the smallest schedule found in which the same invariant falls, as a replay string."""
-        name, schedule = parse_replay_string(task.replay, CATALOGUE)
-        up_s = time.monotonic() + SHRINKS_FOR_S
+        warm: set[str] = set()
 
-        def fails_in(program: str, smaller: Schedule) -> bool:
-            text = replay_string(program, smaller)
-            replayed = self.replay(task.subject, text, task.latency_bound_ms)
-            fallen = {violation.invariant for violation in replayed.record.violations}
-            valid = replayed.record.is_valid and not replayed.unplaced
-            return valid and task.shrinks_for in fallen
+        def replays(text: str) -> tuple[CaseRecord, tuple[str, ...]]:
+            program, schedule = parse_replay_string(text, CATALOGUE)
+            forgets = any(CATALOGUE[fault.name].forgets_scripts for _, fault in schedule.placed)
+            replayed = self.replay(
+                task.subject,
+                text,
+                task.latency_bound_ms,
+                warms_up=forgets or program not in warm,
+            )
+            warm.add(program)
+            return replayed.record, replayed.unplaced
 
-        def time_is_up() -> bool:
-            return time.monotonic() > up_s
-
-        if name.startswith(PREFIX):
-            name, schedule = shrunk_program(name, schedule, fails_in, time_is_up)
-        schedule = shrunk(schedule, lambda smaller: fails_in(name, smaller), time_is_up)
-        return replay_string(name, schedule)
+        return smallest(task.replay, task.shrinks_for, replays, SHRINKS_FOR_S)
 
 
 def _all_orders(independence: Independence, frontier: Frontier | None) -> Interleave:

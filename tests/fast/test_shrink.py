@@ -7,8 +7,11 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultinject.decide.pruning import Independence
 from faultinject.decide.schedule import Schedule, parse_schedule
-from scenarios.engine.shrink import shrunk
+from faultinject.vocabulary import Position
+from scenarios.engine.shrink import causal_past, shrunk, without_bystanders
+from tests.fast.test_interleave import event
 
 FAULTS = ("cut-before", "lost-reply")
 STEPS = [
@@ -39,6 +42,44 @@ def test_a_fault_that_is_not_needed_goes_though_its_step_stays() -> None:
     schedule = parse_schedule("A1 B1!cut-before", FAULTS)
     found = shrunk(schedule, lambda smaller: "B1" in str(smaller), never)
     assert str(found) == "B1"
+
+
+def test_a_step_goes_where_the_wire_changes_hands_less_often() -> None:
+    """B1 has to come before A4, and nothing says that it has to come after A3."""
+
+    def fails(schedule: Schedule) -> bool:
+        words = str(schedule).split()
+        return "B1" in words and any(w[0] == "A" for w in words[words.index("B1") :])
+
+    found = shrunk(parse_schedule("A1 A2 A3 B1 A4", FAULTS), fails, never)
+    assert str(found) in ("B1 A1", "B1 A2", "B1 A3", "B1 A4")
+
+
+@given(st.lists(st.sampled_from(STEPS), unique=True, max_size=7))
+def test_no_step_overtakes_an_earlier_one_of_its_client(steps: list[str]) -> None:
+    ordered = sorted(steps, key=lambda word: (word.partition("!")[0][1:], word))
+
+    def fails(schedule: Schedule) -> bool:
+        for client in "AB":
+            own = [step.position for step in schedule.steps if step.position.client == client]
+            assert own == sorted(own)
+        return len(schedule.steps) >= len(ordered)
+
+    shrunk(parse_schedule(" ".join(ordered), FAULTS), fails, never)
+
+
+def test_what_the_failure_depends_on_is_its_past() -> None:
+    """B reads what A wrote; C touches something of its own, and A goes on after B has read."""
+    run = (
+        event("A", 1, ("k", True)),
+        event("C", 1, ("other", True)),
+        event("B", 1, ("k", False)),
+        event("A", 2, ("k", True)),
+    )
+    past = causal_past(run, {Position("B", 1)}, Independence())
+    assert past == {Position("A", 1), Position("B", 1)}
+    schedule = parse_schedule("A1 C1 B1 A2", FAULTS)
+    assert str(without_bystanders(schedule, past)) == "A1 B1"
 
 
 def test_when_the_time_is_up_the_best_so_far_is_kept() -> None:
