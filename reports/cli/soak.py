@@ -17,12 +17,12 @@ import click
 import msgspec
 from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
+from faultinject.errors import MidpipeError
 from midpipe import __version__
 from reports.cli.judging import EXIT_CODES, without_secrets
 from reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
-from reports.sinks.soak import progress_line, render_soak
+from reports.sinks.soak import progress_line, progress_table, render_soak
 from reports.sinks.terminal import results, say
 from reports.sinks.writing import check_writable, write_file
 from scenarios.latency.figures import percentiles
@@ -119,14 +119,22 @@ def soak(
     soaking = Soak(
         server_from(values), subject_from(values), plan, out / "soak", values["latency_bound_s"]
     )
+    click.echo(f"midpipe: seed {seed}, chaos {plan.chaos}", err=True)
+    failed: MidpipeError | None = None
     try:
         with _ends_in_order(soaking), _shown() as show:
             for look in soaking.run():
                 show(look)
-        result = soaking.result()
+    except MidpipeError as error:
+        failed = error
+        soaking.is_partial = True
     finally:
         soaking.close()
+    result = soaking.result()
     _write(result, out, started_at)
+    if failed is not None:
+        # What the legs before have shown is kept, and so is why there is no more.
+        raise failed
     console = results()
     render_soak(result, console)
     say(console, f"Reports: {out / 'soak.json'}; history: {out / 'soak'}")
@@ -161,7 +169,7 @@ def _shown() -> Iterator[Callable[[Progress], None]]:
     console = Console(stderr=True)
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            yield lambda look: live.update(Text(progress_line(look)))
+            yield lambda look: live.update(progress_table(look))
         return
     last_s = time.monotonic() - _PLAIN_EVERY_S
 

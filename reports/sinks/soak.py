@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from reports.sinks.terminal import say
 from scenarios.soak.results import Progress, SoakResult
@@ -17,9 +18,35 @@ def progress_line(look: Progress) -> str:
     """Return a look as one line."""
     return (
         f"leg {look.leg}/{look.legs} {look.phase:<5} {look.jobs:>9,} of {look.jobs_total:,} jobs  "
-        f"{look.rate:>6,.0f}/s  depth {look.depth:,}  enqueue {look.enqueue_ms:.2f} ms  faults {look.faults:,}  "
+        f"{look.rate:>6,.0f}/s  depth {look.depth:,}  enqueue {look.enqueue_ms:.2f} ms  faults {_total(look):,}  "
         f"lost {look.lost} doubled {look.doubled} in {look.checked} checked legs  {look.seconds:.0f} s"
     )
+
+
+def progress_table(look: Progress) -> Table:
+    """Return a look as what a terminal shows while the soak runs."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    faults = " · ".join(f"{name} {count:,}" for name, count in look.faults) or "none yet"
+    lost = Text(
+        f"{look.lost} lost, {look.doubled} doubled in {look.checked} checked legs",
+        style="bold red" if look.lost or look.doubled else "",
+    )
+    for name, cell in (
+        ("jobs", f"{look.jobs:,} of {look.jobs_total:,}, {look.rate:,.0f} a second"),
+        ("leg", f"{look.leg} of {look.legs}: {look.phase}, {look.seconds:,.0f} s"),
+        ("depth", f"{look.depth:,} jobs wait"),
+        ("enqueue", f"{look.enqueue_ms:.2f} ms on average"),
+        ("faults", faults),
+        ("so far", lost),
+    ):
+        table.add_row(name, cell)
+    return table
+
+
+def _total(look: Progress) -> int:
+    return sum(count for _, count in look.faults)
 
 
 def render_soak(result: SoakResult, console: Console) -> None:
@@ -41,6 +68,8 @@ def render_soak(result: SoakResult, console: Console) -> None:
     load_s = sum(leg.load_s for leg in result.legs)
     rate = result.tally.acknowledged / load_s if load_s else 0.0
     say(console, f"{rate:,.0f} jobs a second under load; {result.seconds:,.0f} s in all")
+    if fallen := sorted({suspect.leg for suspect in result.suspects}):
+        say(console, f"One leg again, by the same plan: the same command with --leg {fallen[0]}")
     for reason in result.reasons:
         say(console, f"· {reason}")
     say(console, f"midpipe: {result.outcome.upper()}", _STYLE[result.outcome])

@@ -47,6 +47,8 @@ class Hand:
     Attributes:
         counts: what its steps counted, since it was made.
         trouble: why a step came to nothing, if the process did not die by midpipe's hand.
+        has_died: the process ended by itself.
+        bound_s: how long any of the subject's calls may take, if it says so.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class Hand:
         self.is_frozen = False
         self.is_up = False
         self.trouble = ""
+        self.has_died = False
+        self.bound_s = 0.0
         self.works = False
         self._asked_s: float | None = None
         self.host = make_host()
@@ -93,7 +97,8 @@ class Hand:
         """Make the instance once the process has loaded the subject. Raises SubjectError."""
         if not self.is_up and self.host.is_ready:
             self.host.wait_until_ready()
-            self.host.make_instance(CLIENT, self._url)
+            opened = self.host.make_instance(CLIENT, self._url)
+            self.bound_s = (opened.latency_bound_ms or 0.0) / 1000
             self.is_up = True
             self.go_on_working()
 
@@ -136,6 +141,7 @@ class Hand:
         """Kill the process, and start another one; ``open_when_ready`` is called by whoever supervises."""
         self.host.kill()
         self._asked_s, self.is_frozen, self.is_up = None, False, False
+        self.trouble, self.has_died = "", False
         self.host = self._make_host()
 
     def close(self) -> None:
@@ -151,6 +157,7 @@ class Hand:
         if not isinstance(counts, dict):
             error = answer.get("error") or {}
             self.trouble = f"{error.get('type')}: {error.get('message')}" if error else "no counts"
+            self.has_died = not self.host.is_alive
             return
         if self.post is not None and self.produces:
             self.post.job = int(counts.pop("job"))

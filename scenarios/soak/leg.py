@@ -48,6 +48,7 @@ _MOST_READS = 20_000
 _TICK_S = 0.05
 _SMALL_LEG = 10_000
 _PATIENCE_S = 60.0
+_MOST_TROUBLE = 20
 _DEEPEST, _SHALLOWEST = 1_000, 100
 _PAUSE_OVER_TIME_OUT = 1.6
 _CLOCK_SLACK_S = 0.005
@@ -185,7 +186,9 @@ class Leg:
         self._rig.loop.run_until(lambda: False, _TICK_S)
         for hand in self._hands:
             hand.open_when_ready()
-            if hand.trouble:
+            if hand.has_died:
+                self._start_again(hand, f"{hand.name} {hand.host.trouble} by itself")
+            elif hand.trouble:
                 raise SubjectError(
                     f"A process of {self._rig.subject.text} did not do its load: {hand.trouble}. A subject that is a "
                     "command has to answer the protocol's load, as scenarios/subjects/load.py does."
@@ -194,11 +197,20 @@ class Leg:
                 self.trouble.append(hand.passage.trouble)
                 hand.passage.trouble = ""
             if hand.busy_for_s() > self._hang_s and not hand.is_frozen:
-                self.trouble.append(f"{hand.name} hung for {hand.busy_for_s():.0f} s")
-                hand.crash()
-                self._restarted(hand)
+                self._start_again(hand, f"{hand.name} hung for {hand.busy_for_s():.0f} s")
         if self._taking is Taking.DRAINED and not self.world.stands_still:
             self._take_pending()
+
+    def _start_again(self, hand: Hand, why: str) -> None:
+        """Replace a process that nobody planned to lose; raises SubjectError if that goes on and on."""
+        self.trouble.append(why)
+        if len(self.trouble) > _MOST_TROUBLE:
+            raise SubjectError(
+                f"The processes of {self._rig.subject.text} don't stay: {'; '.join(self.trouble[-3:])}. "
+                f"The last one printed: {hand.host.printed()[-400:] or 'nothing'}"
+            )
+        hand.crash()
+        self._restarted(hand)
 
     # --- the end -------------------------------------------------------------------------------------
 

@@ -44,6 +44,21 @@ class Chaos:
     every: Mapping[str, int]
     overstays_every: int = 0
 
+    def __str__(self) -> str:
+        if not self.wire and not self.every:
+            return f"{self.name}: no faults"
+        deck = ", ".join(f"{count} {name}" for name, count in self.wire.items())
+        others = ", ".join(f"{name} every {jobs:,} jobs" for name, jobs in self.every.items())
+        overstays = (
+            f"; a worker overstays its lease at every {self.overstays_every:,}th job"
+            if self.overstays_every
+            else ""
+        )
+        return (
+            f"{self.name}: a fault after {self.commands:,} commands of a client, from a deck of {deck}; "
+            f"{others}{overstays}"
+        )
+
 
 CHAOS: Mapping[str, Chaos] = MappingProxyType(
     {

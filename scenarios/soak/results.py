@@ -23,7 +23,7 @@ class Progress:
         rate: jobs acknowledged a second since the last look.
         depth: jobs that wait.
         enqueue_ms: what an enqueue took since the last look, on average.
-        faults: that fired so far.
+        faults: that fired so far, by name.
         lost, doubled: at least, in the legs that were checked.
         checked: legs.
     """
@@ -37,7 +37,7 @@ class Progress:
     rate: float
     depth: int
     enqueue_ms: float
-    faults: int
+    faults: tuple[tuple[str, int], ...]
     lost: int
     doubled: int
     checked: int

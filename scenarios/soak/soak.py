@@ -23,6 +23,7 @@ from scenarios.latency.figures import percentiles_of
 from scenarios.soak.checker import MOST_SUSPECTS, Tally, milliseconds, story_of
 from scenarios.soak.crew import Hand
 from scenarios.soak.leg import Leg
+from scenarios.soak.look import Looks
 from scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
 from scenarios.soak.results import (
     CallLatency,
@@ -38,7 +39,6 @@ from scenarios.soak.workload import Taking, producing, taking_of, working
 from scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
 from scenarios.subjects.spec import SubjectSpec
 
-_LOOK_EVERY_S = 0.5
 _HUNG_OVER_BOUND_S = 15.0
 _REWRITTEN_WITHIN_S, _POLL_S = 30.0, 0.01
 
@@ -75,8 +75,10 @@ class Soak:
             self.server: Server = open_server(server, self._run, Persistence.AOF_ALWAYS)
             self._rig = Rig(self.server, subject, self._run, self._loop)
             self.taking = taking_of(self._rig.traits, subject.text)
-            self._hang_s = bound_s + _HUNG_OVER_BOUND_S + 2 * plan.lease_s
             self._engage()
+            # A step ends with the call under way; a worker's may be a claim and a completion, tried for a lease.
+            bound_s = max(bound_s, *(hand.bound_s for hand in self.hands))
+            self._hang_s = 2 * bound_s + 2 * plan.lease_s + _HUNG_OVER_BOUND_S
         except BaseException:
             self.close()
             raise
@@ -89,7 +91,7 @@ class Soak:
     def run(self) -> Iterator[Progress]:
         """Soak; yields a look now and then."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        look = _Look(self, self._plan, self._loop)
+        looks = Looks(self, self._plan, self._loop)
         for number in self._plan.legs:
             if self._is_over():
                 break
@@ -107,10 +109,10 @@ class Soak:
                 self._is_over,
             )
             for _ in leg.run():
-                if look.is_due(leg.phase):
-                    yield look.at(leg)
+                if looks.is_due(leg.phase):
+                    yield looks.at(leg)
             self._keep(leg)
-            look.leg_ended()
+            looks.leg_ended()
 
     def result(self) -> SoakResult:
         """Return what was found so far."""
@@ -304,52 +306,3 @@ class Soak:
             }
             for kind, name in names.items()
         }
-
-
-class _Look:
-    """Makes looks at a soak, with what changed since the last one."""
-
-    def __init__(self, soak: Soak, plan: SoakPlan, loop: Loop) -> None:
-        self._soak = soak
-        self._plan = plan
-        self._clock = loop.clock
-        self._begun_s = self._last_s = loop.clock()
-        self._last_jobs = 0
-        self._last_ticks = self._last_calls = 0
-        self._before = 0
-        self._phase = ""
-        self._checked = 0
-
-    def is_due(self, phase: str) -> bool:
-        return phase != self._phase or self._clock() - self._last_s >= _LOOK_EVERY_S
-
-    def leg_ended(self) -> None:
-        self._before = self._soak.tally.acknowledged
-        self._checked += 1
-
-    def at(self, leg: Leg) -> Progress:
-        now_s = self._clock()
-        counts = self._soak.counts()
-        jobs = self._before + leg.acknowledged
-        passed_s = max(now_s - self._last_s, 1e-6)
-        calls = counts["attempts"] - self._last_calls
-        ticks = counts["enqueue_ticks"] - self._last_ticks
-        fired = self._soak.fired + leg.world.fired
-        look = Progress(
-            leg=leg.leg,
-            legs=len(self._plan.legs),
-            phase=leg.phase,
-            jobs=jobs,
-            jobs_total=self._plan.jobs,
-            seconds=now_s - self._begun_s,
-            rate=max(0, jobs - self._last_jobs) / passed_s,
-            depth=leg.depth,
-            enqueue_ms=milliseconds(ticks) / calls if calls else 0.0,
-            faults=fired.total(),
-            lost=self._soak.tally.lost.least,
-            doubled=self._soak.tally.doubled.least,
-            checked=self._checked,
-        )
-        self._last_s, self._last_jobs, self._phase = now_s, jobs, leg.phase
-        self._last_calls, self._last_ticks = counts["attempts"], counts["enqueue_ticks"]
-        return look

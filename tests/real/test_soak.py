@@ -101,6 +101,34 @@ CLAIMS_BADLY = (
 )
 
 
+DIES_ONCE = """
+import os
+import pathlib
+
+import reference
+
+
+class Queue(reference.Queue):
+    died = pathlib.Path(__file__).with_name("died")
+
+    def enqueue(self, job_id, *words, **named):
+        if job_id == "job-100" and not self.died.exists():
+            self.died.touch()
+            os._exit(7)
+        return super().enqueue(job_id, *words, **named)
+"""
+
+
+def test_a_process_that_ends_by_itself_is_started_again_and_the_soak_is_no_pass(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "queue_file.py"
+    file.write_text(DIES_ONCE)
+    result = soaked(tmp_path / "soak", f"{file}:Queue", chaos="none", jobs=600)
+    assert (result.outcome, result.tally.delivered) == (Outcome.UNKNOWN, 600)
+    assert result.reasons == ("P1 ended with exit code 7 by itself",)
+
+
 @pytest.mark.parametrize(
     ("text", "error", "words"),
     [(KEEPS_NO_LIST, UsageError, "neither claim"), (CLAIMS_BADLY, SubjectError, "can't claim")],
@@ -152,9 +180,9 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def first_line(process: subprocess.Popen[str]) -> str:
+def wait_for_load(process: subprocess.Popen[str]) -> None:
     assert process.stderr is not None
-    return next(iter(process.stderr), "")
+    assert any(" load " in line for line in process.stderr)
 
 
 def left_over(folder: Path) -> list[str]:
@@ -173,10 +201,12 @@ def left_over(folder: Path) -> list[str]:
 @pytest.fixture
 def soaking(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = started(tmp_path, "--jobs-total", "1_000_000")
-    assert "load" in first_line(process)
-    yield process
-    process.kill()
-    process.communicate()
+    try:
+        wait_for_load(process)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def wait_until_nothing_is_left(folder: Path) -> None:
