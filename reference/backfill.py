@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reference import keys
+from reference.driver import is_cluster
 from reference.scripts import Steps
 from reference.telemetry import Telemetry, telemetry_asked_for
 
@@ -49,6 +50,11 @@ class Backfill:
         on_progress: Progress | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
+        if is_cluster(client):
+            raise ValueError(
+                "The old schema's keys lie in many slots of a Cluster, and no step over one of them and a new key is "
+                "atomic there: backfill before you move to the Cluster."
+            )
         self._redis = client
         self._steps = Steps(client, prefix)
         self._rate = rate

@@ -10,19 +10,15 @@ import os
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
+from reference.driver import BACKOFF_CAP_S, DEFAULT_TIME_OUT_S, driver_for, is_cluster
 from reference.errors import NotDurableError
+from reference.keys import has_hash_tag
 from reference.migration import Phase, phase_from
 from reference.scripts import Durability, Steps, durability_from
 from reference.telemetry import Telemetry, telemetry_asked_for
 
 DEFAULT_URL = "redis://localhost:6379"
-DEFAULT_TIME_OUT_S = 2.0
-_BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.0005, 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -30,10 +26,10 @@ class Connection:
     """A connection to the server, in one phase of the migration.
 
     Args:
-        redis_url: else REDIS_URL, else redis://localhost:6379. ``socket_timeout`` and ``socket_connect_timeout`` in
-            its query win over this class's defaults of 2 s.
-        client: a driver of your own instead, with ``decode_responses=True``: ``Sentinel(…).master_for(…)``, say, or a
-            ``RedisCluster``. Its retries are safe: every step may run twice.
+        redis_url: else REDIS_URL, else redis://localhost:6379; of one server, of Sentinels, or of a Cluster (see
+            ``driver``). ``socket_timeout`` and ``socket_connect_timeout`` in its query win over the defaults of 2 s.
+        client: a driver of your own instead, with ``decode_responses=True``. Its retries are safe: every step may run
+            twice.
         phase: of the migration; else what the environment's flags say.
         prefix: before every key. In a Redis Cluster it must be a hash tag (``{ai}:``), so that all keys live in one
             slot and a step can be atomic there; elsewhere it is empty, and the names are the well-known ones.
@@ -56,13 +52,13 @@ class Connection:
         durability: Durability | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
-        if isinstance(client, redis.RedisCluster) and not ("{" in prefix and "}" in prefix):
+        url = redis_url or os.environ.get("REDIS_URL") or DEFAULT_URL
+        self._redis = client or self._driver(url)
+        if is_cluster(self._redis) and not has_hash_tag(prefix):
             raise ValueError(
-                "In a cluster a step is atomic in one slot only: give a prefix with a hash tag, '{ai}:'"
+                "In a Cluster a step is atomic only where all its keys live in one slot: "
+                "give a prefix with a hash tag, '{ai}:'"
             )
-        self._redis = client or self._driver(
-            redis_url or os.environ.get("REDIS_URL") or DEFAULT_URL
-        )
         self._phase = phase or phase_from()
         self._steps = Steps(self._redis, prefix, durability or durability_from())
         self._telemetry = telemetry or telemetry_asked_for()
@@ -77,9 +73,10 @@ class Connection:
         """How long any call takes at most, whatever the network does, in seconds.
 
         Each of the two round trips a step may need is tried 1 + driver_retries times, and each try may wait
-        for a connection, its set-up (up to four replies) and the answer.
+        for a connection, its set-up (up to four replies) and the answer. What it takes to ask Sentinels, or a Cluster's
+        other nodes, who serves now is not in it.
         """
-        attempt_s = self._connect_s + 5 * self._time_out_s + _BACKOFF_CAP_S
+        attempt_s = self._connect_s + 5 * self._time_out_s + BACKOFF_CAP_S
         return 2 * (1 + self.driver_retries) * attempt_s + 1.0
 
     @property
@@ -112,13 +109,4 @@ class Connection:
             self._telemetry.record_dual_write_attempt(workspace_id, result)
 
     def _driver(self, url: str) -> Any:
-        return redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=DEFAULT_TIME_OUT_S,
-            socket_connect_timeout=DEFAULT_TIME_OUT_S,
-            retry=Retry(
-                ExponentialBackoff(cap=_BACKOFF_CAP_S, base=_BACKOFF_BASE_S), self.driver_retries
-            ),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        )
+        return driver_for(url, self.driver_retries)

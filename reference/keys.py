@@ -36,6 +36,12 @@ _WORKSPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _ID = re.compile(r"[^\x00-\x1f\x7f:]+")
 
 
+def has_hash_tag(prefix: str) -> bool:
+    """Whether a Cluster puts every key with that prefix into one slot, which the text in its first braces decides."""
+    _, brace, rest = prefix.partition("{")
+    return bool(brace) and rest.find("}") > 0
+
+
 def checked_text(name: str, value: object) -> str:
     """Return text. Raises TypeError."""
     if not isinstance(value, str):

@@ -14,12 +14,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisClusterException
 
+from reference.driver import pipeline_to
 from reference.errors import NotDurableError
 from reference.keys import SHARED
 
 DEFAULT_WAIT_MS = 1_000
+# Steps that write nothing, so that there is nothing to wait for.
+_READS = ("get", "list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Durability:
             another one does, and not the loss of all of them at once.
         disk: the primary's append-only file is synced, and that of the replicas asked for (WAITAOF, Redis 7.2 on, with
             ``appendonly yes``). Survives a power loss of all of them.
-        within_ms: for how long to wait.
+        within_ms: for how long to wait; a socket's time-out that is no longer comes first.
     """
 
     replicas: int = 0
@@ -97,21 +101,28 @@ class Steps:
         keys = [self.prefix + key for key in SHARED]
         words = (len(keys), *keys, self.prefix, *arguments)
         try:
-            return self._sent("EVALSHA", sha, *words)
+            return self._sent(name, "EVALSHA", sha, *words)
         except NoScriptError:
-            return self._sent("EVAL", text, *words)
+            return self._sent(name, "EVAL", text, *words)
 
-    def _sent(self, *command: str | int) -> Any:
-        if self.durability is None:
+    def _sent(self, name: str, *command: str | int) -> Any:
+        try:
+            return self._answer(name, *command)
+        except RedisClusterException as error:
+            # Not one of the driver's own RedisErrors; to a caller it is a server that can't be reached.
+            raise RedisConnectionError(str(error)) from error
+
+    def _answer(self, name: str, *command: str | int) -> Any:
+        if self.durability is None or name in _READS:
             return self.client.execute_command(*command)
         # On one connection, because WAIT speaks of what this connection wrote.
-        with self.client.pipeline(transaction=False) as pipeline:
+        with pipeline_to(self.client, self.prefix) as pipeline:
             pipeline.execute_command(*command)
             pipeline.execute_command(*self.durability.command())
             answer, had = pipeline.execute(raise_on_error=False)
-        for reply in (answer, had):
-            if isinstance(reply, Exception):
-                raise reply
+            for reply in (answer, had):
+                if isinstance(reply, Exception):
+                    raise reply
         if not self.durability.is_met(had):
             raise NotDurableError(f"done, but {self.durability} is not met: {had}")
         return answer

@@ -109,8 +109,8 @@ def test_a_command_that_the_replica_has_got_survives_the_failover_and_its_retry_
     record = record_of(worker, "enqueue: A1:EVALSHA!failover")
     faulted = next(step for step in record.steps if step.fault)
     replies = [step.reply[:14] for step in record.steps]
-    assert (faulted.executed, replies[1:]) == (Executed.YES, ["error NOSCRIPT", "0"])
-    assert (record.history[0].value, fallen(record), record.delivered) == (False, set(), ("job-1",))
+    assert (faulted.executed, replies[1:]) == (Executed.YES, ["error NOSCRIPT", "1"])
+    assert (record.history[0].value, fallen(record), record.delivered) == (True, set(), ("job-1",))
 
 
 def test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged(

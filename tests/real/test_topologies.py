@@ -6,38 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from faultinject.net.front import Front
 from faultinject.servers.cluster import PRIMARIES, Cluster
 from faultinject.servers.control import Control, ReplyError
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
 from faultinject.vocabulary import Address
-from faultinject.wire.commands import parse_command_table
+from tests.real.fronting import Fronted
 from tests.real.waiting import is_running, wait_until
-
-
-class Fronted:
-    """Announces the ports of a front, which is there once servers are."""
-
-    def __init__(self) -> None:
-        self.front: Front | None = None
-
-    def announce(self, addresses: Sequence[Address]) -> Sequence[int]:
-        with closing(Control(addresses[0])) as control:
-            table = parse_command_table(control.call("COMMAND"))
-        self.front = Front(addresses, table)
-        return self.front.ports
-
-    def close(self) -> None:
-        if self.front is not None:
-            self.front.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,278 @@
+"""The reference through Sentinels and in a Cluster: servers that die, replies that are lost, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, cast
+
+import pytest
+import redis
+from redis.sentinel import Sentinel
+
+from faultinject.errors import ServerError
+from faultinject.faults import CATALOGUE
+from faultinject.faults.effects import Effects
+from faultinject.net.link import PASS
+from faultinject.servers.cluster import PRIMARIES, Cluster
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.node import Node
+from faultinject.servers.sentinel import SERVICE, SentinelGroup
+from faultinject.wire.conversation import Heard
+from reference import Queue
+from reference.migration import Phase
+from reference.scripts import Durability
+from tests.real.conftest import PlannedDirector
+from tests.real.fronting import Fronted
+from tests.real.queues import job
+from tests.real.waiting import wait_until
+
+TAG = "{ai}:"
+NEW = Phase.NEW
+TIMES = "socket_timeout=1&socket_connect_timeout=1"
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[RunDirectory]:
+    with RunDirectory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def before_sentinels() -> Iterator[Fronted]:
+    with closing(Fronted()) as fronted:
+        yield fronted
+
+
+@pytest.fixture(scope="module")
+def sentinels(run: RunDirectory, before_sentinels: Fronted) -> Iterator[SentinelGroup]:
+    group = SentinelGroup(None, run, before_sentinels.announce)
+    yield group
+    group.stop()
+
+
+@pytest.fixture(scope="module")
+def before_cluster() -> Iterator[Fronted]:
+    with closing(Fronted()) as fronted:
+        yield fronted
+
+
+@pytest.fixture(scope="module")
+def cluster(run: RunDirectory, before_cluster: Fronted) -> Iterator[Cluster]:
+    started = Cluster(None, run, before_cluster.announce)
+    yield started
+    started.stop()
+
+
+def url_of(group: SentinelGroup, query: str = TIMES) -> str:
+    hosts = ",".join(f"{host}:{port}" for host, port in group.addresses)
+    return f"redis+sentinel://{hosts}/{SERVICE}?{query}"
+
+
+def url_in(cluster: Cluster) -> str:
+    hosts = ",".join(f"127.0.0.1:{port}" for port in cluster.announced)
+    return f"redis+cluster://{hosts}?{TIMES}"
+
+
+@pytest.fixture
+def watched(sentinels: SentinelGroup) -> Iterator[Queue]:
+    sentinels.primary.told("FLUSHALL")
+    with closing(Queue(url_of(sentinels), phase=NEW)) as queue:
+        yield queue
+
+
+@pytest.fixture
+def spread(cluster: Cluster) -> Iterator[Queue]:
+    cluster.primary_of(TAG).told("FLUSHALL")
+    with closing(Queue(url_in(cluster), phase=NEW, prefix=TAG)) as queue:
+        yield queue
+
+
+def does_everything(queue: Queue) -> None:
+    """Make every call of a queue that is empty."""
+    assert queue.enqueue(**job(client_request_id="r-1")) is True
+    assert queue.enqueue(**job(client_request_id="r-1")) is False
+    assert queue.get_queue_depth() == 1
+    queue.wait(0.1)
+    claimed = queue.claim("worker-1")
+    assert claimed is not None
+    token = claimed["lease_token"]
+    assert queue.heartbeat("job-1", token)
+    assert queue.complete("job-1", "acme", token, {"sent": True})
+    queue.enqueue(**job("job-2"))
+    queue.update_status("job-2", "running", workspace_id="acme")
+    page = queue.list_jobs("acme")["items"]
+    assert [(item["job_id"], item["status"]) for item in page] == [
+        ("job-2", "running"),
+        ("job-1", "completed"),
+    ]
+    assert cast("dict[str, Any]", queue.get_job("job-1", "acme"))["result"] == {"sent": True}
+
+
+def until_answered(call: Callable[[], bool]) -> list[bool]:
+    """Make the call again until it answers, as callers do while another server takes over."""
+    answers: list[bool] = []
+
+    def is_answered() -> bool:
+        try:
+            answers.append(call())
+        except redis.RedisError:
+            return False
+        return True
+
+    wait_until(is_answered, within_s=30.0)
+    return answers
+
+
+class LosesAReply(PlannedDirector):
+    """Loses the reply to the first script that is run."""
+
+    sent = 0
+
+    def _effects(self, heard: Heard, inside: int) -> Effects:
+        if not heard.command.name.startswith(b"EVAL"):
+            return PASS
+        self.sent += 1
+        lost = CATALOGUE["lost-reply"].effects(len(heard.command.raw), None)
+        return lost if self.sent == 1 else PASS
+
+
+def lose_a_reply(fronted: Fronted, port: int) -> LosesAReply:
+    """Lose a reply on a connection that is made from now on by way of a port."""
+    director = LosesAReply()
+    assert fronted.front is not None
+    fronted.front.listeners[fronted.front.ports.index(port)].director = director
+    return director
+
+
+def test_every_call_works_through_sentinels(watched: Queue) -> None:
+    does_everything(watched)
+
+
+def test_every_call_works_with_a_driver_that_asks_sentinels(sentinels: SentinelGroup) -> None:
+    sentinels.primary.told("FLUSHALL")
+    asking: Any = Sentinel(list(sentinels.addresses), decode_responses=True)  # type: ignore[no-untyped-call] # has none
+    with closing(Queue(client=asking.master_for(SERVICE), phase=NEW)) as queue:
+        does_everything(queue)
+
+
+def test_a_queue_through_sentinels_waits_for_the_replica(sentinels: SentinelGroup) -> None:
+    sentinels.primary.told("FLUSHALL")
+    with closing(Queue(url_of(sentinels), phase=NEW, durability=Durability(1))) as queue:
+        assert queue.enqueue(**job()) is True
+    replica = next(node for node in sentinels.nodes if node is not sentinels.primary)
+    assert replica.told("LLEN", "ai:queue:pending") == 1
+
+
+def test_a_lost_reply_through_sentinels_and_the_proxy_costs_nothing(
+    sentinels: SentinelGroup, before_sentinels: Fronted
+) -> None:
+    sentinels.primary.told("FLUSHALL")
+    port = sentinels.announced[sentinels.nodes.index(sentinels.primary)]
+    director = lose_a_reply(before_sentinels, port)
+    with closing(Queue(url_of(sentinels), phase=NEW)) as queue:
+        queue.enqueue(**job())
+    assert director.sent > 1
+    assert sentinels.primary.told("LLEN", "ai:queue:pending") == 1
+
+
+def test_the_queue_goes_on_once_another_server_has_taken_over(
+    sentinels: SentinelGroup, watched: Queue
+) -> None:
+    watched.enqueue(**job("job-1"))
+    wait_until(lambda: sentinels.nodes[1].told("LLEN", "ai:queue:pending") == 1)
+    before = sentinels.primary
+    sentinels.fail_over()
+    until_answered(lambda: watched.enqueue(**job("job-2")))
+    assert sentinels.primary is not before
+    claims = [watched.claim(f"worker-{number}") for number in range(3)]
+    assert [claimed and claimed["job_id"] for claimed in claims] == ["job-1", "job-2", None]
+
+
+def test_a_sentinel_url_without_a_service_is_refused() -> None:
+    with pytest.raises(ValueError, match="names the service"):
+        Queue("redis+sentinel://127.0.0.1:26379")
+
+
+def test_every_call_works_in_a_cluster(spread: Queue) -> None:
+    does_everything(spread)
+
+
+def test_every_call_works_with_a_driver_for_a_cluster(cluster: Cluster) -> None:
+    cluster.primary_of(TAG).told("FLUSHALL")
+    driver = redis.RedisCluster(host="127.0.0.1", port=cluster.announced[0], decode_responses=True)
+    with closing(Queue(client=driver, phase=NEW, prefix=TAG)) as queue:
+        does_everything(queue)
+
+
+def test_every_key_lives_in_the_slot_of_the_hash_tag(cluster: Cluster, spread: Queue) -> None:
+    does_everything(spread)
+    slots = set()
+    for node in cluster.nodes[:PRIMARIES]:
+        for key in cast("tuple[bytes, ...]", node.told("KEYS", "*")):
+            slots.add(node.told("CLUSTER", "KEYSLOT", key))
+    assert slots == {cluster.nodes[0].told("CLUSTER", "KEYSLOT", TAG)}
+
+
+@pytest.mark.parametrize("prefix", ["", "ai:", "{}:", "}{", "{ai"])
+def test_a_prefix_that_leaves_the_slot_open_is_refused_in_a_cluster(
+    cluster: Cluster, prefix: str
+) -> None:
+    with pytest.raises(ValueError, match="a prefix with a hash tag"):
+        Queue(url_in(cluster), phase=NEW, prefix=prefix)
+
+
+def test_a_backfill_is_refused_in_a_cluster(spread: Queue) -> None:
+    with pytest.raises(ValueError, match="backfill before you move"):
+        spread.backfill()
+
+
+def test_a_node_of_a_cluster_that_is_taken_for_a_server_refuses_and_writes_nothing(
+    cluster: Cluster,
+) -> None:
+    node = cluster.nodes[0]
+    before = node.told("DBSIZE")
+    with (
+        closing(Queue(f"redis://127.0.0.1:{node.port}", phase=NEW)) as queue,
+        pytest.raises(redis.ResponseError, match="don't hash to the same slot"),
+    ):
+        queue.enqueue(**job())
+    assert node.told("DBSIZE") == before
+
+
+def test_a_lost_reply_in_a_cluster_costs_nothing(cluster: Cluster, before_cluster: Fronted) -> None:
+    serving = cluster.primary_of(TAG)
+    serving.told("FLUSHALL")
+    director = lose_a_reply(before_cluster, cluster.announced[cluster.nodes.index(serving)])
+    with closing(Queue(url_in(cluster), phase=NEW, prefix=TAG)) as queue:
+        queue.enqueue(**job())
+    assert director.sent > 1
+    assert serving.told("LLEN", f"{TAG}ai:queue:pending") == 1
+
+
+def replica_of(cluster: Cluster, primary: Node) -> Node:
+    return cluster.nodes[(cluster.nodes.index(primary) + PRIMARIES) % (2 * PRIMARIES)]
+
+
+def test_what_a_queue_in_a_cluster_acknowledged_after_waiting_is_there_when_a_replica_took_over(
+    cluster: Cluster,
+) -> None:
+    serving = cluster.primary_of(TAG)
+    serving.told("FLUSHALL")
+    with closing(Queue(url_in(cluster), phase=NEW, prefix=TAG, durability=Durability(1))) as queue:
+        assert queue.enqueue(**job("job-1")) is True
+        cluster.fail_over(serving)
+        with pytest.raises(ServerError):
+            serving.told("PING")
+        until_answered(lambda: queue.get_job("job-1", "acme") is not None)
+    assert cluster.primary_of(TAG) is replica_of(cluster, serving)
+
+
+def test_a_queue_in_a_cluster_goes_on_once_a_replica_has_taken_over(
+    cluster: Cluster,
+) -> None:
+    with closing(Queue(url_in(cluster), phase=NEW, prefix=TAG)) as queue:
+        answers = until_answered(lambda: queue.enqueue(**job("job-2")))
+        claims = [queue.claim(f"worker-{number}") for number in range(3)]
+    assert answers == [True]
+    assert [claimed and claimed["job_id"] for claimed in claims] == ["job-1", "job-2", None]
