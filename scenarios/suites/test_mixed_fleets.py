@@ -1,0 +1,22 @@
+"""Every mixed fleet that the subject's flags or phases allow: two versions side by side, and nothing falls."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS
+from scenarios.engine.tasks import InterleaveTask
+from scenarios.engine.worker import Worker
+from scenarios.programs.fleets import FLEETS
+from scenarios.subjects.spec import SubjectSpec
+from scenarios.suites.judging import judge
+
+
+@pytest.mark.parametrize("program", FLEETS)
+def test_no_two_versions_side_by_side_cost_a_job(
+    midpipe_worker: Worker, midpipe_subject: SubjectSpec, program: str
+) -> None:
+    judge(
+        midpipe_worker,
+        InterleaveTask(midpipe_subject, program, 2, 0, True, DEFAULT_LATENCY_BOUND_MS),
+    )

@@ -1,0 +1,19 @@
+"""Every program of one client: every fault at every command, and nothing falls."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS
+from scenarios.engine.tasks import SweepTask
+from scenarios.engine.worker import Worker
+from scenarios.programs.single import SINGLE
+from scenarios.subjects.spec import SubjectSpec
+from scenarios.suites.judging import judge
+
+
+@pytest.mark.parametrize("program", SINGLE)
+def test_one_fault_anywhere_costs_no_job(
+    midpipe_worker: Worker, midpipe_subject: SubjectSpec, program: str
+) -> None:
+    judge(midpipe_worker, SweepTask(midpipe_subject, program, (0, 1), 1, DEFAULT_LATENCY_BOUND_MS))

@@ -1,0 +1,132 @@
+"""midpipe under somebody else's pytest: the fixtures, the suites, and the documented example, run as written."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def ran(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a directory of its own, as a user of midpipe would."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
+    plugins = ["-p", "no:valkey", "-p", "no:cacheprovider"]
+    if not is_installed():
+        plugins += ["-p", "scenarios.suites.plugin"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugins, *words],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def is_installed() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(found.name == "midpipe" for found in entry_points(group="pytest11"))
+
+
+def written(directory: Path, *lines: str) -> Path:
+    (directory / "test_it.py").write_text("\n".join(lines) + "\n")
+    return directory
+
+
+def test_the_documented_example_passes_as_it_is_written(tmp_path: Path) -> None:
+    (example,) = EXAMPLE.findall((ROOT / "docs" / "pytest.md").read_text())
+    run = ran(written(tmp_path, example))
+    assert "2 passed" in run.stdout, run.stdout + run.stderr
+
+
+def test_a_fault_that_was_placed_and_did_not_happen_fails_the_test(tmp_path: Path) -> None:
+    run = ran(
+        written(
+            tmp_path,
+            "def test_nothing(midpipe_proxy):",
+            "    midpipe_proxy.place('lost-reply', command='EXEC', nth=2)",
+        )
+    )
+    assert "placed, and did not happen: lost-reply at match 2 of EXEC" in run.stdout
+
+
+def test_a_fault_that_a_proxy_can_not_make_is_told_with_the_nearest_one(tmp_path: Path) -> None:
+    run = ran(
+        written(tmp_path, "def test_it(midpipe_proxy):", "    midpipe_proxy.place('lost-repl')")
+    )
+    assert "A proxy can't make 'lost-repl'. Did you mean" in run.stdout
+
+
+def test_the_second_match_is_the_one_that_is_met(tmp_path: Path) -> None:
+    run = ran(
+        written(
+            tmp_path,
+            "import redis",
+            "def test_it(midpipe_proxy):",
+            "    placed = midpipe_proxy.place('cut-before', command='INCR*', nth=2)",
+            "    client = redis.Redis.from_url(midpipe_proxy.url)",
+            "    assert client.incr('n') == 1",
+            "    try: client.incr('n')",
+            "    except redis.ConnectionError: pass",
+            "    assert (placed.fired, client.get('n')) == (1, b'1')",
+            "    client.close()",
+        )
+    )
+    assert "1 passed" in run.stdout, run.stdout
+
+
+def test_each_test_begins_with_an_empty_server(tmp_path: Path) -> None:
+    lines = [
+        line
+        for name in ("one", "other")
+        for line in (
+            f"def test_{name}(midpipe_redis):",
+            "    import redis",
+            "    client = redis.Redis.from_url(midpipe_redis.url)",
+            "    assert client.incr('n') == 1",
+            "    client.close()",
+        )
+    ]
+    assert "2 passed" in ran(written(tmp_path, *lines)).stdout
+
+
+@pytest.mark.parametrize(
+    ("subject", "summary"),
+    [("reference:Queue", "1 passed"), ("scenarios.flaws.as_reviewed:SimpleQueue", "1 failed")],
+)
+def test_the_suites_judge_a_subject(tmp_path: Path, subject: str, summary: str) -> None:
+    one = "test_one_fault_anywhere_costs_no_job[enqueue-with-request-id]"
+    run = ran(tmp_path, "--pyargs", "scenarios.suites", "--subject", subject, "-k", one)
+    assert summary in run.stdout, run.stdout + run.stderr
+
+
+def test_what_falls_is_told_with_its_replay_line(tmp_path: Path) -> None:
+    subject = "scenarios.flaws.as_shipped:SimpleQueue"
+    one = "test_no_order_of_the_clients_costs_a_job[same-request-twice]"
+    run = ran(tmp_path, "--pyargs", "scenarios.suites", "--subject", subject, "-k", one)
+    assert f"midpipe replay 'same-request-twice: A1 B1' --subject {subject}" in run.stdout
+
+
+def test_what_the_subject_lacks_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    subject = "scenarios.flaws.as_reviewed:SimpleQueue"
+    one = "test_no_order_of_the_clients_costs_a_job[claim-vs-claim]"
+    run = ran(tmp_path, "--pyargs", "scenarios.suites", "--subject", subject, "-rs", "-k", one)
+    assert "not applicable: the subject has no claim" in run.stdout, run.stdout
+
+
+def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    run = ran(
+        written(tmp_path, "def test_it(midpipe_redis): pass"),
+        "--midpipe-redis",
+        "redis://127.0.0.1:1/0",
+    )
+    assert "No server answers at 127.0.0.1:1" in run.stdout + run.stderr
