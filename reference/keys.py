@@ -10,7 +10,8 @@ A job's own keys are made from its id inside the steps, in ``lua/common.lua``:
     ai:done:{token}                                        how a lease was given up; for DONE_S seconds
 
 Of the shared keys, the owners have an entry for each job that there is; leases, tokens and attempts for each job that
-a worker has or that waits for its next attempt; the dead letters grow until somebody looks at them.
+a worker has or that waits for its next attempt; the dead letters one for each job given up on. ``Queue.forget`` removes
+a finished job from all of them.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reference import keys
@@ -21,6 +22,7 @@ from reference.errors import JobExistsError, JobNotFoundError
 from reference.job import PENDING, Job, checked_status, decoded, encoded, now
 from reference.lease import Leases
 
+OLDER_THAN = timedelta(days=7)
 _LOOKED_AT, _SCANNED = 1_000, 1_000
 _CURSOR = re.compile(r"(\+inf|-?\d+)/(\d+|end)")
 _log = logging.getLogger(__name__)
@@ -184,6 +186,19 @@ class Queue(Leases):
         depth = int(self._redis.llen(self._steps.prefix + keys.PENDING))
         self._telemetry.saw_depth(depth)
         return depth
+
+    def forget(self, job_id: str, workspace_id: str, older_than: timedelta = OLDER_THAN) -> bool:
+        """Remove a job that was finished so long ago, whole; else jobs stay, and take up memory, for ever.
+
+        An enqueue that arrives later than that makes the job anew, unless its request id is still known.
+
+        Returns:
+            False if there is no such job, or it is not finished, or not for so long: nothing was removed.
+        """
+        keys.checked_id("job_id", job_id)
+        keys.checked_workspace(workspace_id)
+        before = (datetime.now(UTC) - older_than).isoformat()
+        return bool(self._step("forget", "forget", job_id, workspace_id, before))
 
     def backfill(self) -> int:
         """Bring every job that the new schema lacks over from the old one; return how many were. See Backfill."""

@@ -36,6 +36,7 @@ OPERATIONS = (
     "heartbeat",
     "complete",
     "fail",
+    "forget",
 )
 OUTCOMES = ("copied", "mended", "same", "differs", "missing", "gone", "recent", "removed")
 _BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)

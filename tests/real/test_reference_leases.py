@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -217,6 +218,24 @@ def test_a_finished_job_leaves_nothing_behind_but_itself_and_what_ends_by_itself
         "ai:owners",
         "ai:sequence",
     }
+
+
+def test_a_job_that_was_finished_long_ago_can_be_forgotten_without_a_trace(
+    queue: Queue, driver: Any
+) -> None:
+    queue.enqueue(**job())
+    for _ in range(queue.max_attempts):
+        queue.fail("job-1", claimed(queue)["lease_token"], back_off_s=0.0)
+    assert queue.forget("job-1", "acme") is False
+    assert queue.forget("job-1", "globex", timedelta(0)) is False
+    assert queue.forget("job-1", "acme", timedelta(0)) is True
+    assert {key for key in driver.keys("*") if driver.ttl(key) == -1} == {"ai:sequence"}
+
+
+def test_a_job_that_is_not_finished_is_not_forgotten(queue: Queue) -> None:
+    queue.enqueue(**job())
+    assert queue.forget("job-1", "acme", timedelta(0)) is False
+    assert claimed(queue)["job_id"] == "job-1"
 
 
 @pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
