@@ -52,7 +52,8 @@ def by(version: Version, *calls: Call) -> tuple[Call, ...]:
     return tuple(replace(call, version=version) for call in calls)
 
 
-def _programs(one: str, two: str) -> Iterator[Program]:
+def programs_of_meeting(one: str, two: str) -> Iterator[Program]:
+    """Make every program for two versions, the first of which came first."""
     first, second = VERSIONS[one], VERSIONS[two]
     both = f"{one} and {two}"
 
@@ -112,7 +113,7 @@ FLEETS: Mapping[str, Program] = MappingProxyType(
         program.name: program
         for one, two in _MEETINGS
         for pair in ((one, two), (two, one))
-        for program in _programs(*pair)
+        for program in programs_of_meeting(*pair)
     }
 )
 

@@ -10,7 +10,7 @@ from faultinject.decide.interleave import Interleave
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import CaseEnded, explore
 from scenarios.engine.worker import Worker, missing_for
-from scenarios.programs.fleets import FLEETS
+from scenarios.programs.fleets import FLEETS, programs_of_meeting
 from scenarios.programs.program import Program
 from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
 
@@ -56,6 +56,23 @@ def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(worker: W
         if case.violations or not case.valid
     ]
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "loses"), [("read-old", "new-only", False), ("off", "new-only", True)]
+)
+def test_of_all_phases_only_the_first_and_the_last_may_not_meet(
+    worker: Worker, one: str, two: str, loses: bool
+) -> None:
+    spec = SubjectSpec(REFERENCE)
+    fallen = {
+        violation.invariant
+        for program in programs_of_meeting(one, two)
+        for case in cases_of(worker, spec, program)
+        for violation in case.violations
+    }
+    assert ("no-lost-job" in fallen) is loses
+    assert bool(fallen) is loses
 
 
 def test_a_client_that_is_rolled_runs_the_other_version_from_then_on(worker: Worker) -> None:
