@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers import toxiproxy
 from faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
 from faultinject.servers.engine import Household
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import CONTAINER, ServerSpec
 from faultinject.servers.remains import LABEL
+from faultinject.servers.toxiproxy import DEFAULT_IMAGE as TOXIPROXY_IMAGE
+from faultinject.servers.toxiproxy import ToxiproxyContainer
 from scenarios.engine.worker import Worker
 
 
@@ -55,7 +56,7 @@ def toxiproxy_image(engine: Any) -> str:
     assert engine is not None
     if reason := os.environ.get("MIDPIPE_WITHOUT_TOXIPROXY"):
         pytest.skip(reason)
-    return os.environ.get("MIDPIPE_TOXIPROXY_IMAGE") or toxiproxy.DEFAULT_IMAGE
+    return os.environ.get("MIDPIPE_TOXIPROXY_IMAGE") or TOXIPROXY_IMAGE
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,12 @@ def server(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[ContainerS
     started = ContainerServer(spec.where, Household(run_directory, networked=True))
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="module")
+def toxiproxy(server: ContainerServer, toxiproxy_image: str) -> ToxiproxyContainer:
+    """A Toxiproxy beside the server; it goes with the server."""
+    return ToxiproxyContainer(toxiproxy_image, server)
 
 
 @pytest.fixture(scope="module")

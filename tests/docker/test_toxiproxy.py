@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from typing import Any
 
 import pytest
 
 from faultinject.servers.container import ContainerServer
 from faultinject.servers.control import Control
 from faultinject.servers.toxiproxy import LISTEN_PORTS, ToxiproxyContainer
+from faultinject.toxiproxy.client import ToxiproxyClient
 from faultinject.wire.resp import encode_command
 
 pytestmark = pytest.mark.docker
@@ -19,22 +19,16 @@ LISTEN = LISTEN_PORTS[0]
 INCR = encode_command("INCR", "counter")
 
 
-@pytest.fixture(scope="module")
-def container(server: ContainerServer, toxiproxy_image: str) -> ToxiproxyContainer:
-    return ToxiproxyContainer(toxiproxy_image, server)
-
-
 @pytest.fixture
-def proxy(container: ToxiproxyContainer, server: ContainerServer) -> Iterator[Any]:
-    """A proxy to the empty server, without toxics."""
-    toxiproxy = pytest.importorskip("toxiproxy")
-    client = toxiproxy.Toxiproxy()
-    client.update_api_consumer(container.api.host, container.api.port)
-    made = client.create(name="redis", listen=f"0.0.0.0:{LISTEN}", upstream=container.upstream)
+def client(toxiproxy: ToxiproxyContainer, server: ContainerServer) -> Iterator[ToxiproxyClient]:
+    """Drives a Toxiproxy that has a proxy ``redis`` to the empty server, without toxics."""
+    made = ToxiproxyClient(toxiproxy.api)
+    made.create("redis", toxiproxy.upstream, f"0.0.0.0:{LISTEN}")
     with closing(Control(server.address)) as control:
         server.reset(control)
     yield made
-    made.destroy()
+    made.destroy("redis")
+    made.close()
 
 
 def value(server: ContainerServer) -> object:
@@ -43,69 +37,68 @@ def value(server: ContainerServer) -> object:
         return control.call("GET", "counter")
 
 
-def connected(container: ToxiproxyContainer) -> socket.socket:
-    where = container.address(LISTEN)
+def connected(toxiproxy: ToxiproxyContainer) -> socket.socket:
+    where = toxiproxy.address(LISTEN)
     return socket.create_connection((where.host, where.port), timeout=10.0)
 
 
-def received_to_the_end(client: socket.socket) -> bytes:
+def received_to_the_end(end: socket.socket) -> bytes:
     """Return all that comes back until the connection ends."""
     received = b""
     with suppress(ConnectionResetError):
-        while chunk := client.recv(100):
+        while chunk := end.recv(100):
             received += chunk
     return received
 
 
-@pytest.mark.usefixtures("proxy")
+@pytest.mark.usefixtures("client")
 def test_without_a_toxic_the_server_answers(
-    container: ToxiproxyContainer, server: ContainerServer
+    toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
-    with closing(Control(container.address(LISTEN))) as control:
+    with closing(Control(toxiproxy.address(LISTEN))) as control:
         assert control.call("INCR", "counter") == 1
     assert value(server) == b"1"
 
 
 def test_a_reply_cut_off_at_a_byte_leaves_what_the_server_ran(
-    proxy: Any, container: ToxiproxyContainer, server: ContainerServer
+    client: ToxiproxyClient, toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
-    proxy.add_toxic(name="cut", type="limit_data", stream="downstream", attributes={"bytes": 2})
-    with connected(container) as client:
-        client.sendall(INCR)
-        assert received_to_the_end(client) == b":1"
+    client.add_toxic("redis", "limit_data", {"bytes": 2})
+    with connected(toxiproxy) as end:
+        end.sendall(INCR)
+        assert received_to_the_end(end) == b":1"
     assert value(server) == b"1"
 
 
 def test_a_command_cut_off_at_a_byte_never_runs(
-    proxy: Any, container: ToxiproxyContainer, server: ContainerServer
+    client: ToxiproxyClient, toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
-    cut = {"bytes": 2 * len(INCR) - 1}
-    proxy.add_toxic(name="cut", type="limit_data", stream="upstream", attributes=cut)
-    with connected(container) as client:
-        client.sendall(INCR)
-        assert client.recv(100) == b":1\r\n"
-        client.sendall(INCR)
-        assert received_to_the_end(client) == b""
+    client.add_toxic("redis", "limit_data", {"bytes": 2 * len(INCR) - 1}, stream="upstream")
+    with connected(toxiproxy) as end:
+        end.sendall(INCR)
+        assert end.recv(100) == b":1\r\n"
+        end.sendall(INCR)
+        assert received_to_the_end(end) == b""
     assert value(server) == b"1"
 
 
 def test_a_proxy_that_is_down_lets_nothing_through(
-    proxy: Any, container: ToxiproxyContainer, server: ContainerServer
+    client: ToxiproxyClient, toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
-    proxy.disable()
+    client.enable("redis", enabled=False)
     received = b""
     # The engine's own listener may take the connection, and hang up.
-    with suppress(OSError), connected(container) as client:
-        client.sendall(INCR)
-        received = received_to_the_end(client)
+    with suppress(OSError), connected(toxiproxy) as end:
+        end.sendall(INCR)
+        received = received_to_the_end(end)
     assert (received, value(server)) == (b"", None)
 
 
-@pytest.mark.usefixtures("proxy")
+@pytest.mark.usefixtures("client")
 def test_the_server_is_found_again_after_it_was_killed(
-    container: ToxiproxyContainer, server: ContainerServer
+    toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
     server.restart()
-    with closing(Control(container.address(LISTEN))) as control:
+    with closing(Control(toxiproxy.address(LISTEN))) as control:
         assert control.call("INCR", "counter") == 1
     assert value(server) == b"1"
