@@ -159,6 +159,15 @@ def needs_white_box(traits: Traits) -> str:
     return "" if traits.white_box else "the subject does not write the dual-write keys"
 
 
+def needs_one_of(*methods: str) -> Callable[[Traits], str]:
+    """Return the rule of an invariant that looks at answers of these calls only."""
+
+    def why_not(traits: Traits) -> str:
+        return "" if traits.methods & set(methods) else f"the subject has no {' or '.join(methods)}"
+
+    return why_not
+
+
 @dataclass(frozen=True, slots=True)
 class Invariant:
     """A claim that must hold.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scenarios.history import Json, Operation, Phase
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, needs_one_of
 from scenarios.verdict import Severity
 
 
@@ -50,4 +50,5 @@ ISOLATION = Invariant(
     claim="No workspace reads another's job.",
     severity=Severity.CRITICAL,
     check=_check,
+    why_not=needs_one_of("get_job", "list_jobs"),
 )

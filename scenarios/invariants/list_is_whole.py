@@ -9,7 +9,7 @@ Blind to: order, paging beyond the first page, and a list that shows too much; s
 from __future__ import annotations
 
 from scenarios.history import Json, Operation
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, needs_one_of
 from scenarios.verdict import Severity
 
 
@@ -64,4 +64,5 @@ LIST_IS_WHOLE = Invariant(
     claim="list_jobs shows every job of the workspace that get_job finds.",
     severity=Severity.MEDIUM,
     check=_check,
+    why_not=needs_one_of("list_jobs"),
 )

@@ -13,7 +13,14 @@ Blind to: what an update does besides the status.
 from __future__ import annotations
 
 from scenarios.history import Operation, Phase
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, status_of
+from scenarios.invariants.evidence import (
+    Breach,
+    Evidence,
+    Invariant,
+    Judgement,
+    needs_one_of,
+    status_of,
+)
 from scenarios.verdict import Severity
 
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
@@ -113,4 +120,5 @@ STATUS_ORDER = Invariant(
     claim="An acknowledged update is seen by every later read, and never undone by an older one.",
     severity=Severity.HIGH,
     check=_check,
+    why_not=needs_one_of("update_status", "complete"),
 )

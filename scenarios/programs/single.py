@@ -244,8 +244,15 @@ _PROGRAMS = (
     ),
     _program(
         "bad-input",
-        "Every call has an argument that must be refused before any write.",
-        *MALFORMED.values(),
+        "Every enqueue has an argument that must be refused before any write.",
+        *(call for call in MALFORMED.values() if call.method == "enqueue"),
+        malformed=True,
+        prepare=(enqueue(),),
+    ),
+    _program(
+        "bad-status",
+        "An update has an argument that must be refused before any write.",
+        *(call for call in MALFORMED.values() if call.method == "update_status"),
         malformed=True,
         prepare=(enqueue(),),
     ),

@@ -1,0 +1,60 @@
+"""A queue in JavaScript, the documentation's own, judged as any other: by the subject protocol alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.explore import CaseEnded
+from scenarios.engine.tasks import InterleaveTask, SweepTask
+from scenarios.engine.worker import Worker
+from scenarios.subjects.spec import SubjectSpec
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "queue.mjs"
+CHECKS_THE_REQUEST = "or (ARGV[1] ~= '' and redis.call('EXISTS', KEYS[3]) == 1)"
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("node") is None and "CI" not in os.environ, reason="there is no node on PATH"
+)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+def subject(file: Path) -> SubjectSpec:
+    return SubjectSpec(f"command: node {file}")
+
+
+def fallen(worker: Worker, task: SweepTask | InterleaveTask) -> set[str]:
+    cases = [message for message in worker.do(task) if isinstance(message, CaseEnded)]
+    assert cases
+    assert [case.trouble for case in cases if not case.valid] == []
+    return {violation.invariant for case in cases for violation in case.violations}
+
+
+@pytest.mark.parametrize("program", ["enqueue-with-request-id", "same-request-again", "bad-input"])
+def test_the_documented_queue_passes(worker: Worker, program: str) -> None:
+    assert fallen(worker, SweepTask(subject(EXAMPLE), program, (0, 1), 1, 5_000.0)) == set()
+
+
+def test_its_clients_pass_in_every_order(worker: Worker) -> None:
+    task = InterleaveTask(subject(EXAMPLE), "same-request-twice", 2, 0, True, 5_000.0)
+    assert fallen(worker, task) == set()
+
+
+def test_without_its_look_at_the_request_it_is_caught(worker: Worker, tmp_path: Path) -> None:
+    source = EXAMPLE.read_text()
+    assert CHECKS_THE_REQUEST in source
+    flawed = tmp_path / "queue.mjs"
+    flawed.write_text(source.replace(CHECKS_THE_REQUEST, ""))
+    task = SweepTask(subject(flawed), "same-request-again", (0, 1), 0, 5_000.0)
+    assert fallen(worker, task) == {"no-duplicate"}
