@@ -23,6 +23,7 @@ _COMMANDS = (
     "fuzz",
     "soak",
     "bench",
+    "network",
     "proxy",
     "selfcheck",
     "reproduce",

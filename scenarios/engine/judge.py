@@ -6,19 +6,42 @@ An invariant that crashes makes the case unknown; it never passes by crashing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from faultinject.decide.scheduler import Scheduler
 from scenarios.engine.case import Case
+from scenarios.engine.casebook import Casebook
 from scenarios.engine.record import Arrived, CaseRecord, Restarted, Stepped, Timing, Violation
-from scenarios.engine.rig import Rig
+from scenarios.engine.rig import Answered, Rig
 from scenarios.history import Json, Phase
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.evidence import Evidence, Moment, status_of
 from scenarios.programs.program import Call, Program, Version
 from scenarios.programs.single import SECRETS
 from scenarios.state import tables_of
+from scenarios.subjects.hosting import HostProcess
 
 MAX_DELIVERIES = 20
+
+
+class Judgeable(Protocol):
+    """A case that is over, however its faults were made."""
+
+    book: Casebook
+
+    @property
+    def latency_bound_ms(self) -> float:
+        """How long an operation might take."""
+
+    @property
+    def leases_are_short(self) -> bool:
+        """Its claims were made for so short a time that recovery can wait until all have ended."""
+
+    def wait_for_leases(self) -> None:
+        """Wait until the program's leases have ended, if they are short."""
+
+    def recover(self, call: Call, phase: Phase) -> Answered:
+        """Make a call without faults, and write it into the history."""
 
 
 def run_case(
@@ -47,6 +70,29 @@ def run_case(
     connected_s = clock()
     case.run(scheduler)
     operated_s = clock()
+    return judged(
+        rig,
+        program,
+        case,
+        printed,
+        (reset_s - begun_s, connected_s - reset_s, operated_s - connected_s),
+    )
+
+
+def judged(
+    rig: Rig,
+    program: Program,
+    case: Judgeable,
+    printed: Mapping[HostProcess, int],
+    seconds: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> CaseRecord:
+    """Recover, read back, drain and judge a case that is over; return its record.
+
+    Args:
+        printed: how much each process had printed before it.
+        seconds: that it took to reset, to connect and to operate.
+    """
+    begun_s = rig.loop.clock()
     read_back, delivered = _recover(rig, program, case)
     case.book.logs += [
         host.printed() for host, size in rig.printed().items() if size > printed.get(host, 0)
@@ -65,16 +111,16 @@ def run_case(
         violations=violations,
         observations=observations,
         crashed=crashed,
-        timing=Timing(
-            reset_s - begun_s, connected_s - reset_s, operated_s - connected_s, clock() - operated_s
-        ),
+        timing=Timing(*seconds, rig.loop.clock() - begun_s),
     )
 
 
 ReadBack = tuple[dict[tuple[str, str], Json], ...]
 
 
-def _recover(rig: Rig, program: Program, case: Case) -> tuple[ReadBack, tuple[str, ...] | None]:
+def _recover(
+    rig: Rig, program: Program, case: Judgeable
+) -> tuple[ReadBack, tuple[str, ...] | None]:
     """Read every job back with every version, make the program's reads, and drain the queue, all without faults."""
     case.wait_for_leases()
     case.book.states.append(rig.snapshot())
@@ -85,7 +131,7 @@ def _recover(rig: Rig, program: Program, case: Case) -> tuple[ReadBack, tuple[st
 
 
 def _read_back(
-    rig: Rig, program: Program, case: Case, version: Version
+    rig: Rig, program: Program, case: Judgeable, version: Version
 ) -> dict[tuple[str, str], Json]:
     found: dict[tuple[str, str], Json] = {}
     if "get_job" in rig.traits.methods:
@@ -96,7 +142,7 @@ def _read_back(
     return found
 
 
-def _jobs_of(case: Case, program: Program) -> tuple[tuple[str, str], ...]:
+def _jobs_of(case: Judgeable, program: Program) -> tuple[tuple[str, str], ...]:
     named = {
         (operation.job_id, operation.workspace_id): None
         for operation in case.book.history
@@ -107,7 +153,7 @@ def _jobs_of(case: Case, program: Program) -> tuple[tuple[str, str], ...]:
     return tuple(named)
 
 
-def _drain(rig: Rig, case: Case, version: Version) -> tuple[str, ...] | None:
+def _drain(rig: Rig, case: Judgeable, version: Version) -> tuple[str, ...] | None:
     """Receive what a worker would receive, until there is nothing left."""
     method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
     if method is None:
@@ -131,7 +177,7 @@ def _drain(rig: Rig, case: Case, version: Version) -> tuple[str, ...] | None:
 def _given_up(
     rig: Rig,
     program: Program,
-    case: Case,
+    case: Judgeable,
     read_back: Mapping[tuple[str, str], Json],
     delivered: tuple[str, ...],
 ) -> frozenset[str]:
@@ -150,7 +196,7 @@ def _given_up(
 
 def _judge(
     rig: Rig,
-    case: Case,
+    case: Judgeable,
     program: Program,
     read_back: ReadBack,
     delivered: tuple[str, ...] | None,
@@ -184,7 +230,7 @@ def _judge(
     return tuple(violations), tuple(observations), tuple(crashed)
 
 
-def _moments(case: Case) -> tuple[Moment, ...]:
+def _moments(case: Judgeable) -> tuple[Moment, ...]:
     """Return the tables at the start, after each command that changed something, and once all is quiet."""
     places = {0: "the start", len(case.book.states) - 1: "the end"}
     for entry in case.book.entries:

@@ -1,0 +1,58 @@
+"""The result of the network suite on a terminal. Renders values; decides nothing."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from reports.sinks.terminal import say
+from scenarios.network.suite import NetworkResult, NetworkRow
+from scenarios.verdict import Outcome
+
+_STYLE = {Outcome.PASS: "green", Outcome.UNKNOWN: "yellow", Outcome.FAIL: "red"}
+
+
+def row_line(row: NetworkRow) -> str:
+    """Return one case as a line of progress."""
+    return (
+        f"{row.outcome.upper():8}{row.fault}: {', then '.join(row.ended) or 'nothing'}{_why(row)}"
+    )
+
+
+def render_network(result: NetworkResult, again: str, console: Console) -> None:
+    """Show the suite: the outcome first, then what fell and what is not known, and how to see it again.
+
+    Args:
+        again: the command line of this run, without --fault.
+    """
+    say(console, f"midpipe network: {result.outcome.upper()}", _STYLE[result.outcome])
+    say(
+        console,
+        f"subject {result.subject} · server {result.server} · via {result.via} · program {result.program}",
+    )
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("outcome", "cases"):
+        table.add_column(heading)
+    for outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS):
+        table.add_row(
+            outcome, str(sum(row.outcome is outcome for row in result.rows)), style=_STYLE[outcome]
+        )
+    console.print(table)
+    for row in result.rows:
+        if row.outcome is Outcome.PASS:
+            continue
+        say(console, f"{row.outcome.upper()} {row.fault}", _STYLE[row.outcome])
+        if row.outcome is Outcome.UNKNOWN:
+            say(console, f"  {row.trouble or 'the fault was not seen to happen'}")
+        for violation in row.violations:
+            for breach in violation.breaches:
+                say(console, f"  {violation.invariant}: {breach.seen}")
+        say(console, f"  again: {again} --fault {row.fault}")
+
+
+def _why(row: NetworkRow) -> str:
+    fallen = ", ".join(violation.invariant for violation in row.violations)
+    if row.trouble or fallen:
+        return f" ({row.trouble or fallen})"
+    return "" if row.fired else " (the fault was not seen to happen)"

@@ -1,0 +1,205 @@
+"""One case through a Toxiproxy: a program's calls, a network fault in the first of them, and what came of it.
+
+Nothing is parked here, so there is no schedule: the fault is in the network while the call runs, and is gone before its
+caller tries again. A call that raised had surely no effect only if nothing changed and the server has seen the end of
+every connection that was there. Blind to what another client could have seen in the middle of a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faultinject.servers.server import fields_of
+from scenarios.engine.caller import ended_as, for_retry
+from scenarios.engine.casebook import Casebook
+from scenarios.engine.rig import RECOVERY, Answered, Rig, answered_from
+from scenarios.history import Json, Operation, Phase
+from scenarios.network.measuring import CLIENT
+from scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
+from scenarios.network.source import Route
+from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
+from scenarios.programs.single import WORKSPACE
+from scenarios.subjects.hosting import Answer
+
+_SETTLES_WITHIN_S = 1.0
+_POLL_S = 0.005
+
+
+@dataclass(slots=True)
+class Watched:
+    """What was seen of the fault while its call ran."""
+
+    ms: float = 0.0
+    has_raised: bool = False
+    connections: int = 0
+    outlived: bool = False
+
+    def shows(self, fault: NetworkFault, connections: int) -> bool:
+        """Whether the fault surely happened.
+
+        Args:
+            connections: that the program makes without a fault.
+        """
+        if fault.shows is Shows.LATE_CLOSE:
+            return self.outlived
+        cut = self.has_raised or self.connections > connections
+        return cut or (fault.shows is Shows.DELAY and self.ms >= fault.at_least_ms)
+
+
+class NetworkCase:
+    """Runs one case on a rig. Use once; then it can be judged.
+
+    Args:
+        fault: in the first call; None has no fault at all.
+    """
+
+    def __init__(
+        self, rig: Rig, program: Program, route: Route, fault: NetworkFault | None, bound_ms: float
+    ) -> None:
+        self._rig = rig
+        self._program = program
+        self._route = route
+        self._fault = fault
+        self._bound_ms = bound_ms
+        self.book = Casebook(rig)
+        self.watched = Watched()
+
+    @property
+    def latency_bound_ms(self) -> float:
+        return self._bound_ms
+
+    @property
+    def leases_are_short(self) -> bool:
+        return False
+
+    def wait_for_leases(self) -> None:
+        """Leases are as they are."""
+
+    def recover(self, call: Call, phase: Phase) -> Answered:
+        """Make a call without faults, past the Toxiproxy, and write it into the history."""
+        arguments: dict[str, Json] = dict(call.arguments)  # type: ignore[arg-type] # holds no Answer
+        answered = self._rig.recovery_call(call.method, arguments, call.version)
+        self.book.recovered(call, arguments, answered, phase, RECOVERY)
+        return answered
+
+    def run(self) -> None:
+        """Run the program to its end, and let everything become quiet."""
+        rig = self._rig
+        rig.reset()
+        for call in self._program.prepare:
+            self.recover(call, Phase.PREPARE)
+        rig.lay(self._program.seed)
+        self.book.look()
+        ours, accepted = self._connected(), self._accepted()
+        opened = rig.host(CLIENT).make_instance(
+            CLIENT, rig.url_at(self._route.address.port, TIME_OUT_MS)
+        )
+        self._bound_ms = opened.latency_bound_ms or self._bound_ms
+        if self._fault is not None:
+            if self._fault.is_warm:
+                self._warm_up()
+            self._route.put(self._fault)
+        for number, call in enumerate(self._program.clients[CLIENT], 1):
+            self._request(number, call, ours)
+        self._hang_up(ours)
+        self.watched.connections = self._accepted() - accepted
+        self.book.look()
+
+    def _warm_up(self) -> None:
+        """Have the client read a job that is not there, so that its connection is set up. Not a call of the program."""
+        if "get_job" not in self._rig.traits.methods:
+            self.book.trouble = "the subject has no get_job to set its connection up with"
+            return
+        nothing = Call("get_job", {"job_id": "no-such-job", "workspace_id": WORKSPACE})
+        if self._answered(nothing, dict(nothing.arguments)).error is not None:  # type: ignore[arg-type] # holds no Answer
+            self.book.trouble = "get_job raised although there was no fault"
+
+    def _request(self, number: int, call: Call, ours: frozenset[str]) -> None:
+        arguments: dict[str, Json] = dict(call.arguments)  # type: ignore[arg-type] # holds no Answer
+        for attempt in range(1, MAX_RETRIES + 2):
+            operation = self._attempt(number, call, arguments, attempt, ours)
+            self.book.complete(operation)
+            if operation.error is None or call.retry is Retry.NONE:
+                return
+            arguments = for_retry(call, arguments, attempt)
+
+    def _attempt(
+        self,
+        number: int,
+        call: Call,
+        arguments: dict[str, Json],
+        attempt: int,
+        ours: frozenset[str],
+    ) -> Operation:
+        before, invoked_at = self.book.last_state, self.book.now
+        answered = self._answered(call, arguments)
+        is_faulted = number == attempt == 1 and self._fault is not None
+        if is_faulted:
+            self.watched.ms, self.watched.has_raised = answered.ms, answered.error is not None
+            if self._fault is not None and self._fault.shows is not Shows.LATE_CLOSE:
+                self._route.mend()
+        is_quiet = answered.error is None or self._settled(ours)
+        self.book.look()
+        changed = self.book.last_state != before
+        self.book.logs += answered.logs
+        return Operation(
+            client=CLIENT,
+            request=number,
+            attempt=attempt,
+            method=call.method,
+            arguments=arguments,
+            completion=ended_as(answered.error, changed or not is_quiet),
+            value=answered.value,
+            error=answered.error,
+            wrote=changed,
+            faulted=is_faulted,
+            invoked_at=invoked_at,
+            completed_at=self.book.now,
+            duration_ms=answered.ms,
+            state_after=self.book.last_state,
+        )
+
+    def _answered(self, call: Call, arguments: dict[str, Json]) -> Answered:
+        host = self._rig.host(CLIENT)
+        answers: list[Answer] = []
+        begun_s = self._rig.loop.clock()
+        host.call(CLIENT, call.method, arguments, answers.append)
+        if not self._rig.loop.run_until(lambda: bool(answers), self._bound_ms / 1000 * 1.2 + 0.2):
+            host.kill()
+            ms = (self._rig.loop.clock() - begun_s) * 1000
+            error: Answer = {"type": "Hang", "message": f"no answer within {ms:.0f} ms"}
+            return answered_from({"error": error, "ms": max(ms, self._bound_ms + 1)})
+        return answered_from(answers[0])
+
+    def _hang_up(self, ours: frozenset[str]) -> None:
+        """Have the client leave in order, and end what is left of its connections."""
+        if self._rig.host(CLIENT).is_alive:
+            self._rig.host(CLIENT).close_client(CLIENT)
+            if self._fault is not None and self._fault.shows is Shows.LATE_CLOSE:
+                # A server sees the end of a connection of the loopback within a moment, if it sees it.
+                self.watched.outlived = not self._settled(ours)
+        self._route.mend()
+        self._route.hang_up()
+        if not self._settled(ours):
+            self.book.trouble = "the server still has a connection of the client's"
+
+    def _settled(self, ours: frozenset[str]) -> bool:
+        """Wait until the server has no connection but ours; return whether it came to that."""
+        loop = self._rig.loop
+        deadline_s = loop.clock() + _SETTLES_WITHIN_S / 2
+        while self._connected() - ours:
+            if loop.clock() >= deadline_s:
+                return False
+            loop.run_until(lambda: False, _POLL_S)
+        return True
+
+    def _connected(self) -> frozenset[str]:
+        """Return the server's connections, by its own numbers."""
+        listed = self._rig.control.call("CLIENT", "LIST")
+        text = listed.decode("utf-8", "replace") if isinstance(listed, bytes) else str(listed)
+        return frozenset(line.partition(" ")[0] for line in text.splitlines() if line.strip())
+
+    def _accepted(self) -> int:
+        """Return how many connections the server has taken since it was started."""
+        stats = fields_of(self._rig.control.call("INFO", "stats"))
+        return int(stats["total_connections_received"])

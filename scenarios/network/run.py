@@ -1,0 +1,91 @@
+"""A run of the network suite: its server, its Toxiproxy and its rig, opened together and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from faultinject.decide.schedule import did_you_mean
+from faultinject.errors import UsageError
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import ServerSpec, open_server
+from scenarios.engine.rig import Rig
+from scenarios.network.placements import NetworkFault
+from scenarios.network.source import Via, opened
+from scenarios.network.suite import NetworkResult, NetworkRow, faults_for, run_suite
+from scenarios.programs.program import Program
+from scenarios.subjects.spec import SubjectSpec
+
+
+class NetworkRun:
+    """Runs the suite once. Close it with ``close``.
+
+    Args:
+        bound_ms: how long a call may take, for a subject that declares nothing.
+        only: names of faults; empty takes all.
+
+    Raises:
+        ServerError: the server or the Toxiproxy can't be had.
+        SubjectError: the subject can't be loaded.
+        UsageError: no such fault, or a program of several clients.
+    """
+
+    def __init__(
+        self,
+        server: ServerSpec,
+        subject: SubjectSpec,
+        program: Program,
+        via: Via,
+        bound_ms: float,
+        only: frozenset[str] = frozenset(),
+    ) -> None:
+        if len(program.clients) != 1:
+            raise UsageError(
+                f"The program {program.name!r} has several clients; choose one of one client."
+            )
+        self._program = program
+        self._bound_ms = bound_ms
+        self._rows: list[NetworkRow] = []
+        self._opened = ExitStack()
+        try:
+            run = self._opened.enter_context(RunDirectory())
+            started = open_server(server, run)
+            self._opened.callback(started.stop)
+            self._rig = Rig(started, subject, run)
+            self._opened.callback(self._rig.close)
+            self._faults = self._chosen(only)
+            self._route = self._opened.enter_context(opened(via, started.address, run))
+        except BaseException:
+            self._opened.close()
+            raise
+
+    def _chosen(self, only: frozenset[str]) -> tuple[NetworkFault, ...]:
+        missing = self._program.methods - self._rig.traits.methods
+        if missing:
+            raise UsageError(f"The subject lacks {', '.join(sorted(missing))} for this program.")
+        faults = faults_for(self._rig, self._program)
+        known = [fault.name for fault in faults]
+        for name in sorted(only - set(known)):
+            raise UsageError(f"There is no network fault {name!r}.{did_you_mean(name, known)}")
+        return tuple(fault for fault in faults if not only or fault.name in only)
+
+    def run(self) -> Iterator[NetworkRow]:
+        """Run case after case; yields each when it is over."""
+        for row in run_suite(self._rig, self._program, self._route, self._bound_ms, self._faults):
+            self._rows.append(row)
+            yield row
+
+    def result(self) -> NetworkResult:
+        """Return what has been run so far."""
+        rig = self._rig
+        return NetworkResult(
+            rig.subject.text,
+            rig.server.name,
+            self._route.what,
+            self._program.name,
+            tuple(self._rows),
+        )
+
+    def close(self) -> None:
+        """End everything that was started."""
+        self._opened.close()

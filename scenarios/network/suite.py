@@ -1,0 +1,108 @@
+"""The suite: every network fault through one route, each case judged by the invariants that judge everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scenarios.engine.judge import judged
+from scenarios.engine.record import Violation
+from scenarios.engine.rig import Rig
+from scenarios.network.case import NetworkCase, Watched
+from scenarios.network.measuring import measured
+from scenarios.network.placements import STANDING, NetworkFault, placed
+from scenarios.network.source import Route
+from scenarios.programs.program import Program
+from scenarios.verdict import Outcome, merge
+
+NO_FAULT = "no-fault"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRow:
+    """One case.
+
+    Args:
+        fired: it was seen that the fault happened.
+        trouble: why the case may not be believed; empty if it may.
+        ended: how the attempts of the program's calls ended, in order.
+        violations: the invariants that fell, and what was seen.
+    """
+
+    fault: str
+    fired: bool
+    trouble: str
+    ended: tuple[str, ...]
+    violations: tuple[Violation, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.violations and not self.trouble:
+            return Outcome.FAIL
+        return Outcome.PASS if self.fired and not self.trouble else Outcome.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkResult:
+    """All cases of a suite."""
+
+    subject: str
+    server: str
+    via: str
+    program: str
+    rows: tuple[NetworkRow, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The merged outcome; no rows at all are unknown."""
+        return merge(row.outcome for row in self.rows)
+
+    @property
+    def fallen(self) -> frozenset[str]:
+        """The invariants that fell in some case."""
+        return frozenset(v.invariant for row in self.rows for v in row.violations)
+
+
+def faults_for(rig: Rig, program: Program) -> tuple[NetworkFault, ...]:
+    """Return every fault of the suite, those by bytes placed for the subject at hand. Raises SubjectError."""
+    return (*STANDING, *placed(measured(rig, program)))
+
+
+def run_suite(
+    rig: Rig, program: Program, route: Route, bound_ms: float, faults: Sequence[NetworkFault]
+) -> Iterator[NetworkRow]:
+    """Run the suite; yields each case when it is over. The first has no fault: without it nothing can be told.
+
+    Args:
+        bound_ms: for a subject that declares none.
+        faults: of those that ``faults_for`` returns.
+    """
+    calm, watched = _row(rig, program, route, None, bound_ms, 0)
+    yield calm
+    for fault in faults:
+        yield _row(rig, program, route, fault, bound_ms, watched.connections)[0]
+
+
+def _row(
+    rig: Rig,
+    program: Program,
+    route: Route,
+    fault: NetworkFault | None,
+    bound_ms: float,
+    connections: int,
+) -> tuple[NetworkRow, Watched]:
+    printed = rig.printed()
+    case = NetworkCase(rig, program, route, fault, bound_ms)
+    case.run()
+    record = judged(rig, program, case, printed)
+    fired = case.watched.shows(fault, connections) if fault else True
+    trouble = record.trouble or "; ".join(record.crashed)
+    if fault is None and case.watched.has_raised:
+        trouble = trouble or "a call raised although there was no fault"
+    ended = tuple(
+        f"{operation.method} {operation.completion}"
+        for operation in record.history
+        if operation.client == "A"
+    )
+    name = fault.name if fault else NO_FAULT
+    return NetworkRow(name, fired, trouble, ended, record.violations), case.watched

@@ -1,0 +1,143 @@
+"""Queues through a Toxiproxy, a real one and midpipe's own: the reference passes, a flawed queue is caught by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from faultinject.errors import UsageError
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.node import Node
+from faultinject.servers.opening import ServerSpec, parse_server_spec
+from faultinject.vocabulary import Address
+from scenarios.network.placements import STANDING, NetworkFault, Shows, placed
+from scenarios.network.run import NetworkRun
+from scenarios.network.source import Via
+from scenarios.network.suite import NO_FAULT, NetworkResult
+from scenarios.programs.registry import program_named
+from scenarios.subjects.spec import REFERENCE, parse_subject
+from scenarios.verdict import Outcome
+from tests.real.toxiproxies import BOTH, api_of
+
+EMBEDDED = parse_server_spec("embedded")
+PLAIN_PIPELINE = "scenarios.flaws.single:PlainPipeline"
+OF_EACH_KIND = frozenset(
+    {
+        "latency-up",
+        "jitter-down",
+        "latency-beyond-time-out-down-warm",
+        "bandwidth-up",
+        "slicer-down",
+        "timeout-down-warm",
+        "reset-peer-down",
+        "slow-close-up",
+        "down-warm",
+        "limit-data:1:EVALSHA:middle",
+        "limit-data:1:EVALSHA:after",
+        "limit-data:1:EVALSHA:reply-first-byte",
+    }
+)
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def api(request: pytest.FixtureRequest, run_directory: RunDirectory) -> Iterator[Address]:
+    with api_of(request.param, run_directory) as address:
+        yield address
+
+
+def suite(
+    via: Via,
+    subject: str = REFERENCE,
+    program: str = "enqueue-with-request-id",
+    only: frozenset[str] = frozenset(),
+    server: ServerSpec = EMBEDDED,
+) -> NetworkResult:
+    spec = parse_subject(subject, (), sys.executable, (), 30.0)
+    with closing(NetworkRun(server, spec, program_named(program), via, 5000.0, only)) as run:
+        for _ in run.run():
+            pass
+        return run.result()
+
+
+def test_the_reference_passes_under_every_kind_of_network_fault(api: Address) -> None:
+    result = suite(Via(f"http://{api}"), only=OF_EACH_KIND)
+    assert {row.fault: row.outcome for row in result.rows} == dict.fromkeys(
+        (NO_FAULT, *OF_EACH_KIND), Outcome.PASS
+    )
+    assert result.outcome is Outcome.PASS
+
+
+def test_a_pipeline_without_multi_is_caught_when_it_is_cut_in_the_middle(api: Address) -> None:
+    cut = frozenset({"limit-data:2:HSET:middle"})
+    result = suite(Via(f"http://{api}"), PLAIN_PIPELINE, "enqueue", cut)
+    assert result.outcome is Outcome.FAIL
+    assert result.fallen >= {"no-orphan", "answer-is-true"}
+
+
+def test_a_queue_that_pushes_again_is_caught_when_only_the_reply_is_cut_off(api: Address) -> None:
+    cut = frozenset({"limit-data:3:RPUSH:reply-first-byte"})
+    result = suite(Via(f"http://{api}"), PLAIN_PIPELINE, "enqueue", cut)
+    assert result.fallen == {"no-duplicate"}
+
+
+def test_cuts_stand_beyond_the_handshake_and_inside_of_every_command_and_reply() -> None:
+    cut = frozenset({"limit-data:1:HSET:before"})
+    spec = parse_subject(PLAIN_PIPELINE, (), sys.executable, (), 30.0)
+    program = program_named("enqueue")
+    with closing(NetworkRun(EMBEDDED, spec, program, Via("midpipe"), 5000.0, cut)) as run:
+        rows = list(run.run())
+    # All of the handshake passed, and nothing of the call: so it raised, and surely had no effect.
+    assert rows[1].ended == ("enqueue fail", "enqueue ok")
+    assert rows[1].outcome is Outcome.PASS
+
+
+def test_the_server_may_be_reached_by_another_address_than_ours(
+    api: Address, run_directory: RunDirectory
+) -> None:
+    node = Node(None, run_directory, more=())
+    server = parse_server_spec(f"redis://127.0.0.1:{node.port}/0")
+    via = Via(f"http://{api}", upstream=f"localhost:{node.port}", listen="localhost:0")
+    result = suite(via, only=frozenset({"latency-up"}), server=server)
+    node.stop()
+    assert result.outcome is Outcome.PASS
+
+
+def test_a_fault_that_was_not_seen_to_happen_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = NetworkFault("idle", Shows.CUT, (("noop", "downstream", {}),))
+    monkeypatch.setattr("scenarios.network.run.faults_for", lambda rig, program: (idle,))
+    result = suite(Via("midpipe"))
+    assert [(row.fault, row.outcome) for row in result.rows] == [
+        (NO_FAULT, Outcome.PASS),
+        ("idle", Outcome.UNKNOWN),
+    ]
+    assert result.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("via", "only", "says"),
+    [
+        (Via("carrier-pigeon"), "", "--via takes"),
+        (Via("midpipe"), "latensy-up", "Did you mean 'latency-up'"),
+        (Via("midpipe", reach="nowhere"), "", "write host:port"),
+    ],
+)
+def test_what_can_not_be_used_is_told_with_the_way_out(via: Via, only: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        suite(via, only=frozenset({only} if only else ()))
+
+
+def test_every_toxic_of_toxiproxy_is_in_the_suite() -> None:
+    kinds = {kind for fault in (*STANDING, *placed(())) for kind, _, _ in fault.toxics}
+    assert kinds | {"limit_data"} == {
+        "latency",
+        "bandwidth",
+        "slicer",
+        "timeout",
+        "reset_peer",
+        "slow_close",
+        "limit_data",
+    }
+    assert any(fault.is_down for fault in STANDING)
