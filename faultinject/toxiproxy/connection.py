@@ -17,7 +17,8 @@ from faultinject.toxiproxy.toxics.toxic import MOST_BYTES
 from faultinject.toxiproxy.world import DOWNSTREAM, UPSTREAM, ToxicSpec
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_READ_BYTES = 262_144
+_LEAST_BYTES, _MOST_BYTES = 16_384, 262_144
+"""To read at once: a large buffer for a small message costs three times the message's way."""
 _MOST_READS = 16
 """In one go, of one socket, before the others have their turn."""
 
@@ -141,6 +142,7 @@ class Direction:
         self._stopped = False
         self.received = self.sent = 0
         self.tail = b""
+        self._read_bytes = _LEAST_BYTES
 
     @property
     def is_at_rest(self) -> bool:
@@ -193,9 +195,10 @@ class Direction:
 
     def _readable(self) -> None:
         is_empty = self.chain.is_empty
+        size = self._read_bytes if is_empty else MOST_BYTES
         for _ in range(_MOST_READS if is_empty else 1):
             try:
-                data = self._source.recv(_READ_BYTES if is_empty else MOST_BYTES)
+                data = self._source.recv(size)
             except BlockingIOError:
                 return
             except OSError:
@@ -214,8 +217,10 @@ class Direction:
             if not self._outbox.send(data):
                 self._read_while(wanted=False)
                 return
-            if len(data) < _READ_BYTES:
+            if len(data) < size:
+                self._read_bytes = _LEAST_BYTES
                 return
+            self._read_bytes = size = min(2 * size, _MOST_BYTES)
 
     def _pump(self) -> None:
         """Let the chain do what is due, send what came through, and wait for what comes next."""

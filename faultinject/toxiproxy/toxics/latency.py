@@ -5,7 +5,6 @@ Counted from its arrival, so that chunks that come while one waits are not delay
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 
 from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
@@ -17,12 +16,8 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
     delay_ms, jitter_ms = here.numbers["latency"], here.numbers["jitter"]
     if jitter_ms > 0:
         delay_ms += int(here.dice() * 2 * jitter_ms) - jitter_ms
-    due_s = chunk.at_s + delay_ms / 1000
-    return (
-        Step(
-            max(0.0, due_s - here.clock_s), replace(chunk, at_s=chunk.at_s + due_s - here.clock_s)
-        ),
-    )
+    wait_s = chunk.at_s + delay_ms / 1000 - here.clock_s
+    return (Step(max(0.0, wait_s), Chunk(chunk.data, chunk.at_s + wait_s)),)
 
 
 LATENCY = Toxic(
