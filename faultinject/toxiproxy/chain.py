@@ -110,6 +110,7 @@ class Chain:
         self._stages: list[_Stage] = []
         self.output: deque[bytes] = deque()
         self.has_ended = False
+        self._has_leavers = False
         for spec in specs:
             self._stages.append(_Stage(spec, toxic_of(spec.type), dice(spec.name), now_s))
 
@@ -122,6 +123,11 @@ class Chain:
     def is_at_rest(self) -> bool:
         """It holds nothing."""
         return not self.output and not any(stage.inbox or stage.steps for stage in self._stages)
+
+    @property
+    def is_full(self) -> bool:
+        """The stages wait until some of the output is taken."""
+        return len(self.output) >= _OUTPUT_ROOM
 
     @property
     def wants_input(self) -> bool:
@@ -144,13 +150,18 @@ class Chain:
 
     def advance(self, now_s: float) -> None:
         """Do all that is due."""
+        stages = self._stages
+        if len(stages) == 1:
+            self._run(0, now_s)
         # From the last to the first, so that one which makes room lets the one before it go on; and forward again.
-        progress = True
+        progress = len(stages) > 1
         while progress:
             progress = False
-            for number in reversed(range(len(self._stages))):
+            for number in reversed(range(len(stages))):
                 progress = self._run(number, now_s) or progress
-        self._stages = [s for s in self._stages if not (s.is_removed and s.has_ended)]
+        if self._has_leavers:
+            self._stages = [s for s in stages if not (s.is_removed and s.has_ended)]
+            self._has_leavers = any(s.is_removed for s in self._stages)
 
     def add(self, spec: ToxicSpec, now_s: float) -> None:
         """Put a toxic at the end of the chain."""
@@ -180,6 +191,7 @@ class Chain:
                 stage.is_removed = True
                 if stage.steps:
                     # It has lost bytes already and was about to end the stream: that still comes.
+                    self._has_leavers = True
                     return
                 if not stage.has_ended:
                     for chunk, came_s in stage.inbox:
@@ -228,4 +240,4 @@ class Chain:
     def _has_room(self, number: int) -> bool:
         if number < len(self._stages):
             return self._stages[number].has_room
-        return len(self.output) < _OUTPUT_ROOM
+        return not self.is_full

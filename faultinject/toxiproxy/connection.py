@@ -229,10 +229,11 @@ class Direction:
         chain = self.chain
         chain.advance(self._loop.clock())
         while chain.output and self._outbox.is_empty:
+            was_full = chain.is_full
             data = chain.output.popleft()
             self.sent += len(data)
             self._outbox.send(data)
-            if not chain.output:
+            if was_full:
                 chain.advance(self._loop.clock())
         if self._stopped:
             return
