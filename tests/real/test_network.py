@@ -41,6 +41,9 @@ OF_EACH_KIND = frozenset(
     }
 )
 
+# The first one of all may have to build a Toxiproxy.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module", params=BOTH)
 def api(request: pytest.FixtureRequest, run_directory: RunDirectory) -> Iterator[Address]:

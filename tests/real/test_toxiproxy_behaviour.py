@@ -19,6 +19,9 @@ from tests.real.toxiproxies import BOTH, api_of
 
 DATA = bytes(range(256)) * 4
 
+# The first one of all may have to build a Toxiproxy.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def clients(run_directory: RunDirectory) -> Iterator[dict[str, ToxiproxyClient]]:

@@ -15,6 +15,9 @@ from faultinject.vocabulary import Address
 from tests.fast.toxiproxy_contract import CONTRACT, Exchange
 from tests.real.toxiproxies import BOTH, OURS, api_of, midpipe_proxy
 
+# The first one of all may have to build a Toxiproxy.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module", params=BOTH)
 def api(request: pytest.FixtureRequest, run_directory: RunDirectory) -> Iterator[Address]:

@@ -225,3 +225,15 @@ def test_a_pipeline_of_megabytes_passes_whole_while_its_commands_are_read(bench:
     with closing(Control(where)) as control:
         answers = control.pipeline([*[("SET", f"k{n}", big) for n in range(3)], ("GET", "k2")])
     assert answers[3] == big
+
+
+def test_a_client_that_does_not_read_its_reply_holds_up_nobody_else(
+    bench: Bench, node: Node
+) -> None:
+    node.told("SET", "big", b"x" * 30_000_000)
+    bench.place("cut-before", command="NEVER")
+    lazy, other = bench.connect(), bench.connect()
+    lazy.sendall(encode_command("GET", "big"))
+    assert told(other, "PING") == (b"+PONG\r\n", OPEN)
+    whole = len(b"$30000000\r\n") + 30_000_000 + len(b"\r\n")
+    assert len(seen_by(lazy, enough=whole).data) == whole
