@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 from types import MappingProxyType
 
@@ -150,22 +151,23 @@ def spots(plan: SoakPlan, leg: int, client: int) -> Iterator[Spot]:
     """Yield where a client's wire faults of a leg go, without end.
 
     Args:
-        client: its number; of neighbouring numbers each gets another part of the deck, so that all is dealt early.
+        client: its number. All draw from one row of shuffled decks, in turn, so that every kind is dealt early.
     """
     chaos = plan.chaos
     if not chaos.wire:
         return
-    everybody = plan.clients + plan.workers
     # A word, not a tuple: Random takes only what hashes alike in every process.
     shared, own = Random(f"{plan.seed}/{leg}"), Random(f"{plan.seed}/{leg}/{client}")
-    deck = [name for name, count in chaos.wire.items() for _ in range(count)]
+    deck = [name for name, held in chaos.wire.items() for _ in range(held)]
     # A job takes two commands at least.
     commands = max(1, min(chaos.commands, 2 * len(plan.jobs_of(leg)) // (_DECKS * len(deck))))
-    dealt: list[str] = []
-    for number in range(client, 2**62, everybody):
-        while len(dealt) <= number % (everybody * len(deck)):
-            dealt += shared.sample(deck, len(deck))
-        name = dealt[number % (everybody * len(deck))]
+    cards: list[str] = []
+    decks = 0
+    for number in count(client, plan.clients + plan.workers):
+        while decks <= number // len(deck):
+            cards = shared.sample(deck, len(deck))
+            decks += 1
+        name = cards[number % len(deck)]
         low, high = _LATE_S if name == "late" else (_SHORTEST_S, _LONGEST_S)
         after = min(int(own.expovariate(1 / commands)), 8 * commands)
         yield Spot(after, FaultRef(name), own.uniform(low, high))
@@ -183,10 +185,10 @@ def planned(plan: SoakPlan, leg: int, kinds: tuple[str, ...]) -> tuple[Planned, 
         if kind not in kinds:
             continue
         dice = Random(f"{plan.seed}/{leg}/{kind}")
-        count = max(1, round(jobs / every))
+        times = max(1, round(jobs / every))
         # One in each stretch, so that they are spread over the leg.
-        for number in range(count):
-            due = int((number + dice.uniform(0.1, 0.9)) * jobs / count)
+        for number in range(times):
+            due = int((number + dice.uniform(0.1, 0.9)) * jobs / times)
             found.append(Planned(due, kind, dice.randrange(2**16)))
     return tuple(sorted(found, key=lambda fault: (fault.due_jobs, fault.fault)))
 
