@@ -47,6 +47,11 @@ class ServerSpec:
         return f"--redis {shlex.quote(self.kind + (f':{self.where}' if self.where else ''))}"
 
     @property
+    def may_have_replica(self) -> bool:
+        """It is a binary, of which a second process can be started beside the first."""
+        return self.kind == EMBEDDED
+
+    @property
     def is_shared(self) -> bool:
         """There is only one of it, so only one worker can use it."""
         return self.kind == EXTERNAL

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from faultinject.errors import UsageError
 from faultinject.servers.persistence import Persistence
 from reports.cli.judging import judge
 from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
@@ -55,9 +56,15 @@ def durability(
     midpipe durability --persistence replica-behind --env AI_JOBS_WAIT_REPLICAS=1
     """
     modes = tuple(Persistence(mode) for mode in persistence) or tuple(Persistence)
+    server = server_from(values)
+    if persistence and not server.may_have_replica and any(mode.is_replicated for mode in modes):
+        raise UsageError(
+            "A primary and its replica are started from a binary: "
+            "leave --redis out, or name one: --redis embedded:redis-server."
+        )
     options = Options(
         subject=subject_from(values),
-        server=server_from(values),
+        server=server,
         jobs=jobs,
         persistence=modes,
         time_budget_s=values["time_budget_s"],

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from reports.explain import replay_command
 from scenarios.verdict import (
+    DurabilityRow,
     FlawRow,
     InvariantRow,
+    PowerLossRow,
     ReviewRow,
     ServerColumn,
     Status,
@@ -24,6 +26,11 @@ def junit(verdict: Verdict) -> str:
         _suite(suites, f"sweep on {column.server}", cases)
     if not verdict.servers:
         _suite(suites, "sweep", [_invariant(verdict, row) for row in verdict.invariants])
+    _suite(
+        suites,
+        "durability",
+        [*map(_killed, verdict.durability), *map(_without_power, verdict.power_loss)],
+    )
     _suite(suites, "selfcheck", [_flaw(row) for row in verdict.selfcheck if row.expected])
     _suite(suites, "review", [_issue(row) for row in verdict.review])
     ET.indent(suites)
@@ -73,6 +80,27 @@ def _on_server(verdict: Verdict, column: ServerColumn, row: InvariantRow) -> ET.
     seen = replace(row, status=status or Status.UNKNOWN, note=note if status else "not looked at")
     made = tuple(finding for finding in verdict.findings if finding.id in column.findings)
     return _invariant(replace(verdict, findings=made), seen)
+
+
+def _killed(row: DurabilityRow) -> ET.Element:
+    case = _case("durability", f"the server is killed, {row.persistence}")
+    told = _clean(f"{row.violated} of {row.cases} cases: {', '.join(row.fallen)}\n{row.replay}")
+    if not row.cases:
+        ET.SubElement(case, "skipped", message="no case was run")
+    elif row.violated and row.counts:
+        ET.SubElement(case, "failure", message=row.promise, type="durability").text = told
+    elif row.violated:
+        ET.SubElement(case, "system-out").text = f"{row.promise}\n{told}"
+    return case
+
+
+def _without_power(row: PowerLossRow) -> ET.Element:
+    case = _case("durability", f"the power is lost in {row.program}")
+    if row.torn:
+        message = f"{row.torn} of {row.moments} moments, first after {row.after}"
+        failure = ET.SubElement(case, "failure", message=_clean(message), type="durability")
+        failure.text = _clean(row.seen)
+    return case
 
 
 def _flaw(row: FlawRow) -> ET.Element:

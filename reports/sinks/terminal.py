@@ -141,7 +141,7 @@ def _durability(verdict: Verdict, console: Console) -> None:
     if moments:
         say(
             console,
-            f"Power loss: {moments} moments of {len(verdict.power_loss)} programs; {torn} leave a job half written",
+            f"Power loss: {moments} moments of {len(verdict.power_loss)} programs; {torn} cost a job or half of one",
             "red" if torn else "",
         )
 

@@ -27,7 +27,7 @@ class Options:
         sampling: random orders of several clients instead of every one.
         prune: leave out orders that can't differ.
         latency_bound_ms: for a subject that declares no bound of its own.
-        persistence: how the server keeps its data when it is killed.
+        persistence: how the server keeps its data when it is killed; a way that it can't have is left out.
         seed: of the fuzzing.
         fuzz_s: how long the fuzzing runs, in seconds.
         selfcheck_by: how the flawed queues are hunted: ``programs``, ``fuzz`` or both.
@@ -47,7 +47,11 @@ class Options:
     sampling: Sampling | None = None
     prune: bool = True
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
-    persistence: tuple[Persistence, ...] = (Persistence.AOF_ALWAYS,)
+    persistence: tuple[Persistence, ...] = (
+        Persistence.AOF_ALWAYS,
+        Persistence.REPLICA,
+        Persistence.REPLICA_BEHIND,
+    )
     seed: int = 0
     fuzz_s: float = 5.0
     selfcheck_by: tuple[str, ...] = ("programs",)

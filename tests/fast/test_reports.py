@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from reports.sinks.terminal import render_verdict
 from reports.sinks.writing import write_reports
 from reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from scenarios.invariants import INVARIANTS
-from scenarios.verdict import SCHEMA, Outcome, Story, Verdict
+from scenarios.verdict import SCHEMA, DurabilityRow, Outcome, PowerLossRow, Story, Verdict
 from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED, STORY
 
 LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"
@@ -189,3 +190,44 @@ def test_no_password_of_a_url_gets_into_the_command() -> None:
 
 def test_the_schema_number_is_in_the_file() -> None:
     assert msgspec.json.decode(to_json(PASSED))["schema"] == SCHEMA
+
+
+DURABLE = replace(
+    PASSED,
+    durability=(
+        DurabilityRow(
+            "aof-always", "Nothing is lost.", 9, 2, ("no-lost-job",), "get: A1!kill", True
+        ),
+        DurabilityRow("replica-behind", "May be lost.", 5, 1, ("no-lost-job",), "get: A1", False),
+        DurabilityRow("rdb", "The last snapshot.", 0, 0, (), "", False),
+    ),
+    power_loss=(
+        PowerLossRow("enqueue", 21, 3, "SET k v", "half a job"),
+        PowerLossRow("get", 21, 0),
+    ),
+)
+
+
+def test_junit_tells_what_is_held_against_the_queue_from_what_is_only_told() -> None:
+    cases = {case.get("name"): case for case in ET.fromstring(junit(DURABLE)).iter("testcase")}
+    told = {
+        name: next((child.tag for child in case), "passed")
+        for name, case in cases.items()
+        if case.get("classname") == "midpipe.durability"
+    }
+    assert told == {
+        "the server is killed, aof-always": "failure",
+        "the server is killed, replica-behind": "system-out",
+        "the server is killed, rdb": "skipped",
+        "the power is lost in enqueue": "failure",
+        "the power is lost in get": "passed",
+    }
+
+
+def test_the_full_review_tells_a_power_loss_apart_from_a_kill_and_names_its_source() -> None:
+    text = document("FULL_REVIEW.md", DURABLE)
+    killed = text.split("## The server is killed")[1].split("##")[0]
+    lost = text.split("## The power is lost")[1].split("##")[0]
+    assert "| aof-always | 9 | 2 | no-lost-job | yes |" in killed
+    assert "| enqueue | 21 | 3 | SET k v | half a job |" in lost
+    assert "https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/" in lost

@@ -13,7 +13,7 @@ from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec
 from faultinject.servers.persistence import Persistence
 from faultinject.wire.resp import Value
-from scenarios.engine.power_loss import records_since_reset
+from scenarios.engine.power_loss import Left, records_since_reset
 from scenarios.engine.tasks import PowerLossDone, PowerLossTask
 from scenarios.engine.worker import Worker
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
@@ -93,12 +93,28 @@ def test_without_persistence_an_acknowledged_job_is_gone(worker: Worker) -> None
     assert "no-lost-job" in {violation.invariant for violation in record.violations}
 
 
-def torn_moments(worker: Worker, subject: str) -> list[tuple[str, ...]]:
+def moments(worker: Worker, subject: str) -> tuple[Left, ...]:
     task = PowerLossTask(SubjectSpec(subject), "enqueue-with-request-id", 5_000.0)
     (done,) = worker.do(task)
     assert isinstance(done, PowerLossDone)
     assert len(done.left) > 4
-    return [left.seen for left in done.left if left.seen]
+    return done.left
+
+
+def torn_moments(worker: Worker, subject: str) -> list[tuple[str, ...]]:
+    return [left.seen for left in moments(worker, subject) if left.seen]
+
+
+def test_the_power_goes_at_every_record_in_the_middle_of_each_and_inside_a_transaction(
+    worker: Worker,
+) -> None:
+    left = moments(worker, REFERENCE)
+    whole = [moment.records for moment in left if not moment.torn]
+    torn = [moment.records for moment in left if moment.torn]
+    assert (whole, torn) == (list(range(len(torn) + 1)), list(range(len(torn))))
+    inside = [moment.after.partition(" ")[0] for moment in left]
+    begins, ends = inside.index("MULTI"), inside.index("EXEC")
+    assert ends - begins > 4
 
 
 def test_no_power_loss_leaves_a_job_of_the_reference_half_written(worker: Worker) -> None:
@@ -109,3 +125,11 @@ def test_a_power_loss_between_two_writes_leaves_a_job_of_the_reviewed_queue_half
     worker: Worker,
 ) -> None:
     assert ("job-1 is pending and not in the queue",) in torn_moments(worker, AS_REVIEWED)
+
+
+def test_a_power_loss_after_the_request_key_costs_the_reviewed_queue_a_job_that_is_asked_for_again(
+    worker: Worker,
+) -> None:
+    lost = "the same request is answered False, and there is no job-1"
+    left = moments(worker, AS_REVIEWED)
+    assert {moment.after.partition(" ")[0] for moment in left if lost in moment.seen} == {"SET"}

@@ -50,7 +50,12 @@ class Durability:
         self._options = options
         self._got = got
         self._deadline_s = deadline_s
-        self._counts = {mode: _Counts() for mode in options.persistence}
+        self._modes = tuple(
+            mode
+            for mode in options.persistence
+            if options.server.may_have_replica or not mode.is_replicated
+        )
+        self._counts = {mode: _Counts() for mode in self._modes}
         self._outcomes: list[Outcome] = []
         self._not_tried: dict[str, list[str]] = {}
         self._planned = tuple(self._plan())
@@ -103,13 +108,13 @@ class Durability:
                     options.subject, program, (0, 1), 1, bound_ms, self._deadline_s, persistence
                 ),
             )
-            for persistence in options.persistence
+            for persistence in self._modes
             for program in programs
         ]
         losses = [
             (program, PowerLossTask(options.subject, program, bound_ms))
             for program in programs
-            if not all(mode.is_replicated for mode in options.persistence)
+            if not all(mode.is_replicated for mode in self._modes)
         ]
         return [*kills, *losses]
 
