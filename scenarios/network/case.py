@@ -176,6 +176,8 @@ class NetworkCase:
         if self._rig.host(CLIENT).is_alive:
             self._rig.host(CLIENT).close_client(CLIENT)
             if self._fault is not None and self._fault.shows is Shows.LATE_CLOSE:
+                # Answered in order: after this the client has let go of its connections.
+                self._rig.host(CLIENT).sources(CLIENT)
                 # A server sees the end of a connection of the loopback within a moment, if it sees it.
                 self.watched.outlived = not self._settled(ours)
         self._route.mend()

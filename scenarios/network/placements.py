@@ -13,7 +13,7 @@ from enum import Enum
 
 from faultinject.toxiproxy.world import DOWNSTREAM, UPSTREAM, Attribute
 
-TIME_OUT_MS = 400
+TIME_OUT_MS = 1000
 """The clients' socket time-out."""
 
 

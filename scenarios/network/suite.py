@@ -16,6 +16,8 @@ from scenarios.programs.program import Program
 from scenarios.verdict import Outcome, merge
 
 NO_FAULT = "no-fault"
+_MOST_CALM_RUNS = 3
+"""A machine that is busy for longer than the clients' time-out is not the queue's doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ def run_suite(
         bound_ms: for a subject that declares none.
         faults: of those that ``faults_for`` returns.
     """
-    calm, watched = _row(rig, program, route, None, bound_ms, 0)
+    for _ in range(_MOST_CALM_RUNS):
+        calm, watched = _row(rig, program, route, None, bound_ms, 0)
+        if not watched.has_raised:
+            break
     yield calm
     for fault in faults:
         yield _row(rig, program, route, fault, bound_ms, watched.connections)[0]

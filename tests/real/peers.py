@@ -34,9 +34,18 @@ class Seen:
         return self.data, self.end
 
 
-def seen_by(end: socket.socket, quiet_s: float = PATIENCE_S, enough: int | None = None) -> Seen:
-    """Read until the connection ends, enough bytes have come, or nothing has come for a while."""
-    begun_s = time.monotonic()
+def seen_by(
+    end: socket.socket,
+    quiet_s: float = PATIENCE_S,
+    enough: int | None = None,
+    since_s: float | None = None,
+) -> Seen:
+    """Read until the connection ends, enough bytes have come, or nothing has come for a while.
+
+    Args:
+        since_s: from when time is taken; before the sending, lest a slow machine has it begin too late. None: from now.
+    """
+    begun_s = time.monotonic() if since_s is None else since_s
     found = b""
     end.settimeout(quiet_s)
     how = OPEN

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +17,7 @@ from faultinject.servers.leash import RunDirectory
 from faultinject.toxiproxy.client import ToxiproxyClient
 from faultinject.vocabulary import Address
 from tests.fast.toxiproxy_contract import CONTRACT, Exchange
-from tests.real.toxiproxies import BOTH, OURS, api_of, midpipe_proxy
+from tests.real.toxiproxies import BOTH, OURS, api_of, midpipe_proxy, real_toxiproxy
 
 # The first one of all may have to build a Toxiproxy.
 pytestmark = pytest.mark.timeout(600)
@@ -143,3 +147,33 @@ def test_a_token_is_asked_for_and_borne() -> None:
         assert friend.names() == ()
         stranger.close()
         friend.close()
+
+
+def test_a_real_toxiproxy_ends_with_a_midpipe_that_was_killed(run_directory: RunDirectory) -> None:
+    # Without one to be had this is skipped, or fails, here.
+    with real_toxiproxy(run_directory):
+        pass
+    program = (
+        "import os, signal\n"
+        "from faultinject.servers.leash import RunDirectory\n"
+        "from tests.real.toxiproxies import real_toxiproxy\n"
+        "with real_toxiproxy(RunDirectory()) as api:\n"
+        "    print(api.port, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False
+    )
+    port = int(ended.stdout)
+    deadline_s = time.monotonic() + 10
+    while _is_open(port):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def _is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
