@@ -88,7 +88,8 @@ def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tupl
 def _written(operation: Operation) -> Due:
     """Return how often an answered call has brought its job to a new status."""
     if operation.method == "update_status":
-        return _ONCE if operation.wrote_job else _NEVER
+        # Of a call that was broken, a command may have come late, and the driver's next try have found it done.
+        return _ONCE if operation.wrote_job else _PERHAPS if operation.faulted else _NEVER
     if not operation.value:
         # The driver may have sent it twice by itself, and heard the second answer only.
         return _PERHAPS if operation.wrote_job else _NEVER

@@ -93,6 +93,13 @@ def test_an_update_that_a_newer_one_has_overtaken_counts_nothing() -> None:
     assert len(seen(told(update, (DUAL_WRITES, "succeeded"), wrote_job=False))) == 1
 
 
+def test_an_update_whose_command_came_late_may_have_made_the_change_all_the_same() -> None:
+    update = replace(call("update_status", status="running", value=None), faulted=True)
+    counted = ((DUAL_WRITES, "succeeded"), (JOBS, "running"))
+    assert seen(told(update, *counted, wrote_job=False)) == ()
+    assert seen(told(update, wrote_job=False)) == ()
+
+
 def test_a_duplicate_that_counts_as_a_job_is_untrue() -> None:
     assert seen(told(call(value=False), (JOBS, "pending"), wrote_job=False)) == (
         "enqueue answered False, and ai_jobs{status='pending'} went up by 1 instead of 0.",
