@@ -1,6 +1,7 @@
-"""The worker's calls: claim under a lease, heartbeat, complete, fail, wait. A lease taken back counts for nothing.
+"""The worker's calls: claim under a lease, heartbeat, complete, fail, give back, wait.
 
 A lease ends when its time is over *and* another claim has taken the job back; until then its holder may still finish.
+An exception leaves open whether the step was done; the same call again finds out, for as long as the lease lasts.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import redis
+
 from reference import keys
 from reference.connection import Connection
+from reference.errors import NotDurableError
 from reference.job import COMPLETED, FAILED, RUNNING, Job, decoded, encoded, now
 
 _LEASES_LOOKED_AT = 100
@@ -60,9 +64,7 @@ class Leases(Connection):
         Returns:
             False if the lease was taken back, or the job is finished: stop working on it.
         """
-        keys.checked_id("job_id", job_id)
-        words = ("heartbeat", job_id, lease_token, now(), _ms("lease_s", lease_s), 0, "", 0)
-        answer, _ = self._step("heartbeat", "lease", *words)
+        answer, _ = self._lease("heartbeat", job_id, lease_token, _ms("lease_s", lease_s))
         return bool(answer)
 
     def complete(
@@ -75,7 +77,7 @@ class Leases(Connection):
             if the lease was taken back, or the job was finished by somebody else: nothing was changed.
         """
         keys.checked_workspace(workspace_id)
-        answer = self._give_up("complete", job_id, workspace_id, lease_token, 0, result)
+        answer = self._end("complete", job_id, workspace_id, lease_token, 0, result)
         self._telemetry.count(self._telemetry.jobs, COMPLETED, by=answer)
         return bool(answer)
 
@@ -90,9 +92,18 @@ class Leases(Connection):
             As ``complete``.
         """
         ms = _ms("back_off_s", back_off_s)
-        answer = self._give_up("fail", job_id, "", lease_token, ms, result)
+        answer = self._end("fail", job_id, "", lease_token, ms, result)
         self._telemetry.count(self._telemetry.dead_letters, by=answer == 2)
         self._telemetry.count(self._telemetry.jobs, FAILED, by=answer == 2)
+        return bool(answer)
+
+    def give_back(self, job_id: str, lease_token: int) -> bool:
+        """Give a claimed job back that was not tried: another worker may have it now, and no attempt is used up.
+
+        Returns:
+            As ``complete``.
+        """
+        answer, _ = self._lease("give_back", job_id, lease_token, 0)
         return bool(answer)
 
     def wait(self, at_most_s: float = 1.0) -> None:
@@ -103,16 +114,25 @@ class Leases(Connection):
             # Moving the head to where it is changes nothing; a blocking read of a list does not exist.
             self._redis.blmove(pending, pending, seconds, "LEFT", "LEFT")
 
-    def _give_up(
+    def _end(
         self, step: str, job_id: str, workspace_id: str, lease_token: int, ms: int, result: Any
     ) -> int:
-        keys.checked_id("job_id", job_id)
         text = "" if result is None else encoded(result)
-        words = (step, job_id, lease_token, now(), ms, self.max_attempts, text, keys.DONE_S)
-        answer, owner = self._write(step, workspace_id, "lease", *words)
+        try:
+            answer, owner = self._lease(step, job_id, lease_token, ms, text, workspace_id)
+        except (redis.RedisError, NotDurableError):
+            self._count_dual_write(workspace_id, "failed")
+            raise
         if answer == 2 or (answer and step == "complete"):
             self._count_dual_write(owner, "succeeded")
         return int(answer)
+
+    def _lease(
+        self, step: str, job_id: str, token: int, ms: int, result: str = "", workspace_id: str = ""
+    ) -> Any:
+        keys.checked_id("job_id", job_id)
+        words = (job_id, token, now(), ms, self.max_attempts, result, keys.DONE_S, workspace_id)
+        return self._step(step, "lease", step, *words)
 
 
 def _ms(name: str, seconds: float) -> int:

@@ -36,6 +36,7 @@ OPERATIONS = (
     "heartbeat",
     "complete",
     "fail",
+    "give_back",
     "forget",
 )
 OUTCOMES = ("copied", "mended", "same", "differs", "missing", "gone", "recent", "removed")

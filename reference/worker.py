@@ -87,7 +87,7 @@ class Worker:
             self._queue.fail(job_id, token, {"error": type(error).__name__}, back_off_s)
             return False
         except BaseException:
-            self._queue.fail(job_id, token, None, 0.0)
+            self._queue.give_back(job_id, token)
             raise
         finally:
             done.set()

@@ -1,11 +1,12 @@
--- What the holder of a lease may do: heartbeat, complete, fail. Only the job's last token counts (a fencing token).
--- ARGV: prefix, 'heartbeat' | 'complete' | 'fail', job_id, token, time, lease or back-off in ms, most attempts, result,
---       for how many seconds to know the answer if the step is run again
+-- What the holder of a lease may do: heartbeat, complete, fail, give_back. Only the job's last token counts (a fencing token).
+-- ARGV: prefix, one of these, job_id, token, time, lease or back-off in ms, most attempts, result,
+--       for how many seconds to know the answer if the step is run again, workspace_id or ''
 -- Returns {answer, workspace_id}. The answer is 1 if it was done (now or by an earlier run of the same step), 2 if the
--- job is a dead letter now, 0 if the lease is somebody else's or has ended.
+-- job is a dead letter now, 0 if the lease is somebody else's or has ended, or the job another workspace's.
 local step, id, token, time, ms, result = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[8]
 local held, workspace = copies(id)
 workspace = workspace or ''
+if ARGV[10] ~= '' and ARGV[10] ~= workspace then return {0, workspace} end
 local done = P .. 'ai:done:' .. token
 local known, of = string.match(call('GET', done) or '', '^(%d) (.*)$')
 if of == step .. ' ' .. id then return {tonumber(known), workspace} end
@@ -22,12 +23,13 @@ local answer = 1
 if step == 'complete' then
   release(id)
   set(held, 'status', 'completed', 'finished_at', time, 'result', result)
-elseif tonumber(call('HGET', ATTEMPTS, id) or 0) >= tonumber(ARGV[7]) then
+elseif step == 'fail' and tonumber(call('HGET', ATTEMPTS, id) or 0) >= tonumber(ARGV[7]) then
   answer = 2
   release(id)
   call('RPUSH', DEAD, id)
   set(held, 'status', 'failed', 'finished_at', time, 'result', result)
 else
+  if step == 'give_back' then call('HINCRBY', ATTEMPTS, id, -1) end -- it was not tried
   -- The lease without a holder ends when the back-off does, and is taken back as any expired one.
   call('HDEL', TOKENS, id)
   call('ZADD', LEASES, now_ms() + ms, id)

@@ -13,6 +13,9 @@ from scenarios.history import History, Json, Operation, Phase
 from scenarios.state import Tables
 from scenarios.verdict import Severity
 
+GIVE_BACK = ("fail", "give_back")
+"""The calls by which a worker lets a job go that it has not done; others may have it then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 
 from scenarios.history import Operation, Phase, attempts_by_request
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
 
 SHORTEST_LASTING_LEASE_S = 1.0
@@ -74,7 +74,7 @@ def _leased(evidence: Evidence) -> tuple[str, ...]:
         for operation in evidence.operations("claim", "dequeue")
         if isinstance(operation.value, dict) and not _ends_soon(operation)
     ]
-    given_back = {operation.job_id for operation in evidence.operations("fail")}
+    given_back = {operation.job_id for operation in evidence.operations(*GIVE_BACK)}
     given_back |= {beat.job_id for beat in evidence.operations("heartbeat") if _ends_soon(beat)}
     return tuple(job for job in jobs if isinstance(job, str) and job not in given_back)
 

@@ -9,7 +9,7 @@ Blind to: all that. Does not apply to a subject that says ``fifo = False``.
 from __future__ import annotations
 
 from scenarios.history import Completion, Operation, Phase
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, Traits
+from scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement, Traits
 from scenarios.linearizability import NEVER, Answer, Put, Take, check_queue
 from scenarios.verdict import Severity
 
@@ -61,7 +61,7 @@ def _end(operation: Operation) -> float:
 
 def _comes_back(evidence: Evidence) -> bool:
     return any(
-        operation.method in ("fail", "update_status", "backfill")
+        operation.method in (*GIVE_BACK, "update_status", "backfill")
         or operation.arguments.get("lease_s") == 0.0
         or evidence.leases_ended
         for operation in evidence.history

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from scenarios.history import Operation, Phase
 from scenarios.invariants.evidence import (
+    GIVE_BACK,
     Breach,
     Evidence,
     Invariant,
@@ -87,7 +88,7 @@ def _is_end(update: Operation) -> bool:
 def _again(evidence: Evidence) -> set[str]:
     """Return the statuses that a job may fall back to because a lease has ended or an attempt has failed."""
     comes_back = evidence.leases_ended or any(
-        operation.method == "fail" or operation.arguments.get("lease_s") == 0.0
+        operation.method in GIVE_BACK or operation.arguments.get("lease_s") == 0.0
         for operation in evidence.history
     )
     return {"pending", "running", "failed"} if comes_back else set()

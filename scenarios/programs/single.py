@@ -243,6 +243,16 @@ _PROGRAMS = (
         prepare=(enqueue(),),
     ),
     _program(
+        "claim-give-back",
+        "A worker that is told to stop claims a job and gives it back.",
+        Call("claim", {"worker_id": "worker-1"}),
+        Call(
+            "give_back",
+            {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
+        ),
+        prepare=(enqueue(),),
+    ),
+    _program(
         "bad-input",
         "Every enqueue has an argument that must be refused before any write.",
         *(call for call in MALFORMED.values() if call.method == "enqueue"),

@@ -80,6 +80,13 @@ def test_a_worker_that_lost_its_lease_can_not_finish_the_job(queue: Queue) -> No
     assert queue.complete("job-1", "acme", held["lease_token"]) is True
 
 
+def test_another_workspace_can_not_finish_the_job(queue: Queue) -> None:
+    queue.enqueue(**job())
+    token = claimed(queue)["lease_token"]
+    assert queue.complete("job-1", "globex", token) is False
+    assert queue.complete("job-1", "acme", token) is True
+
+
 def test_a_heartbeat_keeps_the_lease(queue: Queue) -> None:
     queue.enqueue(**job())
     held = claimed(queue, "w-1", 0.05)
@@ -104,6 +111,15 @@ def test_a_job_that_fails_too_often_becomes_a_dead_letter(queue: Queue, driver: 
         queue.fail("job-1", held["lease_token"], {"why": "no"}, back_off_s=0.0)
     assert (queue.claim("w-1"), status(queue)) == (None, "failed")
     assert driver.lrange("ai:queue:dead", 0, -1) == ["job-1"]
+
+
+def test_a_job_that_is_given_back_has_used_up_no_attempt(queue: Queue, driver: Any) -> None:
+    queue.enqueue(**job())
+    for _ in range(queue.max_attempts + 1):
+        held = claimed(queue)
+        answers = [queue.give_back("job-1", held["lease_token"]) for _ in range(2)]
+        assert answers == [True, True]
+    assert (claimed(queue)["attempt"], driver.llen("ai:queue:dead")) == (1, 0)
 
 
 def test_a_job_whose_workers_die_too_often_becomes_a_dead_letter(queue: Queue, driver: Any) -> None:
@@ -170,7 +186,7 @@ def test_a_second_sigterm_gives_the_job_back(queue: Queue) -> None:
     worker = Worker(queue, handle, "w-1")
     with pytest.raises(KeyboardInterrupt):
         worker.run(on_sigterm=False)
-    assert claimed(queue, "w-2")["attempt"] == 2
+    assert claimed(queue, "w-2")["attempt"] == 1
 
 
 def test_an_end_that_was_reported_without_the_lease_is_not_undone_when_the_lease_ends(
@@ -339,7 +355,7 @@ def test_a_worker_process_that_is_told_twice_gives_its_job_back(
         process.send_signal(signal.SIGTERM)
         assert line_of(process) == "told"
     process.wait()
-    assert claimed(queue, "w-2")["attempt"] == 2
+    assert claimed(queue, "w-2")["attempt"] == 1
 
 
 def test_a_worker_process_that_waits_for_work_ends_when_it_is_told(
