@@ -1,4 +1,4 @@
--- What the holder of a lease may do: heartbeat, complete, fail, give_back. Only the job's last token counts (a fencing token).
+-- What the holder of a lease may do: heartbeat, complete, fail, give_back. Only the job's last token counts: it fences.
 -- ARGV: prefix, one of these, job_id, token, time, lease or back-off in ms, most attempts, result,
 --       for how many seconds to know the answer if the step is run again, workspace_id or ''
 -- Returns {answer, workspace_id}. The answer is 1 if it was done (now or by an earlier run of the same step), 2 if the

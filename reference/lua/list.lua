@@ -1,9 +1,9 @@
 -- One page of a workspace's jobs, newest first, from its index; a page costs the same at any number of jobs.
--- ARGV: prefix, workspace_id, status or '', limit, place of the last job told ('+inf' at first), cursor of the scan of the
---       old schema ('end' when it is over), read old, how many jobs to look at, how many keys to scan
+-- ARGV: prefix, workspace_id, status or '', limit, place of the last job told ('+inf' at first), cursor of the scan of
+--       the old schema ('end' when it is over), read old, how many jobs to look at, how many keys to scan
 -- Returns {next place or '', next cursor of the scan, jobs that only the old schema held, fields, fields, ...}.
--- Places are given once and never change, so no job is told twice, and none is missed that was there throughout: jobs of
--- code from before the index have no place until the scan at the index's end gives them one, below all others.
+-- Places are given once and never change, so no job is told twice, and none is missed that was there throughout: jobs
+-- of code from before the index have no place until the scan at the index's end gives them one, below all others.
 local workspace, wanted, limit, place, scan = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local reads_old, looks = ARGV[7] == '1', tonumber(ARGV[8])
 local page, from_old = {}, 0

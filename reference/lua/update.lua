@@ -2,7 +2,7 @@
 -- ARGV: prefix, job_id, workspace_id or '', write new, status, time, result ('' keeps the one there is)
 -- Returns 1 if this call moved it, 2 if it had the status, 0 if it had moved beyond it, -1 if there is no such job.
 -- Statuses go forward only (pending, running, completed or failed) and the first end is final: so a step that
--- runs twice, or arrives late, never undoes a newer one. An end also ends the lease: its holder is refused from then on.
+-- runs twice, or arrives late, never undoes a newer one. An end also ends the lease: its holder is refused then.
 local id, wanted, time = ARGV[2], ARGV[5], ARGV[6]
 local held, workspace = copies(id)
 if not held[1] or (ARGV[3] ~= '' and workspace ~= ARGV[3]) then return -1 end
