@@ -101,6 +101,28 @@ CLAIMS_BADLY = (
 )
 
 
+SPEAKS_NO_LOAD = """
+import json
+import sys
+
+print(json.dumps({"ready": True}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    answer = {"id": asked["id"], "error": {"type": "Unknown", "message": asked["do"]}}
+    if asked["do"] in ("open", "call"):
+        methods = ["enqueue", "claim", "complete"]
+        answer = {"id": asked["id"], "ok": asked.get("method") == "enqueue" or None, "methods": methods}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def test_a_command_that_makes_no_load_is_told_what_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "speaks.py"
+    file.write_text(SPEAKS_NO_LOAD)
+    with pytest.raises(SubjectError, match="has to answer the protocol's load"):
+        soaked(tmp_path / "soak", f"command: {sys.executable} {file}", jobs=100)
+
+
 DIES_ONCE = """
 import os
 import pathlib
