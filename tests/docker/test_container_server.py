@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +106,22 @@ def test_the_mapped_port_is_open_on_one_address_of_this_machine_only(
 ) -> None:
     ports = engine.containers.get(server.container.id).ports[f"{PORT}/tcp"]
     assert [port["HostIp"] for port in ports] == [server.address.host]
+
+
+def test_what_a_container_can_not_do_is_told_and_passes_for_nothing(
+    redis_image: str, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        (
+            *(sys.executable, "-m", "midpipe", "durability", "--program", "enqueue"),
+            *("--redis", f"docker:{redis_image}", "--out", str(tmp_path), "--jobs", "1"),
+        ),
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = " ".join(ended.stdout.split())
+    assert ended.returncode == 0, ended
+    assert "replica, replica-behind: does not apply to " in told
+    assert "A power loss does not apply to enqueue, and was not tried" in told

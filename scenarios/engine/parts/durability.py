@@ -91,6 +91,11 @@ class Durability:
                 self._outcomes.append(Outcome.FAIL if counts.violated else Outcome.PASS)
             if counts.invalid:
                 self._outcomes.append(Outcome.UNKNOWN)
+        if beyond := [mode for mode in self._options.persistence if mode not in self._counts]:
+            self._got.warnings.append(
+                f"{', '.join(beyond)}: does not apply to {self._got.server}, and was not tried. "
+                "A primary and its replica are started from a binary: --redis embedded:redis-server."
+            )
         for reason, programs in self._not_tried.items():
             self._got.warnings.append(
                 f"A power loss does not apply to {', '.join(programs)}, and was not tried: {reason}."
