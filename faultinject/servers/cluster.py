@@ -25,7 +25,7 @@ _OPTIONS = (
     *REPLICATED,
     *("--cluster-enabled", "yes"),
     *("--cluster-config-file", "nodes.conf"),
-    *("--cluster-node-timeout", "2000"),
+    *("--cluster-node-timeout", "3000"),
     # A replica takes over however long it was cut off.
     *("--cluster-replica-validity-factor", "0"),
 )

@@ -23,6 +23,7 @@ _STATUS = {
 }
 _CELL = {str(word): style for word, style in (*_OUTCOME.items(), *_STATUS.items())}
 _MOST_STORIES = 3
+_RATE = ": cases per second"
 
 
 WIDTH_OF_A_PIPE = 120
@@ -204,9 +205,9 @@ def _ledger(verdict: Verdict, console: Console) -> None:
 def _foot(verdict: Verdict, console: Console) -> None:
     parts = " · ".join(f"{part} {outcome}" for part, outcome in verdict.parts)
     rates = [
-        f"{figure.name.partition(':')[0]} {figure.value:.0f} cases a second"
+        f"{figure.name.removesuffix(_RATE)} {figure.value:.0f} cases a second"
         for figure in verdict.figures
-        if figure.name.endswith("cases per second")
+        if figure.name.endswith(_RATE)
     ]
     if rates:
         parts += f" · {', '.join(rates)}"

@@ -19,7 +19,7 @@ from reports.sinks.markdown import markdown
 from reports.sinks.terminal import render_verdict
 from reports.verdict_file import schema, to_json
 from scenarios.matrix import merged
-from scenarios.verdict import Outcome, Status, Verdict
+from scenarios.verdict import Figure, Outcome, Status, Verdict
 from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED
 
 OLD = "Redis 6.2.14 (embedded)"
@@ -134,3 +134,12 @@ def test_a_finding_of_another_server_is_replayed_there() -> None:
 
 def test_a_merged_verdict_keeps_to_the_published_schema() -> None:
     jsonschema.validate(json.loads(to_json(BOTH)), schema())
+
+
+def test_the_rate_of_each_server_is_told_with_its_whole_name() -> None:
+    figure = Figure("sweep: cases per second", 50.0, "1/s")
+    image = "Redis 8.2.3 (container of redis:8)"
+    verdict = merged(
+        (replace(PASSED, figures=(figure,)), replace(PASSED, server=image, figures=(figure,)))
+    )
+    assert f"sweep on {image} 50 cases a second" in on_a_terminal(verdict)
