@@ -7,10 +7,14 @@ decisions, thousands of times a second, without a task switch. Knows no protocol
 from __future__ import annotations
 
 import heapq
+import select
 import selectors
 import time
 from collections.abc import Callable
 from typing import Protocol
+
+_MOST_FILES = 1024
+"""Those that select can wait for."""
 
 Ready = Callable[[], None]
 
@@ -62,6 +66,9 @@ class Loop:
         self._spins_below_s = 0.0015 if precise else 0.0
         self._selector = selectors.DefaultSelector()
         self._timers: list[Timer] = []
+        # The selector is a file itself, and can be read when one of those that it watches is ready.
+        number = getattr(self._selector, "fileno", lambda: _MOST_FILES)()
+        self._ready: int | None = number if number < _MOST_FILES else None
 
     def watch_readable(self, file: HasFileno, ready: Ready) -> None:
         """Call ``ready`` whenever the file can be read."""
@@ -141,8 +148,12 @@ class Loop:
         """Wait for the next thing to happen, at most so long, and handle what is ready."""
         if self._timers:
             at_most_s = min(at_most_s, max(0.0, self._timers[0].due_s - self.clock()))
-        if self._spins_below_s:
-            at_most_s = max(0.0, at_most_s - self._spins_below_s)
+            if self._spins_below_s:
+                at_most_s = max(0.0, at_most_s - self._spins_below_s)
+            elif at_most_s and self._ready is not None:
+                # A selector rounds up to whole milliseconds, which is late for a timer; this one does not.
+                select.select((self._ready,), (), (), at_most_s)
+                at_most_s = 0.0
         for key, events in self._selector.select(at_most_s):
             watch: _Watch = key.data
             if watch.readable is not None and events & selectors.EVENT_READ:
