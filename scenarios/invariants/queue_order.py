@@ -1,5 +1,8 @@
 """queue-order: enqueues and claims could have happened one after the other on a first-in-first-out queue.
 
+What a call did whose answer was lost is read off the server, where its keys can be read: a job that stood in the queue
+by the end of its enqueue was put, and what left the queue at a command of a claim was taken by it.
+
 So a claim that answers None while a job waits, and a job that overtakes another, are seen. A case whose jobs come back
 (an expired lease, a failed attempt) or are moved on by update_status is not looked at.
 
@@ -8,7 +11,9 @@ Blind to: all that. Does not apply to a subject that says ``fifo = False``.
 
 from __future__ import annotations
 
-from scenarios.history import Completion, Operation, Phase
+from itertools import pairwise
+
+from scenarios.history import Completion, Operation, Phase, attempts_by_request
 from scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement, Traits
 from scenarios.linearizability import NEVER, Answer, Put, Take, check_queue
 from scenarios.verdict import Severity
@@ -24,6 +29,8 @@ def puts_of(evidence: Evidence) -> list[Put]:
             continue
         known = by_job.get(operation.job_id)
         answered = operation.answered and (operation.value is True or known is not None)
+        if not operation.answered and was_queued(evidence, operation):
+            answered = True
         if operation.answered and not answered:
             # It stands for a job of another id, which has a put of its own.
             continue
@@ -38,16 +45,61 @@ def puts_of(evidence: Evidence) -> list[Put]:
 def takes_of(evidence: Evidence) -> list[Take]:
     """Return a take for each claim of the program, and for each job that the drain received after it."""
     takes = []
-    for claim in evidence.operations(*_CLAIMS):
-        if claim.completion is Completion.FAIL:
-            continue
-        value = claim.value.get("job_id") if isinstance(claim.value, dict) else claim.value
-        job_id = value if isinstance(value, str) else None
-        takes.append(Take(job_id, _start(claim), _end(claim) if claim.answered else NEVER))
+    for attempts in attempts_by_request(evidence.history, "claim") + attempts_by_request(
+        evidence.history, "dequeue"
+    ):
+        told = {_job_of(claim) for claim in attempts if claim.answered}
+        for claim in attempts:
+            if claim.completion is Completion.FAIL:
+                continue
+            if claim.answered:
+                takes.append(Take(_job_of(claim), _start(claim), _end(claim)))
+                continue
+            taken = taken_by(evidence, claim)
+            if taken is None:
+                takes.append(Take(None, _start(claim), NEVER))
+                continue
+            # What a later attempt was told of is one take, and counted there.
+            takes += [Take(job, _start(claim), _end(claim)) for job in taken if job not in told]
     quiet = 2.0 * (1 + max((operation.completed_at for operation in evidence.history), default=0))
     for number, job_id in enumerate(evidence.delivered or ()):
         takes.append(Take(job_id, quiet + 2 * number, quiet + 2 * number + 1))
     return takes
+
+
+def was_queued(evidence: Evidence, enqueue: Operation) -> bool:
+    """Whether the server had the job in its queue when the call ended, or before."""
+    return evidence.traits.white_box and any(
+        enqueue.job_id in moment.tables.pending
+        for moment in evidence.moments[: enqueue.state_after + 1]
+    )
+
+
+def taken_by(evidence: Evidence, claim: Operation) -> tuple[str, ...] | None:
+    """Return the jobs that left the queue at a command of an unanswered claim; None if that can't be seen."""
+    if not evidence.traits.white_box:
+        return None
+    before = max(
+        (
+            other.state_after
+            for other in evidence.history
+            if other.client == claim.client and other.completed_at <= claim.invoked_at
+        ),
+        default=0,
+    )
+    steps = pairwise(evidence.moments[before : claim.state_after + 1])
+    return tuple(
+        job
+        for one, other in steps
+        if other.place.startswith(claim.client)
+        for job in one.tables.pending
+        if job not in other.tables.pending
+    )
+
+
+def _job_of(claim: Operation) -> str | None:
+    value = claim.value.get("job_id") if isinstance(claim.value, dict) else claim.value
+    return value if isinstance(value, str) else None
 
 
 def _start(operation: Operation) -> float:

@@ -7,12 +7,17 @@ Of two updates at once, either may be the last. Statuses go forward (pending, ru
 is made or ignored is the queue's choice. A job whose lease ends, or whose attempt fails, may wait and run again; one
 whose end was acknowledged may not.
 
+Beyond that, all calls of a job's callers must have one order that explains every status read, each call within its time
+(see ``status_register``): so two reads that see an update come and go are seen, too.
+
 Blind to: what an update does besides the status.
 """
 
 from __future__ import annotations
 
-from scenarios.history import Operation, Phase
+from collections.abc import Mapping
+
+from scenarios.history import Completion, Operation, Phase
 from scenarios.invariants.evidence import (
     GIVE_BACK,
     Breach,
@@ -22,6 +27,8 @@ from scenarios.invariants.evidence import (
     needs_one_of,
     status_of,
 )
+from scenarios.linearizability import NEVER, Answer
+from scenarios.status_register import Event, Seen, Set, check_status
 from scenarios.verdict import Severity
 
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
@@ -41,7 +48,33 @@ def _check(evidence: Evidence) -> Judgement:
                         "update_status",
                     )
                 )
+        if not breaches and not _again(evidence):
+            checked = check_status(register_of(evidence, job_id))
+            if checked.answer is Answer.VIOLATED:
+                breaches.append(Breach(f"Of {job_id}, {checked.why}.", "update_status"))
+            elif checked.answer is Answer.UNKNOWN:
+                observed -= 1
     return Judgement(observed, tuple(breaches))
+
+
+def register_of(evidence: Evidence, job_id: str) -> list[Event]:
+    """Return what was set and what was read of a job's status; an end is before the begin that comes at its moment."""
+    owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
+    events: list[Event] = []
+    for operation in evidence.history:
+        claimed = operation.value if operation.method == "claim" else None
+        job = claimed.get("job_id") if isinstance(claimed, Mapping) else operation.job_id
+        start, end = 2.0 * operation.invoked_at, 2.0 * operation.completed_at - 1
+        status = "running" if operation.method == "claim" else _status_set(operation)
+        if job != job_id or operation.completion is Completion.FAIL:
+            continue
+        if status and operation.method in ("update_status", "claim", "complete"):
+            surely = operation.answered
+            events.append(Set(status, start, end if surely else NEVER, surely))
+        elif operation.method == "get_job" and operation.workspace_id in owners:
+            read = status_of(operation.value)
+            events += [Seen(read, start, end)] if read else []
+    return events
 
 
 def _updates(evidence: Evidence) -> tuple[Operation, ...]:

@@ -1,0 +1,150 @@
+"""What the reduction leaves out ends in no state, and gives no answer, that the orders which are run do not.
+
+A quick selection runs always; MIDPIPE_NIGHTLY=1 runs every program of every queue that is small enough, without a bound
+of preemptions, without faults and with one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from faultinject.decide.interleave import Interleave
+from faultinject.decide.pruning import Independence
+from faultinject.servers.opening import ServerSpec
+from faultinject.vocabulary import RunEnd
+from scenarios.engine.explore import run_schedule, selected, warm_up
+from scenarios.engine.orders import ScriptWatch
+from scenarios.engine.record import CaseRecord
+from scenarios.engine.worker import INTERLEAVED_FAULTS, Worker, missing_for
+from scenarios.flaws.registry import FLAWS
+from scenarios.history import Phase
+from scenarios.programs.program import Program
+from scenarios.programs.registry import SUITES
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+NIGHTLY = bool(os.environ.get("MIDPIPE_NIGHTLY"))
+SMALL_ENOUGH = 1_500
+QUICK = (
+    (REFERENCE, "finish-vs-reclaim"),
+    (REFERENCE, "update-vs-get"),
+    ("scenarios.flaws.as_shipped:SimpleQueue", "same-request-twice"),
+    ("scenarios.flaws.as_shipped:SimpleQueue", "update-vs-get"),
+    ("scenarios.flaws.as_reviewed:SimpleQueue", "list-vs-enqueue"),
+    ("scenarios.flaws.as_reviewed:SimpleQueue", "request-id-in-two-workspaces"),
+    ("scenarios.flaws.as_reviewed:SimpleQueue", "same-job-twice"),
+    ("scenarios.flaws.as_planned:SimpleQueue", "backfill-vs-update"),
+)
+"""The start states and command sequences that differ most."""
+_VOLATILE = re.compile(
+    r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"
+)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    started = Worker(ServerSpec())
+    yield started
+    started.close()
+
+
+@cache
+def subjects() -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys((REFERENCE, *(flaw.subject for flaw in FLAWS if flaw.suite != "sweep")))
+    )
+
+
+def end_of(record: CaseRecord) -> str:
+    """Return the last state and every answer, times and random names left out."""
+    answers = sorted(
+        f"{o.client}{o.request} {o.method} {o.completion} {o.value}"
+        for o in record.history
+        if o.phase is Phase.PROGRAM
+    )
+    state = [f"{key}={value}" for key, value in record.states[-1].items()]
+    return _VOLATILE.sub("*", "\n".join((*answers, *sorted(_VOLATILE.sub("*", s) for s in state))))
+
+
+def ends(
+    worker: Worker, subject: str, program: Program, faults: int, bound: int | None, *, prune: bool
+) -> tuple[int, set[str]] | None:
+    """Return how many orders were run, and what they ended in; None if there are too many."""
+    rig = worker.rig(SubjectSpec(subject))
+    warm_up(rig, program, 5_000.0)
+    known = Independence()
+    watch = ScriptWatch(rig)
+    placed = selected(True, INTERLEAVED_FAULTS)
+    try:
+        while True:
+            planner = Interleave(bound, faults, placed, prune=prune, independence=known)
+            found = _run(rig_program=(worker, subject, program), planner=planner)
+            more = watch.open_scripts() - known.open_scripts
+            if found is None or not more:
+                return found
+            known.open_scripts |= more
+    finally:
+        watch.close()
+
+
+def _run(
+    rig_program: tuple[Worker, str, Program], planner: Interleave
+) -> tuple[int, set[str]] | None:
+    worker, subject, program = rig_program
+    rig = worker.rig(SubjectSpec(subject))
+    states: set[str] = set()
+    runs = 0
+    while planner.begin():
+
+        def again() -> Interleave:
+            planner.restart()
+            return planner
+
+        record = run_schedule(rig, program, again, 5_000.0)
+        planner.end(RunEnd(record.steps, record.is_valid, record.trouble))
+        assert record.is_valid, record.trouble
+        states.add(end_of(record))
+        runs += 1
+        if runs + len(planner.frontier().branches) > SMALL_ENOUGH:
+            return None
+    return runs, states
+
+
+def compare(worker: Worker, subject: str, program: Program, faults: int, bound: int | None) -> None:
+    whole = ends(worker, subject, program, faults, bound, prune=False)
+    if whole is None:
+        pytest.skip(f"more than {SMALL_ENOUGH} orders: too many to run all")
+    reduced = ends(worker, subject, program, faults, bound, prune=True)
+    assert reduced is not None
+    assert reduced[1] == whole[1]
+    assert reduced[0] <= whole[0]
+
+
+@pytest.mark.parametrize(
+    ("subject", "program"), QUICK, ids=[f"{s.split('.')[-1]}-{p}" for s, p in QUICK]
+)
+def test_within_the_default_bounds_nothing_is_missed(
+    worker: Worker, subject: str, program: str
+) -> None:
+    compare(worker, subject, SUITES["interleave"][program], 0, 2)
+
+
+@pytest.mark.skipif(not NIGHTLY, reason="takes an hour; MIDPIPE_NIGHTLY=1 runs it")
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("faults", [0, 1])
+@pytest.mark.parametrize("bound", [2, None], ids=["two-preemptions", "any-preemptions"])
+@pytest.mark.parametrize("name", sorted({**SUITES["interleave"], **SUITES["fleet"]}))
+@pytest.mark.parametrize("subject", subjects())
+def test_nothing_is_missed_in_any_program_that_is_small_enough(
+    worker: Worker, subject: str, name: str, bound: int | None, faults: int
+) -> None:
+    program = {**SUITES["interleave"], **SUITES["fleet"]}[name]
+    spec = SubjectSpec(subject)
+    missing = missing_for(program, spec, worker.rig(spec).traits)
+    if missing:
+        pytest.skip(f"the subject has no {', '.join(missing)}")
+    compare(worker, subject, program, faults, bound)
