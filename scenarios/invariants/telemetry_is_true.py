@@ -68,14 +68,14 @@ def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tupl
     """Return what an operation must count: label, and how often at least and at most."""
     if metric == DUAL_WRITES and operation.method in _WRITES:
         yield (
-            ("succeeded", _written(operation))
+            ("succeeded", _written(evidence, operation))
             if operation.answered
             else ("failed", _failed(operation))
         )
     elif metric == JOBS and operation.answered:
         status = _STATUS_AFTER.get(operation.method) or operation.arguments.get("status")
         if isinstance(status, str):
-            yield status, _written(operation)
+            yield status, _written(evidence, operation)
         if operation.method in ("claim", "fail"):
             # A last attempt may have ended here.
             yield "failed", (0, 100)
@@ -85,9 +85,12 @@ def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tupl
         yield "", _ONCE
 
 
-def _written(operation: Operation) -> Due:
+def _written(evidence: Evidence, operation: Operation) -> Due:
     """Return how often an answered call has brought its job to a new status."""
     if operation.method == "update_status":
+        if operation.wrote_job and operation.faulted and _is_shared(evidence, operation):
+            # The driver may have sent it twice by itself, and heard that another update had overtaken it meanwhile.
+            return _PERHAPS
         # Of a call that was broken, a command may have come late, and the driver's next try have found it done.
         return _ONCE if operation.wrote_job else _PERHAPS if operation.faulted else _NEVER
     if not operation.value:
@@ -96,6 +99,14 @@ def _written(operation: Operation) -> Due:
     if operation.method == "enqueue":
         return _ONCE
     return _ONCE if operation.wrote_job else _PERHAPS
+
+
+def _is_shared(evidence: Evidence, operation: Operation) -> bool:
+    """Whether another client of the program writes the same job."""
+    return any(
+        other.client != operation.client and other.job_id == operation.job_id
+        for other in evidence.operations(*_WRITES)
+    )
 
 
 def _failed(operation: Operation) -> Due:

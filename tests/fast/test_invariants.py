@@ -8,7 +8,6 @@ import pytest
 
 from scenarios.history import Operation, Phase
 from scenarios.invariants import INVARIANTS
-from scenarios.invariants.queue_order import puts_of, takes_of
 from scenarios.state import Tables
 from tests.fast.histories import BLACK_BOX, EMPTY, call, evidence, fields, tables
 
@@ -137,47 +136,6 @@ def test_a_read_may_miss_a_job_that_is_another_workspace_s_or_comes_meanwhile() 
     assert seen("answer-is-true", other, states=(tables("j"),)) == ()
     early = call("get_job", value=None)
     assert seen("answer-is-true", early, states=(EMPTY, tables("j"))) == ()
-
-
-def at(operation: Operation, start: int, end: int, client: str = "A") -> Operation:
-    return replace(operation, invoked_at=start, completed_at=end, client=client)
-
-
-def test_two_reads_that_see_an_update_come_and_go_have_no_order() -> None:
-    update = at(call("update_status", status="running"), 1, 9)
-    reads = [
-        at(call("get_job", value={"job_id": "j", "status": status}), start, start + 1, "B")
-        for status, start in (("running", 2), ("pending", 4))
-    ]
-    assert seen("status-order", *reads, update, found=("j",), status="running") == (
-        "Of j, no order of the calls explains that pending was read.",
-    )
-
-
-def test_a_claim_without_an_answer_took_what_left_the_queue_at_its_command() -> None:
-    puts = [call(job_id=job, at=number) for number, job in enumerate("ab")]
-    lost = replace(call("claim", error="ConnectionError", at=4, state_after=1), arguments={})
-    told = replace(
-        call("claim", value={"job_id": "b"}, at=6, state_after=1, request=2), arguments={}
-    )
-    case = evidence(*puts, lost, told, states=(tables("a", "b"), tables("b")))
-    assert [take.value for take in takes_of(case)] == ["a", "b"]
-    assert INVARIANTS["queue-order"].check(case).breaches == ()
-
-
-def test_a_claim_that_is_told_again_what_it_took_took_it_once() -> None:
-    lost = replace(call("claim", error="ConnectionError", at=4, state_after=1), arguments={})
-    again = replace(
-        call("claim", value={"job_id": "a"}, at=6, attempt=2, state_after=1), arguments={}
-    )
-    case = evidence(call(job_id="a"), lost, again, states=(tables("a"), tables()))
-    assert [take.value for take in takes_of(case)] == ["a"]
-
-
-def test_an_enqueue_without_an_answer_put_what_stood_in_the_queue() -> None:
-    raised = call(job_id="a", error="ConnectionError", state_after=1)
-    case = evidence(raised, states=(tables(), tables("a")))
-    assert [put.end for put in puts_of(case)] == [1.0]
 
 
 def test_one_request_in_two_jobs_is_a_duplicate() -> None:

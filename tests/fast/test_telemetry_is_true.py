@@ -148,3 +148,15 @@ def test_a_call_whose_process_died_is_not_looked_at() -> None:
 
 def test_dual_writes_of_a_version_are_its_own_business() -> None:
     assert seen(replace(told(call(), (JOBS, "pending")), version="AI_JOBS_NEW_SCHEMA=off")) == ()
+
+
+def test_an_update_that_another_client_overtook_while_it_was_sent_again_may_go_uncounted() -> None:
+    mine = told(call("update_status", status="running", value=None, at=0))
+    sent_again = replace(mine, faulted=True)
+    other = told(
+        replace(call("update_status", status="failed", value=None, at=1), client="B"),
+        (DUAL_WRITES, "succeeded"),
+        (JOBS, "failed"),
+    )
+    assert seen(sent_again, other) == ()
+    assert len(seen(mine, other)) == len(seen(sent_again)) == 2
