@@ -56,9 +56,9 @@ def takes_of(evidence: Evidence) -> list[Take]:
                 takes.append(Take(_job_of(claim), _start(claim), _end(claim)))
                 continue
             taken = taken_by(evidence, claim)
-            if taken is None:
+            if not taken:
+                # It may have taken nothing, and it may be under way yet.
                 takes.append(Take(None, _start(claim), NEVER))
-                continue
             # What a later attempt was told of is one take, and counted there.
             takes += [Take(job, _start(claim), _end(claim)) for job in taken if job not in told]
     quiet = 2.0 * (1 + max((operation.completed_at for operation in evidence.history), default=0))
@@ -75,10 +75,10 @@ def was_queued(evidence: Evidence, enqueue: Operation) -> bool:
     )
 
 
-def taken_by(evidence: Evidence, claim: Operation) -> tuple[str, ...] | None:
-    """Return the jobs that left the queue at a command of an unanswered claim; None if that can't be seen."""
+def taken_by(evidence: Evidence, claim: Operation) -> tuple[str, ...]:
+    """Return the jobs that were seen to leave the queue at a command of a claim before it ended."""
     if not evidence.traits.white_box:
-        return None
+        return ()
     before = max(
         (
             other.state_after

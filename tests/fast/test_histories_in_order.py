@@ -7,6 +7,7 @@ from dataclasses import replace
 from scenarios.history import Operation
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.queue_order import puts_of, takes_of
+from scenarios.linearizability import NEVER
 from tests.fast.histories import call, evidence, tables
 
 
@@ -52,3 +53,15 @@ def test_an_enqueue_without_an_answer_put_what_stood_in_the_queue() -> None:
     raised = call(job_id="a", error="ConnectionError", state_after=1)
     case = evidence(raised, states=(tables(), tables("a")))
     assert [put.end for put in puts_of(case)] == [1.0]
+
+
+def test_a_claim_that_was_seen_to_take_nothing_may_be_under_way_yet() -> None:
+    """A server that stands still runs it later, when the next claim has been told that none waits."""
+    lost = replace(call("claim", error="TimeoutError", at=4), arguments={})
+    none = replace(call("claim", value=None, at=6, request=2, state_after=1), arguments={})
+    case = evidence(call(job_id="a"), lost, none, states=(tables("a"), tables()))
+    assert [(take.value, take.end == NEVER) for take in takes_of(case)] == [
+        (None, True),
+        (None, False),
+    ]
+    assert INVARIANTS["queue-order"].check(case).breaches == ()
