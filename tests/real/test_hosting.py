@@ -69,6 +69,33 @@ def test_an_instance_gets_the_url_and_answers_with_values(hosted: Hosted) -> Non
     }
 
 
+COUNTING = (
+    "from prometheus_client import Counter\n"
+    "DUAL = Counter('ai_jobs_dual_write', 'Both.', ['result'])\n"
+    "OTHER = Counter('app_other', 'Not asked for.')\n"
+)
+
+
+def test_the_counters_that_are_asked_for_are_told_when_an_instance_is_made(hosted: Hosted) -> None:
+    host = hosted(COUNTING + body("pass"))
+    host.wait_until_ready()
+    assert host.make_instance("A", "redis://x").counters == {"ai_jobs_dual_write"}
+
+
+def test_an_answer_tells_which_counters_went_up_during_the_call(hosted: Hosted) -> None:
+    host = opened(
+        hosted(COUNTING + body("DUAL.labels(x).inc(2)", "OTHER.inc()", "if x == 'bad': 1 / 0"))
+    )
+    counted = [call(host, "go", x=word)["counted"] for word in ("good", "bad", "good")]
+    assert counted == [
+        [["ai_jobs_dual_write", {"result": word}, 2.0]] for word in ("good", "bad", "good")
+    ]
+
+
+def test_a_subject_without_counters_is_not_taken_to_have_counted_nothing(hosted: Hosted) -> None:
+    assert call(opened(hosted(body("pass"))), "go")["counted"] is None
+
+
 def test_the_public_calls_are_told_when_an_instance_is_made(hosted: Hosted) -> None:
     host = hosted(body("pass") + " def _hidden(self): pass\n")
     host.wait_until_ready()
