@@ -28,14 +28,15 @@ class HeldCommands:
         self._rig = rig
         self._book = book
         self._held: list[_Held] = []
+        self._came_late: set[tuple[int, int]] = set()
 
     def hold(self, link: Link, step: Step, held_for: int | None) -> None:
         """Keep a command of the link; ``held_for`` further events of its client, or until ``release_all``."""
         self._held.append(_Held(link, step, held_for))
 
     def holds_write_of(self, operation: int, attempt: int) -> bool:
-        """Whether a write of that attempt is still under way."""
-        return any(
+        """Whether a write of that attempt is still under way, or came late and changed something."""
+        return (operation, attempt) in self._came_late or any(
             held.step.event.is_write
             and (held.step.event.index.operation, held.step.event.index.attempt)
             == (operation, attempt)
@@ -72,4 +73,6 @@ class HeldCommands:
             return
         reply = replies[0]
         executed = Executed.YES if reply is not None else Executed.UNKNOWN
-        self._book.arrived(replace(held.step, executed=executed, reply=shown_reply(reply)))
+        if self._book.arrived(replace(held.step, executed=executed, reply=shown_reply(reply))):
+            index = held.step.event.index
+            self._came_late.add((index.operation, index.attempt))
