@@ -1,12 +1,11 @@
 """What the reduction leaves out ends in no state, and gives no answer, that the orders which are run do not.
 
-A quick selection runs always; MIDPIPE_NIGHTLY=1 runs every program of every queue that is small enough, without a bound
-of preemptions, without faults and with one.
+A quick selection runs always; ``tox -e nightly`` runs every program of every queue that is small enough, without a
+bound of preemptions, without faults and with one.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -27,7 +26,6 @@ from scenarios.programs.program import Program
 from scenarios.programs.registry import SUITES
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 
-NIGHTLY = bool(os.environ.get("MIDPIPE_NIGHTLY"))
 SMALL_ENOUGH = 1_500
 QUICK = (
     (REFERENCE, "finish-vs-reclaim"),
@@ -133,7 +131,7 @@ def test_within_the_default_bounds_nothing_is_missed(
     compare(worker, subject, SUITES["interleave"][program], 0, 2)
 
 
-@pytest.mark.skipif(not NIGHTLY, reason="takes an hour; MIDPIPE_NIGHTLY=1 runs it")
+@pytest.mark.nightly
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("faults", [0, 1])
 @pytest.mark.parametrize("bound", [2, None], ids=["two-preemptions", "any-preemptions"])

@@ -136,7 +136,7 @@ def test_ci_runs_the_readme_test_command_and_then_the_gate() -> None:
     assert lines == [tests, gate]
 
 
-@pytest.mark.parametrize("script", ["run", "docker"])
+@pytest.mark.parametrize("script", ["run", "docker", "packages"])
 def test_ci_scripts_can_be_executed(script: str) -> None:
     assert os.access(ROOT / ".ci" / script, os.X_OK)
 
