@@ -7,8 +7,9 @@ something that means something: who has claimed, which jobs and requests there a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings, target
 from hypothesis import strategies as st
@@ -21,16 +22,16 @@ from hypothesis.stateful import (
 )
 
 from faultinject.decide.drawn import FaultAt
-from faultinject.faults import CATALOGUE, Pace, pace_of
+from faultinject.faults import CATALOGUE
 from faultinject.vocabulary import FaultRef
+from scenarios.means import Means
 from scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
-from scenarios.programs.themes import CLAIMS, THEMES, Theme
+from scenarios.programs.themes import CLAIMS, Theme
 from scenarios.programs.written import STARTS, WrittenStep, written
 
 CLIENTS = ("A", "B", "C")
 REQUESTS = ("", "r-1", "r-2")
 STATUSES = ("running", "completed", "failed")
-PLAIN_FAULTS = ("cut-before", "lost-reply")
 USES_OF_A_LEASE = ("complete", "complete", "heartbeat", "heartbeat-ended", "fail")
 MOST_CALLS = 8
 MOST_FAULTS = 2
@@ -38,45 +39,7 @@ LAST_COMMAND = 6
 EXAMPLES_IN_A_BATCH = 40
 STEPS_IN_AN_EXAMPLE = 9
 CLIMBS_ONE_IN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a batch may plan with.
-
-    Args:
-        verbs: of written programs, those that the subject can do.
-        faults: by name, those that may be planned.
-        meeting: the versions, by name, that clients run and are rolled between; empty is the subject as it is.
-        commands: by verb, the most commands that an attempt at it was seen to send.
-        unseen: by verb, commands and faults there that were never seen together.
-    """
-
-    verbs: frozenset[str]
-    faults: tuple[str, ...]
-    meeting: tuple[str, ...] = ()
-    commands: Mapping[str, int] = field(default_factory=dict)
-    unseen: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
-
-    @property
-    def kinds_of_faults(self) -> tuple[tuple[str, ...], ...]:
-        """The faults by kind, of which an example keeps to one; those that say whether a command ran come twice."""
-        own = {name for name in self.faults if CATALOGUE[name].needs_own_server}
-        by_pace = {
-            pace: tuple(name for name in self.faults if pace_of(FaultRef(name)) is pace)
-            for pace in Pace
-        }
-        plain = tuple(name for name in self.faults if name in PLAIN_FAULTS)
-        network = tuple(name for name in by_pace[Pace.QUICK] if name not in own)
-        server = tuple(name for name in by_pace[Pace.QUICK] if name in own)
-        waiting, processes = by_pace[Pace.WAITS_FOR_TIME_OUT], by_pace[Pace.STARTS_A_PROCESS]
-        kinds = (plain, plain, network, server, waiting, processes)
-        return tuple(kind for kind in kinds if kind) or ((),)
-
-    @property
-    def themes(self) -> tuple[Theme, ...]:
-        """Those for most of whose calls there are means."""
-        return tuple(t for t in THEMES if 2 * len(t.verbs & self.verbs) > len(t.verbs))
+_REPRODUCES = re.compile(r"@reproduce_failure\([^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,34 +55,58 @@ class Plan:
         return written(self.steps)
 
 
-Run = Callable[[Plan], float]
-"""Runs a plan; returns how much in it was new, for the search to aim at.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a plan came to.
 
-That an invariant fell is no failure to Hypothesis: it would end the batch there, and what a flaw hides behind a
-plainer one would never be reached.
-"""
+    Args:
+        novelty: how much in it was new, for the search to aim at.
+        fell: what fell and had not fallen before, as a name; empty if nothing. It is a failure to Hypothesis, which
+            ends the batch; what fell before is none, or what a flaw hides behind a plainer one would never be reached.
+    """
+
+    novelty: float
+    fell: str = ""
 
 
-def one_batch(run: Run, means: Means, number: int) -> None:
+Run = Callable[[Plan], Ran]
+"""Runs a plan. Asked again with the same plan it must say the same."""
+
+
+class FellError(AssertionError):
+    """What an example shows does not hold."""
+
+
+def one_batch(run: Run, means: Means, number: int) -> str:
     """Run a batch of examples; every fourth goes on from the examples that met the most that was new.
 
     Args:
         number: the batch's seed; same seed, same examples.
+
+    Returns:
+        Hypothesis' own line to reproduce what fell, ``@reproduce_failure(…)``; empty if nothing did.
     """
     climbs = () if number % CLIMBS_ONE_IN else (Phase.target,)
     wanted = settings(
         max_examples=EXAMPLES_IN_A_BATCH,
         stateful_step_count=STEPS_IN_AN_EXAMPLE,
+        # Kept are replay lines: they outlive a version of Hypothesis, and of the machine.
         database=None,
         deadline=None,
         derandomize=False,
         # What was found is shrunk as a schedule, within the time that is left; Hypothesis knows no such limit.
         phases=(Phase.generate, *climbs),
         verbosity=Verbosity.quiet,
-        print_blob=False,
+        print_blob=True,
         suppress_health_check=tuple(HealthCheck),
     )
-    run_state_machine_as_test(seed(number)(_machine(run, means)), settings=wanted)
+    try:
+        run_state_machine_as_test(seed(number)(machine(run, means)), settings=wanted)
+    except FellError as error:
+        told = " ".join(getattr(error, "__notes__", ()))
+        found = _REPRODUCES.search(told)
+        return found[0] if found else ""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +123,15 @@ class _Break:
 _BREAKS = st.builds(
     _Break,
     call=st.integers(0, MOST_CALLS - 1),
-    command=st.sampled_from((1, 1, 2, 2, 3, *range(1, LAST_COMMAND + 1))),
+    # 0 is the last one, which is what most calls are about.
+    command=st.sampled_from((0, 0, 0, 1, 2, 3, *range(1, LAST_COMMAND + 1))),
     attempt=st.sampled_from((1, 1, 1, 2)),
     fault=st.integers(0, 31),
     aim=st.sampled_from((0, 0, 0, 1)),
 )
 
 
-def _machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
+def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
     """Return the machine for a subject: only what it can do is planned."""
     clients, jobs = st.integers(0, 2), st.integers(0, 2)
     themes = means.themes
@@ -197,6 +185,8 @@ def _machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             workspaces=st.sampled_from((False, False, True)),
             request=st.sampled_from(REQUESTS),
             schema=st.sampled_from(STARTS),
+            first_claim=st.sampled_from(CLAIMS),
+            finishing=st.sampled_from(((), (0,), (1, 0), (0, 1))),
             kind=st.sampled_from(means.kinds_of_faults),
             breaks=st.lists(_BREAKS, min_size=MOST_FAULTS, max_size=MOST_FAULTS),
             faults=st.sampled_from((1, 1, 2, 0)),
@@ -211,14 +201,17 @@ def _machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             workspaces: bool,
             request: str,
             schema: str,
+            first_claim: str,
+            finishing: tuple[int, ...],
             kind: tuple[str, ...],
             breaks: list[_Break],
             faults: int,
         ) -> None:
-            self.picks, self.theme, self.kind = tuple(picks), theme, kind
+            self.picks, self.theme = tuple(picks), theme
+            self.kind = tuple(name for name in theme.faults if name in means.faults) or kind
             self.breaks = breaks[:faults]
             self.clients, self.jobs, self.most = clients, jobs, most
-            self.workspaces = workspaces and theme.begins != "twice"
+            self.workspaces = workspaces and theme.begins in ("", "laid")
             if theme.has_versions and means.meeting:
                 self.clients = min(clients, 2)
                 self.version = {
@@ -229,10 +222,16 @@ def _machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
                 self.steps.append(WrittenStep("", schema, ("job-1",)))
             else:
                 self.add(0, "enqueue", "job-1", *([request] if request else []))
+            if theme.begins == "overtaken":
+                self.most = max(most, 4)
+                self.add(0, "update", "job-1", "running")
+                self.add(0, "update", "job-1", "completed")
             if theme.begins == "twice":
-                self.clients, self.most = max(clients, 2), max(most, 5)
-                self.add(0, "claim-ended")
+                self.clients, self.most = max(clients, 2), max(most, 4)
+                self.add(0, first_claim)
                 self.add(1, "claim")
+                for number in finishing:
+                    self.add(number, "complete")
 
         @while_there_is_room
         @precondition(lambda self: self.may("enqueue"))
@@ -350,7 +349,10 @@ def _machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             calls = [step for step in self.steps if step.client]
             if calls:
                 faults = tuple(self.fault(drawn, calls) for drawn in self.breaks if self.kind)
-                target(run(Plan(tuple(self.steps), self.picks, faults)), label="what was new")
+                ran = run(Plan(tuple(self.steps), self.picks, faults))
+                target(ran.novelty, label="what was new")
+                if ran.fell:
+                    raise FellError(ran.fell)
 
         def fault(self, drawn: _Break, calls: list[WrittenStep]) -> FaultAt:
             """Return the fault that the numbers stand for, now that the program is written."""
@@ -359,7 +361,8 @@ def _machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             number = (self.breaks[0] if again else drawn).call % len(calls)
             step = calls[number]
             unseen = means.unseen.get(step.verb, ())
-            command = (drawn.command - 1) % means.commands.get(step.verb, LAST_COMMAND) + 1
+            commands = means.commands.get(step.verb, LAST_COMMAND)
+            command = (drawn.command - 1) % commands + 1 if drawn.command else commands
             name = self.kind[drawn.fault % len(self.kind)]
             if drawn.aim and unseen:
                 command, name = unseen[drawn.fault % len(unseen)]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from scenarios.verdict import (
+    CoverageRow,
     DurabilityRow,
     Figure,
     Finding,
@@ -54,6 +55,7 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
         review=tuple(row for verdict in verdicts for row in verdict.review),
         durability=tuple(map(_durability, _by(verdicts, lambda v: v.durability, _mode_of))),
         power_loss=tuple(map(_power_loss, _by(verdicts, lambda v: v.power_loss, _program_of))),
+        coverage=tuple(map(_coverage, _by(verdicts, lambda v: v.coverage, _operation_of))),
         figures=tuple(
             replace(figure, name=_figure_name(figure, verdict.server))
             for verdict in verdicts
@@ -67,6 +69,15 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
         partial=any(verdict.partial for verdict in verdicts),
         servers=tuple(_column(verdict, ids) for verdict in verdicts),
     )
+
+
+def _operation_of(row: CoverageRow) -> str:
+    return row.operation
+
+
+def _coverage(rows: tuple[CoverageRow, ...]) -> CoverageRow:
+    """Return the most that was covered on one of them: the same combination on two servers is one."""
+    return max(rows, key=lambda row: (row.seen, row.known))
 
 
 def _by(

@@ -116,6 +116,7 @@ class Finding:
         story: the case, step by step.
         neighbour: the nearest case that passes, if one was found.
         on: the option that names the server on which it was found, as a shell takes it; empty for the default.
+        blob: Hypothesis' line to reproduce the example as it was found, if one: good for that version of it only.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Finding:
     story: Story
     neighbour: Story | None = None
     on: str = ""
+    blob: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,22 @@ class LedgerRow:
     not_reached: int
     invalid: int
     violated: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRow:
+    """What fuzzing covered of one operation. A place is one of its commands in one state of the job.
+
+    Args:
+        places: how many were met.
+        seen: combinations of a place and a fault (or none) that happened.
+        known: those that the run has shown to be possible: each place with each fault that can be placed there.
+    """
+
+    operation: str
+    places: int
+    seen: int
+    known: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +330,7 @@ class Verdict:
     review: tuple[ReviewRow, ...] = ()
     durability: tuple[DurabilityRow, ...] = ()
     power_loss: tuple[PowerLossRow, ...] = ()
+    coverage: tuple[CoverageRow, ...] = ()
     figures: tuple[Figure, ...] = ()
     warnings: tuple[str, ...] = ()
     partial: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reports.cli.fuzz import EXAMPLES
 from reports.cli.judging import judge
 from reports.cli.options import (
     JOBS,
@@ -77,6 +78,7 @@ def gate(
         jobs=jobs,
         max_faults=max_faults,
         fuzz_s=fuzz_s,
+        examples=out / EXAMPLES,
         parts=PARTS if fuzz_s else tuple(part for part in PARTS if part != "fuzz"),
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,

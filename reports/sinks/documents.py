@@ -7,6 +7,7 @@ from functools import cache
 import jinja2
 
 from reports.explain import advice_for, explained, replay_command
+from reports.finds import coverage_told
 from reports.servers import server_rows
 from reports.sinks.markdown import told
 from scenarios.verdict import Severity, Verdict
@@ -35,6 +36,7 @@ def document(name: str, verdict: Verdict) -> str:
             explained=explained,
             advice_for=advice_for,
             told=told,
+            coverage_told=coverage_told,
             servers=server_rows(verdict),
             replay_command=replay_command,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.explain import advice_for, explained, replay_command
+from reports.finds import coverage_told
 from reports.servers import server_rows
 from reports.view import picture
 from scenarios.verdict import Story, Verdict
@@ -46,6 +47,13 @@ def markdown(verdict: Verdict) -> str:
         f"| {row.invariant} | {row.status} | {row.observations} | {row.violations} |"
         for row in verdict.invariants
     ]
+    if verdict.coverage:
+        lines += ["", "| fuzzed operation | places | combinations | of known |"]
+        lines += ["| --- | ---: | ---: | ---: |"]
+        lines += [
+            f"| {r.operation} | {r.places} | {r.seen} | {r.known} |" for r in verdict.coverage
+        ]
+        lines += ["", coverage_told(verdict)]
     text = "\n".join(lines) + "\n"
     encoded = text.encode()
     if len(encoded) <= MOST_BYTES:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.explain import explained, replay_command
+from reports.finds import FIRST_FINDS, MISSED, coverage_told, first_finds
 from reports.servers import server_rows
 from reports.view import LEFT, picture
 from scenarios.verdict import Finding, Outcome, Status, Story, Verdict
@@ -50,6 +51,8 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
         _review(verdict, console)
     if verdict.selfcheck:
         _selfcheck(verdict, console)
+    if verdict.coverage:
+        _coverage(verdict, console)
     if verdict.ledger:
         _ledger(verdict, console)
     _foot(verdict, console)
@@ -94,6 +97,8 @@ def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story
         if finding.neighbour is not None:
             say(console, f"    Next to it, this passes: {finding.neighbour.replay!r}", "dim")
     say(console, replay_command(finding.replay, verdict.again, finding.on))
+    if finding.blob:
+        say(console, f"    As it was found, for Hypothesis: {finding.blob}", "dim")
 
 
 def _servers(verdict: Verdict, console: Console) -> None:
@@ -170,23 +175,31 @@ def _review(verdict: Verdict, console: Console) -> None:
 
 def _selfcheck(verdict: Verdict, console: Console) -> None:
     table = Table(title="Selfcheck", title_justify="left", box=None, pad_edge=False)
-    for column in ("flawed queue", "caught by", "case", "seconds", "shortest replay"):
-        numeric = column in ("case", "seconds")
+    for column in ("flawed queue", "caught by", *FIRST_FINDS, "shortest replay"):
+        numeric = column in FIRST_FINDS
         table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
-    for row in verdict.selfcheck:
-        if row.expected or row.flaw == "reference":
-            table.add_row(
-                row.flaw,
-                Text(
-                    row.invariant if row.caught else f"MISSED {row.invariant}",
-                    style="" if row.caught else "red",
-                ),
-                str(row.case_number),
-                f"{row.seconds:.2f}",
-                Text(row.replay),
-            )
+    for line in first_finds(verdict):
+        missed = any(find == MISSED for find in line.finds)
+        table.add_row(
+            line.flaw,
+            Text(f"MISSED {line.invariant}" if missed else line.invariant, "red" if missed else ""),
+            *line.finds,
+            Text(line.replay),
+        )
     console.print()
     console.print(table)
+
+
+def _coverage(verdict: Verdict, console: Console) -> None:
+    table = Table(title="Covered by fuzzing", title_justify="left", box=None, pad_edge=False)
+    for column in ("operation", "places", "combinations", "of known", ""):
+        table.add_column(column, justify="left" if column == "operation" else "right")
+    for row in verdict.coverage:
+        share = f"{100 * row.seen / row.known:.0f} %" if row.known else ""
+        table.add_row(row.operation, str(row.places), str(row.seen), str(row.known), share)
+    console.print()
+    console.print(table)
+    say(console, coverage_told(verdict), "dim")
 
 
 def _ledger(verdict: Verdict, console: Console) -> None:

@@ -47,7 +47,11 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class CaseEnded:
-    """What the engine reports of a case: enough to count, to find and to replay; the story is told later."""
+    """What the engine reports of a case: enough to count, to find and to replay; the story is told later.
+
+    Args:
+        blob: Hypothesis' line to reproduce the example, if it was one in which something fell for the first time.
+    """
 
     program: str
     replay: str
@@ -59,6 +63,7 @@ class CaseEnded:
     observations: tuple[tuple[str, int], ...]
     crashed: tuple[str, ...]
     seconds: tuple[float, float, float, float]
+    blob: str = ""
 
 
 def is_slow(fault: FaultRef) -> bool:

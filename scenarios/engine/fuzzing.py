@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from faultinject.decide.drawn import Drawn, FaultAt
 from faultinject.decide.sweep import Placeable
@@ -22,11 +23,12 @@ from scenarios.engine.explore import (
     selected,
     warm_up,
 )
-from scenarios.engine.record import Called, CaseRecord, Stepped
+from scenarios.engine.record import Called, CaseRecord, Stepped, Violation, first_difference
 from scenarios.engine.rig import Rig
 from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask
-from scenarios.fuzz import CLIENTS, PLAIN_FAULTS, Means, Plan, one_batch
+from scenarios.fuzz import CLIENTS, Plan, Ran, one_batch
 from scenarios.invariants.evidence import Traits
+from scenarios.means import PLAIN_FAULTS, Means
 from scenarios.programs.fleets import VERSIONS
 from scenarios.programs.program import ITSELF, Program
 from scenarios.programs.registry import program_named
@@ -74,6 +76,10 @@ MEETINGS = (
 """The versions that run side by side: neighbours in the roll-out, and the canary as its authors planned it."""
 BATCHES_OF_A_MEETING = 8
 DURABLE_ONE_IN = 10
+COMPARES_ONE_IN = 20
+"""Examples that are run twice and compared, whatever they come to: does the subject do the same each time?"""
+SHARE_FOR_SHRINKING, SHRINKING_S_A_KIND = 0.25, 2.0
+"""Of the time that there is, so much at most is left for making the finds small."""
 PERSISTENCE = Persistence.AOF_ALWAYS
 _NOT_FOR_SEVERAL = frozenset(
     name for name, f in CATALOGUE.items() if f.effects(2, None).pauses_server
@@ -104,6 +110,8 @@ class Fuzzing:
         self._meetings = meetings_of(rig.subject) if traits.new_schema else ()
         self._hunted = set(task.invariants)
         self._coverage = Coverage()
+        self._kinds: set[str] = set()
+        self._reserve_s = SHARE_FOR_SHRINKING * max(0.0, task.deadline_s - time.monotonic())
         self._failed: Exception | None = None
 
     def run(self) -> Iterator[CaseEnded | FuzzBatch | FuzzDone]:
@@ -111,6 +119,8 @@ class Fuzzing:
         try:
             self._warm_up(self._rig)
             number = self._task.seed
+            if not self._task.invariants:
+                yield from self._open(number)
             while not self._is_over:
                 batch = FuzzBatch(number + 1)
                 batch.sometimes.update(dict.fromkeys(must_happen(self._rig.traits), 0))
@@ -124,8 +134,11 @@ class Fuzzing:
 
     @property
     def _is_over(self) -> bool:
-        hunt_is_over = bool(self._task.invariants) and not self._hunted
-        return hunt_is_over or time.monotonic() > self._task.deadline_s
+        """Whether the hunt is, or the time but for what it takes to make the finds small."""
+        if self._task.invariants:
+            return not self._hunted or time.monotonic() > self._task.deadline_s
+        reserve_s = min(self._reserve_s, SHRINKING_S_A_KIND * len(self._kinds))
+        return time.monotonic() > self._task.deadline_s - reserve_s
 
     def _batch(self, number: int, batch: FuzzBatch) -> Iterator[CaseEnded]:
         rig = self._rig_for(number)
@@ -134,48 +147,67 @@ class Fuzzing:
         versions = (ITSELF, *(VERSIONS[name] for name in meeting if name))
         rig.keep_only([(letter, version) for letter in CLIENTS for version in versions])
         means = self._means(rig, meeting)
-        ended: list[CaseEnded] = []
-        novelty: dict[Plan, float] = {}
+        ended: dict[Plan, CaseEnded] = {}
+        ran: dict[Plan, Ran] = {}
 
-        def run(plan: Plan) -> float:
-            if self._is_over or self._failed is not None:
-                return 0.0
-            if plan in novelty:
-                return novelty[plan]
-            program = program_named(plan.program)
-            placeable = _placeable(rig, program)
-            order = tuple(step.client for step in plan.steps if step.client)
-            drawn = Drawn(plan.picks, _one_waits(plan.faults), placeable, order)
+        def run(plan: Plan) -> Ran:
+            if plan not in ran and not self._is_over and self._failed is None:
+                try:
+                    ended[plan], ran[plan] = self._example(rig, plan, batch, len(ended))
+                except (
+                    Exception
+                ) as error:  # not the subject's doing: nothing for Hypothesis to find again
+                    error.add_note(f"in the plan {plan}")
+                    self._failed = error
+            return ran.get(plan, Ran(0.0))
 
-            def again() -> Drawn:
-                drawn.restart()
-                return drawn
-
-            try:
-                record = run_schedule(rig, program, again, self._task.latency_bound_ms)
-            except (
-                Exception
-            ) as error:  # not the subject's doing, so nothing for Hypothesis to reproduce
-                error.add_note(f"in the plan {plan}")
-                self._failed = error
-                return 0.0
-            if any(CATALOGUE[fault.name].forgets_scripts for _, fault in drawn.planned_faults):
-                self._warm_up(rig)
-            ended.append(ended_from(record, drawn.current))
-            self._hunted -= {fell.invariant for fell in ended[-1].violations}
-            novelty[plan] = 0.0
-            if not record.is_valid:
-                return 0.0
-            batch.sometimes.update(happenings_of(record, program))
-            met = met_in(record, placeable)
-            batch.coverage.add(met)
-            novelty[plan] = self._coverage.add(met)
-            return novelty[plan]
-
-        one_batch(run, means, number)
-        yield from ended
+        blob = one_batch(run, means, number)
+        for plan, case in ended.items():
+            yield replace(case, blob=blob) if ran[plan].fell else case
         if self._failed is not None:
             raise self._failed
+
+    def _example(
+        self, rig: Rig, plan: Plan, batch: FuzzBatch, number: int
+    ) -> tuple[CaseEnded, Ran]:
+        program = program_named(plan.program)
+        placeable = _placeable(rig, program)
+        order = tuple(step.client for step in plan.steps if step.client)
+        drawn = Drawn(plan.picks, _one_waits(plan.faults), placeable, order)
+
+        def again() -> Drawn:
+            drawn.restart()
+            return drawn
+
+        record = run_schedule(rig, program, again, self._task.latency_bound_ms)
+        ended = ended_from(record, drawn.current)
+        fallen = {kind for v in ended.violations for kind in _kinds_of(v)}
+        new = "" if self._task.invariants else ", ".join(sorted(fallen - self._kinds))
+        self._kinds |= fallen
+        if record.is_valid and (new or number % COMPARES_ONE_IN == COMPARES_ONE_IN - 1):
+            other = run_schedule(rig, program, again, self._task.latency_bound_ms)
+            where = first_difference(record.shape(), other.shape()) if other.is_valid else ""
+            if where:
+                batch.unsteady.append((ended.replay, where))
+        if any(CATALOGUE[fault.name].forgets_scripts for _, fault in drawn.planned_faults):
+            self._warm_up(rig)
+        self._hunted -= {fell.invariant for fell in ended.violations}
+        if not record.is_valid:
+            return ended, Ran(0.0)
+        batch.sometimes.update(happenings_of(record, program))
+        met = met_in(record, placeable)
+        batch.coverage.add(met)
+        return ended, Ran(self._coverage.add(met), new)
+
+    def _open(self, number: int) -> Iterator[CaseEnded | FuzzBatch]:
+        """Run an example of each thing that must happen, so that a short run on a busy machine means something too."""
+        batch = FuzzBatch(number)
+        for plan in openings(self._verbs, self._meetings):
+            if self._is_over:
+                break
+            ended, _ = self._example(self._rig, plan, batch, 0)
+            yield ended
+        yield batch
 
     def _rig_for(self, number: int) -> Rig:
         """Return the rig of a batch: now and then one whose server may be killed."""
@@ -215,6 +247,28 @@ def meetings_of(subject: SubjectSpec) -> tuple[tuple[str, ...], ...]:
         tuple("" if is_read_new and name == "read-new" else name for name in meeting)
         for meeting in MEETINGS
     )
+
+
+def openings(verbs: frozenset[str], meetings: tuple[tuple[str, ...], ...]) -> tuple[Plan, ...]:
+    """Return the plans that a run begins with: a lost reply, a duplicate, a crash, a lease that ends, a roll."""
+    ask = WrittenStep("A", "enqueue", ("job-1", "r-1"))
+    plans = [
+        Plan((ask, ask), (), (FaultAt("A", 1, 1, FaultRef("lost-reply")),)),
+        Plan((ask,), (), (FaultAt("A", 1, 1, FaultRef("crash")),)),
+    ]
+    if "claim-ended" in verbs:
+        claims = (WrittenStep("A", "claim-ended"), WrittenStep("B", "claim"))
+        plans.append(Plan((ask, *claims), (), ()))
+    if meetings:
+        first, second = meetings[0]
+        rolled = (replace(ask, version=first), WrittenStep("A", "get", ("job-1",), second))
+        plans.append(Plan(rolled, (), ()))
+    return tuple(plans)
+
+
+def _kinds_of(violation: Violation) -> set[str]:
+    """Return the kinds of a violation, as names: the invariant and each operation in which it fell."""
+    return {f"{violation.invariant} {breach.method}".strip() for breach in violation.breaches}
 
 
 def must_happen(traits: Traits) -> tuple[str, ...]:

@@ -102,6 +102,7 @@ class Gate:
             review=tuple(got.review),
             durability=tuple(got.durability),
             power_loss=tuple(got.power_loss),
+            coverage=got.coverage,
             figures=tuple(got.figures),
             warnings=(*doubts, *got.warnings),
             partial=got.partial,

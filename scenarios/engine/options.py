@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from faultinject.servers.opening import ServerSpec
 from faultinject.servers.persistence import Persistence
@@ -29,7 +30,10 @@ class Options:
         latency_bound_ms: for a subject that declares no bound of its own.
         persistence: how the server keeps its data when it is killed; a way that it can't have is left out.
         seed: of the fuzzing.
-        fuzz_s: how long the fuzzing runs, in seconds.
+        fuzz_s: how long the fuzzing runs, in seconds; making the finds small is part of it if nothing else is run.
+        examples: directory of what fuzzing has found, tried first; None keeps nothing.
+        checkpoint: file from which an interrupted fuzz run goes on; None keeps none.
+        resumes: go on with the run that the checkpoint is of.
         selfcheck_by: how the flawed queues are hunted: ``programs``, ``fuzz`` or both.
         flaw_budget_s: how long each of them is fuzzed at most.
         parts: which of PARTS to run, in that order.
@@ -54,6 +58,9 @@ class Options:
     )
     seed: int = 0
     fuzz_s: float = 5.0
+    examples: Path | None = None
+    checkpoint: Path | None = None
+    resumes: bool = False
     selfcheck_by: tuple[str, ...] = ("programs",)
     flaw_budget_s: float = 30.0
     parts: tuple[str, ...] = PARTS

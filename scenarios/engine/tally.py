@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from faultinject.decide.schedule import Schedule, parse_replay_string
+from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from faultinject.faults import CATALOGUE
 from scenarios.engine.explore import CaseEnded
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.program import Program
 from scenarios.programs.registry import PROGRAMS, program_named
+from scenarios.programs.written import PREFIX
 from scenarios.verdict import InvariantRow, Severity, Status
 
 _SEVERITIES = tuple(Severity)
@@ -27,13 +28,14 @@ class Kind:
 
 @dataclass(slots=True)
 class Found:
-    """The shortest case of a kind so far, and how many there were."""
+    """The shortest case of a kind so far, how many there were, and Hypothesis' line for the first that was fuzzed."""
 
     replay: str
     program: str
     faults: int
     evidence: tuple[str, ...]
     cases: int = 1
+    blob: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,9 @@ class Tally:
             self.invalid.append((ended.replay, ended.trouble))
             return
         self.observations.update(dict(ended.observations))
-        self.fallen[ended.replay] = frozenset(v.invariant for v in ended.violations)
+        if not ended.program.startswith(PREFIX):
+            # A program that was written at random hardly comes twice, and a night's worth of them is many.
+            self.fallen[ended.replay] = frozenset(v.invariant for v in ended.violations)
         for violation in ended.violations:
             self.violations[violation.invariant] += 1
             first_call = first_method(program_named(ended.program))
@@ -119,9 +123,12 @@ class Tally:
     def _add_found(self, kind: Kind, ended: CaseEnded, seen: tuple[str, ...]) -> None:
         known = self.found.get(kind)
         if known is None:
-            self.found[kind] = Found(ended.replay, ended.program, ended.faults, seen)
+            self.found[kind] = Found(
+                ended.replay, ended.program, ended.faults, seen, blob=ended.blob
+            )
             return
         known.cases += 1
+        known.blob = known.blob or ended.blob
         if _weight(ended.replay, ended.faults) < _weight(known.replay, known.faults):
             known.replay, known.program, known.faults = ended.replay, ended.program, ended.faults
             known.evidence = seen
@@ -170,6 +177,8 @@ class Tally:
 
         Near is: the same fault one position away, then any fault at the same place, then the fault-free case.
         """
+        if found.program.startswith(PREFIX):
+            return replay_string(found.program, Schedule())
         schedule = _schedule(found.replay)
         passing = [
             replay

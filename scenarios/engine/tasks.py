@@ -15,6 +15,8 @@ from scenarios.invariants.evidence import Traits
 from scenarios.subjects.spec import SubjectSpec
 from scenarios.verdict import LedgerRow, Story
 
+SHRINKS_FOR_S = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeTask:
@@ -54,6 +56,7 @@ class FuzzTask:
         seed: of the first batch; same seed, same examples, as far as the time reaches.
         deadline_s: as in SweepTask.
         invariants: go on until each of them has fallen, and no longer; empty goes on.
+        examples: replay strings to try first.
     """
 
     subject: SubjectSpec
@@ -61,6 +64,7 @@ class FuzzTask:
     latency_bound_ms: float
     deadline_s: float
     invariants: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +160,16 @@ class TellTask:
 
     Args:
         shrinks_for: an invariant that falls in the case; the smallest case in which it falls is told instead.
+        shrinks_s: for how long it is made smaller at most.
+        runs: how often the case that is told is run; more than once shows whether it does the same each time.
     """
 
     subject: SubjectSpec
     replay: str
     latency_bound_ms: float
     shrinks_for: str = ""
+    shrinks_s: float = SHRINKS_FOR_S
+    runs: int = 1
 
 
 Task = (
@@ -228,11 +236,15 @@ class FuzzBatch:
     Args:
         next_seed: of the batch that comes next.
         sometimes: what must happen now and then for a run to mean something, and how often it did in this batch.
+        unsteady: replay strings of what was run twice and differed, and where.
+        stale: examples of an earlier run that can't be placed any more.
     """
 
     next_seed: int
     coverage: Coverage = field(default_factory=Coverage)
     sometimes: Counter[str] = field(default_factory=Counter)
+    unsteady: list[tuple[str, str]] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
 from scenarios.engine.explore import (
     CaseEnded,
+    ended_from,
     explore,
     ledger_rows,
     run_schedule,
@@ -37,6 +38,7 @@ from scenarios.engine.smallest import smallest
 from scenarios.engine.story import story_of
 from scenarios.engine.tasks import (
     Caught,
+    FuzzBatch,
     FuzzTask,
     HuntDone,
     HuntTask,
@@ -58,6 +60,7 @@ from scenarios.invariants.evidence import Traits
 from scenarios.programs.fleets import FLEETS, takes_part_in, with_other_subject
 from scenarios.programs.program import Program
 from scenarios.programs.registry import SUITES, program_named
+from scenarios.programs.written import PREFIX
 from scenarios.subjects.spec import SubjectSpec
 
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
@@ -68,8 +71,6 @@ TAKE_OVERS = {
     Persistence.REPLICA: ("failover", "lag"),
     Persistence.REPLICA_BEHIND: ("failover-behind",),
 }
-TOLD_RUNS = 3
-SHRINKS_FOR_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Worker:
         """
         name, schedule = parse_replay_string(text, CATALOGUE)
         program = program_named(name)
+        before = self._rig
         rig = self.rig(subject, _kept_for(schedule, persistence))
         for step in schedule.faults:
             if step.fault and not is_for_any_server(step.fault) and not self.server.is_ours:
@@ -175,7 +177,7 @@ class Worker:
                 f"{subject.text} has no {', '.join(missing)}, which the program {name} needs."
             )
         # A fault may call for scripts that the program alone does not need, and may have the server forget all.
-        if warms_up:
+        if warms_up or rig is not before:
             warm_up(rig, program, latency_bound_ms, Schedule(), schedule, Schedule())
         replays: list[Replay] = []
 
@@ -184,6 +186,8 @@ class Worker:
             return replays[-1]
 
         record = run_schedule(rig, program, fresh, latency_bound_ms)
+        if any(CATALOGUE[fault.name].forgets_scripts for _, fault in schedule.placed):
+            warm_up(rig, program, latency_bound_ms)
         return Replayed(record, replays[-1].unplaced, replay_string(name, schedule))
 
     def close(self) -> None:
@@ -227,6 +231,20 @@ class Worker:
         def durable() -> Rig:
             return Rig(self._keeping(PERSISTENCE), task.subject, self._run)
 
+        tried = FuzzBatch(task.seed)
+        for line in task.examples:
+            if time.monotonic() > task.deadline_s:
+                break
+            try:
+                replayed = self.replay(task.subject, line, task.latency_bound_ms)
+            except (SubjectError, UsageError):
+                tried.stale.append(line)
+                continue
+            if replayed.unplaced:
+                tried.stale.append(line)
+            else:
+                yield ended_from(replayed.record, parse_replay_string(line, CATALOGUE)[1])
+        yield tried
         may_kill = durable if self.server.is_ours else None
         yield from Fuzzing(self.rig(task.subject), task, may_kill).run()
 
@@ -300,7 +318,10 @@ class Worker:
 
     def _tell(self, task: TellTask) -> Told:
         replay = self._smallest(task) if task.shrinks_for else task.replay
-        runs = [self.replay(task.subject, replay, task.latency_bound_ms) for _ in range(TOLD_RUNS)]
+        runs = [
+            self.replay(task.subject, replay, task.latency_bound_ms, warms_up=not number)
+            for number in range(task.runs)
+        ]
         replayed = runs[-1]
         record = replayed.record
         shapes = [run.record.shape() for run in runs]
@@ -319,16 +340,18 @@ class Worker:
         def replays(text: str) -> tuple[CaseRecord, tuple[str, ...]]:
             program, schedule = parse_replay_string(text, CATALOGUE)
             forgets = any(CATALOGUE[fault.name].forgets_scripts for _, fault in schedule.placed)
+            # A written program is made smaller by taking calls out: it needs no script that the first did not.
+            taught = program in warm or (program.startswith(PREFIX) and warm)
             replayed = self.replay(
                 task.subject,
                 text,
                 task.latency_bound_ms,
-                warms_up=forgets or program not in warm,
+                warms_up=forgets or not taught,
             )
             warm.add(program)
             return replayed.record, replayed.unplaced
 
-        return smallest(task.replay, task.shrinks_for, replays, SHRINKS_FOR_S)
+        return smallest(task.replay, task.shrinks_for, replays, task.shrinks_s)
 
 
 def _all_orders(independence: Independence, frontier: Frontier | None) -> Interleave:

@@ -15,13 +15,16 @@ class Theme:
     """The kinds of calls of one program.
 
     Args:
-        begins: what the program begins with: ``twice`` gives a job out twice, ``laid`` has jobs in one schema.
+        begins: what the program begins with: ``twice`` gives a job out twice, ``laid`` has jobs in one schema,
+            ``overtaken`` updates a job and updates it further.
+        faults: by name, those that it is about; empty takes any kind.
         has_versions: its clients may run different versions.
     """
 
     verbs: frozenset[str]
     begins: str = ""
     has_versions: bool = False
+    faults: tuple[str, ...] = ()
 
 
 def _theme(*verbs: str, begins: str = "", has_versions: bool = False) -> Theme:
@@ -44,6 +47,18 @@ _MIGRATION = _theme(
     begins="laid",
     has_versions=True,
 )
+_OVERTAKEN = Theme(frozenset(("enqueue", "update", "get")), "overtaken", faults=("late",))
 _ALL = Theme(_LEASES.verbs | _WORK.verbs | _PRODUCTION.verbs | _MIGRATION.verbs, has_versions=True)
 _REFUSED = _theme("malformed")
-THEMES = (_PRODUCTION, _PRODUCTION, _LEASES, _LEASES, _WORK, _MIGRATION, _MIGRATION, _ALL, _REFUSED)
+THEMES = (
+    _PRODUCTION,
+    _PRODUCTION,
+    _LEASES,
+    _LEASES,
+    _WORK,
+    _MIGRATION,
+    _MIGRATION,
+    _OVERTAKEN,
+    _ALL,
+    _REFUSED,
+)

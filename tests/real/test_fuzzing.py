@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from faultinject.servers.opening import ServerSpec
+from scenarios.coverage import Met, Place
 from scenarios.engine.explore import CaseEnded
-from scenarios.engine.fuzzing import A_LEASE_ENDS, must_happen
+from scenarios.engine.fuzzing import A_LEASE_ENDS, DURABLE_ONE_IN, must_happen
 from scenarios.engine.options import Options
 from scenarios.engine.parts.fuzzing import Fuzzing
 from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tasks import FuzzBatch, FuzzTask, TellTask, Told
+from scenarios.engine.record import Violation
+from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask, TellTask, Told
 from scenarios.engine.worker import Worker
+from scenarios.invariants.evidence import Breach
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import Outcome
 
 PATIENCE_S = 60.0
+MET = Met(Place("enqueue", 1, "EVALSHA", False, "absent"), "late", frozenset(("late",)))
+FOUND = CaseEnded(
+    "written(A enqueue job-1)",
+    "written(A enqueue job-1): A1!late",
+    "late",
+    1,
+    True,
+    "",
+    (Violation("no-duplicate", (Breach("job-1 was delivered 2 times."),)),),
+    (),
+    (),
+    (0.0, 0.0, 0.0, 0.0),
+    "@reproduce_failure('6', b'')",
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +89,118 @@ def test_what_was_found_shrinks_to_a_program_that_still_fails(worker: Worker) ->
 
 def test_the_same_seed_begins_with_the_same_examples(worker: Worker) -> None:
     def begins() -> list[str]:
-        messages = worker.do(task(REFERENCE, 3.0, seed=5))
-        return [message.program for message in messages if isinstance(message, CaseEnded)][:10]
+        messages = worker.do(task(REFERENCE, PATIENCE_S, seed=5))
+        ended = (message.program for message in messages if isinstance(message, CaseEnded))
+        return list(islice(ended, 12))
 
     assert begins() == begins()
 
 
-def test_the_time_is_kept(worker: Worker) -> None:
-    worker.rig(SubjectSpec(REFERENCE))
-    begun_s = time.monotonic()
-    list(worker.do(task(REFERENCE, 2.0)))
-    assert time.monotonic() - begun_s < 2.0 + 8.0
+def test_a_run_begins_with_what_it_must_meet_whatever_time_there_is_for_more(
+    worker: Worker,
+) -> None:
+    traits = worker.rig(SubjectSpec(REFERENCE)).traits
+    met: Counter[str] = Counter()
+    for message in worker.do(task(REFERENCE, PATIENCE_S)):
+        if isinstance(message, FuzzBatch):
+            met.update(message.sometimes)
+        if set(met) == set(must_happen(traits)):
+            return
+        assert not isinstance(message, FuzzBatch) or message.next_seed < 2002
+    raise AssertionError(f"never met: {set(must_happen(traits)) - set(met)}")
+
+
+def test_after_its_deadline_a_run_begins_no_example(worker: Worker) -> None:
+    assert [m for m in worker.do(task(REFERENCE, -1.0)) if isinstance(m, CaseEnded)] == []
+
+
+def test_what_falls_for_the_first_time_comes_with_hypothesis_line(worker: Worker) -> None:
+    found = (
+        message
+        for message in worker.do(task("scenarios.flaws.single:PushesAgain", PATIENCE_S))
+        if isinstance(message, CaseEnded) and message.blob
+    )
+    first = next(found)
+    assert first.blob.startswith("@reproduce_failure(")
+    assert "no-duplicate" in {violation.invariant for violation in first.violations}
+
+
+def test_the_server_is_killed_now_and_then_and_keeps_what_it_promised(worker: Worker) -> None:
+    kills = 0
+    batch = task(REFERENCE, PATIENCE_S, seed=DURABLE_ONE_IN - 1)
+    for message in worker.do(batch):
+        if isinstance(message, CaseEnded):
+            assert (message.violations, message.trouble) == ((), "")
+            kills += "kill" in message.fault
+            if kills:
+                return
+    raise AssertionError("no server was killed")
+
+
+RESTLESS = """
+import random
+from reference import Queue
+
+class Restless(Queue):
+    def enqueue(self, *args, **named):
+        if random.SystemRandom().random() < 0.5:
+            self._redis.ping()
+        return super().enqueue(*args, **named)
+"""
+
+
+def test_a_subject_that_does_not_do_the_same_each_time_is_told_with_the_place(
+    worker: Worker, tmp_path: Path
+) -> None:
+    (tmp_path / "restless.py").write_text(RESTLESS)
+    for message in worker.do(task(f"{tmp_path / 'restless.py'}:Restless", PATIENCE_S)):
+        if isinstance(message, FuzzBatch) and message.unsteady:
+            replay, where = message.unsteady[0]
+            assert "PING" in where
+            assert replay.startswith("written(")
+            return
+    raise AssertionError("nothing differed")
+
+
+def test_an_example_that_was_kept_is_tried_first_and_one_without_a_place_is_forgotten(
+    worker: Worker,
+) -> None:
+    kept = "written(A enqueue job-1, B enqueue job-1):"
+    stale = "written(A list): A99!late"
+    given = replace(
+        task("scenarios.flaws.single:PushesAgain", PATIENCE_S), examples=(stale, kept, "no line")
+    )
+    messages = worker.do(given)
+    first, second = next(messages), next(messages)
+    assert isinstance(first, CaseEnded)
+    assert isinstance(second, FuzzBatch)
+    assert (first.replay, [v.invariant for v in first.violations]) == (kept, ["no-duplicate"])
+    assert second.stale == [stale, "no line"]
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    options = Options(jobs=1, fuzz_s=60.0, checkpoint=tmp_path / "checkpoint.json", parts=("fuzz",))
+    got = Gathered()
+    part = Fuzzing(options, got, math.inf)
+    part.tasks()
+    part.take(0, FOUND)
+    batch = FuzzBatch(12)
+    batch.coverage.add([MET])
+    batch.sometimes[A_LEASE_ENDS] = 3
+    part.take(0, batch)
+    part.finish(5.0)
+
+    resumed_got = Gathered()
+    resumed = Fuzzing(replace(options, resumes=True), resumed_got, math.inf)
+    ((_, next_task),) = resumed.tasks()
+    assert isinstance(next_task, FuzzTask)
+    assert next_task.seed == 12
+    assert resumed_got.tally.found == got.tally.found
+    resumed.take(0, FuzzDone())
+    resumed.finish(1.0)
+    assert [(row.operation, row.seen) for row in resumed_got.coverage] == [("enqueue", 1)]
+    assert resumed_got.parts["fuzz"] is Outcome.FAIL
+    assert not (tmp_path / "checkpoint.json").exists()
 
 
 def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> None:

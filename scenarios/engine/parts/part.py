@@ -9,6 +9,7 @@ from scenarios.engine.tally import Tally
 from scenarios.engine.tasks import Message, Task
 from scenarios.invariants.evidence import Traits
 from scenarios.verdict import (
+    CoverageRow,
     DurabilityRow,
     Figure,
     Finding,
@@ -22,7 +23,11 @@ from scenarios.verdict import (
 
 @dataclass(slots=True)
 class Gathered:
-    """What has been obtained so far."""
+    """What has been obtained so far.
+
+    Attributes:
+        told_by_s: on the monotonic clock, when the stories are to be told, if somebody waits for that; None if nobody.
+    """
 
     tally: Tally = field(default_factory=Tally)
     ledger: dict[tuple[str, str], LedgerRow] = field(default_factory=dict)
@@ -32,6 +37,8 @@ class Gathered:
     review: list[ReviewRow] = field(default_factory=list)
     durability: list[DurabilityRow] = field(default_factory=list)
     power_loss: list[PowerLossRow] = field(default_factory=list)
+    coverage: tuple[CoverageRow, ...] = ()
+    told_by_s: float | None = None
     findings: tuple[Finding, ...] = ()
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

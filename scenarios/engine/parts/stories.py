@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
+from scenarios.engine.examples import example_file, read_examples, write_examples
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
 from scenarios.engine.tally import Found, Kind
-from scenarios.engine.tasks import Message, Task, TellTask, Told
+from scenarios.engine.tasks import SHRINKS_FOR_S, Message, Task, TellTask, Told
 from scenarios.invariants import INVARIANTS
 from scenarios.verdict import Finding, Story
+
+TOLD_RUNS = 3
 
 
 class Stories:
@@ -27,10 +33,28 @@ class Stories:
             neighbour = tally.neighbour_of(kind, found) or found.replay
             asked += [(found.replay, kind.invariant), (neighbour, "")]
         subject, bound_ms = self._options.subject, self._options.latency_bound_ms
+        shrinks_s = self._shrinks_s(len(asked) // 2)
         return tuple(
-            (replay, TellTask(subject, replay, bound_ms, shrinks_for))
+            (
+                replay,
+                TellTask(
+                    subject,
+                    replay,
+                    bound_ms,
+                    shrinks_for,
+                    shrinks_s,
+                    TOLD_RUNS if shrinks_for else 1,
+                ),
+            )
             for replay, shrinks_for in asked
         )
+
+    def _shrinks_s(self, finds: int) -> float:
+        """Return for how long each find is made smaller: its share of the time there is, if there is a limit."""
+        if self._got.told_by_s is None or not finds:
+            return SHRINKS_FOR_S
+        left_s = max(0.0, self._got.told_by_s - time.monotonic())
+        return min(SHRINKS_FOR_S, left_s * self._options.jobs / finds)
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, Told):
@@ -41,6 +65,22 @@ class Stories:
             self._finding(number, kind, found)
             for number, (kind, found) in enumerate(self._got.tally.kinds())
         )
+        self._keep_examples()
+
+    def _keep_examples(self) -> None:
+        """Put what fuzzing's finds were made into in their place in the example database."""
+        directory, subject = self._options.examples, self._options.subject
+        if directory is None:
+            return
+        path = example_file(directory, subject)
+        smaller = {
+            found.replay: finding.replay
+            for (_, found), finding in zip(self._got.tally.kinds(), self._got.findings, strict=True)
+        }
+        kept = read_examples(path)
+        if any(example.replay in smaller for example in kept):
+            small = [replace(e, replay=smaller.get(e.replay, e.replay)) for e in kept]
+            write_examples(path, subject, small)
 
     def _finding(self, number: int, kind: Kind, found: Found) -> Finding:
         case, neighbour = self._told.get(2 * number), self._told.get(2 * number + 1)
@@ -68,5 +108,6 @@ class Stories:
             cases=found.cases,
             story=story,
             neighbour=neighbour.story if neighbour is not None and passes else None,
+            blob=found.blob,
             on=self._options.server.option,
         )

@@ -1,0 +1,112 @@
+"""What the state machine plans: seeded, readable, of the calls and faults that it was given; and Hypothesis' line."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+import pytest
+from hypothesis import reproduce_failure, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from faultinject.faults import CATALOGUE
+from scenarios.fuzz import FellError, Plan, Ran, machine, one_batch
+from scenarios.means import Means
+from scenarios.programs.registry import program_named
+from scenarios.programs.written import VERBS
+
+BATCHES = 14
+QUICK = tuple(name for name, fault in CATALOGUE.items() if not fault.needs_persistence)
+ALL = Means(frozenset(VERBS), QUICK, ("off", ""))
+
+
+def planned(means: Means, batches: range = range(BATCHES)) -> list[Plan]:
+    plans: list[Plan] = []
+
+    def run(plan: Plan) -> Ran:
+        plans.append(plan)
+        return Ran(0.0)
+
+    for number in batches:
+        one_batch(run, means, number)
+    return plans
+
+
+@pytest.fixture(scope="module")
+def plans() -> list[Plan]:
+    return planned(ALL)
+
+
+def test_the_same_seed_makes_the_same_plans() -> None:
+    one, same, other = (planned(ALL, range(seed, seed + 1)) for seed in (5, 5, 6))
+    assert (one == same, one == other) == (True, False)
+
+
+def test_every_plan_is_a_program_that_can_be_read(plans: list[Plan]) -> None:
+    for plan in plans:
+        assert program_named(plan.program).name == plan.program
+
+
+def test_every_call_is_planned_sooner_or_later(plans: list[Plan]) -> None:
+    assert {step.verb for plan in plans for step in plan.steps if step.client} == set(VERBS)
+
+
+def test_every_fault_is_planned_sooner_or_later() -> None:
+    names = {fault.fault.name for plan in planned(ALL, range(24)) for fault in plan.faults}
+    assert names == set(QUICK)
+
+
+def test_clients_are_rolled_forward_and_back(plans: list[Plan]) -> None:
+    rolls = {tuple(step.version for step in plan.steps if step.client == "A") for plan in plans}
+    assert any("off" in versions and "" in versions for versions in rolls)
+
+
+def test_a_subject_without_leases_is_asked_for_none() -> None:
+    means = Means(frozenset(("enqueue", "get", "update", "list")), QUICK)
+    verbs = {step.verb for plan in planned(means) for step in plan.steps}
+    assert verbs == means.verbs
+
+
+def test_what_was_never_seen_is_aimed_at() -> None:
+    def aimed(unseen: tuple[tuple[int, str], ...]) -> int:
+        verbs = frozenset(("enqueue", "get", "update", "list"))
+        means = Means(verbs, QUICK, unseen=dict.fromkeys(verbs, unseen))
+        faults = [f for plan in planned(means) for f in plan.faults]
+        return sum(f.command == 5 and f.fault.name == "noperm" for f in faults)
+
+    assert aimed(((5, "noperm"),)) > 2 * aimed(())
+
+
+def find(fails: Callable[[Plan], bool]) -> tuple[Plan, str]:
+    """Return the first plan that fails, and Hypothesis' line for it."""
+    found: list[Plan] = []
+
+    def run(plan: Plan) -> Ran:
+        if fails(plan) and plan not in found:
+            found.append(plan)
+        return Ran(0.0, "it" if plan in found else "")
+
+    for number in range(50):
+        blob = one_batch(run, ALL, number)
+        if blob:
+            return found[0], blob
+    raise AssertionError("nothing was found")
+
+
+def test_hypothesis_line_leads_to_the_plan_that_was_found() -> None:
+    plan, blob = find(lambda plan: any(step.verb == "fail" for step in plan.steps))
+    again: list[Plan] = []
+
+    def run(plan: Plan) -> Ran:
+        again.append(plan)
+        return Ran(0.0, "it")
+
+    version, choices = ast.literal_eval(blob.removeprefix("@reproduce_failure"))
+    case = reproduce_failure(version, choices)(machine(run, ALL))
+    with pytest.raises(FellError):
+        run_state_machine_as_test(case, settings=settings(database=None, deadline=None))
+    assert again[0] == plan
+
+
+def test_a_batch_in_which_nothing_falls_has_no_line() -> None:
+    assert one_batch(lambda plan: Ran(1.0), ALL, 0) == ""
