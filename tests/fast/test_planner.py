@@ -15,12 +15,12 @@ from scenarios.means import Means
 from scenarios.programs.registry import program_named
 from scenarios.programs.written import VERBS
 
-BATCHES = 14
+BATCHES = 12
 QUICK = tuple(name for name, fault in CATALOGUE.items() if not fault.needs_persistence)
 ALL = Means(frozenset(VERBS), QUICK, ("off", ""))
 
 
-def planned(means: Means, batches: range = range(BATCHES)) -> list[Plan]:
+def planned(means: Means, batches: range = range(3)) -> list[Plan]:
     plans: list[Plan] = []
 
     def run(plan: Plan) -> Ran:
@@ -34,7 +34,7 @@ def planned(means: Means, batches: range = range(BATCHES)) -> list[Plan]:
 
 @pytest.fixture(scope="module")
 def plans() -> list[Plan]:
-    return planned(ALL)
+    return planned(ALL, range(BATCHES))
 
 
 def test_the_same_seed_makes_the_same_plans() -> None:
@@ -51,9 +51,9 @@ def test_every_call_is_planned_sooner_or_later(plans: list[Plan]) -> None:
     assert {step.verb for plan in plans for step in plan.steps if step.client} == set(VERBS)
 
 
-def test_every_fault_is_planned_sooner_or_later() -> None:
-    names = {fault.fault.name for plan in planned(ALL, range(24)) for fault in plan.faults}
-    assert names == set(QUICK)
+def test_faults_of_every_kind_are_planned(plans: list[Plan]) -> None:
+    names = {fault.fault.name for plan in plans for fault in plan.faults}
+    assert [kind for kind in ALL.kinds_of_faults if not names & set(kind)] == []
 
 
 def test_clients_are_rolled_forward_and_back(plans: list[Plan]) -> None:
@@ -63,7 +63,7 @@ def test_clients_are_rolled_forward_and_back(plans: list[Plan]) -> None:
 
 def test_a_subject_without_leases_is_asked_for_none() -> None:
     means = Means(frozenset(("enqueue", "get", "update", "list")), QUICK)
-    verbs = {step.verb for plan in planned(means) for step in plan.steps}
+    verbs = {step.verb for plan in planned(means) for step in plan.steps if step.client}
     assert verbs == means.verbs
 
 
@@ -82,7 +82,7 @@ def find(fails: Callable[[Plan], bool]) -> tuple[Plan, str]:
     found: list[Plan] = []
 
     def run(plan: Plan) -> Ran:
-        if fails(plan) and plan not in found:
+        if fails(plan) and not found:
             found.append(plan)
         return Ran(0.0, "it" if plan in found else "")
 
@@ -94,7 +94,7 @@ def find(fails: Callable[[Plan], bool]) -> tuple[Plan, str]:
 
 
 def test_hypothesis_line_leads_to_the_plan_that_was_found() -> None:
-    plan, blob = find(lambda plan: any(step.verb == "fail" for step in plan.steps))
+    plan, blob = find(lambda plan: any(step.verb == "claim" for step in plan.steps))
     again: list[Plan] = []
 
     def run(plan: Plan) -> Ran:
