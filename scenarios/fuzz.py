@@ -39,6 +39,12 @@ LAST_COMMAND = 6
 EXAMPLES_IN_A_BATCH = 40
 STEPS_IN_AN_EXAMPLE = 9
 CLIMBS_ONE_IN = 4
+CROSSINGS: tuple[tuple[tuple[str, ...], ...], ...] = (
+    (),
+    (("backfill",), ("update", "job-1", "completed")),
+    (("backfill-step", "job-1"), ("update", "job-1", "completed")),
+)
+"""What two clients do with a job that only one schema has: calls of the first and the second."""
 _REPRODUCES = re.compile(r"@reproduce_failure\([^)]*\)")
 
 
@@ -131,6 +137,13 @@ _BREAKS = st.builds(
 )
 
 
+# A preemption or two at any moment, the rest in the order written; or another client every so often.
+_FEW_PICKS = st.dictionaries(st.integers(0, 11), st.integers(1, 2), max_size=2).map(
+    lambda places: [places.get(number, 0) for number in range(1 + max(places, default=-1))]
+)
+_MANY_PICKS = st.lists(st.sampled_from((0, 0, 1, 2)), max_size=16)
+
+
 def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
     """Return the machine for a subject: only what it can do is planned."""
     clients, jobs = st.integers(0, 2), st.integers(0, 2)
@@ -177,16 +190,17 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
         # --- the rules ---------------------------------------------------------------------------
 
         @initialize(
-            picks=st.lists(st.sampled_from((0, 0, 1, 2)), max_size=16),
+            picks=_FEW_PICKS | _MANY_PICKS,
             theme=st.sampled_from(themes),
-            clients=st.integers(1, 3),
+            clients=st.sampled_from((2, 2, 3, 1)),
             jobs=st.integers(1, 3),
             most=st.sampled_from((2, 3, 4, 5, 6, MOST_CALLS)),
             workspaces=st.sampled_from((False, False, True)),
             request=st.sampled_from(REQUESTS),
             schema=st.sampled_from(STARTS),
+            crossing=st.sampled_from(CROSSINGS),
             first_claim=st.sampled_from(CLAIMS),
-            finishing=st.sampled_from(((), (0,), (1, 0), (0, 1))),
+            finishing=st.sampled_from(((), (0, 1), (1, 0), (1, 0))),
             kind=st.sampled_from(means.kinds_of_faults),
             breaks=st.lists(_BREAKS, min_size=MOST_FAULTS, max_size=MOST_FAULTS),
             faults=st.sampled_from((1, 1, 2, 0)),
@@ -201,6 +215,7 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             workspaces: bool,
             request: str,
             schema: str,
+            crossing: tuple[tuple[str, ...], ...],
             first_claim: str,
             finishing: tuple[int, ...],
             kind: tuple[str, ...],
@@ -219,7 +234,11 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
                     for number, client in enumerate(CLIENTS)
                 }
             if theme.begins == "laid":
-                self.steps.append(WrittenStep("", schema, ("job-1",)))
+                # What only the old schema holds must have been backfilled before anybody reads the new one only.
+                laid = "new" if "new-only" in means.meeting else schema
+                self.steps.append(WrittenStep("", laid, ("job-1",)))
+                for number, (verb, *words) in enumerate(crossing):
+                    self.add(number, verb, *words)
             else:
                 self.add(0, "enqueue", "job-1", *([request] if request else []))
             if theme.begins == "overtaken":
@@ -229,8 +248,12 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             if theme.begins == "twice":
                 self.clients, self.most = max(clients, 2), max(most, 4)
                 self.add(0, first_claim)
+                if finishing[:1] == (0,):
+                    self.add(0, "complete")
                 self.add(1, "claim")
-                for number in finishing:
+                if clients > 2:
+                    self.add(2, "claim")
+                for number in finishing[-1:] if finishing[:1] == (0,) else finishing:
                     self.add(number, "complete")
 
         @while_there_is_room

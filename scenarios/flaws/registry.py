@@ -134,6 +134,11 @@ FLAWS: tuple[Flaw, ...] = (
     _single("ForgetsTheUpdate", "Answers an update that it never sends.", "status-order"),
     _single("WaitsForEver", "Has no time-out.", "bounded-latency"),
     _single("RetriesForEver", "Has no end to its retries.", "bounded-latency"),
+    _single(
+        "DeclaresLessThanItWaits",
+        "Promises an answer sooner than its time-out lets it give up.",
+        "bounded-latency",
+    ),
     _single("OneRequestForAll", "Keeps request ids without their workspace.", "no-lost-job"),
     _single("ReadsAnybodysJob", "Reads another workspace's job.", "isolation"),
     _single("WritesThenValidates", "Writes before it validates.", "bad-input"),

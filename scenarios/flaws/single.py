@@ -253,6 +253,14 @@ class RetriesForEver(OpenQueue):
                 time.sleep(0.01)
 
 
+class DeclaresLessThanItWaits(OpenQueue):
+    """It promises an answer sooner than its own time-out lets it give up."""
+
+    @property
+    def latency_bound_s(self) -> float:
+        return 0.9 * self._time_out_s
+
+
 class OneRequestForAll(OpenQueue):
     """Request ids are kept without the workspace, so that one workspace's id blocks another's."""
 

@@ -72,7 +72,7 @@ def _get(job: str) -> Call:
     return get(job_id, workspace)
 
 
-def _in_workspace(call: Call, workspace: str) -> Call:
+def _in_workspace(call: Call, workspace: str | Answer) -> Call:
     return replace(call, arguments={**call.arguments, "workspace_id": workspace})
 
 
@@ -97,7 +97,8 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
         "heartbeat-ended": _Verb(
             0, 0, lambda: replace(HEARTBEAT, arguments={**HEARTBEAT.arguments, "lease_s": 0.0})
         ),
-        "complete": _Verb(0, 0, complete),
+        # A worker completes a job in the workspace that the job is of.
+        "complete": _Verb(0, 0, lambda: _in_workspace(complete(), Answer("claim", "workspace_id"))),
         "fail": _Verb(0, 0, lambda: FAIL),
         "backfill": _Verb(0, 0, lambda: BACKFILL),
         "cleanup": _Verb(0, 0, lambda: CLEANUP),
