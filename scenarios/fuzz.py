@@ -247,6 +247,8 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
                 self.add(0, "update", "job-1", "completed")
             if theme.begins == "twice":
                 self.clients, self.most = max(clients, 2), max(most, 4)
+                if jobs > 1:
+                    self.add(0, "enqueue", "job-2")
                 self.add(0, first_claim)
                 if finishing[:1] == (0,):
                     self.add(0, "complete")

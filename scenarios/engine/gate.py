@@ -139,7 +139,9 @@ class Gate:
             "interleave": lambda: self._interleave(deadline_s),
             "fleet": lambda: orders_of("fleet", options, got, deadline_s),
             "durability": lambda: Durability(options, got, deadline_s),
-            "fuzz": lambda: Fuzzing(options, got, deadline_s),
+            "fuzz": lambda: Fuzzing(
+                options, got, deadline_s, self._begun_s if options.parts == ("fuzz",) else None
+            ),
             "stories": lambda: Stories(options, got),
         }
         # Somebody else's server is not killed.

@@ -15,7 +15,7 @@ from scenarios.means import Means
 from scenarios.programs.registry import program_named
 from scenarios.programs.written import VERBS
 
-BATCHES = 12
+BATCHES, SOONER_OR_LATER = 6, 60
 QUICK = tuple(name for name, fault in CATALOGUE.items() if not fault.needs_persistence)
 ALL = Means(frozenset(VERBS), QUICK, ("off", ""))
 
@@ -48,7 +48,14 @@ def test_every_plan_is_a_program_that_can_be_read(plans: list[Plan]) -> None:
 
 
 def test_every_call_is_planned_sooner_or_later(plans: list[Plan]) -> None:
-    assert {step.verb for plan in plans for step in plan.steps if step.client} == set(VERBS)
+    missing = set(VERBS) - {step.verb for plan in plans for step in plan.steps}
+    for number in range(BATCHES, SOONER_OR_LATER):
+        if not missing:
+            return
+        missing -= {
+            step.verb for plan in planned(ALL, range(number, number + 1)) for step in plan.steps
+        }
+    assert missing == set()
 
 
 def test_faults_of_every_kind_are_planned(plans: list[Plan]) -> None:

@@ -30,7 +30,8 @@ class Fuzzing:
     """Runs examples for ``options.fuzz_s`` seconds on every worker.
 
     Args:
-        deadline_s: on the monotonic clock; no example is begun after it, whatever the options allow.
+        begun_s: on the monotonic clock, when the time for it began; None begins with the first task.
+        deadline_s: on the same clock; no example is begun after it, whatever the options allow.
 
     Raises:
         UsageError: it is to go on with a run, and there is none, or another one.
@@ -38,7 +39,9 @@ class Fuzzing:
 
     name = "fuzz"
 
-    def __init__(self, options: Options, got: Gathered, deadline_s: float) -> None:
+    def __init__(
+        self, options: Options, got: Gathered, deadline_s: float, begun_s: float | None = None
+    ) -> None:
         self._options = options
         self._got = got
         self._deadline_s = deadline_s
@@ -52,14 +55,15 @@ class Fuzzing:
         jobs = max(1, options.jobs)
         self._next_seeds = [options.seed + number * _SEEDS_APART for number in range(jobs)]
         self._spent_s, self._done = 0.0, 0
-        self._begun_s = self._saved_s = time.monotonic()
+        self._saved_s = time.monotonic()
+        self._begun_s = self._saved_s if begun_s is None else begun_s
         if options.resumes and options.checkpoint is not None:
             self._resume(read_checkpoint(options.checkpoint, options.subject.options, jobs))
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         options = self._options
         left_s = max(0.0, options.fuzz_s - self._spent_s)
-        deadline_s = min(self._deadline_s, time.monotonic() + left_s)
+        deadline_s = min(self._deadline_s, self._begun_s + left_s)
         self._got.told_by_s = deadline_s if options.parts == (self.name,) else None
         known = [example.replay for example in self._known()]
         jobs = len(self._next_seeds)
