@@ -232,7 +232,8 @@ class Case:
         self._end_outage(caller)
         self.book.logs += answered.logs
         call = caller.calls[caller.next_call]
-        under_way = self._held.holds_write_of(caller.next_call + 1, caller.attempt)
+        attempt = (caller.wire.letter, caller.next_call + 1, caller.attempt)
+        under_way = self._held.holds_write_of(*attempt)
         self.book.complete(
             operation_of(caller, answered, under_way, self.book.now, self.book.last_state)
         )

@@ -34,10 +34,11 @@ class HeldCommands:
         """Keep a command of the link; ``held_for`` further events of its client, or until ``release_all``."""
         self._held.append(_Held(link, step, held_for))
 
-    def holds_write_of(self, operation: int, attempt: int) -> bool:
+    def holds_write_of(self, client: str, operation: int, attempt: int) -> bool:
         """Whether a write of that attempt is still under way, or came late and changed something."""
         return (operation, attempt) in self._came_late or any(
             held.step.event.is_write
+            and held.step.event.position.client == client
             and (held.step.event.index.operation, held.step.event.index.attempt)
             == (operation, attempt)
             for held in self._held

@@ -22,6 +22,7 @@ from scenarios.engine.parts.part import Gathered
 from scenarios.engine.record import Violation
 from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask, TellTask, Told
 from scenarios.engine.worker import Worker
+from scenarios.history import Completion
 from scenarios.invariants.evidence import Breach
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import Outcome
@@ -214,3 +215,13 @@ def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> No
     part.take(0, never)
     part.finish(1.0)
     assert got.parts["fuzz"] is Outcome.UNKNOWN
+
+
+def test_a_command_held_for_one_client_says_nothing_of_the_call_of_another(worker: Worker) -> None:
+    line = (
+        "written(A enqueue job-1 r-2, A enqueue-once globex/job-9, B enqueue-once job-9): "
+        "A1:EVALSHA!late A2 B1"
+    )
+    record = worker.replay(SubjectSpec(REFERENCE), line, 5_000.0).record
+    refused = next(operation for operation in record.history if operation.client == "B")
+    assert (refused.completion, record.violations) == (Completion.FAIL, ())
