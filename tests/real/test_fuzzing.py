@@ -220,7 +220,7 @@ def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> No
 def test_a_command_held_for_one_client_says_nothing_of_the_call_of_another(worker: Worker) -> None:
     line = (
         "written(A enqueue job-1 r-2, A enqueue-once globex/job-9, B enqueue-once job-9): "
-        "A1:EVALSHA!late A2 B1"
+        "A1:EVALSHA!late A2 A3 B1"
     )
     record = worker.replay(SubjectSpec(REFERENCE), line, 5_000.0).record
     refused = next(operation for operation in record.history if operation.client == "B")
