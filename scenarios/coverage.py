@@ -132,13 +132,6 @@ class Coverage:
             for operation, faults in sorted(_by_operation(self.possible).items())
         )
 
-    def commands(self) -> dict[str, int]:
-        """Return, by operation, the most commands that an attempt at it has sent."""
-        found: dict[str, int] = {}
-        for place in self.possible:
-            found[place.operation] = max(place.command, found.get(place.operation, 0))
-        return found
-
     def unseen(self) -> dict[str, tuple[tuple[int, str], ...]]:
         """Return, by operation, commands of a first attempt with faults that were never seen there in some state."""
         found: dict[str, set[tuple[int, str]]] = {}

@@ -27,7 +27,7 @@ from faultinject.faults import CATALOGUE
 from faultinject.vocabulary import FaultRef
 from scenarios.means import Means
 from scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
-from scenarios.programs.themes import CLAIMS, Theme
+from scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
 from scenarios.programs.written import STARTS, WrittenStep, written
 
 CLIENTS = ("A", "B", "C")
@@ -40,12 +40,6 @@ LAST_COMMAND = 6
 EXAMPLES_IN_A_BATCH = 40
 STEPS_IN_AN_EXAMPLE = 9
 CLIMBS_ONE_IN = 4
-CROSSINGS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (),
-    (("backfill",), ("update", "job-1", "completed")),
-    (("backfill-step", "job-1"), ("update", "job-1", "completed")),
-)
-"""What two clients do with a job that only one schema has: calls of the first and the second."""
 _REPRODUCES = re.compile(r"@reproduce_failure\([^)]*\)")
 
 
@@ -139,9 +133,9 @@ _BREAKS = st.builds(
 
 
 # A preemption or two at any moment, the rest in the order written; or another client every so often.
-_FEW_PICKS = st.dictionaries(st.integers(0, 11), st.integers(1, 2), max_size=2).map(
-    lambda places: [places.get(number, 0) for number in range(1 + max(places, default=-1))]
-)
+_FEW_PICKS = st.dictionaries(
+    st.sampled_from((1, 2, 3, 4, 5, *range(11))), st.integers(1, 2), min_size=1, max_size=2
+).map(lambda places: [places.get(number, 0) for number in range(1 + max(places))])
 _MANY_PICKS = st.lists(st.sampled_from((0, 0, 1, 2)), max_size=16)
 
 

@@ -110,6 +110,7 @@ class Fuzzing:
         self._meetings = meetings_of(rig.subject) if traits.new_schema else ()
         self._hunted = set(task.invariants)
         self._coverage = Coverage()
+        self._commands: dict[str, int] = {}
         self._kinds: set[str] = set()
         self._reserve_s = SHARE_FOR_SHRINKING * max(0.0, task.deadline_s - time.monotonic())
         self._failed: Exception | None = None
@@ -197,6 +198,11 @@ class Fuzzing:
         batch.sometimes.update(happenings_of(record, program))
         met = met_in(record, placeable)
         batch.coverage.add(met)
+        if not record.faults:
+            # With a fault the driver may send some again, and the last of its commands is another one.
+            for place in (m.place for m in met):
+                most = max(place.command, self._commands.get(place.operation, 0))
+                self._commands[place.operation] = most
         return ended, Ran(self._coverage.add(met), new)
 
     def _open(self, number: int) -> Iterator[CaseEnded | FuzzBatch]:
@@ -219,7 +225,7 @@ class Fuzzing:
         return self._durable_rig
 
     def _means(self, rig: Rig, meeting: tuple[str, ...]) -> Means:
-        commands, unseen = self._coverage.commands(), self._coverage.unseen()
+        commands, unseen = self._commands, self._coverage.unseen()
         methods = {verb: _METHODS.get(verb, verb) for verb in sorted(self._verbs)}
         return Means(
             verbs=self._verbs,

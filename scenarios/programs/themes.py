@@ -62,3 +62,9 @@ THEMES = (
     _ALL,
     _REFUSED,
 )
+CROSSINGS: tuple[tuple[tuple[str, ...], ...], ...] = (
+    (),
+    (("backfill",), ("update", "job-1", "completed")),
+    (("backfill-step", "job-1"), ("update", "job-1", "completed")),
+)
+"""What two clients do with a job that only one schema has: calls of the first and the second."""
