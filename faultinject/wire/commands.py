@@ -176,9 +176,18 @@ class CommandTable:
         what PUBLISH sends depends on who subscribed first.
         """
         found = self.keys(args)
-        if found == () and args[0].upper() not in _TOUCHES_NOTHING:
+        if (
+            found == ()
+            and args[0].upper() not in _TOUCHES_NOTHING
+            and not _asks_for_the_server(args)
+        ):
             return None
         return found
+
+
+def _asks_for_the_server(args: Sequence[bytes]) -> bool:
+    """Whether it is INFO server: what the server is, and nothing of what it holds."""
+    return [word.upper() for word in args] == [b"INFO", b"SERVER"]
 
 
 def parse_command_table(reply: object) -> CommandTable:

@@ -7,7 +7,7 @@ from faultinject.wire.resp import ErrorReply, MapReply, Reply, SetReply, Value, 
 
 def shown_reply(reply: Reply | None) -> str:
     """Return a server's reply as short text for people."""
-    return "" if reply is None else _shown_value(reply.value)[:200]
+    return "" if reply is None else " ".join(_shown_value(reply.value)[:200].split())
 
 
 def _shown_value(value: Value) -> str:

@@ -148,7 +148,13 @@ _PROGRAMS = (
     Program(
         "backfill-vs-update",
         "A backfill copies a job of the old schema while a client updates it.",
-        {"A": (BACKFILL,), "B": (update("completed", "job-0"), get("job-0"))},
+        {"A": (BACKFILL,), "B": (update("completed", "job-0"),)},
+        seed=old_job_seed("job-0"),
+    ),
+    Program(
+        "backfill-vs-list",
+        "A backfill copies a job of the old schema while a client lists the workspace's jobs.",
+        {"A": (BACKFILL,), "B": (list_of(),)},
         seed=old_job_seed("job-0"),
     ),
     Program(
@@ -160,7 +166,14 @@ _PROGRAMS = (
     Program(
         "cleanup-vs-read",
         "The old schema is backfilled and removed while a client reads a job that only it held.",
-        {"A": (BACKFILL, CLEANUP), "B": (get("job-0"), list_of())},
+        {"A": (BACKFILL, CLEANUP), "B": (get("job-0"),)},
+        seed=old_job_seed("job-0"),
+    ),
+    Program(
+        "cleanup-vs-list",
+        "The old schema is removed while a client lists the workspace's jobs.",
+        {"A": (CLEANUP,), "B": (list_of(),)},
+        prepare=(BACKFILL,),
         seed=old_job_seed("job-0"),
     ),
 )

@@ -68,6 +68,10 @@ class Call:
     version: Version = ITSELF
 
 
+_PASSES = ("backfill", "cleanup")
+_COMMANDS_OF_A_PASS = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What the clients do in a case.
@@ -101,6 +105,12 @@ class Program:
     def versions(self) -> tuple[Version, ...]:
         """The versions of the subject that take part, each once; a program of one version has one."""
         return tuple(dict.fromkeys(call.version for call in self._calls))
+
+    @property
+    def length(self) -> int:
+        """About how many commands its clients send, so that the long ones can be begun first."""
+        calls = [call for calls in self.clients.values() for call in calls]
+        return sum(_COMMANDS_OF_A_PASS if call.method in _PASSES else 1 for call in calls)
 
     @property
     def _calls(self) -> tuple[Call, ...]:

@@ -91,7 +91,10 @@ def orders_of(
                     frontiers.get(program),
                 ),
             )
-            for program in _asked(options, programs)
+            # A long one that is begun last keeps one worker busy and all others idle.
+            for program in sorted(
+                _asked(options, programs), key=lambda name: -programs[name].length
+            )
             if program not in finished
         ),
         stopped,
