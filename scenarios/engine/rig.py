@@ -32,7 +32,8 @@ RECOVERY = "R"
 STANDBY = "S"
 """The worker that takes over from one that is frozen."""
 RECOVERY_TIME_OUT_MS = 5_000
-_MOST_HOSTS = 4
+_MOST_HOSTS = 3
+_MOST_FORK_SERVERS = 3
 _ANSWER_WITHIN_S = 30.0
 _HANGS_UP_WITHIN_S = 10.0
 
@@ -81,7 +82,7 @@ class Rig:
         if host is None or not host.is_alive:
             if host is not None:
                 host.kill()
-            subject = self.subject.varied(version.environment, beside=version.beside)
+            subject = self._subject_of(version)
             host = self._new_host(subject)
             host.wait_until_ready()
         # The last one used comes last.
@@ -102,16 +103,26 @@ class Rig:
             if server is not None and not server.can_fork:
                 server.close()
                 server = None
-            self._fork_servers[subject] = server
-        return self._fork_servers[subject]
+        else:
+            server = self._fork_servers.pop(subject)
+        # The last one used comes last.
+        self._fork_servers[subject] = server
+        return server
 
     def keep_only(self, wanted: Sequence[tuple[str, Version]]) -> None:
         """End processes that a program does not need, those not used for longest first, until few are left."""
         for key in tuple(self._hosts):
-            if len(self._hosts) <= _MOST_HOSTS:
-                return
-            if key not in wanted:
+            if len(self._hosts) > _MOST_HOSTS and key not in wanted:
                 self._hosts.pop(key).kill()
+        needed = {self._subject_of(version) for _, version in (*self._hosts, *wanted)}
+        for subject in tuple(self._fork_servers):
+            if len(self._fork_servers) > _MOST_FORK_SERVERS and subject not in needed:
+                server = self._fork_servers.pop(subject)
+                if server is not None:
+                    server.close()
+
+    def _subject_of(self, version: Version) -> SubjectSpec:
+        return self.subject.varied(version.environment, beside=version.beside)
 
     def printed(self) -> Mapping[HostProcess, int]:
         """Return how many bytes each process has printed."""
