@@ -52,6 +52,10 @@ def _judge(evidence: Evidence, operation: Operation) -> str:
     if not evidence.traits.white_box or operation.completion is Completion.FAIL:
         # It surely did nothing; what stands there is somebody else's.
         return ""
+    if any(
+        _may_have_written_otherwise(operation, other) for other in evidence.operations("enqueue")
+    ):
+        return ""
     parts = _parts(evidence, evidence.moments[operation.state_after].tables, operation)
     if len(set(parts.values())) > 1:
         there = ", ".join(name for name, present in parts.items() if present)
@@ -59,6 +63,21 @@ def _judge(evidence: Evidence, operation: Operation) -> str:
         error = operation.error.type if operation.error else "an error"
         return f"enqueue raised {error} and left {operation.job_id} half written: {there} without {gone}."
     return ""
+
+
+def _may_have_written_otherwise(operation: Operation, other: Operation) -> bool:
+    """Whether a job of that id may be another request's, which writes other keys: those of its workspace or version."""
+
+    def kind(enqueue: Operation) -> tuple[str, str, str]:
+        return enqueue.workspace_id, enqueue.request_id, enqueue.version
+
+    return (
+        (other.client, other.request) != (operation.client, operation.request)
+        and other.job_id == operation.job_id
+        and other.completion is not Completion.FAIL
+        and other.invoked_at < operation.completed_at
+        and kind(other) != kind(operation)
+    )
 
 
 def _exists(evidence: Evidence, operation: Operation) -> bool:

@@ -39,8 +39,8 @@ def _check(evidence: Evidence) -> Judgement:
     observed = 0
     for job_id in sorted({update.job_id for update in _updates(evidence)}):
         observed += 1
-        for seen, by_then, where in _sightings(evidence, job_id):
-            allowed = _allowed(evidence, job_id, by_then)
+        for seen, began, ended, where in _sightings(evidence, job_id):
+            allowed = _allowed(evidence, job_id, began, ended)
             if allowed and seen not in allowed:
                 breaches.append(
                     Breach(
@@ -94,13 +94,17 @@ def _status_set(operation: Operation) -> str:
     return ""
 
 
-def _allowed(evidence: Evidence, job_id: str, by_then: int) -> set[str]:
-    """Return the statuses a read may show that began at ``by_then``; empty if nothing was acknowledged.
+def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str]:
+    """Return the statuses a read may show; empty if nothing was acknowledged before it.
 
-    An update is overtaken once one further on, called after its end, has been acknowledged.
+    An update is overtaken once one further on, called after its end, has been acknowledged. One that was called while
+    the read was under way may show.
+
+    Args:
+        began, ended: of the read, in the case's order of events.
     """
-    updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at <= by_then]
-    acknowledged = [u for u in updates if u.answered and u.completed_at <= by_then]
+    updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at <= ended]
+    acknowledged = [u for u in updates if u.answered and u.completed_at <= began]
     if not acknowledged:
         return set()
     return {
@@ -127,12 +131,12 @@ def _again(evidence: Evidence) -> set[str]:
     return {"pending", "running", "failed"} if comes_back else set()
 
 
-def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:
-    """Return (status seen, when the read began, where) for every read of the job."""
+def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, int, str]]:
+    """Return (status seen, when the read began and ended, where) for every read of the job."""
     # Another workspace must not find the job at all, and that is for isolation to see.
     owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
     sightings = [
-        (status_of(read.value), read.invoked_at, "A later read says")
+        (status_of(read.value), read.invoked_at, read.completed_at, "A later read says")
         for read in evidence.history
         if read.method == "get_job" and read.phase is not Phase.PREPARE
         if read.answered and read.job_id == job_id and read.workspace_id in owners
@@ -140,7 +144,7 @@ def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, str]]:
     end = max((operation.completed_at for operation in evidence.history), default=0) + 1
     for (known, workspace_id), job in evidence.read_back.items():
         if known == job_id and workspace_id in owners:
-            sightings.append((status_of(job), end, "Once all is quiet,"))
+            sightings.append((status_of(job), end, end, "Once all is quiet,"))
     return sightings
 
 

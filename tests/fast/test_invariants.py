@@ -369,3 +369,22 @@ def test_two_jobs_that_are_enqueued_at_once_may_come_in_either_order() -> None:
 def test_an_order_of_jobs_that_come_back_is_not_looked_at() -> None:
     history = (call(job_id="a", at=0), claimed("a", 2), call("fail", "a", at=4), claimed("a", 6))
     assert INVARIANTS["queue-order"].check(evidence(*history)).observations == 0
+
+
+def test_a_read_may_show_an_update_that_is_made_while_it_is_under_way() -> None:
+    running = call("update_status", at=0, status="running", value=None)
+    failed = replace(
+        call("update_status", at=3, status="failed", value=None), client="B", request=2
+    )
+    read = replace(
+        call("get_job", at=2, value={"job_id": "j", "status": "failed"}, request=3), completed_at=6
+    )
+    assert seen("status-order", running, failed, read, found=("j",), status="failed") == ()
+
+
+def test_a_refused_enqueue_is_not_blamed_for_the_job_of_another_workspace() -> None:
+    theirs = replace(call(workspace_id="globex"), client="B", version="off")
+    refused = call(at=2, error="JobExistsError", request=2, state_after=1)
+    only_old = Tables(old={"j": fields("j")}, new={}, pending=("j",), requests={})
+    told = seen("answer-is-true", theirs, refused, states=(EMPTY, only_old), found=("j",))
+    assert told == ()
