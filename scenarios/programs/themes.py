@@ -16,7 +16,7 @@ class Theme:
 
     Args:
         begins: what the program begins with: ``twice`` gives a job out twice, ``laid`` has jobs in one schema,
-            ``overtaken`` updates a job and updates it further.
+            ``overtaken`` updates a job and updates it further, ``race`` has two workers claim while two jobs wait.
         faults: by name, those that it is about; empty takes any kind.
         has_versions: its clients may run different versions.
     """
@@ -48,6 +48,7 @@ _MIGRATION = _theme(
     has_versions=True,
 )
 _OVERTAKEN = Theme(frozenset(("enqueue", "update", "get")), "overtaken", faults=("late",))
+_RACES = _theme("enqueue", "claim", "complete", begins="race")
 _ALL = Theme(_LEASES.verbs | _WORK.verbs | _PRODUCTION.verbs | _MIGRATION.verbs, has_versions=True)
 _REFUSED = _theme("malformed")
 THEMES = (
@@ -59,12 +60,14 @@ THEMES = (
     _MIGRATION,
     _MIGRATION,
     _OVERTAKEN,
+    _RACES,
     _ALL,
     _REFUSED,
 )
-CROSSINGS: tuple[tuple[tuple[str, ...], ...], ...] = (
+CROSSINGS: tuple[tuple[tuple[int, tuple[str, ...]], ...], ...] = (
     (),
-    (("backfill",), ("update", "job-1", "completed")),
-    (("backfill-step", "job-1"), ("update", "job-1", "completed")),
+    ((0, ("backfill",)), (1, ("update", "job-1", "completed"))),
+    ((0, ("backfill-step", "job-1")), (1, ("update", "job-1", "completed"))),
+    ((0, ("backfill",)), (0, ("cleanup",)), (1, ("get", "job-1"))),
 )
-"""What two clients do with a job that only one schema has: calls of the first and the second."""
+"""What two clients do with a job that only one schema has: the number of the client, and its call."""
