@@ -113,7 +113,8 @@ class Cluster:
         return True
 
     def _is_whole(self) -> bool:
-        if any(_state_of(node) != "ok" for node in self.nodes):
+        """Whether every node serves, and knows of each primary's replica; it hears of the others' by and by."""
+        if any(_state_of(node) != "ok" or not _knows_every_replica(node) for node in self.nodes):
             return False
         replicas = self.nodes[PRIMARIES:]
         return all(
@@ -127,6 +128,11 @@ class Cluster:
 
 def _state_of(node: Node) -> str:
     return fields_of(node.told("CLUSTER", "INFO"))["cluster_state"]
+
+
+def _knows_every_replica(node: Node) -> bool:
+    rows = cast("Slots", node.told("CLUSTER", "SLOTS"))
+    return len(rows) == PRIMARIES and all(len(row) > 3 for row in rows)
 
 
 def _ports_of(node: Node) -> set[int]:

@@ -27,7 +27,7 @@ _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz"
 @click.option(
     "--flaw-budget",
     "flaw_budget_s",
-    default=30.0,
+    default=120.0,
     show_default=True,
     metavar="TIME",
     type=Duration(1.0),
@@ -44,7 +44,7 @@ def selfcheck(
     is missed or the reference is accused.
 
     \b
-    midpipe selfcheck --by both --flaw-budget 30s
+    midpipe selfcheck --by both --flaw-budget 1m
     """
     options = Options(
         jobs=jobs,

@@ -62,7 +62,7 @@ class Options:
     checkpoint: Path | None = None
     resumes: bool = False
     selfcheck_by: tuple[str, ...] = ("programs",)
-    flaw_budget_s: float = 30.0
+    flaw_budget_s: float = 120.0
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()
     time_budget_s: float | None = None
