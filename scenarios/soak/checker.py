@@ -238,11 +238,24 @@ def _doubled(held: list[_Held], lease: Ticks | None) -> tuple[bool, bool, int]:
     surely = sum(one.completed is not None for one in held) > 1
     maybe, again = surely, 0
     for place, later in enumerate(ordered[1:], 1):
-        verdicts = [_may_follow(earlier, later, lease) for earlier in ordered[:place]]
+        verdicts = [_may_both_be(earlier, later, lease) for earlier in ordered[:place]]
         surely = surely or False in verdicts
         maybe = maybe or None in verdicts
         again += all(verdicts)
     return surely, surely or maybe, again
+
+
+def _may_both_be(earlier: _Held, later: _Held, lease: Ticks | None) -> bool | None:
+    """Return whether a job may have been handed out to both; None if the history can't tell.
+
+    Of two claims at once either may have been answered first by the server: one that was frozen hears of its answer
+    long after, when its lease has ended and somebody else has done the job.
+    """
+    verdict = _may_follow(earlier, later, lease)
+    if verdict is not True and later.claimed < earlier.given:
+        other = _may_follow(later, earlier, lease)
+        return verdict if other is False else other
+    return verdict
 
 
 def _may_follow(earlier: _Held, later: _Held, lease: Ticks | None) -> bool | None:

@@ -159,6 +159,19 @@ def test_handing_a_job_out_after_its_lease_is_allowed_and_counted() -> None:
     assert (found.doubled, found.again, found.refused, found.delivered) == (Bounds(), 1, 1, 1)
 
 
+def test_a_worker_that_heard_of_its_claim_when_its_lease_had_ended_is_no_second_one() -> None:
+    frozen = (HANDED_OUT, YES, W, 7, 20, 20 + LEASE + 500)
+    history = [
+        *enqueued(7, YES),
+        given_to(V, 7, 30 + LEASE),
+        completed(V, 7, 40 + LEASE),
+        frozen,
+        completed(W, 7, frozen[5] + 1, NO),
+    ]
+    tally = checked(*history).tally
+    assert (tally.doubled, tally.again, tally.refused) == (Bounds(0, 0), 1, 1)
+
+
 def test_handing_a_job_out_after_its_worker_died_is_allowed_and_counted() -> None:
     history = [*enqueued(7, YES), given_to(W, 7, 20), given_to(V, 7, 100), completed(V, 7, 110)]
     assert (checked(*history).tally.doubled, checked(*history).tally.again) == (Bounds(), 1)
@@ -268,19 +281,24 @@ def _naive_job(known: list[RawRecord], completes: bool, lease: int | None, drain
     done = {g: [r for r in ends[g] if r[1] == YES] for g in given}
     is_delivered = bool(given) if not completes else end == YES or any(done.values())
     sure, open_, again = sum(map(bool, done.values())) > 1, False, 0
+
+    def word(early: RawRecord, late: RawRecord) -> str:
+        has_died = not ends[early]
+        has_lost = any(r[1] == NO and r[5] <= late[5] for r in ends[early])
+        was_done = any(r[5] < late[4] for r in done[early])
+        is_held = not (has_died or has_lost) and (lease is None or late[5] - early[4] < lease)
+        if lease is None or was_done or is_held:
+            return "doubled"
+        return "open" if any(r[4] <= late[5] for r in done[early]) else "allowed"
+
+    best = ("allowed", "open", "doubled").index
     for number, late in enumerate(given):
         words = []
         for early in given[:number]:
-            has_died = not ends[early]
-            has_lost = any(r[1] == NO and r[5] <= late[5] for r in ends[early])
-            was_done = any(r[5] < late[4] for r in done[early])
-            is_held = not (has_died or has_lost) and (lease is None or late[5] - early[4] < lease)
-            if lease is None or was_done or is_held:
-                words.append("doubled")
-            elif any(r[4] <= late[5] for r in done[early]):
-                words.append("open")
-            else:
-                words.append("allowed")
+            either = [word(early, late)]
+            if late[4] < early[5]:
+                either.append(word(late, early))
+            words.append(min(either, key=best))
         sure, open_ = sure or "doubled" in words, open_ or "open" in words
         again += bool(words) and set(words) == {"allowed"}
     is_missing = not is_delivered and end != GIVEN_UP and answered
