@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -46,20 +47,21 @@ class Worker:
         self._worker_id = worker_id
         self._lease_s = lease_s
         self._back_off_s = back_off_s
-        self._stopping = threading.Event()
+        self._stopping = False
 
     def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
         """Finish the job at hand and return from ``run``; asked twice, give it back. Fits as a signal handler."""
-        if self._stopping.is_set():
+        # Takes no lock: the thread that a signal interrupts may hold it.
+        if self._stopping:
             raise KeyboardInterrupt
-        self._stopping.set()
+        self._stopping = True
 
     def run(self, *, on_sigterm: bool = True) -> int:
         """Work until stopped; return how many jobs were completed."""
         if on_sigterm:
             signal.signal(signal.SIGTERM, self.stop)
         completed = 0
-        while not self._stopping.is_set():
+        while not self._stopping:
             try:
                 job = self._queue.claim(self._worker_id, self._lease_s)
                 if job is None:
@@ -69,7 +71,7 @@ class Worker:
             except redis.RedisError as error:
                 # What was under way is left to its lease.
                 _log.error("The queue can't be reached: %s.", type(error).__name__)
-                self._stopping.wait(_PAUSE_S)
+                time.sleep(_PAUSE_S)
         return completed
 
     def _work(self, job: Job) -> bool:
