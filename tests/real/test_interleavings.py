@@ -118,7 +118,8 @@ def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
     ends = (message for _ in range(20) for message in worker.do(task))
     done = next(end for end in ends if isinstance(end, SweepDone) and end.unsteady)
     assert "PING" in done.unsteady
-    assert [row.fault for row in done.ledger] == ["none (sampled)"]
+    # What was run in order before it showed is counted, too.
+    assert done.ledger[-1].fault == "none (sampled)"
 
 
 @pytest.mark.parametrize("depth", [None, 3])
