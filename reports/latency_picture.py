@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from scenarios.latency.results import Outage, Row
+from scenarios.latency.results import FAILOVER, Outage, Row
 
 _WIDTH, _HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 190, 30, 40
@@ -63,7 +63,11 @@ def through_outage(outage: Outage) -> str:
         *scale.axis(),
         _text(_LEFT, _HEIGHT - 18, "0 s", "middle"),
         _text(x(last_s), _HEIGHT - 18, f"{last_s:.0f} s", "middle"),
-        _text(begins + 4, _TOP + 14, "server out of reach"),
+        _text(
+            begins + 4,
+            _TOP + 14,
+            "no primary" if outage.cause == FAILOVER else "server out of reach",
+        ),
         _text(_WIDTH - _RIGHT + 12, _TOP + 14, "● returned"),
         _text(_WIDTH - _RIGHT + 12, _TOP + 32, "× raised"),
     ]
@@ -73,7 +77,8 @@ def through_outage(outage: Outage) -> str:
             parts.append(f'<circle cx="{at_x:.1f}" cy="{at_y:.1f}" r="1.6"/>')
         else:
             parts.append(_text(at_x, at_y + 3, "×", "middle"))
-    return _svg(f"{outage.subject}: enqueue through an outage, ms from when a call was due", parts)
+    title = f"{outage.subject}: enqueue through {outage.what}, ms from when a call was due"
+    return _svg(title, parts)
 
 
 class _Scale:

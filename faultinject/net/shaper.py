@@ -26,13 +26,14 @@ class Shaper:
     """A loopback port that leads to the server over such a stretch.
 
     Attributes:
+        upstream: where new connections lead to; may be exchanged at any time.
         delay_s: asked for every piece of bytes; may be exchanged at any time.
         round_trips: so far, on all connections.
     """
 
     def __init__(self, loop: Loop, upstream: Address, delay_s: Delay) -> None:
         self._loop = loop
-        self._upstream = upstream
+        self.upstream = upstream
         self.delay_s = delay_s
         self.round_trips = 0
         self._connections: list[_Connection] = []
@@ -71,7 +72,7 @@ class Shaper:
             return
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            server = connect_upstream(self._upstream)
+            server = connect_upstream(self.upstream)
         except OSError:
             client.close()
             return

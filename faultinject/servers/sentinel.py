@@ -9,6 +9,7 @@ replica-announce-port; SENTINEL DEBUG since 7.0 shortens the periods that are fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from faultinject.servers.control import ReplyError
@@ -74,7 +75,20 @@ class SentinelGroup:
         return self.nodes[self.announced.index(_named_by(self.sentinels[0]))]
 
     def fail_over(self) -> None:
-        """Kill the primary (SIGKILL), and wait until every Sentinel names the other one, and it takes writes."""
+        """Kill the primary (SIGKILL), and wait until the other one has taken over."""
+        await_that(
+            self.kill_primary(),
+            _TAKEN_OVER_WITHIN_S,
+            "make the replica the primary",
+            _POLL_S,
+        )
+
+    def kill_primary(self) -> Callable[[], bool]:
+        """Kill the primary (SIGKILL).
+
+        Returns:
+            Tells, when asked, whether every Sentinel names the other one by now, and it takes writes.
+        """
         gone = self.primary
         gone.stop()
         other = self.nodes[1 - self.nodes.index(gone)]
@@ -84,7 +98,7 @@ class SentinelGroup:
             named = {_named_by(sentinel) for sentinel in self.sentinels}
             return named == {known_as} and other.info("replication")["role"] == "master"
 
-        await_that(has_taken_over, _TAKEN_OVER_WITHIN_S, "make the replica the primary", _POLL_S)
+        return has_taken_over
 
     def stop(self) -> None:
         """End every process; safe to call twice."""

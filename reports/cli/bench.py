@@ -92,6 +92,11 @@ from scenarios.verdict import Outcome, merge
     help="Also enqueue through an outage that lasts so long, and see when calls succeed again.",
 )
 @click.option(
+    "--failover",
+    is_flag=True,
+    help="Also enqueue through a failover: the primary is killed, and Sentinels have its replica take over.",
+)
+@click.option(
     "--seed",
     default=0,
     show_default=True,
@@ -111,6 +116,7 @@ def bench(
     calls: int,
     max_p99_ratio: float | None,
     outage_s: float,
+    failover: bool,
     seed: int,
     **values: Any,
 ) -> None:
@@ -120,7 +126,7 @@ def bench(
     round trips of each call are counted on the wire: they explain most of the rest.
 
     \b
-    midpipe bench --all --network same-zone --rate 200 --outage 3s
+    midpipe bench --all --network same-zone --rate 200 --outage 3s --failover
     midpipe bench --subject src/queue.py:SimpleQueue --baseline src/old.py:SimpleQueue --max-p99-ratio 1.10
     """
     percentiles(())
@@ -134,6 +140,7 @@ def bench(
         calls=calls,
         max_p99_ratio=max_p99_ratio,
         outage_s=outage_s,
+        failover=failover,
         seed=seed,
     )
     started_at, begun_s = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
@@ -206,4 +213,5 @@ def _write(bench: Bench, out: Path) -> None:
         title = f"enqueue, {network}: latency by percentile"
         write_file(out / f"latency-{network}.svg", by_percentile(title, rows))
     for outage in bench.outages:
-        write_file(out / f"outage-{outage.subject.replace(' ', '-')}.svg", through_outage(outage))
+        name = f"{outage.cause}-{outage.subject.replace(' ', '-')}.svg"
+        write_file(out / name, through_outage(outage))

@@ -82,6 +82,6 @@ def told(outage: Outage) -> str:
         else f"the first call succeeded {outage.succeeds_again_s:.3f} s after it"
     )
     return (
-        f"{outage.subject}: an outage of {lasted:g} s: {outage.failed} of {len(outage.calls)} calls raised, "
+        f"{outage.subject}: {outage.what} of {lasted:.3g} s: {outage.failed} of {len(outage.calls)} calls raised, "
         f"{again}, the longest took {outage.longest_ms:.0f} ms from when it was due"
     )

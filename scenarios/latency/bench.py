@@ -12,29 +12,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from faultinject.errors import SubjectError
+from faultinject.errors import UsageError
 from faultinject.net.loop import Loop
 from faultinject.net.shaper import Shaper
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec, open_server
+from faultinject.servers.sentinel import SentinelGroup
 from faultinject.servers.server import Server
 from scenarios.engine.rig import Rig, answered_from
 from scenarios.history import Json
 from scenarios.latency.entrants import Entrant
 from scenarios.latency.figures import Ratio, percentiles, ratio_of
+from scenarios.latency.load import answers_of, connect
 from scenarios.latency.networks import NETWORKS, Network, delays
-from scenarios.latency.results import Outage, OutageCall, Row
+from scenarios.latency.outages import through_failover, through_outage
+from scenarios.latency.results import Outage, Row
 from scenarios.latency.workload import Arguments, one_round
-from scenarios.programs.single import enqueue
-from scenarios.subjects.hosting import Answer
 
-CLIENT = "A"
 CLOSED = "closed"
-_TIME_OUT_MS = 5_000
-_ANSWER_WITHIN_S = 60.0
 _LEAST_CALLS, _SECONDS_OF_NETWORK = 10, 0.3
-_OUTAGE_RATE = 100.0
-_BEFORE_AND_AFTER_S = 1.0
+_OF_OUTAGES = 2
+"""The subject and the baseline go through an outage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,7 @@ class BenchPlan:
         calls: enqueues in a round; fewer on a slow network.
         max_p99_ratio: what the subject's p99 may be at most, over the baseline's; None asks nothing.
         outage_s: how long the server can't be reached in the outage's load; 0 leaves that out.
+        failover: whether a load runs through a failover as well.
     """
 
     entrants: tuple[Entrant, ...]
@@ -57,6 +56,7 @@ class BenchPlan:
     calls: int
     max_p99_ratio: float | None
     outage_s: float
+    failover: bool = False
     seed: int = 0
 
 
@@ -74,7 +74,13 @@ class LatencyBench:
     """Measures by plan on one server. Close it with ``close``."""
 
     def __init__(self, server: ServerSpec, plan: BenchPlan) -> None:
+        if plan.failover and not server.may_have_replica:
+            raise UsageError(
+                "A failover needs servers that are started from a binary. Leave --redis out, or name one: "
+                "--redis embedded:redis-server."
+            )
         self._plan = plan
+        self._spec = server
         self._run = RunDirectory()
         self._rigs: dict[str, Rig] = {}
         self._loop = Loop(precise=True)
@@ -91,8 +97,10 @@ class LatencyBench:
 
     @property
     def rounds(self) -> int:
-        """How many rounds there are in all, for whoever shows progress."""
-        return len(self._plan.networks) * self._plan.rounds
+        """How many rounds and outages there are in all, for whoever shows progress."""
+        kinds = bool(self._plan.outage_s) + self._plan.failover
+        through = kinds * len(self._plan.entrants[:_OF_OUTAGES])
+        return len(self._plan.networks) * self._plan.rounds + through
 
     def run(self) -> Iterator[str]:
         """Measure; yields what each round was, when it is over. May be left early: the rows are those so far."""
@@ -106,8 +114,16 @@ class LatencyBench:
                 if number:
                     yield f"{name}, round {number} of {self._plan.rounds}"
         self._shaper.delay_s = delays(NETWORKS["loopback"], self._plan.seed)
-        if self._plan.outage_s:
-            self.outages += [self._outage(entrant.name) for entrant in self._plan.entrants[:2]]
+        for entrant in self._plan.entrants[:_OF_OUTAGES]:
+            if self._plan.outage_s:
+                rig = self._begun(entrant.name)
+                self.outages.append(
+                    through_outage(self._loop, entrant.name, rig, self._shaper, self._plan.outage_s)
+                )
+                yield f"{entrant.name}, an outage"
+            if self._plan.failover:
+                self.outages.append(self._failover(entrant.name))
+                yield f"{entrant.name}, a failover"
 
     def rows(self) -> tuple[Row, ...]:
         """Return a row for each entrant, network, operation and kind of load, in the order of the entrants."""
@@ -176,7 +192,7 @@ class LatencyBench:
                 answers: list[Json] = []
                 errors = 0
                 turns = self._shaper.round_trips
-                for late_ms, message in self._answers(rig, operation, calls, rate):
+                for late_ms, message in answers_of(self._loop, rig, operation, calls, rate):
                     answered = answered_from(message)
                     answers.append(answered.value)
                     errors += answered.error is not None
@@ -202,70 +218,17 @@ class LatencyBench:
     def _begun(self, name: str) -> Rig:
         rig = self._rigs[name]
         rig.reset()
-        rig.host(CLIENT).make_instance(CLIENT, rig.url_at(self._shaper.port, _TIME_OUT_MS))
+        connect(rig, self._shaper.port)
         return rig
 
-    def _answers(
-        self, rig: Rig, method: str, calls: Sequence[Arguments], rate: float | None
-    ) -> Iterator[tuple[float, Answer]]:
-        """Make the calls; yields for each how late it began, in ms, and the answer."""
-        clock = self._loop.clock
-        begun_s = clock()
-        for number, arguments in enumerate(calls):
-            late_s = 0.0
-            if rate is not None:
-                due_s = begun_s + number / rate
-                self._wait_until(due_s)
-                late_s = max(0.0, clock() - due_s)
-            yield late_s * 1000, self._call(rig, method, arguments)
-
-    def _wait_until(self, due_s: float) -> None:
-        due: list[bool] = []
-        self._loop.call_later(due_s - self._loop.clock(), lambda: due.append(True))
-        self._loop.run_until(lambda: bool(due), _ANSWER_WITHIN_S)
-
-    def _call(self, rig: Rig, method: str, arguments: Arguments) -> Answer:
-        answers: list[Answer] = []
-        host = rig.host(CLIENT)
-        host.call(CLIENT, method, arguments, answers.append)
-        if not self._loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
-            host.kill()
-            raise SubjectError(
-                f"{method} of {rig.subject.text} did not return within {_ANSWER_WITHIN_S:.0f} s, with no fault at all."
-            )
-        return answers[0]
-
-    # --- an outage -----------------------------------------------------------------------------------
-
-    def _outage(self, name: str) -> Outage:
-        """Enqueue at a fixed rate, and have nobody reach the server for a while."""
-        rig = self._begun(name)
-        begins_s, ends_s = _BEFORE_AND_AFTER_S, _BEFORE_AND_AFTER_S + self._plan.outage_s
-        self._loop.call_later(begins_s, self._shaper.cut)
-        self._loop.call_later(ends_s, self._shaper.mend)
-        count = int((ends_s + _BEFORE_AND_AFTER_S) * _OUTAGE_RATE)
-        arguments: list[Arguments] = [
-            dict(enqueue(f"job-{number}", f"request-{number}").arguments)  # type: ignore[arg-type] # holds no Answer
-            for number in range(count)
-        ]
-        calls, succeeds_at_s = [], None
-        for number, (late_ms, message) in enumerate(
-            self._answers(rig, "enqueue", arguments, _OUTAGE_RATE)
-        ):
-            answered = answered_from(message)
-            ok = answered.error is None
-            due_s = number / _OUTAGE_RATE
-            ms = late_ms + answered.ms
-            calls.append(OutageCall(round(due_s, 3), round(ms, 3), ok))
-            if ok and succeeds_at_s is None and due_s + ms / 1000 >= ends_s:
-                succeeds_at_s = due_s + ms / 1000
-        self._shaper.mend()
-        return Outage(
-            name,
-            begins_s,
-            ends_s,
-            None if succeeds_at_s is None else round(succeeds_at_s - ends_s, 3),
-            sum(not call.ok for call in calls),
-            max((call.ms for call in calls), default=0.0),
-            tuple(calls),
-        )
+    def _failover(self, name: str) -> Outage:
+        group = SentinelGroup(self._spec.where, self._run)
+        try:
+            no_delay = delays(NETWORKS["loopback"], self._plan.seed)
+            shaper = Shaper(self._loop, group.primary.address, no_delay)
+            try:
+                return through_failover(self._loop, name, self._rigs[name], shaper, group)
+            finally:
+                shaper.close()
+        finally:
+            group.stop()

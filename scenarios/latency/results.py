@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from scenarios.latency.figures import Percentiles, Ratio
 from scenarios.verdict import Outcome
 
-BENCH_SCHEMA = 1
+BENCH_SCHEMA = 2
+OUT_OF_REACH, FAILOVER = "outage", "failover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,25 @@ class Outage:
     """A subject's enqueues, due at a fixed rate, while the server can't be reached for a while.
 
     Args:
+        cause: OUT_OF_REACH or FAILOVER.
         succeeds_again_s: from the end of the outage to the end of the first call that returned; None if none did.
         failed: calls that raised.
         longest_ms: from when a call was due to when it returned or raised.
     """
 
     subject: str
+    cause: str
     begins_s: float
     ends_s: float
     succeeds_again_s: float | None
     failed: int
     longest_ms: float
     calls: tuple[OutageCall, ...]
+
+    @property
+    def what(self) -> str:
+        """What it was, with its article."""
+        return "a failover" if self.cause == FAILOVER else "an outage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,11 @@ def measured(
     networks: tuple[str, ...] = ("loopback",),
     rates: tuple[float, ...] = (),
     outage_s: float = 0.0,
+    failover: bool = False,
 ) -> tuple[dict[tuple[str, str, str, str], Row], list[Outage]]:
     entrants = tuple(Entrant(text, SubjectSpec(text)) for text in texts)
-    bench = LatencyBench(ServerSpec(), BenchPlan(entrants, networks, rates, 2, 10, None, outage_s))
+    plan = BenchPlan(entrants, networks, rates, 2, 10, None, outage_s, failover)
+    bench = LatencyBench(ServerSpec(), plan)
     try:
         assert len(list(bench.run())) == bench.rounds
         rows = {(row.subject, row.network, row.operation, row.mode): row for row in bench.rows()}
@@ -69,6 +71,15 @@ def test_calls_fail_while_the_server_is_out_of_reach_and_succeed_after_it() -> N
         assert outage.calls[0].ok
         assert outage.calls[-1].ok
         assert outage.succeeds_again_s is not None
+
+
+def test_calls_fail_in_a_failover_until_the_replica_is_the_primary() -> None:
+    _, (outage,) = measured(FLOOR, failover=True)
+    during = [c.ok for c in outage.calls if outage.begins_s + 0.1 < c.due_s < outage.ends_s - 0.1]
+    assert during
+    assert not any(during)
+    assert outage.calls[0].ok
+    assert outage.calls[-1].ok
 
 
 @pytest.mark.parametrize(("limit", "code"), [("1000", 0), ("0.001", 1)])

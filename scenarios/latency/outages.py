@@ -1,0 +1,122 @@
+"""A load of enqueues that runs through an outage, or through a failover, and when calls succeed again.
+
+In a failover the primary is killed, and three Sentinels make its replica the primary. Clients keep one name that leads
+to whoever is the primary, as behind a balancer or a service that follows the Sentinels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from faultinject.errors import ServerError
+from faultinject.net.loop import Loop
+from faultinject.net.shaper import Shaper
+from faultinject.servers.sentinel import SentinelGroup
+from scenarios.engine.rig import Rig, answered_from
+from scenarios.latency.load import answers_of, connect
+from scenarios.latency.results import FAILOVER, OUT_OF_REACH, Outage, OutageCall
+from scenarios.latency.workload import Arguments
+from scenarios.programs.single import enqueue
+
+_RATE = 100.0
+_BEFORE_AND_AFTER_S = 1.0
+_TAKES_OVER_WITHIN_S, _ASKED_EVERY_S = 60.0, 0.05
+
+
+def through_outage(loop: Loop, name: str, rig: Rig, shaper: Shaper, lasts_s: float) -> Outage:
+    """Enqueue at a fixed rate, and have nobody reach the server for a while.
+
+    Args:
+        shaper: by which the client reaches the server of the rig, which is empty.
+    """
+    connect(rig, shaper.port)
+    ended_s: list[float] = []
+
+    def end(begun_s: float) -> None:
+        shaper.mend()
+        ended_s.append(loop.clock() - begun_s)
+
+    def begin(begun_s: float) -> None:
+        shaper.cut()
+        loop.call_later(lasts_s, lambda: end(begun_s))
+
+    return _measured(loop, name, OUT_OF_REACH, rig, begin, ended_s)
+
+
+def through_failover(
+    loop: Loop, name: str, rig: Rig, shaper: Shaper, group: SentinelGroup
+) -> Outage:
+    """Enqueue at a fixed rate, and kill the primary.
+
+    Args:
+        shaper: by which the client reaches the primary of the group, which is empty.
+
+    Raises:
+        ServerError: the replica does not take over.
+    """
+    connect(rig, shaper.port)
+    ended_s: list[float] = []
+    gives_up_s = loop.clock() + _TAKES_OVER_WITHIN_S
+
+    def look(has_taken_over: Callable[[], bool], begun_s: float) -> None:
+        if has_taken_over():
+            shaper.upstream = group.primary.address
+            ended_s.append(loop.clock() - begun_s)
+        elif loop.clock() > gives_up_s:
+            raise ServerError(f"No replica took over within {_TAKES_OVER_WITHIN_S:.0f} s.")
+        else:
+            loop.call_later(_ASKED_EVERY_S, lambda: look(has_taken_over, begun_s))
+
+    return _measured(
+        loop, name, FAILOVER, rig, lambda begun_s: look(group.kill_primary(), begun_s), ended_s
+    )
+
+
+def _measured(
+    loop: Loop,
+    name: str,
+    cause: str,
+    rig: Rig,
+    begin: Callable[[float], None],
+    ended_s: list[float],
+) -> Outage:
+    """Run the load until some time after the end.
+
+    Args:
+        begin: begins it, given when the load began.
+        ended_s: when it was over, from when the load began; empty until then.
+    """
+    begun_s = loop.clock()
+    loop.call_later(_BEFORE_AND_AFTER_S, lambda: begin(begun_s))
+    calls: list[OutageCall] = []
+    returned_s: list[float] = []
+
+    def enqueues() -> Iterator[Arguments]:
+        number = 0
+        while not ended_s or loop.clock() - begun_s < ended_s[0] + _BEFORE_AND_AFTER_S:
+            yield dict(enqueue(f"job-{number}", f"request-{number}").arguments)  # type: ignore[arg-type] # holds no Answer
+            number += 1
+
+    for number, (late_ms, message) in enumerate(
+        answers_of(loop, rig, "enqueue", enqueues(), _RATE)
+    ):
+        answered = answered_from(message)
+        due_s = number / _RATE
+        call = OutageCall(
+            round(due_s, 3), round(late_ms + answered.ms, 3), ok=answered.error is None
+        )
+        calls.append(call)
+        if call.ok:
+            returned_s.append(due_s + call.ms / 1000)
+    ends_s = ended_s[0]
+    again_s = next((at_s for at_s in returned_s if at_s >= ends_s), None)
+    return Outage(
+        name,
+        cause,
+        _BEFORE_AND_AFTER_S,
+        round(ends_s, 3),
+        None if again_s is None else round(again_s - ends_s, 3),
+        sum(not call.ok for call in calls),
+        max((call.ms for call in calls), default=0.0),
+        tuple(calls),
+    )
