@@ -21,6 +21,7 @@ from reports.cli.judging import EXIT_CODES, without_secrets
 from reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from reports.latency_picture import by_percentile, through_outage
 from reports.sinks.latency import render_bench
+from reports.sinks.latency_markdown import bench_markdown
 from reports.sinks.terminal import results, say
 from reports.sinks.writing import check_writable, write_file
 from scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
@@ -204,6 +205,7 @@ def _write(bench: Bench, out: Path) -> None:
     write_file(
         out / "bench.json", msgspec.json.format(msgspec.json.encode(bench), indent=2).decode()
     )
+    write_file(out / "bench.md", bench_markdown(bench))
     for network in dict.fromkeys(row.network for row in bench.rows):
         rows = [
             row

@@ -89,4 +89,5 @@ def test_the_ratio_that_was_asked_for_decides(tmp_path: Path, limit: str, code: 
     assert ended.exit_code == code, ended.output
     found = json.loads((tmp_path / "bench.json").read_text())
     assert {row["operation"] for row in found["rows"]} >= {"enqueue", "get_job", "claim"}
+    assert "| enqueue | closed | subject | 1." in (tmp_path / "bench.md").read_text()
     assert (tmp_path / "latency-loopback.svg").read_text().startswith("<svg")
