@@ -10,7 +10,15 @@ import click
 from faultinject.errors import UsageError
 from faultinject.servers.persistence import Persistence
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
+from reports.cli.options import (
+    JOBS,
+    OUT,
+    PROGRAMS,
+    TIME_BUDGET,
+    server_from,
+    subject_from,
+    subject_options,
+)
 from scenarios.engine.options import Options
 from scenarios.programs.registry import program_named
 
@@ -20,13 +28,7 @@ from scenarios.programs.registry import program_named
 @JOBS
 @OUT
 @TIME_BUDGET
-@click.option(
-    "--program",
-    "programs",
-    multiple=True,
-    metavar="NAME",
-    help="Only this program; may be repeated.",
-)
+@PROGRAMS
 @click.option(
     "--persistence",
     multiple=True,

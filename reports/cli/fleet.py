@@ -9,8 +9,10 @@ import click
 
 from reports.cli.judging import judge
 from reports.cli.options import (
+    FAULTS,
     JOBS,
     OUT,
+    PROGRAMS,
     TIME_BUDGET,
     fleet_options,
     server_from,
@@ -27,21 +29,8 @@ from scenarios.programs.registry import program_named
 @JOBS
 @OUT
 @TIME_BUDGET
-@click.option(
-    "--program",
-    "programs",
-    multiple=True,
-    metavar="NAME",
-    help="Only this program; may be repeated.",
-)
-@click.option(
-    "--faults",
-    "max_faults",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0, 3),
-    help="Faults per run.",
-)
+@PROGRAMS
+@FAULTS
 @click.pass_context
 def fleet(
     ctx: click.Context,

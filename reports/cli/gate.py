@@ -10,6 +10,7 @@ import click
 from reports.cli.fuzz import EXAMPLES
 from reports.cli.judging import judge
 from reports.cli.options import (
+    FAULTS,
     JOBS,
     OUT,
     TIME_BUDGET,
@@ -26,14 +27,7 @@ from scenarios.engine.options import PARTS, Options
 @JOBS
 @OUT
 @TIME_BUDGET
-@click.option(
-    "--faults",
-    "max_faults",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0, 3),
-    help="Faults per case.",
-)
+@FAULTS
 @click.option(
     "--fuzz",
     "fuzz_s",

@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
+from reports.cli.options import (
+    FAULTS,
+    JOBS,
+    OUT,
+    PROGRAMS,
+    TIME_BUDGET,
+    server_from,
+    subject_from,
+    subject_options,
+)
 from reports.stopped_file import read_stopped
 from scenarios.engine.options import Options
 from scenarios.engine.stopped import asked_by
@@ -21,13 +30,7 @@ from scenarios.programs.registry import program_named
 @JOBS
 @OUT
 @TIME_BUDGET
-@click.option(
-    "--program",
-    "programs",
-    multiple=True,
-    metavar="NAME",
-    help="Only this program; may be repeated.",
-)
+@PROGRAMS
 @click.option(
     "--preemptions",
     "max_preemptions",
@@ -36,14 +39,7 @@ from scenarios.programs.registry import program_named
     type=click.IntRange(-1),
     help="How often per run the wire may be taken from a client that could go on; -1 is no bound.",
 )
-@click.option(
-    "--faults",
-    "max_faults",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0, 3),
-    help="Faults per run.",
-)
+@FAULTS
 @click.option(
     "--random",
     "runs",

@@ -141,7 +141,22 @@ TIME_BUDGET = click.option(
     default=None,
     metavar="TIME",
     type=Duration(1.0),
-    help="No case of the sweep is begun after that; what was not reached is counted, and a pass becomes unknown.",
+    help="No case is begun after that; what was not reached is counted, and a pass becomes unknown.",
+)
+PROGRAMS = click.option(
+    "--program",
+    "programs",
+    multiple=True,
+    metavar="NAME",
+    help="Only this program; may be repeated.",
+)
+FAULTS = click.option(
+    "--faults",
+    "max_faults",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 3),
+    help="Faults per case.",
 )
 OUT = click.option(
     "--out",

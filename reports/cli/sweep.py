@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, TIME_BUDGET, server_from, subject_from, subject_options
+from reports.cli.options import (
+    FAULTS,
+    JOBS,
+    OUT,
+    PROGRAMS,
+    TIME_BUDGET,
+    server_from,
+    subject_from,
+    subject_options,
+)
 from scenarios.engine.options import Options
 from scenarios.programs.registry import program_named
 
@@ -18,21 +27,8 @@ from scenarios.programs.registry import program_named
 @JOBS
 @OUT
 @TIME_BUDGET
-@click.option(
-    "--program",
-    "programs",
-    multiple=True,
-    metavar="NAME",
-    help="Only this program; may be repeated.",
-)
-@click.option(
-    "--faults",
-    "max_faults",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0, 3),
-    help="Faults per case.",
-)
+@PROGRAMS
+@FAULTS
 @click.pass_context
 def sweep(
     ctx: click.Context,
