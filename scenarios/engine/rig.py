@@ -222,7 +222,7 @@ class Rig:
             self._recovery_hosts[client, version] = host
             self._opened = self.open(host, client, RECOVERY_TIME_OUT_MS)
         answers: list[Answer] = []
-        host.call(client, method, arguments, answers.append)
+        host.call(client, method, arguments, answers.append, counts=False)
         if not self.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
             host.kill()
             return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())

@@ -20,15 +20,16 @@ subject's environment need not have it.
 
 ``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last
 answer, as [level, logger, text]. ``counters`` are those asked for that the subject has in prometheus_client's default
-registry; then each answer to a call tells which went up, as ``"counted": [[name, {label: value}, by], …]``. As a
-fork server (``fork`` instead of ``serve``) it loads the subject once, and forks a process that serves whenever it is
-asked on the socket that is its standard input.
+registry; then each answer to a call tells which went up, as ``"counted": [[name, {label: value}, by], …]``, unless
+the call says ``"counts": false``. As a fork server (``fork`` instead of ``serve``) it loads the subject once, and forks
+a process that serves whenever it is asked on the socket that is its standard input.
 """
 
 from __future__ import annotations
 
 import array
 import asyncio
+import functools
 import gc
 import importlib
 import importlib.util
@@ -68,47 +69,6 @@ class _LogLines(logging.Handler):
         return taken
 
 
-class _Counts:
-    """The counters asked for, in the default registry of prometheus_client, if the subject has loaded it."""
-
-    def __init__(self) -> None:
-        self._registry: Any = None
-        self._there: list[str] = []
-        self._before: dict[Any, float] = {}
-
-    def look_for(self, names: list[str]) -> list[str]:
-        """Return which of them there are."""
-        module = sys.modules.get("prometheus_client")
-        if module is not None and not self._there:
-            # All families once, also those that have counted nothing; then only the samples that matter.
-            families = {family.name for family in module.REGISTRY.collect()}
-            self._there = sorted(families.intersection(names))
-            wanted = [name + "_total" for name in self._there]
-            self._registry = module.REGISTRY.restricted_registry(wanted) if wanted else None
-        return self._there
-
-    def begin(self) -> None:
-        self._before = self._now()
-
-    def told(self) -> Any:
-        """Return what went up since the beginning; None if there are no counters."""
-        if self._registry is None:
-            return None
-        return [
-            [name, dict(labels), value - self._before.get((name, labels), 0.0)]
-            for (name, labels), value in self._now().items()
-            if value != self._before.get((name, labels), 0.0)
-        ]
-
-    def _now(self) -> dict[Any, float]:
-        found = {}
-        for family in self._registry.collect() if self._registry else ():
-            for sample in family.samples:
-                if sample.name == family.name + "_total":
-                    found[family.name, tuple(sorted(sample.labels.items()))] = sample.value
-        return found
-
-
 class _Host:
     """The subject's instances, by client."""
 
@@ -117,7 +77,8 @@ class _Host:
         self._instances: dict[str, Any] = {}
         self._loads: dict[str, Any] = {}
         self._loop: Any = None
-        self._counts = _Counts()
+        self._counts = _neighbour("counts").Counts()
+        self._methods: dict[type, list[str]] = {}
         self.logs = _LogLines()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +94,7 @@ class _Host:
         ) as error:  # sys.exit() in a queue is a finding, not the end of its host
             answer = {"error": _told(error)}
         answer["ms"] = round((time.perf_counter() - begun) * 1000, 3)
-        if request["do"] == "call":
+        if request["do"] == "call" and request.get("counts", True):
             answer["counted"] = self._counts.told()
         answer["id"] = request.get("id")
         lines = self.logs.take()
@@ -145,7 +106,8 @@ class _Host:
         client = request.get("client", "")
         if request["do"] == "call":
             method = getattr(self._instances[client], request["method"])
-            self._counts.begin()
+            if request.get("counts", True):
+                self._counts.begin()
             return {"ok": self._awaited(method(**request["args"]))}
         if request["do"] == "source":
             return {"ok": _sources(type(self._instances[client]))}
@@ -159,13 +121,18 @@ class _Host:
             bound = getattr(instance, "latency_bound_s", None)
             return {
                 "ok": True,
-                "methods": [name for name in dir(instance) if _is_method(instance, name)],
+                "methods": self._methods_of(type(instance)),
                 "latency_bound_s": bound if isinstance(bound, (int, float)) else None,
                 "fifo": getattr(instance, "fifo", True) is not False,
                 "waits_for_replicas": getattr(instance, "waits_for_replicas", False) is True,
                 "counters": counters,
             }
         return {"ok": True}
+
+    def _methods_of(self, kind: type) -> list[str]:
+        if kind not in self._methods:
+            self._methods[kind] = [name for name in dir(kind) if _is_method(kind, name)]
+        return self._methods[kind]
 
     def _load_of(self, client: str) -> Any:
         if client not in self._loads:
@@ -202,8 +169,8 @@ class _Host:
                 return
 
 
-def _is_method(instance: Any, name: str) -> bool:
-    return not name.startswith("_") and callable(getattr(type(instance), name, None))
+def _is_method(kind: type, name: str) -> bool:
+    return not name.startswith("_") and callable(getattr(kind, name, None))
 
 
 def _sources(kind: type) -> dict[str, Any]:
@@ -249,6 +216,16 @@ def _loaded(spec: str) -> Any:
     return getattr(module, name)
 
 
+def _remember_versions() -> None:
+    """Look up the version of a package once: it stays what it is, and redis-py asks for its own at each connection.
+
+    Only what is found is kept, and the answer is the same; so no subject can tell, unless by the time it takes.
+    """
+    metadata = sys.modules.get("importlib.metadata")
+    if metadata is not None:
+        metadata.version = functools.lru_cache(maxsize=None)(metadata.version)  # type: ignore[attr-defined]
+
+
 def _module_of_file(path: Path) -> Any:
     """Import a file; one inside a package under its dotted name, so that its relative imports work."""
     path = path.resolve()
@@ -262,8 +239,9 @@ def _module_of_file(path: Path) -> Any:
 
 
 def _neighbour(name: str) -> Any:
-    """Import a file beside this one, under a name that no subject has."""
-    return _executed(f"_midpipe_{name}", Path(__file__).resolve().with_name(f"{name}.py"))
+    """Import a file beside this one, once, under a name that no subject has."""
+    own = f"_midpipe_{name}"
+    return sys.modules.get(own) or _executed(own, Path(__file__).resolve().with_name(f"{name}.py"))
 
 
 def _executed(name: str, path: Path) -> Any:
@@ -307,6 +285,7 @@ def _serve_forks(factory: Any, control: socket.socket) -> None:
     A request to fork comes with three files: for its requests, for its answers, for what it prints.
     """
     control.sendall(_line({"ready": True, "forks": _may_fork(control)}))
+    _neighbour("counts")
     gc.freeze()
     while True:
         text, files = _received(control)
@@ -379,6 +358,7 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:  # whatever an import can raise, its user wants to read it
         answers.write(_line({"ready": False, "error": _told(error)}))
         return 2
+    _remember_versions()
     if how == "fork":
         _serve_forks(factory, control)
     else:

@@ -164,10 +164,21 @@ class HostProcess:
         return {name: (str(text), int(line)) for name, (text, line) in found.items()}
 
     def call(
-        self, client: str, method: str, arguments: Mapping[str, Json], answered: Answered
+        self,
+        client: str,
+        method: str,
+        arguments: Mapping[str, Json],
+        answered: Answered,
+        *,
+        counts: bool = True,
     ) -> None:
-        """Call a method of the client's instance."""
-        self._send({"do": "call", "client": client, "method": method, "args": arguments}, answered)
+        """Call a method of the client's instance.
+
+        Args:
+            counts: the answer tells which of the subject's counters went up.
+        """
+        asked = {"do": "call", "client": client, "method": method, "args": arguments}
+        self._send(asked if counts else {**asked, "counts": False}, answered)
 
     def load(self, client: str, step: Mapping[str, Json], answered: Answered) -> None:
         """Have the client's instance work for a while, in its own process, as ``load.py`` says."""

@@ -40,10 +40,10 @@ def hosted(tmp_path: Path) -> Iterator[Hosted]:
     run.close()
 
 
-def call(host: HostProcess, method: str, **arguments: object) -> Answer:
+def call(host: HostProcess, method: str, *, counts: bool = True, **arguments: object) -> Answer:
     """Make a call and wait for its answer."""
     answers: list[Answer] = []
-    host.call("A", method, arguments, answers.append)  # type: ignore[arg-type] # JSON values, all of them
+    host.call("A", method, arguments, answers.append, counts=counts)  # type: ignore[arg-type] # JSON values, all of them
     assert host.loop.run_until(lambda: bool(answers), 10.0)
     return answers[0]
 
@@ -89,6 +89,54 @@ def test_an_answer_tells_which_counters_went_up_during_the_call(hosted: Hosted) 
     counted = [call(host, "go", x=word)["counted"] for word in ("good", "bad", "good")]
     assert counted == [
         [["ai_jobs_dual_write", {"result": word}, 2.0]] for word in ("good", "bad", "good")
+    ]
+
+
+def test_a_counter_without_labels_is_told(hosted: Hosted) -> None:
+    source = (
+        "from prometheus_client import Counter\nREADS = Counter('relay_job_read_path', 'All.')\n"
+    )
+    host = opened(hosted(source + body("READS.inc(3)")))
+    assert call(host, "go")["counted"] == [["relay_job_read_path", {}, 3.0]]
+
+
+def test_a_counter_that_is_not_the_library_s_own_is_told(hosted: Hosted) -> None:
+    source = (
+        "from prometheus_client import REGISTRY\n"
+        "from prometheus_client.core import CounterMetricFamily\n"
+        "class Own:\n"
+        " number = 0\n"
+        " def collect(self):\n"
+        "  family = CounterMetricFamily('ai_jobs', 'Own.', labels=['status', 'by'])\n"
+        "  family.add_metric(['pending', 'me'], self.number)\n"
+        "  return [family]\n"
+        "REGISTRY.register(Own())\n"
+    )
+    host = opened(hosted(source + body("Own.number += 1")))
+    assert call(host, "go")["counted"] == [["ai_jobs", {"by": "me", "status": "pending"}, 1.0]]
+
+
+def test_a_call_that_is_not_to_count_tells_nothing(hosted: Hosted) -> None:
+    host = opened(hosted(COUNTING + body("DUAL.labels('good').inc()")))
+    assert "counted" not in call(host, "go", counts=False)
+
+
+def test_what_is_counted_in_a_call_that_is_not_to_count_is_no_other_call_s(hosted: Hosted) -> None:
+    host = opened(hosted(COUNTING + body("DUAL.labels('good').inc(x)")))
+    call(host, "go", x=5, counts=False)
+    assert call(host, "go", x=1)["counted"] == [["ai_jobs_dual_write", {"result": "good"}, 1.0]]
+
+
+def test_the_version_of_a_package_is_looked_up_once(hosted: Hosted) -> None:
+    source = (
+        "from importlib import metadata\n"
+        "LOOKED_UP, found = [], metadata.distribution\n"
+        "metadata.distribution = lambda name: LOOKED_UP.append(name) or found(name)\n"
+    )
+    twice = "metadata.version('redis') == metadata.version('redis') == found('redis').version"
+    assert call(opened(hosted(source + body(f"return [{twice}, *LOOKED_UP]"))), "go")["ok"] == [
+        True,
+        "redis",
     ]
 
 

@@ -1,0 +1,78 @@
+"""What a subject counts, for ``host.py``: the counters asked for, before and after a call.
+
+Imports nothing of midpipe's, as its neighbour. Blind to: counters outside prometheus_client's default registry.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+class Counts:
+    """The counters asked for, in the default registry of prometheus_client, if the subject has loaded it."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, Any] = {}
+        self._before: dict[Any, float] = {}
+
+    def look_for(self, names: list[str]) -> list[str]:
+        """Return which of them there are."""
+        module = sys.modules.get("prometheus_client")
+        if module is not None and not self._counters:
+            # All families once, also those that have counted nothing.
+            families = {family.name for family in module.REGISTRY.collect()}
+            for name in sorted(families.intersection(names)):
+                wanted = module.REGISTRY.restricted_registry([name + "_total"])
+                self._counters[name] = _counter_of(module, name) or wanted
+        return list(self._counters)
+
+    def begin(self) -> None:
+        self._before = self._now()
+
+    def told(self) -> Any:
+        """Return what went up since the beginning; None if there are no counters."""
+        if not self._counters:
+            return None
+        return [
+            [name, dict(labels), value - self._before.get((name, labels), 0.0)]
+            for (name, labels), value in self._now().items()
+            if value != self._before.get((name, labels), 0.0)
+        ]
+
+    def _now(self) -> dict[Any, float]:
+        return {
+            (name, labels): value
+            for name, counter in self._counters.items()
+            for labels, value in _values_of(name, counter)
+        }
+
+
+def _counter_of(module: Any, name: str) -> Any:
+    """Return the Counter of that name if its values can be read where they stand, ten times as fast as collected.
+
+    They are private there, so whatever is not as it is in prometheus_client 0.26 is collected.
+    """
+    counter = getattr(module.REGISTRY, "_names_to_collectors", {}).get(name + "_total")
+    if type(counter) is not module.Counter:
+        return None
+    parts = ("_labelnames", "_metrics") if getattr(counter, "_labelnames", ()) else ("_value",)
+    return counter if all(hasattr(counter, part) for part in parts) else None
+
+
+def _values_of(name: str, counter: Any) -> list[Any]:
+    """Return each value of a counter after its labels; of one that can only be collected, too."""
+    if not hasattr(counter, "_labelnames"):
+        return [
+            (tuple(sorted(sample.labels.items())), sample.value)
+            for family in counter.collect()
+            for sample in family.samples
+            if sample.name == name + "_total"
+        ]
+    labels = counter._labelnames
+    if not labels:
+        return [((), counter._value.get())]
+    return [
+        (tuple(sorted(dict(zip(labels, words)).items())), child._value.get())  # noqa: B905 # Python 3.8 has no strict
+        for words, child in counter._metrics.copy().items()
+    ]
