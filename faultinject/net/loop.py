@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import heapq
 import select
-import selectors
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 _MOST_FILES = 1024
 """Those that select can wait for."""
+_READ, _WRITE = select.POLLIN, select.POLLOUT
 
 Ready = Callable[[], None]
 
@@ -42,11 +44,14 @@ class Timer:
 
 
 class _Watch:
-    """What is called when a file can be read, and when it can be written."""
+    """A file, what is called when it can be read and when it can be written, and what the system watches it for."""
 
-    __slots__ = ("readable", "writable")
+    __slots__ = ("events", "file", "number", "readable", "writable")
 
-    def __init__(self) -> None:
+    def __init__(self, file: HasFileno, number: int) -> None:
+        self.file = file
+        self.number = number
+        self.events = 0
         self.readable: Ready | None = None
         self.writable: Ready | None = None
 
@@ -54,9 +59,11 @@ class _Watch:
 class Loop:
     """Waits for readable and writable files and due timers, and calls back.
 
+    It asks the system directly: ``selectors`` would take most of the time that a step takes.
+
     Args:
         clock: monotonic seconds.
-        precise: spin for the last millisecond before a timer, since a selector waits whole ones. Costs a processor.
+        precise: spin for the last millisecond before a timer, since the system waits whole ones. Costs a processor.
     """
 
     def __init__(
@@ -64,66 +71,83 @@ class Loop:
     ) -> None:
         self.clock = clock
         self._spins_below_s = 0.0015 if precise else 0.0
-        self._selector = selectors.DefaultSelector()
+        self._watches: dict[int, _Watch] = {}
         self._timers: list[Timer] = []
-        # The selector is a file itself, and can be read when one of those that it watches is ready.
-        number = getattr(self._selector, "fileno", lambda: _MOST_FILES)()
-        self._ready: int | None = number if number < _MOST_FILES else None
+        self._ready: int | None = None
+        if sys.platform == "linux":
+            self._system = select.epoll()
+            self._per_second = 1
+            # It is a file itself, and can be read when one of those that it watches is ready.
+            if self._system.fileno() < _MOST_FILES:
+                self._ready = self._system.fileno()
+        else:
+            self._system = select.poll()
+            self._per_second = 1000
 
     def watch_readable(self, file: HasFileno, ready: Ready) -> None:
         """Call ``ready`` whenever the file can be read."""
-        self._watch(file).readable = ready
-        self._ask_for(file)
+        watch = self._watch(file)
+        watch.readable = ready
+        self._ask_for(watch)
 
     def watch_writable(self, file: HasFileno, ready: Ready) -> None:
         """Call ``ready`` whenever the file can be written."""
-        self._watch(file).writable = ready
-        self._ask_for(file)
+        watch = self._watch(file)
+        watch.writable = ready
+        self._ask_for(watch)
 
     def forget_readable(self, file: HasFileno) -> None:
         """Stop watching whether the file can be read; a file that is not watched is fine."""
-        if file in self._selector.get_map():
-            self._watch(file).readable = None
-            self._ask_for(file)
+        watch = self._known(file)
+        if watch is not None:
+            watch.readable = None
+            self._ask_for(watch)
 
     def forget_writable(self, file: HasFileno) -> None:
         """Stop watching whether the file can be written; a file that is not watched is fine."""
-        if file in self._selector.get_map():
-            self._watch(file).writable = None
-            self._ask_for(file)
-
-    def _watch(self, file: HasFileno) -> _Watch:
-        try:
-            watch = self._selector.get_key(file).data
-        except KeyError:
-            return self._new_watch(file)
-        assert isinstance(watch, _Watch)
-        return watch
-
-    def _new_watch(self, file: HasFileno) -> _Watch:
-        watch = _Watch()
-        self._selector.register(file, selectors.EVENT_READ, watch)
-        return watch
-
-    def _ask_for(self, file: HasFileno) -> None:
-        key = self._selector.get_key(file)
-        watch = self._watch(file)
-        events = (selectors.EVENT_READ if watch.readable else 0) | (
-            selectors.EVENT_WRITE if watch.writable else 0
-        )
-        if not events:
-            self._selector.unregister(file)
-        elif events != key.events:
-            self._selector.modify(file, events, watch)
+        watch = self._known(file)
+        if watch is not None:
+            watch.writable = None
+            self._ask_for(watch)
 
     def forget(self, file: HasFileno) -> None:
-        """Stop watching; a file that is not watched is fine."""
+        """Stop watching; a file that is not watched is fine, and so is one that was closed."""
+        watch = self._known(file)
+        if watch is not None:
+            # It may be among those that are ready in this very step.
+            watch.readable = watch.writable = None
+            self._ask_for(watch)
+
+    def _watch(self, file: HasFileno) -> _Watch:
+        number = file.fileno()
+        watch = self._watches.get(number)
+        if watch is None or watch.file is not file:
+            watch = self._watches[number] = _Watch(file, number)
+        return watch
+
+    def _known(self, file: HasFileno) -> _Watch | None:
         try:
-            watch = self._selector.unregister(file).data
-        except (KeyError, ValueError):
+            watch = self._watches.get(file.fileno())
+        except ValueError:
+            watch = None
+        if watch is not None and watch.file is file:
+            return watch
+        return next((known for known in self._watches.values() if known.file is file), None)
+
+    def _ask_for(self, watch: _Watch) -> None:
+        events = (_READ if watch.readable else 0) | (_WRITE if watch.writable else 0)
+        before, watch.events = watch.events, events
+        if events == before:
             return
-        # It may be among those that are ready in this very step.
-        watch.readable = watch.writable = None
+        if not events:
+            del self._watches[watch.number]
+            # A file that was closed is watched no more.
+            with suppress(OSError, KeyError):
+                self._system.unregister(watch.number)
+        elif before:
+            self._system.modify(watch.number, events)
+        else:
+            self._system.register(watch.number, events)
 
     def call_later(self, delay_s: float, action: Ready) -> Timer:
         """Call ``action`` once, ``delay_s`` seconds from now."""
@@ -151,14 +175,21 @@ class Loop:
             if self._spins_below_s:
                 at_most_s = max(0.0, at_most_s - self._spins_below_s)
             elif at_most_s and self._ready is not None:
-                # A selector rounds up to whole milliseconds, which is late for a timer; this one does not.
+                # The system rounds up to whole milliseconds, which is late for a timer; this one does not.
                 select.select((self._ready,), (), (), at_most_s)
                 at_most_s = 0.0
-        for key, events in self._selector.select(at_most_s):
-            watch: _Watch = key.data
-            if watch.readable is not None and events & selectors.EVENT_READ:
+        watches = self._watches
+        # All of them first: a number that is closed may be another file's a moment later.
+        ready = [
+            (watches[number], events)
+            for number, events in self._system.poll(at_most_s * self._per_second)
+            if number in watches
+        ]
+        for watch, events in ready:
+            # An error, or the other side's end, is told to whoever reads or writes.
+            if watch.readable is not None and events & ~_WRITE:
                 watch.readable()
-            if watch.writable is not None and events & selectors.EVENT_WRITE:
+            if watch.writable is not None and events & ~_READ:
                 watch.writable()
         if self._timers:
             self._run_due()
@@ -171,5 +202,6 @@ class Loop:
                 action()
 
     def close(self) -> None:
-        """Release the selector; the files stay their owners'."""
-        self._selector.close()
+        """Release what watches; the files stay their owners'."""
+        if sys.platform == "linux":
+            self._system.close()

@@ -91,7 +91,6 @@ class Listener:
         except OSError:
             return
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.settimeout(_SEND_TIMEOUT_S)
         try:
             server = connect_upstream(self._upstream())
         except OSError:
@@ -149,6 +148,8 @@ class _Pipe:
         self._loop = loop
         self._ends = (client, server)
         self._siblings = siblings
+        for end in self._ends:
+            end.setblocking(False)
         loop.watch_readable(client, lambda: self._pass(client, server))
         loop.watch_readable(server, lambda: self._pass(server, client))
 
@@ -156,7 +157,9 @@ class _Pipe:
         try:
             data = source.recv(_READ_BYTES)
             if data:
-                to.sendall(data)
+                send_whole(to, data, _SEND_TIMEOUT_S)
+        except BlockingIOError:
+            return
         except OSError:
             data = b""
         if not data:
@@ -168,6 +171,24 @@ class _Pipe:
             end.close()
         with suppress(ValueError):
             self._siblings.remove(self)
+
+
+def send_whole(to: socket.socket, data: bytes, within_s: float) -> None:
+    """Send all of the data on a socket that does not block; wait in place for a peer that does not read for a while.
+
+    Raises:
+        OSError: the peer is gone, or has read nothing for so long.
+    """
+    try:
+        sent = to.send(data)
+    except BlockingIOError:
+        sent = 0
+    if sent < len(data):
+        to.settimeout(within_s)
+        try:
+            to.sendall(data[sent:])
+        finally:
+            to.setblocking(False)
 
 
 def bound(port: int) -> socket.socket:
