@@ -185,6 +185,7 @@ def warm_up(
     A server knows its scripts from the second call on, so this is what the field looks like, and no case differs
     from its replay because it ran first. The fault ``script-flush`` takes the scripts away.
     """
+    rig.keep_only(program.runners)
     return tuple(
         run_schedule(rig, program, partial(Replay, schedule), latency_bound_ms)
         for schedule in schedules or (Schedule(),)
@@ -205,8 +206,6 @@ def explore(
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
 ) -> Iterator[CaseEnded]:
     """Run the planned cases one by one; stop iterating to stop exploring."""
-    letters = tuple(program.clients)
-    rig.keep_only([(letter, version) for letter in letters for version in program.versions])
     warm_up(rig, program, latency_bound_ms)
 
     def again() -> Planner:

@@ -26,11 +26,10 @@ from scenarios.engine.explore import (
 from scenarios.engine.record import Called, CaseRecord, Stepped, Violation, first_difference
 from scenarios.engine.rig import Rig
 from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask
-from scenarios.fuzz import CLIENTS, Plan, Ran, one_batch
+from scenarios.fuzz import Plan, Ran, one_batch
 from scenarios.invariants.evidence import Traits
 from scenarios.means import PLAIN_FAULTS, Means
-from scenarios.programs.fleets import VERSIONS
-from scenarios.programs.program import ITSELF, Program
+from scenarios.programs.program import Program
 from scenarios.programs.registry import program_named
 from scenarios.programs.written import VERBS, WrittenStep, program_from, written
 from scenarios.state import tables_of
@@ -145,8 +144,6 @@ class Fuzzing:
         rig = self._rig_for(number)
         meetings = self._meetings
         meeting = meetings[number // BATCHES_OF_A_MEETING % len(meetings)] if meetings else ()
-        versions = (ITSELF, *(VERSIONS[name] for name in meeting if name))
-        rig.keep_only([(letter, version) for letter in CLIENTS for version in versions])
         means = self._means(rig, meeting)
         ended: dict[Plan, CaseEnded] = {}
         ran: dict[Plan, Ran] = {}
@@ -172,6 +169,7 @@ class Fuzzing:
         self, rig: Rig, plan: Plan, batch: FuzzBatch, number: int
     ) -> tuple[CaseEnded, Ran]:
         program = program_named(plan.program)
+        rig.keep_only(program.runners)
         placeable = _placeable(rig, program)
         order = tuple(step.client for step in plan.steps if step.client)
         drawn = Drawn(plan.picks, _one_waits(plan.faults), placeable, order)

@@ -33,7 +33,7 @@ STANDBY = "S"
 """The worker that takes over from one that is frozen."""
 RECOVERY_TIME_OUT_MS = 5_000
 _MOST_HOSTS = 3
-_MOST_FORK_SERVERS = 3
+_MOST_FORK_SERVERS = 2
 _ANSWER_WITHIN_S = 30.0
 _HANGS_UP_WITHIN_S = 10.0
 
@@ -110,16 +110,23 @@ class Rig:
         return server
 
     def keep_only(self, wanted: Sequence[tuple[str, Version]]) -> None:
-        """End processes that a program does not need, those not used for longest first, until few are left."""
-        for key in tuple(self._hosts):
-            if len(self._hosts) > _MOST_HOSTS and key not in wanted:
-                self._hosts.pop(key).kill()
-        needed = {self._subject_of(version) for _, version in (*self._hosts, *wanted)}
+        """End processes that a program does not need, those not used for longest first, until few will be there."""
+        needed = {self._subject_of(version) for _, version in wanted}
         for subject in tuple(self._fork_servers):
-            if len(self._fork_servers) > _MOST_FORK_SERVERS and subject not in needed:
-                server = self._fork_servers.pop(subject)
-                if server is not None:
-                    server.close()
+            if len({*self._fork_servers, *needed}) > _MOST_FORK_SERVERS and subject not in needed:
+                self._forget(subject)
+        for key in tuple(self._hosts):
+            if len({*self._hosts, *wanted}) > _MOST_HOSTS and key not in wanted:
+                self._hosts.pop(key).kill()
+
+    def _forget(self, subject: SubjectSpec) -> None:
+        """End every process that has loaded the subject."""
+        for key in tuple(self._hosts):
+            if self._subject_of(key[1]) == subject:
+                self._hosts.pop(key).kill()
+        server = self._fork_servers.pop(subject)
+        if server is not None:
+            server.close()
 
     def _subject_of(self, version: Version) -> SubjectSpec:
         return self.subject.varied(version.environment, beside=version.beside)

@@ -134,14 +134,19 @@ class Worker:
         return self._rig
 
     def _keeping(self, persistence: Persistence) -> Server:
-        """Return a server of ours that keeps its data so, started at first use."""
+        """Return a server of ours that keeps its data so, started at first use; the one before it is stopped."""
         if persistence not in self._durable:
             if not self.server.is_ours:
                 raise UsageError(
                     f"{self.server.name} is not midpipe's to kill. Leave --redis out to use the embedded one."
                 )
+            self._stop_durable()
             self._durable[persistence] = open_server(self._spec, self._run, persistence)
         return self._durable[persistence]
+
+    def _stop_durable(self) -> None:
+        while self._durable:
+            self._durable.popitem()[1].stop()
 
     def replay(
         self,
@@ -194,8 +199,8 @@ class Worker:
         """End the rig, the server and everything that belongs to them."""
         if self._rig is not None:
             self._rig.close()
-        for server in (self.server, *self._durable.values()):
-            server.stop()
+        self._stop_durable()
+        self.server.stop()
         self._run.close()
 
     def _explore(self, task: SweepTask | InterleaveTask) -> Iterator[Message]:

@@ -107,6 +107,15 @@ class Program:
         return tuple(dict.fromkeys(call.version for call in self._calls))
 
     @property
+    def runners(self) -> tuple[tuple[str, Version], ...]:
+        """Each client with each version that it runs, once: the processes that the program needs."""
+        return tuple(
+            dict.fromkeys(
+                (letter, call.version) for letter, calls in self.clients.items() for call in calls
+            )
+        )
+
+    @property
     def length(self) -> int:
         """About how many commands its clients send, so that the long ones can be begun first."""
         calls = [call for calls in self.clients.values() for call in calls]

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from faultinject.errors import ServerError
 from faultinject.servers.control import Control
 from faultinject.servers.embedded import EmbeddedServer
 from faultinject.servers.leash import RunDirectory
@@ -50,6 +51,13 @@ def test_a_killed_process_loses_nothing_of_an_append_only_file(
     server.restart()
     assert told(server, ("DBSIZE",)) == 500
     server.stop()
+
+
+def test_a_server_that_keeps_its_data_ends_when_another_kind_is_asked_for(worker: Worker) -> None:
+    before = worker.rig(SubjectSpec(REFERENCE), Persistence.AOF_ALWAYS).server
+    worker.rig(SubjectSpec(REFERENCE), Persistence.RDB)
+    with pytest.raises(ServerError):
+        Control(before.address)
 
 
 def test_a_killed_process_without_persistence_loses_everything(

@@ -8,7 +8,7 @@ import pytest
 
 from faultinject.decide.interleave import Interleave
 from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded, explore
+from scenarios.engine.explore import CaseEnded, explore, warm_up
 from scenarios.engine.worker import Worker, missing_for
 from scenarios.programs.fleets import FLEETS, programs_of_meeting
 from scenarios.programs.program import Program
@@ -43,6 +43,23 @@ def test_the_plan_under_review_undoes_an_acknowledged_update(
     cases = cases_of(worker, SubjectSpec(AS_PLANNED), FLEETS[program])
     fallen = {violation.invariant for case in cases for violation in case.violations}
     assert "status-order" in fallen, hazard
+
+
+def test_versions_that_are_run_no_more_leave_no_process_behind(worker: Worker) -> None:
+    rig = worker.rig(SubjectSpec(REFERENCE))
+    warm_up(rig, FLEETS["mixed-roll-off-read-old"], 5_000.0)
+    before = tuple(rig.printed())
+    warm_up(rig, FLEETS["mixed-roll-read-new-new-only"], 5_000.0)
+    assert len(before) > 1
+    assert not any(host.is_alive for host in before)
+
+
+def test_a_process_that_the_next_program_needs_goes_on(worker: Worker) -> None:
+    rig = worker.rig(SubjectSpec(REFERENCE))
+    warm_up(rig, FLEETS["mixed-update-off-read-old"], 5_000.0)
+    before = set(rig.printed())
+    warm_up(rig, FLEETS["mixed-claim-off-read-old"], 5_000.0)
+    assert before <= set(rig.printed())
 
 
 def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(worker: Worker) -> None:

@@ -20,7 +20,7 @@ from scenarios.engine.tasks import (
     Task,
 )
 from scenarios.programs.fleets import with_other_subject
-from scenarios.programs.program import Program
+from scenarios.programs.program import Program, Version
 from scenarios.programs.registry import SUITES
 from scenarios.programs.single import SINGLE
 from scenarios.verdict import Figure, LedgerRow, Outcome, merge
@@ -91,14 +91,28 @@ def orders_of(
                     frontiers.get(program),
                 ),
             )
-            # A long one that is begun last keeps one worker busy and all others idle.
-            for program in sorted(
-                _asked(options, programs), key=lambda name: -programs[name].length
-            )
+            for program in _ordered(programs, _asked(options, programs))
             if program not in finished
         ),
         stopped,
     )
+
+
+def _ordered(programs: Mapping[str, Program], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the programs in the order in which they are run.
+
+    Those of the same versions one after the other, lest every worker keep processes of every version; among them the
+    long ones first: one that is begun last keeps one worker busy and all others idle.
+    """
+    first_seen: dict[frozenset[Version], int] = {}
+    for name in names:
+        first_seen.setdefault(frozenset(programs[name].versions), len(first_seen))
+
+    def place(name: str) -> tuple[int, int]:
+        program = programs[name]
+        return first_seen[frozenset(program.versions)], -program.length
+
+    return tuple(sorted(names, key=place))
 
 
 def _asked(options: Options, programs: Mapping[str, Program]) -> tuple[str, ...]:

@@ -1,0 +1,32 @@
+"""The order in which programs are run."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+
+from scenarios.engine.options import Options
+from scenarios.engine.parts.exploration import orders_of
+from scenarios.engine.parts.part import Gathered
+from scenarios.programs.fleets import FLEETS
+from scenarios.programs.program import Program
+from scenarios.subjects.spec import SubjectSpec
+
+
+def fleet() -> list[list[Program]]:
+    """Return the programs of a fleet in the order in which they are run, those of the same versions together."""
+    part = orders_of("fleet", Options(SubjectSpec()), Gathered(), math.inf)
+    programs = [FLEETS[name] for name, _ in part.tasks()]
+    return [list(those) for _, those in groupby(programs, lambda p: frozenset(p.versions))]
+
+
+def test_programs_of_the_same_versions_are_run_one_after_the_other() -> None:
+    together = [frozenset(programs[0].versions) for programs in fleet()]
+    assert len(together) == len(set(together)) > 1
+
+
+def test_of_those_the_long_programs_are_begun_first() -> None:
+    for programs in fleet():
+        lengths = [program.length for program in programs]
+        assert lengths == sorted(lengths, reverse=True)
+        assert len(set(lengths)) > 1
