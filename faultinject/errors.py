@@ -21,6 +21,10 @@ class ServerError(MidpipeError):
     """Redis can't be started or reached, or is not ours to touch."""
 
 
+class NotApplicableError(ServerError):
+    """There is nothing wrong with the server, but what was asked for does not apply to it."""
+
+
 class InternalError(MidpipeError):
     """midpipe's own fault.
 

@@ -1,4 +1,4 @@
-"""A Cluster of three primaries with a replica each, of one binary, found together without a tool.
+"""A Cluster of three primaries with a replica each, of one binary or one image, found together without a tool.
 
 The nodes may announce other ports than their own, those of a proxy: then clients and replicas go that way; what the
 nodes tell each other (their bus) does not.
@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from faultinject.errors import ServerError
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.node import REPLICATED, Announce, Node, await_that, known_ports
+from faultinject.servers.node import REPLICATED, Announce, Node, Origin, await_that, known_ports
 from faultinject.servers.ports import BUS_OFFSET, LOOPBACK
 from faultinject.servers.server import fields_of
 
@@ -28,6 +27,8 @@ _OPTIONS = (
     *("--cluster-node-timeout", "3000"),
     # A replica takes over however long it was cut off.
     *("--cluster-replica-validity-factor", "0"),
+    # Since 7.0 nobody is told of a replica that has got nothing yet; the first that comes is its primary's ping.
+    *("--repl-ping-replica-period", "1"),
 )
 _KNOWN_WITHIN_S, _TAKEN_OVER_WITHIN_S = 30.0, 60.0
 _POLL_S = 0.02
@@ -37,20 +38,19 @@ class Cluster:
     """Six running servers: node ``n`` is a primary and ``n + 3`` its replica, until one fails. Stop it with ``stop``.
 
     Args:
-        binary, run: as an EmbeddedServer takes them.
+        origin: what the six come from; it ends with them.
         announce: tells the ports by which the six are to be known; their own if None.
 
     Raises:
         ServerError: they don't start, or don't find each other.
     """
 
-    def __init__(
-        self, binary: str | None, run: RunDirectory, announce: Announce | None = None
-    ) -> None:
+    def __init__(self, origin: Origin, announce: Announce | None = None) -> None:
+        self._origin = origin
         self.nodes: list[Node] = []
         try:
             for _ in range(2 * PRIMARIES):
-                self.nodes.append(Node(binary, run, _OPTIONS))
+                self.nodes.append(Node(origin, _OPTIONS))
             self.announced = known_ports(self.nodes, announce)
             for node, port in zip(self.nodes, self.announced, strict=True):
                 node.told("CONFIG", "SET", "cluster-announce-port", port)
@@ -85,8 +85,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End every process; safe to call twice."""
-        for node in self.nodes:
-            node.stop()
+        self._origin.close()
 
     def _join(self) -> None:
         """Give out the slots, have the nodes meet, and make the second half replicas of the first."""

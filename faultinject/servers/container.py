@@ -1,4 +1,4 @@
-"""A server of our own in a container, reached over TCP on the port that the engine maps to it.
+"""A server of our own in a container, reached over TCP on the port that the engine maps to it, or on the machine's own.
 
 It is ours, so it may be killed, stopped and reconfigured. What it keeps, it keeps inside its container, which is the
 same one after a kill; only its port here is another one. Its files are not at hand: it can't be started on a part of
@@ -8,15 +8,19 @@ them.
 from __future__ import annotations
 
 import time
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from faultinject.errors import ServerError
 from faultinject.servers.control import Control
 from faultinject.servers.engine import Household
 from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import RESET, software
+from faultinject.servers.ports import LOOPBACK
+from faultinject.servers.server import RESET, fields_of, software
 from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
 from faultinject.vocabulary import Address
+from faultinject.wire.resp import Value
 
 DEFAULT_IMAGE = "redis:8"
 PORT = 6379
@@ -53,8 +57,7 @@ class ContainerServer:
         try:
             # Only the engine's host reaches it, and the mapped port is on its loopback.
             options = {"--protected-mode": "no", **persistence.options}
-            words = [word for pair in options.items() for word in pair]
-            self.container = household.start(image, words, [PORT], NAME)
+            self.container = household.start(image, _words(options), [PORT], NAME)
             self.address = self._mapped()
             self.name = self._wait_until_it_answers()
         except BaseException:
@@ -67,7 +70,7 @@ class ContainerServer:
 
     def restart(self) -> None:
         """Kill the container's process (SIGKILL), and start the same container again; its port is another one."""
-        self.container.signal("SIGKILL")
+        self.container.kill()
         self.container.start_again()
         self.address = self._mapped()
         self._wait_until_it_answers()
@@ -135,6 +138,71 @@ class ContainerServer:
         try:
             # Refused while it is still loading what it kept.
             control.call("PING")
-            return f"{software(control.call('INFO', 'server'))} (container of {self._image})"
+            told = control.call("INFO", "server")
+            self._recognise(told)
+            return f"{software(told)} (container of {self._image})"
         finally:
             control.close()
+
+    def _recognise(self, told: Value) -> None:
+        """Raise ServerError if another server answers there; none can on a port that the engine maps."""
+
+
+class ContainerNode(ContainerServer):
+    """One of several servers in containers, on the network of the machine itself, and on its loopback only.
+
+    ``stop`` ends its process, and ``restart`` starts the same container again; it goes with its household.
+
+    Args:
+        image, household: as a ContainerServer takes them.
+        port: the one of this machine on which it listens.
+        words: of its command line, which say so.
+        config: the text of its configuration file, which it may rewrite.
+
+    Raises:
+        ServerError: the image can't be had, the port is taken, or the server does not start.
+    """
+
+    def __init__(
+        self, image: str, household: Household, port: int, words: Sequence[str], config: str
+    ) -> None:
+        self.persistence = Persistence.NONE
+        self.household = household
+        self._image = image
+        self._port = port
+        # Every server tells the name of its file, a Sentinel too: so none is taken for another that has its port.
+        self._config = f"/data/{uuid.uuid4().hex}.conf"
+        options = {"--hz": "100", **self.persistence.options}
+        self.container = household.start(
+            image,
+            [self._config, *_words(options), *words],
+            prepared=lambda container: container.with_copy_into_container(
+                config.encode(), self._config, 0o666
+            ),
+            on_our_loopback=True,
+        )
+        self.address = self._mapped()
+        try:
+            self.name = self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def is_running(self) -> bool:
+        return not self.container.ended()
+
+    def stop(self) -> None:
+        """End the process; safe to call twice."""
+        self.container.kill()
+
+    def _mapped(self) -> Address:
+        return Address(host=LOOPBACK, port=self._port)
+
+    def _recognise(self, told: Value) -> None:
+        if fields_of(told).get("config_file") != self._config:
+            raise ServerError(f"Another server answers at {self.address}.")
+
+
+def _words(options: Mapping[str, str]) -> list[str]:
+    return [word for pair in options.items() for word in pair]

@@ -17,10 +17,11 @@ import tarfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from faultinject.errors import ServerError
+from faultinject.errors import NotApplicableError, ServerError
 from faultinject.servers import remains
 from faultinject.servers.leash import RunDirectory
 from faultinject.vocabulary import Address
@@ -57,6 +58,8 @@ class Household:
         ports: Sequence[int] = (),
         name: str = "",
         prepared: Callable[[Any], Any] = lambda container: container,
+        *,
+        on_our_loopback: bool = False,
     ) -> Container:
         """Start a container.
 
@@ -65,6 +68,7 @@ class Household:
             ports: those inside that are to be reached from here.
             name: by which the others on the household's network reach it.
             prepared: what else is to be set on testcontainers' container before it starts.
+            on_our_loopback: it is on the network of the machine itself, with no ports mapped; see want_our_loopback.
 
         Raises:
             ServerError: the image can't be had, or the container does not start.
@@ -74,7 +78,9 @@ class Household:
         self._obtain(image)
         with _told(f"A container of {image} does not start"):
             started = self._library.container.DockerContainer(image)
-            started.with_kwargs(labels={remains.LABEL: self._label}).with_command(list(command))
+            where = {"network": "host"} if on_our_loopback else {}
+            started.with_kwargs(labels={remains.LABEL: self._label}, **where)
+            started.with_command(list(command))
             for port in ports:
                 started.ports[str(port)] = self._reached_at()
             if self._network is not None:
@@ -86,6 +92,23 @@ class Household:
         """Return what waits until a container answers HTTP on a port inside; for ``prepared``."""
         waits = self._library.wait_strategies.HttpWaitStrategy(port, path)
         return waits.with_poll_interval(poll_s)
+
+    def want_our_loopback(self) -> None:
+        """Raise NotApplicableError if the network of the engine's machine is not the one that we are on."""
+        with _told("The engine can't be asked what it is"):
+            about = self._engine.client.info()
+        if self._reached_at() != (_LOOPBACK,):
+            elsewhere = "is not on this machine, or this is a container"
+        elif sys.platform != "linux" or about.get("OperatingSystem") == "Docker Desktop":
+            elsewhere = "runs in a virtual machine"
+        elif any("rootless" in option for option in about.get("SecurityOptions") or ()):
+            elsewhere = "runs without root, on a network of its own"
+        else:
+            return
+        raise NotApplicableError(
+            "A replica, Sentinels and a Cluster in containers need the loopback of this machine, "
+            f"and the engine {elsewhere}. They start from a binary as well: --redis embedded:redis-server."
+        )
 
     def close(self) -> None:
         """Remove the containers, what they keep, and their network; safe to call twice."""
@@ -165,6 +188,17 @@ class Container:
         """Send its process a signal. Raises ServerError."""
         with _told(f"{name} can't be sent to the container"):
             self._engine.kill(name)
+
+    def kill(self) -> None:
+        """End its process (SIGKILL), and wait until it has ended; fine if it has. Raises ServerError."""
+        from docker.errors import APIError
+
+        with _told("The container can't be killed"):
+            try:
+                self._engine.kill("SIGKILL")
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
 
     def start_again(self) -> None:
         """Start a container that has ended. Raises ServerError."""

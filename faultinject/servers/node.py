@@ -1,21 +1,20 @@
 """One of several servers of ours that find each other over TCP: a replica, a Sentinel, a node of a Cluster.
 
-It listens on a port of the loopback, and on its unix socket as any embedded server, so that midpipe's own calls never
-meet another one.
+It listens on a port of the loopback, whatever it is made of: so each is known to the others, to clients and to a proxy
+by one and the same address.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from typing import Protocol
 
 from faultinject.errors import ServerError
 from faultinject.servers.control import Control, Word
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.ports import LOOPBACK
-from faultinject.servers.server import fields_of
+from faultinject.servers.ports import LOOPBACK, may_listen_on
+from faultinject.servers.server import Server, fields_of
 from faultinject.vocabulary import Address
 from faultinject.wire.resp import Value
 
@@ -33,39 +32,62 @@ _IN_STEP_WITHIN_S = 10.0
 _POLL_S = 0.001
 
 
+class NodeServer(Server, Protocol):
+    """A server of ours that may have been ended, and that ``restart`` starts again."""
+
+    @property
+    def is_running(self) -> bool: ...
+
+
+class Origin(Protocol):
+    """What the servers of one topology come from: a binary, or an image.
+
+    Attributes:
+        ports: those that its servers may listen on.
+    """
+
+    @property
+    def ports(self) -> Iterator[int]: ...
+
+    def start(self, port: int, more: Sequence[str], config: str | None) -> NodeServer:
+        """Start a server on a port of the loopback. Raises ServerError.
+
+        Args:
+            more: further words of its command line.
+            config: the text of its configuration file, which it may rewrite; None is no such file.
+        """
+
+    def close(self) -> None:
+        """End every server that came from it; safe to call twice."""
+
+
 class Node:
     """A server on a port that it shares with nobody.
 
     Args:
-        binary, run: as an EmbeddedServer takes them.
-        more: further words of its command line.
-        config: the text of its configuration file; None is no such file.
+        origin: what it comes from.
+        more, config: as the origin takes them.
 
     Raises:
         ServerError: it does not start.
     """
 
     def __init__(
-        self,
-        binary: str | None,
-        run: RunDirectory,
-        more: Sequence[str] = REPLICATED,
-        config: str | None = None,
+        self, origin: Origin, more: Sequence[str] = REPLICATED, config: str | None = None
     ) -> None:
         for tries_left in range(_TRIES - 1, -1, -1):
-            self.port = next(run.ports)
-            words = ("--bind", LOOPBACK, "--port", str(self.port), *more)
+            self.port = next(origin.ports)
             try:
-                self.server = EmbeddedServer(binary, run, more=words, config=config)
+                self.server = origin.start(self.port, more, config)
                 return
             except ServerError:
-                # The port is taken, perhaps; whatever else it is, the last try tells it.
-                if not tries_left:
+                # Another port helps only if somebody has taken this one meanwhile.
+                if not tries_left or may_listen_on(self.port):
                     raise
 
     @property
     def address(self) -> Address:
-        """Of its unix socket."""
+        """Where midpipe's own calls go."""
         return self.server.address
 
     def told(self, *words: Word) -> Value:

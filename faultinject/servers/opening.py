@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from faultinject.errors import UsageError
+from faultinject.errors import NotApplicableError, UsageError
 from faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
 from faultinject.servers.embedded import EmbeddedServer
 from faultinject.servers.engine import Household
 from faultinject.servers.external import SCHEMES, ExternalServer, parse_url
 from faultinject.servers.leash import RunDirectory
+from faultinject.servers.node import Origin
+from faultinject.servers.origins import FromBinary, FromImage
 from faultinject.servers.pair import Pair
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import Server
@@ -47,11 +49,6 @@ class ServerSpec:
         return f"--redis {shlex.quote(self.kind + (f':{self.where}' if self.where else ''))}"
 
     @property
-    def may_have_replica(self) -> bool:
-        """It is a binary, of which a second process can be started beside the first."""
-        return self.kind == EMBEDDED
-
-    @property
     def is_shared(self) -> bool:
         """There is only one of it, so only one worker can use it."""
         return self.kind == EXTERNAL
@@ -81,20 +78,32 @@ def open_server(
 
     Raises:
         ServerError: it can't be started or reached, or is not to be touched.
-        UsageError: it can't have a replica.
+        NotApplicableError: it can't have a replica.
     """
     if spec.kind == EXTERNAL:
         return ExternalServer(spec.where or "")
-    if spec.kind == CONTAINER and persistence.is_replicated:
-        raise UsageError(
-            "A primary and its replica are started from a binary, not from an image. "
-            "Leave --redis out, or name one: --redis embedded:redis-server."
-        )
+    if persistence.is_replicated:
+        return Pair(origin_of(spec, run), persistence)
     if spec.kind == CONTAINER:
         return ContainerServer(spec.where or DEFAULT_IMAGE, Household(run), persistence)
-    if persistence.is_replicated:
-        return Pair(spec.where, run, persistence)
     return EmbeddedServer(spec.where, run, persistence)
+
+
+def origin_of(spec: ServerSpec, run: RunDirectory) -> Origin:
+    """Return what the servers of one topology are to come from.
+
+    Raises:
+        ServerError: there is no engine.
+        NotApplicableError: of that server there is only one.
+    """
+    if spec.kind == EXTERNAL:
+        raise NotApplicableError(
+            "A replica, Sentinels and a Cluster are midpipe's to start, and a server that a URL names is not. "
+            "Leave --redis out, or name a binary or an image: --redis embedded:redis-server, --redis docker."
+        )
+    if spec.kind == CONTAINER:
+        return FromImage(spec.where or DEFAULT_IMAGE, run)
+    return FromBinary(spec.where, run)
 
 
 def _without_secret(text: str) -> str:

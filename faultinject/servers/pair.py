@@ -7,8 +7,7 @@ again at once, empty, as the other's replica, so that after a failover there are
 from __future__ import annotations
 
 from faultinject.servers.control import Control
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.node import Node, await_in_step
+from faultinject.servers.node import Node, Origin, await_in_step
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.ports import LOOPBACK
 from faultinject.vocabulary import Address
@@ -21,7 +20,7 @@ class Pair:
     """Two running servers, one of them the other's replica.
 
     Args:
-        binary: as an EmbeddedServer takes it.
+        origin: what both come from; it ends with them.
         persistence: REPLICA or REPLICA_BEHIND; nothing is kept on disk.
 
     Raises:
@@ -33,20 +32,17 @@ class Pair:
     database = 0
     is_ours = True
 
-    def __init__(self, binary: str | None, run: RunDirectory, persistence: Persistence) -> None:
+    def __init__(self, origin: Origin, persistence: Persistence) -> None:
         self.persistence = persistence
+        self._origin = origin
         # Of the primary; another one after a failover.
         self.address = Address()
-        self._primary = Node(binary, run)
-        try:
-            self._replica = Node(binary, run)
-        except BaseException:
-            self._primary.stop()
-            raise
-        self.name = f"{self._primary.server.name} with a replica"
-        self.address = self._primary.address
         self._is_behind = True
         try:
+            self._primary = Node(origin)
+            self._replica = Node(origin)
+            self.name = f"{self._primary.server.name} with a replica"
+            self.address = self._primary.address
             self.catch_up()
         except BaseException:
             self.stop()
@@ -113,5 +109,4 @@ class Pair:
 
     def stop(self) -> None:
         """End both."""
-        self._primary.stop()
-        self._replica.stop()
+        self._origin.close()

@@ -23,8 +23,13 @@ def free_ports() -> Iterator[int]:
     span = _LAST - _FIRST
     for number in itertools.count(os.getpid() * 37):
         port = _FIRST + number % span
-        if _is_free(port) and _is_free(port + BUS_OFFSET):
+        if may_listen_on(port):
             yield port
+
+
+def may_listen_on(port: int) -> bool:
+    """Whether nobody listens on a port, nor on the bus above it, now."""
+    return _is_free(port) and _is_free(port + BUS_OFFSET)
 
 
 def _is_free(port: int) -> bool:

@@ -1,7 +1,8 @@
 """A primary and its replica, watched by three Sentinels that make the replica the primary when the primary is gone.
 
-Everything is a process of the same binary. The two servers may announce other ports than their own, those of a proxy:
-then Sentinels, replica and clients all go that way, since Sentinels tell clients the port that they were told.
+Everything is a process of the same binary, or a container of the same image. The two servers may announce other ports
+than their own, those of a proxy: then Sentinels, replica and clients all go that way, since Sentinels tell clients the
+port that they were told.
 
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/ (quorum, down-after-milliseconds,
 replica-announce-port; SENTINEL DEBUG since 7.0 shortens the periods that are fixed otherwise).
@@ -13,8 +14,7 @@ from collections.abc import Callable
 from typing import cast
 
 from faultinject.servers.control import ReplyError
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.node import REPLICATED, Announce, Node, await_that, known_ports
+from faultinject.servers.node import Announce, Node, Origin, await_that, known_ports
 from faultinject.servers.ports import LOOPBACK
 
 SERVICE = "midpipe"
@@ -34,21 +34,20 @@ class SentinelGroup:
     """Two servers and three Sentinels. Stop it with ``stop``.
 
     Args:
-        binary, run: as an EmbeddedServer takes them.
+        origin: what all of them come from; it ends with them.
         announce: tells the ports by which the primary and the replica are to be known; their own if None.
 
     Raises:
         ServerError: they don't start, or don't find each other.
     """
 
-    def __init__(
-        self, binary: str | None, run: RunDirectory, announce: Announce | None = None
-    ) -> None:
+    def __init__(self, origin: Origin, announce: Announce | None = None) -> None:
+        self._origin = origin
         self.nodes: list[Node] = []
         self.sentinels: list[Node] = []
         try:
             for _ in range(2):
-                self.nodes.append(Node(binary, run, REPLICATED))
+                self.nodes.append(Node(origin))
             self.announced = known_ports(self.nodes, announce)
             for node, port in zip(self.nodes, self.announced, strict=True):
                 node.told("CONFIG", "SET", "replica-announce-ip", LOOPBACK)
@@ -56,7 +55,7 @@ class SentinelGroup:
             self.nodes[1].told("REPLICAOF", LOOPBACK, self.announced[0])
             for _ in range(SENTINELS):
                 config = _config(self.announced[0])
-                sentinel = Node(binary, run, ("--sentinel",), config)
+                sentinel = Node(origin, ("--sentinel",), config)
                 self.sentinels.append(sentinel)
                 _hurried(sentinel)
             await_that(self._all_know_each_other, _KNOWN_WITHIN_S, "find each other", _POLL_S)
@@ -102,8 +101,7 @@ class SentinelGroup:
 
     def stop(self) -> None:
         """End every process; safe to call twice."""
-        for node in (*self.sentinels, *self.nodes):
-            node.stop()
+        self._origin.close()
 
     def _all_know_each_other(self) -> bool:
         for sentinel in self.sentinels:

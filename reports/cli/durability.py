@@ -59,10 +59,10 @@ def durability(
     """
     modes = tuple(Persistence(mode) for mode in persistence) or tuple(Persistence)
     server = server_from(values)
-    if persistence and not server.may_have_replica and any(mode.is_replicated for mode in modes):
+    if server.is_shared:
         raise UsageError(
-            "A primary and its replica are started from a binary: "
-            "leave --redis out, or name one: --redis embedded:redis-server."
+            "A server that a URL names is not midpipe's to kill. "
+            "Leave --redis out, or name a binary or an image: --redis embedded:redis-server, --redis docker."
         )
     options = Options(
         subject=subject_from(values),

@@ -144,8 +144,12 @@ class Gate:
             ),
             "stories": lambda: Stories(options, got),
         }
-        # Somebody else's server is not killed.
-        asked = [p for p in options.parts if p != "durability" or not options.server.is_shared]
+        asked = list(options.parts)
+        if "durability" in asked and options.server.is_shared:
+            asked.remove("durability")
+            got.warnings.append(
+                f"durability: does not apply to {got.server}, which is not midpipe's to kill."
+            )
         names = [*asked, *(["stories"] if self._explores else [])]
         return tuple(known[name] for name in names)
 

@@ -213,6 +213,7 @@ class SweepDone:
         stopped: the deadline came first.
         unsteady: where two runs without faults differed; empty if the subject does the same each time.
         frontier: where it was stopped, if a later run can go on from there.
+        not_tried: why the server can't keep its data as the sweep wants it to; then nothing was run.
     """
 
     ledger: tuple[LedgerRow, ...]
@@ -220,6 +221,7 @@ class SweepDone:
     stopped: bool = False
     unsteady: str = ""
     frontier: Frontier | None = None
+    not_tried: str = ""
 
 
 @dataclass(frozen=True, slots=True)

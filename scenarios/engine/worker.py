@@ -12,7 +12,7 @@ from faultinject.decide.pruning import Independence
 from faultinject.decide.replay import Replay
 from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from faultinject.decide.sweep import Sweep
-from faultinject.errors import SubjectError, UsageError
+from faultinject.errors import NotApplicableError, SubjectError, UsageError
 from faultinject.faults import CATALOGUE, Pace, is_for_any_server, needs_persistence, needs_replica
 from faultinject.servers.embedded import EmbeddedServer
 from faultinject.servers.leash import RunDirectory
@@ -205,7 +205,11 @@ class Worker:
 
     def _explore(self, task: SweepTask | InterleaveTask) -> Iterator[Message]:
         persistence = task.persistence if isinstance(task, SweepTask) else None
-        rig = self.rig(task.subject, persistence)
+        try:
+            rig = self.rig(task.subject, persistence)
+        except NotApplicableError as error:
+            yield SweepDone((), not_tried=str(error))
+            return
         program = program_named(task.program)
         missing = missing_for(program, task.subject, rig.traits)
         if missing:
@@ -318,7 +322,7 @@ class Worker:
         if not rig.traits.white_box:
             return PowerLossDone((), "the subject has no keys that midpipe can read")
         if not isinstance(server, EmbeddedServer):
-            return PowerLossDone((), f"the files of {server.name} are not at hand")
+            return PowerLossDone((), "the files of a server in a container are not at hand")
         return PowerLossDone(tuple(power_losses(rig, server, program, task.latency_bound_ms)))
 
     def _tell(self, task: TellTask) -> Told:

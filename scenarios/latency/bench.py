@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from faultinject.errors import UsageError
 from faultinject.net.loop import Loop
 from faultinject.net.shaper import Shaper
 from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec, open_server
+from faultinject.servers.opening import ServerSpec, open_server, origin_of
 from faultinject.servers.sentinel import SentinelGroup
 from faultinject.servers.server import Server
 from scenarios.engine.rig import Rig, answered_from
@@ -74,11 +73,6 @@ class LatencyBench:
     """Measures by plan on one server. Close it with ``close``."""
 
     def __init__(self, server: ServerSpec, plan: BenchPlan) -> None:
-        if plan.failover and not server.may_have_replica:
-            raise UsageError(
-                "A failover needs servers that are started from a binary. Leave --redis out, or name one: "
-                "--redis embedded:redis-server."
-            )
         self._plan = plan
         self._spec = server
         self._run = RunDirectory()
@@ -87,6 +81,9 @@ class LatencyBench:
         self._measured: defaultdict[tuple[str, str, str, str], _Measured] = defaultdict(_Measured)
         self.outages: list[Outage] = []
         try:
+            if plan.failover:
+                # Said now if there can be none, not when all else has been measured.
+                origin_of(server, self._run).close()
             self.server: Server = open_server(server, self._run)
             self._shaper = Shaper(self._loop, self.server.address, delays(NETWORKS["loopback"], 0))
             for entrant in plan.entrants:
@@ -222,7 +219,7 @@ class LatencyBench:
         return rig
 
     def _failover(self, name: str) -> Outage:
-        group = SentinelGroup(self._spec.where, self._run)
+        group = SentinelGroup(origin_of(self._spec, self._run))
         try:
             no_delay = delays(NETWORKS["loopback"], self._plan.seed)
             shaper = Shaper(self._loop, group.primary.address, no_delay)

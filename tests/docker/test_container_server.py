@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -16,6 +17,7 @@ from faultinject.servers.engine import Household
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.persistence import Persistence
 from faultinject.vocabulary import Executed
+from reports.verdict_file import read_verdict
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.tasks import PowerLossDone, PowerLossTask, SweepDone, SweepTask
 from scenarios.engine.worker import Worker
@@ -108,20 +110,38 @@ def test_the_mapped_port_is_open_on_one_address_of_this_machine_only(
     assert [port["HostIp"] for port in ports] == [server.address.host]
 
 
-def test_what_a_container_can_not_do_is_told_and_passes_for_nothing(
-    redis_image: str, tmp_path: Path
-) -> None:
-    ended = subprocess.run(
+def durability(image: str, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command on an engine whose loopback is said to be another one than ours."""
+    return subprocess.run(
         (
             *(sys.executable, "-m", "midpipe", "durability", "--program", "enqueue"),
-            *("--redis", f"docker:{redis_image}", "--out", str(tmp_path), "--jobs", "1"),
+            *("--redis", f"docker:{image}", "--out", str(out), "--jobs", "1", *more),
         ),
         cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "TESTCONTAINERS_CONNECTION_MODE": "gateway_ip"},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_what_a_container_can_not_do_is_told_and_passes_for_nothing(
+    redis_image: str, tmp_path: Path
+) -> None:
+    ended = durability(
+        redis_image, tmp_path, "--persistence", "aof-always", "--persistence", "replica"
+    )
     told = " ".join(ended.stdout.split())
     assert ended.returncode == 0, ended
-    assert "replica, replica-behind: does not apply to " in told
+    assert "replica: does not apply here, and was not tried" in told
     assert "A power loss does not apply to enqueue, and was not tried" in told
+    rows = read_verdict(tmp_path / "verdict.json").durability
+    assert [row.persistence for row in rows] == ["aof-always"]
+
+
+def test_a_replica_that_is_asked_for_where_there_can_be_none_is_refused(
+    redis_image: str, tmp_path: Path
+) -> None:
+    ended = durability(redis_image, tmp_path, "--persistence", "replica")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert "need the loopback of this machine" in ended.stderr

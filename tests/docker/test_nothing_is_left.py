@@ -40,6 +40,28 @@ print("up", flush=True)
 time.sleep(600)
 """
 
+TOPOLOGY = """
+import sys
+from faultinject.servers.cluster import Cluster
+from faultinject.servers.leash import RunDirectory
+from faultinject.servers.opening import CONTAINER, ServerSpec, origin_of
+from faultinject.servers.sentinel import SentinelGroup
+run = RunDirectory()
+origin = origin_of(ServerSpec(CONTAINER, sys.argv[2]), run)
+servers = {"sentinel": SentinelGroup, "cluster": Cluster}[sys.argv[1]](origin)
+print("up", flush=True)
+sys.stdin.readline()
+servers.stop()
+run.close()
+"""
+ONLY_SAYS = """
+from reference import Queue
+
+
+class Says(Queue):
+    waits_for_replicas = True
+"""
+
 
 @dataclass
 class Run:
@@ -55,6 +77,7 @@ class Run:
             [sys.executable, *words],
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(self.directory), MARK: self.mark},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -165,4 +188,57 @@ def test_a_network_with_two_containers_goes_as_well(
     assert len(remains(run.engine)) == 3
     process.send_signal(how)
     process.wait(ENDS_WITHIN_S)
+    assert_nothing_is_left(run)
+
+
+@pytest.mark.parametrize(
+    ("persistence", "code"), [("replica", 0), ("replica-behind", 1)], ids=["success", "a finding"]
+)
+def test_after_failovers_nothing_is_left(
+    run: Run, redis_image: str, persistence: str, code: int, tmp_path: Path
+) -> None:
+    queue = tmp_path / "says.py"
+    queue.write_text(ONLY_SAYS)
+    words = ("--subject", f"{queue}:Says", "--program", "enqueue", "--persistence", persistence)
+    process = run.midpipe("durability", *words, "--redis", f"docker:{redis_image}", "--jobs", "1")
+    told, _ = process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == code, told
+    assert_nothing_is_left(run)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_when_midpipe_is_ended_amid_failovers_nothing_is_left(
+    run: Run, redis_image: str, how: signal.Signals
+) -> None:
+    words = ("--persistence", "replica", "--redis", f"docker:{redis_image}", "--jobs", "1")
+    process = run.midpipe("durability", *words)
+    wait_until(run.has_cases_running)
+    # The worker's own server, a primary and its replica.
+    assert len(remains(run.engine)) == 3
+    process.send_signal(how)
+    process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode != 0
+    assert_nothing_is_left(run)
+
+
+@pytest.mark.parametrize(
+    ("topology", "containers", "how"),
+    [
+        ("sentinel", 5, None),
+        ("sentinel", 5, signal.SIGKILL),
+        ("cluster", 6, signal.SIGINT),
+    ],
+)
+def test_of_sentinels_and_of_a_cluster_nothing_is_left(
+    run: Run, redis_image: str, topology: str, containers: int, how: signal.Signals | None
+) -> None:
+    process = run.start("-c", TOPOLOGY, topology, redis_image)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    assert len(remains(run.engine)) == containers
+    if how is not None:
+        process.send_signal(how)
+    process.communicate("go on\n" if how is None else None, ENDS_WITHIN_S)
+    assert (process.returncode == 0) == (how is None)
     assert_nothing_is_left(run)

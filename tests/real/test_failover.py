@@ -11,6 +11,7 @@ import pytest
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.opening import ServerSpec
+from faultinject.servers.origins import FromBinary
 from faultinject.servers.pair import Pair
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.server import fields_of
@@ -37,7 +38,7 @@ class Says(SimpleQueue):
 
 @pytest.fixture(scope="module")
 def pair(run_directory: RunDirectory) -> Iterator[Pair]:
-    started = Pair(None, run_directory, Persistence.REPLICA)
+    started = Pair(FromBinary(None, run_directory), Persistence.REPLICA)
     yield started
     started.stop()
 

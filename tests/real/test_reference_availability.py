@@ -17,6 +17,7 @@ from faultinject.net.link import PASS
 from faultinject.servers.cluster import PRIMARIES, Cluster
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.node import Node
+from faultinject.servers.origins import FromBinary
 from faultinject.servers.sentinel import SERVICE, SentinelGroup
 from faultinject.wire.conversation import Heard
 from reference import Queue
@@ -46,7 +47,7 @@ def before_sentinels() -> Iterator[Fronted]:
 
 @pytest.fixture(scope="module")
 def sentinels(run: RunDirectory, before_sentinels: Fronted) -> Iterator[SentinelGroup]:
-    group = SentinelGroup(None, run, before_sentinels.announce)
+    group = SentinelGroup(FromBinary(None, run), before_sentinels.announce)
     yield group
     group.stop()
 
@@ -59,7 +60,7 @@ def before_cluster() -> Iterator[Fronted]:
 
 @pytest.fixture(scope="module")
 def cluster(run: RunDirectory, before_cluster: Fronted) -> Iterator[Cluster]:
-    started = Cluster(None, run, before_cluster.announce)
+    started = Cluster(FromBinary(None, run), before_cluster.announce)
     yield started
     started.stop()
 

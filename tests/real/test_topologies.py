@@ -16,6 +16,7 @@ import pytest
 from faultinject.servers.cluster import PRIMARIES, Cluster
 from faultinject.servers.control import Control, ReplyError
 from faultinject.servers.leash import RunDirectory
+from faultinject.servers.origins import FromBinary
 from faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
 from faultinject.vocabulary import Address
 from tests.real.fronting import Fronted
@@ -31,14 +32,14 @@ def fronted() -> Iterator[Fronted]:
 
 @pytest.fixture(scope="module")
 def sentinels(run_directory: RunDirectory, fronted: Fronted) -> Iterator[SentinelGroup]:
-    group = SentinelGroup(None, run_directory, fronted.announce)
+    group = SentinelGroup(FromBinary(None, run_directory), fronted.announce)
     yield group
     group.stop()
 
 
 @pytest.fixture(scope="module")
 def cluster(run_directory: RunDirectory) -> Iterator[Cluster]:
-    started = Cluster(None, run_directory)
+    started = Cluster(FromBinary(None, run_directory))
     yield started
     started.stop()
 
@@ -109,14 +110,16 @@ CHILD = """
 import sys, time
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.cluster import Cluster
+from faultinject.servers.origins import FromBinary
 from faultinject.servers.pair import Pair
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.sentinel import SentinelGroup
 run = RunDirectory()
+origin = FromBinary(None, run)
 if sys.argv[1] == "pair":
-    servers = Pair(None, run, Persistence.REPLICA)
+    servers = Pair(origin, Persistence.REPLICA)
 else:
-    servers = {"sentinel": SentinelGroup, "cluster": Cluster}[sys.argv[1]](None, run)
+    servers = {"sentinel": SentinelGroup, "cluster": Cluster}[sys.argv[1]](origin)
 print(run.path, flush=True)
 time.sleep(60)
 """

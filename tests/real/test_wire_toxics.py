@@ -15,6 +15,7 @@ import pytest
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.node import Node
+from faultinject.servers.origins import FromBinary
 from faultinject.toxiproxy.client import ToxiproxyClient
 from faultinject.toxiproxy.world import Attribute
 from faultinject.vocabulary import Address
@@ -63,7 +64,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def node(run_directory: RunDirectory) -> Iterator[Node]:
-    started = Node(None, run_directory, more=())
+    started = Node(FromBinary(None, run_directory), more=())
     yield started
     started.stop()
 

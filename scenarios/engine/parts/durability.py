@@ -50,13 +50,10 @@ class Durability:
         self._options = options
         self._got = got
         self._deadline_s = deadline_s
-        self._modes = tuple(
-            mode
-            for mode in options.persistence
-            if options.server.may_have_replica or not mode.is_replicated
-        )
+        self._modes = options.persistence
         self._counts = {mode: _Counts() for mode in self._modes}
         self._outcomes: list[Outcome] = []
+        self._beyond: dict[Persistence, str] = {}
         self._not_tried: dict[str, list[str]] = {}
         self._planned = tuple(self._plan())
 
@@ -71,11 +68,15 @@ class Durability:
             self._not_tried.setdefault(message.not_tried, []).append(self._planned[number][0])
         elif isinstance(message, PowerLossDone):
             self._lost_power(self._planned[number][0], message)
-        elif isinstance(message, SweepDone):
+        elif isinstance(message, SweepDone) and isinstance(task, SweepTask) and task.persistence:
+            if message.not_tried:
+                self._beyond[task.persistence] = message.not_tried
             self._got.partial = self._got.partial or message.stopped
 
     def finish(self, seconds: float) -> None:
         for mode, counts in self._counts.items():
+            if mode in self._beyond:
+                continue
             self._got.durability.append(
                 DurabilityRow(
                     persistence=mode.value,
@@ -91,11 +92,9 @@ class Durability:
                 self._outcomes.append(Outcome.FAIL if counts.violated else Outcome.PASS)
             if counts.invalid:
                 self._outcomes.append(Outcome.UNKNOWN)
-        if beyond := [mode for mode in self._options.persistence if mode not in self._counts]:
-            self._got.warnings.append(
-                f"{', '.join(beyond)}: does not apply to {self._got.server}, and was not tried. "
-                "A primary and its replica are started from a binary: --redis embedded:redis-server."
-            )
+        for reason in dict.fromkeys(self._beyond.values()):
+            modes = ", ".join(mode for mode, why in self._beyond.items() if why == reason)
+            self._got.warnings.append(f"{modes}: does not apply here, and was not tried. {reason}")
         for reason, programs in self._not_tried.items():
             self._got.warnings.append(
                 f"A power loss does not apply to {', '.join(programs)}, and was not tried: {reason}."
