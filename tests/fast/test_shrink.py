@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from faultinject.decide.pruning import Independence
 from faultinject.decide.schedule import Schedule, parse_schedule
 from faultinject.vocabulary import Position
-from scenarios.engine.shrink import causal_past, shrunk, without_bystanders
+from scenarios.engine.shrink import causal_past, shrunk, shrunk_program, without_bystanders
+from scenarios.programs.written import program_from
 from tests.fast.test_interleave import event
 
 FAULTS = ("cut-before", "lost-reply")
@@ -88,3 +89,12 @@ def test_when_the_time_is_up_the_best_so_far_is_kept() -> None:
     found = shrunk(schedule, needing("A1"), lambda: next(left))
     assert "A1" in str(found).split()
     assert len(found.steps) < 4
+
+
+def test_a_written_program_keeps_a_call_however_little_it_needs() -> None:
+    def fails_in(program: str, _: Schedule) -> bool:
+        return bool(program_from(program).seed)
+
+    text = "written(old job-1, A get job-1, B get job-1)"
+    program, _ = shrunk_program(text, Schedule(), fails_in, never)
+    assert program == "written(old job-1, B get job-1)"
