@@ -47,7 +47,7 @@ class RunDirectory:
         self.path = Path(tempfile.mkdtemp(prefix="midpipe-"))
         self._numbers = itertools.count(1)
         # Each port is given out once: who still looks for a server that has gone must not find another one there.
-        self.ports = free_ports()
+        self.ports = free_ports(self.path.name)
         self._reaper = subprocess.Popen(
             ["/bin/sh", "-c", _REAPER, "midpipe-leash", str(self.path)],
             stdin=subprocess.PIPE,

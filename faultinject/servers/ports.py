@@ -7,8 +7,8 @@ whoever starts a server on one tries again with another.
 from __future__ import annotations
 
 import itertools
-import os
 import socket
+import zlib
 from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
@@ -18,10 +18,15 @@ BUS_OFFSET = 10_000
 _FIRST, _LAST = 12_000, 22_000
 
 
-def free_ports() -> Iterator[int]:
-    """Yield ports on which, and on the bus above which, nobody listens; processes begin at different places."""
+def free_ports(run: str) -> Iterator[int]:
+    """Yield ports on which, and on the bus above which, nobody listens.
+
+    Args:
+        run: a name that no other run has. Each begins at another place, since what watches a server that has gone, a
+            Sentinel say, must not find another run's server in its place.
+    """
     span = _LAST - _FIRST
-    for number in itertools.count(os.getpid() * 37):
+    for number in itertools.count(zlib.crc32(run.encode())):
         port = _FIRST + number % span
         if may_listen_on(port):
             yield port

@@ -126,8 +126,9 @@ def run(engine: Any, tmp_path: Path) -> Iterator[Run]:
     yield started
     for pid in started.processes():
         os.kill(pid, signal.SIGKILL)
-    if started.process is not None and started.process.stdout is not None:
-        started.process.stdout.close()
+    if started.process is not None:
+        for end in filter(None, (started.process.stdin, started.process.stdout)):
+            end.close()
         started.process.wait()
 
 
