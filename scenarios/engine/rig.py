@@ -53,7 +53,7 @@ class Rig:
     """One worker's bench. Close it with ``close``; the server is its owner's.
 
     Args:
-        loop: to share one with something else; its own otherwise.
+        loop: to share one with something else, which closes it; its own otherwise.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Rig:
     ) -> None:
         self.server = server
         self.subject = subject
+        self._closes_loop = loop is None
         self.loop = loop or Loop()
         self._run = run
         self.control = self.connected()
@@ -258,7 +259,8 @@ class Rig:
             fork_server.close()
         self.proxy.close()
         self.control.close()
-        self.loop.close()
+        if self._closes_loop:
+            self.loop.close()
 
     def connected(self) -> Control:
         """Return a new connection of midpipe's own to the server."""

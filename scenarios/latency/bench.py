@@ -167,6 +167,7 @@ class LatencyBench:
         for rig in self._rigs.values():
             rig.close()
         self._shaper.close()
+        self._loop.close()
         self.server.stop()
         self._run.close()
 

@@ -180,6 +180,7 @@ class Soak:
             hand.close()
         if hasattr(self, "_rig"):
             self._rig.close()
+        self._loop.close()
         if hasattr(self, "server"):
             self.server.stop()
         self._run.close()
