@@ -20,6 +20,7 @@ from scenarios.verdict import (
     Outcome,
     PowerLossRow,
     ServerColumn,
+    Severity,
     Status,
     Verdict,
     merge,
@@ -61,11 +62,7 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
             for verdict in verdicts
             for figure in verdict.figures
         ),
-        warnings=tuple(
-            f"On {verdict.server or 'no server'}: {warning}"
-            for verdict in verdicts
-            for warning in verdict.warnings
-        ),
+        warnings=_warnings(verdicts),
         partial=any(verdict.partial for verdict in verdicts),
         servers=tuple(_column(verdict, ids) for verdict in verdicts),
     )
@@ -99,7 +96,7 @@ def _column(verdict: Verdict, ids: dict[_Same, str]) -> ServerColumn:
         outcome=verdict.outcome,
         parts=verdict.parts,
         invariants=tuple((row.invariant, row.status) for row in verdict.invariants),
-        findings=tuple(ids[_same(finding)] for finding in verdict.findings),
+        findings=tuple(id for same, id in ids.items() if same in map(_same, verdict.findings)),
         cases=sum(row.run for row in verdict.ledger),
         seconds=verdict.seconds,
         partial=verdict.partial,
@@ -111,11 +108,27 @@ def _same(finding: Finding) -> _Same:
 
 
 def _findings(verdicts: Sequence[Verdict]) -> tuple[Finding, ...]:
-    """Return each finding once, as it was told on the first server that has it; numbered anew."""
-    groups = _by(verdicts, lambda v: v.findings, _same)
+    """Return each finding once, as it was told on the first server that has it; the worst first, numbered anew."""
+    groups = sorted(_by(verdicts, lambda v: v.findings, _same), key=_severity_of)
     return tuple(
         replace(found[0], id=f"F{number}", cases=sum(one.cases for one in found))
         for number, found in enumerate(groups, start=1)
+    )
+
+
+def _severity_of(found: Sequence[Finding]) -> int:
+    return list(Severity).index(found[0].severity)
+
+
+def _warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return each warning once, with the servers on which it was given."""
+    given: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for warning in dict.fromkeys(verdict.warnings):
+            given.setdefault(warning, []).append(verdict.server or "no server")
+    return tuple(
+        f"On {'every server' if len(on) == len(verdicts) else ', '.join(on)}: {warning}"
+        for warning, on in given.items()
     )
 
 

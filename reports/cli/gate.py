@@ -63,6 +63,8 @@ def gate(
     On several servers:       midpipe gate --redis embedded --redis embedded:redis-server
     In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
 
+    On several servers, selfcheck and the review's issues run on the first one only: they look at midpipe's own queues.
+
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """
     server, *others = servers_from(values)

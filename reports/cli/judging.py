@@ -14,6 +14,7 @@ from faultinject.errors import MidpipeError
 from faultinject.servers.opening import ServerSpec
 from midpipe import __version__
 from reports.cli.progress import ProgressSink
+from reports.servers import OWN_QUEUES
 from reports.sinks.terminal import render_verdict, results, say
 from reports.sinks.writing import check_writable, write_reports
 from reports.stopped_file import keep_stopped
@@ -24,10 +25,6 @@ from scenarios.matrix import merged
 from scenarios.verdict import Outcome, Severity, Verdict, merge
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
-
-
-OWN_QUEUES = ("selfcheck", "review")
-"""Parts that look at midpipe's own queues: they run on the first server."""
 
 
 def judge(

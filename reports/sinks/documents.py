@@ -8,7 +8,7 @@ import jinja2
 
 from reports.explain import advice_for, explained, replay_command
 from reports.finds import coverage_told
-from reports.servers import server_rows
+from reports.servers import own_queues_told, server_rows
 from reports.sinks.markdown import told
 from scenarios.verdict import Severity, Verdict
 
@@ -38,6 +38,7 @@ def document(name: str, verdict: Verdict) -> str:
             told=told,
             coverage_told=coverage_told,
             servers=server_rows(verdict),
+            own_queues=own_queues_told(verdict),
             replay_command=replay_command,
         )
     )

@@ -79,7 +79,10 @@ def _on_server(verdict: Verdict, column: ServerColumn, row: InvariantRow) -> ET.
     note = row.note if status is row.status else ""
     seen = replace(row, status=status or Status.UNKNOWN, note=note if status else "not looked at")
     made = tuple(finding for finding in verdict.findings if finding.id in column.findings)
-    return _invariant(replace(verdict, findings=made), seen)
+    case = _invariant(replace(verdict, findings=made), seen)
+    # Who reads it may know a case by its name alone, and not by the suite that it stands in.
+    case.set("name", f"{row.invariant} on {column.server or 'no server'}")
+    return case
 
 
 def _killed(row: DurabilityRow) -> ET.Element:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.explain import advice_for, explained, replay_command
 from reports.finds import coverage_told
-from reports.servers import server_rows
+from reports.servers import own_queues_told, server_rows
 from reports.view import picture
 from scenarios.verdict import Story, Verdict
 
@@ -20,8 +20,7 @@ def markdown(verdict: Verdict) -> str:
         "",
         f"`{verdict.subject}` on {verdict.server or 'no server'}, {verdict.seconds:.1f} s.",
         "",
-        *(f"> {warning}" for warning in verdict.warnings),
-        "",
+        *(line for warning in verdict.warnings for line in (f"> {warning}", "")),
     ]
     for finding in verdict.findings:
         lines += [
@@ -42,6 +41,7 @@ def markdown(verdict: Verdict) -> str:
     if verdict.servers:
         head, *rows = server_rows(verdict)
         lines += [_row(head), _row(("---",) * len(head)), *map(_row, rows), ""]
+        lines += [note, ""] if (note := own_queues_told(verdict)) else []
     lines += ["| invariant | status | looked at | violated in |", "| --- | --- | ---: | ---: |"]
     lines += [
         f"| {row.invariant} | {row.status} | {row.observations} | {row.violations} |"

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from reports.explain import explained, replay_command
 from reports.finds import FIRST_FINDS, MISSED, coverage_told, first_finds
-from reports.servers import server_rows
+from reports.servers import own_queues_told, server_rows
 from reports.view import LEFT, picture
 from scenarios.verdict import Finding, Outcome, Status, Story, Verdict
 
@@ -110,6 +110,8 @@ def _servers(verdict: Verdict, console: Console) -> None:
         table.add_row(row[0], *(Text(cell, style=_CELL.get(cell, "")) for cell in row[1:]))
     console.print()
     console.print(table)
+    if told := own_queues_told(verdict):
+        say(console, told, "dim")
 
 
 def _invariants(verdict: Verdict, console: Console) -> None:
@@ -222,7 +224,8 @@ def _foot(verdict: Verdict, console: Console) -> None:
         for figure in verdict.figures
         if figure.name.endswith(_RATE)
     ]
-    if rates:
+    # Those of several servers stand in their table.
+    if rates and not verdict.servers:
         parts += f" · {', '.join(rates)}"
     console.print()
     say(console, parts)

@@ -43,6 +43,7 @@ class Gate:
         self._orders: Exploration | None = None
         self._got = Gathered()
         self._begun_s = time.monotonic()
+        self._ended_s: float | None = None
 
     @property
     def has_results(self) -> bool:
@@ -62,6 +63,7 @@ class Gate:
             raise
         finally:
             pool.close()
+            self._ended_s = time.monotonic()
 
     def stopped(self) -> Stopped | None:
         """Return what a later run of orders can go on from; None if nothing of it is left."""
@@ -92,7 +94,7 @@ class Gate:
             server=got.server,
             command=command,
             started_at=started_at,
-            seconds=round(time.monotonic() - self._begun_s, 3),
+            seconds=round((self._ended_s or time.monotonic()) - self._begun_s, 3),
             outcome=outcome,
             parts=parts,
             findings=got.findings,

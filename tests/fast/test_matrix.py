@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from reports.explain import replay_command
-from reports.servers import server_rows
+from reports.servers import own_queues_told, server_rows
 from reports.sinks.documents import document
 from reports.sinks.junit import junit
 from reports.sinks.markdown import markdown
@@ -56,14 +56,14 @@ def test_the_same_case_on_two_servers_is_one_finding_and_another_case_another() 
     told = [(finding.id, finding.invariant, finding.replay) for finding in BOTH.findings]
     assert told == [
         ("F1", "no-lost-job", LOST.replay),
-        ("F2", "quiet-logs", LOUD.replay),
-        ("F3", "no-lost-job", ELSEWHERE.replay),
+        ("F2", "no-lost-job", ELSEWHERE.replay),
+        ("F3", "quiet-logs", LOUD.replay),
     ]
     assert BOTH.findings[0].cases == LOST.cases + 4
 
 
 def test_each_server_names_its_own_findings() -> None:
-    assert [column.findings for column in BOTH.servers] == [("F1", "F2"), ("F3", "F1")]
+    assert [column.findings for column in BOTH.servers] == [("F1", "F3"), ("F1", "F2")]
 
 
 def test_cases_are_added_up_so_that_the_ledger_still_balances() -> None:
@@ -76,8 +76,26 @@ def test_an_invariant_that_fell_on_one_server_has_fallen() -> None:
     assert (fell.status, fell.observations, fell.violations) == (Status.VIOLATED, 160, 6)
 
 
-def test_warnings_name_the_server() -> None:
-    assert BOTH.warnings[-1] == f"On {OLD}: The program claim-complete was not run."
+def test_a_warning_names_the_servers_on_which_it_was_given() -> None:
+    there = (
+        replace(PASSED, warnings=("Both.", "Here only.")),
+        replace(PASSED, server=OLD, warnings=("Both.",)),
+    )
+    assert merged(there).warnings == (
+        "On every server: Both.",
+        f"On {PASSED.server}: Here only.",
+    )
+
+
+def test_parts_that_look_at_midpipe_s_own_queues_are_told_to_have_run_on_the_first_server() -> None:
+    first = replace(PASSED, parts=(("selfcheck", Outcome.PASS), ("sweep", Outcome.PASS)))
+    second = replace(PASSED, server=OLD, parts=(("sweep", Outcome.PASS),))
+    verdict = merged((first, second))
+    rows = {row[0]: row[1:] for row in server_rows(verdict)}
+    assert rows["selfcheck"] == ("pass", "on the first")
+    assert own_queues_told(verdict).endswith(f"once is enough, on {PASSED.server}.")
+    assert own_queues_told(verdict) in markdown(verdict)
+    assert own_queues_told(verdict) in document("FULL_REVIEW.md", verdict)
 
 
 def test_one_partial_verdict_makes_the_whole_partial() -> None:
@@ -126,6 +144,13 @@ def test_junit_has_a_suite_for_each_server_with_its_own_failures() -> None:
     )
 
 
+def test_the_same_invariant_on_two_servers_is_two_test_cases_by_name() -> None:
+    cases = ET.fromstring(junit(ONE_FAILS)).iter("testcase")
+    names = [case.get("name") for case in cases if case.get("classname") == "midpipe.sweep"]
+    assert names
+    assert len(set(names)) == len(names)
+
+
 def test_a_finding_of_another_server_is_replayed_there() -> None:
     line = replay_command(ELSEWHERE.replay, FAILED.again, ELSEWHERE.on)
     assert line == f"midpipe replay '{ELSEWHERE.replay}' {FAILED.again} --redis embedded:old"
@@ -136,10 +161,11 @@ def test_a_merged_verdict_keeps_to_the_published_schema() -> None:
     jsonschema.validate(json.loads(to_json(BOTH)), schema())
 
 
-def test_the_rate_of_each_server_is_told_with_its_whole_name() -> None:
+def test_the_rate_on_each_server_stands_in_its_column() -> None:
     figure = Figure("sweep: cases per second", 50.0, "1/s")
     image = "Redis 8.2.3 (container of redis:8)"
     verdict = merged(
         (replace(PASSED, figures=(figure,)), replace(PASSED, server=image, figures=(figure,)))
     )
-    assert f"sweep on {image} 50 cases a second" in on_a_terminal(verdict)
+    rows = {row[0]: row[1:] for row in server_rows(verdict)}
+    assert rows["sweep, cases a second"] == ("50", "50")

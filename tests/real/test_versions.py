@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,12 @@ def test_one_verdict_has_a_column_for_each_server(
     assert (verdict.outcome, first.outcome, second.outcome) == (Outcome.PASS,) * 3
     assert first.cases == second.cases > 10
     assert sum(row.run for row in verdict.ledger) == first.cases + second.cases
+
+
+def test_the_time_of_each_server_is_its_own(run_directory: RunDirectory, tmp_path: Path) -> None:
+    begun_s = time.monotonic()
+    verdict = verdict_on(tmp_path, ServerSpec(), wheels(run_directory))
+    assert sum(column.seconds for column in verdict.servers) <= time.monotonic() - begun_s
 
 
 def test_a_server_that_does_not_start_leaves_a_partial_verdict_that_does_not_pass(
