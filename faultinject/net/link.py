@@ -3,6 +3,10 @@
 The link takes one command at a time. Each is shown to the director, carried out as its effects say, and
 reported when the server has answered or the connection has ended. The link knows no fault by name, no
 schedule and no queue. Bytes that are to pass, pass unchanged.
+
+Those commands of a pipeline that surely pass do so together: they are sent at once, and so are their replies. One
+that may be broken, or sets the connection up, is shown to the director when all before it are answered. So a director
+is shown the same commands, and told the same of them, in the same order each.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from typing import Protocol
 from faultinject.faults.effects import Close, Deliver, Effects
 from faultinject.net.loop import Loop
 from faultinject.net.outbox import Outbox
+from faultinject.net.train import Train
 from faultinject.vocabulary import Executed
 from faultinject.wire.commands import CommandTable
 from faultinject.wire.conversation import Conversation, Heard, Kind
@@ -30,6 +35,9 @@ _MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
 class Director(Protocol):
     """Who is asked at every wire event of a client's links."""
+
+    def surely_passes(self, heard: Heard) -> bool:
+        """Whether it will let a command pass at once if it is shown it now, even before those ahead of it are done."""
 
     def setup(self, link: Link, heard: Heard) -> Effects:
         """A command that sets the connection up, or one after a block that is not an event."""
@@ -74,6 +82,10 @@ class Link:
         self._answer: list[bytes] = []
         self._last_reply: Reply | None = None
         self._silent = False
+        self._train = Train(self._conversation)
+        self._is_sure = False
+        self._violation: ProtocolError | None = None
+        self._is_advancing = False
         self.held: Heard | None = None
         for side in (client, server):
             side.setblocking(False)
@@ -90,6 +102,11 @@ class Link:
     def carry_out(self, heard: Heard, effects: Effects) -> None:
         """Do to the parked command what the effects say; ends in ``director.done``."""
         self._effects = effects
+        if self._is_sure:
+            assert effects is PASS, "the director broke a command that was to pass"
+            self._current = None
+            self._train.add(heard)
+            return
         deliver = effects.deliver
         raw = heard.command.raw
         if deliver is Deliver.ALL and self.has_server_hung_up():
@@ -156,7 +173,7 @@ class Link:
         if data is None:
             return
         if not data:
-            mid_command = self._current is not None
+            mid_command = self._current is not None or bool(self._train)
             self._close_client(Close.FIN)
             if self.held is None and self._late is None:
                 self._close_server()
@@ -177,10 +194,48 @@ class Link:
         self._conversation.hear_server(data)
         try:
             while (reply := self._conversation.next_reply()) is not None:
-                self._take_reply(reply)
+                if self._train:
+                    self._train.reply_came(reply)
+                else:
+                    self._end_passing()
+                    self._take_reply(reply)
         except ProtocolError as error:
-            self._director.violated_protocol(self, error)
-            self.close(Close.RESET)
+            self._end_passing()
+            self._violated(error)
+            return
+        self._end_passing()
+
+    def _send_passing(self) -> None:
+        """Send the server the commands that pass, and be done with those that it owes no reply."""
+        if not self._train.has_to_send:
+            return
+        if self.has_server_hung_up():
+            self._server_gone()
+            return
+        self._send(self._server, self._train.taken_for_server())
+        self._end_passing()
+
+    def _end_passing(self) -> None:
+        """Send the client the replies that pass, tell that their commands are over, and go on with what waits."""
+        self._send(self._client, self._train.taken_for_client())
+        over = self._train.taken_over()
+        for heard, reply in over:
+            self._director.done(self, heard, Executed.YES, reply)
+        if over and not self._train:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Nothing is on its way: go on with the command that waits for that, or with what was none."""
+        if self._violation is not None:
+            error, self._violation = self._violation, None
+            self._violated(error)
+        elif self._current is not None:
+            self._show(self._current)
+        self._advance()
+
+    def _violated(self, error: ProtocolError) -> None:
+        self._director.violated_protocol(self, error)
+        self.close(Close.RESET)
 
     def _take_reply(self, reply: Reply) -> None:
         current = self._current.command if self._current is not None else None
@@ -207,22 +262,39 @@ class Link:
             received(self._last_reply)
 
     def _advance(self) -> None:
+        """Hear the client's next commands, as far as they have come and need not wait."""
+        if self._is_advancing:
+            return
+        self._is_advancing = True
         try:
-            while self._current is None and not self._silent and self._client is not None:
-                heard = self._conversation.next_heard()
+            while self._may_hear:
+                self._current = heard = self._conversation.next_heard()
                 if heard is None:
-                    return
-                self._current = heard
-                self._last_reply = None
-                if heard.kind is Kind.SETUP:
-                    self.carry_out(heard, self._director.setup(self, heard))
-                elif heard.kind is Kind.INSIDE:
-                    self.carry_out(heard, self._director.inside(self, heard))
-                else:
-                    self._director.parked(self, heard)
+                    break
+                self._is_sure = heard.kind is not Kind.SETUP and self._director.surely_passes(heard)
+                if self._is_sure or not self._train:
+                    self._show(heard)
         except ProtocolError as error:
-            self._director.violated_protocol(self, error)
-            self.close(Close.RESET)
+            self._violation = error
+        finally:
+            self._is_advancing = False
+        self._send_passing()
+        if self._violation is not None and not self._train:
+            self._go_on()
+
+    @property
+    def _may_hear(self) -> bool:
+        is_open = self._client is not None and not self._silent
+        return is_open and self._current is None and self._violation is None
+
+    def _show(self, heard: Heard) -> None:
+        self._last_reply = None
+        if heard.kind is Kind.SETUP:
+            self.carry_out(heard, self._director.setup(self, heard))
+        elif heard.kind is Kind.INSIDE:
+            self.carry_out(heard, self._director.inside(self, heard))
+        else:
+            self._director.parked(self, heard)
 
     def _delivered(self) -> None:
         if self._owed == 0:
@@ -258,7 +330,10 @@ class Link:
         heard, self._current = self._current, None
         owed, self._owed = self._owed, 0
         self.held = None
+        broken_off = self._train.broken_off()
         self.close(Close.FIN)
+        for passing, executed in broken_off:
+            self._director.done(self, passing, executed, None)
         if heard is not None:
             # A command that was not delivered yet never will be.
             executed = Executed.UNKNOWN if owed > 0 else Executed.NO

@@ -20,7 +20,7 @@ from faultinject.net.loop import Loop
 from faultinject.net.proxy import bound, connect_upstream
 from faultinject.vocabulary import Address, Executed, FaultRef, Position, WireEvent, WireIndex
 from faultinject.wire.commands import CommandTable
-from faultinject.wire.conversation import Heard
+from faultinject.wire.conversation import Heard, Kind
 from faultinject.wire.resp import ProtocolError, Reply
 
 _READ_BYTES = 65536
@@ -119,6 +119,10 @@ class Passage:
         self._pipes.discard(pipe)
 
     # --- the director of a link ----------------------------------------------------------------------
+
+    def surely_passes(self, heard: Heard) -> bool:
+        """All but the command at the next spot."""
+        return heard.kind is Kind.INSIDE or self._spot is None or self._turns_left > 0
 
     def setup(self, link: Link, heard: Heard) -> Effects:
         """Set-up passes, and is no turn."""

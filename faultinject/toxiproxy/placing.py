@@ -84,6 +84,13 @@ class Placing:
         self._dice: dict[str, Dice] = {}
         self._delivers_late = False
 
+    def surely_passes(self, heard: Heard) -> bool:
+        """No toxic that is on the proxy now names such a command."""
+        return not any(
+            matches(spec, WIRE_TOXICS[spec.type].fault, heard, self._proxy.keys_of)
+            for spec in self._proxy.wire_toxics()
+        )
+
     def setup(self, link: Link, heard: Heard) -> Effects:
         return self._effects(link, heard)
 

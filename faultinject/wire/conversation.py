@@ -95,8 +95,10 @@ class Conversation:
             command: the command under way; what confirms a subscription is its answer, though RESP3 pushes it.
         """
         kind = reply.value[:1] if isinstance(reply.value, tuple) else ()
+        subscribes = command is not None and command.name in SUBSCRIBING
+        # Only from here on: a reply to a command before it may look like a message.
+        self._listens = self._listens or subscribes
         if reply.is_push:
-            subscribes = command is not None and command.name in SUBSCRIBING
             return not subscribes or kind in _MESSAGES
         return self._listens and kind in _MESSAGES
 
@@ -116,7 +118,6 @@ class Conversation:
         if self._reply_off:
             return 0
         if name in SUBSCRIBING:
-            self._listens = True
             return max(1, len(command.args) - 1)
         return 1
 

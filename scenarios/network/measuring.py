@@ -23,6 +23,9 @@ class _Tapes:
     def __init__(self) -> None:
         self.tapes: dict[Link, Tape] = {}
 
+    def surely_passes(self, heard: Heard) -> bool:
+        return True
+
     def setup(self, link: Link, heard: Heard) -> Effects:
         return PASS
 
