@@ -30,7 +30,7 @@ def server_rows(verdict: Verdict) -> tuple[Row, ...]:
         ("findings", *(", ".join(column.findings) or "none" for column in columns)),
         ("cases", *(str(column.cases) for column in columns)),
         ("seconds", *(f"{column.seconds:.1f}" for column in columns)),
-        *((f"{part}, cases a second", *rates) for part, *rates in _rates(verdict, tuple(parts))),
+        *((f"{part}, cases/s", *rates) for part, *rates in _rates(verdict, tuple(parts))),
     )
 
 

@@ -168,4 +168,4 @@ def test_the_rate_on_each_server_stands_in_its_column() -> None:
         (replace(PASSED, figures=(figure,)), replace(PASSED, server=image, figures=(figure,)))
     )
     rows = {row[0]: row[1:] for row in server_rows(verdict)}
-    assert rows["sweep, cases a second"] == ("50", "50")
+    assert rows["sweep, cases/s"] == ("50", "50")

@@ -97,7 +97,7 @@ class Durability:
             self._got.warnings.append(f"{modes}: does not apply here, and was not tried. {reason}")
         for reason, programs in self._not_tried.items():
             self._got.warnings.append(
-                f"A power loss does not apply to {', '.join(programs)}, and was not tried: {reason}."
+                f"A power loss does not apply to {', '.join(sorted(programs))}, and was not tried: {reason}."
             )
         self._got.parts[self.name] = merge(self._outcomes)
 
