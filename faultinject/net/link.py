@@ -59,7 +59,7 @@ class Director(Protocol):
 
 
 class Link:
-    """One connection through the proxy. It makes both sockets non-blocking, and closes them."""
+    """One connection through the proxy, with its conversation. It makes both sockets non-blocking, and closes them."""
 
     def __init__(
         self,
@@ -75,14 +75,14 @@ class Link:
         self._server: socket.socket | None = server
         self._director = director
         self._on_closed = on_closed
-        self._conversation = Conversation(table)
+        self.conversation = Conversation(table)
         self._current: Heard | None = None
         self._effects = PASS
         self._owed = 0
         self._answer: list[bytes] = []
         self._last_reply: Reply | None = None
         self._silent = False
-        self._train = Train(self._conversation)
+        self._train = Train(self.conversation)
         self._is_sure = False
         self._violation: ProtocolError | None = None
         self._is_advancing = False
@@ -128,7 +128,7 @@ class Link:
 
     def take_over(self, data: bytes) -> None:
         """Go on with a connection that somebody else has kept until now: its client's next bytes are these."""
-        self._conversation.hear_client(data)
+        self.conversation.hear_client(data)
         self._advance()
 
     def has_server_hung_up(self, within_s: float = 0.0) -> bool:
@@ -181,7 +181,7 @@ class Link:
             return
         if self._silent:
             return
-        self._conversation.hear_client(data)
+        self.conversation.hear_client(data)
         self._advance()
 
     def _server_readable(self) -> None:
@@ -191,9 +191,9 @@ class Link:
         if not data:
             self._server_gone()
             return
-        self._conversation.hear_server(data)
+        self.conversation.hear_server(data)
         try:
-            while (reply := self._conversation.next_reply()) is not None:
+            while (reply := self.conversation.next_reply()) is not None:
                 if self._train:
                     self._train.reply_came(reply)
                 else:
@@ -239,7 +239,7 @@ class Link:
 
     def _take_reply(self, reply: Reply) -> None:
         current = self._current.command if self._current is not None else None
-        if self._conversation.is_unasked(reply, current):
+        if self.conversation.is_unasked(reply, current):
             if self._owed > 0:
                 self._answer.append(reply.raw)
             else:
@@ -268,7 +268,7 @@ class Link:
         self._is_advancing = True
         try:
             while self._may_hear:
-                self._current = heard = self._conversation.next_heard()
+                self._current = heard = self.conversation.next_heard()
                 if heard is None:
                     break
                 self._is_sure = heard.kind is not Kind.SETUP and self._director.surely_passes(heard)

@@ -13,8 +13,10 @@ from contextlib import suppress
 
 from faultinject.net.link import Director, Link
 from faultinject.net.loop import Loop
+from faultinject.net.rehearsal import Rehearsal, rehearsable
 from faultinject.vocabulary import Address
 from faultinject.wire.commands import CommandTable
+from faultinject.wire.resp import Command
 
 Upstream = Callable[[], Address]
 """Where the server listens now: one that is started again may listen somewhere else."""
@@ -40,14 +42,21 @@ def connect_upstream(address: Address) -> socket.socket:
 
 
 class Listener:
-    """Where one client connects. ``director`` is set for each case; None passes bytes through."""
+    """Where one client connects. ``director`` is set for each case; None passes bytes through.
+
+    Attributes:
+        rehearses_for: the director that lets every set-up pass, so that one may be taken to be what the last one was.
+    """
 
     def __init__(self, loop: Loop, upstream: Upstream, table: CommandTable) -> None:
         self._loop = loop
         self._upstream = upstream
         self._table = table
         self.director: Director | None = None
+        self.rehearses_for: Director | None = None
         self.links: list[Link] = []
+        self._set_up: tuple[Command, ...] = ()
+        self._rehearsals: list[Rehearsal] = []
         self._pipes: list[_Pipe] = []
         self._keeper = bound(0)
         self.port: int = self._keeper.getsockname()[1]
@@ -71,6 +80,8 @@ class Listener:
 
     def close_links(self) -> None:
         """End every connection of the case before."""
+        for rehearsal in tuple(self._rehearsals):
+            rehearsal.close()
         for link in tuple(self.links):
             link.close()
         self.links.clear()
@@ -98,11 +109,41 @@ class Listener:
             return
         if self.director is None:
             self._pipes.append(_Pipe(self._loop, client, server, self._pipes))
+        elif self._set_up and self.rehearses_for is self.director:
+            self._rehearsals.append(self._rehearsal(client, server))
         else:
             link = Link(self._loop, client, server, self._table, self.director, self._gone)
             self.links.append(link)
 
+    def _rehearsal(self, client: socket.socket, server: socket.socket) -> Rehearsal:
+        director = self.director
+        assert director is not None
+
+        def go_on(rehearsal: Rehearsal, data: bytes) -> None:
+            self._rehearsals.remove(rehearsal)
+            ends = rehearsal.client, rehearsal.server
+            link = Link(self._loop, *ends, self._table, director, self._gone)
+            link.conversation.set_up += rehearsal.said
+            self.links.append(link)
+            if rehearsal.is_over:
+                link.take_over(data)
+            else:
+                link.close()
+                director.client_gone(link, mid_command=bool(data))
+
+        return Rehearsal(
+            self._loop,
+            client,
+            server,
+            self._set_up,
+            lambda: connect_upstream(self._upstream()),
+            go_on,
+            self._rehearsals.remove,
+        )
+
     def _gone(self, link: Link) -> None:
+        if link.conversation.is_set_up:
+            self._set_up = rehearsable(link.conversation.set_up)
         # A link whose command is held outlives its client; the case closes it.
         if link.held is None:
             with suppress(ValueError):

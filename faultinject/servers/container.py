@@ -17,7 +17,7 @@ from faultinject.servers.control import Control
 from faultinject.servers.engine import Household
 from faultinject.servers.persistence import Persistence
 from faultinject.servers.ports import LOOPBACK
-from faultinject.servers.server import RESET, fields_of, software
+from faultinject.servers.server import empty, fields_of, software
 from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
 from faultinject.vocabulary import Address
 from faultinject.wire.resp import Value
@@ -66,7 +66,7 @@ class ContainerServer:
 
     def reset(self, control: Control) -> None:
         """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
-        control.pipeline(RESET)
+        empty(control)
 
     def restart(self) -> None:
         """Kill the container's process (SIGKILL), and start the same container again; its port is another one."""

@@ -19,7 +19,7 @@ from faultinject.errors import ServerError
 from faultinject.servers.control import Control
 from faultinject.servers.leash import RunDirectory
 from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import RESET, software
+from faultinject.servers.server import empty, software
 from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
 from faultinject.vocabulary import Address
 
@@ -83,7 +83,7 @@ class EmbeddedServer:
 
     def reset(self, control: Control) -> None:
         """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
-        control.pipeline(RESET)
+        empty(control)
 
     @property
     def appended(self) -> Path:

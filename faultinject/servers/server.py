@@ -9,8 +9,13 @@ from faultinject.servers.control import Control
 from faultinject.servers.persistence import Persistence
 from faultinject.vocabulary import Address
 
-RESET = (("FLUSHALL",), ("FUNCTION", "FLUSH"))
-"""What empties a server of ours; its scripts stay known."""
+
+def empty(control: Control) -> None:
+    """Empty every database of a server of ours, and its functions, if it has any; scripts stay known."""
+    # To flush functions takes the server ten times as long as to tell that there are none; before 7.0 it is an error.
+    _, functions = control.pipeline((("FLUSHALL",), ("FUNCTION", "LIST")))
+    if isinstance(functions, tuple) and functions:
+        control.call("FUNCTION", "FLUSH")
 
 
 class Server(Protocol):

@@ -50,7 +50,12 @@ class Heard:
 
 
 class Conversation:
-    """The two byte streams of one connection."""
+    """The two byte streams of one connection.
+
+    Attributes:
+        set_up: what the client said before its first other command, as far as it has.
+        is_set_up: it has sent another command.
+    """
 
     def __init__(self, table: CommandTable) -> None:
         self._table = table
@@ -60,6 +65,8 @@ class Conversation:
         self._reply_off = False
         self._skip_next = False
         self._listens = False
+        self.set_up: list[Command] = []
+        self.is_set_up = False
 
     def hear_client(self, data: bytes) -> None:
         """Take bytes that the client sent."""
@@ -83,9 +90,14 @@ class Conversation:
         if self._block:
             return self._inside(command, name, replies)
         if name == b"MULTI":
+            self.is_set_up = True
             self._block.append(command)
             return Heard(command, Kind.INSIDE, replies, inside=1)
         kind = Kind.SETUP if self._table.is_setup(command.args) else Kind.EVENT
+        if kind is Kind.EVENT:
+            self.is_set_up = True
+        elif not self.is_set_up:
+            self.set_up.append(command)
         return Heard(command, kind, replies)
 
     def is_unasked(self, reply: Reply, command: Command | None) -> bool:

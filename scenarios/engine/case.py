@@ -80,7 +80,8 @@ class Case:
         for letter, calls in self._program.clients.items():
             wire = ClientWire(letter, rig.table, self._ask_inside, self._step_over)
             self._callers[letter] = Caller(wire, calls, rig.host(letter, calls[0].version))
-            rig.listener(letter).director = wire
+            listener = rig.listener(letter)
+            listener.director = listener.rehearses_for = wire
         self._open(*self._callers.values())
 
     def _open(self, *callers: Caller) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from faultinject.errors import SubjectError
 from faultinject.net.loop import Loop
 from faultinject.servers.leash import RunDirectory
@@ -32,6 +34,7 @@ from scenarios.subjects.processes import (
 from scenarios.subjects.spec import SubjectSpec
 
 _READ_BYTES = 65536
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 Answer = Mapping[str, Any]
 Answered = Callable[[Answer], None]
@@ -233,7 +236,7 @@ class HostProcess:
         try:
             os.write(
                 self._process.requests.fileno(),
-                json.dumps(message, separators=(",", ":")).encode() + b"\n",
+                _ENCODER.encode(message).encode() + b"\n",
             )
         except OSError:
             self._died()
@@ -248,10 +251,7 @@ class HostProcess:
             self._take(line)
 
     def _take(self, line: bytes) -> None:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            message = None
+        message = _decoded(line)
         if not isinstance(message, dict):
             self._fail(f"answered {line[:80]!r}, which is not a JSON object")
             return
@@ -277,3 +277,12 @@ class HostProcess:
         waiting, self._waiting = self._waiting, {}
         for answered in waiting.values():
             answered({"error": {"type": "SubjectDied", "message": self.trouble}})
+
+
+def _decoded(line: bytes) -> Any:
+    """Return what a line says; None if it is no JSON. What Python alone takes for JSON, as NaN, is JSON here."""
+    with suppress(ValueError):
+        return msgspec.json.decode(line)
+    with suppress(ValueError):
+        return json.loads(line)
+    return None

@@ -56,6 +56,7 @@ class PlannedDirector:
     held: list[Link] = field(default_factory=list)
     refused: bool = False
     gone: int = 0
+    gave_up: int = 0
     count: int = 0
     looks_ahead: bool = False
 
@@ -85,6 +86,7 @@ class PlannedDirector:
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
         self.gone += 1
+        self.gave_up += mid_command
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         raise error

@@ -88,6 +88,24 @@ def test_a_reset_empties_the_data_and_leaves_the_scripts_known(
     assert (control.call("DBSIZE"), control.call("SCRIPT", "EXISTS", sha)) == (0, (1,))
 
 
+def test_a_reset_takes_the_functions_away(server: EmbeddedServer, control: Control) -> None:
+    library = "#!lua name=one\nserver.register_function('f', function() return 1 end)"
+    control.call("FUNCTION", "LOAD", library)
+    server.reset(control)
+    assert control.call("FUNCTION", "LIST") == ()
+
+
+def test_a_server_that_does_not_answer_in_time_is_told_as_that(server: EmbeddedServer) -> None:
+    impatient = Control(server.address, timeout_s=0.05)
+    server.stand_still()
+    try:
+        with pytest.raises(ServerError, match="does not answer: timed out"):
+            impatient.call("PING")
+    finally:
+        server.go_on()
+        impatient.close()
+
+
 def test_a_binary_that_does_not_exist_is_told_with_the_way_out(run: RunDirectory) -> None:
     with pytest.raises(ServerError, match=r"no server binary '/no/such'.*--redis embedded:"):
         open_server(parse_server_spec("embedded:/no/such"), run)
