@@ -88,7 +88,8 @@ class Link:
         self._is_advancing = False
         self.held: Heard | None = None
         for side in (client, server):
-            side.setblocking(False)
+            if side.gettimeout() != 0.0:
+                side.setblocking(False)
         # A peer that is gone tells by its own readable event, and is dealt with there.
         self._outboxes = {side: Outbox(loop, side) for side in (client, server)}
         loop.watch_readable(client, self._client_readable)

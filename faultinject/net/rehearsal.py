@@ -50,7 +50,7 @@ class Rehearsal:
         set_up: what the client is expected to say.
         connect: makes another connection to the server. Raises OSError if it is gone.
         hand_over: told when the set-up is over, or the client has gone, and of what it has said that was not answered.
-            Both sockets are the link's from then on.
+            Both sockets are the link's from then on, to watch and to close.
         on_closed: told when the server has closed the connection before.
     """
 
@@ -98,7 +98,7 @@ class Rehearsal:
     def _client_readable(self) -> None:
         data = _received(self.client)
         if data == b"":
-            self._end()
+            self._hand_over(self, self._heard)
         elif data is not None:
             self._heard += data
             self._go_on()
@@ -126,19 +126,18 @@ class Rehearsal:
             self._heard = self._heard[len(command.raw) :]
             with suppress(OSError):
                 self.client.send(self._replies.popleft().raw)
-        if self._to_come and not self._to_come[0].raw.startswith(self._heard):
-            self._begin_anew()
+        if (
+            self._to_come
+            and not self._to_come[0].raw.startswith(self._heard)
+            and not self._begins_anew()
+        ):
+            return
         if not self._to_come and len(self._replies) >= self._unwanted:
             self.is_over = True
-            self._end()
+            self._hand_over(self, self._heard)
 
-    def _end(self) -> None:
-        for end in (self.client, self.server):
-            self._loop.forget(end)
-        self._hand_over(self, self._heard)
-
-    def _begin_anew(self) -> None:
-        """Say to another connection what the client has said; it has had the answers."""
+    def _begins_anew(self) -> bool:
+        """Say to another connection what the client has said; it has had the answers. Return whether there is one."""
         self._to_come.clear()
         self._reader, self._unwanted = ReplyReader(), len(self.said)
         self._replies.clear()
@@ -148,8 +147,9 @@ class Rehearsal:
             server = self._connect()
         except OSError:
             self.close()
-            return
+            return False
         self._say(server, self.said)
+        return True
 
 
 def _received(side: socket.socket) -> bytes | None:

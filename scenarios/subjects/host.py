@@ -43,6 +43,7 @@ import stat
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +286,7 @@ def _serve_forks(factory: Any, control: socket.socket) -> None:
     A request to fork comes with three files: for its requests, for its answers, for what it prints.
     """
     control.sendall(_line({"ready": True, "forks": _may_fork(control)}))
-    _neighbour("counts")
+    _make_ready_to_connect()
     gc.freeze()
     while True:
         text, files = _received(control)
@@ -309,6 +310,16 @@ def _serve_forks(factory: Any, control: socket.socket) -> None:
         for file in files:
             os.close(file)
         control.sendall(_line({"pid": child}))
+
+
+def _make_ready_to_connect() -> None:
+    """Load and look up once what each fork would at its first connection and call, which takes longer than to fork."""
+    _neighbour("counts")
+    importlib.import_module("encodings.idna")
+    for driver in ("redis", "valkey"):
+        if driver in sys.modules and "importlib.metadata" in sys.modules:
+            with suppress(ImportError):
+                sys.modules["importlib.metadata"].version(driver)
 
 
 def _received(control: socket.socket) -> tuple[bytes, list[int]]:
