@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from faultinject.wire.glance import whole_command, whole_reply
 from faultinject.wire.inline import split_inline
 from faultinject.wire.resp import (
     Command,
@@ -30,7 +31,6 @@ MAX_ARGUMENTS = 1024 * 1024
 MAX_BULK_BYTES = 512 * 1024 * 1024
 MAX_ITEMS = 2**31
 _SMALL_BYTES = 16 * 1024
-_COUNT_BYTES = 8
 
 
 class _Buffer:
@@ -110,7 +110,7 @@ class CommandReader:
             if not buffer.data:
                 return None
             if len(buffer.data) <= _SMALL_BYTES:
-                command = _whole_command(bytes(buffer.data))
+                command = whole_command(bytes(buffer.data))
                 if command is not None:
                     buffer.has_come_whole(len(command.raw))
                     return command
@@ -170,22 +170,6 @@ class CommandReader:
         return Command(args, buffer.take_frame(), inline=True)
 
 
-def _whole_command(data: bytes) -> Command | None:
-    """Return the command that the bytes begin with if that can be seen at one glance, as nearly always.
-
-    What has not come whole, or has a line's end in a word, is left to whoever reads word by word; so are mistakes.
-    """
-    end = data.find(b"\r\n", 0, _COUNT_BYTES)
-    if end < 0 or not data.startswith(b"*") or not data[1:end].isdigit():
-        return None
-    count = int(data[1:end])
-    *lines, rest = data.split(b"\r\n", 2 * count + 1)
-    words = lines[2::2]
-    if not count or len(words) < count or lines[1::2] != [b"$%d" % len(word) for word in words]:
-        return None
-    return Command(tuple(words), data[: len(data) - len(rest)])
-
-
 @dataclass(slots=True)
 class _Open:
     """An aggregate that is not whole yet."""
@@ -213,7 +197,7 @@ class ReplyReader:
         """Return the next whole reply or push, or None if more bytes are needed. Raises ProtocolError."""
         buffer = self._buffer
         if not buffer.position and 0 < len(buffer.data) <= _SMALL_BYTES:
-            reply = _whole_reply(bytes(buffer.data))
+            reply = whole_reply(bytes(buffer.data))
             if reply is not None:
                 buffer.has_come_whole(len(reply.raw))
                 return reply
@@ -296,26 +280,6 @@ class ReplyReader:
             self._note(empty)
             return None
         return (empty,)
-
-
-def _whole_reply(data: bytes) -> Reply | None:
-    """Return the reply that the bytes begin with if it is a plain one and has come whole; all others are None."""
-    kind = data[:1]
-    line, end, rest = data.partition(b"\r\n")
-    if not end:
-        return None
-    size = len(line) + 2
-    if kind == b"+":
-        return Reply(line[1:].decode("utf-8", "replace"), data[:size], kind)
-    digits = line[1:]
-    if not digits.isdigit() or len(digits) > _COUNT_BYTES:
-        return None
-    number = int(digits)
-    if kind == b":":
-        return Reply(number, data[:size], kind)
-    if kind == b"$" and rest[number : number + 2] == b"\r\n":
-        return Reply(rest[:number], data[: size + number + 2], kind)
-    return None
 
 
 _BULKS = frozenset(b"$!=")
