@@ -201,9 +201,12 @@ def _plain(value: Any) -> Any:
     return {"repr": repr(value)[:_TEXT_LENGTH]}
 
 
+_ENCODER = json.JSONEncoder(default=_plain)
+
+
 def _line(message: dict[str, Any]) -> bytes:
     try:
-        text = json.dumps(message, default=_plain)
+        text = _ENCODER.encode(message)
     except (TypeError, ValueError, RecursionError):
         text = json.dumps({**message, "ok": _plain(message.get("ok"))})
     return text.encode() + b"\n"
