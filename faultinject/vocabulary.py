@@ -14,6 +14,7 @@ Why a lost reply is UNKNOWN to the caller and not NO::
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -160,10 +161,30 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """A step, what the server held before and after it, and its whole reply.
+
+    Args:
+        before, after: of every key its type and its words, as text in which order means something.
+        reply: as it came from the server; empty if none did.
+    """
+
+    step: Step
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    reply: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended, as a scheduler is told: the steps taken, in order, and whether they may be believed."""
+    """How a run ended, as a scheduler is told: the steps taken, in order, and whether they may be believed.
+
+    Args:
+        observed: returns the same steps with all that was to be seen of them, or nothing if some of it was not seen.
+    """
 
     steps: tuple[Step, ...]
     valid: bool
     trouble: str = ""
     violated: tuple[str, ...] = field(default=())
+    observed: Callable[[], tuple[Observed, ...]] = tuple

@@ -39,6 +39,7 @@ return ARGV[1] == 'packed' and cmsgpack.pack(out) or out
 _PACKED = msgspec.msgpack.Decoder(tuple[tuple[str, str, tuple[str, ...]], ...])
 
 Fields = Mapping[str, str]
+_SHOWN_KINDS = ("hash", "list", "set", "string", "zset")
 _TELLING_FIELDS = ("job_id", "status", "workspace_id")
 
 
@@ -142,6 +143,13 @@ def tables_of(state: State) -> Tables:
             workspace_id, _, request_id = key.removeprefix(REQUEST_PREFIX).partition(":")
             requests[workspace_id, request_id] = "".join(value.words)
     return Tables(old, new, pending, requests)
+
+
+def contents_of(state: State) -> Mapping[str, str] | None:
+    """Return what each key holds as text; None if the snapshot does not show what some key holds, as of a stream."""
+    if any(value.kind not in _SHOWN_KINDS for value in state.values()):
+        return None
+    return {key: "\n".join((value.kind, *value.words)) for key, value in state.items()}
 
 
 def is_job_changed(before: State, after: State) -> bool:

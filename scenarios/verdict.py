@@ -141,7 +141,7 @@ class LedgerRow:
     """Coverage of one fault in one program, in cases. ``space = run + pruned + not_reached + invalid``.
 
     Args:
-        pruned: cases left out because they can't differ, and by which rule.
+        pruned: cases left out because they can't differ or would show nothing new, and by which rule.
         not_reached: planned cases that were not run (time budget, interruption).
         invalid: cases whose planned fault did not fire, or fired elsewhere.
     """

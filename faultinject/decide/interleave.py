@@ -7,7 +7,8 @@ find is nearly minimal. A *preemption* takes the wire from a client that could h
 Orders that can't differ are run once, by sleep sets (Godefroid, "Partial-Order Methods for the Verification of
 Concurrent Systems", 1996): once an event has been tried at a point, a sibling that commutes with it need not try it
 again until something that does not commute has happened. ``pruning`` says what commutes; an event whose keys can't be
-told commutes only with what reads, if it reads itself.
+told commutes only with what reads, if it reads itself. Of what is left, an order is not run whose course is known from
+those that were, and that would show nothing new: ``foresight`` says how that can be told.
 
 Inside MULTI … EXEC nothing is decided: the block goes as one, with EXEC; the sweep places faults inside.
 
@@ -21,6 +22,7 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 
+from faultinject.decide.foresight import NOTHING, Foresight, Learned
 from faultinject.decide.ledger import Ledger, LedgerCount
 from faultinject.decide.pruning import Independence
 from faultinject.decide.schedule import PlannedStep, Schedule
@@ -28,6 +30,7 @@ from faultinject.decide.sweep import Placeable, default_choice, fault_label, pla
 from faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
 
 COMMUTES = "commutes"
+FORESEEN = "foreseen"
 TOO_MANY_PREEMPTIONS = "preemptions"
 
 
@@ -66,6 +69,8 @@ class Frontier:
     counts: tuple[LedgerCount, ...]
     open_scripts: tuple[str, ...] = ()
     relied_on: tuple[str, ...] = ()
+    unforeseeable: tuple[str, ...] = ()
+    learned: Learned = NOTHING
 
 
 @dataclass(slots=True)
@@ -112,6 +117,7 @@ class Interleave:
         self._prune = prune
         self.ledger = ledger or Ledger()
         self.independence = independence or Independence()
+        self._foresight = Foresight(self.independence, frontier.learned if frontier else NOTHING)
         self.diverged = ""
         self._numbers = count()
         self._waiting: list[tuple[int, int, int, Branch]] = []
@@ -138,12 +144,16 @@ class Interleave:
         return self.current.placed
 
     def begin(self) -> bool:
-        if not self._waiting:
-            return False
-        self._branch = heapq.heappop(self._waiting)[-1]
-        self._is_under_way = True
-        self.restart()
-        return True
+        while self._waiting:
+            self._branch = heapq.heappop(self._waiting)[-1]
+            self.restart()
+            if not (self._prune and self._foresight.foresees_nothing_new(self.decide)):
+                self._is_under_way = True
+                self.restart()
+                return True
+            self.ledger.left_out(fault_label(self.current), FORESEEN)
+            self._branch_off()
+        return False
 
     def frontier(self) -> Frontier:
         """Return where the exploration stands; the run under way, if one is, is to be made again."""
@@ -154,6 +164,8 @@ class Interleave:
             self.ledger.counts(),
             tuple(sorted(known.open_scripts)),
             tuple(sorted(known.relied_on)),
+            tuple(sorted(known.unforeseeable)),
+            self._foresight.learned(),
         )
 
     def restart(self) -> None:
@@ -188,8 +200,13 @@ class Interleave:
         self._is_under_way = False
         label = fault_label(self.current)
         self.ledger.ended(label, valid=run.valid, violated=bool(run.violated))
-        if not run.valid:
-            return
+        if run.valid:
+            if self._prune:
+                self._foresight.learn([seen.choices for seen in self._seen], run.observed())
+            self._branch_off()
+
+    def _branch_off(self) -> None:
+        """Plan what else could have been done in the run that was made, or foreseen."""
         taken: list[Move] = []
         preemptions = 0
         for seen in self._seen:

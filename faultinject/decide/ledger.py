@@ -60,6 +60,10 @@ class Ledger:
         self._space[fault] += 1
         self._pruned.setdefault(fault, Counter())[rule] += 1
 
+    def left_out(self, fault: str, rule: str) -> None:
+        """A planned case is not run after all, by a rule."""
+        self._pruned.setdefault(fault, Counter())[rule] += 1
+
     def ended(self, fault: str, *, valid: bool, violated: bool) -> None:
         """A planned case was run."""
         (self._run if valid else self._invalid)[fault] += 1

@@ -39,14 +39,21 @@ class Independence:
 
     Args:
         open_scripts: names of the scripts that touch keys which they do not declare; ``*`` stands for every script.
+        unforeseeable: names of the scripts that send a command which is not foreseeable.
 
     Attributes:
-        relied_on: names of the scripts that some answer has taken at their word.
+        relied_on: names of the scripts that have been taken at their word.
     """
 
-    def __init__(self, open_scripts: Iterable[str] = (), relied_on: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        open_scripts: Iterable[str] = (),
+        relied_on: Iterable[str] = (),
+        unforeseeable: Iterable[str] = (),
+    ) -> None:
         self.open_scripts = set(open_scripts)
         self.relied_on = set(relied_on)
+        self.unforeseeable = set(unforeseeable)
 
     def may_commute(self, one: WireEvent, other: WireEvent) -> bool:
         if not one.is_write and not other.is_write:

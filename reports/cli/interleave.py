@@ -67,7 +67,11 @@ from scenarios.programs.registry import program_named
     is_flag=True,
     help="Go on where the last run with this --out was stopped, by --time-budget or by Ctrl-C.",
 )
-@click.option("--no-prune", is_flag=True, help="Run the orders that can't differ, too.")
+@click.option(
+    "--no-prune",
+    is_flag=True,
+    help="Run the orders that can't differ or would show nothing new, too.",
+)
 @click.pass_context
 def interleave(
     ctx: click.Context,

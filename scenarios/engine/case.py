@@ -383,6 +383,7 @@ class Case:
         if may_have_changed and not event.position.inside and not self._outages.server_stands_still:
             caller.changed_state = self.book.look() or caller.changed_state
             caller.changed_job = self.book.is_job_changed(before) or caller.changed_job
-        self.book.entries.append(Stepped(step, before, self.book.last_state))
+        raw = b"" if reply is None else reply.raw
+        self.book.entries.append(Stepped(step, before, self.book.last_state, raw))
         if event.position == self._awaited:
             self._stepped = step

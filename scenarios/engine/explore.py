@@ -215,13 +215,18 @@ def explore(
     while planner.begin():
         record = run_schedule(rig, program, again, latency_bound_ms)
         schedule = planner.current
-        fallen = tuple(violation.invariant for violation in record.violations)
-        planner.end(RunEnd(record.steps, record.is_valid, record.trouble, fallen))
+        planner.end(run_end_of(record))
         if any(
             step.fault and CATALOGUE[step.fault.name].forgets_scripts for step in schedule.faults
         ):
             warm_up(rig, program, latency_bound_ms)
         yield ended_from(record, schedule)
+
+
+def run_end_of(record: CaseRecord) -> RunEnd:
+    """Return what a scheduler is told of a run."""
+    fallen = tuple(violation.invariant for violation in record.violations)
+    return RunEnd(record.steps, record.is_valid, record.trouble, fallen, record.observed)
 
 
 def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:

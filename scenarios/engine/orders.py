@@ -1,9 +1,10 @@
 """Every order of a program's clients, and what the reduction takes on trust, looked after.
 
-The interleaver leaves out orders of commands that commute, and takes a script at its word about its keys. As soon as
-something has been left out on a script's word, every further command is listened to on the server's own MONITOR. A
-script that is seen to touch another key commutes with nothing from then on, and the exploration begins anew; so what it
-ends with was left out for good reason. A server that does not let itself be listened to has no script believed.
+The interleaver leaves out orders of commands that commute, and orders whose course it foresees; in both it takes a
+script at its word about its keys. As soon as a script has been met, every further command is listened to on the
+server's own MONITOR. A script that is seen to touch another key commutes with nothing from then on, one that sends a
+command which can't be foreseen ends all foresight, and the exploration begins anew; so what it ends with was left out
+for good reason. A server that does not let itself be listened to has no script believed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from faultinject.decide.foreseeable import is_foreseeable_in_script
 from faultinject.decide.interleave import Frontier, Interleave
 from faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
 from faultinject.errors import ServerError
@@ -49,9 +51,8 @@ class Orders:
         self._program = program
         self._plan = plan
         self._bound_ms = latency_bound_ms
-        self._independence = Independence(
-            frontier.open_scripts if frontier else (), frontier.relied_on if frontier else ()
-        )
+        known = frontier or Frontier((), ())
+        self._independence = Independence(known.open_scripts, known.relied_on, known.unforeseeable)
         self.planner = plan(self._independence, frontier)
 
     def cases(self) -> Iterator[CaseEnded]:
@@ -70,9 +71,7 @@ class Orders:
                     if self._independence.relied_on and watch is None:
                         watch, begins_anew = ScriptWatch(self._rig), True
                         break
-                    found = watch.open_scripts() if watch else set()
-                    if found - self._independence.open_scripts:
-                        self._independence.open_scripts |= found
+                    if watch is not None and watch.tells_news_to(self._independence):
                         begins_anew = True
                         break
                 if not begins_anew:
@@ -91,11 +90,19 @@ class ScriptWatch:
         self._monitor = rig.connected()
         self._marks = 0
         self._deaf = False
-        self._seen: set[str] = set()
+        self._unforeseeable: set[str] = set()
         try:
             self._monitor.call("MONITOR")
         except ServerError:
             self._deaf = True
+
+    def tells_news_to(self, known: Independence) -> bool:
+        """Add what has been heard since the last call; return whether there was anything new."""
+        open_scripts = self.open_scripts() - known.open_scripts
+        unforeseeable = self._unforeseeable - known.unforeseeable
+        known.open_scripts |= open_scripts
+        known.unforeseeable |= unforeseeable
+        return bool(open_scripts or unforeseeable)
 
     def open_scripts(self) -> set[str]:
         """Return the scripts that have been seen to touch keys which they did not declare, since the last call.
@@ -121,6 +128,8 @@ class ScriptWatch:
                 touched = self._rig.table.touched(words)
                 if caller and (touched is None or not declared >= set(touched)):
                     found.add(caller)
+                if caller and not is_foreseeable_in_script(words):
+                    self._unforeseeable.add(caller)
                 continue
             caller = "" if SNAPSHOT_SCRIPT.encode() in words else script_called(words)
             declared = frozenset(self._rig.table.keys(words) or ())

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from faultinject.vocabulary import Step
+from faultinject.vocabulary import Observed, Step
 from scenarios.history import History, Json, Operation
 from scenarios.invariants.evidence import Breach, Traits
-from scenarios.state import State
+from scenarios.state import State, contents_of
 
 _ON_THE_WIRE = ("step ", "arrives ")
 
@@ -30,11 +30,12 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A command was carried out; ``before`` and ``after`` index the record's states."""
+    """A command was carried out; ``before`` and ``after`` index the record's states. The reply is as it came."""
 
     step: Step
     before: int
     after: int
+    reply: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,17 @@ class CaseRecord:
     @property
     def steps(self) -> tuple[Step, ...]:
         return tuple(entry.step for entry in self.entries if isinstance(entry, Stepped))
+
+    def observed(self) -> tuple[Observed, ...]:
+        """Return the steps with all that was to be seen of them; none if some of it could not be seen."""
+        contents = tuple(map(contents_of, self.states))
+        if None in contents or any(isinstance(e, Arrived | Restarted) for e in self.entries):
+            return ()
+        return tuple(
+            Observed(entry.step, contents[entry.before], contents[entry.after], entry.reply)  # type: ignore[arg-type] # None is ruled out
+            for entry in self.entries
+            if isinstance(entry, Stepped)
+        )
 
     @property
     def faults(self) -> int:

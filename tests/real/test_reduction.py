@@ -117,6 +117,20 @@ def test_the_watch_names_a_script_by_what_the_server_calls_it(worker: Worker, fi
         watch.close()
 
 
+def test_a_script_that_looks_at_a_time_to_live_is_not_foreseen(worker: Worker, file: Path) -> None:
+    rig = worker.rig(SubjectSpec(f"{file}:Declared"))
+    watch = ScriptWatch(rig)
+    known = Independence()
+    try:
+        rig.control.call("EVAL", "return redis.call('GET', KEYS[1])", 1, "k")
+        assert not watch.tells_news_to(known)
+        rig.control.call("EVAL", "return redis.call('TTL', KEYS[1])", 1, "k")
+        assert watch.tells_news_to(known)
+        assert (len(known.unforeseeable), known.open_scripts) == (1, set())
+    finally:
+        watch.close()
+
+
 @pytest.mark.parametrize(
     ("line", "heard"),
     [

@@ -1,4 +1,4 @@
-"""What the reduction leaves out ends in no state, and gives no answer, that the orders which are run do not.
+"""The orders that are left out end in no state, give no answer and break nothing that those which are run do not.
 
 A quick selection runs always; ``tox -e nightly`` runs every program of every queue that is small enough, without a
 bound of preemptions, without faults and with one.
@@ -15,8 +15,7 @@ import pytest
 from faultinject.decide.interleave import Interleave
 from faultinject.decide.pruning import Independence
 from faultinject.servers.opening import ServerSpec
-from faultinject.vocabulary import RunEnd
-from scenarios.engine.explore import run_schedule, selected, warm_up
+from scenarios.engine.explore import run_end_of, run_schedule, selected, warm_up
 from scenarios.engine.orders import ScriptWatch
 from scenarios.engine.record import CaseRecord
 from scenarios.engine.worker import INTERLEAVED_FAULTS, Worker, missing_for
@@ -38,6 +37,7 @@ QUICK = (
     ("scenarios.flaws.as_planned:SimpleQueue", "backfill-vs-update"),
 )
 """The start states and command sequences that differ most."""
+_WHERE = re.compile(r"After [^,]*, |, and stays so")
 _VOLATILE = re.compile(
     r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"
 )
@@ -68,10 +68,19 @@ def end_of(record: CaseRecord) -> str:
     return _VOLATILE.sub("*", "\n".join((*answers, *sorted(_VOLATILE.sub("*", s) for s in state))))
 
 
+def breaches_of(record: CaseRecord) -> set[str]:
+    """Return everything that does not hold, the places at which it was seen and whether it lasts left out."""
+    return {
+        _VOLATILE.sub("*", _WHERE.sub("", f"{violation.invariant}: {breach.seen}"))
+        for violation in record.violations
+        for breach in violation.breaches
+    }
+
+
 def ends(
     worker: Worker, subject: str, program: Program, faults: int, bound: int | None, *, prune: bool
 ) -> tuple[int, set[str]] | None:
-    """Return how many orders were run, and what they ended in; None if there are too many."""
+    """Return how many orders were run, and what they ended in and broke; None if there are too many."""
     rig = worker.rig(SubjectSpec(subject))
     warm_up(rig, program, 5_000.0)
     known = Independence()
@@ -81,10 +90,8 @@ def ends(
         while True:
             planner = Interleave(bound, faults, placed, prune=prune, independence=known)
             found = _run(rig_program=(worker, subject, program), planner=planner)
-            more = watch.open_scripts() - known.open_scripts
-            if found is None or not more:
+            if not watch.tells_news_to(known) or found is None:
                 return found
-            known.open_scripts |= more
     finally:
         watch.close()
 
@@ -103,9 +110,9 @@ def _run(
             return planner
 
         record = run_schedule(rig, program, again, 5_000.0)
-        planner.end(RunEnd(record.steps, record.is_valid, record.trouble))
+        planner.end(run_end_of(record))
         assert record.is_valid, record.trouble
-        states.add(end_of(record))
+        states |= {end_of(record), *breaches_of(record)}
         runs += 1
         if runs + len(planner.frontier().branches) > SMALL_ENOUGH:
             return None
