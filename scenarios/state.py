@@ -7,7 +7,7 @@ engine with one script, so that it is one moment.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import msgspec
@@ -20,6 +20,7 @@ PENDING_KEY = "ai:queue:pending"
 REQUEST_PREFIX = "ai:idempotency:"
 
 SNAPSHOT_SCRIPT = """
+local time = redis.call('TIME')
 local out = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local kind = redis.call('TYPE', key)['ok']
@@ -30,13 +31,15 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
   elseif kind == 'zset' then value = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   elseif kind == 'string' then value = {redis.call('GET', key)}
   else value = {} end
-  out[#out + 1] = {key, kind, value}
+  out[#out + 1] = {key, kind, value, redis.call('PTTL', key)}
 end
+out = {time[1] * 1000 + math.floor(time[2] / 1000), out}
 return ARGV[1] == 'packed' and cmsgpack.pack(out) or out
 """
 """Takes all of the server at one moment; given ``packed``, as MessagePack, which is read ten times faster."""
 
-_PACKED = msgspec.msgpack.Decoder(tuple[tuple[str, str, tuple[str, ...]], ...])
+_Entry = tuple[str, str, tuple[str, ...], int]
+_PACKED = msgspec.msgpack.Decoder(tuple[int, tuple[_Entry, ...]])
 
 Fields = Mapping[str, str]
 _SHOWN_KINDS = ("hash", "list", "set", "string", "zset")
@@ -45,10 +48,15 @@ _TELLING_FIELDS = ("job_id", "status", "workspace_id")
 
 @dataclass(frozen=True, slots=True)
 class RedisValue:
-    """One key's type and its words: of a hash field, value, field, value, …; sorted where order means nothing."""
+    """One key's type and its words: of a hash field, value, field, value, …; sorted where order means nothing.
+
+    Args:
+        expires_at_ms: when the server forgets the key, by its own clock; None if it does not. No part of the value.
+    """
 
     kind: str
     words: tuple[str, ...]
+    expires_at_ms: int | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.kind == "hash":
@@ -63,6 +71,24 @@ class RedisValue:
 
 
 State = Mapping[str, RedisValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The server's state at one moment, by the server's own clock."""
+
+    state: State
+    taken_at_ms: int
+
+    def differs_by_more_than_time(self, before: State) -> bool:
+        """Whether it differs from an earlier state otherwise than by keys whose time had come."""
+        return self.state != {
+            key: value
+            for key, value in before.items()
+            if key in self.state
+            or value.expires_at_ms is None
+            or value.expires_at_ms > self.taken_at_ms
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,33 +122,37 @@ class Tables:
         return tuple(sorted({*self.old, *(job_id for _, job_id in self.new)}))
 
 
-def state_of_packed(reply: object) -> State | None:
-    """Return the state from the snapshot script's packed reply; None if some of it is not UTF-8."""
+def snapshot_of_packed(reply: object) -> Snapshot | None:
+    """Return the snapshot from the script's packed reply; None if some of it is not UTF-8."""
     try:
-        return _state(_PACKED.decode(reply if isinstance(reply, bytes) else b""))
+        return _snapshot(*_PACKED.decode(reply if isinstance(reply, bytes) else b""))
     except (msgspec.ValidationError, UnicodeDecodeError):
         return None
 
 
-def state_of(reply: object) -> State:
-    """Return the state from the snapshot script's plain reply. Bytes that are not UTF-8 are shown escaped."""
-    entries = reply if isinstance(reply, tuple) else ()
-    return _state(
-        (_text(key), _text(kind), tuple(_text(word) for word in value))
-        for key, kind, value in entries
+def snapshot_of(reply: object) -> Snapshot:
+    """Return the snapshot from the script's plain reply. Bytes that are not UTF-8 are shown escaped."""
+    taken_at_ms, entries = reply if isinstance(reply, tuple) else (0, ())
+    return _snapshot(
+        taken_at_ms,
+        (
+            (_text(key), _text(kind), tuple(_text(word) for word in value), lasts_ms)
+            for key, kind, value, lasts_ms in entries
+        ),
     )
 
 
-def _state(entries: Iterable[tuple[str, str, tuple[str, ...]]]) -> State:
+def _snapshot(taken_at_ms: int, entries: Iterable[_Entry]) -> Snapshot:
     state: dict[str, RedisValue] = {}
-    for key, name, words in entries:
+    for key, name, words, lasts_ms in entries:
         if name == "hash":
             pairs = sorted(zip(words[::2], words[1::2], strict=True))
             words = tuple(word for pair in pairs for word in pair)
         elif name == "set":
             words = tuple(sorted(words))
-        state[key] = RedisValue(name, words)
-    return MappingProxyType(dict(sorted(state.items())))
+        expires_at_ms = taken_at_ms + lasts_ms if lasts_ms >= 0 else None
+        state[key] = RedisValue(name, words, expires_at_ms)
+    return Snapshot(MappingProxyType(dict(sorted(state.items()))), taken_at_ms)
 
 
 def tables_of(state: State) -> Tables:

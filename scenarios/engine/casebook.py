@@ -38,12 +38,18 @@ class Casebook:
         return len(self.states) - 1
 
     def look(self) -> bool:
-        """Return whether the server's state has changed, and keep it if so."""
-        state = self._rig.snapshot()
-        changed = not self.states or state != self.states[-1]
-        if changed:
-            self.states.append(state)
-        return changed
+        """Keep the server's state if it is another one; return whether it has changed by more than time."""
+        snapshot = self._rig.snapshot()
+        if not self.states:
+            self.states.append(snapshot.state)
+            return True
+        last = self.states[-1]
+        if snapshot.state == last:
+            # The same values, though they may last longer by now.
+            self.states[-1] = snapshot.state
+            return False
+        self.states.append(snapshot.state)
+        return snapshot.differs_by_more_than_time(last)
 
     def is_job_changed(self, since: int) -> bool:
         """Whether the data of any job has changed since a state."""

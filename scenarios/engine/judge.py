@@ -123,7 +123,7 @@ def _recover(
 ) -> tuple[ReadBack, tuple[str, ...] | None]:
     """Read every job back with every version, make the program's reads, and drain the queue, all without faults."""
     case.wait_for_leases()
-    case.book.states.append(rig.snapshot())
+    case.book.states.append(rig.snapshot().state)
     read_back = tuple(_read_back(rig, program, case, version) for version in program.versions)
     for call in program.reads:
         case.recover(call, Phase.RECOVERY)
@@ -161,7 +161,11 @@ def _drain(rig: Rig, case: Judgeable, version: Version) -> tuple[str, ...] | Non
     delivered: list[str] = []
     for number in range(1, MAX_DELIVERIES + 1):
         arguments: dict[str, Json] = {"worker_id": f"drain-{number}"} if method == "claim" else {}
-        if method == "dequeue" and rig.traits.white_box and not tables_of(rig.snapshot()).pending:
+        if (
+            method == "dequeue"
+            and rig.traits.white_box
+            and not tables_of(rig.snapshot().state).pending
+        ):
             # It may block while there is nothing to take.
             break
         answered = rig.recovery_call(method, arguments, version)

@@ -75,7 +75,7 @@ def power_losses(
 
 
 def _half(rig: Rig) -> tuple[str, ...]:
-    tables = tables_of(rig.snapshot())
+    tables = tables_of(rig.snapshot().state)
     return (*orphans_of(tables), *differences_of(tables))
 
 

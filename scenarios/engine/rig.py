@@ -23,7 +23,7 @@ from scenarios.history import Counted, Json, RaisedError
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.program import ITSELF, Version
 from scenarios.programs.single import enqueue
-from scenarios.state import SNAPSHOT_SCRIPT, State, state_of, state_of_packed, tables_of
+from scenarios.state import SNAPSHOT_SCRIPT, Snapshot, snapshot_of, snapshot_of_packed, tables_of
 from scenarios.subjects.hosting import Answer, HostProcess, Opened
 from scenarios.subjects.processes import ForkServer
 from scenarios.subjects.spec import SubjectSpec
@@ -157,10 +157,12 @@ class Rig:
         """Empty the server. Raises ServerError if it is gone."""
         self.server.reset(self.control)
 
-    def snapshot(self) -> State:
+    def snapshot(self) -> Snapshot:
         """Return every key of the server at one moment."""
-        packed = state_of_packed(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0, "packed"))
-        return state_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0)) if packed is None else packed
+        packed = snapshot_of_packed(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0, "packed"))
+        if packed is not None:
+            return packed
+        return snapshot_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0))
 
     def operate(self, commands: tuple[tuple[str, ...], ...]) -> None:
         """Run commands as the server's operator; midpipe's own client then begins anew, lest it was cut off too."""
@@ -278,7 +280,7 @@ class Rig:
                 f"{self.subject.text} can't enqueue a job without any fault: {answer.error.type}: "
                 f"{answer.error.message}. Its calls must have the signature that the README shows."
             )
-        tables = tables_of(self.snapshot())
+        tables = tables_of(self.snapshot().state)
         queued = "midpipe-probe" in tables.pending
         return Traits(
             methods=self._opened.methods,

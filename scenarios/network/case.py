@@ -131,7 +131,7 @@ class NetworkCase:
         attempt: int,
         ours: frozenset[str],
     ) -> Operation:
-        before, invoked_at = self.book.last_state, self.book.now
+        invoked_at = self.book.now
         answered = self._answered(call, arguments)
         is_faulted = number == attempt == 1 and self._fault is not None
         if is_faulted:
@@ -139,8 +139,7 @@ class NetworkCase:
             if self._fault is not None and self._fault.shows is not Shows.LATE_CLOSE:
                 self._route.mend()
         is_quiet = answered.error is None or self._settled(ours)
-        self.book.look()
-        changed = self.book.last_state != before
+        changed = self.book.look()
         self.book.logs += answered.logs
         return Operation(
             client=CLIENT,

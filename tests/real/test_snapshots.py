@@ -1,0 +1,75 @@
+"""What counts as a change of the server's state: what a command did, and not what time did to a key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.casebook import Casebook
+from scenarios.engine.rig import Rig
+from scenarios.engine.worker import Worker
+from scenarios.subjects.spec import REFERENCE, SubjectSpec
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    worker = Worker(ServerSpec())
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def rig(worker: Worker) -> Rig:
+    rig = worker.rig(SubjectSpec(REFERENCE))
+    rig.reset()
+    return rig
+
+
+def until_gone(rig: Rig, key: str) -> None:
+    while rig.control.call("EXISTS", key):
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def book(rig: Rig) -> Casebook:
+    """Return a book that has seen a key that lasts for a moment, and one that lasts."""
+    rig.control.call("SET", "brief", "1", "PX", "20")
+    rig.control.call("SET", "lasting", "1", "EX", "1000")
+    book = Casebook(rig)
+    book.look()
+    return book
+
+
+def test_a_key_that_is_gone_because_its_time_had_come_was_changed_by_no_command(
+    rig: Rig, book: Casebook
+) -> None:
+    until_gone(rig, "brief")
+    # The next moment, since the server tells the time in whole milliseconds.
+    time.sleep(0.002)
+    assert not book.look()
+    assert sorted(book.states[-1]) == ["lasting"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("DEL", "lasting"), ("SET", "lasting", "2"), ("SET", "new", "1")],
+)
+def test_what_a_command_does_is_a_change_whatever_time_does_meanwhile(
+    rig: Rig, book: Casebook, command: tuple[str, ...]
+) -> None:
+    until_gone(rig, "brief")
+    rig.control.call(*command)
+    assert book.look()
+
+
+def test_a_key_whose_time_was_put_off_is_not_taken_for_one_whose_time_had_come(
+    rig: Rig, book: Casebook
+) -> None:
+    rig.control.call("PERSIST", "brief")
+    assert not book.look()
+    time.sleep(0.03)
+    rig.control.call("DEL", "brief")
+    assert book.look()
