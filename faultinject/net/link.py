@@ -42,8 +42,8 @@ class Director(Protocol):
     def setup(self, link: Link, heard: Heard) -> Effects:
         """A command that sets the connection up, or one after a block that is not an event."""
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
-        """A command inside MULTI … EXEC, before EXEC."""
+    def inside(self, link: Link, heard: Heard) -> Effects | None:
+        """A command inside MULTI … EXEC, before EXEC; None has it wait as in ``parked``."""
 
     def parked(self, link: Link, heard: Heard) -> None:
         """A command waits; the director calls ``link.carry_out`` when its turn has come."""
@@ -86,6 +86,7 @@ class Link:
         self._is_sure = False
         self._violation: ProtocolError | None = None
         self._is_advancing = False
+        self._late: Callable[[Reply | None], None] | None = None
         self.held: Heard | None = None
         for side in (client, server):
             if side.gettimeout() != 0.0:
@@ -161,8 +162,6 @@ class Link:
         self._send(self._server, held.command.raw)
         if self._owed == 0:
             self._finish_late()
-
-    _late: Callable[[Reply | None], None] | None = None
 
     def close(self, how: Close = Close.FIN) -> None:
         """End both sides; the client's by a reset if asked."""
@@ -292,10 +291,10 @@ class Link:
         self._last_reply = None
         if heard.kind is Kind.SETUP:
             self.carry_out(heard, self._director.setup(self, heard))
-        elif heard.kind is Kind.INSIDE:
-            self.carry_out(heard, self._director.inside(self, heard))
-        else:
+        elif heard.kind is not Kind.INSIDE:
             self._director.parked(self, heard)
+        elif (effects := self._director.inside(self, heard)) is not None:
+            self.carry_out(heard, effects)
 
     def _delivered(self) -> None:
         if self._owed == 0:

@@ -66,7 +66,6 @@ class Case:
         self._stepped: Step | None = None
         self._fault: FaultRef | None = None
         self._paused: Step | None = None
-        self._scheduler: Scheduler | None = None
         self._last: str | None = None
 
     def prepare(self) -> None:
@@ -78,7 +77,7 @@ class Case:
         rig.keep_snapshot()
         self.book.look()
         for letter, calls in self._program.clients.items():
-            wire = ClientWire(letter, rig.table, self._ask_inside, self._step_over)
+            wire = ClientWire(letter, rig.table, self._step_over)
             self._callers[letter] = Caller(wire, calls, rig.host(letter, calls[0].version))
             listener = rig.listener(letter)
             listener.director = listener.rehearses_for = wire
@@ -104,7 +103,6 @@ class Case:
 
     def run(self, scheduler: Scheduler) -> None:
         """Run the program to its end under the scheduler's decisions, and let everything become quiet."""
-        self._scheduler = scheduler
         for caller in self._callers.values():
             self._call_next(caller)
         for _ in range(_MAX_STEPS):
@@ -115,6 +113,8 @@ class Case:
                 continue
             if not waiting or self.book.trouble:
                 break
+            # What only queues is no choice: a block goes on to its EXEC, the first client's before the others'.
+            waiting = next(((event,) for event in waiting if event.position.inside), waiting)
             self._carry_out(scheduler.decide(Point(waiting, self._last)))
         else:
             self.book.trouble = f"more than {_MAX_STEPS} commands were sent"
@@ -266,12 +266,6 @@ class Case:
             if caller.wire.waiting is not None
         )
 
-    def _ask_inside(self, event: WireEvent) -> Effects:
-        if self._scheduler is None:
-            return PASS
-        decision = self._scheduler.decide(Point((event,), self._last))
-        return self._effects(decision)
-
     def _effects(self, decision: Decision) -> Effects:
         if decision.fault is None:
             return STANDING_STILL if self._outages.server_stands_still else PASS
@@ -300,15 +294,17 @@ class Case:
 
     def _carry_out(self, decision: Decision) -> None:
         event = decision.event
-        letter = event.position.client
-        self._last = letter
+        letter, is_inside = event.position.client, bool(event.position.inside)
+        if not is_inside:
+            self._last = letter
         self._awaited, self._stepped, self._fault = event.position, None, None
         for listener in self._callers.values():
             listener.listens = False
         caller = self._callers[letter]
         waiting = caller.wire.waiting
         caller.wire.let_through(self._effects(decision))
-        if self._rig.table.is_blocking(event.args) and not self._answers_at_once():
+        may_block = self._rig.table.is_blocking(event.args) and not is_inside
+        if may_block and not self._answers_at_once():
             caller.blocked, self._fault = (event.position, self._fault), None
             return
         over = self._rig.loop.run_until(
@@ -339,6 +335,8 @@ class Case:
             if effects.process is Process.KILLED:
                 caller.was_killed = True
                 self._end_process(caller, "Crash", "the client's process was killed", 0.0)
+        if is_inside:
+            return
         self._held.count_down(event)
         if not self._outages.server_stands_still:
             self._held.release_due()

@@ -17,7 +17,6 @@ from faultinject.wire.commands import CommandTable, key_pattern
 from faultinject.wire.conversation import SUBSCRIBING, Heard
 from faultinject.wire.resp import ProtocolError, Reply
 
-AskInside = Callable[[WireEvent], Effects]
 StepOver = Callable[[WireEvent, Executed, Reply | None], None]
 
 
@@ -29,13 +28,11 @@ class ClientWire:
         passes_all: let everything pass and count nothing, while an instance is made.
         has_subscribed: one of its connections receives messages.
         may_give_up: the server stands still, so the client may give up on any command.
-        ask_inside: decides about a command queued inside MULTI … EXEC, at once.
         step_over: told when a command that was let through is over.
     """
 
     letter: str
     table: CommandTable
-    ask_inside: AskInside
     step_over: StepOver
     operation: int = 0
     attempt: int = 0
@@ -76,15 +73,15 @@ class ClientWire:
         self._setup_ordinal += 1
         return PASS
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
+    def inside(self, link: Link, heard: Heard) -> Effects | None:
         if self.passes_all:
             return PASS
         if heard.inside == 1:
             self._ordinal += 1
             self._block_ordinal = self._ordinal
-        event = self._event(link, heard, self._block_ordinal)
-        self._let_through[id(link)] = event
-        return self.ask_inside(event)
+        # When the blocks of two clients come is a race; so it waits, too, until there is none.
+        self._parked.append((link, heard, self._event(link, heard, self._block_ordinal)))
+        return None
 
     def parked(self, link: Link, heard: Heard) -> None:
         self.has_subscribed = self.has_subscribed or heard.command.name in SUBSCRIBING

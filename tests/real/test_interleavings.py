@@ -122,6 +122,30 @@ def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
     assert done.ledger[-1].fault == "none (sampled)"
 
 
+DAWDLING = """
+import random, time
+from scenarios.flaws.as_shipped import SimpleQueue
+
+class Dawdling(SimpleQueue):
+    def enqueue(self, *words, **named):
+        time.sleep(random.SystemRandom().uniform(0.0, 0.004))
+        return super().enqueue(*words, **named)
+"""
+
+
+def test_transactions_that_come_at_any_moment_make_no_two_runs_differ(
+    worker: Worker, tmp_path: Path
+) -> None:
+    (tmp_path / "dawdling.py").write_text(DAWDLING)
+    subject = SubjectSpec(f"{tmp_path / 'dawdling.py'}:Dawdling")
+    line = "same-job-twice:"
+    shapes = {
+        str(worker.replay(subject, line, 5_000.0, warms_up=not number).record.shape())
+        for number in range(20)
+    }
+    assert len(shapes) == 1
+
+
 @pytest.mark.parametrize("depth", [None, 3])
 def test_random_orders_find_the_duplicate_and_it_shrinks_to_the_shortest_string(
     worker: Worker, depth: int | None
