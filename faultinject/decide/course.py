@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from faultinject.vocabulary import FaultRef, WireEvent
 
 VOLATILE = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:[0-9:.]+(?:[+-]\d\d:?\d\d|Z)?"
+    r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])"
+    r"|\d{4}-\d\d-\d\d[T ]\d\d:[0-9:.]+(?:[+-]\d\d:?\d\d|Z)?"
     r"|(?<![0-9.])\d{13}(?:\.\d+)?(?![0-9.])"
     r"|(?<![0-9.])\d{10}\.\d+(?![0-9.])"
-    r"|(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])"
 )
-"""Times, as text or as a number of ms or s, and 128 random bits."""
+"""128 random bits, which may begin like a time, and times, as text or as a number of ms or s."""
 _AT_START = "\x02start."
 _NAME = re.compile("\x02[^\x03]*\x03")
 

@@ -27,7 +27,7 @@ a case in which one ended unplanned is invalid. A key's time to live is seen by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from faultinject.decide.course import VOLATILE, Course, Effect, Names, Sent, digest, names_in
@@ -109,7 +109,10 @@ class Foresight:
         faults = {seen.step.fault.name for seen in observed if seen.step.fault}
         if not observed or len(points) != len(observed) or not faults <= {*FORESEEN_FAULTS}:
             return
-        course = self._followed(points, observed)
+        try:
+            course = self._followed(points, observed)
+        except _CoincidenceError:
+            return
         if course is None:
             self.is_blind = True
         else:
@@ -124,7 +127,7 @@ class Foresight:
         waiting = {}
         for event in points[0]:
             letter = event.position.client
-            sent = self._sent(names, event, digest(letter))
+            sent = self._sent(names, event, digest(letter), frozenset())
             if sent is None or not self._is_next(digest(letter), sent):
                 return None
             waiting[letter] = sent
@@ -150,12 +153,14 @@ class Foresight:
                 return None
             if is_run:
                 scene = course.scene(letter)
+                _rule_out_coincidence(set(effect.names()) - {*scene.names}, source)
                 self._note(scene.inputs, scene.taken(effect, source))
             effect = effect.with_fault(fault)
             past = self._past_after(course, letter, fault, effect)
             following = points[number + 1] if number + 1 < len(points) else ()
             mine = [event for event in following if event.position.client == letter]
-            after = self._sent(names, mine[0], past) if mine else None
+            heard = course.known[letter] | names_in((effect.reply,))
+            after = self._sent(names, mine[0], past, heard) if mine else None
             if (mine and after is None) or not self._is_next(past, after):
                 return None
             self._step(course, letter, fault, effect)
@@ -164,7 +169,9 @@ class Foresight:
         self._end(course)
         return course
 
-    def _sent(self, names: Names, event: WireEvent, past: str) -> Sent | None:
+    def _sent(
+        self, names: Names, event: WireEvent, past: str, known: frozenset[str]
+    ) -> Sent | None:
         """Return a command with names; None if its very keys are not the same twice."""
         words = [word for command in (event.args, *event.block) for word in (*command, b"\x04")]
         keys = None if event.keys is None else tuple(sorted(map(_text, event.keys)))
@@ -174,7 +181,9 @@ class Foresight:
         self._independence.relied_on |= scripts
         if scripts & self._independence.open_scripts:
             keys = None
-        return Sent(event, tuple(names.told(_text(word), past) for word in words), keys)
+        told = tuple(names.told(_text(word), past) for word in words)
+        _rule_out_coincidence(names_in(told) - known, past)
+        return Sent(event, told, keys)
 
     def _can_be_foreseen(self, seen: Observed) -> bool:
         known = self._independence
@@ -300,6 +309,16 @@ class Foresight:
     def _end(self, course: Course) -> None:
         ends = tuple(sorted(course.past.items())), tuple(sorted(course.before.items()))
         course.shown.add(f"end {digest((course.held(), ends))}")
+
+
+class _CoincidenceError(Exception):
+    """Two times of a run, of different origins, are the same by chance, so the run teaches nothing from there on."""
+
+
+def _rule_out_coincidence(names: Iterable[str], source: str) -> None:
+    """Raise if a name that could not be copied from anywhere is not the source's own."""
+    if any(not name.startswith(f"\x02{source}.") for name in names):
+        raise _CoincidenceError
 
 
 def _call(event: WireEvent) -> tuple[int, int]:

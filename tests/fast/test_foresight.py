@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultinject.decide.course import VOLATILE
 from faultinject.decide.foreseeable import can_be_foreseen, is_foreseeable_in_script
 from faultinject.decide.interleave import Interleave
 from faultinject.vocabulary import (
@@ -215,6 +216,10 @@ def test_nothing_is_foreseen_of_a_client_that_goes_on_as_it_likes() -> None:
     world.explore(planner)
     (row,) = planner.ledger.counts()
     assert "foreseen" not in row.pruned_by
+
+
+def test_a_random_word_that_begins_like_a_time_is_one_word() -> None:
+    assert VOLATILE.fullmatch("1764187123456a98bd691849738b2f9c")
 
 
 def event_of(*words: str, block: tuple[tuple[str, ...], ...] = ()) -> WireEvent:
