@@ -236,6 +236,8 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
                     self.add(number, verb, *words)
             else:
                 self.add(0, "enqueue", "job-1", *([request] if request else []))
+            if theme.begins == "claimed":
+                self.add(0, first_claim)
             if theme.begins == "overtaken":
                 self.most = max(most, 4)
                 self.add(0, "update", "job-1", "running")

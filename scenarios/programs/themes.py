@@ -16,7 +16,8 @@ class Theme:
 
     Args:
         begins: what the program begins with: ``twice`` gives a job out twice, ``laid`` has jobs in one schema,
-            ``overtaken`` updates a job and updates it further, ``race`` has two workers claim while two jobs wait.
+            ``overtaken`` updates a job and updates it further, ``claimed`` has a worker claim a job, ``race`` has two
+            workers claim while two jobs wait.
         faults: by name, those that it is about; empty takes any kind.
         has_versions: its clients may run different versions.
     """
@@ -32,7 +33,9 @@ def _theme(*verbs: str, begins: str = "", has_versions: bool = False) -> Theme:
 
 
 _LEASES = _theme("enqueue", *CLAIMS, "heartbeat-ended", "complete", begins="twice")
-_WORK = _theme("enqueue", "get", *CLAIMS, "complete", "heartbeat", "heartbeat-ended", "fail")
+_WORK = _theme(
+    "enqueue", "get", *CLAIMS, "complete", "heartbeat", "heartbeat-ended", "fail", begins="claimed"
+)
 _PRODUCTION = _theme(
     "enqueue", "enqueue-once", "enqueue-anew", "update", "update-once", "get", "list"
 )
