@@ -178,18 +178,22 @@ class Fuzzing:
             drawn.restart()
             return drawn
 
-        record = run_schedule(rig, program, again, self._task.latency_bound_ms)
+        def run() -> CaseRecord:
+            record = run_schedule(rig, program, again, self._task.latency_bound_ms)
+            if any(CATALOGUE[fault.name].forgets_scripts for _, fault in drawn.planned_faults):
+                self._warm_up(rig)
+            return record
+
+        record = run()
         ended = ended_from(record, drawn.current)
         fallen = {kind for v in ended.violations for kind in _kinds_of(v)}
         new = "" if self._task.invariants else ", ".join(sorted(fallen - self._kinds))
         self._kinds |= fallen
         if record.is_valid and (new or number % COMPARES_ONE_IN == COMPARES_ONE_IN - 1):
-            other = run_schedule(rig, program, again, self._task.latency_bound_ms)
+            other = run()
             where = first_difference(record.shape(), other.shape()) if other.is_valid else ""
             if where:
                 batch.unsteady.append((ended.replay, where))
-        if any(CATALOGUE[fault.name].forgets_scripts for _, fault in drawn.planned_faults):
-            self._warm_up(rig)
         self._hunted -= {fell.invariant for fell in ended.violations}
         if not record.is_valid:
             return ended, Ran(0.0)

@@ -20,6 +20,7 @@ SHORTEST_LASTING_LEASE_S = 1.0
 def _check(evidence: Evidence) -> Judgement:
     requests: dict[tuple[str, str], set[str]] = {}
     asked_by: dict[str, set[tuple[str, str]]] = {}
+    laid = _laid_jobs(evidence)
     observed = 0
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         for attempt in attempts:
@@ -27,12 +28,16 @@ def _check(evidence: Evidence) -> Judgement:
             key = (attempt.workspace_id, attempt.request_id)
             requests.setdefault(key, set()).add(attempt.job_id)
             asked_by.setdefault(attempt.job_id, set()).add(key)
-    # A job that was asked for in another way as well may live for that reason.
+    # A job that was asked for in another way as well, or was there before, may live for that reason.
     breaches = [
         Breach(f"request {request} ended in {len(jobs)} jobs: {', '.join(jobs)}.", "enqueue")
         for (_, request), asked in sorted(requests.items())
         if request
-        and len(jobs := sorted(j for j in asked if len(asked_by[j]) == 1 and _lives(evidence, j)))
+        and len(
+            jobs := sorted(
+                job for job in asked - laid if len(asked_by[job]) == 1 and _lives(evidence, job)
+            )
+        )
         > 1
     ]
     delivered = evidence.delivered or ()
@@ -65,6 +70,14 @@ def _check(evidence: Evidence) -> Judgement:
         for job_id, count in _repeated(finished)
     ]
     return Judgement(observed + len(delivered) + len(finished), tuple(breaches))
+
+
+def _laid_jobs(evidence: Evidence) -> set[str]:
+    """Return the jobs that were there at the start, and that no call had asked for."""
+    if not evidence.traits.white_box:
+        return set()
+    prepared = {call.job_id for call in evidence.history if call.phase is Phase.PREPARE}
+    return set(evidence.moments[0].tables.job_ids) - prepared
 
 
 def _leased(evidence: Evidence) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ Blind to: a job that is found and delivered with wrong contents; see answer-is-t
 
 from __future__ import annotations
 
-from scenarios.history import Operation, Phase, attempts_by_request
+from scenarios.history import Completion, Operation, Phase, attempts_by_request
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
 
@@ -54,15 +54,20 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
 
 
 def _was_claimed(evidence: Evidence, job_id: str) -> bool:
-    """Whether the program's worker got the job under a lease."""
+    """Whether the program's worker got the job under a lease, or may have."""
     return any(
-        isinstance(claim.value, dict) and claim.value.get("job_id") == job_id
+        claim.value.get("job_id") == job_id
+        if isinstance(claim.value, dict)
+        else _may_have_got_one(evidence, claim)
         for claim in evidence.operations("claim")
         if "lease_s" in claim.arguments
-    ) or any(
-        not claim.answered and "lease_s" in claim.arguments
-        for claim in evidence.operations("claim")
     )
+
+
+def _may_have_got_one(evidence: Evidence, claim: Operation) -> bool:
+    """Whether a claim without an answer may have got a job, unknown to its worker."""
+    only_tidied_up = evidence.traits.white_box and claim.wrote and not claim.wrote_job
+    return claim.completion is Completion.INFO and not only_tidied_up
 
 
 def _was_taken_away(evidence: Evidence, prepared: Operation) -> bool:
