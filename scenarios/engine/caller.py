@@ -40,6 +40,7 @@ class Caller:
     faulted: bool = False
     changed_state: bool = False
     changed_job: bool = False
+    says_it_did: bool = False
     answers: dict[str, Json] = field(default_factory=dict)
     is_calling: bool = False
     has_ended: bool = False
@@ -84,7 +85,9 @@ def operation_of(
         attempt=caller.attempt,
         method=call.method,
         arguments=caller.arguments,
-        completion=ended_as(answered.error, caller.changed_state or under_way),
+        completion=ended_as(
+            answered.error, caller.changed_state or caller.says_it_did or under_way
+        ),
         value=answered.value,
         error=answered.error,
         wrote=caller.changed_state,

@@ -27,7 +27,7 @@ from scenarios.engine.held import DELIVERED_WITHIN_S, HeldCommands
 from scenarios.engine.outage import STANDING_STILL, Outages
 from scenarios.engine.record import Called, Stepped
 from scenarios.engine.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
-from scenarios.engine.shown import shown_reply
+from scenarios.engine.shown import says_something, shown_reply
 from scenarios.history import Json, Phase
 from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
 from scenarios.subjects.hosting import Answer as HostAnswer
@@ -156,7 +156,7 @@ class Case:
         letter = caller.wire.letter
         caller.arguments, caller.attempt = arguments, attempt
         caller.answer, caller.is_calling = None, True
-        caller.faulted = caller.changed_state = caller.changed_job = False
+        caller.faulted = caller.changed_state = caller.changed_job = caller.says_it_did = False
         caller.invoked_at = self.book.now
         caller.called_s = self._rig.loop.clock()
         caller.wire.begins(caller.next_call + 1, attempt)
@@ -381,6 +381,8 @@ class Case:
         if may_have_changed and not event.position.inside and not self._outages.server_stands_still:
             caller.changed_state = self.book.look() or caller.changed_state
             caller.changed_job = self.book.is_job_changed(before) or caller.changed_job
+            # A time that is written again within its millisecond shows no change; nobody who has not heard can know.
+            caller.says_it_did |= fault is not None and says_something(reply)
         raw = b"" if reply is None else reply.raw
         self.book.entries.append(Stepped(step, before, self.book.last_state, raw))
         if event.position == self._awaited:

@@ -25,3 +25,8 @@ def _shown_value(value: Value) -> str:
     if isinstance(value, SetReply):
         return _shown_value(value.items)
     return value.text.decode("utf-8", "replace") if isinstance(value, Verbatim) else str(value)
+
+
+def says_something(reply: Reply | None) -> bool:
+    """Whether a reply says that its command has done something: it is no error, no nil, and neither zero nor empty."""
+    return reply is not None and not isinstance(reply.value, ErrorReply) and bool(reply.value)
