@@ -13,7 +13,18 @@ from scenarios.latency.results import FAILOVER, Outage, Row
 
 _WIDTH, _HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 190, 30, 40
-_DASHES = ("", "7 3", "2 3", "10 3 2 3", "1 5", "14 4", "5 2 1 2 1 2", "3 8")
+_DASHES = (
+    "",
+    "7 3",
+    "2 3",
+    "10 3 2 3",
+    "1 5",
+    "14 4",
+    "5 2 1 2 1 2",
+    "3 8",
+    "10 2 2 2 2 2",
+    "20 6",
+)
 _PERCENTS = ("p50", "p90", "p99", "p99.9", "max")
 
 Point = tuple[float, float]
