@@ -11,7 +11,7 @@ from faultinject.vocabulary import WireEvent
 EffectsOf = Callable[[int, int | None], Effects]
 
 
-def applies_everywhere(event: WireEvent) -> bool:  # noqa: ARG001 - the shape of a predicate on events
+def applies_everywhere(_event: WireEvent) -> bool:
     """Return True: most faults can happen at every command."""
     return True
 

@@ -11,7 +11,7 @@ from faultinject.faults.fault import EffectsOf, Fault
 
 
 def _torn_after(part: Callable[[int], int]) -> EffectsOf:
-    def effects(size: int, parameter: int | None) -> Effects:  # noqa: ARG001 - has no parameter
+    def effects(size: int, _parameter: int | None) -> Effects:
         return Effects(deliver=Deliver.PART, part=part(size), reply_passes=False, close=Close.RESET)
 
     return effects

@@ -21,6 +21,7 @@ from typing import Protocol
 from faultinject.faults.effects import Close, Deliver, Effects
 from faultinject.net.loop import Loop
 from faultinject.net.outbox import Outbox
+from faultinject.net.reading import received
 from faultinject.net.train import Train
 from faultinject.vocabulary import Executed
 from faultinject.wire.commands import CommandTable
@@ -29,7 +30,6 @@ from faultinject.wire.resp import ProtocolError, Reply
 
 PASS = Effects()
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_READ_BYTES = 65536
 _MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
 
@@ -169,7 +169,7 @@ class Link:
         self._close_server()
 
     def _client_readable(self) -> None:
-        data = self._receive(self._client)
+        data = received(self._client) if self._client else b""
         if data is None:
             return
         if not data:
@@ -185,7 +185,7 @@ class Link:
         self._advance()
 
     def _server_readable(self) -> None:
-        data = self._receive(self._server)
+        data = received(self._server) if self._server else b""
         if data is None:
             return
         if not data:
@@ -368,17 +368,6 @@ class Link:
     def _send(self, to: socket.socket | None, data: bytes) -> None:
         if to is not None and data:
             self._outboxes[to].send(data)
-
-    def _receive(self, side: socket.socket | None) -> bytes | None:
-        """Return what there is to read, nothing at the end of the stream, or None if there is nothing yet."""
-        if side is None:
-            return b""
-        try:
-            return side.recv(_READ_BYTES)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
 
     def _close_client(self, how: Close) -> None:
         client, self._client = self._client, None

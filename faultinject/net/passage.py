@@ -17,7 +17,7 @@ from faultinject.faults import effects_of
 from faultinject.faults.effects import Deliver, Effects
 from faultinject.net.link import PASS, Link
 from faultinject.net.loop import Loop
-from faultinject.net.proxy import bound, connect_upstream
+from faultinject.net.proxy import accepted, bound
 from faultinject.vocabulary import Address, Executed, FaultRef, Position, WireEvent, WireIndex
 from faultinject.wire.commands import CommandTable
 from faultinject.wire.conversation import Heard, Kind
@@ -182,16 +182,10 @@ class Passage:
     def _accept(self) -> None:
         if self._listening is None:
             return
-        try:
-            client, _ = self._listening.accept()
-        except OSError:
+        ends = accepted(self._listening, self._upstream)
+        if ends is None:
             return
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            server = connect_upstream(self._upstream)
-        except OSError:
-            client.close()
-            return
+        client, server = ends
         self._pipes.add(_Pipe(self, self._loop, client, server))
 
 

@@ -41,6 +41,22 @@ def connect_upstream(address: Address) -> socket.socket:
     return server
 
 
+def accepted(
+    listening: socket.socket, upstream: Address
+) -> tuple[socket.socket, socket.socket] | None:
+    """Return a client that has connected, and a connection to the server for it; None if either is gone."""
+    try:
+        client, _ = listening.accept()
+    except OSError:
+        return None
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        return client, connect_upstream(upstream)
+    except OSError:
+        client.close()
+        return None
+
+
 class Listener:
     """Where one client connects. ``director`` is set for each case; None passes bytes through.
 
@@ -97,16 +113,10 @@ class Listener:
     def _accept(self) -> None:
         if self._socket is None:
             return
-        try:
-            client, _ = self._socket.accept()
-        except OSError:
+        ends = accepted(self._socket, self._upstream())
+        if ends is None:
             return
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            server = connect_upstream(self._upstream())
-        except OSError:
-            client.close()
-            return
+        client, server = ends
         if self.director is None:
             self._pipes.append(_Pipe(self._loop, client, server, self._pipes))
         elif self._set_up and self.rehearses_for is self.director:

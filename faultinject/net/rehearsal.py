@@ -16,10 +16,10 @@ from contextlib import suppress
 from itertools import takewhile
 
 from faultinject.net.loop import Loop
+from faultinject.net.reading import received
 from faultinject.wire.readers import ReplyReader
 from faultinject.wire.resp import Command, ProtocolError, Reply
 
-_READ_BYTES = 65536
 _GREETINGS = frozenset((b"HELLO", b"AUTH", b"SELECT"))
 _OF_CLIENT = frozenset((b"SETINFO", b"SETNAME", b"MAINT_NOTIFICATIONS"))
 
@@ -96,7 +96,7 @@ class Rehearsal:
         self._loop.watch_readable(server, self._server_readable)
 
     def _client_readable(self) -> None:
-        data = _received(self.client)
+        data = received(self.client)
         if data == b"":
             self._hand_over(self, self._heard)
         elif data is not None:
@@ -104,7 +104,7 @@ class Rehearsal:
             self._go_on()
 
     def _server_readable(self) -> None:
-        data = _received(self.server)
+        data = received(self.server)
         if data == b"":
             self.close()
         elif data is not None:
@@ -150,13 +150,3 @@ class Rehearsal:
             return False
         self._say(server, self.said)
         return True
-
-
-def _received(side: socket.socket) -> bytes | None:
-    """Return what there is to read, nothing at the end of the stream, or None if there is nothing yet."""
-    try:
-        return side.recv(_READ_BYTES)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from faultinject.net.loop import Loop
-from faultinject.net.proxy import bound, connect_upstream
+from faultinject.net.proxy import accepted, bound
 from faultinject.vocabulary import Address
 
 _READ_BYTES = 65536
@@ -66,16 +66,10 @@ class Shaper:
     def _accept(self) -> None:
         if self._listening is None:
             return
-        try:
-            client, _ = self._listening.accept()
-        except OSError:
+        ends = accepted(self._listening, self.upstream)
+        if ends is None:
             return
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            server = connect_upstream(self.upstream)
-        except OSError:
-            client.close()
-            return
+        client, server = ends
         self._connections.append(_Connection(self, self._loop, client, server))
 
     def forget(self, connection: _Connection) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from posixpath import normpath
 from urllib.parse import unquote
 
@@ -121,7 +122,7 @@ class _Handler:
             case ["proxies"]:
                 routes = {"GET": self._proxies, "POST": self._create}
             case ["proxies", name] if name:
-                update = lambda: self._update(name)  # noqa: E731 - three routes in one shape
+                update = partial(self._update, name)
                 routes = {"GET": lambda: self._show(name), "POST": update, "PATCH": update}
                 routes["DELETE"] = lambda: self._delete(name)
             case ["proxies", name, "toxics"] if name:
@@ -130,7 +131,7 @@ class _Handler:
                     "POST": lambda: self._add_toxic(name),
                 }
             case ["proxies", name, "toxics", toxic] if name and toxic:
-                update = lambda: self._update_toxic(name, toxic)  # noqa: E731 - as above
+                update = partial(self._update_toxic, name, toxic)
                 routes = {
                     "GET": lambda: self._show_toxic(name, toxic),
                     "POST": update,

@@ -18,7 +18,7 @@ DEFAULT_OUT = ".midpipe"
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
+class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, which is allowed, fails at ParamType[float]
     """A time in seconds, or with a unit: ``90``, ``90s``, ``10m``, ``2h``.
 
     Args:

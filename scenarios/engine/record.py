@@ -120,11 +120,12 @@ class CaseRecord:
 
     def observed(self) -> tuple[Observed, ...]:
         """Return the steps with all that was to be seen of them; none if some of it could not be seen."""
-        contents = tuple(map(contents_of, self.states))
-        if None in contents or any(isinstance(e, Arrived | Restarted) for e in self.entries):
+        contents = [held for held in map(contents_of, self.states) if held is not None]
+        is_hidden = len(contents) < len(self.states)
+        if is_hidden or any(isinstance(e, Arrived | Restarted) for e in self.entries):
             return ()
         return tuple(
-            Observed(entry.step, contents[entry.before], contents[entry.after], entry.reply)  # type: ignore[arg-type] # None is ruled out
+            Observed(entry.step, contents[entry.before], contents[entry.after], entry.reply)
             for entry in self.entries
             if isinstance(entry, Stepped)
         )

@@ -273,8 +273,7 @@ class Rig:
         """Enqueue one job without faults and see which keys it writes."""
         self.reset()
         call = enqueue("midpipe-probe")
-        arguments: dict[str, Json] = dict(call.arguments)  # type: ignore[arg-type] # holds no Answer
-        answer = self.recovery_call("enqueue", arguments)
+        answer = self.recovery_call("enqueue", call.given())
         if answer.error is not None:
             raise SubjectError(
                 f"{self.subject.text} can't enqueue a job without any fault: {answer.error.type}: "

@@ -152,7 +152,7 @@ class Judgement:
 Check = Callable[[Evidence], Judgement]
 
 
-def applies_to_all(traits: Traits) -> str:  # noqa: ARG001 - the shape of an applicability rule
+def applies_to_all(_traits: Traits) -> str:
     """Return an empty string: the invariant applies to every subject."""
     return ""
 

@@ -113,7 +113,8 @@ class LatencyBench:
         self._shaper.delay_s = delays(NETWORKS["loopback"], self._plan.seed)
         for entrant in self._plan.entrants[:_OF_OUTAGES]:
             if self._plan.outage_s:
-                rig = self._begun(entrant.name)
+                rig = self._rigs[entrant.name]
+                rig.reset()
                 self.outages.append(
                     through_outage(self._loop, entrant.name, rig, self._shaper, self._plan.outage_s)
                 )

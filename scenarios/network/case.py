@@ -77,7 +77,7 @@ class NetworkCase:
 
     def recover(self, call: Call, phase: Phase) -> Answered:
         """Make a call without faults, past the Toxiproxy, and write it into the history."""
-        arguments: dict[str, Json] = dict(call.arguments)  # type: ignore[arg-type] # holds no Answer
+        arguments = call.given()
         answered = self._rig.recovery_call(call.method, arguments, call.version)
         self.book.recovered(call, arguments, answered, phase, RECOVERY)
         return answered
@@ -111,11 +111,11 @@ class NetworkCase:
             self.book.trouble = "the subject has no get_job to set its connection up with"
             return
         nothing = Call("get_job", {"job_id": "no-such-job", "workspace_id": WORKSPACE})
-        if self._answered(nothing, dict(nothing.arguments)).error is not None:  # type: ignore[arg-type] # holds no Answer
+        if self._answered(nothing, nothing.given()).error is not None:
             self.book.trouble = "get_job raised although there was no fault"
 
     def _request(self, number: int, call: Call, ours: frozenset[str]) -> None:
-        arguments: dict[str, Json] = dict(call.arguments)  # type: ignore[arg-type] # holds no Answer
+        arguments = call.given()
         for attempt in range(1, MAX_RETRIES + 2):
             operation = self._attempt(number, call, arguments, attempt, ours)
             self.book.complete(operation)

@@ -60,7 +60,7 @@ def measured(rig: Rig, program: Program) -> tuple[Piece, ...]:
     """
     rig.reset()
     for call in program.prepare:
-        rig.recovery_call(call.method, dict(call.arguments))  # type: ignore[arg-type] # holds no Answer
+        rig.recovery_call(call.method, call.given())
     tapes = _Tapes()
     rig.listener(CLIENT).director = tapes
     host = rig.host(CLIENT)

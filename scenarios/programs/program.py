@@ -67,6 +67,16 @@ class Call:
     retry: Retry = Retry.SAME
     version: Version = ITSELF
 
+    def given(self) -> dict[str, Json]:
+        """Return the arguments of a call that takes none of them from an answer. Raises TypeError if it does."""
+        return {name: _given(value) for name, value in self.arguments.items()}
+
+
+def _given(value: Json | Answer) -> Json:
+    if isinstance(value, Answer):
+        raise TypeError(f"{value} is not known before the program runs")
+    return value
+
 
 _PASSES = ("backfill", "cleanup")
 _COMMANDS_OF_A_PASS = 5
