@@ -69,7 +69,7 @@ def measured(rig: Rig, program: Program) -> tuple[Piece, ...]:
     calls = program.clients[CLIENT]
     before = {link: len(tape.pieces) for link, tape in tapes.tapes.items()}
     answers: list[Answer] = []
-    host.call(CLIENT, calls[0].method, dict(calls[0].arguments), answers.append)  # type: ignore[arg-type] # as above
+    host.call(CLIENT, calls[0].method, calls[0].given(), answers.append)
     if not rig.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
         host.kill()
         raise SubjectError(f"{rig.subject.text} did not answer {calls[0].method}, with no fault.")

@@ -307,7 +307,7 @@ class Leg:
         if "get_job" not in self._rig.traits.methods:
             return RAISED
         call = get(job_id_of(number))
-        answered = self._rig.recovery_call(call.method, dict(call.arguments))  # type: ignore[arg-type] # no Answer
+        answered = self._rig.recovery_call(call.method, call.given())
         if answered.error is not None:
             return RAISED
         job = answered.value

@@ -215,13 +215,15 @@ class Soak:
         if self.taking is Taking.DRAINED:
             return
         request = working(self.taking, "midpipe", self._plan.lease_s, 0)
-        job = self._called(str(request["work"]), dict(request["arguments"]))  # type: ignore[arg-type] # a mapping
+        asked = request["arguments"]
+        assert isinstance(asked, dict)
+        job = self._called(str(request["work"]), dict(asked))
         if self.taking is Taking.LEASED and isinstance(job, dict):
-            taken = request["taken"]
-            arguments = dict(request["completion"])  # type: ignore[arg-type] # a mapping
+            taken, completion = request["taken"], request["completion"]
             assert isinstance(taken, dict)
-            arguments.update({name: job.get(field) for name, field in taken.items()})
-            self._called("complete", arguments)
+            assert isinstance(completion, dict)
+            fields = {name: job.get(field) for name, field in taken.items()}
+            self._called("complete", {**completion, **fields})
 
     def _called(self, method: str, arguments: dict[str, Json]) -> Json:
         answered = self._rig.recovery_call(method, arguments)

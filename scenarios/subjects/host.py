@@ -227,7 +227,7 @@ def _remember_versions() -> None:
     """
     metadata = sys.modules.get("importlib.metadata")
     if metadata is not None:
-        metadata.version = functools.lru_cache(maxsize=None)(metadata.version)  # type: ignore[attr-defined]
+        metadata.version = functools.lru_cache(maxsize=None)(metadata.version)  # type: ignore[attr-defined] # of any module
 
 
 def _module_of_file(path: Path) -> Any:
