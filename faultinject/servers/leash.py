@@ -20,6 +20,7 @@ from types import TracebackType
 from faultinject.servers.ports import free_ports
 
 _REAPER = """
+PATH="${PATH:+$PATH:}/usr/bin:/bin"
 trap "" INT HUP TERM
 pids=""
 while read -r line; do
