@@ -41,12 +41,14 @@ import signal
 import socket
 import stat
 import sys
+import sysconfig
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_STANDARD = getattr(sys, "stdlib_module_names", {"queue"})  # Python 3.10 and later tell
 _TEXT_LENGTH = 2000
 
 
@@ -236,10 +238,18 @@ def _module_of_file(path: Path) -> Any:
     root, name = path.parent, path.stem
     while (root / "__init__.py").is_file():
         root, name = root.parent, f"{root.name}.{name}"
-    sys.path.insert(0, str(root))
+    _put_on_path(str(root))
     if "." in name:
         return importlib.import_module(name)
-    return _executed(name, path)
+    return _executed(f"_subject_{name}" if name in _STANDARD else name, path)
+
+
+def _put_on_path(directory: str) -> None:
+    """Before what is installed and behind the standard library: redis-py itself imports a module named ``queue``."""
+    standard = sysconfig.get_path("stdlib")
+    libraries = (standard, os.path.join(standard, "lib-dynload"))
+    last = max((n for n, path in enumerate(sys.path) if path in libraries), default=-1)
+    sys.path.insert(last + 1, directory)
 
 
 def _neighbour(name: str) -> Any:
@@ -366,7 +376,7 @@ def main(arguments: list[str]) -> int:
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [path for path in sys.path if path != here]
     for path in reversed(paths[1::2]):
-        sys.path.insert(0, path)
+        _put_on_path(path)
     try:
         factory = _loaded(subject)
     except BaseException as error:  # whatever an import can raise, its user wants to read it

@@ -220,9 +220,10 @@ def _spawned(
     answers: int | None,
 ) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **dict(spec.environment), "PYTHONUNBUFFERED": "1"}
-    roots = [*spec.paths, str(Path.cwd())]
-    known = environment.get("PYTHONPATH")
-    environment["PYTHONPATH"] = os.pathsep.join([*roots, *([known] if known else [])])
+    if not spec.is_python:  # which the host puts where they don't hide the standard library
+        roots = [*spec.paths, str(Path.cwd())]
+        known = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join([*roots, *([known] if known else [])])
     try:
         with printed.open("ab") as file:
             return subprocess.Popen(

@@ -93,7 +93,8 @@ class SubjectSpec:
 
     @property
     def _hosted(self) -> tuple[str, ...]:
-        paths = [word for path in self.paths for word in ("--path", path)]
+        roots = (*self.paths, str(Path.cwd()))
+        paths = [word for path in roots for word in ("--path", path)]
         return (self.text, *paths)
 
 

@@ -234,6 +234,27 @@ def test_a_file_in_a_package_keeps_its_relative_imports(tmp_path: Path) -> None:
     assert answer["ok"] == "relative"
 
 
+@pytest.mark.parametrize("paths", [(), (".",)])
+def test_a_file_named_as_a_module_of_the_standard_library_hides_it_from_nobody(
+    tmp_path: Path, paths: tuple[str, ...]
+) -> None:
+    (tmp_path / "names.py").write_text("NAME = 'beside'")
+    (tmp_path / "queue.py").write_text(
+        "import redis\nfrom names import NAME\n"
+        + body("import queue", "return NAME, queue.Empty.__name__")
+    )
+    loop = Loop()
+    with RunDirectory() as run:
+        spec = SubjectSpec(
+            f"{tmp_path / 'queue.py'}:Q", paths=tuple(str(tmp_path / path) for path in paths)
+        )
+        host = HostProcess(spec, loop, run)
+        answer = call(opened(host), "go")
+        host.kill()
+    loop.close()
+    assert answer["ok"] == ["beside", "Empty"]
+
+
 def test_midpipes_own_modules_do_not_shadow_the_subjects(hosted: Hosted) -> None:
     host = opened(
         hosted(body("import importlib.util", "return importlib.util.find_spec('hosting') is None"))
