@@ -20,6 +20,7 @@ from reports.cli.options import (
     subject_from,
 )
 from scenarios.engine.options import PARTS, Options
+from scenarios.verdict import Severity
 
 
 @click.command()
@@ -44,6 +45,12 @@ from scenarios.engine.options import PARTS, Options
     type=click.Choice(["CRITICAL", "HIGH", "MEDIUM", "LOW"]),
     help="The least severity that fails the gate.",
 )
+@click.option(
+    "--fail-fast",
+    is_flag=True,
+    help="Judge the subject first, and stop at its first finding that fails the gate; what was not reached is told. "
+    "Without such a finding everything is run.",
+)
 @click.pass_context
 def gate(
     ctx: click.Context,
@@ -53,6 +60,7 @@ def gate(
     max_faults: int,
     fuzz_s: float,
     fail_on: str,
+    fail_fast: bool,
     **values: Any,
 ) -> None:
     """Judge a queue: selfcheck, the review's issues, and every part of midpipe on the subject.
@@ -61,6 +69,7 @@ def gate(
     Judge the reference:      midpipe gate
     Judge your queue:         midpipe gate --subject src/queue.py:SimpleQueue
     On several servers:       midpipe gate --redis embedded --redis embedded:redis-server
+    The first finding only:   midpipe gate --subject src/queue.py:SimpleQueue --fail-fast
     In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
 
     On several servers, selfcheck and the review's issues run on the first one only: they look at midpipe's own queues.
@@ -78,5 +87,6 @@ def gate(
         parts=PARTS if fuzz_s else tuple(part for part in PARTS if part != "fuzz"),
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
+        fail_fast=Severity(fail_on) if fail_fast else None,
     )
     ctx.exit(judge(options, out, fail_on, others))

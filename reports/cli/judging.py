@@ -71,7 +71,7 @@ def judge(
 def _run(
     runs: Sequence[Options], progress: ProgressSink, stopped: Stopped | None
 ) -> tuple[list[Gate], BaseException | None]:
-    """Run one gate after the other until one fails or is interrupted; return those begun, and the error."""
+    """Run gate after gate until one fails, is interrupted or has found enough; return those begun, and the error."""
     gates: list[Gate] = []
     for options in runs:
         gate = Gate(options, progress.listen, stopped)
@@ -80,6 +80,8 @@ def _run(
             gate.run()
         except (KeyboardInterrupt, MidpipeError) as error:
             return gates, error
+        if gate.has_enough:
+            break
     return gates, None
 
 

@@ -97,12 +97,20 @@ class Fuzzing:
 
     Args:
         durable: makes a rig on a server that keeps its data and may be killed; None if there is none to be had.
+        is_called_off: nobody wants a further example.
     """
 
-    def __init__(self, rig: Rig, task: FuzzTask, durable: Callable[[], Rig] | None) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        task: FuzzTask,
+        durable: Callable[[], Rig] | None,
+        is_called_off: Callable[[], bool],
+    ) -> None:
         self._rig = rig
         self._task = task
         self._durable = durable
+        self._is_called_off = is_called_off
         self._durable_rig: Rig | None = None
         traits = rig.traits
         self._verbs = frozenset(v for v in VERBS if _METHODS.get(v, v) in traits.methods)
@@ -135,6 +143,8 @@ class Fuzzing:
     @property
     def _is_over(self) -> bool:
         """Whether the hunt is, or the time but for what it takes to make the finds small."""
+        if self._is_called_off():
+            return True
         if self._task.invariants:
             return not self._hunted or time.monotonic() > self._task.deadline_s
         reserve_s = min(self._reserve_s, SHRINKING_S_A_KIND * len(self._kinds))

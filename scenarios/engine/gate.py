@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from faultinject.decide.ledger import NO_FAULT
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
 from scenarios.engine.parts.durability import Durability
@@ -21,8 +22,19 @@ from scenarios.engine.parts.selfcheck import Selfcheck
 from scenarios.engine.parts.stories import Stories
 from scenarios.engine.pool import Pool
 from scenarios.engine.stopped import Stopped, asked_by
-from scenarios.engine.tasks import FuzzBatch, Halfway, Probed, ProbeTask
-from scenarios.verdict import Outcome, Status, Verdict, merge
+from scenarios.engine.tasks import (
+    FuzzBatch,
+    Halfway,
+    InterleaveTask,
+    Probed,
+    ProbeTask,
+    SweepTask,
+    Task,
+)
+from scenarios.engine.worker import missing_for
+from scenarios.invariants import INVARIANTS
+from scenarios.programs.registry import program_named
+from scenarios.verdict import LedgerRow, Outcome, Severity, Status, Verdict, merge
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
 _MOST_INVALID_TOLD = 3
@@ -34,6 +46,9 @@ class Gate:
     Args:
         listen: told of every event, for progress.
         stopped: an earlier run of orders, to go on with.
+
+    Attributes:
+        has_enough: it stopped at the first finding, as it was asked to.
     """
 
     def __init__(self, options: Options, listen: Listener, stopped: Stopped | None = None) -> None:
@@ -42,6 +57,8 @@ class Gate:
         self._resumed = stopped
         self._orders: Exploration | None = None
         self._got = Gathered()
+        self.has_enough = False
+        self._left: list[str] = []
         self._begun_s = time.monotonic()
         self._ended_s: float | None = None
 
@@ -57,7 +74,11 @@ class Gate:
             if self._explores:
                 self._probe(pool)
             for make in self._parts():
-                self._run(make(), pool)
+                part = make()
+                if self.has_enough and not isinstance(part, Stories):
+                    self._leave(part.name, part.tasks())
+                else:
+                    self._run(part, pool)
         except BaseException:
             self._got.partial = True
             raise
@@ -121,6 +142,7 @@ class Gate:
             if row.status is Status.UNKNOWN
             and not self._options.programs
             and "sweep" in self._options.parts
+            and not self.has_enough
         ]
         invalid = [
             f"The case {replay!r} is invalid: {trouble}."
@@ -128,7 +150,9 @@ class Gate:
         ]
         if len(tally.invalid) > _MOST_INVALID_TOLD:
             invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
-        return (*unseen, *invalid, *sorted(tally.crashed))
+        stopped = "Stopped at the first finding, as --fail-fast asks. Not begun: "
+        left = [f"{stopped}{'; '.join(self._left)}."] if self._left else []
+        return (*left, *unseen, *invalid, *sorted(tally.crashed))
 
     def _parts(self) -> tuple[Callable[[], Part], ...]:
         """Return what makes each part when its turn has come: a later one builds on what an earlier one got."""
@@ -147,6 +171,9 @@ class Gate:
             "stories": lambda: Stories(options, got),
         }
         asked = list(options.parts)
+        if options.fail_fast is not None:
+            # What looks at midpipe's own queues can wait: it has nothing to say about this one.
+            asked.sort(key=lambda part: part not in EXPLORING)
         if "durability" in asked and options.server.is_shared:
             asked.remove("durability")
             got.warnings.append(
@@ -175,6 +202,7 @@ class Gate:
             return
         self._listen(PartBegan(part.name, len(tasks)))
         begun_s = time.monotonic()
+        left: tuple[int, ...] = ()
         try:
             for number, message in pool.run([task for _, task in tasks]):
                 part.take(number, message)
@@ -182,5 +210,34 @@ class Gate:
                     self._listen(message)
                 elif not isinstance(message, FuzzBatch | Halfway):
                     self._listen(TaskEnded(part.name, tasks[number][0]))
+                if not self.has_enough and self._has_failed():
+                    self.has_enough = self._got.partial = True
+                    left = pool.call_off()
         finally:
             part.finish(time.monotonic() - begun_s)
+        begun = {name for number, (name, _) in enumerate(tasks) if number not in left}
+        self._leave(part.name, [task for task in tasks if task[0] not in begun])
+
+    def _has_failed(self) -> bool:
+        """Whether the subject has a finding that is to end the run."""
+        least = self._options.fail_fast
+        if least is None:
+            return False
+        counting = list(Severity)[: list(Severity).index(least) + 1]
+        found = {INVARIANTS[kind.invariant].severity for kind in self._got.tally.found}
+        return not found.isdisjoint(counting) or any(row.torn for row in self._got.power_loss)
+
+    def _leave(self, part: str, tasks: Sequence[tuple[str, Task]]) -> None:
+        """Write down what is not begun any more; of a program one case is known, that without faults."""
+        programs = {
+            name: LedgerRow(name, NO_FAULT, 1, 0, 0, (), 1, 0, 0)
+            for name, task in tasks
+            if isinstance(task, SweepTask | InterleaveTask)
+            and self._got.traits
+            and not missing_for(program_named(name), task.subject, self._got.traits)
+        }
+        is_begun = part in self._got.parts
+        if programs or (tasks and not is_begun):
+            self._left.append(f"{len(programs)} programs of {part}" if is_begun else part)
+        for name, row in programs.items():
+            self._got.ledger.setdefault((name, NO_FAULT), row)

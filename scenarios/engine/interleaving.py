@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 from faultinject.decide.interleave import Frontier, Interleave
@@ -32,13 +32,22 @@ class Interleaving:
 
     Args:
         faults: which faults can be placed at an event.
+        is_over: no further case is to be begun.
     """
 
-    def __init__(self, rig: Rig, program: Program, task: InterleaveTask, faults: Placeable) -> None:
+    def __init__(
+        self,
+        rig: Rig,
+        program: Program,
+        task: InterleaveTask,
+        faults: Placeable,
+        is_over: Callable[[], bool],
+    ) -> None:
         self._rig = rig
         self._program = program
         self._task = task
         self._faults = faults
+        self._is_over = is_over
         self._ledgers: list[Ledger] = []
         self._unsteady = ""
         self._stopped = False
@@ -70,7 +79,7 @@ class Interleaving:
                 # Every order is a promise that only a subject can keep which does the same each time.
                 self._unsteady = ended.trouble.removeprefix(DIVERGED)
                 break
-            if time.monotonic() > self._task.deadline_s:
+            if self._is_over():
                 self._stopped = True
                 self._frontier = orders.planner.frontier()
                 break
@@ -99,7 +108,7 @@ class Interleaving:
         bound_ms = self._task.latency_bound_ms
         for ended in explore(self._rig, self._program, walk, latency_bound_ms=bound_ms):
             yield ended
-            if time.monotonic() > self._task.deadline_s:
+            if self._is_over():
                 self._stopped = True
                 break
         self._ledgers.append(walk.ledger)

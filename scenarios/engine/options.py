@@ -11,6 +11,7 @@ from faultinject.servers.persistence import Persistence
 from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
 from scenarios.engine.tasks import Sampling
 from scenarios.subjects.spec import SubjectSpec
+from scenarios.verdict import Severity
 
 PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet", "durability", "fuzz")
 
@@ -39,6 +40,8 @@ class Options:
         parts: which of PARTS to run, in that order.
         programs: names of the programs to run; empty takes all.
         time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
+        fail_fast: the subject's parts come first, and its first finding that is so severe, or worse, ends them; None
+            goes on.
     """
 
     subject: SubjectSpec = field(default_factory=SubjectSpec)
@@ -66,6 +69,7 @@ class Options:
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()
     time_budget_s: float | None = None
+    fail_fast: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

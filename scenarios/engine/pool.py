@@ -28,7 +28,7 @@ from faultinject.servers.opening import ServerSpec
 from scenarios.engine.tasks import Failed, Message, Result, Task
 from scenarios.engine.worker import Worker
 
-_STOP = None
+_STOP, _ENOUGH = None, "enough"
 _ERRORS = {kind.__name__: kind for kind in (ServerError, SubjectError, UsageError)}
 
 
@@ -46,9 +46,12 @@ class Pool:
     def __init__(self, server: ServerSpec, jobs: int) -> None:
         self.jobs = 1 if server.is_shared else max(1, jobs)
         self._workers: list[tuple[BaseProcess, Connection]] = []
+        self._waiting: deque[tuple[int, Task]] = deque()
+        self._busy: dict[Connection, int] = {}
+        self._is_called_off = False
         self._local: Worker | None = None
         if self.jobs == 1:
-            self._local = Worker(server)
+            self._local = Worker(server, lambda: self._is_called_off)
             return
         context = multiprocessing.get_context("spawn")
         # Its own start ends in letting SIGINT through, whoever held it back: so it comes first.
@@ -65,26 +68,40 @@ class Pool:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Message]]:
         """Do the tasks; yields (task number, message) as they come. Raises MidpipeError on the first failure."""
-        if self._local is not None:
-            for number, task in enumerate(tasks):
-                for message in self._local.do(task):
-                    yield number, message
-            return
-        waiting = deque(enumerate(tasks))
-        busy: dict[Connection, int] = {}
+        self._waiting, self._busy, self._is_called_off = deque(enumerate(tasks)), {}, False
+        while self._local is not None and self._waiting:
+            number, task = self._waiting.popleft()
+            for message in self._local.do(task):
+                yield number, message
         for _, connection in self._workers:
-            _give(connection, waiting, busy)
-        while busy:
-            for ready in wait(list(busy)):
+            self._give(connection)
+        while self._busy:
+            for ready in wait(list(self._busy)):
                 assert isinstance(ready, Connection)
-                number = busy[ready]
+                number = self._busy[ready]
                 message = _receive(ready)
                 if isinstance(message, Failed):
                     raise _error_from(message)
                 yield number, message
                 if isinstance(message, Result):
-                    del busy[ready]
-                    _give(ready, waiting, busy)
+                    del self._busy[ready]
+                    self._give(ready)
+
+    def call_off(self) -> tuple[int, ...]:
+        """Begin no further task of this run, end those under way as if their time was up; return those not begun."""
+        left = tuple(number for number, _ in self._waiting)
+        self._waiting.clear()
+        self._is_called_off = True
+        for connection in self._busy:
+            with suppress(OSError):
+                connection.send(_ENOUGH)
+        return left
+
+    def _give(self, connection: Connection) -> None:
+        if self._waiting:
+            number, task = self._waiting.popleft()
+            self._busy[connection] = number
+            connection.send(task)
 
     def close(self) -> None:
         """Stop every worker, whatever it is doing."""
@@ -118,15 +135,6 @@ def _error_from(failed: Failed) -> MidpipeError:
     return InternalError(failed.message, failed.trace)
 
 
-def _give(
-    connection: Connection, waiting: deque[tuple[int, Task]], busy: dict[Connection, int]
-) -> None:
-    if waiting:
-        number, task = waiting.popleft()
-        busy[connection] = number
-        connection.send(task)
-
-
 def _receive(connection: Connection) -> Message:
     try:
         message: Message = connection.recv()
@@ -142,8 +150,11 @@ def _serve(server: ServerSpec, connection: Connection, parent: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     worker: Worker | None = None
     try:
-        worker = Worker(server)
+        # Whatever the parent sends while a task is under way means that it wants no more of it.
+        worker = Worker(server, connection.poll)
         while (task := connection.recv()) is not _STOP:
+            if task == _ENOUGH:
+                continue
             try:
                 for message in worker.do(task):
                     connection.send(message)

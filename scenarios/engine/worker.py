@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from faultinject.decide.interleave import Frontier, Interleave
 from faultinject.decide.ledger import NO_FAULT
@@ -87,9 +88,11 @@ class Worker:
 
     Args:
         server: which server to break.
+        is_called_off: asked between cases; a task with a deadline then ends as if that had come. Without it: never.
     """
 
-    def __init__(self, server: ServerSpec) -> None:
+    def __init__(self, server: ServerSpec, is_called_off: Callable[[], bool] = bool) -> None:
+        self._is_called_off = is_called_off
         self._run = RunDirectory()
         self._spec = server
         self._durable: dict[Persistence, Server] = {}
@@ -217,7 +220,8 @@ class Worker:
             return
         if isinstance(task, InterleaveTask):
             faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
-            yield from Interleaving(rig, program, task, faults).messages()
+            is_over = partial(self._is_over, task)
+            yield from Interleaving(rig, program, task, faults, is_over).messages()
             return
         unsteady = unsteadiness(rig, program, task.latency_bound_ms)
         kept = task.persistence
@@ -227,11 +231,13 @@ class Worker:
         stopped = False
         for ended in explore(rig, program, sweep, latency_bound_ms=task.latency_bound_ms):
             yield ended
-            stopped = time.monotonic() > task.deadline_s
-            if stopped:
+            if stopped := self._is_over(task):
                 break
         rows = ledger_rows(task.program, sweep.ledger)
         yield SweepDone(rows, stopped=stopped, unsteady=unsteady)
+
+    def _is_over(self, task: SweepTask | InterleaveTask | FuzzTask) -> bool:
+        return self._is_called_off() or time.monotonic() > task.deadline_s
 
     def _fuzz(self, task: FuzzTask) -> Iterator[Message]:
         # Hypothesis takes a third of a second to load, and only this needs it.
@@ -242,7 +248,7 @@ class Worker:
 
         tried = FuzzBatch(task.seed)
         for line in task.examples:
-            if time.monotonic() > task.deadline_s:
+            if self._is_over(task):
                 break
             try:
                 replayed = self.replay(task.subject, line, task.latency_bound_ms)
@@ -255,7 +261,7 @@ class Worker:
                 yield ended_from(replayed.record, parse_replay_string(line, CATALOGUE)[1])
         yield tried
         may_kill = durable if self.server.is_ours else None
-        yield from Fuzzing(self.rig(task.subject), task, may_kill).run()
+        yield from Fuzzing(self.rig(task.subject), task, may_kill, self._is_called_off).run()
 
     def _hunt(self, task: HuntTask) -> Iterator[Message]:
         rig = self.rig(task.subject)
@@ -282,7 +288,6 @@ class Worker:
 
     def _hunted(self, task: HuntTask, programs: tuple[Program, ...]) -> Iterator[CaseEnded]:
         """Run the cases of a hunt on every program: without faults, with quick ones, with those that wait."""
-
         rig = self.rig(task.subject)
         bound_ms = task.latency_bound_ms
         if task.suite == "fuzz":

@@ -13,9 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from reports.verdict_file import schema
+
 ROOT = Path(__file__).resolve().parents[2]
+AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
 AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
 REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
 
@@ -226,6 +230,17 @@ def test_nothing_is_left_of_a_gate_that_is_ended(
         time.sleep(0.02)
     if how is not signal.SIGKILL:
         assert (process.returncode, "Traceback" in errors) == (130, False), errors
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_gate_that_fails_fast_exits_with_1_says_why_it_stopped_and_leaves_nothing(
+    tmp_path: Path, temporary: Path, jobs: str
+) -> None:
+    arguments = ("gate", "--fail-fast", "--subject", AS_SHIPPED, "--jobs", jobs)
+    code, output, errors = ran(*arguments, cwd=tmp_path)
+    assert (code, "Stopped at the first finding" in output) == (1, True), errors
+    assert (processes_with(str(temporary)), list(temporary.glob("midpipe-*"))) == ([], [])
+    jsonschema.validate(json.loads((tmp_path / ".midpipe" / "verdict.json").read_text()), schema())
 
 
 def test_an_interrupted_gate_keeps_what_it_has_and_says_that_it_is_partial(

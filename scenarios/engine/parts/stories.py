@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from faultinject.decide.schedule import Schedule, replay_string
 from scenarios.engine.examples import example_file, read_examples, write_examples
 from scenarios.engine.options import Options
 from scenarios.engine.parts.part import Gathered
@@ -30,7 +31,9 @@ class Stories:
         tally = self._got.tally
         asked: list[tuple[str, str]] = []
         for kind, found in tally.kinds():
-            neighbour = tally.neighbour_of(kind, found) or found.replay
+            neighbour = tally.neighbour_of(kind, found)
+            # A run that stopped at its first finding may not have come to the case without faults.
+            neighbour = neighbour or replay_string(found.program, Schedule())
             asked += [(found.replay, kind.invariant), (neighbour, "")]
         subject, bound_ms = self._options.subject, self._options.latency_bound_ms
         shrinks_s = self._shrinks_s(len(asked) // 2)

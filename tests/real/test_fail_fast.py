@@ -1,0 +1,120 @@
+"""A gate that is asked to fail fast ends at the subject's first finding, and otherwise is the whole gate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from faultinject.servers.opening import ServerSpec
+from scenarios.engine.explore import CaseEnded
+from scenarios.engine.gate import Gate
+from scenarios.engine.options import Event, Options, PartBegan
+from scenarios.engine.pool import Pool
+from scenarios.engine.tasks import FuzzTask, InterleaveTask, Probed, ProbeTask, SweepTask, Task
+from scenarios.subjects.spec import SubjectSpec
+from scenarios.verdict import Outcome, Severity, Verdict
+
+SHIPPED = SubjectSpec("scenarios.flaws.as_shipped:SimpleQueue")
+REFERENCE = SubjectSpec()
+
+
+def judged(
+    subject: SubjectSpec, fail_fast: Severity | None, *parts: str
+) -> tuple[Verdict, list[str], int]:
+    """Judge by one program of each suite; return the verdict, which parts were begun, and how many cases were run."""
+    events: list[Event] = []
+    programs = ("enqueue", "same-request-twice")
+    options = Options(subject, jobs=1, parts=parts, programs=programs, fail_fast=fail_fast)
+    gate = Gate(options, events.append)
+    gate.run()
+    verdict = gate.verdict("0", "midpipe gate", "2026-01-01T00:00:00+00:00")
+    begun = [event.part for event in events if isinstance(event, PartBegan)]
+    return verdict, begun, sum(isinstance(event, CaseEnded) for event in events)
+
+
+def test_the_first_finding_ends_it_before_anything_else_is_begun() -> None:
+    verdict, begun, _ = judged(SHIPPED, Severity.LOW, "selfcheck", "review", "sweep", "interleave")
+    assert (verdict.outcome, begun) == (Outcome.FAIL, ["sweep", "stories"])
+    assert verdict.warnings == (
+        "Stopped at the first finding, as --fail-fast asks. Not begun: interleave; selfcheck; review.",
+    )
+    assert verdict.partial
+
+
+def test_fewer_cases_are_run_and_the_ledger_counts_the_others() -> None:
+    whole, _, all_cases = judged(SHIPPED, None, "sweep", "interleave")
+    fast, _, cases = judged(SHIPPED, Severity.LOW, "sweep", "interleave")
+    assert 0 < cases < all_cases
+    left = {row.program for row in fast.ledger if row.not_reached}
+    assert left == {row.program for row in whole.ledger} == {"enqueue", "same-request-twice"}
+
+
+def test_a_finding_is_told_as_fully_as_by_the_whole_gate() -> None:
+    finding = judged(SHIPPED, Severity.LOW, "sweep")[0].findings[0]
+    same = next(
+        f
+        for f in judged(SHIPPED, None, "sweep")[0].findings
+        if (f.invariant, f.operation) == (finding.invariant, finding.operation)
+    )
+    assert (finding.replay, len(finding.story.steps)) == (same.replay, len(same.story.steps))
+    assert finding.neighbour is not None
+
+
+def test_a_finding_that_does_not_fail_the_gate_does_not_end_it() -> None:
+    verdict, begun, _ = judged(SHIPPED, Severity.CRITICAL, "sweep", "interleave")
+    assert (verdict.findings != (), verdict.partial) == (True, False)
+    assert begun == ["sweep", "interleave", "stories"]
+
+
+def test_a_subject_without_findings_gets_every_part_and_the_same_verdict() -> None:
+    whole, _, all_cases = judged(REFERENCE, None, "review", "sweep", "interleave")
+    fast, begun, cases = judged(REFERENCE, Severity.LOW, "review", "sweep", "interleave")
+    assert begun == ["sweep", "interleave", "review"]
+    assert (fast.outcome, fast.partial, cases) == (Outcome.PASS, False, all_cases)
+    assert (fast.parts, fast.warnings) == (whole.parts, whole.warnings)
+    assert set(fast.ledger) == set(whole.ledger)
+
+
+def test_an_unknown_does_not_end_it(tmp_path: Path) -> None:
+    (tmp_path / "unsteady.py").write_text(
+        "import contextlib, itertools\nfrom reference import Queue as Sound\n\n"
+        "class Queue(Sound):\n"
+        "    calls = itertools.count()\n"
+        "    def enqueue(self, *args, **kwargs):\n"
+        "        if next(self.calls) % 2:\n"
+        "            with contextlib.suppress(Exception):\n"
+        "                self.get_queue_depth()\n"
+        "        return super().enqueue(*args, **kwargs)\n"
+    )
+    unsteady = SubjectSpec(f"{tmp_path}/unsteady.py:Queue")
+    verdict, begun, _ = judged(unsteady, Severity.LOW, "sweep", "interleave")
+    assert verdict.outcome is Outcome.UNKNOWN
+    assert begun == ["sweep", "interleave"]
+
+
+HOURS: dict[str, Task] = {
+    "sweep": SweepTask(REFERENCE, "finish-with-result", (0, 1), 3, 5_000.0),
+    "interleave": InterleaveTask(REFERENCE, "finish-vs-reclaim", None, 3, False, 5_000.0),
+    "fuzz": FuzzTask(REFERENCE, 0, 5_000.0, time.monotonic() + 100_000),
+}
+
+
+@pytest.fixture(params=[1, 2])
+def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    with closing(Pool(ServerSpec(), request.param)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", list(HOURS))
+def test_what_is_called_off_ends_and_its_workers_go_on_with_the_next(pool: Pool, name: str) -> None:
+    left: tuple[int, ...] = ()
+    for _, message in pool.run([HOURS[name]] * 3):
+        if isinstance(message, CaseEnded) and not left:
+            left = pool.call_off()
+    assert left == tuple(range(pool.jobs, 3))
+    answers = [message for _, message in pool.run([ProbeTask(REFERENCE)] * 2)]
+    assert [type(answer) for answer in answers] == [Probed, Probed]
