@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from faultinject.vocabulary import FaultRef, WireEvent
+from faultinject.vocabulary import WireEvent
 
 VOLATILE = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])"
@@ -47,22 +47,16 @@ class Effect:
     reply: str
     changes: tuple[tuple[str, str], ...]
 
-    def names(self) -> tuple[str, ...]:
-        return tuple(
-            name
-            for text in (self.reply, *(t for _, t in self.changes))
-            for name in _NAME.findall(text)
-        )
+    def names(self) -> frozenset[str]:
+        return names_in((self.reply, *(text for _, text in self.changes)))
 
-    def renamed(self, names: Mapping[str, str]) -> Effect:
-        return Effect(
-            _renamed(self.reply, names),
-            tuple((key, _renamed(text, names)) for key, text in self.changes),
-        )
+    def brought_up_by(self, source: str, another: str) -> Effect:
+        """Return it with the names that one source brought up as another one's."""
 
-    def with_fault(self, fault: FaultRef | None) -> Effect:
-        """Return what is left of it with a fault: nobody hears a reply that is lost."""
-        return self if fault is None else replace(self, reply="")
+        def told(text: str) -> str:
+            return text.replace(f"\x02{source}.", f"\x02{another}.")
+
+        return Effect(told(self.reply), tuple((key, told(text)) for key, text in self.changes))
 
 
 class Names:
@@ -85,40 +79,9 @@ class Names:
         return VOLATILE.sub(name, text)
 
 
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    return _NAME.sub(lambda match: names[match[0]], text) if "\x02" in text else text
-
-
 def names_in(texts: Iterable[str]) -> frozenset[str]:
     """Return the names that stand in texts."""
     return frozenset(name for text in texts for name in _NAME.findall(text))
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A command and what it will meet.
-
-    Args:
-        names: that stand in it.
-        inputs: it, with the places of the names instead of them, and the order in which they came up.
-    """
-
-    names: tuple[str, ...]
-    inputs: str
-
-    def taken(self, effect: Effect, source: str) -> Effect:
-        """Return an effect with places instead of names; those that it brought up itself are numbered on their own."""
-        places = {name: f"\x02#{number}\x03" for number, name in enumerate(self.names)}
-        for name in effect.names():
-            places.setdefault(name, name.replace(source, "!"))
-        return effect.renamed(places)
-
-    def given(self, effect: Effect, source: str) -> Effect:
-        """Return the effect with names instead of places."""
-        names = {f"\x02#{number}\x03": name for number, name in enumerate(self.names)}
-        for place in effect.names():
-            names.setdefault(place, place.replace("!", source))
-        return effect.renamed(names)
 
 
 @dataclass(slots=True)
@@ -128,7 +91,7 @@ class Course:
     Args:
         state: what the server holds.
         waiting: what each client sends next; a client that has nothing left is not there.
-        past: a digest of what each client sent and was answered.
+        past: a digest of what each client sent, what the server answered and changed, and what was lost of it.
         before: a digest of which calls had ended when each client's calls began.
         ended: how many calls, or attempts at one, of each client have ended.
         known: the names that each client has come across.
@@ -159,16 +122,20 @@ class Course:
         births = sorted({self.born.get(name, -1) for name in names})
         return tuple(sorted((name, births.index(self.born.get(name, -1))) for name in names))
 
-    def scene(self, letter: str) -> Scene:
-        """Return what the effect of a client's command depends on."""
+    def met(self, letter: str) -> tuple[str, ...]:
+        """Return a client's command, and what the keys hold that it touches."""
         sent = self.waiting[letter]
         keys = sorted(self.state) if sent.keys is None else sent.keys
-        texts = (*sent.words, *(text for key in keys for text in (key, self.state.get(key, ""))))
-        names = tuple(dict.fromkeys(name for text in texts for name in _NAME.findall(text)))
-        local = {name: f"\x02#{number}\x03" for number, name in enumerate(names)}
-        told = tuple(_renamed(text, local) for text in texts)
-        born = tuple(rank for _, rank in sorted(self.ranked(names), key=lambda n: local[n[0]]))
-        return Scene(names, digest((letter, sent.event.index.operation, told, born)))
+        return (*sent.words, *(text for key in keys for text in (key, self.state.get(key, ""))))
+
+    def scene(self, letter: str) -> str:
+        """Return a digest of what the effect of a client's command depends on."""
+        met = self.met(letter)
+        return digest((letter, met, self.ranked(names_in(met))))
+
+    def source(self, letter: str, scene: str) -> str:
+        """Return what names are called after that a client's command brings up in a scene."""
+        return digest((self.past[letter], scene))
 
     def held(self) -> str:
         """Return a digest of the whole state."""

@@ -1,8 +1,9 @@
 """Which commands can be foreseen: what they answer and change depends on what the keys that they touch hold, alone.
 
 Left out is what depends on anything that a look at the keys does not show: on a key's time to live, on dice, on who is
-listening, on what a connection did before (WATCH), and what may wait. A command that is not known here can't be
-foreseen. ``TIME`` inside a script may be: see ``foresight``, which says how times are dealt with.
+listening, on what a connection did before (WATCH), on the order of what has none (SMEMBERS tells the members of a small
+set in the order in which they came), and what may wait. A command that is not known here can't be foreseen. ``TIME``
+inside a script may be: see ``foresight``, which says how times are dealt with.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from faultinject.vocabulary import WireEvent
 
 _COMMANDS = frozenset(
     b"""
-    APPEND DECR DECRBY DEL ECHO EVAL EVALSHA EVALSHA_RO EVAL_RO EXEC EXISTS FCALL FCALL_RO GET GETDEL GETRANGE GETSET
-    HDEL HEXISTS HGET HGETALL HINCRBY HINCRBYFLOAT HKEYS HLEN HMGET HMSET HSET HSETNX HSTRLEN HVALS INCR INCRBY
+    APPEND DECR DECRBY DEL ECHO EVAL EVALSHA EVALSHA_RO EVAL_RO EXEC EXISTS FCALL FCALL_RO GET GETDEL GETRANGE
+    GETSET HDEL HEXISTS HGET HGETALL HINCRBY HINCRBYFLOAT HLEN HMGET HMSET HSET HSETNX HSTRLEN INCR INCRBY
     INCRBYFLOAT KEYS LINDEX LINSERT LLEN LMOVE LPOP LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM MGET MSET MSETNX MULTI
-    PING PSETEX RENAME RENAMENX RPOP RPOPLPUSH RPUSH RPUSHX SADD SCARD SDIFF SET SETEX SETNX SETRANGE SINTER
-    SISMEMBER SMEMBERS SMISMEMBER SMOVE SREM STRLEN SUNION TYPE UNLINK ZADD ZCARD ZCOUNT ZINCRBY ZMSCORE ZPOPMAX
-    ZPOPMIN ZRANGE ZRANGEBYSCORE ZRANK ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK
-    ZSCORE
+    PING PSETEX RENAME RENAMENX RPOP RPOPLPUSH RPUSH RPUSHX SADD SCARD SET SETEX SETNX SETRANGE SISMEMBER SMISMEMBER
+    SMOVE SREM STRLEN TYPE UNLINK ZADD ZCARD ZCOUNT ZINCRBY ZMSCORE ZPOPMAX ZPOPMIN ZRANGE ZRANGEBYSCORE ZRANK ZREM
+    ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZSCORE
     """.split()
 )
 # They set a time to live, which nothing foreseeable sees; with an option they look at the one that there is.

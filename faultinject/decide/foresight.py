@@ -4,8 +4,8 @@ Every run teaches two things: which command a client sends after the answers tha
 answers and changes, given what the keys that it touches hold. An order whose every step has been learned can be
 followed without a server. It is left out if all that it would show has been shown:
 
-- *how it ends*: the last state, what each client sent and was answered, which keys each step changed, and which
-  calls had ended when a call began;
+- *how it ends*: the last state, what each client sent and was answered, what each step changed, also what was answered
+  and lost, and which calls had ended when a call began;
 - *each state* that the server passes through;
 - *each call's end*: what its client had been answered by then, and the state at that moment.
 
@@ -18,11 +18,14 @@ different commands after the same answers, or a start state that differs. Script
 keys only as long as whoever runs the cases listens to them (``Independence``). Faults are foreseen if all they do is
 done on the wire of one client.
 
-Times and random names are not the same twice. Each is known by what brought it up: a client's n-th command after
-certain answers, or the server's answer to it. Where several of them meet in front of a command or a client, the order
-in which they came up belongs to what was seen. So a subject may keep, give back and compare them, with one another and
-with the present, and is foreseen rightly; to do sums with them, or to end a lease in the middle of a run, it may not:
-a case in which one ended unplanned is invalid. A key's time to live is seen by nothing that is foreseeable.
+Times and random names are not the same twice. Each is known by all that brought it up: what its client had been through
+and what the command met; so two times of unlike lengths to come have unlike names. Where several of them meet in front
+of a command or a client, the order in which they came up belongs to what was seen. So a subject may keep, give back and
+compare them, with one another and with the present, and is foreseen rightly; a lease may not end in the middle of a
+run: a case in which one ended unplanned is invalid. A key's time to live is seen by nothing that is foreseeable.
+
+Blind to: the order in which a server tells keys and the fields of a hash, which is none; and to what is done with a
+time to live once the case is over.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from faultinject.vocabulary import Decision, Executed, FaultRef, Observed, Point
 
 FORESEEN_FAULTS = ("cut-before", "lost-reply")
 _NOT_RUN = Effect("", ())
+_ITSELF = "!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +151,19 @@ class Foresight:
             is_run = seen.step.executed is not Executed.NO
             if is_run and not self._can_be_foreseen(seen):
                 return None
-            source = f"{course.past[letter]}!"
+            scene = course.scene(letter)
+            source = course.source(letter, scene)
             effect = self._effect(names, seen, source)
             if sent.keys is not None and not {key for key, _ in effect.changes} <= {*sent.keys}:
                 return None
             if is_run:
-                scene = course.scene(letter)
-                _rule_out_coincidence(set(effect.names()) - {*scene.names}, source)
-                self._note(scene.inputs, scene.taken(effect, source))
-            effect = effect.with_fault(fault)
+                _rule_out_coincidence(effect.names() - names_in(course.met(letter)), source)
+                self._note(scene, effect.brought_up_by(source, _ITSELF))
             past = self._past_after(course, letter, fault, effect)
             following = points[number + 1] if number + 1 < len(points) else ()
             mine = [event for event in following if event.position.client == letter]
-            heard = course.known[letter] | names_in((effect.reply,))
-            after = self._sent(names, mine[0], past, heard) if mine else None
+            known = course.known[letter] | names_in(_heard(effect, fault))
+            after = self._sent(names, mine[0], past, known) if mine else None
             if (mine and after is None) or not self._is_next(past, after):
                 return None
             self._step(course, letter, fault, effect)
@@ -250,8 +253,8 @@ class Foresight:
         if fault and fault.name == "cut-before":
             return _NOT_RUN
         scene = course.scene(letter)
-        effect = self._effects.get(scene.inputs)
-        return effect and scene.given(effect, f"{course.past[letter]}!").with_fault(fault)
+        effect = self._effects.get(scene)
+        return effect and effect.brought_up_by(_ITSELF, course.source(letter, scene))
 
     def _begun(self) -> Course:
         assert self._start is not None
@@ -274,16 +277,13 @@ class Foresight:
         self, course: Course, letter: str, fault: FaultRef | None, effect: Effect
     ) -> str:
         """Return a digest of a client's past once a command of it has had its effect."""
-        known = course.known[letter] | names_in((effect.reply,))
-        changed = tuple(key for key, _ in effect.changes)
-        return digest(
-            (course.past[letter], str(fault), effect.reply, changed, course.ranked(known))
-        )
+        known = course.known[letter] | names_in(_heard(effect, fault))
+        return digest((course.past[letter], str(fault), effect, course.ranked(known)))
 
     def _step(self, course: Course, letter: str, fault: FaultRef | None, effect: Effect) -> None:
         sent = course.waiting[letter]
         past = self._past_after(course, letter, fault, effect)
-        course.known[letter] |= course.meet((effect.reply,))
+        course.known[letter] |= course.meet(_heard(effect, fault))
         course.meet(text for _, text in effect.changes)
         for key, text in effect.changes:
             course.state[key] = text
@@ -319,6 +319,11 @@ def _rule_out_coincidence(names: Iterable[str], source: str) -> None:
     """Raise if a name that could not be copied from anywhere is not the source's own."""
     if any(not name.startswith(f"\x02{source}.") for name in names):
         raise _CoincidenceError
+
+
+def _heard(effect: Effect, fault: FaultRef | None) -> tuple[str, ...]:
+    """Return what the client hears of an effect: of a reply that is lost, nothing."""
+    return () if fault else (effect.reply,)
 
 
 def _call(event: WireEvent) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from scenarios.engine.explore import CaseEnded
 from scenarios.engine.orders import Orders, ScriptWatch, heard_from
 from scenarios.engine.worker import Worker
 from scenarios.programs.pairs import PAIRS
+from scenarios.state import contents_of
 from scenarios.subjects.spec import SubjectSpec
 
 SCRIPTED = '''
@@ -129,6 +130,22 @@ def test_a_script_that_looks_at_a_time_to_live_is_not_foreseen(worker: Worker, f
         assert (len(known.unforeseeable), known.open_scripts) == (1, set())
     finally:
         watch.close()
+
+
+def test_the_order_in_which_members_came_is_not_among_what_a_set_is_seen_to_hold(
+    worker: Worker, file: Path
+) -> None:
+    """So SMEMBERS, which tells it, is not foreseen."""
+    rig = worker.rig(SubjectSpec(f"{file}:Declared"))
+
+    def added(*members: str) -> tuple[object, Mapping[str, str] | None]:
+        rig.control.call("DEL", "k")
+        for member in members:
+            rig.control.call("SADD", "k", member)
+        return rig.control.call("SMEMBERS", "k"), contents_of(rig.snapshot().state)
+
+    (one, held), (other, the_same) = added("a", "b"), added("b", "a")
+    assert (one != other, held) == (True, the_same)
 
 
 @pytest.mark.parametrize(
