@@ -45,8 +45,8 @@ class ClientWire:
     _setup_ordinal: int = 0
     _command: int = 0
     _block_ordinal: int = 0
-    _let_through: dict[int, WireEvent] = field(default_factory=dict)
-    _watched: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    _let_through: dict[Link, WireEvent] = field(default_factory=dict)
+    _watched: dict[Link, tuple[bytes, ...]] = field(default_factory=dict)
 
     @property
     def waiting(self) -> tuple[Link, Heard, WireEvent] | None:
@@ -62,7 +62,7 @@ class ClientWire:
         if self.waiting is None:
             return
         link, heard, event = self._parked.pop(0)
-        self._let_through[id(link)] = event
+        self._let_through[link] = event
         link.carry_out(heard, effects)
 
     def surely_passes(self, heard: Heard) -> bool:
@@ -96,7 +96,7 @@ class ClientWire:
         self._parked.append((link, heard, self._event(link, heard, ordinal)))
 
     def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
-        event = self._let_through.pop(id(link), None)
+        event = self._let_through.pop(link, None)
         if event is not None:
             self.step_over(event, executed, reply)
 
@@ -104,7 +104,7 @@ class ClientWire:
         if not mid_command:
             # The connection ended under a command that waits here; its client will hear of it.
             self._parked = [waiting for waiting in self._parked if waiting[0] is not link]
-        event = self._let_through.pop(id(link), None)
+        event = self._let_through.pop(link, None)
         if mid_command and event is not None and self.table.is_blocking(event.args):
             # It waited long enough; a server drops the blocked command of a connection that is gone.
             link.close()
@@ -145,10 +145,10 @@ class ClientWire:
         """Return the keys that decide, because the connection watches them, what this command does."""
         name = heard.command.name
         if name == b"WATCH":
-            watched = (*self._watched.get(id(link), ()), *heard.command.args[1:])
-            self._watched[id(link)] = watched
+            watched = (*self._watched.get(link, ()), *heard.command.args[1:])
+            self._watched[link] = watched
         elif name in (b"EXEC", b"DISCARD", b"UNWATCH"):
-            return self._watched.pop(id(link), ())
+            return self._watched.pop(link, ())
         return ()
 
 

@@ -1,0 +1,34 @@
+"""What a client's wire makes of what its connections say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faultinject.vocabulary import WireEvent
+from faultinject.wire.commands import CommandSpec, CommandTable
+from faultinject.wire.conversation import Heard, Kind
+from faultinject.wire.resp import Command
+from scenarios.engine.client import ClientWire
+
+TABLE = CommandTable({b"UNWATCH": CommandSpec(b"UNWATCH", frozenset(), ())})
+MANY = 200  # so that the interpreter gives a new object the place of one that is gone
+
+
+class Connection:
+    """A connection of which nothing is asked but which one it is."""
+
+
+def said(wire: ClientWire, link: Any, *words: bytes) -> WireEvent:
+    """Say a command on a connection, which then is lost."""
+    wire.parked(link, Heard(Command(words, b""), Kind.EVENT))
+    assert wire.waiting is not None
+    event = wire.waiting[2]
+    wire.client_gone(link, mid_command=False)
+    return event
+
+
+def test_a_connection_watches_nothing_of_what_a_lost_one_did() -> None:
+    wire = ClientWire("A", TABLE, lambda *_: None)
+    for _ in range(MANY):
+        said(wire, Connection(), b"WATCH", b"a-key")
+    assert {said(wire, Connection(), b"UNWATCH").keys for _ in range(MANY)} == {()}
