@@ -5,7 +5,7 @@ show; one that was called before it may not come back.
 
 Of two updates at once, either may be the last. Statuses go forward (pending, running, then an end): whether a step back
 is made or ignored is the queue's choice. A job whose lease ends, or whose attempt fails, may wait and run again; one
-whose end was acknowledged may not.
+whose end was acknowledged may not. An update of a job that is not there yet may do nothing, and raise nothing.
 
 Beyond that, all calls of a job's callers must have one order that explains every status read, each call within its time
 (see ``status_register``): so two reads that see an update come and go are seen, too.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scenarios.history import Completion, Operation, Phase
+from scenarios.history import Completion, Json, Operation, Phase
 from scenarios.invariants.evidence import (
     GIVE_BACK,
     Breach,
@@ -69,7 +69,7 @@ def register_of(evidence: Evidence, job_id: str) -> list[Event]:
         if job != job_id or operation.completion is Completion.FAIL:
             continue
         if status and operation.method in ("update_status", "claim", "complete"):
-            surely = operation.answered
+            surely = _is_acknowledged(evidence, operation)
             events.append(Set(status, start, end if surely else NEVER, surely))
         elif operation.method == "get_job" and operation.workspace_id in owners:
             read = status_of(operation.value)
@@ -104,7 +104,7 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
         began, ended: of the read, in the case's order of events.
     """
     updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at <= ended]
-    acknowledged = [u for u in updates if u.answered and u.completed_at <= began]
+    acknowledged = [u for u in updates if u.completed_at <= began and _is_acknowledged(evidence, u)]
     if not acknowledged:
         return set()
     return {
@@ -116,6 +116,37 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
             for later in acknowledged
         )
     } | (set() if any(map(_is_end, acknowledged)) else _again(evidence))
+
+
+def _is_acknowledged(evidence: Evidence, update: Operation) -> bool:
+    return update.answered and (
+        update.method != "update_status" or _met_its_job(evidence, update.job_id, update.invoked_at)
+    )
+
+
+def _met_its_job(evidence: Evidence, job_id: str, moment: int) -> bool:
+    """Return whether a job was surely there at a moment: laid, put in by a call that had ended, or seen by one."""
+    asked = [o for o in evidence.history if o.method == "enqueue" and o.job_id == job_id]
+    was_laid = evidence.moments[0].tables.has_data(job_id)
+    if was_laid or not (asked or _is_never_seen(evidence, job_id)):
+        return True
+    put = {(o.phase, o.client, o.request) for o in asked if o.wrote and o.completed_at <= moment}
+    return any(
+        (o.method == "enqueue" and o.answered and (o.phase, o.client, o.request) in put)
+        or (o.method in ("get_job", "claim") and _job_in(o.value) == job_id)
+        for o in evidence.history
+        if o.completed_at <= moment
+    )
+
+
+def _is_never_seen(evidence: Evidence, job_id: str) -> bool:
+    return not evidence.found(job_id) and not any(
+        _job_in(operation.value) == job_id for operation in evidence.history
+    )
+
+
+def _job_in(value: Json) -> Json:
+    return value.get("job_id") if isinstance(value, Mapping) else None
 
 
 def _is_end(update: Operation) -> bool:

@@ -1,8 +1,10 @@
-"""What no-lost-job and no-duplicate do not blame a queue for, beside what they do: as fuzzing brought it up."""
+"""What no-lost-job, no-duplicate and status-order do not blame a queue for, beside what they do."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+
+import pytest
 
 from scenarios.history import Completion, Operation, Phase
 from scenarios.invariants import INVARIANTS
@@ -71,3 +73,36 @@ def test_a_job_that_was_there_before_is_no_duplicate_of_a_request_that_names_it(
 
 def test_a_job_that_the_same_request_had_asked_for_before_the_program_is_one() -> None:
     assert fallen(asked_twice(Phase.PREPARE, laid=("a",))) == {"no-duplicate"}
+
+
+def update(at: int) -> Operation:
+    return call("update_status", at=at, status="running", value=None, request=at)
+
+
+def said_of_order(*history: Operation, found: tuple[str, ...] = ()) -> tuple[str, ...]:
+    judgement = INVARIANTS["status-order"].check(evidence(*history, found=found))
+    return tuple(breach.seen for breach in judgement.breaches)
+
+
+def test_an_acknowledged_update_of_a_job_that_nobody_has_put_in_may_do_nothing() -> None:
+    assert said_of_order(update(0)) == ()
+
+
+def test_an_acknowledged_update_that_came_before_its_job_may_do_nothing() -> None:
+    assert said_of_order(update(0), call(at=2), found=("j",)) == ()
+
+
+@pytest.mark.parametrize(
+    "puts",
+    [
+        (call(at=0),),
+        (call(at=0, error="TimeoutError"), call(at=2, value=False, attempt=2, wrote=False)),
+        (call(at=0, error="TimeoutError"), call("get_job", at=2, value={"job_id": "j"})),
+    ],
+)
+def test_an_acknowledged_update_of_a_job_that_was_surely_there_must_be_seen(
+    puts: tuple[Operation, ...],
+) -> None:
+    assert said_of_order(*puts, update(4), found=("j",)) == (
+        "Once all is quiet, j is pending; acknowledged is running.",
+    )
