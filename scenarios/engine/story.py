@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from faultinject.vocabulary import Executed, Step
 from scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry, Restarted
 from scenarios.history import Json, Operation, Phase
 from scenarios.invariants import INVARIANTS
+from scenarios.programs.registry import program_named
 from scenarios.state import changes_between
 from scenarios.verdict import Story, StoryStep
 
@@ -18,13 +19,26 @@ _WORD_LENGTH = 48
 
 def story_of(record: CaseRecord, replay: str) -> Story:
     """Return the story of a record, with a sentence for each thing that did not hold."""
-    steps = [step for entry in record.entries for step in _told(record, entry)]
+    told = [step for entry in record.entries for step in _told(record, entry)]
+    prepared = sum(
+        isinstance(entry, Completed) and entry.operation.phase is Phase.PREPARE
+        for entry in record.entries
+    )
+    steps = [*told[:prepared], *_told_seed(record.program), *told[prepared:]]
     verdict = tuple(
         f"{violation.invariant}: {breach.seen}"
         for violation in record.violations
         for breach in violation.breaches
     )
     return Story(replay, tuple(steps), verdict or ("Every invariant holds.",))
+
+
+def _told_seed(program: str) -> tuple[StoryStep, ...]:
+    """Tell the commands that laid the start state: midpipe's own, and no call of the subject accounts for them."""
+    return tuple(
+        StoryStep("call", "R", f"before the case, laid by midpipe: {_shown_words(command)}")
+        for command in program_named(program).seed
+    )
 
 
 def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
@@ -99,11 +113,15 @@ def shown_command(step: Step) -> str:
     words = [_word(word) for word in step.event.args]
     if step.event.name in ("EVAL", "EVALSHA") and len(words) > 1:
         words[1] = "<script>"
-    shown = " ".join(words[:8]) + (" …" if len(words) > 8 else "")
+    shown = _shown_words(words)
     if step.event.block:
         inner = "; ".join(" ".join(_word(word) for word in words[:3]) for words in step.event.block)
         return f"MULTI; {inner}; {shown}"
     return shown
+
+
+def _shown_words(words: Sequence[str]) -> str:
+    return " ".join(words[:8]) + (" …" if len(words) > 8 else "")
 
 
 def _word(word: bytes) -> str:
