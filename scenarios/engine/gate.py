@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from faultinject.decide.ledger import NO_FAULT
 from scenarios.engine.explore import CaseEnded
+from scenarios.engine.lacking import missing_for
 from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
 from scenarios.engine.parts.durability import Durability
 from scenarios.engine.parts.exploration import Exploration, orders_of, sweep_of
@@ -31,7 +32,6 @@ from scenarios.engine.tasks import (
     SweepTask,
     Task,
 )
-from scenarios.engine.worker import missing_for
 from scenarios.invariants import INVARIANTS
 from scenarios.programs.registry import program_named
 from scenarios.verdict import LedgerRow, Outcome, Severity, Status, Verdict, merge

@@ -31,6 +31,7 @@ from scenarios.engine.explore import (
     warm_up,
 )
 from scenarios.engine.interleaving import Interleaving
+from scenarios.engine.lacking import missing_for
 from scenarios.engine.orders import Orders
 from scenarios.engine.power_loss import power_losses
 from scenarios.engine.record import CaseRecord, first_difference
@@ -57,8 +58,7 @@ from scenarios.engine.tasks import (
     TellTask,
     Told,
 )
-from scenarios.invariants.evidence import Traits
-from scenarios.programs.fleets import FLEETS, takes_part_in, with_other_subject
+from scenarios.programs.fleets import takes_part_in
 from scenarios.programs.program import Program
 from scenarios.programs.registry import SUITES, program_named
 from scenarios.programs.written import PREFIX
@@ -379,16 +379,6 @@ def _in_order_of_cost(programs: tuple[Program, ...]) -> tuple[tuple[Pace, Progra
         *((pace, program) for program in programs for pace in on_the_wire),
         *((Pace.STARTS_A_PROCESS, program) for program in programs),
     )
-
-
-def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:
-    """Return what a subject lacks to run a program: calls, a second schema that a flag turns on, a second subject."""
-    missing = sorted(program.methods - traits.methods)
-    if with_other_subject(program):
-        missing += [] if subject.beside else ["other subject beside it (--beside)"]
-    elif program.name in FLEETS and not traits.new_schema:
-        missing.append("second schema behind a flag")
-    return tuple(missing)
 
 
 def _kept_for(schedule: Schedule, persistence: Persistence) -> Persistence | None:

@@ -24,11 +24,12 @@ from faultinject.decide.pruning import Independence
 from faultinject.decide.walk import Walk
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import CaseEnded, explore, run_schedule, warm_up
+from scenarios.engine.lacking import missing_for
 from scenarios.engine.orders import Orders
 from scenarios.engine.pool import Pool
 from scenarios.engine.rig import Rig
 from scenarios.engine.tasks import InterleaveTask, Sampling
-from scenarios.engine.worker import Worker, missing_for
+from scenarios.engine.worker import Worker
 from scenarios.flaws.registry import FLAWS, Flaw
 from scenarios.linearizability import Answer, Put, Take, check_queue
 from scenarios.programs.program import Program

@@ -9,7 +9,8 @@ import pytest
 from faultinject.decide.interleave import Interleave
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import CaseEnded, explore, warm_up
-from scenarios.engine.worker import Worker, missing_for
+from scenarios.engine.lacking import missing_for
+from scenarios.engine.worker import Worker
 from scenarios.programs.fleets import FLEETS, programs_of_meeting
 from scenarios.programs.program import Program
 from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject

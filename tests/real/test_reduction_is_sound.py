@@ -17,9 +17,10 @@ from faultinject.decide.interleave import Interleave
 from faultinject.decide.pruning import Independence
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.explore import run_end_of, run_schedule, selected, warm_up
+from scenarios.engine.lacking import missing_for
 from scenarios.engine.orders import ScriptWatch
 from scenarios.engine.record import CaseRecord
-from scenarios.engine.worker import INTERLEAVED_FAULTS, Worker, missing_for
+from scenarios.engine.worker import INTERLEAVED_FAULTS, Worker
 from scenarios.flaws.registry import FLAWS
 from scenarios.history import Phase
 from scenarios.programs.program import Program

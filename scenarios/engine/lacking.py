@@ -1,0 +1,18 @@
+"""What a program needs that a subject may lack; pure."""
+
+from __future__ import annotations
+
+from scenarios.invariants.evidence import Traits
+from scenarios.programs.fleets import FLEETS, with_other_subject
+from scenarios.programs.program import Program
+from scenarios.subjects.spec import SubjectSpec
+
+
+def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:
+    """Return what a subject lacks to run a program: calls, schemas that its start is laid in, a second subject."""
+    missing = sorted(program.methods - traits.methods)
+    if with_other_subject(program):
+        missing += [] if subject.beside else ["other subject beside it (--beside)"]
+    elif program.name in FLEETS and not traits.new_schema:
+        missing.append("second schema behind a flag")
+    return tuple(missing)
