@@ -192,7 +192,7 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             most=st.sampled_from((2, 3, 4, 5, 6, MOST_CALLS)),
             workspaces=st.sampled_from((False, False, True)),
             request=st.sampled_from(REQUESTS),
-            schema=st.sampled_from(STARTS),
+            schema=st.sampled_from(means.starts or STARTS),
             crossing=st.sampled_from(CROSSINGS),
             first_claim=st.sampled_from(CLAIMS),
             finishing=st.sampled_from(((), (), (0, 1), (1, 0))),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from faultinject.faults import CATALOGUE, Pace, pace_of
 from faultinject.vocabulary import FaultRef
 from scenarios.programs.themes import THEMES, Theme
+from scenarios.programs.written import STARTS
 
 PLAIN_FAULTS = ("cut-before", "lost-reply")
 
@@ -23,6 +24,7 @@ class Means:
         verbs: of written programs, those that the subject can do.
         faults: by name, those that may be planned.
         meeting: the versions, by name, that clients run and are rolled between; empty is the subject as it is.
+        starts: of written programs, those that lay a job which the subject can read.
         commands: by verb, the most commands that an attempt at it was seen to send.
         unseen: by verb, commands and faults there that were never seen together.
     """
@@ -30,6 +32,7 @@ class Means:
     verbs: frozenset[str]
     faults: tuple[str, ...]
     meeting: tuple[str, ...] = ()
+    starts: tuple[str, ...] = STARTS
     commands: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
 
@@ -50,5 +53,9 @@ class Means:
 
     @property
     def themes(self) -> tuple[Theme, ...]:
-        """Those for most of whose calls there are means."""
-        return tuple(t for t in THEMES if 2 * len(t.verbs & self.verbs) > len(t.verbs))
+        """Those for most of whose calls there are means, and for their start."""
+        return tuple(
+            t
+            for t in THEMES
+            if 2 * len(t.verbs & self.verbs) > len(t.verbs) and (self.starts or t.begins != "laid")
+        )

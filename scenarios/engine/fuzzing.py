@@ -23,6 +23,7 @@ from scenarios.engine.explore import (
     selected,
     warm_up,
 )
+from scenarios.engine.lacking import starts_for
 from scenarios.engine.record import Called, CaseRecord, Stepped, Violation, first_difference
 from scenarios.engine.rig import Rig
 from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask
@@ -243,6 +244,7 @@ class Fuzzing:
             verbs=self._verbs,
             faults=_faults_for(rig),
             meeting=meeting,
+            starts=starts_for(rig.traits),
             commands={v: commands[method] for v, method in methods.items() if method in commands},
             unseen={v: unseen[method] for v, method in methods.items() if method in unseen},
         )
@@ -321,7 +323,7 @@ def met_in(record: CaseRecord, placeable: Placeable) -> tuple[Met, ...]:
 
 
 def happenings_of(record: CaseRecord, program: Program) -> Counter[str]:
-    """Return which of the things that must happen did so in a case."""
+    """Return which of the things that may have to happen did so in a case, and no other."""
     faults = [
         (entry.step.fault, entry.step.executed)
         for entry in record.entries
@@ -348,7 +350,7 @@ def happenings_of(record: CaseRecord, program: Program) -> Counter[str]:
     happened[A_VERSION_CHANGES] = int(
         any(len({call.version for call in calls}) > 1 for calls in program.clients.values())
     )
-    return happened
+    return +happened
 
 
 def _placeable(rig: Rig, program: Program) -> Placeable:

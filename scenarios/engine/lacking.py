@@ -15,4 +15,13 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
         missing += [] if subject.beside else ["other subject beside it (--beside)"]
     elif program.name in FLEETS and not traits.new_schema:
         missing.append("second schema behind a flag")
+    if program.seed and not traits.white_box:
+        missing.append("jobs in the review's keys")
+    elif program.takes_old_away and not traits.reads_new:
+        missing.append("reads of the new schema alone")
     return tuple(missing)
+
+
+def starts_for(traits: Traits) -> tuple[str, ...]:
+    """Return the starts of written programs whose job such a subject can know."""
+    return (*(("old",) if traits.white_box else ()), *(("new",) if traits.reads_new else ()))

@@ -22,7 +22,7 @@ from faultinject.wire.commands import parse_command_table
 from scenarios.history import Counted, Json, RaisedError
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.program import ITSELF, Version
-from scenarios.programs.single import enqueue
+from scenarios.programs.single import enqueue, get, without_old
 from scenarios.state import SNAPSHOT_SCRIPT, Snapshot, snapshot_of, snapshot_of_packed, tables_of
 from scenarios.subjects.hosting import Answer, HostProcess, Opened
 from scenarios.subjects.processes import ForkServer
@@ -281,14 +281,24 @@ class Rig:
             )
         tables = tables_of(self.snapshot().state)
         queued = "midpipe-probe" in tables.pending
+        new_schema = any(job_id == "midpipe-probe" for _, job_id in tables.new)
         return Traits(
             methods=self._opened.methods,
             white_box=queued and tables.has_data("midpipe-probe"),
             fifo=self._opened.fifo,
             waits_for_replicas=self._opened.waits_for_replicas,
             counters=self._opened.counters,
-            new_schema=any(job_id == "midpipe-probe" for _, job_id in tables.new),
+            new_schema=new_schema,
+            reads_new=new_schema and self._finds_without_old("midpipe-probe"),
         )
+
+    def _finds_without_old(self, job_id: str) -> bool:
+        """Whether the subject reads the new schema: before it does, none may take the old one away."""
+        if "get_job" not in self._opened.methods:
+            return False
+        self.lay(without_old(job_id))
+        asked = get(job_id).given()
+        return bool(self.recovery_call("get_job", asked).value)
 
 
 def answered_from(message: Answer) -> Answered:

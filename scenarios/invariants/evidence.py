@@ -25,6 +25,7 @@ class Traits:
         methods: its public calls.
         white_box: it writes the review's key layout, so its keys can be read.
         new_schema: it writes the new schema as well.
+        reads_new: it finds a job that the new schema alone holds, as it is once the old one is gone.
         fifo: it gives jobs out in the order in which they came, unless it says otherwise.
         waits_for_replicas: it says that it acknowledges a write only once a replica has it.
         counters: the counters that it shows, by name.
@@ -33,6 +34,7 @@ class Traits:
     methods: frozenset[str]
     white_box: bool
     new_schema: bool
+    reads_new: bool = True
     fifo: bool = True
     waits_for_replicas: bool = False
     counters: frozenset[str] = frozenset()

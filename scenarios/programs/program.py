@@ -112,6 +112,11 @@ class Program:
         return self.needs | {call.method for call in (*self._calls, *self.reads)}
 
     @property
+    def takes_old_away(self) -> bool:
+        """Whether it begins with a job that the new schema alone holds."""
+        return any(command == "DEL" for command, *_ in self.seed)
+
+    @property
     def versions(self) -> tuple[Version, ...]:
         """The versions of the subject that take part, each once; a program of one version has one."""
         return tuple(dict.fromkeys(call.version for call in self._calls))

@@ -93,6 +93,11 @@ def old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
     return (("HSET", f"ai:jobs:{job_id}", *words), ("RPUSH", "ai:queue:pending", job_id))
 
 
+def without_old(job_id: str) -> tuple[tuple[str, ...], ...]:
+    """Return the command that takes a job out of the old schema."""
+    return (("DEL", f"ai:jobs:{job_id}"),)
+
+
 def _program(name: str, summary: str, *calls: Call, **more: object) -> Program:
     return Program(name, summary, {"A": calls}, **more)  # type: ignore[arg-type] # passes fields on
 
@@ -175,7 +180,7 @@ _PROGRAMS = (
         "The jobs of a workspace are listed once the old schema no longer holds one of them.",
         list_of(),
         prepare=(enqueue("job-1"), enqueue("job-2")),
-        seed=(("DEL", "ai:jobs:job-1"),),
+        seed=without_old("job-1"),
     ),
     _program(
         "two-workspaces",

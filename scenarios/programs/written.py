@@ -35,6 +35,7 @@ from scenarios.programs.single import (
     old_job_seed,
     once,
     update,
+    without_old,
 )
 
 PREFIX = "written("
@@ -167,7 +168,7 @@ def _laid(step: WrittenStep) -> tuple[tuple[str, ...], ...]:
         return ()
     if step.verb == "old":
         return old_job_seed(step.words[0])
-    return (("DEL", f"ai:jobs:{step.words[0]}"),)
+    return without_old(step.words[0])
 
 
 def steps_from(text: str) -> tuple[WrittenStep, ...]:
