@@ -11,11 +11,12 @@ from scenarios.engine.parts.part import Gathered
 from scenarios.programs.fleets import FLEETS
 from scenarios.programs.program import Program
 from scenarios.subjects.spec import SubjectSpec
+from scenarios.verdict import Severity
 
 
-def fleet() -> list[list[Program]]:
+def fleet(fail_fast: Severity | None = None) -> list[list[Program]]:
     """Return the programs of a fleet in the order in which they are run, those of the same versions together."""
-    part = orders_of("fleet", Options(SubjectSpec()), Gathered(), math.inf)
+    part = orders_of("fleet", Options(SubjectSpec(), fail_fast=fail_fast), Gathered(), math.inf)
     programs = [FLEETS[name] for name, _ in part.tasks()]
     return [list(those) for _, those in groupby(programs, lambda p: frozenset(p.versions))]
 
@@ -29,4 +30,11 @@ def test_of_those_the_long_programs_are_begun_first() -> None:
     for programs in fleet():
         lengths = [program.length for program in programs]
         assert lengths == sorted(lengths, reverse=True)
+        assert len(set(lengths)) > 1
+
+
+def test_the_short_ones_are_begun_first_if_the_first_finding_is_enough() -> None:
+    for programs in fleet(Severity.LOW):
+        lengths = [program.length for program in programs]
+        assert lengths == sorted(lengths)
         assert len(set(lengths)) > 1
