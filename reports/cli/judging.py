@@ -18,7 +18,7 @@ from reports.servers import OWN_QUEUES
 from reports.sinks.terminal import render_verdict, results, say
 from reports.sinks.writing import check_writable, write_reports
 from reports.stopped_file import keep_stopped
-from scenarios.engine.gate import Gate
+from scenarios.engine.gate import EXPLORING, Gate
 from scenarios.engine.options import Options
 from scenarios.engine.stopped import Stopped
 from scenarios.matrix import merged
@@ -107,12 +107,20 @@ def without_secrets(command: str) -> str:
 
 def exit_code(verdict: Verdict, fail_on: str) -> int:
     """Return the exit code of a verdict, given the least severity that fails it."""
-    if verdict.outcome is Outcome.FAIL and verdict.findings and fail_on != "LOW":
-        order = list(Severity)
-        grave = [
-            f for f in verdict.findings if order.index(f.severity) <= order.index(Severity(fail_on))
-        ]
-        others = [outcome for part, outcome in verdict.parts if part != "sweep"]
-        if not grave and Outcome.FAIL not in others:
-            return 3 if Outcome.UNKNOWN in others else 0
+    if verdict.outcome is Outcome.FAIL and not _is_grave(verdict, Severity(fail_on)):
+        outcomes = [outcome for _, outcome in verdict.parts]
+        is_whole = not verdict.partial and Outcome.UNKNOWN not in outcomes
+        return EXIT_CODES[Outcome.PASS if is_whole else Outcome.UNKNOWN]
     return EXIT_CODES[verdict.outcome]
+
+
+def _is_grave(verdict: Verdict, least: Severity) -> bool:
+    """Whether a failed verdict fails for more than findings less severe than that."""
+    counting = list(Severity)[: list(Severity).index(least) + 1]
+    other_parts = [outcome for part, outcome in verdict.parts if part not in EXPLORING]
+    return (
+        not verdict.findings
+        or any(finding.severity in counting for finding in verdict.findings)
+        or any(row.torn for row in verdict.power_loss)
+        or Outcome.FAIL in other_parts
+    )

@@ -178,6 +178,21 @@ def test_findings_less_severe_than_asked_for_do_not_fail(fail_on: str, code: int
     assert exit_code(replace(FAILED, findings=(LOUD,)), fail_on) == code
 
 
+@pytest.mark.parametrize("part", ["sweep", "interleave", "fleet", "durability", "fuzz"])
+def test_less_severe_findings_do_not_fail_whichever_part_found_them(part: str) -> None:
+    parts = (("selfcheck", Outcome.PASS), (part, Outcome.FAIL))
+    assert exit_code(replace(FAILED, parts=parts, findings=(LOUD,)), "HIGH") == 0
+
+
+def test_less_severe_findings_of_a_run_that_was_cut_short_are_no_pass() -> None:
+    assert exit_code(replace(FAILED, findings=(LOUD,), partial=True), "HIGH") == 3
+
+
+def test_a_job_that_a_power_loss_tore_fails_whatever_is_asked_for() -> None:
+    torn = (PowerLossRow("enqueue", 12, 1, "HSET", "half a job"),)
+    assert exit_code(replace(FAILED, findings=(LOUD,), power_loss=torn), "CRITICAL") == 1
+
+
 def test_a_selfcheck_that_failed_fails_whatever_is_asked_for() -> None:
     parts = (("selfcheck", Outcome.FAIL), ("sweep", Outcome.FAIL))
     assert exit_code(replace(FAILED, parts=parts, findings=(LOUD,)), "CRITICAL") == 1
