@@ -138,7 +138,11 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _why_not(traits: Traits) -> str:
-    return "" if traits.fifo else "the subject says that it keeps no order"
+    if not traits.fifo:
+        return "the subject says that it keeps no order"
+    if traits.white_box or traits.methods & set(_CLAIMS):
+        return ""
+    return "the subject has no claim or dequeue, and no queue that midpipe can read"
 
 
 QUEUE_ORDER = Invariant(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from scenarios.history import Operation
 from scenarios.invariants import INVARIANTS
+from scenarios.invariants.evidence import Traits
 from scenarios.invariants.queue_order import puts_of, takes_of
 from scenarios.linearizability import NEVER
-from tests.fast.histories import call, evidence, tables
+from tests.fast.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
 
 
 def at(operation: Operation, start: int, end: int, client: str = "A") -> Operation:
@@ -65,3 +68,17 @@ def test_a_claim_that_was_seen_to_take_nothing_may_be_under_way_yet() -> None:
         (None, False),
     ]
     assert INVARIANTS["queue-order"].check(case).breaches == ()
+
+
+@pytest.mark.parametrize(
+    ("traits", "applies"),
+    [
+        (BLACK_BOX, False),
+        (WHITE_BOX, True),
+        (replace(BLACK_BOX, methods=frozenset({"enqueue", "dequeue"})), True),
+    ],
+)
+def test_the_order_of_a_queue_that_nobody_can_look_into_or_take_from_is_not_asked_for(
+    traits: Traits, applies: bool
+) -> None:
+    assert (INVARIANTS["queue-order"].why_not(traits) == "") == applies
