@@ -22,6 +22,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "is missing.",
         "status-order": "Let a status only go forward, on the server: refuse a write that an acknowledged one "
         "has overtaken.",
+        "result-is-kept": "Write an end and its result in one atomic step, however large the result is.",
         "answer-is-true": "Answer only what one atomic step has decided; on an exception leave all or nothing.",
         "bounded-latency": "Give every connection a time-out, and every retry an end.",
         "isolation": "Put the workspace into the key, or compare it before a job is returned.",

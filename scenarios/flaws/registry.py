@@ -132,6 +132,12 @@ FLAWS: tuple[Flaw, ...] = (
     _single("FillsHalfAHash", "Makes a new hash out of nothing but a status.", "no-divergence"),
     _single("LastArrivalWins", "Lets an update win that arrives late.", "status-order"),
     _single("ForgetsTheUpdate", "Answers an update that it never sends.", "status-order"),
+    _single(
+        "StoresLargeResultsApart",
+        "Writes a large result after the status.",
+        "result-is-kept",
+        programs=("finish-with-large-result",),
+    ),
     _single("WaitsForEver", "Has no time-out.", "bounded-latency"),
     _single("RetriesForEver", "Has no end to its retries.", "bounded-latency"),
     _single(

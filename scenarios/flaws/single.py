@@ -26,6 +26,7 @@ from scenarios.flaws.parts import (
     request_key,
 )
 
+SMALL = 4_096
 _log = logging.getLogger(__name__)
 
 
@@ -226,6 +227,26 @@ class ForgetsTheUpdate(OpenQueue):
         block = self.driver.pipeline(transaction=True)
         block.hset(old_key(job_id), mapping=changes_to(checked_status(status), result))
         self.driver.exists(old_key(job_id))
+
+
+class StoresLargeResultsApart(OpenQueue):
+    """A large result is written after the status, and a retry finds the status and leaves."""
+
+    driver_retries = 0
+
+    def update_status(
+        self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
+    ) -> None:
+        if len(encoded(result)) <= SMALL:
+            super().update_status(job_id, status, result, workspace_id)
+            return
+        if self.driver.hget(old_key(job_id), "status") in ("completed", "failed"):
+            return
+        super().update_status(job_id, status, None, workspace_id)
+        block = self.driver.pipeline(transaction=True)
+        for key in (old_key(job_id), new_key(workspace_id, job_id)):
+            block.hset(key, "result", encoded(result))
+        block.execute()
 
 
 class WaitsForEver(OpenQueue):

@@ -17,6 +17,7 @@ from scenarios.invariants.no_lost_job import NO_LOST_JOB
 from scenarios.invariants.no_orphan import NO_ORPHAN
 from scenarios.invariants.queue_order import QUEUE_ORDER
 from scenarios.invariants.quiet_logs import QUIET_LOGS
+from scenarios.invariants.result_is_kept import RESULT_IS_KEPT
 from scenarios.invariants.retry_succeeds import RETRY_SUCCEEDS
 from scenarios.invariants.status_order import STATUS_ORDER
 from scenarios.invariants.telemetry_is_true import TELEMETRY_IS_TRUE
@@ -32,6 +33,7 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             NO_ORPHAN,
             NO_DIVERGENCE,
             STATUS_ORDER,
+            RESULT_IS_KEPT,
             ANSWER_IS_TRUE,
             BOUNDED_LATENCY,
             QUEUE_ORDER,

@@ -15,6 +15,7 @@ WORKSPACE = "acme"
 OTHER_WORKSPACE = "globex"
 SECRET_PARAMS = "mark-of-params-5d1c"
 SECRET_RESULT = "mark-of-result-9a7e"
+LARGE = 16_384
 SECRETS = (SECRET_PARAMS, SECRET_RESULT)
 _ENQUEUED_AT = "2025-10-17T10:15:00+00:00"
 
@@ -154,6 +155,12 @@ _PROGRAMS = (
         prepare=(enqueue(),),
     ),
     _program(
+        "finish-with-large-result",
+        "A job is completed with a result of some size.",
+        update("completed", result={"answer": SECRET_RESULT, "log": "x" * LARGE}),
+        prepare=(enqueue(),),
+    ),
+    _program(
         "update-old-job",
         "A job written before the flag went on is marked running and read.",
         update("running", "job-0"),
@@ -256,6 +263,12 @@ _PROGRAMS = (
             {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
         ),
         prepare=(enqueue(),),
+    ),
+    _program(
+        "enqueue-after-a-refused-one",
+        "An enqueue is refused, and the next one of the same client is as it should be.",
+        MALFORMED["empty-workspace"],
+        enqueue(request_id="r-1"),
     ),
     _program(
         "bad-input",

@@ -1,0 +1,91 @@
+"""result-is-kept: a job that has ended shows the result that one of the calls which end it so was given.
+
+Judged once all is quiet, whatever the calls answered: an end without its result is half an end. A result may come back
+as its JSON text, and none as None or an empty string.
+
+Blind to: a subject that shows no ``result`` at all, which of several results is the first, a job while it runs, and
+what is left of a job that has failed for good because its attempts did.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from scenarios.history import Json, Operation
+from scenarios.invariants.evidence import (
+    Breach,
+    Evidence,
+    Invariant,
+    Judgement,
+    needs_one_of,
+    status_of,
+)
+from scenarios.verdict import Severity
+
+_ENDS = ("completed", "failed")
+_SHOWN = 60
+
+
+def _check(evidence: Evidence) -> Judgement:
+    breaches = []
+    observed = 0
+    for (job_id, workspace_id), job in sorted(evidence.read_back.items()):
+        calls = [o for o in evidence.history if o.job_id == job_id]
+        ends = [o for o in calls if _ends(o, status_of(job))]
+        if not isinstance(job, Mapping) or "result" not in job or not ends:
+            continue
+        if workspace_id not in {end.workspace_id for end in ends} or _may_have_been_given_up(
+            calls, status_of(job)
+        ):
+            continue
+        observed += 1
+        given = [end.arguments.get("result") for end in ends]
+        if not any(_is(job["result"], result) for result in given):
+            breaches.append(
+                Breach(
+                    f"{job_id} is {status_of(job)} with the result {_shown(job['result'])}; "
+                    f"given was {' or '.join(sorted(set(map(_shown, given))))}.",
+                    ends[0].method,
+                )
+            )
+    return Judgement(observed, tuple(breaches))
+
+
+def _ends(operation: Operation, status: str) -> bool:
+    """Whether a call would have a job end so."""
+    if operation.method == "complete":
+        return status == "completed"
+    return (
+        operation.method == "update_status"
+        and status in _ENDS
+        and operation.arguments.get("status") == status
+    )
+
+
+def _may_have_been_given_up(calls: list[Operation], status: str) -> bool:
+    return status == "failed" and any(operation.method == "fail" for operation in calls)
+
+
+def _is(shown: Json, given: Json) -> bool:
+    if shown == given or (shown in (None, "") and given in (None, "")):
+        return True
+    try:
+        return isinstance(shown, str) and bool(json.loads(shown) == given)
+    except ValueError:
+        return False
+
+
+def _shown(result: Json) -> str:
+    text = json.dumps(result)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+RESULT_IS_KEPT = Invariant(
+    id="result-is-kept",
+    when="finally",
+    claim="A job that has ended shows a result that it was ended with.",
+    severity=Severity.HIGH,
+    check=_check,
+    why_not=needs_one_of("update_status", "complete"),
+)

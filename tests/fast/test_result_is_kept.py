@@ -1,0 +1,57 @@
+"""What result-is-kept sees in a job that has ended, and what it leaves to the queue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scenarios.history import Json, Operation
+from scenarios.invariants import INVARIANTS
+from tests.fast.histories import call, evidence
+
+
+def ended(result: Json, *, status: str = "completed", error: str = "") -> Operation:
+    return call("update_status", value=None, status=status, result=result, error=error)
+
+
+def said(*history: Operation, shown: dict[str, Json]) -> tuple[str, ...]:
+    """Return what is said of a job that get_job shows so."""
+    seen = replace(evidence(*history), read_back={("j", "acme"): {"job_id": "j", **shown}})
+    return tuple(breach.seen for breach in INVARIANTS["result-is-kept"].check(seen).breaches)
+
+
+@pytest.mark.parametrize("error", ["", "TimeoutError"])
+def test_an_end_without_its_result_is_half_an_end(error: str) -> None:
+    history = (ended({"n": 1}, error=error),)
+    assert said(*history, shown={"status": "completed", "result": None}) == (
+        'j is completed with the result null; given was {"n": 1}.',
+    )
+
+
+def test_an_end_with_the_result_of_another_one_is_told() -> None:
+    history = (ended({"n": 1}), ended("why", status="failed"))
+    assert said(*history, shown={"status": "failed", "result": {"n": 1}}) == (
+        'j is failed with the result {"n": 1}; given was "why".',
+    )
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"status": "completed", "result": {"n": 1}},
+        {"status": "completed", "result": '{"n": 1}'},
+        {"status": "completed", "result": {"n": 2}},
+        {"status": "completed"},
+        {"status": "running", "result": None},
+    ],
+)
+def test_a_job_that_shows_one_of_its_results_or_has_not_ended_breaks_nothing(
+    shown: dict[str, Json],
+) -> None:
+    assert said(ended({"n": 1}), ended({"n": 2}), shown=shown) == ()
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_no_result_may_be_shown_as_nothing_or_as_an_empty_text(nothing: Json) -> None:
+    assert said(ended(None), shown={"status": "completed", "result": nothing}) == ()
