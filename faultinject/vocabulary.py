@@ -79,6 +79,11 @@ class WireIndex:
     name: str
     key_pattern: str
 
+    @property
+    def call(self) -> tuple[int, int]:
+        """Which attempt at which operation the command belongs to."""
+        return self.operation, self.attempt
+
     def __str__(self) -> str:
         words = f"{self.name} {self.key_pattern}".rstrip()
         return (

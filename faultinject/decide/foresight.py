@@ -299,10 +299,10 @@ class Foresight:
         else:
             course.waiting[letter] = after
             course.known[letter] |= course.meet(after.words)
-        if after is None or _call(after.event) != _call(sent.event):
+        if after is None or after.event.index.call != sent.event.index.call:
             course.ended[letter] += 1
             course.shown.add(f"call {letter} {past} {held}")
-        if after is not None and _call(after.event) != _call(sent.event):
+        if after is not None and after.event.index.call != sent.event.index.call:
             others = tuple(sorted(course.ended.items()))
             course.before[letter] = digest((course.before[letter], others))
 
@@ -324,10 +324,6 @@ def _rule_out_coincidence(names: Iterable[str], source: str) -> None:
 def _heard(effect: Effect, fault: FaultRef | None) -> tuple[str, ...]:
     """Return what the client hears of an effect: of a reply that is lost, nothing."""
     return () if fault else (effect.reply,)
-
-
-def _call(event: WireEvent) -> tuple[int, int]:
-    return event.index.operation, event.index.attempt
 
 
 def _text(words: bytes) -> str:

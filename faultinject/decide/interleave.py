@@ -7,13 +7,20 @@ find is nearly minimal. A *preemption* takes the wire from a client that could h
 Orders that can't differ are run once, by sleep sets (Godefroid, "Partial-Order Methods for the Verification of
 Concurrent Systems", 1996): once an event has been tried at a point, a sibling that commutes with it need not try it
 again until something that does not commute has happened. ``pruning`` says what commutes; an event whose keys can't be
-told commutes only with what reads, if it reads itself. Of what is left, an order is not run whose course is known from
-those that were, and that would show nothing new: ``foresight`` says how that can be told.
+told commutes only with what reads, if it reads itself. Nor may two be swapped if it shows in the calls: a claim may
+weigh which had ended when another one began, and the state at an end. That an event ended a call is seen at the next
+point, so what slept through it is woken then.
+
+Of what is left, an order is not run whose course is known from those that were, and that would show nothing new:
+``foresight`` says how that can be told.
 
 Inside MULTI … EXEC nothing is decided: the block goes as one, with EXEC; the sweep places faults inside.
 
-Blind to: an order whose only representative, of those that can't differ from it, lies beyond the bound of preemptions;
-``prune=False`` runs them all, and a test compares.
+Within a bound of preemptions nothing sleeps: what an order is to be represented by may lie beyond the bound (Coons,
+Musuvathi, McKinley, "Bounded Partial-Order Reduction", 2013). There orders are foreseen only.
+
+Blind to, without a bound: which of two clients read its own clock first, if the answers after which they did commute.
+``prune=False`` runs every order, and a test compares.
 """
 
 from __future__ import annotations
@@ -52,11 +59,36 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """An event that was tried at a point; as long as nothing is known of it, the last of a call before another one.
+
+    Args:
+        ends: a call ends with it.
+        goes_on: its client makes another call then.
+    """
+
+    event: WireEvent
+    ends: bool = True
+    goes_on: bool = True
+
+    def is_told_from(self, other: Tried) -> bool:
+        """Whether it shows in the calls which of two events that commute came first.
+
+        Of two calls it does by which had ended when the next one began; of one call, by the state at its end.
+        """
+        return (
+            (self.ends and other.ends and (self.goes_on or other.goes_on))
+            or (self.ends and other.event.is_write)
+            or (other.ends and self.event.is_write)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """A run to be made: the moves that lead to it, and what sleeps after them."""
 
     moves: tuple[Move, ...]
-    sleeping: tuple[WireEvent, ...]
+    sleeping: tuple[Tried, ...]
     faults: int
     preemptions: int
 
@@ -80,8 +112,14 @@ class _Seen:
     choices: tuple[WireEvent, ...]
     move: Move
     last: str | None
-    sleeping: tuple[WireEvent, ...]
+    sleeping: tuple[Tried, ...]
     is_free: bool
+    ends: bool = True
+    goes_on: bool = False
+
+    @property
+    def tried(self) -> Tried:
+        return Tried(self.move.event, self.ends, self.goes_on)
 
 
 class Interleave:
@@ -115,6 +153,7 @@ class Interleave:
         self._max_faults = max_faults
         self._faults = faults
         self._prune = prune
+        self._sleeps = prune and max_preemptions is None
         self.ledger = ledger or Ledger()
         self.independence = independence or Independence()
         self._foresight = Foresight(self.independence, frontier.learned if frontier else NOTHING)
@@ -123,7 +162,7 @@ class Interleave:
         self._waiting: list[tuple[int, int, int, Branch]] = []
         self._branch = Branch((), (), 0, 0)
         self._seen: list[_Seen] = []
-        self._sleeping: tuple[WireEvent, ...] = ()
+        self._sleeping: tuple[Tried, ...] = ()
         self._is_redundant = False
         self._is_under_way = False
         if frontier is None:
@@ -179,6 +218,8 @@ class Interleave:
         if point.choices[0].position.inside:
             # Queued by the server at once, whoever else waits: no order to decide about.
             return Decision(point.choices[0])
+        if self._seen:
+            self._look_back(self._seen[-1], point)
         number = len(self._seen)
         moves = self._branch.moves
         if number < len(moves):
@@ -195,6 +236,16 @@ class Interleave:
         if seen.is_free:
             self._sleeping = self._after(self._sleeping, move.event)
         return Decision(move.event, move.fault)
+
+    def _look_back(self, seen: _Seen, point: Point) -> None:
+        """Note whether a call ended with the last move; wake what callers can tell from it."""
+        made = seen.move.event
+        following = [e for e in point.choices if e.position.client == made.position.client]
+        seen.goes_on = bool(following)
+        seen.ends = not following or following[0].index.call != made.index.call
+        self._sleeping = tuple(
+            other for other in self._sleeping if not seen.tried.is_told_from(other)
+        )
 
     def end(self, run: RunEnd) -> None:
         self._is_under_way = False
@@ -233,23 +284,23 @@ class Interleave:
 
     def _branch_from(self, seen: _Seen, taken: tuple[Move, ...], preemptions: int) -> None:
         """Plan what else could have been done at a point: another client's event, or a fault at one."""
-        tried: list[WireEvent] = [*seen.sleeping]
+        tried = [*seen.sleeping]
         first = seen.move.event
         others = [event for event in seen.choices if event.position != first.position]
         self._plan_faults(seen, first, taken, preemptions, tuple(tried))
-        tried.append(first)
+        tried.append(seen.tried)
         for event in sorted(others, key=lambda other: other.position):
             total = preemptions + _preempts(event, seen)
             if self._max_preemptions is not None and total > self._max_preemptions:
                 self.ledger.pruned(self._label(taken), TOO_MANY_PREEMPTIONS)
-            elif self._prune and _is_among(event, seen.sleeping):
+            elif _is_among(event, seen.sleeping):
                 self.ledger.pruned(self._label(taken), COMMUTES)
             else:
-                sleeping = self._after(tuple(tried), event) if self._prune else ()
+                sleeping = self._after(tuple(tried), event) if self._sleeps else ()
                 move = Move(event)
                 self._add(Branch((*taken, move), sleeping, self._branch.faults, total))
                 self._plan_faults(seen, event, taken, preemptions, ())
-            tried.append(event)
+            tried.append(Tried(event))
 
     def _plan_faults(
         self,
@@ -257,27 +308,27 @@ class Interleave:
         event: WireEvent,
         taken: tuple[Move, ...],
         preemptions: int,
-        sleeping: tuple[WireEvent, ...],
+        sleeping: tuple[Tried, ...],
     ) -> None:
         if self._branch.faults >= self._max_faults:
             return
         total = preemptions + _preempts(event, seen)
         kept = (
-            tuple(other for other in sleeping if self.independence.may_commute(other, event))
-            if self._prune
+            tuple(o for o in sleeping if self.independence.may_commute(o.event, event))
+            if self._sleeps
             else ()
         )
         for fault in self._faults(event):
             branch = Branch((*taken, Move(event, fault)), kept, self._branch.faults + 1, total)
             self._add(branch)
 
-    def _after(self, sleeping: tuple[WireEvent, ...], event: WireEvent) -> tuple[WireEvent, ...]:
+    def _after(self, sleeping: tuple[Tried, ...], event: WireEvent) -> tuple[Tried, ...]:
         """Return what still sleeps once an event has happened."""
         return tuple(
             other
             for other in sleeping
-            if other.position.client != event.position.client
-            and self.independence.may_commute(other, event)
+            if other.event.position.client != event.position.client
+            and self.independence.may_commute(other.event, event)
         )
 
     def _label(self, moves: tuple[Move, ...]) -> str:
@@ -300,5 +351,5 @@ def _preempts(event: WireEvent, seen: _Seen) -> int:
     return int(goes_on and client != seen.last)
 
 
-def _is_among(event: WireEvent, events: tuple[WireEvent, ...]) -> bool:
-    return any(other.position == event.position for other in events)
+def _is_among(event: WireEvent, tried: tuple[Tried, ...]) -> bool:
+    return any(other.event.position == event.position for other in tried)

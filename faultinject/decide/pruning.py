@@ -2,8 +2,9 @@
 
 A rule is sound if the server's state and what every client sees are the same as in the case it points to.
 
-Two events commute if their keys are disjoint or both only read. A script is taken at its word: it touches the keys that
-it declares. Whoever runs the cases can see more, and says which scripts touch others: those commute with nothing.
+Two events commute if their keys are disjoint or both only read; whether calls can tell them apart nonetheless is for
+the interleaver to see. A script is taken at its word: it touches the keys that it declares. Whoever runs the cases can
+see more, and says which scripts touch others: those commute with nothing.
 """
 
 from __future__ import annotations

@@ -96,10 +96,10 @@ def test_without_pruning_every_order_is_run_once(one: int, other: int) -> None:
     assert len(orders) == len(set(orders)) == comb(one + other, one)
 
 
-@given(worlds)
-def test_pruning_misses_no_outcome(clients: Clients) -> None:
-    whole = {outcome for _, outcome in runs_of(clients, Interleave(None, prune=False))}
-    pruned = {outcome for _, outcome in runs_of(clients, Interleave(None))}
+@given(worlds, st.sampled_from([None, 1]))
+def test_pruning_misses_no_outcome(clients: Clients, bound: int | None) -> None:
+    whole = {outcome for _, outcome in runs_of(clients, Interleave(bound, prune=False))}
+    pruned = {outcome for _, outcome in runs_of(clients, Interleave(bound))}
     assert pruned == whole
 
 
@@ -111,9 +111,17 @@ def test_pruning_never_runs_more_than_without(clients: Clients) -> None:
     assert set(pruned) <= set(whole)
 
 
-def test_clients_that_touch_nothing_in_common_are_told_apart_at_most_once_per_event() -> None:
-    """One order, and for each event of the first client one attempt to go before it, which leads nowhere new."""
+def test_clients_that_touch_nothing_in_common_are_told_apart_by_what_was_there_when_a_call_ended() -> (
+    None
+):
+    """Each client's call may end first, when the other has written nothing yet, or once, twice, three times."""
     clients = ((("a", True),) * 4, (("b", True),) * 4)
+    assert len(list(runs_of(clients, Interleave(None)))) == 4 + 4
+
+
+def test_clients_that_only_read_are_told_apart_at_most_once_per_event() -> None:
+    """One order, and for each event of the first client one attempt to go before it, which leads nowhere new."""
+    clients = ((("a", False),) * 4, (("b", False),) * 4)
     assert len(list(runs_of(clients, Interleave(None)))) == 1 + 4
 
 
