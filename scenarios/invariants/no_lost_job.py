@@ -12,6 +12,8 @@ from scenarios.history import Completion, Operation, Phase, attempts_by_request
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
 
+_LEASES = frozenset({"claim", "heartbeat", "complete"})
+
 
 def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str, ...]:
     """Return the jobs that an answer to these attempts may stand for: their own, or the request id's."""
@@ -35,7 +37,7 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
         if not evidence.found(job_id):
             continue
         received = evidence.delivered is None or job_id in evidence.delivered
-        if received or _has_moved_on(evidence, job_id):
+        if received or _has_moved_on(evidence, job_id) or _may_be_held(evidence, job_id):
             return ""
         missing = "no worker ever receives it"
     return missing
@@ -51,6 +53,22 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
         waits = evidence.leases_ended and _was_claimed(evidence, job_id)
         return not waits or job_id in evidence.given_up
     return status in ("completed", "failed")
+
+
+def _may_be_held(evidence: Evidence, job_id: str) -> bool:
+    """Whether the program's worker has the job, or may have, under a lease that lasts: so nobody else gets it yet.
+
+    It need not be called running by then: a lock may come first. Where leases can be kept, what is held for ever shows
+    in the programs whose leases end.
+    """
+    return evidence.traits.methods >= _LEASES and any(
+        claim.value.get("job_id") == job_id
+        if isinstance(claim.value, dict)
+        else _may_have_got_one(evidence, claim)
+        for claim in evidence.operations("claim")
+        if claim.arguments.get("lease_s") != 0.0
+        and not (evidence.leases_ended and "lease_s" in claim.arguments)
+    )
 
 
 def _was_claimed(evidence: Evidence, job_id: str) -> bool:

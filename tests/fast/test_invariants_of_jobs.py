@@ -9,7 +9,7 @@ import pytest
 from scenarios.history import Completion, Operation, Phase
 from scenarios.invariants import INVARIANTS
 from scenarios.invariants.evidence import Evidence
-from tests.fast.histories import call, evidence, tables
+from tests.fast.histories import BLACK_BOX, call, evidence, tables
 
 
 def fallen(seen: Evidence) -> set[str]:
@@ -47,6 +47,30 @@ def test_a_job_that_the_program_itself_calls_running_is_nobodys_loss() -> None:
 def test_a_claim_that_only_tidied_the_queue_up_has_taken_no_job() -> None:
     tidied = unanswered(Completion.INFO, wrote=True, wrote_job=False)
     assert fallen(running(tidied)) == set()
+
+
+def locked(*, lease_s: float = 30.0, ended: bool = False, methods: str = "") -> Evidence:
+    """A job that is called pending, and that nobody gets after a claim whose answer was lost."""
+    claim = call("claim", "", at=2, error="ConnectionError", lease_s=lease_s)
+    seen = evidence(call(), claim, found=("j",), traits=BLACK_BOX)
+    traits = replace(BLACK_BOX, methods=BLACK_BOX.methods | set(methods.split()))
+    return replace(seen, leases_ended=ended, traits=traits)
+
+
+def test_a_job_may_be_locked_by_an_unheard_claim_before_it_is_called_running() -> None:
+    assert fallen(locked(methods="claim heartbeat complete")) == set()
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        locked(methods="claim heartbeat complete", ended=True),
+        locked(methods="claim heartbeat complete", lease_s=0.0),
+        locked(methods="claim complete"),
+    ],
+)
+def test_a_job_that_no_lease_can_hold_any_more_must_be_had_again(seen: Evidence) -> None:
+    assert fallen(seen) == {"no-lost-job"}
 
 
 def asked_twice(first_phase: Phase = Phase.PROGRAM, *, laid: tuple[str, ...] = ()) -> Evidence:
