@@ -48,7 +48,7 @@ def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
         text = f"{call}{again}{_in_version(entry.version)}"
         return (StoryStep("call", entry.client, text),)
     if isinstance(entry, Completed):
-        return _told_completion(entry.operation)
+        return (*_told_unheard(record, entry.operation), *_told_completion(entry.operation))
     if isinstance(entry, Restarted):
         changes = changes_between(record.states[entry.before], record.states[entry.after])
         text = entry.how
@@ -71,6 +71,15 @@ def _told(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
             changes=changes,
         ),
     )
+
+
+def _told_unheard(record: CaseRecord, operation: Operation) -> tuple[StoryStep, ...]:
+    """Tell the call of the worker that stands in for a frozen one: the program does not know it, so nothing did."""
+    callers = {entry.client for entry in record.entries if isinstance(entry, Called)}
+    if operation.phase is not Phase.PROGRAM or operation.client in callers:
+        return ()
+    call = f"{operation.method}({_shown_arguments(dict(operation.arguments))})"
+    return (StoryStep("call", operation.client, f"{call}  (another worker, meanwhile)"),)
 
 
 def _told_completion(operation: Operation) -> tuple[StoryStep, ...]:

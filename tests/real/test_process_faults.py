@@ -8,6 +8,7 @@ import pytest
 
 from faultinject.servers.opening import ServerSpec
 from scenarios.engine.record import Arrived, CaseRecord, first_difference
+from scenarios.engine.story import story_of
 from scenarios.engine.worker import Worker
 from scenarios.history import Completion, Operation
 from scenarios.state import tables_of
@@ -78,6 +79,14 @@ def test_a_worker_that_was_frozen_past_its_lease_is_refused(worker: Worker) -> N
     finished = [(o.client, o.value) for o in record.history if o.method == "complete"]
     assert finished == [("S", True), ("A", False)]
     assert fallen(record) == set()
+
+
+def test_a_story_tells_the_calls_of_the_worker_that_stands_in_for_a_frozen_one(
+    worker: Worker,
+) -> None:
+    steps = story_of(run(worker, "work-under-a-lease: A3:EVALSHA!freeze"), "").steps
+    told = [step.text.split("(")[0] for step in steps if (step.client, step.kind) == ("S", "call")]
+    assert told == ["claim", "complete", "claim"]
 
 
 def test_a_queue_that_believes_a_frozen_worker_finishes_a_job_twice(worker: Worker) -> None:
