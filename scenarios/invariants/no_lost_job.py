@@ -40,6 +40,8 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
         if received or _has_moved_on(evidence, job_id) or _may_be_held(evidence, job_id):
             return ""
         missing = "no worker ever receives it"
+        if _was_finished(evidence, job_id):
+            missing = "it runs again after a worker has finished it, and no other one gets it"
     return missing
 
 
@@ -53,6 +55,13 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
         waits = evidence.leases_ended and _was_claimed(evidence, job_id)
         return not waits or job_id in evidence.given_up
     return status in ("completed", "failed")
+
+
+def _was_finished(evidence: Evidence, job_id: str) -> bool:
+    return any(
+        operation.job_id == job_id and operation.value is True
+        for operation in evidence.operations("complete")
+    )
 
 
 def _may_be_held(evidence: Evidence, job_id: str) -> bool:

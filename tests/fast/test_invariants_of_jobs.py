@@ -49,6 +49,13 @@ def test_a_claim_that_only_tidied_the_queue_up_has_taken_no_job() -> None:
     assert fallen(running(tidied)) == set()
 
 
+def test_a_job_that_runs_again_after_its_end_is_told_from_one_that_nobody_ever_got() -> None:
+    got = call("claim", "", at=2, value={"job_id": "j"}, lease_s=0.0)
+    seen = running(got, call("complete", at=4, value=True))
+    (breach,) = INVARIANTS["no-lost-job"].check(seen).breaches
+    assert "runs again after a worker has finished it" in breach.seen
+
+
 def locked(*, lease_s: float = 30.0, ended: bool = False, methods: str = "") -> Evidence:
     """A job that is called pending, and that nobody gets after a claim whose answer was lost."""
     claim = call("claim", "", at=2, error="ConnectionError", lease_s=lease_s)
