@@ -136,8 +136,6 @@ class Foresight:
                 return None
             waiting[letter] = sent
         self._start = self._start or (state, waiting)
-        if self._start[0] != state or self._start[1].keys() != waiting.keys():
-            return None
         course = self._begun()
         for number, seen in enumerate(observed):
             event, fault = seen.step.event, seen.step.fault
@@ -240,8 +238,6 @@ class Foresight:
             choices = tuple(sent.event for _, sent in sorted(course.waiting.items()))
             decision = decide(Point(choices, last))
             last, fault = decision.event.position.client, decision.fault
-            if fault and fault.name not in FORESEEN_FAULTS:
-                return False
             effect = self._foreseen(course, last, fault)
             if effect is None or self._past_after(course, last, fault, effect) not in self._next:
                 return False
