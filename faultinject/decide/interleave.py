@@ -71,16 +71,13 @@ class Tried:
     ends: bool = True
     goes_on: bool = True
 
-    def is_told_from(self, other: Tried) -> bool:
-        """Whether it shows in the calls which of two events that commute came first.
+    def is_told_from(self, made: Tried) -> bool:
+        """Whether it shows in the calls that this comes after an event that was made, and commutes with it.
 
-        Of two calls it does by which had ended when the next one began; of one call, by the state at its end.
+        It does if a call began after the one and before the other, and in the state at the end of this one's call. The
+        state at the end of the other's call has been seen by then.
         """
-        return (
-            (self.ends and other.ends and (self.goes_on or other.goes_on))
-            or (self.ends and other.event.is_write)
-            or (other.ends and self.event.is_write)
-        )
+        return self.ends and (made.event.is_write or (made.ends and (self.goes_on or made.goes_on)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +241,7 @@ class Interleave:
         seen.goes_on = bool(following)
         seen.ends = not following or following[0].index.call != made.index.call
         self._sleeping = tuple(
-            other for other in self._sleeping if not seen.tried.is_told_from(other)
+            other for other in self._sleeping if not other.is_told_from(seen.tried)
         )
 
     def end(self, run: RunEnd) -> None:

@@ -38,6 +38,7 @@ def may_compare_times(clients: Clients) -> bool:
 
 
 APPENDS = Command("APPEND", "k")
+LOOKS_AT_B = Command("SETNX", "b")
 LOOKS = Command("SETNX", "k", ends_if="0")
 
 
@@ -80,6 +81,16 @@ def test_what_is_left_out_would_have_shown_no_end_no_state_and_no_end_of_a_call(
     clients: Clients, faults: int
 ) -> None:
     assert not missed_in(clients, faults)
+
+
+def test_nothing_is_left_out_for_one_that_is_beyond_the_bound() -> None:
+    appends, other = Command("APPEND", "b"), Command("APPEND", "a")
+    assert not missed_in(((Command("GET", "b"), appends), (LOOKS_AT_B,), (other,)), bound=0)
+
+
+def test_of_what_was_not_tried_yet_it_is_not_known_whether_a_call_ends_with_it() -> None:
+    clients = (Command("SET", "b"),), (Command("GET", "b"),), (Command("APPEND", "a"),)
+    assert not missed_in(clients)
 
 
 def test_which_call_had_ended_when_another_began_counts_though_the_commands_commute() -> None:
