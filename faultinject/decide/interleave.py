@@ -285,7 +285,9 @@ class Interleave:
         first = seen.move.event
         others = [event for event in seen.choices if event.position != first.position]
         self._plan_faults(seen, first, taken, preemptions, tuple(tried))
-        tried.append(seen.tried)
+        # With a fault it may yet end another way.
+        may_fail = self._branch.faults < self._max_faults
+        tried.append(Tried(first) if may_fail else seen.tried)
         for event in sorted(others, key=lambda other: other.position):
             total = preemptions + _preempts(event, seen)
             if self._max_preemptions is not None and total > self._max_preemptions:

@@ -93,6 +93,12 @@ def test_of_what_was_not_tried_yet_it_is_not_known_whether_a_call_ends_with_it()
     assert not missed_in(clients)
 
 
+def test_what_ends_a_client_may_not_end_it_with_a_fault() -> None:
+    looks = Command("GET", "a")
+    goes_on = (Command("GET", "a", ends_if="nil"), Command("GET", "a", operation=2))
+    assert not missed_in((goes_on, (looks,)), faults=1)
+
+
 def test_which_call_had_ended_when_another_began_counts_though_the_commands_commute() -> None:
     """An acknowledged write, a read that is called after it and does not see it, and then a repair."""
     reads = (Command("GET", "z"), Command("GET", "new", operation=2))
