@@ -73,6 +73,7 @@ class Case:
         rig = self._rig
         for call in self._program.prepare:
             self.recover(call, Phase.PREPARE)
+            self._outages.lease_begins(call.arguments)
         rig.lay(self._program.seed)
         rig.keep_snapshot()
         self.book.look()
@@ -302,6 +303,7 @@ class Case:
             listener.listens = False
         caller = self._callers[letter]
         waiting = caller.wire.waiting
+        self._outages.end_leases_of_no_time()
         caller.wire.let_through(self._effects(decision))
         may_block = self._rig.table.is_blocking(event.args) and not is_inside
         if may_block and not self._answers_at_once():
@@ -381,6 +383,7 @@ class Case:
         if may_have_changed and not event.position.inside and not self._outages.server_stands_still:
             caller.changed_state = self.book.look() or caller.changed_state
             caller.changed_job = self.book.is_job_changed(before) or caller.changed_job
+            self._outages.lease_begins(caller.arguments)
             # A time that is written again within its millisecond shows no change; nobody who has not heard can know.
             caller.says_it_did |= fault is not None and says_something(reply)
         raw = b"" if reply is None else reply.raw

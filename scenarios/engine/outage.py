@@ -6,14 +6,18 @@ Knows no schedule and no history. What lasts, lasts until the client's operation
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from faultinject.faults.effects import Deliver, Effects
 from scenarios.engine.client import ClientWire
 from scenarios.engine.rig import Rig
 from scenarios.history import Json
+from scenarios.programs.program import Answer
 
 SHORT_LEASE_S = 0.02
 _ENDED_AFTER_LEASES = 1.5
+_NO_TIME_IS_OVER_AFTER_S = 0.003
+"""The server counts whole milliseconds, has no key expire in less than one, and takes it for expired in the next."""
 STANDING_STILL = Effects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True)
 
 
@@ -29,6 +33,7 @@ class Outages:
         self._lease_s = lease_s
         self._leases_from_s: float | None = None
         self._has_leases = False
+        self._over_s = 0.0
         self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._stopped_for: ClientWire | None = None
         self._mends_for: ClientWire | None = None
@@ -107,6 +112,17 @@ class Outages:
             self._has_leases = True
             self._leases_from_s = self._leases_from_s or self._rig.loop.clock()
 
+    def lease_begins(self, arguments: Mapping[str, Json | Answer]) -> None:
+        """A command has written for a call with these arguments; if for a lease of no time, that has to end first."""
+        if arguments.get("lease_s") == 0.0:
+            self._over_s = self._rig.loop.clock() + _NO_TIME_IS_OVER_AFTER_S
+
+    def end_leases_of_no_time(self) -> None:
+        """Wait until a lease of no time has ended: else it would depend on the machine what the next command meets."""
+        left_s = self._over_s - self._rig.loop.clock()
+        if left_s > 0.0:
+            self._rig.loop.run_until(lambda: False, left_s)
+
     def time_passes(self) -> None:
         """A client waits until something times out, and leases may end meanwhile: that is the plan."""
         self._leases_from_s = None
@@ -115,4 +131,5 @@ class Outages:
         """Wait until every short lease has ended; the server's clock tells, so there is no event."""
         if self._lease_s is not None and self._has_leases:
             self._rig.loop.run_until(lambda: False, self._lease_s * _ENDED_AFTER_LEASES)
+        self.end_leases_of_no_time()
         self.time_passes()

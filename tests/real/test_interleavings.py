@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from faultinject.decide.interleave import Interleave
-from faultinject.decide.schedule import parse_replay_string
+from faultinject.decide.replay import Replay
+from faultinject.decide.schedule import Schedule, parse_replay_string
 from faultinject.faults import CATALOGUE
 from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded, explore
+from scenarios.engine.explore import CaseEnded, explore, run_schedule
 from scenarios.engine.tasks import (
     HuntDone,
     HuntTask,
@@ -23,7 +25,9 @@ from scenarios.engine.tasks import (
 )
 from scenarios.engine.worker import Worker
 from scenarios.flaws.registry import FLAWS, Flaw
-from scenarios.programs.pairs import PAIRS
+from scenarios.programs.pairs import PAIRS, claim
+from scenarios.programs.program import Program
+from scenarios.programs.single import enqueue
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
@@ -94,6 +98,15 @@ def test_every_program_is_exhausted_for_the_reference_without_a_violation(worker
             ended = list(explore(rig, program, planner))
             assert [case.replay for case in ended if case.violations or not case.valid] == []
             assert sum(row.not_reached for row in planner.ledger.counts()) == 0
+
+
+def test_a_lease_of_no_time_has_ended_before_anything_else_happens(worker: Worker) -> None:
+    # Its own record of the claim, which the server forgets within two milliseconds, would be there in some runs only.
+    program = Program("claims-last", "", {"A": (claim("worker-a", 0.0),)}, prepare=(enqueue(),))
+    rig = worker.rig(SubjectSpec())
+    for _ in range(10):
+        record = run_schedule(rig, program, partial(Replay, Schedule()), 5_000.0)
+        assert not [key for key in record.states[-1] if key.startswith("ai:claim:")]
 
 
 UNSTEADY = """
