@@ -191,6 +191,11 @@ class Interleave:
             self._branch_off()
         return False
 
+    @property
+    def has_more(self) -> bool:
+        """Whether a run is planned that has not begun; it may still turn out to be foreseen."""
+        return bool(self._waiting)
+
     def frontier(self) -> Frontier:
         """Return where the exploration stands; the run under way, if one is, is to be made again."""
         under_way = (self._branch,) if self._is_under_way else ()

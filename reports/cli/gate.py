@@ -30,6 +30,14 @@ from scenarios.verdict import Severity
 @TIME_BUDGET
 @FAULTS
 @click.option(
+    "--orders",
+    "max_orders",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(0),
+    help="At most so many orders of each program of several clients, the simplest first; 0 is no bound.",
+)
+@click.option(
     "--fuzz",
     "fuzz_s",
     default=5.0,
@@ -58,6 +66,7 @@ def gate(
     jobs: int,
     out: Path,
     max_faults: int,
+    max_orders: int,
     fuzz_s: float,
     fail_on: str,
     fail_fast: bool,
@@ -82,6 +91,7 @@ def gate(
         server=server,
         jobs=jobs,
         max_faults=max_faults,
+        max_orders=max_orders or None,
         fuzz_s=fuzz_s,
         examples=out / EXAMPLES,
         parts=PARTS if fuzz_s else tuple(part for part in PARTS if part != "fuzz"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -18,12 +20,24 @@ from rich.progress import (
 from scenarios.engine.explore import CaseEnded
 from scenarios.engine.options import Event, PartBegan
 
+TELLS_EVERY_S = 30.0
+"""Where there is no terminal, so that a log of a long part does not look dead."""
+
 
 class ProgressSink:
-    """Shows what the engine is at. A context manager."""
+    """Shows what the engine is at. A context manager.
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
+    Args:
+        console: where; standard error if there is none given.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console or Console(stderr=True)
+        self._clock = clock
+        self._told_s = clock()
         self._live = self._console.is_terminal
         self._progress = Progress(
             SpinnerColumn(),
@@ -58,19 +72,24 @@ class ProgressSink:
         if isinstance(event, PartBegan):
             self._end_part()
             self._part, self._cases, self._violated = event.part, 0, 0
+            self._told_s = self._clock()
             self._task = self._progress.add_task(event.part, total=event.tasks, cases=0, what="")
         elif isinstance(event, CaseEnded):
             self._cases += 1
             self._violated += bool(event.violations)
             if self._task is not None and self._cases % 10 == 0:
                 self._progress.update(self._task, cases=self._cases)
+            if not self._live and self._clock() > self._told_s + TELLS_EVERY_S:
+                self._told_s = self._clock()
+                self._tell("goes on")
         elif self._task is not None:
             self._progress.update(self._task, advance=1, cases=self._cases, what=event.what[:28])
 
     def _end_part(self) -> None:
         if self._part and not self._live:
-            cases = (
-                f": {self._cases} cases, {self._violated} with a violation" if self._cases else ""
-            )
-            self._console.print(f"midpipe: {self._part} done{cases}", highlight=False)
+            self._tell("done")
         self._part = ""
+
+    def _tell(self, state: str) -> None:
+        cases = f": {self._cases} cases, {self._violated} with a violation" if self._cases else ""
+        self._console.print(f"midpipe: {self._part} {state}{cases}", highlight=False)

@@ -51,6 +51,7 @@ class Interleaving:
         self._ledgers: list[Ledger] = []
         self._unsteady = ""
         self._stopped = False
+        self._bounded = False
         self._frontier: Frontier | None = None
 
     def messages(self) -> Iterator[Message]:
@@ -63,14 +64,18 @@ class Interleaving:
             yield from self._random_orders(task.sampling or Sampling(RUNS_IF_UNSTEADY, 0))
         rows = ledger_rows(self._program.name, *self._ledgers)
         yield SweepDone(
-            rows, stopped=self._stopped, unsteady=self._unsteady, frontier=self._frontier
+            rows,
+            stopped=self._stopped,
+            unsteady=self._unsteady,
+            frontier=self._frontier,
+            bounded=self._bounded,
         )
 
     def _every_order(self) -> Iterator[Message]:
         task = self._task
         orders = Orders(self._rig, self._program, self._plan, task.latency_bound_ms, task.frontier)
         told_s = time.monotonic()
-        for ended in orders.cases():
+        for number, ended in enumerate(orders.cases(), 1):
             yield ended
             if time.monotonic() > told_s + _TELLS_EVERY_S:
                 yield Halfway(orders.planner.frontier())
@@ -82,6 +87,9 @@ class Interleaving:
             if self._is_over():
                 self._stopped = True
                 self._frontier = orders.planner.frontier()
+                break
+            if number == task.max_orders and orders.planner.has_more:
+                self._bounded = True
                 break
         self._ledgers.append(orders.planner.ledger)
 

@@ -24,6 +24,7 @@ class Options:
         jobs: workers, each with its own server.
         max_faults: faults per case in the sweep.
         max_preemptions: per order of several clients; None is no bound.
+        max_orders: of each program of several clients, the simplest ones; None is no bound.
         max_interleaved_faults: faults per order of several clients.
         max_fleet_faults: faults per order of a mixed fleet.
         sampling: random orders of several clients instead of every one.
@@ -49,6 +50,7 @@ class Options:
     jobs: int = 2
     max_faults: int = 1
     max_preemptions: int | None = 2
+    max_orders: int | None = None
     max_interleaved_faults: int = 1
     max_fleet_faults: int = 0
     sampling: Sampling | None = None

@@ -104,6 +104,7 @@ class InterleaveTask:
         deadline_s: as in SweepTask.
         sampling: random orders instead of every one.
         frontier: where an earlier run was stopped; this one goes on from there.
+        max_orders: the simplest ones, if there are more; None is no bound.
     """
 
     subject: SubjectSpec
@@ -115,6 +116,7 @@ class InterleaveTask:
     deadline_s: float = math.inf
     sampling: Sampling | None = None
     frontier: Frontier | None = None
+    max_orders: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,7 @@ class SweepDone:
         stopped: the deadline came first.
         unsteady: where two runs without faults differed; empty if the subject does the same each time.
         frontier: where it was stopped, if a later run can go on from there.
+        bounded: there were more orders than were to be run.
         not_tried: why the server can't keep its data as the sweep wants it to; then nothing was run.
     """
 
@@ -221,6 +224,7 @@ class SweepDone:
     stopped: bool = False
     unsteady: str = ""
     frontier: Frontier | None = None
+    bounded: bool = False
     not_tried: str = ""
 
 

@@ -1,4 +1,4 @@
-"""The order in which programs are run."""
+"""The order in which programs are run, and what is told of those that were too large."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import groupby
 from scenarios.engine.options import Options
 from scenarios.engine.parts.exploration import orders_of
 from scenarios.engine.parts.part import Gathered
+from scenarios.engine.tasks import SweepDone
 from scenarios.programs.fleets import FLEETS
 from scenarios.programs.program import Program
 from scenarios.subjects.spec import SubjectSpec
@@ -38,3 +39,14 @@ def test_the_short_ones_are_begun_first_if_the_first_finding_is_enough() -> None
         lengths = [program.length for program in programs]
         assert lengths == sorted(lengths)
         assert len(set(lengths)) > 1
+
+
+def test_a_program_of_too_many_orders_is_named_and_is_no_doubt_about_those_that_were_run() -> None:
+    got = Gathered()
+    part = orders_of("interleave", Options(SubjectSpec(), max_orders=5), got, math.inf)
+    part.take(0, SweepDone((), bounded=True))
+    part.finish(1.0)
+    (warning,) = got.warnings
+    assert part.tasks()[0][0] in warning
+    assert "--orders" in warning
+    assert not got.partial

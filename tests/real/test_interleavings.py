@@ -173,6 +173,19 @@ def test_random_orders_find_the_duplicate_and_it_shrinks_to_the_shortest_string(
     assert told.story.replay in ("same-request-twice: A1 B1", "same-request-twice: B1 A1")
 
 
+@pytest.mark.parametrize(("most", "is_bounded"), [(5, True), (1_000, False)])
+def test_of_more_orders_than_asked_for_the_simplest_are_run_and_the_rest_is_counted(
+    worker: Worker, most: int, is_bounded: bool
+) -> None:
+    subject = SubjectSpec(AS_SHIPPED)
+    task = InterleaveTask(subject, "same-request-twice", 2, 0, True, 5_000.0, max_orders=most)
+    *cases, done = worker.do(task)
+    assert isinstance(done, SweepDone)
+    run = len([case for case in cases if isinstance(case, CaseEnded)])
+    left = sum(row.not_reached for row in done.ledger)
+    assert (done.bounded, run == most, left > 0) == (is_bounded,) * 3
+
+
 def test_a_schedule_of_two_clients_is_read_back_as_printed() -> None:
     text = "same-request-twice: A1 B1 B2 A2:EXEC!lost-reply"
     name, schedule = parse_replay_string(text, CATALOGUE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scenarios.engine.explore import CaseEnded, rows_of
@@ -89,6 +89,7 @@ def orders_of(
                     deadline_s,
                     options.sampling,
                     frontiers.get(program),
+                    options.max_orders,
                 ),
             )
             for program in _ordered(programs, options)
@@ -121,6 +122,10 @@ def _asked(options: Options, programs: Mapping[str, Program]) -> tuple[str, ...]
     return tuple(name for name in programs if not options.programs or name in options.programs)
 
 
+def _named(programs: Sequence[str]) -> str:
+    return f"{', '.join(programs[:MOST_NAMED])}{', …' if len(programs) > MOST_NAMED else ''}"
+
+
 class Exploration:
     """Runs the subject's cases, one program after the other, in the shards and bounds of its tasks.
 
@@ -146,6 +151,7 @@ class Exploration:
         self._frontiers = dict(stopped.frontiers) if stopped else {}
         self._missing = dict(stopped.missing) if stopped else {}
         self._unsteady = dict(stopped.unsteady) if stopped else {}
+        self._bounded: list[str] = []
         self._cases = stopped.cases if stopped else 0
         self._violated = stopped.violated if stopped else 0
         self._invalid = stopped.invalid if stopped else 0
@@ -167,6 +173,8 @@ class Exploration:
             self._got.partial = self._got.partial or message.stopped
             if message.unsteady:
                 self._unsteady[program] = message.unsteady
+            if message.bounded:
+                self._bounded.append(program)
             if message.missing:
                 self._missing[program] = message.missing
             self._frontiers.pop(program, None)
@@ -223,12 +231,17 @@ class Exploration:
                     else f"So random orders of it were run ({RUNS_IF_UNSTEADY}), not every one."
                 )
             )
+        if self._bounded:
+            got.warnings.append(
+                f"Of {_named(sorted(self._bounded))} only the simplest orders were run, as many as --orders says; "
+                "the ledger counts the rest as not reached."
+            )
         for missing in sorted(set(self._missing.values())):
             programs = sorted(name for name, lacks in self._missing.items() if lacks == missing)
             were = "program was" if len(programs) == 1 else "programs were"
             got.warnings.append(
                 f"{len(programs)} {were} not run, because the subject has no {', '.join(missing)}: "
-                f"{', '.join(programs[:MOST_NAMED])}{', …' if len(programs) > MOST_NAMED else '.'}"
+                f"{_named(programs)}{'' if len(programs) > MOST_NAMED else '.'}"
             )
         if len(self._missing) == len({program for program, _ in self._planned}):
             # Nothing of this part applies to the subject, which was said above; that is no doubt about it.
