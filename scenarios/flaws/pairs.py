@@ -22,6 +22,8 @@ from scenarios.flaws.parts import (
 from scenarios.flaws.parts import decoded as decoded_hash
 from scenarios.flaws.single import OpenQueue
 
+_ALL = 1_000_000
+
 
 class ChecksOutsideTheTransaction(OpenQueue):
     """The request and the job are looked for first, and then written in a transaction that looks for nothing."""
@@ -138,6 +140,22 @@ class ReclaimsInTwoSteps(OpenQueue):
                 block.rpush(keys.PENDING, job_id)
                 block.execute()
         return super().claim(worker_id, lease_s)
+
+
+class PagesByOffset(OpenQueue):
+    """A page begins so many jobs after the first one, which may be another one by then."""
+
+    def list_jobs(
+        self,
+        workspace_id: str | None = None,
+        status: str | None = None,
+        limit: int = 100,
+        cursor: Any = None,
+    ) -> dict[str, Any]:
+        start = int(cursor or 0)
+        jobs = super().list_jobs(workspace_id, status, _ALL)["items"]
+        following = str(start + limit) if start + limit < len(jobs) else None
+        return {"items": jobs[start : start + limit], "next_cursor": following}
 
 
 class BackfillsInTwoSteps(OpenQueue):

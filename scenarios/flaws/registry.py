@@ -230,6 +230,7 @@ FLAWS: tuple[Flaw, ...] = (
         "Puts an expired job back that somebody else put back.",
         "no-duplicate",
     ),
+    _pair("PagesByOffset", "Skips a job when another one leaves the page before.", "list-is-whole"),
     _pair(
         "BackfillsInTwoSteps", "Overwrites an update with what it read before it.", "no-divergence"
     ),

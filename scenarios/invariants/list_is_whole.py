@@ -1,37 +1,70 @@
-"""list-is-whole: a fault-free list_jobs shows every job of the workspace that get_job finds.
+"""list-is-whole: a listing, from its first page to its last, shows every job of the workspace that get_job finds.
 
 Not in the plan's catalogue; added because the review's MEDIUM-5 (list_jobs reads the old schema only) is
 behaviour, and no other invariant sees it.
 
-Blind to: order, paging beyond the first page, and a list that shows too much; see isolation.
+A listing goes on while each page is asked for with the cursor of the one before. It is over with a page that has no
+cursor for another one and was not cut short by its limit. Of jobs that wait, it shows those that nobody has touched.
+
+Blind to: order, a listing that nobody has read to its end, one of another status, and one that shows too much; see
+isolation.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from scenarios.history import Json, Operation
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, needs_one_of
 from scenarios.verdict import Severity
 
+_TOUCHES_NOTHING = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
+Listing = tuple[Operation, ...]
+
 
 def _check(evidence: Evidence) -> Judgement:
-    listed = [
-        operation
-        for operation in evidence.history
-        if operation.method == "list_jobs" and operation.answered and operation.workspace_id
-    ]
+    whole = [listing for listing in _listings(evidence) if _is_over(listing[-1])]
     breaches = []
-    for operation in listed:
-        shown = _job_ids(operation)
-        for job_id in _must_show(evidence, operation):
-            if job_id not in shown:
-                breaches.append(
-                    Breach(f"list_jobs does not show {job_id}, which get_job finds.", "list_jobs")
-                )
-    return Judgement(len(listed), tuple(breaches))
+    for listing in whole:
+        shown = {job_id for page in listing for job_id in _job_ids(page)}
+        which = "list_jobs does not show" if len(listing) == 1 else "No page of list_jobs shows"
+        breaches += [
+            Breach(f"{which} {job_id}, which get_job finds.", "list_jobs")
+            for job_id in _must_show(evidence, listing[0])
+            if job_id not in shown
+        ]
+    return Judgement(len(whole), tuple(breaches))
+
+
+def _listings(evidence: Evidence) -> Iterator[Listing]:
+    """Return the listings that clients made, each with its pages in order."""
+    open_listings: dict[str, Listing] = {}
+    for page in evidence.history:
+        if page.method != "list_jobs" or not page.answered or not page.workspace_id:
+            continue
+        before = open_listings.pop(page.client, ())
+        cursor = page.arguments.get("cursor")
+        if before and not (cursor and cursor == _next_cursor(before[-1])):
+            yield before
+            before = ()
+        if before or not cursor:
+            open_listings[page.client] = (*before, page)
+    yield from open_listings.values()
+
+
+def _next_cursor(page: Operation) -> Json:
+    return page.value.get("next_cursor") if isinstance(page.value, dict) else None
+
+
+def _is_over(page: Operation) -> bool:
+    limit = page.arguments.get("limit")
+    is_full = isinstance(limit, int) and len(_jobs(page)) >= limit
+    return not _next_cursor(page) and not is_full
 
 
 def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
     """Return the workspace's jobs that were enqueued or read before the listing and are still found."""
+    status = listing.arguments.get("status")
     return tuple(
         dict.fromkeys(
             operation.job_id
@@ -40,6 +73,7 @@ def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
             and operation.workspace_id == listing.workspace_id
             and operation.completed_at <= listing.invoked_at
             and evidence.read_back.get((operation.job_id, operation.workspace_id), True)
+            and (not status or (status == "pending" and _surely_waits(evidence, operation.job_id)))
         )
     )
 
@@ -50,12 +84,20 @@ def _was_there(operation: Operation) -> bool:
     return operation.method == "get_job" and isinstance(operation.value, dict)
 
 
-def _job_ids(operation: Operation) -> set[Json]:
-    value = operation.value
-    if isinstance(value, dict):
-        value = value.get("items")
-    jobs = value if isinstance(value, list) else []
-    return {job.get("job_id") for job in jobs if isinstance(job, dict)}
+def _surely_waits(evidence: Evidence, job_id: str) -> bool:
+    return not any(
+        operation.method not in _TOUCHES_NOTHING and operation.job_id in ("", job_id)
+        for operation in evidence.history
+    )
+
+
+def _jobs(page: Operation) -> list[Json]:
+    value = page.value.get("items") if isinstance(page.value, dict) else page.value
+    return value if isinstance(value, list) else []
+
+
+def _job_ids(page: Operation) -> set[Json]:
+    return {job.get("job_id") for job in _jobs(page) if isinstance(job, dict)}
 
 
 LIST_IS_WHOLE = Invariant(

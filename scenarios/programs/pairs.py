@@ -46,6 +46,8 @@ HEARTBEAT = Call(
         "lease_s": 30.0,
     },
 )
+PAGE = Call("list_jobs", {"workspace_id": WORKSPACE, "status": "pending", "limit": 2})
+NEXT_PAGE = Call("list_jobs", {**PAGE.arguments, "cursor": Answer("list_jobs", "next_cursor")})
 BACKFILL = Call("backfill", {})
 CLEANUP = Call("cleanup", {})
 
@@ -144,6 +146,12 @@ _PROGRAMS = (
         "One client lists while another one enqueues.",
         {"A": (list_of(),), "B": (enqueue("job-2"),)},
         prepare=(enqueue("job-1"),),
+    ),
+    Program(
+        "pages-vs-update",
+        "One client lists the jobs that wait, page by page, while another one starts the first of them.",
+        {"A": (PAGE, NEXT_PAGE), "B": (update("running", "job-3"),)},
+        prepare=(enqueue("job-1"), enqueue("job-2"), enqueue("job-3")),
     ),
     Program(
         "backfill-vs-update",

@@ -298,25 +298,6 @@ def test_listing_anothers_job_breaks_isolation() -> None:
     assert seen("isolation", listing) == ("list_jobs as globex returned j of acme.",)
 
 
-def test_a_list_without_a_job_that_exists_is_not_whole() -> None:
-    history = (call(), call("list_jobs", at=2, value=[]))
-    assert seen("list-is-whole", *history, found=("j",)) == (
-        "list_jobs does not show j, which get_job finds.",
-    )
-
-
-def test_a_list_without_a_job_that_was_read_before_is_not_whole() -> None:
-    read = call("get_job", value={"job_id": "j", "workspace_id": "acme"})
-    assert seen("list-is-whole", read, call("list_jobs", at=2, value=[])) == (
-        "list_jobs does not show j, which get_job finds.",
-    )
-
-
-def test_a_job_that_was_read_after_the_listing_may_have_come_after_it() -> None:
-    read = call("get_job", at=2, value={"job_id": "j", "workspace_id": "acme"})
-    assert seen("list-is-whole", call("list_jobs", value=[]), read) == ()
-
-
 def test_malformed_input_that_is_accepted_is_bad() -> None:
     assert seen("bad-input", call(workspace_id=""), malformed=True) == (
         "enqueue with workspace_id='' was accepted.",
