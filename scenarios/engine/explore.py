@@ -30,6 +30,7 @@ from faultinject.faults import (
 from faultinject.servers.persistence import Persistence
 from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
 from scenarios.engine.judge import run_case
+from scenarios.engine.lacking import misfit_in
 from scenarios.engine.outage import SHORT_LEASE_S
 from scenarios.engine.record import CaseRecord, Violation, first_difference
 from scenarios.engine.rig import Rig
@@ -192,10 +193,23 @@ def warm_up(
     )
 
 
-def unsteadiness(rig: Rig, program: Program, latency_bound_ms: float) -> str:
-    """Return where two runs of the program without faults differ; empty if they are alike, as they should be."""
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What a program without faults has told of a subject.
+
+    Args:
+        unsteady: where two runs of it differ; empty if they are alike, as they should be.
+        misfit: a call that the subject has, and does not take as it is made; empty if there is none.
+    """
+
+    unsteady: str
+    misfit: str
+
+
+def rehearse(rig: Rig, program: Program, latency_bound_ms: float) -> Rehearsed:
+    """Run the program without faults, and see whether the subject is one for it."""
     _, one, other = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
-    return first_difference(one.shape(), other.shape())
+    return Rehearsed(first_difference(one.shape(), other.shape()), misfit_in(other.history))
 
 
 def explore(

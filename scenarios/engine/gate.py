@@ -136,6 +136,8 @@ class Gate:
         tally = self._got.tally
         if not self._explores:
             return ()
+        if not tally.cases and not self.has_enough:
+            return ("No case was run, so nothing is known of the subject.",)
         unseen = [
             f"{row.invariant} is unknown: {row.note}."
             for row in tally.invariant_rows(self._got.traits)

@@ -11,7 +11,7 @@ from faultinject.decide.ledger import Ledger
 from faultinject.decide.pruning import Independence
 from faultinject.decide.sweep import Placeable
 from faultinject.decide.walk import Walk
-from scenarios.engine.explore import DIVERGED, explore, ledger_rows, unsteadiness
+from scenarios.engine.explore import DIVERGED, explore, ledger_rows, rehearse
 from scenarios.engine.orders import Orders
 from scenarios.engine.rig import Rig
 from scenarios.engine.tasks import (
@@ -57,7 +57,11 @@ class Interleaving:
     def messages(self) -> Iterator[Message]:
         """Run the cases; the result comes last."""
         task = self._task
-        self._unsteady = unsteadiness(self._rig, self._program, task.latency_bound_ms)
+        rehearsed = rehearse(self._rig, self._program, task.latency_bound_ms)
+        if rehearsed.misfit:
+            yield SweepDone((), (rehearsed.misfit,))
+            return
+        self._unsteady = rehearsed.unsteady
         if not task.sampling and not self._unsteady:
             yield from self._every_order()
         if task.sampling or self._unsteady:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+from scenarios.history import History
 from scenarios.invariants.evidence import Traits
 from scenarios.programs.fleets import FLEETS, with_other_subject
 from scenarios.programs.program import Program
 from scenarios.subjects.spec import SubjectSpec
+
+_MISFIT = re.compile(
+    r"unexpected keyword argument|missing \d+ required (positional|keyword-only) argument"
+)
+"""What Python says of a call that does not fit."""
 
 
 def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:
@@ -20,6 +28,15 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
     elif program.takes_old_away and not traits.reads_new:
         missing.append("reads of the new schema alone")
     return tuple(missing)
+
+
+def misfit_in(history: History) -> str:
+    """Return a call of a run without faults that the subject does not take as it was made; empty if there is none."""
+    for call in history:
+        if call.error and call.error.is_a("TypeError") and _MISFIT.search(call.error.message):
+            names = ", ".join(call.arguments)
+            return f"{call.method}({names}) (it raised TypeError: {call.error.message})"
+    return ""
 
 
 def starts_for(traits: Traits) -> tuple[str, ...]:

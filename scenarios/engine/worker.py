@@ -25,9 +25,9 @@ from scenarios.engine.explore import (
     ended_from,
     explore,
     ledger_rows,
+    rehearse,
     run_schedule,
     selected,
-    unsteadiness,
     warm_up,
 )
 from scenarios.engine.interleaving import Interleaving
@@ -223,7 +223,10 @@ class Worker:
             is_over = partial(self._is_over, task)
             yield from Interleaving(rig, program, task, faults, is_over).messages()
             return
-        unsteady = unsteadiness(rig, program, task.latency_bound_ms)
+        rehearsed = rehearse(rig, program, task.latency_bound_ms)
+        if rehearsed.misfit:
+            yield SweepDone((), (rehearsed.misfit,))
+            return
         kept = task.persistence
         deaths = TAKE_OVERS.get(kept, KILLS) if kept else ()
         faults = selected(self.server.is_ours, deaths, persistence=kept)
@@ -234,7 +237,7 @@ class Worker:
             if stopped := self._is_over(task):
                 break
         rows = ledger_rows(task.program, sweep.ledger)
-        yield SweepDone(rows, stopped=stopped, unsteady=unsteady)
+        yield SweepDone(rows, stopped=stopped, unsteady=rehearsed.unsteady)
 
     def _is_over(self, task: SweepTask | InterleaveTask | FuzzTask) -> bool:
         return self._is_called_off() or time.monotonic() > task.deadline_s

@@ -320,3 +320,25 @@ def test_a_class_in_its_own_directory_is_judged_without_a_change(tmp_path: Path)
         if "not run, because the subject has no update_status" in warning
     ]
     assert code in (0, 3)
+
+
+MISFIT = """
+from reference import Queue as Reference
+
+class Queue(Reference):
+    def complete(self, job_id, lease_token):
+        return super().complete(job_id, "acme", lease_token)
+"""
+
+
+def test_a_call_that_takes_other_arguments_is_told_and_nothing_that_was_not_run_passes(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "misfit.py").write_text(MISFIT)
+    code, output, errors = ran(
+        "sweep", "--subject", "misfit.py:Queue", "--program", "claim-complete", cwd=tmp_path
+    )
+    assert "not run, because the subject has no complete(job_id, workspace_id" in " ".join(
+        output.split()
+    )
+    assert code == 3, output + errors
