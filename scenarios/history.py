@@ -15,6 +15,9 @@ from typing import TypeAlias, Union
 
 Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[str, Json]"]
 
+SHORTEST_LEASE_S = 0.001
+"""A lease that ends before anything else happens: the server counts milliseconds. Many queues refuse one of 0 s."""
+
 
 class Completion(StrEnum):
     """How an operation ended."""
@@ -119,6 +122,12 @@ class Operation:
 
 
 History: TypeAlias = tuple[Operation, ...]
+
+
+def is_over_at_once(arguments: Mapping[str, object]) -> bool:
+    """Whether a call asks for a lease that ends before anything else happens."""
+    lease_s = arguments.get("lease_s")
+    return isinstance(lease_s, int | float) and lease_s <= SHORTEST_LEASE_S
 
 
 def attempts_by_request(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from faultinject.faults.effects import Deliver, Effects
 from scenarios.engine.client import ClientWire
 from scenarios.engine.rig import Rig
-from scenarios.history import Json
+from scenarios.history import Json, is_over_at_once
 from scenarios.programs.program import Answer
 
 SHORT_LEASE_S = 0.02
@@ -107,14 +107,16 @@ class Outages:
 
     def shorten_lease(self, arguments: dict[str, Json]) -> None:
         """Make a claim's lease short, if leases are."""
-        if self._lease_s is not None and arguments.get("lease_s"):
+        if self._lease_s is None or "lease_s" not in arguments:
+            return
+        if not is_over_at_once(arguments):
             arguments["lease_s"] = self._lease_s
             self._has_leases = True
             self._leases_from_s = self._leases_from_s or self._rig.loop.clock()
 
     def lease_begins(self, arguments: Mapping[str, Json | Answer]) -> None:
         """A command has written for a call with these arguments; if for a lease of no time, that has to end first."""
-        if arguments.get("lease_s") == 0.0:
+        if is_over_at_once(arguments):
             self._over_s = self._rig.loop.clock() + _NO_TIME_IS_OVER_AFTER_S
 
     def end_leases_of_no_time(self) -> None:

@@ -8,7 +8,7 @@ Blind to: a job that is found and delivered with wrong contents; see answer-is-t
 
 from __future__ import annotations
 
-from scenarios.history import Completion, Operation, Phase, attempts_by_request
+from scenarios.history import Completion, Operation, Phase, attempts_by_request, is_over_at_once
 from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
 
@@ -75,7 +75,7 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
         if isinstance(claim.value, dict)
         else _may_have_got_one(evidence, claim)
         for claim in evidence.operations("claim")
-        if claim.arguments.get("lease_s") != 0.0
+        if not is_over_at_once(claim.arguments)
         and not (evidence.leases_ended and "lease_s" in claim.arguments)
     )
 

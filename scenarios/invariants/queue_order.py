@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from scenarios.history import Completion, Operation, Phase, attempts_by_request
+from scenarios.history import Completion, Operation, Phase, attempts_by_request, is_over_at_once
 from scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement, Traits
 from scenarios.linearizability import NEVER, Answer, Put, Take, check_queue
 from scenarios.verdict import Severity
@@ -114,7 +114,7 @@ def _end(operation: Operation) -> float:
 def _comes_back(evidence: Evidence) -> bool:
     return any(
         operation.method in (*GIVE_BACK, "update_status", "backfill")
-        or operation.arguments.get("lease_s") == 0.0
+        or is_over_at_once(operation.arguments)
         or evidence.leases_ended
         for operation in evidence.history
     )

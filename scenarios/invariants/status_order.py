@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scenarios.history import Completion, Json, Operation, Phase
+from scenarios.history import Completion, Json, Operation, Phase, is_over_at_once
 from scenarios.invariants.evidence import (
     GIVE_BACK,
     Breach,
@@ -156,7 +156,7 @@ def _is_end(update: Operation) -> bool:
 def _again(evidence: Evidence) -> set[str]:
     """Return the statuses that a job may fall back to because a lease has ended or an attempt has failed."""
     comes_back = evidence.leases_ended or any(
-        operation.method in GIVE_BACK or operation.arguments.get("lease_s") == 0.0
+        operation.method in GIVE_BACK or is_over_at_once(operation.arguments)
         for operation in evidence.history
     )
     return {"pending", "running", "failed"} if comes_back else set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from scenarios.history import Json
+from scenarios.history import SHORTEST_LEASE_S, Json
 from scenarios.programs.program import Answer, Call, Program
 from scenarios.programs.single import (
     OTHER_WORKSPACE,
@@ -21,7 +21,7 @@ from scenarios.programs.single import (
 
 
 def claim(worker: str, lease_s: float = 30.0) -> Call:
-    """Return a claim; with a lease of 0 s, one that has expired as soon as anybody looks."""
+    """Return a claim; with the shortest lease, one that has expired as soon as anybody looks."""
     return Call("claim", {"worker_id": worker, "lease_s": lease_s})
 
 
@@ -97,7 +97,7 @@ _PROGRAMS = (
         "reclaim-vs-reclaim",
         "Two workers claim while the lease of one job has expired.",
         {"A": (claim("worker-a"),), "B": (claim("worker-b"),)},
-        prepare=(enqueue(), claim("worker-x", 0.0)),
+        prepare=(enqueue(), claim("worker-x", SHORTEST_LEASE_S)),
     ),
     Program(
         "finish-vs-finish",
@@ -108,20 +108,26 @@ _PROGRAMS = (
     Program(
         "finish-vs-reclaim",
         "A worker finishes a job whose lease has expired, while another one claims and finishes it.",
-        {"A": (claim("worker-a", 0.0), complete("a")), "B": (claim("worker-b"), complete("b"))},
+        {
+            "A": (claim("worker-a", SHORTEST_LEASE_S), complete("a")),
+            "B": (claim("worker-b"), complete("b")),
+        },
         prepare=(enqueue(),),
     ),
     Program(
         "heartbeat-vs-reclaim",
         "A worker keeps an expired lease alive while another one claims the job.",
-        {"A": (claim("worker-a", 0.0), HEARTBEAT), "B": (claim("worker-b"), complete("b"))},
+        {
+            "A": (claim("worker-a", SHORTEST_LEASE_S), HEARTBEAT),
+            "B": (claim("worker-b"), complete("b")),
+        },
         prepare=(enqueue(),),
     ),
     Program(
         "end-vs-reclaim",
         "A client completes a job without its lease, while a worker claims what an ended lease has held.",
         {"A": (update("completed"), get()), "B": (claim("worker-b"),)},
-        prepare=(enqueue(), claim("worker-x", 0.0)),
+        prepare=(enqueue(), claim("worker-x", SHORTEST_LEASE_S)),
     ),
     Program(
         "update-vs-update",

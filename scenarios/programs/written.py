@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from faultinject.errors import UsageError
+from scenarios.history import SHORTEST_LEASE_S
 from scenarios.programs.fleets import VERSIONS
 from scenarios.programs.pairs import BACKFILL, CLEANUP, HEARTBEAT, claim, complete
 from scenarios.programs.program import Answer, Call, Program, Retry
@@ -93,10 +94,14 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
         "get": _Verb(1, 1, _get),
         "list": _Verb(0, 1, list_of),
         "claim": _Verb(0, 0, lambda: claim("worker")),
-        "claim-ended": _Verb(0, 0, lambda: claim("worker", 0.0)),
+        "claim-ended": _Verb(0, 0, lambda: claim("worker", SHORTEST_LEASE_S)),
         "heartbeat": _Verb(0, 0, lambda: HEARTBEAT),
         "heartbeat-ended": _Verb(
-            0, 0, lambda: replace(HEARTBEAT, arguments={**HEARTBEAT.arguments, "lease_s": 0.0})
+            0,
+            0,
+            lambda: replace(
+                HEARTBEAT, arguments={**HEARTBEAT.arguments, "lease_s": SHORTEST_LEASE_S}
+            ),
         ),
         # A worker completes a job in the workspace that the job is of.
         "complete": _Verb(0, 0, lambda: _in_workspace(complete(), Answer("claim", "workspace_id"))),

@@ -25,6 +25,7 @@ from scenarios.engine.tasks import (
 )
 from scenarios.engine.worker import Worker
 from scenarios.flaws.registry import FLAWS, Flaw
+from scenarios.history import SHORTEST_LEASE_S
 from scenarios.programs.pairs import PAIRS, claim
 from scenarios.programs.program import Program
 from scenarios.programs.single import enqueue
@@ -102,11 +103,34 @@ def test_every_program_is_exhausted_for_the_reference_without_a_violation(worker
 
 def test_a_lease_of_no_time_has_ended_before_anything_else_happens(worker: Worker) -> None:
     # Its own record of the claim, which the server forgets within two milliseconds, would be there in some runs only.
-    program = Program("claims-last", "", {"A": (claim("worker-a", 0.0),)}, prepare=(enqueue(),))
+    program = Program(
+        "claims-last", "", {"A": (claim("worker-a", SHORTEST_LEASE_S),)}, prepare=(enqueue(),)
+    )
     rig = worker.rig(SubjectSpec())
     for _ in range(10):
         record = run_schedule(rig, program, partial(Replay, Schedule()), 5_000.0)
         assert not [key for key in record.states[-1] if key.startswith("ai:claim:")]
+
+
+CAREFUL = """
+from scenarios.flaws.pairs import IgnoresTheToken
+
+class Careful(IgnoresTheToken):
+    def claim(self, worker_id, lease_s=30.0):
+        if lease_s <= 0:
+            raise ValueError("a lease lasts")
+        return super().claim(worker_id, lease_s)
+"""
+
+
+def test_a_queue_that_refuses_a_lease_of_no_time_shows_its_late_completions_too(
+    worker: Worker, tmp_path: Path
+) -> None:
+    file = tmp_path / "careful.py"
+    file.write_text(CAREFUL)
+    subject = SubjectSpec(f"{file}:Careful")
+    record = worker.replay(subject, "finish-vs-reclaim: A1 B1", 5_000.0).record
+    assert {violation.invariant for violation in record.violations} == {"no-duplicate"}
 
 
 UNSTEADY = """
