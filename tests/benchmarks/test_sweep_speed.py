@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from faultinject.faults import Pace, pace_of
@@ -75,28 +77,19 @@ def split_of(cases: list[CaseEnded]) -> dict[str, float]:
 
 def resident_mib(root_pid: int) -> float:
     """Return the memory of a process and its descendants, servers left out, in MiB; what is shared counts once."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,rss=,args="],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rows = [line.split(None, 3) for line in listed.stdout.splitlines()]
-    family, total_kib = {root_pid}, 0
-    for pid, parent, rss, command in sorted(rows, key=lambda row: int(row[0])):
-        if int(parent) in family or int(pid) == root_pid:
-            family.add(int(pid))
-            total_kib += 0 if "valkey-server" in command else proportional_kib(pid, int(rss))
-    return total_kib / 1024
+    root = psutil.Process(root_pid)
+    return sum(map(own_bytes, (root, *root.children(recursive=True)))) / 1024 / 1024
 
 
-def proportional_kib(pid: str, otherwise: int) -> int:
-    """Return a process's share of the memory that it uses, where the system tells that."""
+def own_bytes(process: psutil.Process) -> int:
+    """Return a process's share of the memory that it uses, where the system tells that; of a server, nothing."""
     try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
-        return otherwise
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        if "valkey-server" in " ".join(process.cmdline()):
+            return 0
+        memory = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return int(getattr(memory, "pss", memory.rss))
 
 
 def test_the_whole_gate(benchmark: Any, tmp_path: Path) -> None:
@@ -115,7 +108,8 @@ def test_the_whole_gate(benchmark: Any, tmp_path: Path) -> None:
         def watch() -> None:
             nonlocal peak_mib
             while not done.wait(0.2):
-                peak_mib = max(peak_mib, resident_mib(process.pid))
+                with suppress(psutil.NoSuchProcess):
+                    peak_mib = max(peak_mib, resident_mib(process.pid))
 
         watcher = threading.Thread(target=watch)
         watcher.start()

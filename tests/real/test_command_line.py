@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 
 from reports.verdict_file import schema
+from tests.real.processes import running_with
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
@@ -203,15 +204,6 @@ def test_a_time_budget_that_ends_the_sweep_makes_a_pass_unknown(tmp_path: Path) 
     assert (code, verdict["partial"], "partial" in output) == (3, True, True)
 
 
-def processes_with(text: str) -> list[str]:
-    """Return the command lines of running processes that hold a text."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "stat=,args="], capture_output=True, text=True, check=True
-    )
-    lines = [line.strip() for line in listed.stdout.splitlines() if text in line]
-    return [line for line in lines if not line.startswith("Z")]
-
-
 @pytest.mark.parametrize("after_s", [0.3, 1.0, 2.5])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_gate_that_is_ended(
@@ -222,9 +214,9 @@ def test_nothing_is_left_of_a_gate_that_is_ended(
     process.send_signal(how)
     _, errors = process.communicate(timeout=20)
     deadline_s = time.monotonic() + 10
-    while processes_with(str(temporary)) or any(temporary.glob("midpipe-*")):
+    while running_with(str(temporary)) or any(temporary.glob("midpipe-*")):
         assert time.monotonic() < deadline_s, (
-            processes_with(str(temporary)),
+            running_with(str(temporary)),
             sorted(map(str, temporary.iterdir())),
         )
         time.sleep(0.02)
@@ -239,7 +231,7 @@ def test_a_gate_that_fails_fast_exits_with_1_says_why_it_stopped_and_leaves_noth
     arguments = ("gate", "--fail-fast", "--subject", AS_SHIPPED, "--jobs", jobs)
     code, output, errors = ran(*arguments, cwd=tmp_path)
     assert (code, "Stopped at the first finding" in output) == (1, True), errors
-    assert (processes_with(str(temporary)), list(temporary.glob("midpipe-*"))) == ([], [])
+    assert (running_with(str(temporary)), list(temporary.glob("midpipe-*"))) == ([], [])
     jsonschema.validate(json.loads((tmp_path / ".midpipe" / "verdict.json").read_text()), schema())
 
 
@@ -248,7 +240,8 @@ def test_an_interrupted_gate_keeps_what_it_has_and_says_that_it_is_partial(
 ) -> None:
     process = started("gate", cwd=tmp_path, tmp=temporary)
     verdict = tmp_path / ".midpipe" / "verdict.json"
-    time.sleep(4.0)
+    assert process.stderr is not None
+    assert any("selfcheck done" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     stored = json.loads(verdict.read_text())

@@ -21,6 +21,7 @@ from scenarios.soak.results import SoakResult
 from scenarios.soak.soak import Soak
 from scenarios.subjects.spec import REFERENCE, SubjectSpec
 from scenarios.verdict import Outcome
+from tests.real.processes import running_with
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
@@ -209,14 +210,7 @@ def wait_for_load(process: subprocess.Popen[str]) -> None:
 
 def left_over(folder: Path) -> list[str]:
     """What is still there of a soak whose temporary directory this is."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "stat=,args="], capture_output=True, text=True, check=True
-    )
-    running = [
-        line
-        for line in listed.stdout.splitlines()
-        if str(folder) in line and not line.startswith("Z")
-    ]
+    running = running_with(str(folder))
     return running + [str(path) for path in (folder / "tmp").glob("midpipe-*")]
 
 

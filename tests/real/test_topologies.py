@@ -20,6 +20,7 @@ from faultinject.servers.origins import FromBinary
 from faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
 from faultinject.vocabulary import Address
 from tests.real.fronting import Fronted
+from tests.real.processes import started_by
 from tests.real.waiting import is_running, wait_until
 
 
@@ -127,15 +128,7 @@ time.sleep(60)
 
 def servers_of(pid: int) -> list[int]:
     """Return the processes that a process has started, the leash left out."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    )
-    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    return [
-        int(found)
-        for found, parent, command in rows
-        if int(parent) == pid and "midpipe-leash" not in command
-    ]
+    return [found for found, command in started_by(pid).items() if "midpipe-leash" not in command]
 
 
 @pytest.mark.parametrize(("topology", "processes"), [("pair", 2), ("sentinel", 5), ("cluster", 6)])
