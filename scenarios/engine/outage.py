@@ -115,8 +115,8 @@ class Outages:
             self._leases_from_s = self._leases_from_s or self._rig.loop.clock()
 
     def lease_begins(self, arguments: Mapping[str, Json | Answer]) -> None:
-        """A command has written for a call with these arguments; if for a lease of no time, that has to end first."""
-        if is_over_at_once(arguments):
+        """A command has written for a call with these arguments; a lease or a back-off of no time has to end first."""
+        if is_over_at_once(arguments) or arguments.get("back_off_s") == 0:
             self._over_s = self._rig.loop.clock() + _NO_TIME_IS_OVER_AFTER_S
 
     def end_leases_of_no_time(self) -> None:

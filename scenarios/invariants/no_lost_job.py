@@ -9,7 +9,7 @@ Blind to: a job that is found and delivered with wrong contents; see answer-is-t
 from __future__ import annotations
 
 from scenarios.history import Completion, Operation, Phase, attempts_by_request, is_over_at_once
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
+from scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
 from scenarios.verdict import Severity
 
 _LEASES = frozenset({"claim", "heartbeat", "complete"})
@@ -76,7 +76,23 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
         else _may_have_got_one(evidence, claim)
         for claim in evidence.operations("claim")
         if not is_over_at_once(claim.arguments)
+        and not _is_given_up(evidence, claim, job_id)
         and not (evidence.leases_ended and "lease_s" in claim.arguments)
+    )
+
+
+def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
+    """Whether the worker has given up what it claimed, for somebody else to have at once.
+
+    False says that the lease was not there to be given up: the attempt before may have done it.
+    """
+    return any(
+        operation.answered
+        and operation.client == claim.client
+        and operation.job_id == job_id
+        and operation.invoked_at >= claim.completed_at
+        and not operation.arguments.get("back_off_s")
+        for operation in evidence.operations(*GIVE_BACK)
     )
 
 

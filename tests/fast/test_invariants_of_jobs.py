@@ -80,6 +80,30 @@ def test_a_job_that_no_lease_can_hold_any_more_must_be_had_again(seen: Evidence)
     assert fallen(seen) == {"no-lost-job"}
 
 
+def given_up(
+    method: str, *, value: bool = True, error: str = "", back_off_s: float = 0.0
+) -> Evidence:
+    """A job that was claimed under a lease that lasts, then given up, and that nobody gets afterwards."""
+    claimed = call("claim", "", at=2, value={"job_id": "j"}, lease_s=30.0)
+    end = call(method, at=4, value=value, error=error, back_off_s=back_off_s)
+    traits = replace(BLACK_BOX, methods=BLACK_BOX.methods | {"claim", "heartbeat", "complete"})
+    return evidence(call(), claimed, end, found=("j",), traits=traits)
+
+
+@pytest.mark.parametrize(
+    "seen", [given_up("give_back"), given_up("fail"), given_up("fail", value=False)]
+)
+def test_a_job_that_its_worker_has_given_up_must_be_had_again(seen: Evidence) -> None:
+    assert fallen(seen) == {"no-lost-job"}
+
+
+@pytest.mark.parametrize(
+    "seen", [given_up("fail", back_off_s=1.0), given_up("give_back", error="ConnectionError")]
+)
+def test_a_job_that_may_not_be_free_yet_need_not_be_had_again(seen: Evidence) -> None:
+    assert fallen(seen) == set()
+
+
 def asked_twice(first_phase: Phase = Phase.PROGRAM, *, laid: tuple[str, ...] = ()) -> Evidence:
     """One request that named two jobs, both of which live in the end."""
     history = (
