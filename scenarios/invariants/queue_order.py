@@ -49,12 +49,16 @@ def takes_of(evidence: Evidence) -> list[Take]:
         evidence.history, "dequeue"
     ):
         told = {_job_of(claim) for claim in attempts if claim.answered}
+        unheard: list[Operation] = []
         for claim in attempts:
             if claim.completion is Completion.FAIL:
                 continue
             if claim.answered:
-                takes.append(Take(_job_of(claim), _start(claim), _end(claim)))
+                job_id = _job_of(claim)
+                before = [other for other in unheard if _may_have_taken(evidence, other, job_id)]
+                takes.append(Take(job_id, _start((*before, claim)[0]), _end(claim)))
                 continue
+            unheard.append(claim)
             taken = taken_by(evidence, claim)
             if not taken:
                 # It may have taken nothing, and it may be under way yet.
@@ -94,6 +98,16 @@ def taken_by(evidence: Evidence, claim: Operation) -> tuple[str, ...]:
         if other.place.startswith(claim.client)
         for job in one.tables.pending
         if job not in other.tables.pending
+    )
+
+
+def _may_have_taken(evidence: Evidence, claim: Operation, job_id: str | None) -> bool:
+    """Whether a claim that was not answered may have taken the job that a later attempt was told of.
+
+    A worker that moved the head of the queue to a list of its own, and was cut off, finds it there when it tries again.
+    """
+    return job_id is not None and (
+        not evidence.traits.white_box or job_id in taken_by(evidence, claim)
     )
 
 

@@ -52,6 +52,15 @@ def test_a_claim_that_is_told_again_what_it_took_took_it_once() -> None:
     assert [take.value for take in takes_of(case)] == ["a"]
 
 
+def test_a_job_that_a_retried_claim_was_told_of_may_have_been_taken_by_its_first_attempt() -> None:
+    puts = [call(job_id=job, at=number) for number, job in enumerate("ab")]
+    first = at(call("claim", "", error="ConnectionError"), 4, 9, "B")
+    other = at(call("claim", "", value={"job_id": "b"}), 5, 8)
+    again = at(call("claim", "", value={"job_id": "a"}, attempt=2), 10, 11, "B")
+    case = evidence(*puts, other, first, again, traits=BLACK_BOX)
+    assert INVARIANTS["queue-order"].check(case).breaches == ()
+
+
 def test_an_enqueue_without_an_answer_put_what_stood_in_the_queue() -> None:
     raised = call(job_id="a", error="ConnectionError", state_after=1)
     case = evidence(raised, states=(tables(), tables("a")))
