@@ -39,6 +39,7 @@ QUICK = (
     ("scenarios.flaws.as_planned:SimpleQueue", "backfill-vs-update"),
 )
 """The start states and command sequences that differ most."""
+WITH_AN_INDEX = (REFERENCE, "scenarios.flaws.pairs:PagesByOffset")
 _WHERE = re.compile(r"After [^,]*, |, and stays so")
 _VOLATILE = re.compile(
     r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"
@@ -194,6 +195,8 @@ def test_nothing_is_missed_in_any_program_that_is_small_enough(
     missing = missing_for(program, spec, worker.rig(spec).traits)
     if missing:
         pytest.skip(f"the subject has no {', '.join(missing)}")
+    if name == "pages-vs-update" and subject not in WITH_AN_INDEX:
+        pytest.skip("it lists in the order in which the server tells keys, which is none")
     if (subject, name) not in said_by:
         said_by[subject, name] = conversations(worker, subject, program)
     key = (name, bound, faults, said_by[subject, name])
