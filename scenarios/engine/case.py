@@ -336,6 +336,7 @@ class Case:
                 self.book.restarted(how)
             if effects.process is Process.KILLED:
                 caller.was_killed = True
+                caller.wire.dies()
                 self._end_process(caller, "Crash", "the client's process was killed", 0.0)
         if is_inside:
             return

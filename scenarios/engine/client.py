@@ -28,6 +28,7 @@ class ClientWire:
         passes_all: let everything pass and count nothing, while an instance is made.
         has_subscribed: one of its connections receives messages.
         may_give_up: the server stands still, so the client may give up on any command.
+        was_killed: a fault has ended its process.
         step_over: told when a command that was let through is over.
     """
 
@@ -38,6 +39,7 @@ class ClientWire:
     attempt: int = 0
     passes_all: bool = False
     may_give_up: bool = False
+    was_killed: bool = False
     trouble: str = ""
     has_subscribed: bool = False
     _parked: list[tuple[Link, Heard, WireEvent]] = field(default_factory=list)
@@ -56,6 +58,11 @@ class ClientWire:
     def begins(self, operation: int, attempt: int) -> None:
         """The client makes an attempt at an operation; its commands are counted from 1 again."""
         self.operation, self.attempt, self._command = operation, attempt, 0
+
+    def dies(self) -> None:
+        """Its process is killed: what waits here is taken not to have left its machine."""
+        self.was_killed = True
+        self._parked.clear()
 
     def let_through(self, effects: Effects) -> None:
         """Carry out the waiting command."""
@@ -88,6 +95,8 @@ class ClientWire:
         if self.passes_all:
             link.carry_out(heard, PASS)
             return
+        if self.was_killed:
+            return
         if heard.block:
             ordinal = self._block_ordinal
         else:
@@ -109,7 +118,7 @@ class ClientWire:
             # It waited long enough; a server drops the blocked command of a connection that is gone.
             link.close()
             self.step_over(event, Executed.NO, None)
-        elif mid_command and self.may_give_up:
+        elif mid_command and (self.may_give_up or self.was_killed):
             link.close()
         elif mid_command:
             # Nobody planned this: the machine was too busy for the client's time-out.

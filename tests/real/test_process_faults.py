@@ -55,6 +55,13 @@ def test_a_process_that_is_killed_before_it_sent_a_command_leaves_nothing(worker
     assert [call.completion for call in calls(record)] == [Completion.FAIL]
 
 
+def test_a_process_that_is_killed_amid_a_pipeline_leaves_what_the_server_ran(
+    worker: Worker,
+) -> None:
+    record = run(worker, "enqueue: A2:HSET!crash", "scenarios.flaws.single:PlainPipeline")
+    assert sorted(record.states[-1]) == ["ai:job:acme:job-1", "ai:jobs:job-1"]
+
+
 def test_a_killed_client_makes_no_further_call(worker: Worker) -> None:
     record = run(worker, "work-under-a-lease: A1:EVALSHA!crash")
     assert [call.method for call in calls(record)] == ["claim"]
