@@ -57,6 +57,8 @@ def takes_of(evidence: Evidence) -> list[Take]:
                 job_id = _job_of(claim)
                 before = [other for other in unheard if _may_have_taken(evidence, other, job_id)]
                 takes.append(Take(job_id, _start((*before, claim)[0]), _end(claim)))
+                if _may_have_taken_unheard(evidence, claim):
+                    takes.append(Take(None, _start(claim), NEVER))
                 continue
             unheard.append(claim)
             taken = taken_by(evidence, claim)
@@ -109,6 +111,14 @@ def _may_have_taken(evidence: Evidence, claim: Operation, job_id: str | None) ->
     return job_id is not None and (
         not evidence.traits.white_box or job_id in taken_by(evidence, claim)
     )
+
+
+def _may_have_taken_unheard(evidence: Evidence, claim: Operation) -> bool:
+    """Whether an answered claim may have taken one more job, of which its own driver did not hear.
+
+    redis-py's ``transaction()`` calls its function again when the reply of EXEC is lost; the first job stays leased.
+    """
+    return not evidence.traits.white_box and claim.faulted and claim.wrote
 
 
 def _job_of(claim: Operation) -> str | None:

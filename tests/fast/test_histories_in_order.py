@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.history import Operation
 from scenarios.invariants import INVARIANTS
-from scenarios.invariants.evidence import Traits
+from scenarios.invariants.evidence import Evidence, Traits
 from scenarios.invariants.queue_order import puts_of, takes_of
 from scenarios.linearizability import NEVER
 from tests.fast.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
@@ -59,6 +59,17 @@ def test_a_job_that_a_retried_claim_was_told_of_may_have_been_taken_by_its_first
     again = at(call("claim", "", value={"job_id": "a"}, attempt=2), 10, 11, "B")
     case = evidence(*puts, other, first, again, traits=BLACK_BOX)
     assert INVARIANTS["queue-order"].check(case).breaches == ()
+
+
+def told_none(*, faulted: bool) -> Evidence:
+    """A claim that wrote, and was told that none waits, while nobody else took the job."""
+    none = replace(call("claim", "", value=None, at=4), faulted=faulted)
+    return evidence(call(job_id="a"), none, traits=BLACK_BOX)
+
+
+def test_a_claim_whose_driver_tried_again_may_have_taken_what_it_was_not_told_of() -> None:
+    assert INVARIANTS["queue-order"].check(told_none(faulted=True)).breaches == ()
+    assert INVARIANTS["queue-order"].check(told_none(faulted=False)).breaches != ()
 
 
 def test_an_enqueue_without_an_answer_put_what_stood_in_the_queue() -> None:
