@@ -236,6 +236,7 @@ class Case:
         call = caller.calls[caller.next_call]
         attempt = (caller.wire.letter, caller.next_call + 1, caller.attempt)
         under_way = self._held.holds_write_of(*attempt)
+        caller.changed_state = caller.changed_state or self._held.came_late(*attempt)
         self.book.complete(
             operation_of(caller, answered, under_way, self.book.now, self.book.last_state)
         )

@@ -28,7 +28,7 @@ class HeldCommands:
         self._rig = rig
         self._book = book
         self._held: list[_Held] = []
-        self._came_late: set[tuple[int, int]] = set()
+        self._came_late: set[tuple[str, int, int]] = set()
 
     def hold(self, link: Link, step: Step, held_for: int | None) -> None:
         """Keep a command of the link; ``held_for`` further events of its client, or until ``release_all``."""
@@ -36,13 +36,17 @@ class HeldCommands:
 
     def holds_write_of(self, client: str, operation: int, attempt: int) -> bool:
         """Whether a write of that attempt is still under way, or came late and changed something."""
-        return (operation, attempt) in self._came_late or any(
+        return self.came_late(client, operation, attempt) or any(
             held.step.event.is_write
             and held.step.event.position.client == client
             and (held.step.event.index.operation, held.step.event.index.attempt)
             == (operation, attempt)
             for held in self._held
         )
+
+    def came_late(self, client: str, operation: int, attempt: int) -> bool:
+        """Whether a write of that attempt came late and changed something."""
+        return (client, operation, attempt) in self._came_late
 
     def count_down(self, event: WireEvent) -> None:
         """An event of a client has happened."""
@@ -75,5 +79,5 @@ class HeldCommands:
         reply = replies[0]
         executed = Executed.YES if reply is not None else Executed.UNKNOWN
         if self._book.arrived(replace(held.step, executed=executed, reply=shown_reply(reply))):
-            index = held.step.event.index
-            self._came_late.add((index.operation, index.attempt))
+            event = held.step.event
+            self._came_late.add((event.position.client, event.index.operation, event.index.attempt))
