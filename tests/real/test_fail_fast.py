@@ -70,13 +70,18 @@ def test_a_finding_that_does_not_fail_the_gate_does_not_end_it() -> None:
     assert begun == ["sweep", "interleave", "stories"]
 
 
+def spaces(verdict: Verdict) -> set[tuple[str, str, int, int]]:
+    """Return what was to be run; how much of it was foreseen is not the same each time, as two times may coincide."""
+    return {(row.program, row.fault, row.space, row.not_reached) for row in verdict.ledger}
+
+
 def test_a_subject_without_findings_gets_every_part_and_the_same_verdict() -> None:
-    whole, _, all_cases = judged(REFERENCE, None, "review", "sweep", "interleave")
-    fast, begun, cases = judged(REFERENCE, Severity.LOW, "review", "sweep", "interleave")
+    whole, _, _ = judged(REFERENCE, None, "review", "sweep", "interleave")
+    fast, begun, _ = judged(REFERENCE, Severity.LOW, "review", "sweep", "interleave")
     assert begun == ["sweep", "interleave", "review"]
-    assert (fast.outcome, fast.partial, cases) == (Outcome.PASS, False, all_cases)
+    assert (fast.outcome, fast.partial) == (Outcome.PASS, False)
     assert (fast.parts, fast.warnings) == (whole.parts, whole.warnings)
-    assert set(fast.ledger) == set(whole.ledger)
+    assert spaces(fast) == spaces(whole)
 
 
 def test_an_unknown_does_not_end_it(tmp_path: Path) -> None:
