@@ -33,6 +33,11 @@ class Severity(StrEnum):
     MEDIUM = "MEDIUM"
     LOW = "LOW"
 
+    def counts_from(self, least: Severity) -> bool:
+        """Whether it is as bad as that, or worse."""
+        order = list(Severity)
+        return order.index(self) <= order.index(least)
+
 
 class Status(StrEnum):
     """What became of one invariant, flaw or review issue."""

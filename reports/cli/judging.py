@@ -116,11 +116,10 @@ def exit_code(verdict: Verdict, fail_on: str) -> int:
 
 def _is_grave(verdict: Verdict, least: Severity) -> bool:
     """Whether a failed verdict fails for more than findings less severe than that."""
-    counting = list(Severity)[: list(Severity).index(least) + 1]
     other_parts = [outcome for part, outcome in verdict.parts if part not in EXPLORING]
     return (
         not verdict.findings
-        or any(finding.severity in counting for finding in verdict.findings)
+        or any(finding.severity.counts_from(least) for finding in verdict.findings)
         or any(row.torn for row in verdict.power_loss)
         or Outcome.FAIL in other_parts
     )

@@ -2,7 +2,7 @@
 
 Clients run until each is parked (a command of it waits) or done; then the scheduler decides which waiting
 command goes next and what happens to it. So there is one order of events, and it is the schedule's. Nothing
-sleeps: the case waits for commands, answers and closed connections only.
+sleeps: the case waits for commands, answers and closed connections, and for a lease that is to end.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from scenarios.engine.tasks import (
 )
 from scenarios.invariants import INVARIANTS
 from scenarios.programs.registry import program_named
-from scenarios.verdict import LedgerRow, Outcome, Severity, Status, Verdict, merge
+from scenarios.verdict import LedgerRow, Outcome, Status, Verdict, merge
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
 _MOST_INVALID_TOLD = 3
@@ -225,9 +225,9 @@ class Gate:
         least = self._options.fail_fast
         if least is None:
             return False
-        counting = list(Severity)[: list(Severity).index(least) + 1]
-        found = {INVARIANTS[kind.invariant].severity for kind in self._got.tally.found}
-        return not found.isdisjoint(counting) or any(row.torn for row in self._got.power_loss)
+        return any(
+            INVARIANTS[kind.invariant].severity.counts_from(least) for kind in self._got.tally.found
+        ) or any(row.torn for row in self._got.power_loss)
 
     def _leave(self, part: str, tasks: Sequence[tuple[str, Task]]) -> None:
         """Write down what is not begun any more; of a program one case is known, that without faults."""

@@ -57,10 +57,17 @@ def programs_of_meeting(one: str, two: str) -> Iterator[Program]:
     first, second = VERSIONS[one], VERSIONS[two]
     both = f"{one} and {two}"
 
-    def named(what: str, summary: str, *clients: tuple[Call, ...], **more: object) -> Program:
+    def named(
+        what: str,
+        summary: str,
+        *clients: tuple[Call, ...],
+        prepare: tuple[Call, ...] = (),
+        seed: tuple[tuple[str, ...], ...] = (),
+        reads: tuple[Call, ...] = (),
+    ) -> Program:
         by_letter = dict(zip("ABC", clients, strict=False))
         told = f"{summary} Versions: {both}."
-        return Program(f"mixed-{what}-{one}-{two}", told, by_letter, **more)  # type: ignore[arg-type] # passes fields on
+        return Program(f"mixed-{what}-{one}-{two}", told, by_letter, prepare, seed, reads)
 
     yield named(
         "update",

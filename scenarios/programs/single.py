@@ -99,8 +99,16 @@ def without_old(job_id: str) -> tuple[tuple[str, ...], ...]:
     return (("DEL", f"ai:jobs:{job_id}"),)
 
 
-def _program(name: str, summary: str, *calls: Call, **more: object) -> Program:
-    return Program(name, summary, {"A": calls}, **more)  # type: ignore[arg-type] # passes fields on
+def _program(
+    name: str,
+    summary: str,
+    *calls: Call,
+    prepare: tuple[Call, ...] = (),
+    seed: tuple[tuple[str, ...], ...] = (),
+    reads: tuple[Call, ...] = (),
+    malformed: bool = False,
+) -> Program:
+    return Program(name, summary, {"A": calls}, prepare, seed, reads, malformed=malformed)
 
 
 _PROGRAMS = (

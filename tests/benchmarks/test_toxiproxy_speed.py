@@ -44,7 +44,7 @@ while True:
         if key.fileobj is listener:
             end, _ = listener.accept()
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ready.register(end, selectors.EVENT_READ)
+            ready.register(end, selectors.EVENT_READ, end)
             continue
         try:
             data = key.fileobj.recv(262144)
@@ -107,12 +107,12 @@ def round_trips(port: int, count: int, requests: int) -> list[float]:
         for end in connections(port, count, opened):
             end.sendall(b"w")
             end.recv(1)
-            ready.register(end, selectors.EVENT_READ)
+            ready.register(end, selectors.EVENT_READ, end)
             sent_s[end] = time.perf_counter()
             end.sendall(b"x")
         while len(times) < requests:
             for key, _ in ready.select():
-                end = key.fileobj  # type: ignore[assignment]  # only sockets are registered
+                end = key.data
                 end.recv(1)
                 now_s = time.perf_counter()
                 times.append(now_s - sent_s[end])
@@ -128,16 +128,16 @@ def streamed(port: int, count: int, size: int) -> float:
         left = {end: [each, each] for end in connections(port, count, opened)}
         for end in left:
             end.setblocking(False)
-            ready.register(end, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            ready.register(end, selectors.EVENT_READ | selectors.EVENT_WRITE, end)
         begun_s = time.perf_counter()
         unread = each * count
         while unread:
             for key, events in ready.select():
-                end = key.fileobj  # type: ignore[assignment]  # only sockets are registered
+                end = key.data
                 if events & selectors.EVENT_WRITE and left[end][0]:
                     left[end][0] -= end.send(CHUNK[: left[end][0]])
                     if not left[end][0]:
-                        ready.modify(end, selectors.EVENT_READ)
+                        ready.modify(end, selectors.EVENT_READ, end)
                 if events & selectors.EVENT_READ:
                     got = len(end.recv(262144))
                     left[end][1] -= got
