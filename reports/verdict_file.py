@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,25 @@ def to_json(verdict: Verdict) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the document."""
-    found: dict[str, Any] = json.loads(json.dumps(msgspec.json.schema(Verdict)))
+    """Return the JSON Schema of the document, the same under every msgspec that the project allows.
+
+    Releases of msgspec differ in how they indent the docstrings that become descriptions.
+    """
+    found: dict[str, Any] = _with_clean_descriptions(msgspec.json.schema(Verdict))
     return found
+
+
+def _with_clean_descriptions(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {
+            name: inspect.cleandoc(value)
+            if name == "description" and isinstance(value, str)
+            else _with_clean_descriptions(value)
+            for name, value in node.items()
+        }
+    if isinstance(node, list | tuple):
+        return [_with_clean_descriptions(value) for value in node]
+    return node
 
 
 def write_schema() -> None:
