@@ -4,6 +4,6 @@ Needs Redis 6.2 or newer (BLMOVE), or Valkey; waiting for disks (WAITAOF) needs 
 8.2.3 and on Valkey 9.1.2.
 """
 
-from reference.queue import Queue
+from .queue import Queue
 
 __all__ = ["Queue"]

@@ -1,7 +1,8 @@
 """Bringing what only the old schema holds to the new one, seeing that they agree, and removing the old one.
 
 Each job is one atomic step, so it is safe beside any writer, and may be stopped and begun again anywhere: the
-cursor is kept in Redis. On REDIS_URL, as ``python -m reference.backfill copy | dry-run | verify | remove [--rate N]``.
+cursor is kept in Redis. On REDIS_URL, as ``python -m midpipe.reference.backfill
+copy | dry-run | verify | remove [--rate N]``.
 
 Copy once the last worker of code from before this queue is gone: it writes jobs without a place in the index, and
 listings look for such jobs only until a copying pass has ended.
@@ -17,10 +18,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reference import keys
-from reference.driver import is_cluster
-from reference.scripts import Steps
-from reference.telemetry import Telemetry, telemetry_asked_for
+from . import keys
+from .driver import is_cluster
+from .scripts import Steps
+from .telemetry import Telemetry, telemetry_asked_for
 
 QUIET = timedelta(hours=24)
 _OLD = "ai:jobs:"
@@ -143,9 +144,9 @@ def _part_done(cursor: int) -> float:
 
 def main(words: list[str] | None = None) -> int:
     """Run from the command line; return 1 if the schemas disagree, or the old one is still needed."""
-    from reference.queue import Queue  # which offers a backfill as a call, and so imports this
+    from .queue import Queue  # which offers a backfill as a call, and so imports this
 
-    options = argparse.ArgumentParser(prog="python -m reference.backfill", description=__doc__)
+    options = argparse.ArgumentParser(prog=f"python -m {__package__}.backfill", description=__doc__)
     options.add_argument("step", choices=("copy", "dry-run", "verify", "remove"))
     options.add_argument("--rate", type=float, help="jobs a second at most")
     asked = options.parse_args(words)

@@ -11,12 +11,12 @@ from typing import Any
 
 import redis
 
-from reference.driver import BACKOFF_CAP_S, DEFAULT_TIME_OUT_S, driver_for, is_cluster
-from reference.errors import NotDurableError
-from reference.keys import has_hash_tag
-from reference.migration import Phase, phase_from
-from reference.scripts import Durability, Steps, durability_from
-from reference.telemetry import Telemetry, telemetry_asked_for
+from .driver import BACKOFF_CAP_S, DEFAULT_TIME_OUT_S, driver_for, is_cluster
+from .errors import NotDurableError
+from .keys import has_hash_tag
+from .migration import Phase, phase_from
+from .scripts import Durability, Steps, durability_from
+from .telemetry import Telemetry, telemetry_asked_for
 
 DEFAULT_URL = "redis://localhost:6379"
 _log = logging.getLogger(__name__)

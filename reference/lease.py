@@ -11,10 +11,10 @@ from typing import Any
 
 import redis
 
-from reference import keys
-from reference.connection import Connection
-from reference.errors import NotDurableError
-from reference.job import COMPLETED, FAILED, RUNNING, Job, decoded, encoded, now
+from . import keys
+from .connection import Connection
+from .errors import NotDurableError
+from .job import COMPLETED, FAILED, RUNNING, Job, decoded, encoded, now
 
 _LEASES_LOOKED_AT = 100
 

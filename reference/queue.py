@@ -16,11 +16,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reference import keys
-from reference.backfill import Backfill
-from reference.errors import JobExistsError, JobNotFoundError
-from reference.job import PENDING, Job, checked_status, decoded, encoded, now
-from reference.lease import Leases
+from . import keys
+from .backfill import Backfill
+from .errors import JobExistsError, JobNotFoundError
+from .job import PENDING, Job, checked_status, decoded, encoded, now
+from .lease import Leases
 
 OLDER_THAN = timedelta(days=7)
 _LOOKED_AT, _SCANNED = 1_000, 1_000

@@ -17,9 +17,9 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisClusterException
 
-from reference.driver import pipeline_to
-from reference.errors import NotDurableError
-from reference.keys import SHARED
+from .driver import pipeline_to
+from .errors import NotDurableError
+from .keys import SHARED
 
 DEFAULT_WAIT_MS = 1_000
 # Steps that write nothing, so that there is nothing to wait for.
@@ -131,6 +131,6 @@ class Steps:
 @cache
 def _script(name: str) -> tuple[str, str]:
     """Return a step's text, with what all steps share in front of it, and its name on the server."""
-    folder = files("reference").joinpath("lua")
+    folder = files(__package__).joinpath("lua")
     text = "".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", name))
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

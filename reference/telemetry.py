@@ -23,7 +23,7 @@ from prometheus_client import (
     start_http_server,
 )
 
-from reference.job import RANKS
+from .job import RANKS
 
 MOST_WORKSPACES = 100
 OTHER = "other"

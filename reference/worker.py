@@ -16,8 +16,8 @@ from typing import Any
 
 import redis
 
-from reference.job import Job, encoded
-from reference.queue import Queue
+from .job import Job, encoded
+from .queue import Queue
 
 Handler = Callable[[Job], Any]
 _PAUSE_S = 1.0

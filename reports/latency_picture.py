@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from scenarios.latency.results import FAILOVER, Outage, Row
+from midpipe.scenarios.latency.results import FAILOVER, Outage, Row
 
 _WIDTH, _HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 190, 30, 40

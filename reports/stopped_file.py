@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from faultinject.errors import UsageError
-from scenarios.engine.stopped import Stopped
+from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.engine.stopped import Stopped
 
 NAME = "stopped.json"
 

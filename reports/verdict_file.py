@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from faultinject.errors import UsageError
-from scenarios.verdict import SCHEMA, Verdict
+from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.verdict import SCHEMA, Verdict
 
 SCHEMA_FILE = Path(__file__).with_name("verdict.schema.json")
 

@@ -18,8 +18,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from scenarios.history import Json
-from scenarios.state import Tables
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.state import Tables
 
 NO_FAULT = "none"
 LAST_COMMAND_TOLD = 8

@@ -22,13 +22,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from faultinject.decide.drawn import FaultAt
-from faultinject.faults import CATALOGUE
-from faultinject.vocabulary import FaultRef
-from scenarios.means import Means
-from scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
-from scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
-from scenarios.programs.written import STARTS, WrittenStep, written
+from midpipe.faultinject.decide.drawn import FaultAt
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.scenarios.means import Means
+from midpipe.scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
+from midpipe.scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
+from midpipe.scenarios.programs.written import STARTS, WrittenStep, written
 
 CLIENTS = ("A", "B", "C")
 REQUESTS = ("", "r-1", "r-2")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from scenarios.verdict import (
+from midpipe.scenarios.verdict import (
     CoverageRow,
     DurabilityRow,
     Figure,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faultinject.faults import CATALOGUE, Pace, pace_of
-from faultinject.vocabulary import FaultRef
-from scenarios.programs.themes import THEMES, Theme
-from scenarios.programs.written import STARTS
+from midpipe.faultinject.faults import CATALOGUE, Pace, pace_of
+from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.scenarios.programs.themes import THEMES, Theme
+from midpipe.scenarios.programs.written import STARTS
 
 PLAIN_FAULTS = ("cut-before", "lost-reply")
 

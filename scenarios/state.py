@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from scenarios.verdict import KeyChange
+from midpipe.scenarios.verdict import KeyChange
 
 OLD_PREFIX = "ai:jobs:"
 NEW_PREFIX = "ai:job:"

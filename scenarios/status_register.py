@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scenarios.linearizability import Answer, Checked
+from midpipe.scenarios.linearizability import Answer, Checked
 
 RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 MOST_CONFIGURATIONS = 200_000

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.decide.sweep import Placeable, default_choice, planned
-from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
+from midpipe.faultinject.decide.sweep import Placeable, default_choice, planned
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 
 @dataclass(frozen=True, slots=True)

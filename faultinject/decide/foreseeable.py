@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faultinject.vocabulary import WireEvent
+from midpipe.faultinject.vocabulary import WireEvent
 
 _COMMANDS = frozenset(
     b"""

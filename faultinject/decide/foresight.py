@@ -33,10 +33,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from faultinject.decide.course import VOLATILE, Course, Effect, Names, Sent, digest, names_in
-from faultinject.decide.foreseeable import can_be_foreseen
-from faultinject.decide.pruning import EVERY_SCRIPT, Independence, scripts_of
-from faultinject.vocabulary import Decision, Executed, FaultRef, Observed, Point, WireEvent
+from midpipe.faultinject.decide.course import (
+    VOLATILE,
+    Course,
+    Effect,
+    Names,
+    Sent,
+    digest,
+    names_in,
+)
+from midpipe.faultinject.decide.foreseeable import can_be_foreseen
+from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, scripts_of
+from midpipe.faultinject.vocabulary import Decision, Executed, FaultRef, Observed, Point, WireEvent
 
 FORESEEN_FAULTS = ("cut-before", "lost-reply")
 _NOT_RUN = Effect("", ())

@@ -29,12 +29,12 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 
-from faultinject.decide.foresight import NOTHING, Foresight, Learned
-from faultinject.decide.ledger import Ledger, LedgerCount
-from faultinject.decide.pruning import Independence
-from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.decide.sweep import Placeable, default_choice, fault_label, planned
-from faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
+from midpipe.faultinject.decide.foresight import NOTHING, Foresight, Learned
+from midpipe.faultinject.decide.ledger import Ledger, LedgerCount
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
+from midpipe.faultinject.decide.sweep import Placeable, default_choice, fault_label, planned
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
 
 COMMUTES = "commutes"
 FORESEEN = "foreseen"

@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from faultinject.vocabulary import FaultRef, WireEvent
-from faultinject.wire.commands import SCRIPT_CALLS
+from midpipe.faultinject.vocabulary import FaultRef, WireEvent
+from midpipe.faultinject.wire.commands import SCRIPT_CALLS
 
 
 def rule_against(fault: FaultRef, event: WireEvent) -> str | None:

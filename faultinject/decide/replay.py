@@ -6,9 +6,9 @@ passes in the default order. A fault whose position now holds another command is
 
 from __future__ import annotations
 
-from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.decide.sweep import default_choice
-from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
+from midpipe.faultinject.decide.sweep import default_choice
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 
 class Replay:

@@ -17,8 +17,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from faultinject.errors import UsageError
-from faultinject.vocabulary import FaultRef, Position
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.vocabulary import FaultRef, Position
 
 _STEP = re.compile(
     r"(?P<client>[A-Z])(?P<setup>s?)(?P<ordinal>[1-9]\d{0,5})(?:\.(?P<inside>[1-9]\d{0,5}))?"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from faultinject.vocabulary import Decision, Point, RunEnd
+from midpipe.faultinject.vocabulary import Decision, Point, RunEnd
 
 
 class Scheduler(Protocol):

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from faultinject.decide.ledger import NO_FAULT, Ledger
-from faultinject.decide.pruning import rule_against
-from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.faults import Pace, pace_of, placeable
-from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step, WireEvent
+from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
+from midpipe.faultinject.decide.pruning import rule_against
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
+from midpipe.faultinject.faults import Pace, pace_of, placeable
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step, WireEvent
 
 Placeable = Callable[[WireEvent], tuple[FaultRef, ...]]
 

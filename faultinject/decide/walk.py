@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from faultinject.decide.ledger import Ledger
-from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.decide.sweep import Placeable, fault_label, planned
-from faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
+from midpipe.faultinject.decide.ledger import Ledger
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
+from midpipe.faultinject.decide.sweep import Placeable, fault_label, planned
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 SAMPLED = "sampled"
 _FIRST_GUESS_OF_STEPS = 8

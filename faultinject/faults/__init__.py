@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
-from faultinject.faults.cut_before import CUT_BEFORE
-from faultinject.faults.effects import Effects, Process
-from faultinject.faults.failover import FAILOVER, FAILOVER_BEHIND, LAG
-from faultinject.faults.fault import Fault
-from faultinject.faults.kill import KILL, KILL_BEFORE
-from faultinject.faults.late import LATE
-from faultinject.faults.lost_reply import LOST_REPLY, LOST_REPLY_FIN
-from faultinject.faults.misconf import MISCONF
-from faultinject.faults.operator import CLIENT_KILL, NOPERM, OOM, READONLY, SCRIPT_FLUSH
-from faultinject.faults.pace import BANDWIDTH, SLICE, SLOW
-from faultinject.faults.pause import PAUSE
-from faultinject.faults.process import CRASH, CRASH_BEFORE, FREEZE
-from faultinject.faults.readdress import READDRESS
-from faultinject.faults.refuse import REFUSE
-from faultinject.faults.silence import BLACK_HOLE, STALL
-from faultinject.faults.torn import TORN_FIRST, TORN_LAST, TORN_MIDDLE
-from faultinject.vocabulary import FaultRef, WireEvent
+from midpipe.faultinject.faults.cut_before import CUT_BEFORE
+from midpipe.faultinject.faults.effects import Effects, Process
+from midpipe.faultinject.faults.failover import FAILOVER, FAILOVER_BEHIND, LAG
+from midpipe.faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.kill import KILL, KILL_BEFORE
+from midpipe.faultinject.faults.late import LATE
+from midpipe.faultinject.faults.lost_reply import LOST_REPLY, LOST_REPLY_FIN
+from midpipe.faultinject.faults.misconf import MISCONF
+from midpipe.faultinject.faults.operator import CLIENT_KILL, NOPERM, OOM, READONLY, SCRIPT_FLUSH
+from midpipe.faultinject.faults.pace import BANDWIDTH, SLICE, SLOW
+from midpipe.faultinject.faults.pause import PAUSE
+from midpipe.faultinject.faults.process import CRASH, CRASH_BEFORE, FREEZE
+from midpipe.faultinject.faults.readdress import READDRESS
+from midpipe.faultinject.faults.refuse import REFUSE
+from midpipe.faultinject.faults.silence import BLACK_HOLE, STALL
+from midpipe.faultinject.faults.torn import TORN_FIRST, TORN_LAST, TORN_MIDDLE
+from midpipe.faultinject.vocabulary import FaultRef, WireEvent
 
 CATALOGUE: Mapping[str, Fault] = MappingProxyType(
     {

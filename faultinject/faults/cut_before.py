@@ -4,8 +4,8 @@ What a rebooting router, an idle time-out in a load balancer or a killed proxy d
 from a lost reply, which is the whole trouble.
 """
 
-from faultinject.faults.effects import Close, Deliver, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 CUT_BEFORE = Fault(
     name="cut-before",

@@ -12,9 +12,9 @@ primary was taught: EVALSHA travels as its effects.
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/ and the pages on WAIT and Sentinel.
 """
 
-from faultinject.faults.effects import Close, Effects
-from faultinject.faults.fault import Fault
-from faultinject.vocabulary import WireEvent
+from midpipe.faultinject.faults.effects import Close, Effects
+from midpipe.faultinject.faults.fault import Fault
+from midpipe.faultinject.vocabulary import WireEvent
 
 
 def _may_be_lost(event: WireEvent) -> bool:

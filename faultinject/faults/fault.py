@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faultinject.faults.effects import Effects
-from faultinject.vocabulary import WireEvent
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.vocabulary import WireEvent
 
 EffectsOf = Callable[[int, int | None], Effects]
 

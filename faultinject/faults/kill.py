@@ -5,8 +5,8 @@ is back before its clients try again, as under a supervisor. What else was conne
 are forgotten.
 """
 
-from faultinject.faults.effects import Close, Deliver, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 KILL = Fault(
     name="kill",

@@ -4,8 +4,8 @@ A packet stuck in a queue on the way. ``late`` delivers once all clients are don
 commands of the same client, so that an old write can land on top of a newer one.
 """
 
-from faultinject.faults.effects import Deliver, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 LATE = Fault(
     name="late",

@@ -4,8 +4,8 @@ The caller can't know that the command ran. Ends by a reset, and in a variant by
 clients take for an empty answer.
 """
 
-from faultinject.faults.effects import Close, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Close, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 LOST_REPLY = Fault(
     name="lost-reply",

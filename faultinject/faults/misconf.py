@@ -7,8 +7,8 @@ place, and the client's command follows once the server has seen that end; so th
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and the comments in redis.conf.
 """
 
-from faultinject.faults.effects import Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.fault import Fault
 
 MISCONF = Fault(
     name="misconf",

@@ -10,9 +10,9 @@ replicaof, client-kill, script-flush, acl-setuser.
 
 from __future__ import annotations
 
-from faultinject.faults.effects import Effects
-from faultinject.faults.fault import EffectsOf, Fault
-from faultinject.vocabulary import WireEvent
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.fault import EffectsOf, Fault
+from midpipe.faultinject.vocabulary import WireEvent
 
 Commands = tuple[tuple[str, ...], ...]
 _SCRIPTS_BY_NAME = ("EVALSHA", "EVALSHA_RO")

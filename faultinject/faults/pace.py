@@ -4,8 +4,8 @@ None of these may lose or reorder a byte. ``slow=n`` waits n milliseconds before
 reply; ``slice=n`` writes n bytes at a time; ``bandwidth=n`` lets n bytes pass each millisecond.
 """
 
-from faultinject.faults.effects import Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.fault import Fault
 
 DEFAULT_DELAY_MS = 2
 DEFAULT_SLICE_BYTES = 7

@@ -4,8 +4,8 @@ The command waits in the server's socket and is run once the server goes on, whe
 as on a machine whose disk or hypervisor hangs. Only for a server that is midpipe's own.
 """
 
-from faultinject.faults.effects import Deliver, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 PAUSE = Fault(
     name="pause",

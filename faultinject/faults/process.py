@@ -5,8 +5,8 @@ SIGKILL right before. ``freeze``: SIGSTOP before the command, long enough for ev
 to take over; then SIGCONT, and the command is sent after all, as by a machine that slept.
 """
 
-from faultinject.faults.effects import Deliver, Effects, Process
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Deliver, Effects, Process
+from midpipe.faultinject.faults.fault import Fault
 
 CRASH = Fault(
     name="crash",

@@ -5,8 +5,8 @@ ended; from then on the name that the client was given leads to the new address.
 kept, as after ``kill-before``.
 """
 
-from faultinject.faults.effects import Close, Deliver, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 READDRESS = Fault(
     name="readdress",

@@ -4,8 +4,8 @@ A refused attempt can't be seen from the proxy (the kernel answers it), so it ca
 refusal ends at the next thing that can be seen, the operation's completion.
 """
 
-from faultinject.faults.effects import Close, Deliver, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 REFUSE = Fault(
     name="refuse",

@@ -4,8 +4,8 @@
 a peer's machine lost its power. A client without a time-out hangs in both.
 """
 
-from faultinject.faults.effects import Deliver, Effects
-from faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.faults.fault import Fault
 
 STALL = Fault(
     name="stall",

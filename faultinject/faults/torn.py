@@ -6,8 +6,8 @@ the middle, and all but the last byte.
 
 from collections.abc import Callable
 
-from faultinject.faults.effects import Close, Deliver, Effects
-from faultinject.faults.fault import EffectsOf, Fault
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.fault import EffectsOf, Fault
 
 
 def _torn_after(part: Callable[[int], int]) -> EffectsOf:

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
-from faultinject.net.loop import Loop
-from faultinject.net.proxy import Listener
-from faultinject.vocabulary import Address
-from faultinject.wire.commands import CommandTable
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.proxy import Listener
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.commands import CommandTable
 
 _TURN_S = 0.02
 

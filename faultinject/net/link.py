@@ -18,15 +18,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from faultinject.faults.effects import Close, Deliver, Effects
-from faultinject.net.loop import Loop
-from faultinject.net.outbox import Outbox
-from faultinject.net.reading import received
-from faultinject.net.train import Train
-from faultinject.vocabulary import Executed
-from faultinject.wire.commands import CommandTable
-from faultinject.wire.conversation import Conversation, Heard, Kind
-from faultinject.wire.resp import ProtocolError, Reply
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.outbox import Outbox
+from midpipe.faultinject.net.reading import received
+from midpipe.faultinject.net.train import Train
+from midpipe.faultinject.vocabulary import Executed
+from midpipe.faultinject.wire.commands import CommandTable
+from midpipe.faultinject.wire.conversation import Conversation, Heard, Kind
+from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 PASS = Effects()
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 
-from faultinject.net.loop import Loop, Ready
+from midpipe.faultinject.net.loop import Loop, Ready
 
 
 class Outbox:

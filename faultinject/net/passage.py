@@ -13,15 +13,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from faultinject.faults import effects_of
-from faultinject.faults.effects import Deliver, Effects
-from faultinject.net.link import PASS, Link
-from faultinject.net.loop import Loop
-from faultinject.net.proxy import accepted, bound
-from faultinject.vocabulary import Address, Executed, FaultRef, Position, WireEvent, WireIndex
-from faultinject.wire.commands import CommandTable
-from faultinject.wire.conversation import Heard, Kind
-from faultinject.wire.resp import ProtocolError, Reply
+from midpipe.faultinject.faults import effects_of
+from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.proxy import accepted, bound
+from midpipe.faultinject.vocabulary import (
+    Address,
+    Executed,
+    FaultRef,
+    Position,
+    WireEvent,
+    WireIndex,
+)
+from midpipe.faultinject.wire.commands import CommandTable
+from midpipe.faultinject.wire.conversation import Heard, Kind
+from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 _READ_BYTES = 65536
 _SEND_WITHIN_S = 10.0

@@ -11,12 +11,12 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from faultinject.net.link import Director, Link
-from faultinject.net.loop import Loop
-from faultinject.net.rehearsal import Rehearsal, rehearsable
-from faultinject.vocabulary import Address
-from faultinject.wire.commands import CommandTable
-from faultinject.wire.resp import Command
+from midpipe.faultinject.net.link import Director, Link
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.rehearsal import Rehearsal, rehearsable
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.commands import CommandTable
+from midpipe.faultinject.wire.resp import Command
 
 Upstream = Callable[[], Address]
 """Where the server listens now: one that is started again may listen somewhere else."""

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import takewhile
 
-from faultinject.net.loop import Loop
-from faultinject.net.reading import received
-from faultinject.wire.readers import ReplyReader
-from faultinject.wire.resp import Command, ProtocolError, Reply
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.reading import received
+from midpipe.faultinject.wire.readers import ReplyReader
+from midpipe.faultinject.wire.resp import Command, ProtocolError, Reply
 
 _GREETINGS = frozenset((b"HELLO", b"AUTH", b"SELECT"))
 _OF_CLIENT = frozenset((b"SETINFO", b"SETNAME", b"MAINT_NOTIFICATIONS"))

@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from faultinject.net.loop import Loop
-from faultinject.net.proxy import accepted, bound
-from faultinject.vocabulary import Address
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.proxy import accepted, bound
+from midpipe.faultinject.vocabulary import Address
 
 _READ_BYTES = 65536
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from faultinject.vocabulary import Executed
-from faultinject.wire.conversation import Conversation, Heard
-from faultinject.wire.resp import Reply
+from midpipe.faultinject.vocabulary import Executed
+from midpipe.faultinject.wire.conversation import Conversation, Heard
+from midpipe.faultinject.wire.resp import Reply
 
 
 @dataclass(slots=True)

@@ -11,10 +11,17 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from faultinject.errors import ServerError
-from faultinject.servers.node import REPLICATED, Announce, Node, Origin, await_that, known_ports
-from faultinject.servers.ports import BUS_OFFSET, LOOPBACK
-from faultinject.servers.server import fields_of
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.node import (
+    REPLICATED,
+    Announce,
+    Node,
+    Origin,
+    await_that,
+    known_ports,
+)
+from midpipe.faultinject.servers.ports import BUS_OFFSET, LOOPBACK
+from midpipe.faultinject.servers.server import fields_of
 
 PRIMARIES = 3
 SLOTS = 16_384

@@ -12,15 +12,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from faultinject.errors import ServerError
-from faultinject.servers.control import Control
-from faultinject.servers.engine import Household
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.ports import LOOPBACK
-from faultinject.servers.server import empty, fields_of, software
-from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
-from faultinject.vocabulary import Address
-from faultinject.wire.resp import Value
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.ports import LOOPBACK
+from midpipe.faultinject.servers.server import empty, fields_of, software
+from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.resp import Value
 
 DEFAULT_IMAGE = "redis:8"
 PORT = 6379

@@ -6,10 +6,10 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from faultinject.errors import ServerError
-from faultinject.vocabulary import Address
-from faultinject.wire.readers import ReplyReader
-from faultinject.wire.resp import ErrorReply, ProtocolError, Value, encode_command
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.readers import ReplyReader
+from midpipe.faultinject.wire.resp import ErrorReply, ProtocolError, Value, encode_command
 
 Word = bytes | str | int | float
 _READ_BYTES = 262_144

@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from faultinject.errors import ServerError
-from faultinject.servers.control import Control
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import empty, software
-from faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
-from faultinject.vocabulary import Address
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import empty, software
+from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
+from midpipe.faultinject.vocabulary import Address
 
 START_WITHIN_S = 20.0
 _POLL_S = 0.003

@@ -21,10 +21,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from faultinject.errors import NotApplicableError, ServerError
-from faultinject.servers import remains
-from faultinject.servers.leash import RunDirectory
-from faultinject.vocabulary import Address
+from midpipe.faultinject.errors import NotApplicableError, ServerError
+from midpipe.faultinject.servers import remains
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.vocabulary import Address
 
 _LOOPBACK = "127.0.0.1"
 _LOG_TAIL = 400

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from faultinject.errors import ServerError, UsageError
-from faultinject.servers.control import Control, ReplyError
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import software
-from faultinject.vocabulary import Address
+from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.servers.control import Control, ReplyError
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import software
+from midpipe.faultinject.vocabulary import Address
 
 SCHEMES = ("redis", "unix")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from faultinject.errors import ServerError
+from midpipe.faultinject.errors import ServerError
 
 TOXIPROXY_VERSION = "2.12.0"
 _TOXIPROXY_MODULE = "github.com/Shopify/toxiproxy/v2"

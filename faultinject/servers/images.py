@@ -22,10 +22,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from faultinject.errors import ServerError
-from faultinject.servers.embedded import binary_from_the_wheel
-from faultinject.servers.engine import images_of_engine
-from faultinject.servers.go_module import run_to_end, toxiproxy_from_go
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.embedded import binary_from_the_wheel
+from midpipe.faultinject.servers.engine import images_of_engine
+from midpipe.faultinject.servers.go_module import run_to_end, toxiproxy_from_go
 
 REDIS_IMAGE = "midpipe/redis:air-gapped"
 TOXIPROXY_IMAGE = "midpipe/toxiproxy:air-gapped"

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Protocol
 
-from faultinject.errors import ServerError
-from faultinject.servers.control import Control, Word
-from faultinject.servers.ports import LOOPBACK, may_listen_on
-from faultinject.servers.server import Server, fields_of
-from faultinject.vocabulary import Address
-from faultinject.wire.resp import Value
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.control import Control, Word
+from midpipe.faultinject.servers.ports import LOOPBACK, may_listen_on
+from midpipe.faultinject.servers.server import Server, fields_of
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.resp import Value
 
 REPLICATED = (
     # The first copy is sent at once, not when more replicas may have come.

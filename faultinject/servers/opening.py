@@ -5,17 +5,17 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from faultinject.errors import NotApplicableError, UsageError
-from faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.engine import Household
-from faultinject.servers.external import SCHEMES, ExternalServer, parse_url
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.node import Origin
-from faultinject.servers.origins import FromBinary, FromImage
-from faultinject.servers.pair import Pair
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import Server
+from midpipe.faultinject.errors import NotApplicableError, UsageError
+from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.external import SCHEMES, ExternalServer, parse_url
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.node import Origin
+from midpipe.faultinject.servers.origins import FromBinary, FromImage
+from midpipe.faultinject.servers.pair import Pair
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import Server
 
 EMBEDDED, EXTERNAL, CONTAINER = "embedded", "external", "docker"
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faultinject.servers.container import ContainerNode
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.engine import Household
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.ports import LOOPBACK
+from midpipe.faultinject.servers.container import ContainerNode
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.ports import LOOPBACK
 
 
 class FromBinary:

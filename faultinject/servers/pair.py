@@ -6,11 +6,11 @@ again at once, empty, as the other's replica, so that after a failover there are
 
 from __future__ import annotations
 
-from faultinject.servers.control import Control
-from faultinject.servers.node import Node, Origin, await_in_step
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.ports import LOOPBACK
-from faultinject.vocabulary import Address
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.node import Node, Origin, await_in_step
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.ports import LOOPBACK
+from midpipe.faultinject.vocabulary import Address
 
 # Where nobody listens: a replica that is told to follow it has lost its primary, and keeps what it has got.
 _NOWHERE = (LOOPBACK, 1)

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from faultinject.servers.control import ReplyError
-from faultinject.servers.node import Announce, Node, Origin, await_that, known_ports
-from faultinject.servers.ports import LOOPBACK
+from midpipe.faultinject.servers.control import ReplyError
+from midpipe.faultinject.servers.node import Announce, Node, Origin, await_that, known_ports
+from midpipe.faultinject.servers.ports import LOOPBACK
 
 SERVICE = "midpipe"
 QUORUM, SENTINELS = 2, 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from faultinject.servers.control import Control
-from faultinject.servers.persistence import Persistence
-from faultinject.vocabulary import Address
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.vocabulary import Address
 
 
 def empty(control: Control) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-from faultinject.errors import ServerError
-from faultinject.servers.control import Control
-from faultinject.servers.server import fields_of
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.server import fields_of
 
 SNAPSHOT = "dump.rdb"
 _FAILED_WITHIN_S = 20.0

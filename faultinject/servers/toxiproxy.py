@@ -8,8 +8,8 @@ Source: https://github.com/Shopify/toxiproxy (the API's port and the image), tes
 
 from __future__ import annotations
 
-from faultinject.servers.container import NAME, PORT, ContainerServer
-from faultinject.vocabulary import Address
+from midpipe.faultinject.servers.container import NAME, PORT, ContainerServer
+from midpipe.faultinject.vocabulary import Address
 
 DEFAULT_IMAGE = "ghcr.io/shopify/toxiproxy:2.12.0"
 API_PORT = 8474

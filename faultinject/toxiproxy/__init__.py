@@ -2,7 +2,7 @@
 
 ``api`` is a pure function from a request and the state of the world to an answer and effects; ``chain`` and
 ``toxics`` are pure machines over chunks and times; ``service``, ``route`` and ``connection`` are the shell on the
-loop of ``faultinject.net``. ``binary`` and ``client`` start and drive a real Toxiproxy.
+loop of ``midpipe.faultinject.net``. ``binary`` and ``client`` start and drive a real Toxiproxy.
 
 What midpipe's proxy does otherwise than Toxiproxy 2.12, on purpose:
 

@@ -12,7 +12,7 @@ from functools import partial
 from posixpath import normpath
 from urllib.parse import unquote
 
-from faultinject.toxiproxy.exchange import (
+from midpipe.faultinject.toxiproxy.exchange import (
     Add,
     Answer,
     Effect,
@@ -26,8 +26,8 @@ from faultinject.toxiproxy.exchange import (
     Stop,
     Update,
 )
-from faultinject.toxiproxy.go_json import encode
-from faultinject.toxiproxy.reading import (
+from midpipe.faultinject.toxiproxy.go_json import encode
+from midpipe.faultinject.toxiproxy.reading import (
     ApiError,
     read_new_proxy,
     read_new_toxic,
@@ -36,8 +36,8 @@ from faultinject.toxiproxy.reading import (
     updated_toxic,
     with_attributes,
 )
-from faultinject.toxiproxy.wire_toxics import WIRE_TOXICS
-from faultinject.toxiproxy.world import DIRECTIONS, ProxySpec, ToxicSpec, World
+from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS
+from midpipe.faultinject.toxiproxy.world import DIRECTIONS, ProxySpec, ToxicSpec, World
 
 VERSION = "2.12.0"
 """The Toxiproxy whose API this is; clients ask before they use a newer feature."""

@@ -17,11 +17,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-from faultinject.errors import ServerError
-from faultinject.servers.go_module import TOXIPROXY_VERSION, toxiproxy_from_go
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.ports import LOOPBACK
-from faultinject.vocabulary import Address
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.go_module import TOXIPROXY_VERSION, toxiproxy_from_go
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.ports import LOOPBACK
+from midpipe.faultinject.vocabulary import Address
 
 _NAMES = ("toxiproxy-server", "toxiproxy")
 _START_WITHIN_S = 10.0

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from faultinject.errors import ServerError, UsageError
-from faultinject.toxiproxy.world import DOWNSTREAM, Attribute
-from faultinject.vocabulary import Address
+from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.toxiproxy.world import DOWNSTREAM, Attribute
+from midpipe.faultinject.vocabulary import Address
 
 _WITHIN_S = 30.0
 _THE_LIBRARY_RAISES = (400, 404, 409)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import h11
 
-from faultinject.net.loop import Loop
-from faultinject.net.outbox import Outbox
-from faultinject.toxiproxy.addresses import bound_to, listening
-from faultinject.toxiproxy.exchange import Answer, Request
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.outbox import Outbox
+from midpipe.faultinject.toxiproxy.addresses import bound_to, listening
+from midpipe.faultinject.toxiproxy.exchange import Answer, Request
 
 _READ_BYTES = 65536
 _MOST_BODY_BYTES = 1 << 20

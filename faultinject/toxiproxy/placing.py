@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from faultinject.faults.effects import Deliver, Effects
-from faultinject.net.link import PASS, Link
-from faultinject.toxiproxy.toxics.toxic import Dice
-from faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally, matches
-from faultinject.toxiproxy.world import ToxicSpec
-from faultinject.vocabulary import Executed
-from faultinject.wire.conversation import Heard
-from faultinject.wire.resp import ProtocolError, Reply
+from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
+from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally, matches
+from midpipe.faultinject.toxiproxy.world import ToxicSpec
+from midpipe.faultinject.vocabulary import Executed
+from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 
 class Placement(Protocol):

@@ -1,7 +1,7 @@
 """One enabled proxy: its listening socket, and the connections that come in by it.
 
 Each connection is twinned with one to the upstream, which is opened when it comes in. The thin shell around
-``connection`` and, where a fault is placed at a command, around ``faultinject.net.link``.
+``connection`` and, where a fault is placed at a command, around ``midpipe.faultinject.net.link``.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import socket
 from collections.abc import Callable
 from random import Random
 
-from faultinject.errors import ServerError
-from faultinject.net.link import Link
-from faultinject.net.loop import Loop, Timer
-from faultinject.servers.control import Control
-from faultinject.toxiproxy.addresses import AddressError, bound_to, listening, lookup, parse
-from faultinject.toxiproxy.chain import Chain
-from faultinject.toxiproxy.connection import Connection
-from faultinject.toxiproxy.metrics import Traffic
-from faultinject.toxiproxy.placing import Held, Placing
-from faultinject.toxiproxy.toxics import TOXICS
-from faultinject.toxiproxy.toxics.toxic import Dice
-from faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally
-from faultinject.toxiproxy.world import DIRECTIONS, ProxySpec, ToxicSpec
-from faultinject.vocabulary import Address
-from faultinject.wire.commands import CommandTable, parse_command_table
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.net.link import Link
+from midpipe.faultinject.net.loop import Loop, Timer
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.toxiproxy.addresses import AddressError, bound_to, listening, lookup, parse
+from midpipe.faultinject.toxiproxy.chain import Chain
+from midpipe.faultinject.toxiproxy.connection import Connection
+from midpipe.faultinject.toxiproxy.metrics import Traffic
+from midpipe.faultinject.toxiproxy.placing import Held, Placing
+from midpipe.faultinject.toxiproxy.toxics import TOXICS
+from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
+from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally
+from midpipe.faultinject.toxiproxy.world import DIRECTIONS, ProxySpec, ToxicSpec
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 
 _RETRY_S = 0.02
 _TABLE_WITHIN_S = 1.0

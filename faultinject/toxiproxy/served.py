@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from faultinject.net.loop import Loop
-from faultinject.toxiproxy.service import FaultProxy
-from faultinject.vocabulary import Address
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.toxiproxy.service import FaultProxy
+from midpipe.faultinject.vocabulary import Address
 
 _TURN_S = 0.02
 

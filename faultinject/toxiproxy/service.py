@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faultinject.errors import UsageError
-from faultinject.net.loop import Loop
-from faultinject.toxiproxy.addresses import LOOPBACK, AddressError, resolved
-from faultinject.toxiproxy.api import handle, populate
-from faultinject.toxiproxy.endpoint import HttpEndpoint
-from faultinject.toxiproxy.exchange import (
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.toxiproxy.addresses import LOOPBACK, AddressError, resolved
+from midpipe.faultinject.toxiproxy.api import handle, populate
+from midpipe.faultinject.toxiproxy.endpoint import HttpEndpoint
+from midpipe.faultinject.toxiproxy.exchange import (
     Add,
     Answer,
     Effect,
@@ -24,10 +24,10 @@ from faultinject.toxiproxy.exchange import (
     Update,
     carried_out,
 )
-from faultinject.toxiproxy.metrics import exposition
-from faultinject.toxiproxy.route import Route
-from faultinject.toxiproxy.wire_toxics import Tally
-from faultinject.toxiproxy.world import World
+from midpipe.faultinject.toxiproxy.metrics import exposition
+from midpipe.faultinject.toxiproxy.route import Route
+from midpipe.faultinject.toxiproxy.wire_toxics import Tally
+from midpipe.faultinject.toxiproxy.world import World
 
 DEFAULT_PORT = 8474
 

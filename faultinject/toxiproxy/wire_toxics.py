@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from faultinject.faults import CATALOGUE
-from faultinject.faults.fault import Fault
-from faultinject.toxiproxy.toxics.toxic import Dice
-from faultinject.toxiproxy.world import Attribute, ToxicSpec
-from faultinject.wire.conversation import Heard, Kind
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.faults.fault import Fault
+from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
+from midpipe.faultinject.toxiproxy.world import Attribute, ToxicSpec
+from midpipe.faultinject.wire.conversation import Heard, Kind
 
 CONNECTION, PROXY = "connection", "proxy"
 _DEFAULTS: Mapping[str, Attribute] = MappingProxyType(

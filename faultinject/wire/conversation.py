@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from faultinject.wire.commands import CommandTable
-from faultinject.wire.readers import CommandReader, ReplyReader
-from faultinject.wire.resp import Command, Reply
+from midpipe.faultinject.wire.commands import CommandTable
+from midpipe.faultinject.wire.readers import CommandReader, ReplyReader
+from midpipe.faultinject.wire.resp import Command, Reply
 
 SUBSCRIBING = frozenset(
     (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faultinject.wire.resp import Command, MapReply, Reply, Value
+from midpipe.faultinject.wire.resp import Command, MapReply, Reply, Value
 
 _COUNT_BYTES = 8
 _AGGREGATE_BYTES = 1024

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from faultinject.wire.glance import whole_command, whole_reply
-from faultinject.wire.inline import split_inline
-from faultinject.wire.resp import (
+from midpipe.faultinject.wire.glance import whole_command, whole_reply
+from midpipe.faultinject.wire.inline import split_inline
+from midpipe.faultinject.wire.resp import (
     Command,
     ErrorReply,
     MapReply,

@@ -17,20 +17,20 @@ from rich.console import Console
 from rich.progress import Progress
 
 from midpipe import __version__
-from reports.cli.judging import EXIT_CODES, without_secrets
-from reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
-from reports.latency_picture import by_percentile, through_outage
-from reports.sinks.latency import render_bench
-from reports.sinks.latency_markdown import bench_markdown
-from reports.sinks.terminal import results, say
-from reports.sinks.writing import check_writable, write_file
-from scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
-from scenarios.latency.entrants import entrants_for
-from scenarios.latency.figures import percentiles
-from scenarios.latency.networks import NETWORKS
-from scenarios.latency.results import Bench
-from scenarios.subjects.spec import SubjectSpec, parse_subject
-from scenarios.verdict import Outcome, merge
+from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
+from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
+from midpipe.reports.latency_picture import by_percentile, through_outage
+from midpipe.reports.sinks.latency import render_bench
+from midpipe.reports.sinks.latency_markdown import bench_markdown
+from midpipe.reports.sinks.terminal import results, say
+from midpipe.reports.sinks.writing import check_writable, write_file
+from midpipe.scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
+from midpipe.scenarios.latency.entrants import entrants_for
+from midpipe.scenarios.latency.figures import percentiles
+from midpipe.scenarios.latency.networks import NETWORKS
+from midpipe.scenarios.latency.results import Bench
+from midpipe.scenarios.subjects.spec import SubjectSpec, parse_subject
+from midpipe.scenarios.verdict import Outcome, merge
 
 
 @click.command()

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from faultinject.errors import UsageError
-from faultinject.servers.persistence import Persistence
-from reports.cli.judging import judge
-from reports.cli.options import (
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     PROGRAMS,
@@ -19,8 +19,8 @@ from reports.cli.options import (
     subject_from,
     subject_options,
 )
-from scenarios.engine.options import Options
-from scenarios.programs.registry import program_named
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.programs.registry import program_named
 
 
 @click.command()

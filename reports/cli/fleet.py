@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from reports.cli.judging import judge
-from reports.cli.options import (
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.cli.options import (
     FAULTS,
     JOBS,
     OUT,
@@ -19,8 +19,8 @@ from reports.cli.options import (
     subject_from,
     subject_options,
 )
-from scenarios.engine.options import Options
-from scenarios.programs.registry import program_named
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.programs.registry import program_named
 
 
 @click.command()

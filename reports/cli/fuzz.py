@@ -7,9 +7,16 @@ from typing import Any
 
 import click
 
-from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, Duration, server_from, subject_from, subject_options
-from scenarios.engine.options import Options
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.cli.options import (
+    JOBS,
+    OUT,
+    Duration,
+    server_from,
+    subject_from,
+    subject_options,
+)
+from midpipe.scenarios.engine.options import Options
 
 PROFILES_S = {"gate": 20.0, "default": 60.0, "nightly": 6 * 3600.0}
 CHECKPOINT = "fuzz-checkpoint.json"

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from reports.cli.fuzz import EXAMPLES
-from reports.cli.judging import judge
-from reports.cli.options import (
+from midpipe.reports.cli.fuzz import EXAMPLES
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.cli.options import (
     FAULTS,
     JOBS,
     OUT,
@@ -19,8 +19,8 @@ from reports.cli.options import (
     servers_from,
     subject_from,
 )
-from scenarios.engine.options import PARTS, Options
-from scenarios.verdict import Severity
+from midpipe.scenarios.engine.options import PARTS, Options
+from midpipe.scenarios.verdict import Severity
 
 
 @click.command()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from faultinject.servers.images import DEBIAN, GO, build_redis, build_toxiproxy
-from reports.sinks.terminal import results, say
+from midpipe.faultinject.servers.images import DEBIAN, GO, build_redis, build_toxiproxy
+from midpipe.reports.sinks.terminal import results, say
 
 
 @click.command()

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from reports.cli.judging import judge
-from reports.cli.options import (
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.cli.options import (
     FAULTS,
     JOBS,
     OUT,
@@ -18,11 +18,11 @@ from reports.cli.options import (
     subject_from,
     subject_options,
 )
-from reports.stopped_file import read_stopped
-from scenarios.engine.options import Options
-from scenarios.engine.stopped import asked_by
-from scenarios.engine.tasks import Sampling
-from scenarios.programs.registry import program_named
+from midpipe.reports.stopped_file import read_stopped
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.stopped import asked_by
+from midpipe.scenarios.engine.tasks import Sampling
+from midpipe.scenarios.programs.registry import program_named
 
 
 @click.command()

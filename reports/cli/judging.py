@@ -10,19 +10,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from faultinject.errors import MidpipeError
-from faultinject.servers.opening import ServerSpec
 from midpipe import __version__
-from reports.cli.progress import ProgressSink
-from reports.servers import OWN_QUEUES
-from reports.sinks.terminal import render_verdict, results, say
-from reports.sinks.writing import check_writable, write_reports
-from reports.stopped_file import keep_stopped
-from scenarios.engine.gate import EXPLORING, Gate
-from scenarios.engine.options import Options
-from scenarios.engine.stopped import Stopped
-from scenarios.matrix import merged
-from scenarios.verdict import Outcome, Severity, Verdict, merge
+from midpipe.faultinject.errors import MidpipeError
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.reports.cli.progress import ProgressSink
+from midpipe.reports.servers import OWN_QUEUES
+from midpipe.reports.sinks.terminal import render_verdict, results, say
+from midpipe.reports.sinks.writing import check_writable, write_reports
+from midpipe.reports.stopped_file import keep_stopped
+from midpipe.scenarios.engine.gate import EXPLORING, Gate
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.stopped import Stopped
+from midpipe.scenarios.matrix import merged
+from midpipe.scenarios.verdict import Outcome, Severity, Verdict, merge
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
 

@@ -11,8 +11,8 @@ import traceback
 
 import click
 
-from faultinject.errors import InternalError, MidpipeError
 from midpipe import __version__
+from midpipe.faultinject.errors import InternalError, MidpipeError
 
 _COMMANDS = (
     "gate",
@@ -42,7 +42,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"reports.cli.{cmd_name}"), cmd_name)
+        command = getattr(importlib.import_module(f"midpipe.reports.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -52,7 +52,7 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from faultinject.decide.schedule import did_you_mean
+            from midpipe.faultinject.decide.schedule import did_you_mean
 
             raise click.UsageError(error.message + did_you_mean(args[0], _COMMANDS), ctx) from error
 

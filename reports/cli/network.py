@@ -10,14 +10,14 @@ from typing import Any
 import click
 import msgspec
 
-from reports.cli.judging import EXIT_CODES, without_secrets
-from reports.cli.options import OUT, server_from, subject_from, subject_options
-from reports.sinks.network import render_network, row_line
-from reports.sinks.terminal import results, say
-from reports.sinks.writing import check_writable, write_file
-from scenarios.network.run import NetworkRun
-from scenarios.network.source import MIDPIPE, TOXIPROXY, Via
-from scenarios.programs.registry import program_named
+from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
+from midpipe.reports.cli.options import OUT, server_from, subject_from, subject_options
+from midpipe.reports.sinks.network import render_network, row_line
+from midpipe.reports.sinks.terminal import results, say
+from midpipe.reports.sinks.writing import check_writable, write_file
+from midpipe.scenarios.network.run import NetworkRun
+from midpipe.scenarios.network.source import MIDPIPE, TOXIPROXY, Via
+from midpipe.scenarios.programs.registry import program_named
 
 _PROGRAM = "enqueue-with-request-id"
 

@@ -10,8 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
-from faultinject.servers.opening import ServerSpec, parse_server_spec
-from scenarios.subjects.spec import DEFAULT_PATIENCE_S, REFERENCE, SubjectSpec, parse_subject
+from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
+from midpipe.scenarios.subjects.spec import (
+    DEFAULT_PATIENCE_S,
+    REFERENCE,
+    SubjectSpec,
+    parse_subject,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"

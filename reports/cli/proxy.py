@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from faultinject.errors import UsageError
-from faultinject.toxiproxy.service import DEFAULT_PORT
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.toxiproxy.service import DEFAULT_PORT
 
 _STEP_S = 60.0
 
@@ -67,8 +67,8 @@ def proxy(
 
     Stop it with Ctrl-C.
     """
-    from faultinject.net.loop import Loop
-    from faultinject.toxiproxy.service import FaultProxy
+    from midpipe.faultinject.net.loop import Loop
+    from midpipe.faultinject.toxiproxy.service import FaultProxy
 
     if not token and not _is_loopback(host):
         raise UsageError(

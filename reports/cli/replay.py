@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from reports.cli.options import fleet_options, server_from, subject_from, subject_options
-from reports.sinks.terminal import render_story, results, say
-from scenarios.engine.story import story_of
-from scenarios.engine.worker import Worker
+from midpipe.reports.cli.options import fleet_options, server_from, subject_from, subject_options
+from midpipe.reports.sinks.terminal import render_story, results, say
+from midpipe.scenarios.engine.story import story_of
+from midpipe.scenarios.engine.worker import Worker
 
 
 @click.command()

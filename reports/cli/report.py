@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from reports.cli.options import DEFAULT_OUT, OUT
-from reports.sinks.terminal import render_verdict, results, say
-from reports.sinks.writing import write_reports
-from reports.verdict_file import read_verdict
+from midpipe.reports.cli.options import DEFAULT_OUT, OUT
+from midpipe.reports.sinks.terminal import render_verdict, results, say
+from midpipe.reports.sinks.writing import write_reports
+from midpipe.reports.verdict_file import read_verdict
 
 
 @click.command()

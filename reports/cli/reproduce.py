@@ -9,21 +9,21 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from faultinject.decide.schedule import did_you_mean
-from faultinject.errors import UsageError
-from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
-from reports.sinks.terminal import render_story, results, say
-from scenarios.engine.options import Options
-from scenarios.engine.record import CaseRecord, Stepped
-from scenarios.engine.story import story_of
-from scenarios.engine.tasks import HuntDone, SourceDone
-from scenarios.engine.worker import Worker
-from scenarios.review.issues import ISSUES, Issue
-from scenarios.review.subjects import SUBJECTS
-from scenarios.review.trying import row_from, task_for
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
-from scenarios.verdict import ReviewRow, Status
+from midpipe.faultinject.decide.schedule import did_you_mean
+from midpipe.faultinject.errors import UsageError
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from midpipe.reports.sinks.terminal import render_story, results, say
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.record import CaseRecord, Stepped
+from midpipe.scenarios.engine.story import story_of
+from midpipe.scenarios.engine.tasks import HuntDone, SourceDone
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.review.issues import ISSUES, Issue
+from midpipe.scenarios.review.subjects import SUBJECTS
+from midpipe.scenarios.review.trying import row_from, task_for
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.verdict import ReviewRow, Status
 
 
 @click.command()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from reports.cli.judging import judge
-from reports.cli.options import JOBS, OUT, Duration
-from scenarios.engine.options import Options
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.cli.options import JOBS, OUT, Duration
+from midpipe.scenarios.engine.options import Options
 
 _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz")}
 

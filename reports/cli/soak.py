@@ -18,17 +18,17 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from faultinject.errors import MidpipeError
 from midpipe import __version__
-from reports.cli.judging import EXIT_CODES, without_secrets
-from reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
-from reports.sinks.soak import progress_line, progress_table, render_soak
-from reports.sinks.terminal import results, say
-from reports.sinks.writing import check_writable, write_file
-from scenarios.latency.figures import percentiles
-from scenarios.soak.plan import CHAOS, SoakPlan
-from scenarios.soak.results import Progress, SoakResult
-from scenarios.soak.soak import Soak
+from midpipe.faultinject.errors import MidpipeError
+from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
+from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
+from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
+from midpipe.reports.sinks.terminal import results, say
+from midpipe.reports.sinks.writing import check_writable, write_file
+from midpipe.scenarios.latency.figures import percentiles
+from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
+from midpipe.scenarios.soak.results import Progress, SoakResult
+from midpipe.scenarios.soak.soak import Soak
 
 _PLAIN_EVERY_S = 5.0
 

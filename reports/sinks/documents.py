@@ -6,11 +6,11 @@ from functools import cache
 
 import jinja2
 
-from reports.explain import advice_for, explained, replay_command
-from reports.finds import coverage_told
-from reports.servers import own_queues_told, server_rows
-from reports.sinks.markdown import told
-from scenarios.verdict import Severity, Verdict
+from midpipe.reports.explain import advice_for, explained, replay_command
+from midpipe.reports.finds import coverage_told
+from midpipe.reports.servers import own_queues_told, server_rows
+from midpipe.reports.sinks.markdown import told
+from midpipe.scenarios.verdict import Severity, Verdict
 
 NAMES = (
     "EXECUTIVE_SUMMARY.txt",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from reports.explain import replay_command
-from scenarios.verdict import (
+from midpipe.reports.explain import replay_command
+from midpipe.scenarios.verdict import (
     DurabilityRow,
     FlawRow,
     InvariantRow,

@@ -6,9 +6,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reports.sinks.terminal import say
-from scenarios.latency.figures import Ratio
-from scenarios.latency.results import Bench, Outage, Row
+from midpipe.reports.sinks.terminal import say
+from midpipe.scenarios.latency.figures import Ratio
+from midpipe.scenarios.latency.results import Bench, Outage, Row
 
 
 def render_bench(bench: Bench, console: Console) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reports.sinks.latency import told
-from scenarios.latency.results import Bench
+from midpipe.reports.sinks.latency import told
+from midpipe.scenarios.latency.results import Bench
 
 
 def bench_markdown(bench: Bench) -> str:

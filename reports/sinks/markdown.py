@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.explain import advice_for, explained, replay_command
-from reports.finds import coverage_told
-from reports.servers import own_queues_told, server_rows
-from reports.view import picture
-from scenarios.verdict import Story, Verdict
+from midpipe.reports.explain import advice_for, explained, replay_command
+from midpipe.reports.finds import coverage_told
+from midpipe.reports.servers import own_queues_told, server_rows
+from midpipe.reports.view import picture
+from midpipe.scenarios.verdict import Story, Verdict
 
 MOST_BYTES = 900_000
 

@@ -6,9 +6,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reports.sinks.terminal import say
-from scenarios.network.suite import NetworkResult, NetworkRow
-from scenarios.verdict import Outcome
+from midpipe.reports.sinks.terminal import say
+from midpipe.scenarios.network.suite import NetworkResult, NetworkRow
+from midpipe.scenarios.verdict import Outcome
 
 _STYLE = {Outcome.PASS: "green", Outcome.UNKNOWN: "yellow", Outcome.FAIL: "red"}
 

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports.sinks.terminal import say
-from scenarios.soak.results import Progress, SoakResult
-from scenarios.verdict import Outcome
+from midpipe.reports.sinks.terminal import say
+from midpipe.scenarios.soak.results import Progress, SoakResult
+from midpipe.scenarios.verdict import Outcome
 
 _STYLE = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
 

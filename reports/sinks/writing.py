@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from faultinject.errors import UsageError
-from reports.sinks.documents import NAMES, document
-from reports.sinks.junit import junit
-from reports.sinks.markdown import markdown
-from reports.verdict_file import to_json
-from scenarios.verdict import Verdict
+from midpipe.faultinject.errors import UsageError
+from midpipe.reports.sinks.documents import NAMES, document
+from midpipe.reports.sinks.junit import junit
+from midpipe.reports.sinks.markdown import markdown
+from midpipe.reports.verdict_file import to_json
+from midpipe.scenarios.verdict import Verdict
 
 Sink = Callable[[Verdict], str]
 

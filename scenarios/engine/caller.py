@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from faultinject.vocabulary import FaultRef, Position
-from scenarios.engine.client import ClientWire
-from scenarios.engine.rig import Answered
-from scenarios.history import Completion, Json, Operation, RaisedError
-from scenarios.invariants.evidence import Traits
-from scenarios.programs.program import Answer, Call, Retry, Version
-from scenarios.subjects.hosting import Answer as HostAnswer
-from scenarios.subjects.hosting import HostProcess
+from midpipe.faultinject.vocabulary import FaultRef, Position
+from midpipe.scenarios.engine.client import ClientWire
+from midpipe.scenarios.engine.rig import Answered
+from midpipe.scenarios.history import Completion, Json, Operation, RaisedError
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.programs.program import Answer, Call, Retry, Version
+from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
+from midpipe.scenarios.subjects.hosting import HostProcess
 
 _MOST_TAKEN_OVER = 5
 

@@ -7,13 +7,21 @@ sleeps: the case waits for commands, answers and closed connections, and for a l
 
 from __future__ import annotations
 
-from faultinject.decide.scheduler import Scheduler
-from faultinject.faults import effects_of
-from faultinject.faults.effects import Deliver, Effects, Process
-from faultinject.net.link import PASS
-from faultinject.vocabulary import Decision, Executed, FaultRef, Point, Position, Step, WireEvent
-from faultinject.wire.resp import Reply
-from scenarios.engine.caller import (
+from midpipe.faultinject.decide.scheduler import Scheduler
+from midpipe.faultinject.faults import effects_of
+from midpipe.faultinject.faults.effects import Deliver, Effects, Process
+from midpipe.faultinject.net.link import PASS
+from midpipe.faultinject.vocabulary import (
+    Decision,
+    Executed,
+    FaultRef,
+    Point,
+    Position,
+    Step,
+    WireEvent,
+)
+from midpipe.faultinject.wire.resp import Reply
+from midpipe.scenarios.engine.caller import (
     Caller,
     completion_of,
     for_retry,
@@ -21,16 +29,16 @@ from scenarios.engine.caller import (
     resolved_arguments,
     standby_claims,
 )
-from scenarios.engine.casebook import Casebook
-from scenarios.engine.client import ClientWire
-from scenarios.engine.held import DELIVERED_WITHIN_S, HeldCommands
-from scenarios.engine.outage import STANDING_STILL, Outages
-from scenarios.engine.record import Called, Stepped
-from scenarios.engine.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
-from scenarios.engine.shown import says_something, shown_reply
-from scenarios.history import Json, Phase
-from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
-from scenarios.subjects.hosting import Answer as HostAnswer
+from midpipe.scenarios.engine.casebook import Casebook
+from midpipe.scenarios.engine.client import ClientWire
+from midpipe.scenarios.engine.held import DELIVERED_WITHIN_S, HeldCommands
+from midpipe.scenarios.engine.outage import STANDING_STILL, Outages
+from midpipe.scenarios.engine.record import Called, Stepped
+from midpipe.scenarios.engine.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
+from midpipe.scenarios.engine.shown import says_something, shown_reply
+from midpipe.scenarios.history import Json, Phase
+from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
+from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
 
 _MAX_STEPS = 2_000
 _LISTENS_AFTER_S = 0.03

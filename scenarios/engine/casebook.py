@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from faultinject.vocabulary import Step
-from scenarios.engine.record import Arrived, Completed, Entry, Restarted
-from scenarios.engine.rig import Answered, Rig
-from scenarios.history import Completion, Json, Operation, Phase
-from scenarios.programs.program import Call
-from scenarios.state import State, is_job_changed
+from midpipe.faultinject.vocabulary import Step
+from midpipe.scenarios.engine.record import Arrived, Completed, Entry, Restarted
+from midpipe.scenarios.engine.rig import Answered, Rig
+from midpipe.scenarios.history import Completion, Json, Operation, Phase
+from midpipe.scenarios.programs.program import Call
+from midpipe.scenarios.state import State, is_job_changed
 
 
 class Casebook:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from faultinject.errors import UsageError
-from scenarios.coverage import Place
+from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.coverage import Place
 
 FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class SavedFind:
-    """What was found of a kind; as scenarios.engine.tally.Found."""
+    """What was found of a kind; as midpipe.scenarios.engine.tally.Found."""
 
     invariant: str
     method: str

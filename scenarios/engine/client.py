@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from faultinject.faults.effects import Effects
-from faultinject.net.link import PASS, Link
-from faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
-from faultinject.wire.commands import CommandTable, key_pattern
-from faultinject.wire.conversation import SUBSCRIBING, Heard
-from faultinject.wire.resp import ProtocolError, Reply
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
+from midpipe.faultinject.wire.commands import CommandTable, key_pattern
+from midpipe.faultinject.wire.conversation import SUBSCRIBING, Heard
+from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 StepOver = Callable[[WireEvent, Executed, Reply | None], None]
 

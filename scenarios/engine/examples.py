@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 MOST_KEPT = 200
 _HEAD = (

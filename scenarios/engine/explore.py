@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from faultinject.decide.ledger import Ledger, LedgerCount
-from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import Schedule, replay_string
-from faultinject.decide.scheduler import Scheduler
-from faultinject.decide.sweep import Placeable, fault_label
-from faultinject.faults import (
+from midpipe.faultinject.decide.ledger import Ledger, LedgerCount
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule, replay_string
+from midpipe.faultinject.decide.scheduler import Scheduler
+from midpipe.faultinject.decide.sweep import Placeable, fault_label
+from midpipe.faultinject.faults import (
     CATALOGUE,
     Pace,
     changes_process,
@@ -27,15 +27,15 @@ from faultinject.faults import (
     pace_of,
     placeable,
 )
-from faultinject.servers.persistence import Persistence
-from faultinject.vocabulary import FaultRef, RunEnd, WireEvent
-from scenarios.engine.judge import run_case
-from scenarios.engine.lacking import misfit_in
-from scenarios.engine.outage import SHORT_LEASE_S
-from scenarios.engine.record import CaseRecord, Violation, first_difference
-from scenarios.engine.rig import Rig
-from scenarios.programs.program import Program
-from scenarios.verdict import LedgerRow
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.vocabulary import FaultRef, RunEnd, WireEvent
+from midpipe.scenarios.engine.judge import run_case
+from midpipe.scenarios.engine.lacking import misfit_in
+from midpipe.scenarios.engine.outage import SHORT_LEASE_S
+from midpipe.scenarios.engine.record import CaseRecord, Violation, first_difference
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.verdict import LedgerRow
 
 PATIENT_MS = 3_000
 IMPATIENT_MS = 8

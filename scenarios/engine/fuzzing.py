@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from faultinject.decide.drawn import Drawn, FaultAt
-from faultinject.decide.sweep import Placeable
-from faultinject.faults import CATALOGUE
-from faultinject.faults.effects import Process
-from faultinject.servers.persistence import Persistence
-from faultinject.vocabulary import Executed, FaultRef, WireEvent
-from scenarios.coverage import LAST_COMMAND_TOLD, NO_FAULT, Coverage, Met, Place, state_for
-from scenarios.engine.explore import (
+from midpipe.faultinject.decide.drawn import Drawn, FaultAt
+from midpipe.faultinject.decide.sweep import Placeable
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.faults.effects import Process
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.vocabulary import Executed, FaultRef, WireEvent
+from midpipe.scenarios.coverage import LAST_COMMAND_TOLD, NO_FAULT, Coverage, Met, Place, state_for
+from midpipe.scenarios.engine.explore import (
     CaseEnded,
     ended_from,
     is_slow,
@@ -23,18 +23,18 @@ from scenarios.engine.explore import (
     selected,
     warm_up,
 )
-from scenarios.engine.lacking import starts_for
-from scenarios.engine.record import Called, CaseRecord, Stepped, Violation, first_difference
-from scenarios.engine.rig import Rig
-from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask
-from scenarios.fuzz import Plan, Ran, one_batch
-from scenarios.invariants.evidence import Traits
-from scenarios.means import PLAIN_FAULTS, Means
-from scenarios.programs.program import Program
-from scenarios.programs.registry import program_named
-from scenarios.programs.written import VERBS, WrittenStep, program_from, written
-from scenarios.state import tables_of
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.engine.lacking import starts_for
+from midpipe.scenarios.engine.record import Called, CaseRecord, Stepped, Violation, first_difference
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask
+from midpipe.scenarios.fuzz import Plan, Ran, one_batch
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.means import PLAIN_FAULTS, Means
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.programs.written import VERBS, WrittenStep, program_from, written
+from midpipe.scenarios.state import tables_of
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 _METHODS = {
     "enqueue-once": "enqueue",

@@ -10,20 +10,20 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from faultinject.decide.ledger import NO_FAULT
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.lacking import missing_for
-from scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
-from scenarios.engine.parts.durability import Durability
-from scenarios.engine.parts.exploration import Exploration, orders_of, sweep_of
-from scenarios.engine.parts.fuzzing import Fuzzing
-from scenarios.engine.parts.part import Gathered, Part
-from scenarios.engine.parts.review import Review
-from scenarios.engine.parts.selfcheck import Selfcheck
-from scenarios.engine.parts.stories import Stories
-from scenarios.engine.pool import Pool
-from scenarios.engine.stopped import Stopped, asked_by
-from scenarios.engine.tasks import (
+from midpipe.faultinject.decide.ledger import NO_FAULT
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.lacking import missing_for
+from midpipe.scenarios.engine.options import Listener, Options, PartBegan, TaskEnded
+from midpipe.scenarios.engine.parts.durability import Durability
+from midpipe.scenarios.engine.parts.exploration import Exploration, orders_of, sweep_of
+from midpipe.scenarios.engine.parts.fuzzing import Fuzzing
+from midpipe.scenarios.engine.parts.part import Gathered, Part
+from midpipe.scenarios.engine.parts.review import Review
+from midpipe.scenarios.engine.parts.selfcheck import Selfcheck
+from midpipe.scenarios.engine.parts.stories import Stories
+from midpipe.scenarios.engine.pool import Pool
+from midpipe.scenarios.engine.stopped import Stopped, asked_by
+from midpipe.scenarios.engine.tasks import (
     FuzzBatch,
     Halfway,
     InterleaveTask,
@@ -32,9 +32,9 @@ from scenarios.engine.tasks import (
     SweepTask,
     Task,
 )
-from scenarios.invariants import INVARIANTS
-from scenarios.programs.registry import program_named
-from scenarios.verdict import LedgerRow, Outcome, Status, Verdict, merge
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.verdict import LedgerRow, Outcome, Status, Verdict, merge
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
 _MOST_INVALID_TOLD = 3

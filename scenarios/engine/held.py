@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from faultinject.net.link import Link
-from faultinject.vocabulary import Executed, Step, WireEvent
-from faultinject.wire.resp import Reply
-from scenarios.engine.casebook import Casebook
-from scenarios.engine.rig import Rig
-from scenarios.engine.shown import shown_reply
+from midpipe.faultinject.net.link import Link
+from midpipe.faultinject.vocabulary import Executed, Step, WireEvent
+from midpipe.faultinject.wire.resp import Reply
+from midpipe.scenarios.engine.casebook import Casebook
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.engine.shown import shown_reply
 
 DELIVERED_WITHIN_S = 10.0
 

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from random import Random
 
-from faultinject.decide.interleave import Frontier, Interleave
-from faultinject.decide.ledger import Ledger
-from faultinject.decide.pruning import Independence
-from faultinject.decide.sweep import Placeable
-from faultinject.decide.walk import Walk
-from scenarios.engine.explore import DIVERGED, explore, ledger_rows, rehearse
-from scenarios.engine.orders import Orders
-from scenarios.engine.rig import Rig
-from scenarios.engine.tasks import (
+from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.ledger import Ledger
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.sweep import Placeable
+from midpipe.faultinject.decide.walk import Walk
+from midpipe.scenarios.engine.explore import DIVERGED, explore, ledger_rows, rehearse
+from midpipe.scenarios.engine.orders import Orders
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.engine.tasks import (
     RUNS_IF_UNSTEADY,
     Halfway,
     InterleaveTask,
@@ -22,7 +22,7 @@ from scenarios.engine.tasks import (
     Sampling,
     SweepDone,
 )
-from scenarios.programs.program import Program
+from midpipe.scenarios.programs.program import Program
 
 _TELLS_EVERY_S = 1.0
 

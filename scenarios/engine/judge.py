@@ -8,18 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from faultinject.decide.scheduler import Scheduler
-from scenarios.engine.case import Case
-from scenarios.engine.casebook import Casebook
-from scenarios.engine.record import Arrived, CaseRecord, Restarted, Stepped, Timing, Violation
-from scenarios.engine.rig import Answered, Rig
-from scenarios.history import Json, Phase
-from scenarios.invariants import INVARIANTS
-from scenarios.invariants.evidence import Evidence, Moment, status_of
-from scenarios.programs.program import Call, Program, Version
-from scenarios.programs.single import SECRETS
-from scenarios.state import tables_of
-from scenarios.subjects.hosting import HostProcess
+from midpipe.faultinject.decide.scheduler import Scheduler
+from midpipe.scenarios.engine.case import Case
+from midpipe.scenarios.engine.casebook import Casebook
+from midpipe.scenarios.engine.record import (
+    Arrived,
+    CaseRecord,
+    Restarted,
+    Stepped,
+    Timing,
+    Violation,
+)
+from midpipe.scenarios.engine.rig import Answered, Rig
+from midpipe.scenarios.history import Json, Phase
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.invariants.evidence import Evidence, Moment, status_of
+from midpipe.scenarios.programs.program import Call, Program, Version
+from midpipe.scenarios.programs.single import SECRETS
+from midpipe.scenarios.state import tables_of
+from midpipe.scenarios.subjects.hosting import HostProcess
 
 MAX_DELIVERIES = 20
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from scenarios.history import History
-from scenarios.invariants.evidence import Traits
-from scenarios.programs.fleets import FLEETS, with_other_subject
-from scenarios.programs.program import Program
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.history import History
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.programs.fleets import FLEETS, with_other_subject
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 _MISFIT = re.compile(
     r"unexpected keyword argument|missing \d+ required (positional|keyword-only) argument"

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faultinject.servers.opening import ServerSpec
-from faultinject.servers.persistence import Persistence
-from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
-from scenarios.engine.tasks import Sampling
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import Severity
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
+from midpipe.scenarios.engine.tasks import Sampling
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.verdict import Severity
 
 PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet", "durability", "fuzz")
 

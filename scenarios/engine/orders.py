@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from faultinject.decide.foreseeable import is_foreseeable_in_script
-from faultinject.decide.interleave import Frontier, Interleave
-from faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
-from faultinject.errors import ServerError
-from scenarios.engine.explore import CaseEnded, explore
-from scenarios.engine.rig import Rig
-from scenarios.programs.program import Program
-from scenarios.state import SNAPSHOT_SCRIPT
+from midpipe.faultinject.decide.foreseeable import is_foreseeable_in_script
+from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
+from midpipe.faultinject.errors import ServerError
+from midpipe.scenarios.engine.explore import CaseEnded, explore
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.state import SNAPSHOT_SCRIPT
 
 _LINE = re.compile(rb"[0-9.]+ \[\d+ (?P<who>[^\]]+)\] (?P<words>.*)", re.DOTALL)
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)

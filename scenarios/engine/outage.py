@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from faultinject.faults.effects import Deliver, Effects
-from scenarios.engine.client import ClientWire
-from scenarios.engine.rig import Rig
-from scenarios.history import Json, is_over_at_once
-from scenarios.programs.program import Answer
+from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.scenarios.engine.client import ClientWire
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.history import Json, is_over_at_once
+from midpipe.scenarios.programs.program import Answer
 
 SHORT_LEASE_S = 0.02
 _ENDED_AFTER_LEASES = 1.5

@@ -19,16 +19,16 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from faultinject.errors import (
+from midpipe.faultinject.errors import (
     InternalError,
     MidpipeError,
     ServerError,
     SubjectError,
     UsageError,
 )
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.tasks import Failed, Message, Result, Task
-from scenarios.engine.worker import Worker
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.tasks import Failed, Message, Result, Task
+from midpipe.scenarios.engine.worker import Worker
 
 _STOP, _ENOUGH = None, "enough"
 _ERRORS = {kind.__name__: kind for kind in (ServerError, SubjectError, UsageError)}

@@ -19,18 +19,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import Schedule
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.wire.readers import CommandReader
-from scenarios.engine.caller import resolved_arguments
-from scenarios.engine.explore import run_schedule, warm_up
-from scenarios.engine.rig import Rig
-from scenarios.history import Json
-from scenarios.invariants.no_divergence import differences_of
-from scenarios.invariants.no_orphan import orphans_of
-from scenarios.programs.program import Program
-from scenarios.state import tables_of
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.wire.readers import CommandReader
+from midpipe.scenarios.engine.caller import resolved_arguments
+from midpipe.scenarios.engine.explore import run_schedule, warm_up
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.invariants.no_divergence import differences_of
+from midpipe.scenarios.invariants.no_orphan import orphans_of
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.state import tables_of
 
 _BEGINS = b"FLUSHALL"
 

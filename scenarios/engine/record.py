@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from faultinject.vocabulary import Observed, Step
-from scenarios.history import History, Json, Operation
-from scenarios.invariants.evidence import Breach, Traits
-from scenarios.state import State, contents_of
+from midpipe.faultinject.vocabulary import Observed, Step
+from midpipe.scenarios.history import History, Json, Operation
+from midpipe.scenarios.invariants.evidence import Breach, Traits
+from midpipe.scenarios.state import State, contents_of
 
 _ON_THE_WIRE = ("step ", "arrives ")
 

@@ -10,23 +10,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from faultinject.errors import ServerError, SubjectError, UsageError
-from faultinject.net.loop import Loop
-from faultinject.net.proxy import LOOPBACK, Listener, Proxy
-from faultinject.servers.control import Control
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.pair import Pair
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import Server
-from faultinject.wire.commands import parse_command_table
-from scenarios.history import Counted, Json, RaisedError
-from scenarios.invariants.evidence import Traits
-from scenarios.programs.program import ITSELF, Version
-from scenarios.programs.single import enqueue, get, without_old
-from scenarios.state import SNAPSHOT_SCRIPT, Snapshot, snapshot_of, snapshot_of_packed, tables_of
-from scenarios.subjects.hosting import Answer, HostProcess, Opened
-from scenarios.subjects.processes import ForkServer
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.errors import ServerError, SubjectError, UsageError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.proxy import LOOPBACK, Listener, Proxy
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.pair import Pair
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import Server
+from midpipe.faultinject.wire.commands import parse_command_table
+from midpipe.scenarios.history import Counted, Json, RaisedError
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.programs.program import ITSELF, Version
+from midpipe.scenarios.programs.single import enqueue, get, without_old
+from midpipe.scenarios.state import (
+    SNAPSHOT_SCRIPT,
+    Snapshot,
+    snapshot_of,
+    snapshot_of_packed,
+    tables_of,
+)
+from midpipe.scenarios.subjects.hosting import Answer, HostProcess, Opened
+from midpipe.scenarios.subjects.processes import ForkServer
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 RECOVERY = "R"
 STANDBY = "S"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faultinject.wire.resp import ErrorReply, MapReply, Reply, SetReply, Value, Verbatim
+from midpipe.faultinject.wire.resp import ErrorReply, MapReply, Reply, SetReply, Value, Verbatim
 
 
 def shown_reply(reply: Reply | None) -> str:

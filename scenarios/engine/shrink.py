@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 
-from faultinject.decide.pruning import Independence
-from faultinject.decide.schedule import PlannedStep, Schedule
-from faultinject.vocabulary import Position, WireEvent
-from scenarios.programs.written import steps_from, written
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
+from midpipe.faultinject.vocabulary import Position, WireEvent
+from midpipe.scenarios.programs.written import steps_from, written
 
 Fails = Callable[[Schedule], bool]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from faultinject.decide.pruning import Independence
-from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
-from faultinject.faults import CATALOGUE
-from faultinject.vocabulary import Position
-from scenarios.engine.record import CaseRecord
-from scenarios.engine.shrink import causal_past, shrunk, shrunk_program, without_bystanders
-from scenarios.programs.written import PREFIX
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.vocabulary import Position
+from midpipe.scenarios.engine.record import CaseRecord
+from midpipe.scenarios.engine.shrink import causal_past, shrunk, shrunk_program, without_bystanders
+from midpipe.scenarios.programs.written import PREFIX
 
 Replays = Callable[[str], tuple[CaseRecord, tuple[str, ...]]]
 """Runs a replay string; returns the record, and why steps could not be placed."""

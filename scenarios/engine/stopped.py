@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faultinject.decide.interleave import Frontier
-from scenarios.engine.options import Options
-from scenarios.engine.tally import SavedTally
-from scenarios.verdict import LedgerRow
+from midpipe.faultinject.decide.interleave import Frontier
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.tally import SavedTally
+from midpipe.scenarios.verdict import LedgerRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from faultinject.vocabulary import Executed, Step
-from scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry, Restarted
-from scenarios.history import Json, Operation, Phase
-from scenarios.invariants import INVARIANTS
-from scenarios.programs.registry import program_named
-from scenarios.state import changes_between
-from scenarios.verdict import Story, StoryStep
+from midpipe.faultinject.vocabulary import Executed, Step
+from midpipe.scenarios.engine.record import Arrived, Called, CaseRecord, Completed, Entry, Restarted
+from midpipe.scenarios.history import Json, Operation, Phase
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.state import changes_between
+from midpipe.scenarios.verdict import Story, StoryStep
 
 _QUIET_ARGUMENTS = ("action_provider", "action_name", "actor_id", "params", "result")
 _WORD_LENGTH = 48

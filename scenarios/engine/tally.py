@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
-from faultinject.faults import CATALOGUE
-from scenarios.engine.explore import CaseEnded
-from scenarios.invariants import INVARIANTS
-from scenarios.invariants.evidence import Traits
-from scenarios.programs.program import Program
-from scenarios.programs.registry import PROGRAMS, program_named
-from scenarios.programs.written import PREFIX
-from scenarios.verdict import InvariantRow, Severity, Status
+from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import PROGRAMS, program_named
+from midpipe.scenarios.programs.written import PREFIX
+from midpipe.scenarios.verdict import InvariantRow, Severity, Status
 
 _SEVERITIES = tuple(Severity)
 

@@ -6,14 +6,14 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from faultinject.decide.interleave import Frontier
-from faultinject.servers.persistence import Persistence
-from scenarios.coverage import Coverage
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.power_loss import Left
-from scenarios.invariants.evidence import Traits
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import LedgerRow, Story
+from midpipe.faultinject.decide.interleave import Frontier
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.coverage import Coverage
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.power_loss import Left
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.verdict import LedgerRow, Story
 
 SHRINKS_FOR_S = 10.0
 

@@ -7,20 +7,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from faultinject.decide.interleave import Frontier, Interleave
-from faultinject.decide.ledger import NO_FAULT
-from faultinject.decide.pruning import Independence
-from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
-from faultinject.decide.sweep import Sweep
-from faultinject.errors import NotApplicableError, SubjectError, UsageError
-from faultinject.faults import CATALOGUE, Pace, is_for_any_server, needs_persistence, needs_replica
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec, open_server
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import Server
-from scenarios.engine.explore import (
+from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.ledger import NO_FAULT
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
+from midpipe.faultinject.decide.sweep import Sweep
+from midpipe.faultinject.errors import NotApplicableError, SubjectError, UsageError
+from midpipe.faultinject.faults import (
+    CATALOGUE,
+    Pace,
+    is_for_any_server,
+    needs_persistence,
+    needs_replica,
+)
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec, open_server
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import Server
+from midpipe.scenarios.engine.explore import (
     CaseEnded,
     ended_from,
     explore,
@@ -30,15 +36,15 @@ from scenarios.engine.explore import (
     selected,
     warm_up,
 )
-from scenarios.engine.interleaving import Interleaving
-from scenarios.engine.lacking import missing_for
-from scenarios.engine.orders import Orders
-from scenarios.engine.power_loss import power_losses
-from scenarios.engine.record import CaseRecord, first_difference
-from scenarios.engine.rig import Rig
-from scenarios.engine.smallest import smallest
-from scenarios.engine.story import story_of
-from scenarios.engine.tasks import (
+from midpipe.scenarios.engine.interleaving import Interleaving
+from midpipe.scenarios.engine.lacking import missing_for
+from midpipe.scenarios.engine.orders import Orders
+from midpipe.scenarios.engine.power_loss import power_losses
+from midpipe.scenarios.engine.record import CaseRecord, first_difference
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.engine.smallest import smallest
+from midpipe.scenarios.engine.story import story_of
+from midpipe.scenarios.engine.tasks import (
     Caught,
     FuzzBatch,
     FuzzTask,
@@ -58,11 +64,11 @@ from scenarios.engine.tasks import (
     TellTask,
     Told,
 )
-from scenarios.programs.fleets import takes_part_in
-from scenarios.programs.program import Program
-from scenarios.programs.registry import SUITES, program_named
-from scenarios.programs.written import PREFIX
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.programs.fleets import takes_part_in
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import SUITES, program_named
+from midpipe.scenarios.programs.written import PREFIX
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
@@ -244,7 +250,7 @@ class Worker:
 
     def _fuzz(self, task: FuzzTask) -> Iterator[Message]:
         # Hypothesis takes a third of a second to load, and only this needs it.
-        from scenarios.engine.fuzzing import PERSISTENCE, Fuzzing
+        from midpipe.scenarios.engine.fuzzing import PERSISTENCE, Fuzzing
 
         def durable() -> Rig:
             return Rig(self._keeping(PERSISTENCE), task.subject, self._run)

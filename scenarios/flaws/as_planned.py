@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scenarios.flaws import as_shipped
-from scenarios.flaws.parts import new_key, old_key
+from midpipe.scenarios.flaws import as_shipped
+from midpipe.scenarios.flaws.parts import new_key, old_key
 
 
 class SimpleQueue(as_shipped.SimpleQueue):

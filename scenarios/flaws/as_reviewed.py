@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from scenarios.flaws.parts import (
+from midpipe.scenarios.flaws.parts import (
     PENDING,
     REQUEST_S,
     Job,
@@ -45,7 +45,7 @@ class SimpleQueue:
         client_request_id: str | None = None,
     ) -> bool:
         # MEDIUM-1: an import on every call. MEDIUM-3: nothing is validated.
-        from scenarios.flaws.telemetry import record_dual_write_attempt
+        from midpipe.scenarios.flaws.telemetry import record_dual_write_attempt
 
         client = self._redis
         # CRITICAL-1: the key is there before the job is.

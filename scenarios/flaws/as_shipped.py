@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from scenarios.flaws import as_reviewed
-from scenarios.flaws.parts import (
+from midpipe.scenarios.flaws import as_reviewed
+from midpipe.scenarios.flaws.parts import (
     PENDING,
     REQUEST_S,
     STATUSES,
@@ -21,7 +21,7 @@ from scenarios.flaws.parts import (
     old_key,
     request_key,
 )
-from scenarios.flaws.telemetry import record_dual_write_attempt, record_read_path
+from midpipe.scenarios.flaws.telemetry import record_dual_write_attempt, record_read_path
 
 _log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import redis
 from redis.connection import parse_url
 
-from scenarios.flaws import as_shipped
-from scenarios.flaws.parts import url_or_default
+from midpipe.scenarios.flaws import as_shipped
+from midpipe.scenarios.flaws.parts import url_or_default
 
 
 class SimpleQueue(as_shipped.SimpleQueue):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference.job import Job
-from reference.telemetry import Telemetry
-from scenarios.flaws.single import OpenQueue
+from midpipe.reference.job import Job
+from midpipe.reference.telemetry import Telemetry
+from midpipe.scenarios.flaws.single import OpenQueue
 
 
 class CountsBeforeTheFact(OpenQueue):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenarios.flaws import as_reviewed
-from scenarios.flaws.parts import (
+from midpipe.scenarios.flaws import as_reviewed
+from midpipe.scenarios.flaws.parts import (
     PENDING,
     REQUEST_S,
     checked,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from reference import keys
-from reference.job import Job, now
-from scenarios.flaws.parts import (
+from midpipe.reference import keys
+from midpipe.reference.job import Job, now
+from midpipe.scenarios.flaws.parts import (
     PENDING,
     REQUEST_S,
     checked,
@@ -19,8 +19,8 @@ from scenarios.flaws.parts import (
     old_key,
     request_key,
 )
-from scenarios.flaws.parts import decoded as decoded_hash
-from scenarios.flaws.single import OpenQueue
+from midpipe.scenarios.flaws.parts import decoded as decoded_hash
+from midpipe.scenarios.flaws.single import OpenQueue
 
 _ALL = 1_000_000
 

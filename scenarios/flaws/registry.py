@@ -39,27 +39,27 @@ def _name(kind: str) -> str:
 
 def _design(name: str, summary: str, *caught_by: str) -> Flaw:
     module = name.replace("-", "_")
-    return Flaw(name, f"scenarios.flaws.{module}:SimpleQueue", summary, caught_by)
+    return Flaw(name, f"midpipe.scenarios.flaws.{module}:SimpleQueue", summary, caught_by)
 
 
 def _single(kind: str, summary: str, *caught_by: str, programs: tuple[str, ...] = ()) -> Flaw:
-    subject = f"scenarios.flaws.single:{kind}"
+    subject = f"midpipe.scenarios.flaws.single:{kind}"
     return Flaw(_name(kind), subject, summary, caught_by, programs=programs)
 
 
 def _pair(kind: str, summary: str, *caught_by: str) -> Flaw:
-    subject = f"scenarios.flaws.pairs:{kind}"
+    subject = f"midpipe.scenarios.flaws.pairs:{kind}"
     return Flaw(_name(kind), subject, summary, caught_by, suite="interleave")
 
 
 def _counting(kind: str, summary: str, program: str) -> Flaw:
-    subject, caught_by = f"scenarios.flaws.counting:{kind}", ("telemetry-is-true",)
+    subject, caught_by = f"midpipe.scenarios.flaws.counting:{kind}", ("telemetry-is-true",)
     return Flaw(_name(kind), subject, summary, caught_by, programs=(program,))
 
 
 def _planned(name: str, summary: str, program: str, part: str) -> Flaw:
     caught_by = ("no-divergence", "status-order")
-    subject = "scenarios.flaws.as_planned:SimpleQueue"
+    subject = "midpipe.scenarios.flaws.as_planned:SimpleQueue"
     return Flaw(name, subject, summary, caught_by, "fleet", (program,), part)
 
 
@@ -174,7 +174,7 @@ FLAWS: tuple[Flaw, ...] = (
     _counting("CountsDuplicatesAsJobs", "Counts a duplicate as a job.", "same-job-again"),
     Flaw(
         "as-shipped-twice",
-        "scenarios.flaws.as_shipped:SimpleQueue",
+        "midpipe.scenarios.flaws.as_shipped:SimpleQueue",
         "Two clients with one request id both find that it is not known.",
         ("no-duplicate",),
         suite="interleave",
@@ -199,7 +199,7 @@ FLAWS: tuple[Flaw, ...] = (
     ),
     Flaw(
         "as-planned-cleanup",
-        "scenarios.flaws.as_planned:SimpleQueue",
+        "midpipe.scenarios.flaws.as_planned:SimpleQueue",
         "A reader looks at the new schema before the backfill, and at the old one after the clean-up.",
         ("answer-is-true",),
         "interleave",

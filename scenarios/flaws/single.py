@@ -14,9 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
-from reference import Queue, keys
-from reference.job import Job, checked_status, encoded
-from scenarios.flaws.parts import (
+from midpipe.reference import Queue, keys
+from midpipe.reference.job import Job, checked_status, encoded
+from midpipe.scenarios.flaws.parts import (
     changes_to,
     decoded,
     fields_of,

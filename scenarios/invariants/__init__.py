@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from scenarios.invariants.answer_is_true import ANSWER_IS_TRUE
-from scenarios.invariants.bad_input import BAD_INPUT
-from scenarios.invariants.bounded_latency import BOUNDED_LATENCY
-from scenarios.invariants.evidence import Invariant
-from scenarios.invariants.isolation import ISOLATION
-from scenarios.invariants.list_is_whole import LIST_IS_WHOLE
-from scenarios.invariants.no_divergence import NO_DIVERGENCE
-from scenarios.invariants.no_duplicate import NO_DUPLICATE
-from scenarios.invariants.no_lost_job import NO_LOST_JOB
-from scenarios.invariants.no_orphan import NO_ORPHAN
-from scenarios.invariants.queue_order import QUEUE_ORDER
-from scenarios.invariants.quiet_logs import QUIET_LOGS
-from scenarios.invariants.result_is_kept import RESULT_IS_KEPT
-from scenarios.invariants.retry_succeeds import RETRY_SUCCEEDS
-from scenarios.invariants.status_order import STATUS_ORDER
-from scenarios.invariants.telemetry_is_true import TELEMETRY_IS_TRUE
+from midpipe.scenarios.invariants.answer_is_true import ANSWER_IS_TRUE
+from midpipe.scenarios.invariants.bad_input import BAD_INPUT
+from midpipe.scenarios.invariants.bounded_latency import BOUNDED_LATENCY
+from midpipe.scenarios.invariants.evidence import Invariant
+from midpipe.scenarios.invariants.isolation import ISOLATION
+from midpipe.scenarios.invariants.list_is_whole import LIST_IS_WHOLE
+from midpipe.scenarios.invariants.no_divergence import NO_DIVERGENCE
+from midpipe.scenarios.invariants.no_duplicate import NO_DUPLICATE
+from midpipe.scenarios.invariants.no_lost_job import NO_LOST_JOB
+from midpipe.scenarios.invariants.no_orphan import NO_ORPHAN
+from midpipe.scenarios.invariants.queue_order import QUEUE_ORDER
+from midpipe.scenarios.invariants.quiet_logs import QUIET_LOGS
+from midpipe.scenarios.invariants.result_is_kept import RESULT_IS_KEPT
+from midpipe.scenarios.invariants.retry_succeeds import RETRY_SUCCEEDS
+from midpipe.scenarios.invariants.status_order import STATUS_ORDER
+from midpipe.scenarios.invariants.telemetry_is_true import TELEMETRY_IS_TRUE
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
     {

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from scenarios.history import History, Json, Operation, Phase
-from scenarios.state import Tables
-from scenarios.verdict import Severity
+from midpipe.scenarios.history import History, Json, Operation, Phase
+from midpipe.scenarios.state import Tables
+from midpipe.scenarios.verdict import Severity
 
 GIVE_BACK = ("fail", "give_back")
 """The calls by which a worker lets a job go that it has not done; others may have it then."""

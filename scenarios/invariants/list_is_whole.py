@@ -14,9 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scenarios.history import Json, Operation
-from scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, needs_one_of
-from scenarios.verdict import Severity
+from midpipe.scenarios.history import Json, Operation
+from midpipe.scenarios.invariants.evidence import (
+    Breach,
+    Evidence,
+    Invariant,
+    Judgement,
+    needs_one_of,
+)
+from midpipe.scenarios.verdict import Severity
 
 _TOUCHES_NOTHING = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
 Listing = tuple[Operation, ...]

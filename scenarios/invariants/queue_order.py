@@ -13,10 +13,23 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from scenarios.history import Completion, Operation, Phase, attempts_by_request, is_over_at_once
-from scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement, Traits
-from scenarios.linearizability import NEVER, Answer, Put, Take, check_queue
-from scenarios.verdict import Severity
+from midpipe.scenarios.history import (
+    Completion,
+    Operation,
+    Phase,
+    attempts_by_request,
+    is_over_at_once,
+)
+from midpipe.scenarios.invariants.evidence import (
+    GIVE_BACK,
+    Breach,
+    Evidence,
+    Invariant,
+    Judgement,
+    Traits,
+)
+from midpipe.scenarios.linearizability import NEVER, Answer, Put, Take, check_queue
+from midpipe.scenarios.verdict import Severity
 
 _CLAIMS = ("claim", "dequeue")
 

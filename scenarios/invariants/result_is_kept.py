@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from scenarios.history import Json, Operation
-from scenarios.invariants.evidence import (
+from midpipe.scenarios.history import Json, Operation
+from midpipe.scenarios.invariants.evidence import (
     Breach,
     Evidence,
     Invariant,
@@ -21,7 +21,7 @@ from scenarios.invariants.evidence import (
     needs_one_of,
     status_of,
 )
-from scenarios.verdict import Severity
+from midpipe.scenarios.verdict import Severity
 
 _ENDS = ("completed", "failed")
 _SHOWN = 60

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scenarios.history import Completion, Json, Operation, Phase, is_over_at_once
-from scenarios.invariants.evidence import (
+from midpipe.scenarios.history import Completion, Json, Operation, Phase, is_over_at_once
+from midpipe.scenarios.invariants.evidence import (
     GIVE_BACK,
     Breach,
     Evidence,
@@ -27,9 +27,9 @@ from scenarios.invariants.evidence import (
     needs_one_of,
     status_of,
 )
-from scenarios.linearizability import NEVER, Answer
-from scenarios.status_register import Event, Seen, Set, check_status
-from scenarios.verdict import Severity
+from midpipe.scenarios.linearizability import NEVER, Answer
+from midpipe.scenarios.status_register import Event, Seen, Set, check_status
+from midpipe.scenarios.verdict import Severity
 
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from scenarios.programs.fleets import VERSIONS
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.programs.fleets import VERSIONS
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 FLOOR = "bare SET"
 _OLD_ONLY = "off"
@@ -21,9 +21,9 @@ _PHASES: Mapping[str, str] = MappingProxyType(
 )
 _OTHERS: Mapping[str, str] = MappingProxyType(
     {
-        "as reviewed": "scenarios.flaws.as_reviewed:SimpleQueue",
-        "as shipped": "scenarios.flaws.as_shipped:SimpleQueue",
-        "plain pipeline": "scenarios.latency.floors:PlainPipeline",
+        "as reviewed": "midpipe.scenarios.flaws.as_reviewed:SimpleQueue",
+        "as shipped": "midpipe.scenarios.flaws.as_shipped:SimpleQueue",
+        "plain pipeline": "midpipe.scenarios.latency.floors:PlainPipeline",
     }
 )
 
@@ -57,4 +57,4 @@ def entrants_for(
         if subject.text == REFERENCE:
             found += [Entrant(label, spec) for label, spec in phases.items()]
         found += [Entrant(label, SubjectSpec(text)) for label, text in _OTHERS.items()]
-    return (*found, Entrant(FLOOR, SubjectSpec("scenarios.latency.floors:BareSet")))
+    return (*found, Entrant(FLOOR, SubjectSpec("midpipe.scenarios.latency.floors:BareSet")))

@@ -15,8 +15,8 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from faultinject.errors import UsageError
-from scenarios.verdict import Outcome
+from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.verdict import Outcome
 
 Rounds = Sequence[Sequence[float]]
 """Latencies in ms, by round."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from scenarios.flaws.parts import PENDING, connected, fields_of, new_key, old_key
+from midpipe.scenarios.flaws.parts import PENDING, connected, fields_of, new_key, old_key
 
 
 class BareSet:

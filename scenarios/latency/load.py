@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from faultinject.errors import SubjectError
-from faultinject.net.loop import Loop
-from scenarios.engine.rig import Rig
-from scenarios.latency.workload import Arguments
-from scenarios.subjects.hosting import Answer
+from midpipe.faultinject.errors import SubjectError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.latency.workload import Arguments
+from midpipe.scenarios.subjects.hosting import Answer
 
 CLIENT = "A"
 TIME_OUT_MS = 5_000

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from faultinject.errors import ServerError
-from faultinject.net.loop import Loop
-from faultinject.net.shaper import Shaper
-from faultinject.servers.sentinel import SentinelGroup
-from scenarios.engine.rig import Rig, answered_from
-from scenarios.latency.load import answers_of, connect
-from scenarios.latency.results import FAILOVER, OUT_OF_REACH, Outage, OutageCall
-from scenarios.latency.workload import Arguments
-from scenarios.programs.single import enqueue
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.shaper import Shaper
+from midpipe.faultinject.servers.sentinel import SentinelGroup
+from midpipe.scenarios.engine.rig import Rig, answered_from
+from midpipe.scenarios.latency.load import answers_of, connect
+from midpipe.scenarios.latency.results import FAILOVER, OUT_OF_REACH, Outage, OutageCall
+from midpipe.scenarios.latency.workload import Arguments
+from midpipe.scenarios.programs.single import enqueue
 
 _RATE = 100.0
 _BEFORE_AND_AFTER_S = 1.0

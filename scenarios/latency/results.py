@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scenarios.latency.figures import Percentiles, Ratio
-from scenarios.verdict import Outcome
+from midpipe.scenarios.latency.figures import Percentiles, Ratio
+from midpipe.scenarios.verdict import Outcome
 
 BENCH_SCHEMA = 2
 OUT_OF_REACH, FAILOVER = "outage", "failover"

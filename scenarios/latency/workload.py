@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scenarios.history import Json
-from scenarios.programs.pairs import claim, complete
-from scenarios.programs.program import Answer, Call
-from scenarios.programs.single import enqueue, get, list_of, update
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.programs.pairs import claim, complete
+from midpipe.scenarios.programs.program import Answer, Call
+from midpipe.scenarios.programs.single import enqueue, get, list_of, update
 
 Arguments = dict[str, Json]
 Operate = Callable[[str, Sequence[Arguments]], Sequence[Json]]

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faultinject.servers.server import fields_of
-from scenarios.engine.caller import ended_as, for_retry
-from scenarios.engine.casebook import Casebook
-from scenarios.engine.rig import RECOVERY, Answered, Rig, answered_from
-from scenarios.history import Json, Operation, Phase
-from scenarios.network.measuring import CLIENT
-from scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
-from scenarios.network.source import Route
-from scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
-from scenarios.programs.single import WORKSPACE
-from scenarios.subjects.hosting import Answer
+from midpipe.faultinject.servers.server import fields_of
+from midpipe.scenarios.engine.caller import ended_as, for_retry
+from midpipe.scenarios.engine.casebook import Casebook
+from midpipe.scenarios.engine.rig import RECOVERY, Answered, Rig, answered_from
+from midpipe.scenarios.history import Json, Operation, Phase
+from midpipe.scenarios.network.measuring import CLIENT
+from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
+from midpipe.scenarios.network.source import Route
+from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
+from midpipe.scenarios.programs.single import WORKSPACE
+from midpipe.scenarios.subjects.hosting import Answer
 
 _SETTLES_WITHIN_S = 1.0
 _POLL_S = 0.005

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from faultinject.errors import SubjectError
-from faultinject.faults.effects import Effects
-from faultinject.net.link import PASS, Link
-from faultinject.vocabulary import Executed
-from faultinject.wire.conversation import Heard
-from faultinject.wire.resp import ProtocolError, Reply
-from scenarios.engine.rig import Rig, answered_from
-from scenarios.network.placements import TIME_OUT_MS, Piece, Tape
-from scenarios.programs.program import Program
-from scenarios.subjects.hosting import Answer
+from midpipe.faultinject.errors import SubjectError
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.vocabulary import Executed
+from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.resp import ProtocolError, Reply
+from midpipe.scenarios.engine.rig import Rig, answered_from
+from midpipe.scenarios.network.placements import TIME_OUT_MS, Piece, Tape
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.subjects.hosting import Answer
 
 CLIENT = "A"
 _ANSWER_WITHIN_S = 30.0

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from faultinject.decide.schedule import did_you_mean
-from faultinject.errors import UsageError
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec, open_server
-from scenarios.engine.rig import Rig
-from scenarios.network.placements import NetworkFault
-from scenarios.network.source import Via, opened
-from scenarios.network.suite import NetworkResult, NetworkRow, faults_for, run_suite
-from scenarios.programs.program import Program
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.decide.schedule import did_you_mean
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec, open_server
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.network.placements import NetworkFault
+from midpipe.scenarios.network.source import Via, opened
+from midpipe.scenarios.network.suite import NetworkResult, NetworkRow, faults_for, run_suite
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 
 class NetworkRun:

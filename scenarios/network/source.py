@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from faultinject.errors import UsageError
-from faultinject.net.front import Front
-from faultinject.servers.leash import RunDirectory
-from faultinject.toxiproxy.binary import ToxiproxyProcess
-from faultinject.toxiproxy.client import ToxiproxyClient
-from faultinject.toxiproxy.served import ServedFaultProxy
-from faultinject.vocabulary import Address
-from faultinject.wire.commands import CommandTable
-from scenarios.network.placements import NetworkFault
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.net.front import Front
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.toxiproxy.binary import ToxiproxyProcess
+from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
+from midpipe.faultinject.toxiproxy.served import ServedFaultProxy
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.commands import CommandTable
+from midpipe.scenarios.network.placements import NetworkFault
 
 MIDPIPE, TOXIPROXY = "midpipe", "toxiproxy"
 

@@ -11,9 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from scenarios.programs.pairs import BACKFILL, claim, complete
-from scenarios.programs.program import Call, Program, Version
-from scenarios.programs.single import SECRET_RESULT, enqueue, get, list_of, old_job_seed, update
+from midpipe.scenarios.programs.pairs import BACKFILL, claim, complete
+from midpipe.scenarios.programs.program import Call, Program, Version
+from midpipe.scenarios.programs.single import (
+    SECRET_RESULT,
+    enqueue,
+    get,
+    list_of,
+    old_job_seed,
+    update,
+)
 
 OTHER = "other"
 

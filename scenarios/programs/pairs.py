@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from scenarios.history import SHORTEST_LEASE_S, Json
-from scenarios.programs.program import Answer, Call, Program
-from scenarios.programs.single import (
+from midpipe.scenarios.history import SHORTEST_LEASE_S, Json
+from midpipe.scenarios.programs.program import Answer, Call, Program
+from midpipe.scenarios.programs.single import (
     OTHER_WORKSPACE,
     SECRET_RESULT,
     WORKSPACE,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from faultinject.decide.schedule import did_you_mean
-from faultinject.errors import UsageError
-from scenarios.programs.fleets import FLEETS
-from scenarios.programs.pairs import PAIRS
-from scenarios.programs.program import Program
-from scenarios.programs.single import SINGLE
-from scenarios.programs.written import PREFIX, program_from
+from midpipe.faultinject.decide.schedule import did_you_mean
+from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.programs.fleets import FLEETS
+from midpipe.scenarios.programs.pairs import PAIRS
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.single import SINGLE
+from midpipe.scenarios.programs.written import PREFIX, program_from
 
 SUITES: Mapping[str, Mapping[str, Program]] = MappingProxyType(
     {"sweep": SINGLE, "interleave": PAIRS, "fleet": FLEETS}

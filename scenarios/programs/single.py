@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from scenarios.history import Json
-from scenarios.programs.program import Answer, Call, Program, Retry
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
 
 WORKSPACE = "acme"
 OTHER_WORKSPACE = "globex"

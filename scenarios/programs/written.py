@@ -22,12 +22,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from faultinject.errors import UsageError
-from scenarios.history import SHORTEST_LEASE_S
-from scenarios.programs.fleets import VERSIONS
-from scenarios.programs.pairs import BACKFILL, CLEANUP, HEARTBEAT, claim, complete
-from scenarios.programs.program import Answer, Call, Program, Retry
-from scenarios.programs.single import (
+from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.history import SHORTEST_LEASE_S
+from midpipe.scenarios.programs.fleets import VERSIONS
+from midpipe.scenarios.programs.pairs import BACKFILL, CLEANUP, HEARTBEAT, claim, complete
+from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
+from midpipe.scenarios.programs.single import (
     MALFORMED,
     WORKSPACE,
     enqueue,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from scenarios.verdict import Severity
+from midpipe.scenarios.verdict import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Issue:
         invariants: which invariant falls then.
         faults: names of the faults to try; empty tries all.
         commands: names of the commands to break; empty breaks all.
-        source: name of the reading in ``scenarios.review.source``, for an issue that no behaviour shows.
+        source: name of the reading in ``midpipe.scenarios.review.source``, for an issue that no behaviour shows.
     """
 
     id: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from scenarios.subjects.spec import REFERENCE
+from midpipe.scenarios.subjects.spec import REFERENCE
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
-        "as reviewed": "scenarios.flaws.as_reviewed:SimpleQueue",
-        "as shipped": "scenarios.flaws.as_shipped:SimpleQueue",
+        "as reviewed": "midpipe.scenarios.flaws.as_reviewed:SimpleQueue",
+        "as shipped": "midpipe.scenarios.flaws.as_shipped:SimpleQueue",
         "reference": REFERENCE,
     }
 )

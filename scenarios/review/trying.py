@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from scenarios.engine.tasks import HuntDone, HuntTask, SourceDone, SourceTask
-from scenarios.review.issues import Issue
-from scenarios.review.source import READINGS, methods_in
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import ReviewRow, Status
+from midpipe.scenarios.engine.tasks import HuntDone, HuntTask, SourceDone, SourceTask
+from midpipe.scenarios.review.issues import Issue
+from midpipe.scenarios.review.source import READINGS, methods_in
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.verdict import ReviewRow, Status
 
 
 def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | SourceTask:

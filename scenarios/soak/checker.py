@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 
-from scenarios.soak.history import RawRecord, Record
-from scenarios.subjects.load import (
+from midpipe.scenarios.soak.history import RawRecord, Record
+from midpipe.scenarios.subjects.load import (
     BEGUN,
     COMPLETED,
     EMPTY,

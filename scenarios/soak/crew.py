@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from faultinject.net.passage import Passage
-from scenarios.history import Json
-from scenarios.subjects.hosting import Answer, HostProcess
+from midpipe.faultinject.net.passage import Passage
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 
 CLIENT = "A"
 ENQUEUE = "enqueue"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from scenarios.subjects.load import BEGUN, ENQUEUED, RAISED, RECORD, TICK_NS
+from midpipe.scenarios.subjects.load import BEGUN, ENQUEUED, RAISED, RECORD, TICK_NS
 
 _CHUNK = RECORD.size * 4096
 TICKS_PER_S = 1_000_000_000 // TICK_NS

@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from faultinject.errors import SubjectError
-from scenarios.engine.rig import Rig
-from scenarios.programs.single import WORKSPACE, get
-from scenarios.soak.checker import Checked, check
-from scenarios.soak.crew import Hand, Post
-from scenarios.soak.history import TICKS_PER_S, LegFiles, next_job, read_records
-from scenarios.soak.plan import SoakPlan, kinds_of, planned, spots
-from scenarios.soak.workload import Taking
-from scenarios.soak.world import World
-from scenarios.state import PENDING_KEY
-from scenarios.subjects.load import (
+from midpipe.faultinject.errors import SubjectError
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.programs.single import WORKSPACE, get
+from midpipe.scenarios.soak.checker import Checked, check
+from midpipe.scenarios.soak.crew import Hand, Post
+from midpipe.scenarios.soak.history import TICKS_PER_S, LegFiles, next_job, read_records
+from midpipe.scenarios.soak.plan import SoakPlan, kinds_of, planned, spots
+from midpipe.scenarios.soak.workload import Taking
+from midpipe.scenarios.soak.world import World
+from midpipe.scenarios.state import PENDING_KEY
+from midpipe.scenarios.subjects.load import (
     EMPTY,
     GIVEN_UP,
     HANDED_OUT,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from faultinject.net.loop import Loop
-from scenarios.soak.checker import Tally, milliseconds
-from scenarios.soak.leg import Leg
-from scenarios.soak.plan import SoakPlan
-from scenarios.soak.results import Progress
+from midpipe.faultinject.net.loop import Loop
+from midpipe.scenarios.soak.checker import Tally, milliseconds
+from midpipe.scenarios.soak.leg import Leg
+from midpipe.scenarios.soak.plan import SoakPlan
+from midpipe.scenarios.soak.results import Progress
 
 LOOK_EVERY_S = 0.5
 

@@ -16,8 +16,8 @@ from itertools import count
 from random import Random
 from types import MappingProxyType
 
-from faultinject.net.passage import Spot
-from faultinject.vocabulary import FaultRef
+from midpipe.faultinject.net.passage import Spot
+from midpipe.faultinject.vocabulary import FaultRef
 
 OVERSTAY = "overstay"
 KILL, PAUSE, CLIENT_KILL, CRASH, FREEZE = "kill", "pause", "client-kill", "crash", "freeze"

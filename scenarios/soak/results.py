@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scenarios.latency.figures import Percentiles
-from scenarios.soak.checker import Tally
-from scenarios.verdict import Outcome, merge
+from midpipe.scenarios.latency.figures import Percentiles
+from midpipe.scenarios.soak.checker import Tally
+from midpipe.scenarios.verdict import Outcome, merge
 
 SOAK_SCHEMA = 1
 LEAST_JOBS = 500

@@ -10,22 +10,22 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from faultinject.errors import SubjectError
-from faultinject.net.loop import Loop
-from faultinject.net.passage import Passage
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec, open_server
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import Server
-from scenarios.engine.rig import Rig
-from scenarios.history import Json
-from scenarios.latency.figures import percentiles_of
-from scenarios.soak.checker import MOST_SUSPECTS, Tally, milliseconds, story_of
-from scenarios.soak.crew import Hand
-from scenarios.soak.leg import Leg
-from scenarios.soak.look import Looks
-from scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
-from scenarios.soak.results import (
+from midpipe.faultinject.errors import SubjectError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.passage import Passage
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec, open_server
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import Server
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.latency.figures import percentiles_of
+from midpipe.scenarios.soak.checker import MOST_SUSPECTS, Tally, milliseconds, story_of
+from midpipe.scenarios.soak.crew import Hand
+from midpipe.scenarios.soak.leg import Leg
+from midpipe.scenarios.soak.look import Looks
+from midpipe.scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
+from midpipe.scenarios.soak.results import (
     CallLatency,
     FaultCount,
     LegResult,
@@ -34,10 +34,10 @@ from scenarios.soak.results import (
     Suspect,
     judged,
 )
-from scenarios.soak.telling import told
-from scenarios.soak.workload import Taking, producing, taking_of, working
-from scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.soak.telling import told
+from midpipe.scenarios.soak.workload import Taking, producing, taking_of, working
+from midpipe.scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 _HUNG_OVER_BOUND_S = 15.0
 _REWRITTEN_WITHIN_S, _POLL_S = 30.0, 0.01

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.soak.checker import milliseconds
-from scenarios.soak.history import Record
-from scenarios.subjects.load import (
+from midpipe.scenarios.soak.checker import milliseconds
+from midpipe.scenarios.soak.history import Record
+from midpipe.scenarios.subjects.load import (
     BEGUN,
     COMPLETED,
     EMPTY,

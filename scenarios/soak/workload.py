@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from faultinject.errors import UsageError
-from scenarios.history import Json
-from scenarios.invariants.evidence import Traits
-from scenarios.programs.pairs import claim, complete
-from scenarios.programs.program import Answer, Call
-from scenarios.programs.single import enqueue
+from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.programs.pairs import claim, complete
+from midpipe.scenarios.programs.program import Answer, Call
+from midpipe.scenarios.programs.single import enqueue
 
 Request = Mapping[str, Json]
 

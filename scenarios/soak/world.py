@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from scenarios.engine.rig import Rig
-from scenarios.soak.crew import Hand
-from scenarios.soak.plan import CLIENT_KILL, CRASH, FREEZE, KILL, PAUSE, Planned
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.soak.crew import Hand
+from midpipe.scenarios.soak.plan import CLIENT_KILL, CRASH, FREEZE, KILL, PAUSE, Planned
 
 _KILL_CLIENTS = ("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 

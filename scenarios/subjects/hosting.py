@@ -17,12 +17,12 @@ from typing import Any
 
 import msgspec
 
-from faultinject.errors import SubjectError
-from faultinject.net.loop import Loop
-from faultinject.servers.leash import RunDirectory
-from scenarios.history import Json
-from scenarios.invariants.telemetry_is_true import LABELS
-from scenarios.subjects.processes import (
+from midpipe.faultinject.errors import SubjectError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.scenarios.history import Json
+from midpipe.scenarios.invariants.telemetry_is_true import LABELS
+from midpipe.scenarios.subjects.processes import (
     ForkServer,
     Process,
     Spawned,
@@ -31,7 +31,7 @@ from scenarios.subjects.processes import (
     said,
     tail_of,
 )
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 _READ_BYTES = 65536
 _ENCODER = json.JSONEncoder(separators=(",", ":"))

@@ -18,9 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from faultinject.errors import SubjectError
-from faultinject.servers.leash import RunDirectory
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.errors import SubjectError
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 _ANSWERS_WITHIN_S = 10.0
 _MOST_BYTES = 65536

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faultinject.errors import UsageError
+from midpipe.faultinject.errors import UsageError
 
-REFERENCE = "reference:Queue"
+REFERENCE = "midpipe.reference:Queue"
 DEFAULT_PATIENCE_S = 20.0
 DEFAULT_ENVIRONMENT = (("AI_JOBS_METRICS", "on"), ("AI_JOBS_NEW_SCHEMA", "on"))
 """Both schemas are written, and what is done is counted, unless the user sets it otherwise."""

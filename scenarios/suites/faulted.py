@@ -12,17 +12,17 @@ from queue import SimpleQueue
 
 import msgspec
 
-from faultinject.decide.schedule import did_you_mean
-from faultinject.errors import MidpipeError, UsageError
-from faultinject.net.loop import Loop
-from faultinject.net.proxy import LOOPBACK, Proxy
-from faultinject.servers.control import Control
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import open_server, parse_server_spec
-from faultinject.toxiproxy.exchange import Answer, Request
-from faultinject.toxiproxy.service import FaultProxy
-from faultinject.toxiproxy.wire_toxics import WIRE_TOXICS
-from faultinject.wire.commands import parse_command_table
+from midpipe.faultinject.decide.schedule import did_you_mean
+from midpipe.faultinject.errors import MidpipeError, UsageError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import open_server, parse_server_spec
+from midpipe.faultinject.toxiproxy.exchange import Answer, Request
+from midpipe.faultinject.toxiproxy.service import FaultProxy
+from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS
+from midpipe.faultinject.wire.commands import parse_command_table
 
 _WITHIN_S = 30.0
 

@@ -4,7 +4,7 @@
 test asks for; what was asked for and did not happen fails the test. Everything ends with pytest, however that ends.
 
 The options are named ``--midpipe-…``, so that they meet nobody else's. When the suites themselves are run
-(``pytest --pyargs scenarios.suites``), ``--subject`` and ``--redis`` do as well.
+(``pytest --pyargs midpipe.scenarios.suites``), ``--subject`` and ``--redis`` do as well.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from scenarios.engine.worker import Worker
-    from scenarios.subjects.spec import SubjectSpec
-    from scenarios.suites.faulted import FaultedRedis, TestRedis
+    from midpipe.scenarios.engine.worker import Worker
+    from midpipe.scenarios.subjects.spec import SubjectSpec
+    from midpipe.scenarios.suites.faulted import FaultedRedis, TestRedis
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     options = {
         "subject": (
-            "reference:Queue",
+            "midpipe.reference:Queue",
             "The queue under test: module:Class or path/to/file.py:Class.",
         ),
         "redis": (
@@ -58,8 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def midpipe_subject(pytestconfig: pytest.Config) -> SubjectSpec:
     """The subject that the options name."""
-    from faultinject.errors import UsageError
-    from scenarios.subjects.spec import parse_subject
+    from midpipe.faultinject.errors import UsageError
+    from midpipe.scenarios.subjects.spec import parse_subject
 
     option = pytestconfig.getoption
     try:
@@ -76,9 +76,9 @@ def midpipe_subject(pytestconfig: pytest.Config) -> SubjectSpec:
 @pytest.fixture(scope="session")
 def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
     """What runs cases: a server of its own, and processes for the subject."""
-    from faultinject.errors import MidpipeError
-    from faultinject.servers.opening import parse_server_spec
-    from scenarios.engine.worker import Worker
+    from midpipe.faultinject.errors import MidpipeError
+    from midpipe.faultinject.servers.opening import parse_server_spec
+    from midpipe.scenarios.engine.worker import Worker
 
     try:
         worker = Worker(parse_server_spec(pytestconfig.getoption("midpipe_redis")))
@@ -90,8 +90,8 @@ def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
 
 @pytest.fixture(scope="session")
 def _midpipe_started(pytestconfig: pytest.Config) -> Iterator[TestRedis]:
-    from faultinject.errors import MidpipeError
-    from scenarios.suites.faulted import TestRedis
+    from midpipe.faultinject.errors import MidpipeError
+    from midpipe.scenarios.suites.faulted import TestRedis
 
     try:
         started = TestRedis(pytestconfig.getoption("midpipe_redis"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS
-from scenarios.engine.tasks import InterleaveTask
-from scenarios.engine.worker import Worker
-from scenarios.programs.fleets import FLEETS
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.suites.judging import judge
+from midpipe.scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS
+from midpipe.scenarios.engine.tasks import InterleaveTask
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.fleets import FLEETS
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.suites.judging import judge
 
 
 @pytest.mark.parametrize("program", FLEETS)

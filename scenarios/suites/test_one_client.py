@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS
-from scenarios.engine.tasks import SweepTask
-from scenarios.engine.worker import Worker
-from scenarios.programs.single import SINGLE
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.suites.judging import judge
+from midpipe.scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS
+from midpipe.scenarios.engine.tasks import SweepTask
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.single import SINGLE
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.suites.judging import judge
 
 
 @pytest.mark.parametrize("program", SINGLE)

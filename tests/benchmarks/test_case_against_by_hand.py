@@ -17,16 +17,16 @@ from typing import Any
 import pytest
 import redis
 
-from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import parse_replay_string
-from faultinject.faults import CATALOGUE
-from faultinject.servers import container, toxiproxy
-from faultinject.servers.opening import CONTAINER, ServerSpec
-from reference.queue import Queue
-from scenarios.engine.explore import run_schedule, warm_up
-from scenarios.engine.worker import Worker
-from scenarios.programs.registry import program_named
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import parse_replay_string
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.servers import container, toxiproxy
+from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
+from midpipe.reference.queue import Queue
+from midpipe.scenarios.engine.explore import run_schedule, warm_up
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 pytestmark = pytest.mark.docker
 CASE = "enqueue-with-request-id: A1:EVALSHA!lost-reply"

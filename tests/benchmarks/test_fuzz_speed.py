@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.gate import Gate
-from scenarios.engine.options import Options
-from scenarios.engine.tasks import HuntDone, HuntTask
-from scenarios.engine.worker import Worker
-from scenarios.flaws.registry import FLAWS
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.gate import Gate
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.tasks import HuntDone, HuntTask
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.flaws.registry import FLAWS
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 BUDGET_S = 10.0
 FLAW_BUDGET_S = 30.0
@@ -22,7 +22,9 @@ SOME = ("as-shipped", "ignores-the-token", "last-arrival-wins", "as-planned-back
 
 
 @pytest.mark.parametrize(
-    "subject", [REFERENCE, "scenarios.flaws.as_reviewed:SimpleQueue"], ids=["clean", "flawed"]
+    "subject",
+    [REFERENCE, "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"],
+    ids=["clean", "flawed"],
 )
 def test_overrun_of_the_time_budget_with_shrinking(
     benchmark: Any, tmp_path: Path, subject: str

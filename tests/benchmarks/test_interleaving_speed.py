@@ -18,32 +18,32 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from faultinject.decide.drawn import Drawn
-from faultinject.decide.interleave import Frontier, Interleave
-from faultinject.decide.pruning import Independence
-from faultinject.decide.walk import Walk
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded, explore, run_schedule, warm_up
-from scenarios.engine.lacking import missing_for
-from scenarios.engine.orders import Orders
-from scenarios.engine.pool import Pool
-from scenarios.engine.rig import Rig
-from scenarios.engine.tasks import InterleaveTask, Sampling
-from scenarios.engine.worker import Worker
-from scenarios.flaws.registry import FLAWS, Flaw
-from scenarios.linearizability import Answer, Put, Take, check_queue
-from scenarios.programs.program import Program
-from scenarios.programs.registry import PROGRAMS, SUITES
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.decide.drawn import Drawn
+from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.walk import Walk
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import CaseEnded, explore, run_schedule, warm_up
+from midpipe.scenarios.engine.lacking import missing_for
+from midpipe.scenarios.engine.orders import Orders
+from midpipe.scenarios.engine.pool import Pool
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.engine.tasks import InterleaveTask, Sampling
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.linearizability import Answer, Put, Take, check_queue
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import PROGRAMS, SUITES
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
-AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
+AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 NEEDS_TWO = [flaw for flaw in FLAWS if flaw.suite in ("interleave", "fleet")]
 LARGEST = (
-    ("scenarios.flaws.as_planned:SimpleQueue", "cleanup-vs-read"),
-    ("scenarios.flaws.pairs:PeeksThenRemoves", "finish-vs-finish"),
-    ("scenarios.flaws.pairs:PeeksThenRemoves", "finish-vs-reclaim"),
-    ("scenarios.flaws.as_reviewed:SimpleQueue", "request-id-in-two-workspaces"),
-    ("scenarios.flaws.as_reviewed:SimpleQueue", "three-clients-one-request"),
+    ("midpipe.scenarios.flaws.as_planned:SimpleQueue", "cleanup-vs-read"),
+    ("midpipe.scenarios.flaws.pairs:PeeksThenRemoves", "finish-vs-finish"),
+    ("midpipe.scenarios.flaws.pairs:PeeksThenRemoves", "finish-vs-reclaim"),
+    ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "request-id-in-two-workspaces"),
+    ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "three-clients-one-request"),
 )
 """The programs with the most orders, each with the queue of those shipped here that sends the most commands in it."""
 MOST_WITHOUT_PRUNING = 600

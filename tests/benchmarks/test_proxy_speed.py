@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from faultinject.faults.effects import Effects
-from faultinject.net.link import PASS, Link
-from faultinject.net.loop import Loop
-from faultinject.net.proxy import LOOPBACK, Proxy
-from faultinject.servers.control import Control
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from faultinject.vocabulary import Address, Executed
-from faultinject.wire.commands import parse_command_table
-from faultinject.wire.conversation import Heard
-from faultinject.wire.resp import ProtocolError, Reply
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.vocabulary import Address, Executed
+from midpipe.faultinject.wire.commands import parse_command_table
+from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 ROUNDS = 2_000
 

@@ -18,12 +18,12 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from reference import Queue
-from reference.job import now
-from reference.migration import Phase
-from reference.telemetry import Telemetry
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.reference import Queue
+from midpipe.reference.job import now
+from midpipe.reference.migration import Phase
+from midpipe.reference.telemetry import Telemetry
 
 ROUNDS = 1_000
 JOB: dict[str, Any] = {
@@ -157,8 +157,8 @@ def test_telemetry_on_against_off(benchmark: Any, driver: Any) -> None:
 
 WORKER = """
 import sys
-from reference import Queue
-from reference.worker import Worker
+from midpipe.reference import Queue
+from midpipe.reference.worker import Worker
 
 class UntilEmpty(Queue):
     def wait(self, at_most_s=1.0):

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec
-from faultinject.servers.persistence import Persistence
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.parts.durability import GATE_PROGRAMS
-from scenarios.engine.pool import Pool
-from scenarios.engine.tasks import SweepTask
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.parts.durability import GATE_PROGRAMS
+from midpipe.scenarios.engine.pool import Pool
+from midpipe.scenarios.engine.tasks import SweepTask
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one-job", "two-jobs"])

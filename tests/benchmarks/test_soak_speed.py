@@ -16,12 +16,21 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.soak.history import LegFiles
-from scenarios.soak.plan import CHAOS, SoakPlan
-from scenarios.soak.soak import Soak
-from scenarios.subjects.load import BEGUN, COMPLETED, ENQUEUED, HANDED_OUT, NO, RAISED, RECORD, YES
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.soak.history import LegFiles
+from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
+from midpipe.scenarios.soak.soak import Soak
+from midpipe.scenarios.subjects.load import (
+    BEGUN,
+    COMPLETED,
+    ENQUEUED,
+    HANDED_OUT,
+    NO,
+    RAISED,
+    RECORD,
+    YES,
+)
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 JOBS = 4_000
 LEG_JOBS = 20_000
@@ -30,8 +39,8 @@ NOISE = 1.5
 CHECKS = """
 import json, resource, sys
 from pathlib import Path
-from scenarios.soak.checker import Tally, check
-from scenarios.soak.history import LegFiles
+from midpipe.scenarios.soak.checker import Tally, check
+from midpipe.scenarios.soak.history import LegFiles
 folder, legs, names = Path(sys.argv[1]), int(sys.argv[2]), tuple(sys.argv[3].split(","))
 tally = Tally()
 for leg in range(legs):

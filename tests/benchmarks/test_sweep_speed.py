@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import pytest
 
-from faultinject.faults import Pace, pace_of
-from faultinject.servers.opening import ServerSpec
-from faultinject.vocabulary import FaultRef
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.pool import Pool
-from scenarios.engine.tasks import Message, SweepTask
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.faults import Pace, pace_of
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.pool import Pool
+from midpipe.scenarios.engine.tasks import Message, SweepTask
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS = 8

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers.leash import RunDirectory
-from faultinject.toxiproxy.client import ToxiproxyClient
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from tests.real.toxiproxies import BOTH, OURS, REAL, api_of
 
 DIRECT = "direct"

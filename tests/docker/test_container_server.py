@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers.container import PORT, ContainerServer
-from faultinject.servers.control import Control
-from faultinject.servers.engine import Household
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.persistence import Persistence
-from faultinject.vocabulary import Executed
-from reports.verdict_file import read_verdict
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.tasks import PowerLossDone, PowerLossTask, SweepDone, SweepTask
-from scenarios.engine.worker import Worker
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.servers.container import PORT, ContainerServer
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.vocabulary import Executed
+from midpipe.reports.verdict_file import read_verdict
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.tasks import PowerLossDone, PowerLossTask, SweepDone, SweepTask
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 pytestmark = pytest.mark.docker
-AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 
 
 def swept(worker: Worker, subject: str, program: str) -> list[CaseEnded]:

@@ -25,15 +25,15 @@ pytestmark = pytest.mark.docker
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "MIDPIPE_TEST_RUN"
 ENDS_WITHIN_S = 90.0
-AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 HOST = "subjects/host.py"
 
 HOUSEHOLD = """
 import sys, time
-from faultinject.servers.container import ContainerServer
-from faultinject.servers.engine import Household
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.toxiproxy import ToxiproxyContainer
+from midpipe.faultinject.servers.container import ContainerServer
+from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.toxiproxy import ToxiproxyContainer
 server = ContainerServer(sys.argv[1], Household(RunDirectory(), networked=True))
 ToxiproxyContainer(sys.argv[2], server)
 print("up", flush=True)
@@ -42,10 +42,10 @@ time.sleep(600)
 
 TOPOLOGY = """
 import sys
-from faultinject.servers.cluster import Cluster
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import CONTAINER, ServerSpec, origin_of
-from faultinject.servers.sentinel import SentinelGroup
+from midpipe.faultinject.servers.cluster import Cluster
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec, origin_of
+from midpipe.faultinject.servers.sentinel import SentinelGroup
 run = RunDirectory()
 origin = origin_of(ServerSpec(CONTAINER, sys.argv[2]), run)
 servers = {"sentinel": SentinelGroup, "cluster": Cluster}[sys.argv[1]](origin)
@@ -55,7 +55,7 @@ servers.stop()
 run.close()
 """
 ONLY_SAYS = """
-from reference import Queue
+from midpipe.reference import Queue
 
 
 class Says(Queue):
@@ -143,7 +143,7 @@ def assert_nothing_is_left(run: Run) -> None:
 @pytest.mark.parametrize(
     ("subject", "program", "code"),
     [
-        ("reference:Queue", "enqueue", 0),
+        ("midpipe.reference:Queue", "enqueue", 0),
         (AS_REVIEWED, "enqueue-with-request-id", 1),
         ("reference:NoSuchQueue", "enqueue", 2),
     ],

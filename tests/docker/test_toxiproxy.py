@@ -8,11 +8,11 @@ from contextlib import closing, suppress
 
 import pytest
 
-from faultinject.servers.container import ContainerServer
-from faultinject.servers.control import Control
-from faultinject.servers.toxiproxy import LISTEN_PORTS, ToxiproxyContainer
-from faultinject.toxiproxy.client import ToxiproxyClient
-from faultinject.wire.resp import encode_command
+from midpipe.faultinject.servers.container import ContainerServer
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.toxiproxy import LISTEN_PORTS, ToxiproxyContainer
+from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
+from midpipe.faultinject.wire.resp import encode_command
 
 pytestmark = pytest.mark.docker
 LISTEN = LISTEN_PORTS[0]

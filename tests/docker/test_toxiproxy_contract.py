@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from faultinject.servers.toxiproxy import ToxiproxyContainer
-from faultinject.toxiproxy.client import ToxiproxyClient
-from faultinject.vocabulary import Address
+from midpipe.faultinject.servers.toxiproxy import ToxiproxyContainer
+from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
+from midpipe.faultinject.vocabulary import Address
 from tests.real import test_toxiproxy_contract as suite
 
 pytestmark = pytest.mark.docker

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from faultinject.decide.interleave import Interleave
-from faultinject.vocabulary import (
+from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.vocabulary import (
     Decision,
     Executed,
     FaultRef,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from faultinject.decide.drawn import Drawn, FaultAt
-from faultinject.vocabulary import FaultRef, Point, Position, WireEvent, WireIndex
+from midpipe.faultinject.decide.drawn import Drawn, FaultAt
+from midpipe.faultinject.vocabulary import FaultRef, Point, Position, WireEvent, WireIndex
 
 CUT = FaultRef("cut-before")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from faultinject.faults import CATALOGUE, placeable
-from faultinject.faults.effects import Close, Deliver, Effects, Process
-from faultinject.faults.fault import Fault
-from faultinject.vocabulary import Position, WireEvent, WireIndex
+from midpipe.faultinject.faults import CATALOGUE, placeable
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects, Process
+from midpipe.faultinject.faults.fault import Fault
+from midpipe.faultinject.vocabulary import Position, WireEvent, WireIndex
 
 EVERY = [(fault, parameter) for fault in CATALOGUE.values() for parameter in fault.variants]
 KEEPS_EVERY_BYTE = {"slow", "slice", "bandwidth", "freeze", "lag"}

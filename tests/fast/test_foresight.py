@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.course import VOLATILE
-from faultinject.decide.foreseeable import can_be_foreseen, is_foreseeable_in_script
-from faultinject.decide.interleave import Interleave
-from faultinject.vocabulary import Position, WireEvent, WireIndex
+from midpipe.faultinject.decide.course import VOLATILE
+from midpipe.faultinject.decide.foreseeable import can_be_foreseen, is_foreseeable_in_script
+from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.vocabulary import Position, WireEvent, WireIndex
 from tests.fast.store import Clients, Command, World, faults_at
 
 NAMES = ("GET", "SETNX", "APPEND", "STAMP", "SET", "DEL", "LEASE", "TAKE", "COPY", "EXPIRE", "KEYS")

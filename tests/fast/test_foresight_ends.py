@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from faultinject.decide.foresight import Foresight
-from faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
-from faultinject.vocabulary import (
+from midpipe.faultinject.decide.foresight import Foresight
+from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
+from midpipe.faultinject.vocabulary import (
     Decision,
     Executed,
     FaultRef,

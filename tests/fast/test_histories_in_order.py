@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.history import Operation
-from scenarios.invariants import INVARIANTS
-from scenarios.invariants.evidence import Evidence, Traits
-from scenarios.invariants.queue_order import puts_of, takes_of
-from scenarios.linearizability import NEVER
+from midpipe.scenarios.history import Operation
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.invariants.evidence import Evidence, Traits
+from midpipe.scenarios.invariants.queue_order import puts_of, takes_of
+from midpipe.scenarios.linearizability import NEVER
 from tests.fast.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
 
 

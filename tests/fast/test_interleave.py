@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.interleave import Frontier, Interleave
-from faultinject.decide.pruning import Independence
-from faultinject.decide.schedule import replay_string
-from faultinject.decide.scheduler import Scheduler
-from faultinject.faults import placeable
-from faultinject.vocabulary import (
+from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.schedule import replay_string
+from midpipe.faultinject.decide.scheduler import Scheduler
+from midpipe.faultinject.faults import placeable
+from midpipe.faultinject.vocabulary import (
     Executed,
     FaultRef,
     Point,

@@ -11,15 +11,15 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from reports.explain import replay_command
-from reports.servers import own_queues_told, server_rows
-from reports.sinks.documents import document
-from reports.sinks.junit import junit
-from reports.sinks.markdown import markdown
-from reports.sinks.terminal import render_verdict
-from reports.verdict_file import schema, to_json
-from scenarios.matrix import merged
-from scenarios.verdict import Figure, Outcome, Status, Verdict
+from midpipe.reports.explain import replay_command
+from midpipe.reports.servers import own_queues_told, server_rows
+from midpipe.reports.sinks.documents import document
+from midpipe.reports.sinks.junit import junit
+from midpipe.reports.sinks.markdown import markdown
+from midpipe.reports.sinks.terminal import render_verdict
+from midpipe.reports.verdict_file import schema, to_json
+from midpipe.scenarios.matrix import merged
+from midpipe.scenarios.verdict import Figure, Outcome, Status, Verdict
 from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED
 
 OLD = "Redis 6.2.14 (embedded)"

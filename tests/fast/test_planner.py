@@ -9,11 +9,11 @@ import pytest
 from hypothesis import reproduce_failure, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from faultinject.faults import CATALOGUE
-from scenarios.fuzz import FellError, Plan, Ran, machine, one_batch
-from scenarios.means import Means
-from scenarios.programs.registry import program_named
-from scenarios.programs.written import VERBS
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.scenarios.fuzz import FellError, Plan, Ran, machine, one_batch
+from midpipe.scenarios.means import Means
+from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.programs.written import VERBS
 
 BATCHES, SOONER_OR_LATER = 6, 60
 QUICK = tuple(name for name, fault in CATALOGUE.items() if not fault.needs_persistence)

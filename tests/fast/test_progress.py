@@ -7,9 +7,9 @@ from itertools import count
 
 from rich.console import Console
 
-from reports.cli.progress import TELLS_EVERY_S, ProgressSink
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.options import PartBegan
+from midpipe.reports.cli.progress import TELLS_EVERY_S, ProgressSink
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.options import PartBegan
 
 CASE = CaseEnded("enqueue", "enqueue:", "none", 0, True, "", (), (), (), (0.0, 0.0, 0.0, 0.0))
 

@@ -15,17 +15,17 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from faultinject.errors import UsageError
-from reports.cli.judging import exit_code, without_secrets
-from reports.explain import ADVICE, explained, replay_command
-from reports.sinks.documents import NAMES, document
-from reports.sinks.junit import junit
-from reports.sinks.markdown import MOST_BYTES, markdown
-from reports.sinks.terminal import render_verdict
-from reports.sinks.writing import write_reports
-from reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
-from scenarios.invariants import INVARIANTS
-from scenarios.verdict import SCHEMA, DurabilityRow, Outcome, PowerLossRow, Story, Verdict
+from midpipe.faultinject.errors import UsageError
+from midpipe.reports.cli.judging import exit_code, without_secrets
+from midpipe.reports.explain import ADVICE, explained, replay_command
+from midpipe.reports.sinks.documents import NAMES, document
+from midpipe.reports.sinks.junit import junit
+from midpipe.reports.sinks.markdown import MOST_BYTES, markdown
+from midpipe.reports.sinks.terminal import render_verdict
+from midpipe.reports.sinks.writing import write_reports
+from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.verdict import SCHEMA, DurabilityRow, Outcome, PowerLossRow, Story, Verdict
 from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED, STORY
 
 LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"
@@ -44,7 +44,7 @@ def test_a_verdict_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_the_published_schema_is_the_code_s() -> None:
-    """Made by: python -c "from reports.verdict_file import write_schema; write_schema()"."""
+    """Made by: python -c "from midpipe.reports.verdict_file import write_schema; write_schema()"."""
     assert json.loads(SCHEMA_FILE.read_text("utf-8")) == schema()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.review.source import READINGS, methods_in
+from midpipe.scenarios.review.source import READINGS, methods_in
 
 
 def read(reading: str, **methods: str) -> tuple[str, ...]:

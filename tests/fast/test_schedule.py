@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.schedule import (
+from midpipe.faultinject.decide.schedule import (
     PlannedStep,
     Schedule,
     parse_replay_string,
     parse_schedule,
     replay_string,
 )
-from faultinject.errors import UsageError
-from faultinject.faults import CATALOGUE
-from faultinject.vocabulary import FaultRef, Position
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.vocabulary import FaultRef, Position
 
 positions = st.builds(
     Position,

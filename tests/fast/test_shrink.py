@@ -7,11 +7,11 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.pruning import Independence
-from faultinject.decide.schedule import Schedule, parse_schedule
-from faultinject.vocabulary import Position
-from scenarios.engine.shrink import causal_past, shrunk, shrunk_program, without_bystanders
-from scenarios.programs.written import program_from
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.schedule import Schedule, parse_schedule
+from midpipe.faultinject.vocabulary import Position
+from midpipe.scenarios.engine.shrink import causal_past, shrunk, shrunk_program, without_bystanders
+from midpipe.scenarios.programs.written import program_from
 from tests.fast.test_interleave import event
 
 FAULTS = ("cut-before", "lost-reply")

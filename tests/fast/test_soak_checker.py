@@ -8,10 +8,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.soak.checker import Bounds, Checked, Tally, check, story_of
-from scenarios.soak.history import LegFiles, RawRecord, next_job, read_records
-from scenarios.soak.telling import told
-from scenarios.subjects.load import (
+from midpipe.scenarios.soak.checker import Bounds, Checked, Tally, check, story_of
+from midpipe.scenarios.soak.history import LegFiles, RawRecord, next_job, read_records
+from midpipe.scenarios.soak.telling import told
+from midpipe.scenarios.subjects.load import (
     BEGUN,
     COMPLETED,
     EMPTY,

@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from faultinject.faults import CATALOGUE
-from reports.sinks.soak import progress_line, progress_table, render_soak
-from scenarios.soak.checker import Bounds, Tally
-from scenarios.soak.plan import CHAOS, OF_THE_SERVER, OVERSTAY, SoakPlan, kinds_of, planned, spots
-from scenarios.soak.results import (
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
+from midpipe.scenarios.soak.checker import Bounds, Tally
+from midpipe.scenarios.soak.plan import (
+    CHAOS,
+    OF_THE_SERVER,
+    OVERSTAY,
+    SoakPlan,
+    kinds_of,
+    planned,
+    spots,
+)
+from midpipe.scenarios.soak.results import (
     FaultCount,
     LegResult,
     Progress,
@@ -22,7 +30,7 @@ from scenarios.soak.results import (
     Suspect,
     judged,
 )
-from scenarios.verdict import Outcome
+from midpipe.scenarios.verdict import Outcome
 
 HEAVY = CHAOS["heavy"]
 SOUND = Tally(jobs=900, attempts=910, acknowledged=900, delivered=900)

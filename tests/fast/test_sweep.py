@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.ledger import LedgerCount
-from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import Schedule, parse_schedule
-from faultinject.decide.sweep import Sweep, fault_label
-from faultinject.faults import CATALOGUE, placeable
-from faultinject.vocabulary import Executed, Point, Position, RunEnd, Step, WireEvent, WireIndex
+from midpipe.faultinject.decide.ledger import LedgerCount
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule, parse_schedule
+from midpipe.faultinject.decide.sweep import Sweep, fault_label
+from midpipe.faultinject.faults import CATALOGUE, placeable
+from midpipe.faultinject.vocabulary import (
+    Executed,
+    Point,
+    Position,
+    RunEnd,
+    Step,
+    WireEvent,
+    WireIndex,
+)
 
 
 def event(ordinal: int, name: str = "HSET", inside: int = 0, *, is_write: bool = True) -> WireEvent:

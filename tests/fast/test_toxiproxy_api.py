@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from faultinject.toxiproxy.addresses import AddressError, parse, resolved
-from faultinject.toxiproxy.api import handle
-from faultinject.toxiproxy.exchange import (
+from midpipe.faultinject.toxiproxy.addresses import AddressError, parse, resolved
+from midpipe.faultinject.toxiproxy.api import handle
+from midpipe.faultinject.toxiproxy.exchange import (
     Answer,
     Effect,
     EffectFailedError,
@@ -19,8 +19,8 @@ from faultinject.toxiproxy.exchange import (
     Stop,
     carried_out,
 )
-from faultinject.toxiproxy.go_json import Number, decode, float32_text
-from faultinject.toxiproxy.world import World
+from midpipe.faultinject.toxiproxy.go_json import Number, decode, float32_text
+from midpipe.faultinject.toxiproxy.world import World
 from tests.fast.toxiproxy_contract import CONTRACT, Exchange
 
 

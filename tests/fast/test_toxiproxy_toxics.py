@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.toxiproxy.chain import Chain
-from faultinject.toxiproxy.toxics import TOXICS
-from faultinject.toxiproxy.world import ToxicSpec
+from midpipe.faultinject.toxiproxy.chain import Chain
+from midpipe.faultinject.toxiproxy.toxics import TOXICS
+from midpipe.faultinject.toxiproxy.world import ToxicSpec
 
 PACES: Mapping[str, dict[str, int]] = {
     "latency": {"latency": 20, "jitter": 15},

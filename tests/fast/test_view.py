@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.view import LEFT, WIDTH, Line, picture
-from scenarios.verdict import KeyChange, Story, StoryStep
+from midpipe.reports.view import LEFT, WIDTH, Line, picture
+from midpipe.scenarios.verdict import KeyChange, Story, StoryStep
 from tests.fast.verdicts import STORY
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from faultinject.decide.walk import Walk
-from faultinject.vocabulary import FaultRef, WireEvent
+from midpipe.faultinject.decide.walk import Walk
+from midpipe.faultinject.vocabulary import FaultRef, WireEvent
 from tests.fast.test_interleave import Clients, World
 
 TWO_OF_THREE: Clients = ((("k", True),) * 3, (("k", True),) * 3)

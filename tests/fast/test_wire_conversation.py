@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from faultinject.wire.commands import CommandSpec, CommandTable
-from faultinject.wire.conversation import Conversation, Heard, Kind
-from faultinject.wire.resp import encode_command
+from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
+from midpipe.faultinject.wire.conversation import Conversation, Heard, Kind
+from midpipe.faultinject.wire.resp import encode_command
 
 TABLE = CommandTable({b"GET": CommandSpec(b"GET", frozenset({"readonly"}), None)})
 

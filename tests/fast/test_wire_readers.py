@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.wire.readers import CommandReader, ReplyReader
-from faultinject.wire.resp import (
+from midpipe.faultinject.wire.readers import CommandReader, ReplyReader
+from midpipe.faultinject.wire.resp import (
     Command,
     ErrorReply,
     MapReply,

@@ -6,12 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.decide.schedule import parse_replay_string
-from faultinject.errors import UsageError
-from faultinject.faults import CATALOGUE
-from scenarios.programs.fleets import VERSIONS
-from scenarios.programs.registry import program_named
-from scenarios.programs.written import MALFORMED_VERB, VERBS, WrittenStep, steps_from, written
+from midpipe.faultinject.decide.schedule import parse_replay_string
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.scenarios.programs.fleets import VERSIONS
+from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.programs.written import (
+    MALFORMED_VERB,
+    VERBS,
+    WrittenStep,
+    steps_from,
+    written,
+)
 
 WORDS = st.sampled_from(["job-1", "job-2", "running"])
 

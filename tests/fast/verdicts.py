@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scenarios.verdict import (
+from midpipe.scenarios.verdict import (
     Figure,
     Finding,
     FlawRow,

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 import redis
 
-from faultinject.faults import effects_of
-from faultinject.faults.effects import Deliver, Effects
-from faultinject.net.link import PASS, Link
-from faultinject.net.loop import Loop
-from faultinject.net.proxy import LOOPBACK, Proxy
-from faultinject.servers.control import Control
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import open_server, parse_server_spec
-from faultinject.servers.server import Server
-from faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
-from faultinject.wire.commands import parse_command_table
-from faultinject.wire.conversation import Heard
-from faultinject.wire.resp import ProtocolError, Reply, encode_command
+from midpipe.faultinject.faults import effects_of
+from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import open_server, parse_server_spec
+from midpipe.faultinject.servers.server import Server
+from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
+from midpipe.faultinject.wire.commands import parse_command_table
+from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
 
 
 @pytest.fixture(scope="module")

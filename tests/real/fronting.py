@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from faultinject.net.front import Front
-from faultinject.servers.control import Control
-from faultinject.vocabulary import Address
-from faultinject.wire.commands import parse_command_table
+from midpipe.faultinject.net.front import Front
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.commands import parse_command_table
 
 
 class Fronted:

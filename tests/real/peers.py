@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from faultinject.vocabulary import Address
+from midpipe.faultinject.vocabulary import Address
 
 FIN, RST, OPEN = "FIN", "RST", "open"
 PATIENCE_S = 10.0

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from faultinject.vocabulary import FaultRef
-from reference import Queue
-from reference.migration import Phase
+from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.reference import Queue
+from midpipe.reference.migration import Phase
 from tests.real.conftest import Wire
 
 JOB = {

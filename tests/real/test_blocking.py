@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from faultinject.decide.interleave import Interleave
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import explore
-from scenarios.engine.worker import Worker
-from scenarios.programs.pairs import PAIRS
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import explore
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.pairs import PAIRS
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 BLOCKING = """
-from reference import Queue
+from midpipe.reference import Queue
 
 class Blocking(Queue):
     driver_retries = 0

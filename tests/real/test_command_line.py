@@ -16,12 +16,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from reports.verdict_file import schema
+from midpipe.reports.verdict_file import schema
 from tests.real.processes import running_with
 
 ROOT = Path(__file__).resolve().parents[2]
-AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
-AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
+AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
 
 
@@ -316,7 +316,7 @@ def test_a_class_in_its_own_directory_is_judged_without_a_change(tmp_path: Path)
 
 
 MISFIT = """
-from reference import Queue as Reference
+from midpipe.reference import Queue as Reference
 
 class Queue(Reference):
     def complete(self, job_id, lease_token):

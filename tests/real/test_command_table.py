@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from faultinject.servers.control import Control
-from faultinject.wire.commands import CommandTable, parse_command_table
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 
 COMMANDS = [
     "GET k",

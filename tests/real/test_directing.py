@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.decide.interleave import Interleave
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded, explore, selected
-from scenarios.engine.tasks import InterleaveTask, SweepDone
-from scenarios.engine.worker import Worker
-from scenarios.programs.pairs import PAIRS
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import CaseEnded, explore, selected
+from midpipe.scenarios.engine.tasks import InterleaveTask, SweepDone
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.pairs import PAIRS
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 SUBJECTS = '''
 import threading
@@ -24,7 +24,7 @@ import time
 
 import redis
 
-from reference import Queue
+from midpipe.reference import Queue
 
 
 class Plain(Queue):

@@ -7,19 +7,19 @@ from contextlib import closing
 
 import pytest
 
-from faultinject.errors import ServerError
-from faultinject.servers.control import Control
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec
-from faultinject.servers.persistence import Persistence
-from faultinject.wire.resp import Value
-from scenarios.engine.power_loss import Left, records_since_reset
-from scenarios.engine.tasks import PowerLossDone, PowerLossTask
-from scenarios.engine.worker import Worker
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.wire.resp import Value
+from midpipe.scenarios.engine.power_loss import Left, records_since_reset
+from midpipe.scenarios.engine.tasks import PowerLossDone, PowerLossTask
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
-AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 
 
 @pytest.fixture(scope="module")

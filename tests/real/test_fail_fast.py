@@ -9,16 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.gate import Gate
-from scenarios.engine.options import Event, Options, PartBegan
-from scenarios.engine.pool import Pool
-from scenarios.engine.tasks import FuzzTask, InterleaveTask, Probed, ProbeTask, SweepTask, Task
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import Outcome, Severity, Verdict
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.gate import Gate
+from midpipe.scenarios.engine.options import Event, Options, PartBegan
+from midpipe.scenarios.engine.pool import Pool
+from midpipe.scenarios.engine.tasks import (
+    FuzzTask,
+    InterleaveTask,
+    Probed,
+    ProbeTask,
+    SweepTask,
+    Task,
+)
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.verdict import Outcome, Severity, Verdict
 
-SHIPPED = SubjectSpec("scenarios.flaws.as_shipped:SimpleQueue")
+SHIPPED = SubjectSpec("midpipe.scenarios.flaws.as_shipped:SimpleQueue")
 REFERENCE = SubjectSpec()
 
 

@@ -8,27 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.servers.control import Control
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec
-from faultinject.servers.origins import FromBinary
-from faultinject.servers.pair import Pair
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import fields_of
-from faultinject.vocabulary import Address, Executed
-from faultinject.wire.resp import Value
-from scenarios.engine.gate import Gate
-from scenarios.engine.options import Options
-from scenarios.engine.record import CaseRecord
-from scenarios.engine.worker import Worker
-from scenarios.history import Completion
-from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
-from scenarios.verdict import DurabilityRow, Outcome, Verdict
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.pair import Pair
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import fields_of
+from midpipe.faultinject.vocabulary import Address, Executed
+from midpipe.faultinject.wire.resp import Value
+from midpipe.scenarios.engine.gate import Gate
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.record import CaseRecord
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.history import Completion
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
+from midpipe.scenarios.verdict import DurabilityRow, Outcome, Verdict
 
 ALONE = SubjectSpec(REFERENCE)
 WAITING = parse_subject(REFERENCE, environment=("AI_JOBS_WAIT_REPLICAS=1", "AI_JOBS_WAIT_MS=50"))
 UNTRUE = """
-from scenarios.flaws.as_shipped import SimpleQueue
+from midpipe.scenarios.flaws.as_shipped import SimpleQueue
 
 
 class Says(SimpleQueue):

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from faultinject.servers.control import Control
-from faultinject.vocabulary import Executed
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.vocabulary import Executed
 from tests.real.conftest import Wire
 
 PUSH = ("RPUSH", "jobs", "job-1")

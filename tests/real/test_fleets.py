@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from faultinject.decide.interleave import Interleave
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded, explore, warm_up
-from scenarios.engine.lacking import missing_for
-from scenarios.engine.worker import Worker
-from scenarios.programs.fleets import FLEETS, programs_of_meeting
-from scenarios.programs.program import Program
-from scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
+from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import CaseEnded, explore, warm_up
+from midpipe.scenarios.engine.lacking import missing_for
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.fleets import FLEETS, programs_of_meeting
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
 
-AS_PLANNED = "scenarios.flaws.as_planned:SimpleQueue"
+AS_PLANNED = "midpipe.scenarios.flaws.as_planned:SimpleQueue"
 
 
 @pytest.fixture(scope="module")

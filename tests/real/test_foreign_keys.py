@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.fuzzing import must_happen
-from scenarios.engine.tasks import FuzzBatch, FuzzTask, SweepDone, SweepTask
-from scenarios.engine.worker import Worker
-from scenarios.programs.registry import PROGRAMS
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.fuzzing import must_happen
+from midpipe.scenarios.engine.tasks import FuzzBatch, FuzzTask, SweepDone, SweepTask
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.registry import PROGRAMS
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 SOURCE = '''
 import json, re

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.errors import SubjectError
-from faultinject.net.loop import Loop
-from faultinject.servers.leash import RunDirectory
-from scenarios.subjects.hosting import Answer, HostProcess
-from scenarios.subjects.processes import ForkServer
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.errors import SubjectError
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.scenarios.subjects.hosting import Answer, HostProcess
+from midpipe.scenarios.subjects.processes import ForkServer
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 COUNTS = """
 import os, random

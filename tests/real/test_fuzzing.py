@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.coverage import Met, Place
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.fuzzing import A_LEASE_ENDS, DURABLE_ONE_IN, must_happen
-from scenarios.engine.options import Options
-from scenarios.engine.parts.fuzzing import Fuzzing
-from scenarios.engine.parts.part import Gathered
-from scenarios.engine.record import Violation
-from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask, TellTask, Told
-from scenarios.engine.worker import Worker
-from scenarios.history import Completion
-from scenarios.invariants.evidence import Breach
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
-from scenarios.verdict import Outcome
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.coverage import Met, Place
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.fuzzing import A_LEASE_ENDS, DURABLE_ONE_IN, must_happen
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.parts.fuzzing import Fuzzing
+from midpipe.scenarios.engine.parts.part import Gathered
+from midpipe.scenarios.engine.record import Violation
+from midpipe.scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask, TellTask, Told
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.history import Completion
+from midpipe.scenarios.invariants.evidence import Breach
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.verdict import Outcome
 
 PATIENCE_S = 60.0
 MET = Met(Place("enqueue", 1, "EVALSHA", False, "absent"), "late", frozenset(("late",)))
@@ -67,10 +67,10 @@ def first_find(worker: Worker, subject: str, invariant: str) -> CaseEnded:
 @pytest.mark.parametrize(
     ("subject", "invariant"),
     [
-        ("scenarios.flaws.single:PushesAgain", "no-duplicate"),
-        ("scenarios.flaws.as_reviewed:SimpleQueue", "no-lost-job"),
-        ("scenarios.flaws.as_shipped:SimpleQueue", "no-divergence"),
-        ("scenarios.flaws.pairs:IgnoresTheToken", "no-duplicate"),
+        ("midpipe.scenarios.flaws.single:PushesAgain", "no-duplicate"),
+        ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "no-lost-job"),
+        ("midpipe.scenarios.flaws.as_shipped:SimpleQueue", "no-divergence"),
+        ("midpipe.scenarios.flaws.pairs:IgnoresTheToken", "no-duplicate"),
     ],
 )
 def test_a_planted_flaw_is_found_by_fuzzing_alone(
@@ -80,7 +80,7 @@ def test_a_planted_flaw_is_found_by_fuzzing_alone(
 
 
 def test_what_was_found_shrinks_to_a_program_that_still_fails(worker: Worker) -> None:
-    subject = "scenarios.flaws.single:PushesAgain"
+    subject = "midpipe.scenarios.flaws.single:PushesAgain"
     found = first_find(worker, subject, "no-duplicate")
     *_, told = worker.do(TellTask(SubjectSpec(subject), found.replay, 5_000.0, "no-duplicate"))
     assert isinstance(told, Told)
@@ -118,7 +118,7 @@ def test_after_its_deadline_a_run_begins_no_example(worker: Worker) -> None:
 def test_what_falls_for_the_first_time_comes_with_hypothesis_line(worker: Worker) -> None:
     found = (
         message
-        for message in worker.do(task("scenarios.flaws.single:PushesAgain", PATIENCE_S))
+        for message in worker.do(task("midpipe.scenarios.flaws.single:PushesAgain", PATIENCE_S))
         if isinstance(message, CaseEnded) and message.blob
     )
     first = next(found)
@@ -140,7 +140,7 @@ def test_the_server_is_killed_now_and_then_and_keeps_what_it_promised(worker: Wo
 
 RESTLESS = """
 import random
-from reference import Queue
+from midpipe.reference import Queue
 
 class Restless(Queue):
     def enqueue(self, *args, **named):
@@ -169,7 +169,8 @@ def test_an_example_that_was_kept_is_tried_first_and_one_without_a_place_is_forg
     kept = "written(A enqueue job-1, B enqueue job-1):"
     stale = "written(A list): A99!late"
     given = replace(
-        task("scenarios.flaws.single:PushesAgain", PATIENCE_S), examples=(stale, kept, "no line")
+        task("midpipe.scenarios.flaws.single:PushesAgain", PATIENCE_S),
+        examples=(stale, kept, "no line"),
     )
     messages = worker.do(given)
     first, second = next(messages), next(messages)

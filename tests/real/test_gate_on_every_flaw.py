@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.verdict_file import read_verdict
-from scenarios.flaws.registry import FLAWS
-from scenarios.verdict import Outcome
+from midpipe.reports.verdict_file import read_verdict
+from midpipe.scenarios.flaws.registry import FLAWS
+from midpipe.scenarios.verdict import Outcome
 from tests.real.test_command_line import ran
 
 ROUNDS = int(os.environ.get("MIDPIPE_ROUNDS", "1"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.worker import Worker
-from scenarios.history import Phase
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.history import Phase
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 LOOKS_AGAIN = """
 import redis
-from reference import Queue
+from midpipe.reference import Queue
 
 class LooksAgain(Queue):
     driver_retries = 0

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.decide.interleave import Interleave
-from faultinject.decide.replay import Replay
-from faultinject.decide.schedule import Schedule, parse_replay_string
-from faultinject.faults import CATALOGUE
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded, explore, run_schedule
-from scenarios.engine.tasks import (
+from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import CaseEnded, explore, run_schedule
+from midpipe.scenarios.engine.tasks import (
     HuntDone,
     HuntTask,
     InterleaveTask,
@@ -23,15 +23,15 @@ from scenarios.engine.tasks import (
     TellTask,
     Told,
 )
-from scenarios.engine.worker import Worker
-from scenarios.flaws.registry import FLAWS, Flaw
-from scenarios.history import SHORTEST_LEASE_S
-from scenarios.programs.pairs import PAIRS, claim
-from scenarios.programs.program import Program
-from scenarios.programs.single import enqueue
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.history import SHORTEST_LEASE_S
+from midpipe.scenarios.programs.pairs import PAIRS, claim
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.single import enqueue
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
-AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
+AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 # The queue as shipped has flaws that one client sees, beside the one that takes two.
 ONLY_BY_TWO = [flaw for flaw in FLAWS if flaw.suite == "interleave" and flaw.subject != AS_SHIPPED]
 
@@ -113,7 +113,7 @@ def test_a_lease_of_no_time_has_ended_before_anything_else_happens(worker: Worke
 
 
 CAREFUL = """
-from scenarios.flaws.pairs import IgnoresTheToken
+from midpipe.scenarios.flaws.pairs import IgnoresTheToken
 
 class Careful(IgnoresTheToken):
     def claim(self, worker_id, lease_s=30.0):
@@ -135,7 +135,7 @@ def test_a_queue_that_refuses_a_lease_of_no_time_shows_its_late_completions_too(
 
 UNSTEADY = """
 import random
-from reference import Queue
+from midpipe.reference import Queue
 
 class Restless(Queue):
     def get_job(self, job_id, workspace_id=None):
@@ -161,7 +161,7 @@ def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
 
 DAWDLING = """
 import random, time
-from scenarios.flaws.as_shipped import SimpleQueue
+from midpipe.scenarios.flaws.as_shipped import SimpleQueue
 
 class Dawdling(SimpleQueue):
     def enqueue(self, *words, **named):

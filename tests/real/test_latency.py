@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from faultinject.servers.opening import ServerSpec
-from reports.cli.main import cli
-from scenarios.latency.bench import BenchPlan, LatencyBench
-from scenarios.latency.entrants import Entrant
-from scenarios.latency.results import Outage, Row
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.reports.cli.main import cli
+from midpipe.scenarios.latency.bench import BenchPlan, LatencyBench
+from midpipe.scenarios.latency.entrants import Entrant
+from midpipe.scenarios.latency.results import Outage, Row
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
-FLOOR = "scenarios.latency.floors:BareSet"
-AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
+FLOOR = "midpipe.scenarios.latency.floors:BareSet"
+AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 
 
 def measured(

@@ -23,9 +23,9 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from reference.backfill import Backfill
-from reference.migration import Phase
-from reference.telemetry import Telemetry
+from midpipe.reference.backfill import Backfill
+from midpipe.reference.migration import Phase
+from midpipe.reference.telemetry import Telemetry
 from tests.real.queues import LEGACY, job, queue_on
 
 MONITORING = Path(__file__).resolve().parents[2] / "reference" / "monitoring"

@@ -8,23 +8,23 @@ from contextlib import closing
 
 import pytest
 
-from faultinject.errors import UsageError
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.node import Node
-from faultinject.servers.opening import ServerSpec, parse_server_spec
-from faultinject.servers.origins import FromBinary
-from faultinject.vocabulary import Address
-from scenarios.network.placements import STANDING, NetworkFault, Shows, placed
-from scenarios.network.run import NetworkRun
-from scenarios.network.source import Via
-from scenarios.network.suite import NO_FAULT, NetworkResult
-from scenarios.programs.registry import program_named
-from scenarios.subjects.spec import REFERENCE, parse_subject
-from scenarios.verdict import Outcome
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.node import Node
+from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.vocabulary import Address
+from midpipe.scenarios.network.placements import STANDING, NetworkFault, Shows, placed
+from midpipe.scenarios.network.run import NetworkRun
+from midpipe.scenarios.network.source import Via
+from midpipe.scenarios.network.suite import NO_FAULT, NetworkResult
+from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.subjects.spec import REFERENCE, parse_subject
+from midpipe.scenarios.verdict import Outcome
 from tests.real.toxiproxies import BOTH, api_of
 
 EMBEDDED = parse_server_spec("embedded")
-PLAIN_PIPELINE = "scenarios.flaws.single:PlainPipeline"
+PLAIN_PIPELINE = "midpipe.scenarios.flaws.single:PlainPipeline"
 OF_EACH_KIND = frozenset(
     {
         "latency-up",
@@ -111,7 +111,7 @@ def test_the_server_may_be_reached_by_another_address_than_ours(
 
 def test_a_fault_that_was_not_seen_to_happen_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     idle = NetworkFault("idle", Shows.CUT, (("noop", "downstream", {}),))
-    monkeypatch.setattr("scenarios.network.run.faults_for", lambda rig, program: (idle,))
+    monkeypatch.setattr("midpipe.scenarios.network.run.faults_for", lambda rig, program: (idle,))
     result = suite(Via("midpipe"))
     assert [(row.fault, row.outcome) for row in result.rows] == [
         (NO_FAULT, Outcome.PASS),

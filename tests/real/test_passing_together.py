@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faultinject.faults.effects import Effects
-from faultinject.net.link import Link
-from faultinject.net.loop import Loop
-from faultinject.vocabulary import Executed, FaultRef
-from faultinject.wire.commands import CommandTable
-from faultinject.wire.conversation import Heard
-from faultinject.wire.readers import CommandReader
-from faultinject.wire.resp import ProtocolError, Reply, Value, encode_command
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.net.link import Link
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.vocabulary import Executed, FaultRef
+from midpipe.faultinject.wire.commands import CommandTable
+from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.readers import CommandReader
+from midpipe.faultinject.wire.resp import ProtocolError, Reply, Value, encode_command
 from tests.real.conftest import PlannedDirector
 
 FAULTS = ("cut-before", "torn-middle", "lost-reply", "lost-reply-fin", "stall", "black-hole")

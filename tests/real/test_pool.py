@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.pool import Pool
-from scenarios.engine.tasks import ProbeTask
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.pool import Pool
+from midpipe.scenarios.engine.tasks import ProbeTask
+from midpipe.scenarios.subjects.spec import SubjectSpec
 from tests.real.processes import started_by
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose")

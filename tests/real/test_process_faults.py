@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.record import Arrived, CaseRecord, first_difference
-from scenarios.engine.story import story_of
-from scenarios.engine.worker import Worker
-from scenarios.history import Completion, Operation
-from scenarios.state import tables_of
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.record import Arrived, CaseRecord, first_difference
+from midpipe.scenarios.engine.story import story_of
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.history import Completion, Operation
+from midpipe.scenarios.state import tables_of
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
-IGNORES_THE_TOKEN = "scenarios.flaws.pairs:IgnoresTheToken"
-KEEPS_DEAD_WORKERS_JOBS = "scenarios.flaws.single:KeepsDeadWorkersJobs"
+IGNORES_THE_TOKEN = "midpipe.scenarios.flaws.pairs:IgnoresTheToken"
+KEEPS_DEAD_WORKERS_JOBS = "midpipe.scenarios.flaws.single:KeepsDeadWorkersJobs"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_process_that_is_killed_before_it_sent_a_command_leaves_nothing(worker
 def test_a_process_that_is_killed_amid_a_pipeline_leaves_what_the_server_ran(
     worker: Worker,
 ) -> None:
-    record = run(worker, "enqueue: A2:HSET!crash", "scenarios.flaws.single:PlainPipeline")
+    record = run(worker, "enqueue: A2:HSET!crash", "midpipe.scenarios.flaws.single:PlainPipeline")
     assert sorted(record.states[-1]) == ["ai:job:acme:job-1", "ai:jobs:job-1"]
 
 
@@ -103,7 +103,9 @@ def test_a_queue_that_believes_a_frozen_worker_finishes_a_job_twice(worker: Work
 
 
 def test_a_server_that_stands_still_runs_what_it_was_sent_once_it_goes_on(worker: Worker) -> None:
-    record = run(worker, "update-once: A1:EVALSHA!pause", "scenarios.flaws.single:OpenQueue")
+    record = run(
+        worker, "update-once: A1:EVALSHA!pause", "midpipe.scenarios.flaws.single:OpenQueue"
+    )
     arrived = [entry for entry in record.entries if isinstance(entry, Arrived)]
     assert len(arrived) == 1
     assert record.states[arrived[0].before] != record.states[arrived[0].after]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.toxiproxy.client import ToxiproxyClient
+from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from tests.real.peers import connected, seen_by, upstream
 from tests.real.toxiproxies import midpipe_proxy
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from faultinject.vocabulary import Address
+from midpipe.faultinject.vocabulary import Address
 from tests.real.peers import FIN, seen_by
 from tests.real.toxiproxies import midpipe_proxy
 

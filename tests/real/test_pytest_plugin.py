@@ -19,7 +19,7 @@ def ran(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     plugins = ["-p", "no:valkey", "-p", "no:cacheprovider"]
     if not is_installed():
-        plugins += ["-p", "scenarios.suites.plugin"]
+        plugins += ["-p", "midpipe.scenarios.suites.plugin"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugins, *words],
         cwd=directory,
@@ -101,25 +101,30 @@ def test_each_test_begins_with_an_empty_server(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("subject", "summary"),
-    [("reference:Queue", "1 passed"), ("scenarios.flaws.as_reviewed:SimpleQueue", "1 failed")],
+    [
+        ("midpipe.reference:Queue", "1 passed"),
+        ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "1 failed"),
+    ],
 )
 def test_the_suites_judge_a_subject(tmp_path: Path, subject: str, summary: str) -> None:
     one = "test_one_fault_anywhere_costs_no_job[enqueue-with-request-id]"
-    run = ran(tmp_path, "--pyargs", "scenarios.suites", "--subject", subject, "-k", one)
+    run = ran(tmp_path, "--pyargs", "midpipe.scenarios.suites", "--subject", subject, "-k", one)
     assert summary in run.stdout, run.stdout + run.stderr
 
 
 def test_what_falls_is_told_with_its_replay_line(tmp_path: Path) -> None:
-    subject = "scenarios.flaws.as_shipped:SimpleQueue"
+    subject = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
     one = "test_no_order_of_the_clients_costs_a_job[same-request-twice]"
-    run = ran(tmp_path, "--pyargs", "scenarios.suites", "--subject", subject, "-k", one)
+    run = ran(tmp_path, "--pyargs", "midpipe.scenarios.suites", "--subject", subject, "-k", one)
     assert f"midpipe replay 'same-request-twice: A1 B1' --subject {subject}" in run.stdout
 
 
 def test_what_the_subject_lacks_is_skipped_with_the_reason(tmp_path: Path) -> None:
-    subject = "scenarios.flaws.as_reviewed:SimpleQueue"
+    subject = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
     one = "test_no_order_of_the_clients_costs_a_job[claim-vs-claim]"
-    run = ran(tmp_path, "--pyargs", "scenarios.suites", "--subject", subject, "-rs", "-k", one)
+    run = ran(
+        tmp_path, "--pyargs", "midpipe.scenarios.suites", "--subject", subject, "-rs", "-k", one
+    )
     assert "not applicable: the subject has no claim" in run.stdout, run.stdout
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.decide.interleave import Frontier, Interleave
-from faultinject.decide.pruning import Independence
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.orders import Orders, ScriptWatch, heard_from
-from scenarios.engine.worker import Worker
-from scenarios.programs.pairs import PAIRS
-from scenarios.state import contents_of
-from scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.orders import Orders, ScriptWatch, heard_from
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.programs.pairs import PAIRS
+from midpipe.scenarios.state import contents_of
+from midpipe.scenarios.subjects.spec import SubjectSpec
 
 SCRIPTED = '''
-from scenarios.flaws.as_reviewed import SimpleQueue
-from scenarios.flaws.parts import decoded, fields_of, old_key
+from midpipe.scenarios.flaws.as_reviewed import SimpleQueue
+from midpipe.scenarios.flaws.parts import decoded, fields_of, old_key
 
 LOOK = "return redis.call('EXISTS', {request})"
 WRITE = """
@@ -167,8 +167,8 @@ def test_a_line_of_monitor_is_read(
 
 WATCHING = '''
 import redis
-from scenarios.flaws.as_reviewed import SimpleQueue
-from scenarios.flaws.parts import fields_of, old_key
+from midpipe.scenarios.flaws.as_reviewed import SimpleQueue
+from midpipe.scenarios.flaws.parts import fields_of, old_key
 
 class Watching(SimpleQueue):
     """WATCHes the request, and leaves it out of its transaction."""

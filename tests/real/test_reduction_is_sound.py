@@ -13,33 +13,33 @@ from functools import cache
 
 import pytest
 
-from faultinject.decide.interleave import Interleave
-from faultinject.decide.pruning import Independence
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.explore import run_end_of, run_schedule, selected, warm_up
-from scenarios.engine.lacking import missing_for
-from scenarios.engine.orders import ScriptWatch
-from scenarios.engine.record import CaseRecord
-from scenarios.engine.worker import INTERLEAVED_FAULTS, Worker
-from scenarios.flaws.registry import FLAWS
-from scenarios.history import Phase
-from scenarios.programs.program import Program
-from scenarios.programs.registry import SUITES
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.explore import run_end_of, run_schedule, selected, warm_up
+from midpipe.scenarios.engine.lacking import missing_for
+from midpipe.scenarios.engine.orders import ScriptWatch
+from midpipe.scenarios.engine.record import CaseRecord
+from midpipe.scenarios.engine.worker import INTERLEAVED_FAULTS, Worker
+from midpipe.scenarios.flaws.registry import FLAWS
+from midpipe.scenarios.history import Phase
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import SUITES
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 SMALL_ENOUGH = 1_500
 QUICK = (
     (REFERENCE, "finish-vs-reclaim"),
     (REFERENCE, "update-vs-get"),
-    ("scenarios.flaws.as_shipped:SimpleQueue", "same-request-twice"),
-    ("scenarios.flaws.as_shipped:SimpleQueue", "update-vs-get"),
-    ("scenarios.flaws.as_reviewed:SimpleQueue", "list-vs-enqueue"),
-    ("scenarios.flaws.as_reviewed:SimpleQueue", "request-id-in-two-workspaces"),
-    ("scenarios.flaws.as_reviewed:SimpleQueue", "same-job-twice"),
-    ("scenarios.flaws.as_planned:SimpleQueue", "backfill-vs-update"),
+    ("midpipe.scenarios.flaws.as_shipped:SimpleQueue", "same-request-twice"),
+    ("midpipe.scenarios.flaws.as_shipped:SimpleQueue", "update-vs-get"),
+    ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "list-vs-enqueue"),
+    ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "request-id-in-two-workspaces"),
+    ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "same-job-twice"),
+    ("midpipe.scenarios.flaws.as_planned:SimpleQueue", "backfill-vs-update"),
 )
 """The start states and command sequences that differ most."""
-WITH_AN_INDEX = (REFERENCE, "scenarios.flaws.pairs:PagesByOffset")
+WITH_AN_INDEX = (REFERENCE, "midpipe.scenarios.flaws.pairs:PagesByOffset")
 _WHERE = re.compile(r"After [^,]*, |, and stays so")
 _VOLATILE = re.compile(
     r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"

@@ -10,19 +10,19 @@ import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from faultinject.errors import ServerError
-from faultinject.faults import CATALOGUE
-from faultinject.faults.effects import Effects
-from faultinject.net.link import PASS
-from faultinject.servers.cluster import PRIMARIES, Cluster
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.node import Node
-from faultinject.servers.origins import FromBinary
-from faultinject.servers.sentinel import SERVICE, SentinelGroup
-from faultinject.wire.conversation import Heard
-from reference import Queue
-from reference.migration import Phase
-from reference.scripts import Durability
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.net.link import PASS
+from midpipe.faultinject.servers.cluster import PRIMARIES, Cluster
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.node import Node
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.sentinel import SERVICE, SentinelGroup
+from midpipe.faultinject.wire.conversation import Heard
+from midpipe.reference import Queue
+from midpipe.reference.migration import Phase
+from midpipe.reference.scripts import Durability
 from tests.real.conftest import PlannedDirector
 from tests.real.fronting import Fronted
 from tests.real.queues import job

@@ -9,11 +9,11 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry, generate_latest
 
-from reference import Queue
-from reference.errors import JobExistsError, JobNotFoundError, NotDurableError
-from reference.migration import Phase
-from reference.scripts import Durability
-from reference.telemetry import MOST_WORKSPACES, Telemetry
+from midpipe.reference import Queue
+from midpipe.reference.errors import JobExistsError, JobNotFoundError, NotDurableError
+from midpipe.reference.migration import Phase
+from midpipe.reference.scripts import Durability
+from midpipe.reference.telemetry import MOST_WORKSPACES, Telemetry
 from tests.real.conftest import Wire
 from tests.real.queues import FaultyQueues, job, queue_on
 

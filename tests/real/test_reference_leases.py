@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers.server import Server
-from reference import Queue
-from reference.worker import Worker
+from midpipe.faultinject.servers.server import Server
+from midpipe.reference import Queue
+from midpipe.reference.worker import Worker
 from tests.real.queues import job, queue_on
 
 
@@ -288,8 +288,8 @@ def test_a_result_that_is_no_json_fails_the_attempt_and_not_the_worker(
 # saying so.
 WORKER = """
 import signal, sys
-from reference import Queue
-from reference.worker import Worker
+from midpipe.reference import Queue
+from midpipe.reference.worker import Worker
 
 def handle(job):
     for _ in range(int(sys.argv[1])):

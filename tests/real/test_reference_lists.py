@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from reference import Queue
-from reference.backfill import Backfill
-from reference.migration import Phase
+from midpipe.reference import Queue
+from midpipe.reference.backfill import Backfill
+from midpipe.reference.migration import Phase
 from tests.real.queues import LEGACY, job, queue_on
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from faultinject.servers.server import Server
-from reference.backfill import Backfill, StillNeededError, main
-from reference.migration import Phase, phase_from
+from midpipe.faultinject.servers.server import Server
+from midpipe.reference.backfill import Backfill, StillNeededError, main
+from midpipe.reference.migration import Phase, phase_from
 from tests.real.queues import LEGACY, job, queue_on, stored
 
 MEETINGS = [(a, b) for a in Phase for b in Phase if a is not b and a.may_run_beside(b)]

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from faultinject.servers.control import Control
-from faultinject.servers.server import Server
-from faultinject.wire.readers import ReplyReader
-from faultinject.wire.resp import Value
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.server import Server
+from midpipe.faultinject.wire.readers import ReplyReader
+from midpipe.faultinject.wire.resp import Value
 from tests.real.conftest import PlannedDirector, Wire
 
 FIRST = (("HELLO", "3"), ("SELECT", "3"), ("CLIENT", "SETNAME", "first"), ("SET", "k", "v"))

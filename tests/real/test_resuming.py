@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.errors import UsageError
-from reports.stopped_file import NAME, keep_stopped, read_stopped
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.gate import Gate
-from scenarios.engine.options import Event, Options
-from scenarios.engine.stopped import Stopped, asked_by
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import Verdict
+from midpipe.faultinject.errors import UsageError
+from midpipe.reports.stopped_file import NAME, keep_stopped, read_stopped
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.gate import Gate
+from midpipe.scenarios.engine.options import Event, Options
+from midpipe.scenarios.engine.stopped import Stopped, asked_by
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.verdict import Verdict
 
 OPTIONS = Options(
-    subject=SubjectSpec("scenarios.flaws.as_shipped:SimpleQueue"),
+    subject=SubjectSpec("midpipe.scenarios.flaws.as_shipped:SimpleQueue"),
     jobs=1,
     parts=("interleave",),
     programs=("same-request-twice", "update-vs-get"),

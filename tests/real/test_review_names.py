@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import redis
 
-from reference import Queue
-from reference.migration import Phase
+from midpipe.reference import Queue
+from midpipe.reference.migration import Phase
 from tests.real.conftest import Wire
 from tests.real.queues import FaultyQueues, job, queue_on, stored
 

@@ -7,21 +7,21 @@ from contextlib import closing
 
 import pytest
 
-from faultinject.errors import ServerError
-from faultinject.servers.control import Control
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.server import fields_of
-from faultinject.vocabulary import Executed
-from faultinject.wire.resp import ErrorReply
-from scenarios.engine.record import CaseRecord
-from scenarios.engine.worker import Worker
-from scenarios.history import Completion
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.server import fields_of
+from midpipe.faultinject.vocabulary import Executed
+from midpipe.faultinject.wire.resp import ErrorReply
+from midpipe.scenarios.engine.record import CaseRecord
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.history import Completion
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
-AS_SHIPPED = "scenarios.flaws.as_shipped:SimpleQueue"
+AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_single_write_is_refused_by_the_server_itself(
     worker: Worker, fault: str, answer: str
 ) -> None:
     record = record_of(
-        worker, f"update-once: A1:HSET!{fault}", "scenarios.flaws.as_reviewed:SimpleQueue"
+        worker, f"update-once: A1:HSET!{fault}", "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
     )
     executed, reply = faulted_reply(record)
     assert (executed, answer in reply) == (Executed.YES, True)

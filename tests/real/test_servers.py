@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.errors import ServerError, UsageError
-from faultinject.servers.control import Control
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.external import ExternalServer, parse_url
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
-from faultinject.vocabulary import Address
+from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.external import ExternalServer, parse_url
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
+from midpipe.faultinject.vocabulary import Address
 from tests.real.waiting import is_running, wait_until
 
 
@@ -131,8 +131,8 @@ def test_a_container_without_the_extra_is_told_what_to_install(
 
 CHILD = """
 import sys, time
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.embedded import EmbeddedServer
 run = RunDirectory()
 server = EmbeddedServer(None, run)
 print(server.pid, run.path, flush=True)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from faultinject.servers.opening import ServerSpec
-from scenarios.engine.casebook import Casebook
-from scenarios.engine.rig import Rig
-from scenarios.engine.worker import Worker
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.engine.casebook import Casebook
+from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 
 @pytest.fixture(scope="module")

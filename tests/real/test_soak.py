@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.errors import SubjectError, UsageError
-from faultinject.servers.opening import ServerSpec
-from scenarios.soak.checker import Bounds
-from scenarios.soak.plan import CHAOS, SoakPlan, planned, spots
-from scenarios.soak.results import SoakResult
-from scenarios.soak.soak import Soak
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
-from scenarios.verdict import Outcome
+from midpipe.faultinject.errors import SubjectError, UsageError
+from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.soak.checker import Bounds
+from midpipe.scenarios.soak.plan import CHAOS, SoakPlan, planned, spots
+from midpipe.scenarios.soak.results import SoakResult
+from midpipe.scenarios.soak.soak import Soak
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.verdict import Outcome
 from tests.real.processes import running_with
 
 ROOT = Path(__file__).resolve().parents[2]
-AS_REVIEWED = "scenarios.flaws.as_reviewed:SimpleQueue"
-AS_SHIPPED_RETRYING = "scenarios.flaws.as_shipped_retrying:SimpleQueue"
+AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
+AS_SHIPPED_RETRYING = "midpipe.scenarios.flaws.as_shipped_retrying:SimpleQueue"
 
 
 def soaked(
@@ -128,7 +128,7 @@ DIES_ONCE = """
 import os
 import pathlib
 
-import reference
+import midpipe.reference
 
 
 class Queue(reference.Queue):

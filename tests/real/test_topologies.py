@@ -13,12 +13,12 @@ from typing import cast
 
 import pytest
 
-from faultinject.servers.cluster import PRIMARIES, Cluster
-from faultinject.servers.control import Control, ReplyError
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.origins import FromBinary
-from faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
-from faultinject.vocabulary import Address
+from midpipe.faultinject.servers.cluster import PRIMARIES, Cluster
+from midpipe.faultinject.servers.control import Control, ReplyError
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
+from midpipe.faultinject.vocabulary import Address
 from tests.real.fronting import Fronted
 from tests.real.processes import started_by
 from tests.real.waiting import is_running, wait_until
@@ -109,12 +109,12 @@ def test_a_replica_takes_over_the_slots_of_a_primary_that_died(cluster: Cluster)
 
 CHILD = """
 import sys, time
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.cluster import Cluster
-from faultinject.servers.origins import FromBinary
-from faultinject.servers.pair import Pair
-from faultinject.servers.persistence import Persistence
-from faultinject.servers.sentinel import SentinelGroup
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.cluster import Cluster
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.pair import Pair
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.sentinel import SentinelGroup
 run = RunDirectory()
 origin = FromBinary(None, run)
 if sys.argv[1] == "pair":

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from faultinject.servers.leash import RunDirectory
-from faultinject.toxiproxy.client import ToxiproxyClient
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from tests.real.peers import FIN, OPEN, QUIET_S, RST, Seen, connected, seen_by, upstream
 from tests.real.toxiproxies import BOTH, api_of
 

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from faultinject.servers.embedded import EmbeddedServer
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.opening import EMBEDDED, ServerSpec, open_server
-from faultinject.servers.persistence import Persistence
-from reports.cli.judging import judge
-from reports.verdict_file import read_verdict
-from scenarios.engine.options import Options
-from scenarios.engine.tasks import PowerLossDone, PowerLossTask
-from scenarios.engine.worker import Worker
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import Outcome, Verdict
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.opening import EMBEDDED, ServerSpec, open_server
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.reports.cli.judging import judge
+from midpipe.reports.verdict_file import read_verdict
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.tasks import PowerLossDone, PowerLossTask
+from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.verdict import Outcome, Verdict
 
 OTHERS = tuple(
     dict.fromkeys(
@@ -35,7 +35,7 @@ OTHERS = tuple(
         if path
     )
 )
-AS_REVIEWED = SubjectSpec("scenarios.flaws.as_reviewed:SimpleQueue")
+AS_REVIEWED = SubjectSpec("midpipe.scenarios.flaws.as_reviewed:SimpleQueue")
 
 
 def verdict_on(out: Path, *servers: ServerSpec, subject: SubjectSpec | None = None) -> Verdict:

@@ -12,14 +12,14 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
-from faultinject.servers.control import Control
-from faultinject.servers.leash import RunDirectory
-from faultinject.servers.node import Node
-from faultinject.servers.origins import FromBinary
-from faultinject.toxiproxy.client import ToxiproxyClient
-from faultinject.toxiproxy.world import Attribute
-from faultinject.vocabulary import Address
-from faultinject.wire.resp import encode_command
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.node import Node
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
+from midpipe.faultinject.toxiproxy.world import Attribute
+from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.resp import encode_command
 from tests.real.peers import FIN, OPEN, PATIENCE_S, QUIET_S, RST, connected, seen_by
 from tests.real.toxiproxies import midpipe_proxy
 

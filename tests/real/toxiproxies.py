@@ -14,10 +14,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from faultinject.errors import ServerError
-from faultinject.servers.leash import RunDirectory
-from faultinject.toxiproxy.binary import ToxiproxyProcess
-from faultinject.vocabulary import Address
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.toxiproxy.binary import ToxiproxyProcess
+from midpipe.faultinject.vocabulary import Address
 
 REAL, OURS = "toxiproxy", "midpipe"
 BOTH = (REAL, OURS)

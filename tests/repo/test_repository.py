@@ -21,8 +21,8 @@ from pathlib import Path
 import click
 import pytest
 
-from faultinject.faults import CATALOGUE
-from reports.cli.main import cli
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.reports.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("faultinject", "reference", "scenarios", "reports")
@@ -36,7 +36,7 @@ PRINT_IS_FOR = ("reports/", "scenarios/subjects/host.py")
 
 def python_files() -> tuple[Path, ...]:
     """Every Python file of the project, in a stable order, caches and environments left out."""
-    found = [ROOT / "midpipe.py"]
+    found = sorted((ROOT / "midpipe").glob("*.py"))
     for folder in (*PACKAGES, "tests"):
         found += sorted((ROOT / folder).rglob("*.py"))
     return tuple(found)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from faultinject.toxiproxy.toxics.bandwidth import BANDWIDTH
-from faultinject.toxiproxy.toxics.latency import LATENCY
-from faultinject.toxiproxy.toxics.limit_data import LIMIT_DATA
-from faultinject.toxiproxy.toxics.noop import NOOP
-from faultinject.toxiproxy.toxics.reset_peer import RESET_PEER
-from faultinject.toxiproxy.toxics.slicer import SLICER
-from faultinject.toxiproxy.toxics.slow_close import SLOW_CLOSE
-from faultinject.toxiproxy.toxics.timeout import TIMEOUT
-from faultinject.toxiproxy.toxics.toxic import Toxic
+from midpipe.faultinject.toxiproxy.toxics.bandwidth import BANDWIDTH
+from midpipe.faultinject.toxiproxy.toxics.latency import LATENCY
+from midpipe.faultinject.toxiproxy.toxics.limit_data import LIMIT_DATA
+from midpipe.faultinject.toxiproxy.toxics.noop import NOOP
+from midpipe.faultinject.toxiproxy.toxics.reset_peer import RESET_PEER
+from midpipe.faultinject.toxiproxy.toxics.slicer import SLICER
+from midpipe.faultinject.toxiproxy.toxics.slow_close import SLOW_CLOSE
+from midpipe.faultinject.toxiproxy.toxics.timeout import TIMEOUT
+from midpipe.faultinject.toxiproxy.toxics.toxic import Toxic
 
 TOXICS: Mapping[str, Toxic] = MappingProxyType(
     {

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from faultinject.toxiproxy.toxics.toxic import NEVER_S, Chunk, Situation, Step, Toxic, passes
+from midpipe.faultinject.toxiproxy.toxics.toxic import (
+    NEVER_S,
+    Chunk,
+    Situation,
+    Step,
+    Toxic,
+    passes,
+)
 
 _SLICE_S = 0.1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
+from midpipe.faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
 
 
 def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:

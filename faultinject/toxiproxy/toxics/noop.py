@@ -1,6 +1,6 @@
 """noop: everything passes at once."""
 
-from faultinject.toxiproxy.toxics.toxic import Toxic, passes
+from midpipe.faultinject.toxiproxy.toxics.toxic import Toxic, passes
 
 NOOP = Toxic(
     name="noop",

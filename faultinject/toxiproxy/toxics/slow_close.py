@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
+from midpipe.faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
 
 
 def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from faultinject.toxiproxy.toxics.toxic import Step, Toxic
+from midpipe.faultinject.toxiproxy.toxics.toxic import Step, Toxic
 
 TIMEOUT = Toxic(
     name="timeout",

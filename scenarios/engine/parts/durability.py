@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from faultinject.servers.persistence import Persistence
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.options import Options
-from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tasks import (
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.parts.part import Gathered
+from midpipe.scenarios.engine.tasks import (
     Message,
     PowerLossDone,
     PowerLossTask,
@@ -22,7 +22,7 @@ from scenarios.engine.tasks import (
     SweepTask,
     Task,
 )
-from scenarios.verdict import DurabilityRow, Outcome, PowerLossRow, merge
+from midpipe.scenarios.verdict import DurabilityRow, Outcome, PowerLossRow, merge
 
 GATE_PROGRAMS = (
     "enqueue-with-request-id",

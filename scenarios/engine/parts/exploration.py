@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from scenarios.engine.explore import CaseEnded, rows_of
-from scenarios.engine.options import Options
-from scenarios.engine.parts.part import Gathered
-from scenarios.engine.stopped import Stopped
-from scenarios.engine.tally import Tally
-from scenarios.engine.tasks import (
+from midpipe.scenarios.engine.explore import CaseEnded, rows_of
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.parts.part import Gathered
+from midpipe.scenarios.engine.stopped import Stopped
+from midpipe.scenarios.engine.tally import Tally
+from midpipe.scenarios.engine.tasks import (
     RUNS_IF_UNSTEADY,
     Halfway,
     InterleaveTask,
@@ -19,11 +19,11 @@ from scenarios.engine.tasks import (
     SweepTask,
     Task,
 )
-from scenarios.programs.fleets import with_other_subject
-from scenarios.programs.program import Program, Version
-from scenarios.programs.registry import SUITES
-from scenarios.programs.single import SINGLE
-from scenarios.verdict import Figure, LedgerRow, Outcome, merge
+from midpipe.scenarios.programs.fleets import with_other_subject
+from midpipe.scenarios.programs.program import Program, Version
+from midpipe.scenarios.programs.registry import SUITES
+from midpipe.scenarios.programs.single import SINGLE
+from midpipe.scenarios.verdict import Figure, LedgerRow, Outcome, merge
 
 MOST_NAMED = 3
 

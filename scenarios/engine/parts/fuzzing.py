@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from scenarios.coverage import Coverage
-from scenarios.engine.checkpoint import (
+from midpipe.scenarios.coverage import Coverage
+from midpipe.scenarios.engine.checkpoint import (
     Checkpoint,
     SavedFind,
     read_checkpoint,
     write_checkpoint,
 )
-from scenarios.engine.examples import Example, example_file, read_examples, write_examples
-from scenarios.engine.explore import CaseEnded
-from scenarios.engine.options import Options
-from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tally import Found, Kind
-from scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask, Message, Task
-from scenarios.verdict import CoverageRow, Figure, LedgerRow, Outcome, merge
+from midpipe.scenarios.engine.examples import Example, example_file, read_examples, write_examples
+from midpipe.scenarios.engine.explore import CaseEnded
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.parts.part import Gathered
+from midpipe.scenarios.engine.tally import Found, Kind
+from midpipe.scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask, Message, Task
+from midpipe.scenarios.verdict import CoverageRow, Figure, LedgerRow, Outcome, merge
 
 PROGRAM = "written at random"
 CHECKPOINT_EVERY_S = 10.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from scenarios.engine.tally import Tally
-from scenarios.engine.tasks import Message, Task
-from scenarios.invariants.evidence import Traits
-from scenarios.verdict import (
+from midpipe.scenarios.engine.tally import Tally
+from midpipe.scenarios.engine.tasks import Message, Task
+from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.verdict import (
     CoverageRow,
     DurabilityRow,
     Figure,

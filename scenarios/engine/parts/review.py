@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from scenarios.engine.options import Options
-from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tasks import HuntDone, Message, SourceDone, Task
-from scenarios.review.issues import ISSUES
-from scenarios.review.subjects import SUBJECTS
-from scenarios.review.trying import row_from, task_for
-from scenarios.subjects.spec import SubjectSpec
-from scenarios.verdict import Outcome, ReviewRow, Status, merge
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.parts.part import Gathered
+from midpipe.scenarios.engine.tasks import HuntDone, Message, SourceDone, Task
+from midpipe.scenarios.review.issues import ISSUES
+from midpipe.scenarios.review.subjects import SUBJECTS
+from midpipe.scenarios.review.trying import row_from, task_for
+from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.verdict import Outcome, ReviewRow, Status, merge
 
 _MUST = {"reference": Status.HOLDS, "as reviewed": Status.VIOLATED}
 

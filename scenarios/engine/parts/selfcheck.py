@@ -5,13 +5,13 @@ By the programs that are written for it, by fuzzing alone within a budget for ea
 
 from __future__ import annotations
 
-from scenarios.engine.options import Options
-from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tasks import HuntDone, HuntTask, Message, Task
-from scenarios.flaws.registry import FLAWS, Flaw
-from scenarios.programs.registry import SUITES
-from scenarios.subjects.spec import REFERENCE, SubjectSpec
-from scenarios.verdict import FlawRow, Outcome, merge
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.parts.part import Gathered
+from midpipe.scenarios.engine.tasks import HuntDone, HuntTask, Message, Task
+from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.programs.registry import SUITES
+from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.verdict import FlawRow, Outcome, merge
 
 PROGRAMS, FUZZ = "programs", "fuzz"
 

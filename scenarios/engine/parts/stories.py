@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from faultinject.decide.schedule import Schedule, replay_string
-from scenarios.engine.examples import example_file, read_examples, write_examples
-from scenarios.engine.options import Options
-from scenarios.engine.parts.part import Gathered
-from scenarios.engine.tally import Found, Kind
-from scenarios.engine.tasks import SHRINKS_FOR_S, Message, Task, TellTask, Told
-from scenarios.invariants import INVARIANTS
-from scenarios.verdict import Finding, Story
+from midpipe.faultinject.decide.schedule import Schedule, replay_string
+from midpipe.scenarios.engine.examples import example_file, read_examples, write_examples
+from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.engine.parts.part import Gathered
+from midpipe.scenarios.engine.tally import Found, Kind
+from midpipe.scenarios.engine.tasks import SHRINKS_FOR_S, Message, Task, TellTask, Told
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.verdict import Finding, Story
 
 TOLD_RUNS = 3
 
