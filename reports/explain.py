@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from midpipe.scenarios.verdict import Finding
+from midpipe.scenarios.model.verdict import Finding
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {

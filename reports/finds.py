@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from midpipe.scenarios.verdict import FlawRow, Verdict
+from midpipe.scenarios.model.verdict import FlawRow, Verdict
 
 FIRST_FINDS = ("by programs", "by fuzzing")
 """The columns of a find: the number of the case, and the seconds from the start of the hunt."""

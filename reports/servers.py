@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from midpipe.scenarios.verdict import ServerColumn, Verdict
+from midpipe.scenarios.model.verdict import ServerColumn, Verdict
 
 Row = tuple[str, ...]
 OWN_QUEUES = ("selfcheck", "review")

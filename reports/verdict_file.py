@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.verdict import SCHEMA, Verdict
+from midpipe.scenarios.model.verdict import SCHEMA, Verdict
 
 SCHEMA_FILE = Path(__file__).with_name("verdict.schema.json")
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from midpipe.scenarios.verdict import KeyChange, Story, StoryStep
+from midpipe.scenarios.model.verdict import KeyChange, Story, StoryStep
 
 WIDTH = 110
 LEFT = 6

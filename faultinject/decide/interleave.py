@@ -29,8 +29,8 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 
-from midpipe.faultinject.decide.foresight import NOTHING, Foresight, Learned
 from midpipe.faultinject.decide.ledger import Ledger, LedgerCount
+from midpipe.faultinject.decide.outcome_prediction import NOTHING, Foresight, Learned
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
 from midpipe.faultinject.decide.sweep import Placeable, default_choice, fault_label, planned

@@ -21,8 +21,8 @@ from typing import Protocol
 from midpipe.faultinject.faults.effects import Close, Deliver, Effects
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.outbox import Outbox
+from midpipe.faultinject.net.passthrough_queue import Train
 from midpipe.faultinject.net.reading import received
-from midpipe.faultinject.net.train import Train
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.conversation import Conversation, Heard, Kind

@@ -11,9 +11,9 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from midpipe.faultinject.net.handshake_prefetch import Rehearsal, rehearsable
 from midpipe.faultinject.net.link import Director, Link
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.rehearsal import Rehearsal, rehearsable
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.resp import Command

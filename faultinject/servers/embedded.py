@@ -17,8 +17,8 @@ from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import empty, software
 from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
 from midpipe.faultinject.vocabulary import Address

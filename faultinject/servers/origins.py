@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from midpipe.faultinject.servers.container import ContainerNode
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.engine import Household
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.ports import LOOPBACK
+from midpipe.faultinject.servers.reaper import RunDirectory
 
 
 class FromBinary:

@@ -12,6 +12,7 @@ from functools import partial
 from posixpath import normpath
 from urllib.parse import unquote
 
+from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, ProxySpec, ToxicSpec, World
 from midpipe.faultinject.toxiproxy.exchange import (
     Add,
     Answer,
@@ -37,7 +38,6 @@ from midpipe.faultinject.toxiproxy.reading import (
     with_attributes,
 )
 from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS
-from midpipe.faultinject.toxiproxy.world import DIRECTIONS, ProxySpec, ToxicSpec, World
 
 VERSION = "2.12.0"
 """The Toxiproxy whose API this is; clients ask before they use a newer feature."""

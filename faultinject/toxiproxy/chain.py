@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from midpipe.faultinject.toxiproxy.api_state import ToxicSpec
 from midpipe.faultinject.toxiproxy.toxics.noop import NOOP
 from midpipe.faultinject.toxiproxy.toxics.toxic import NEVER_S, Chunk, Dice, Memory, Step, Toxic
-from midpipe.faultinject.toxiproxy.world import ToxicSpec
 
 _OUTPUT_ROOM = 4
 DiceOf = Callable[[str], Dice]

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from midpipe.faultinject.errors import ServerError, UsageError
-from midpipe.faultinject.toxiproxy.world import DOWNSTREAM, Attribute
+from midpipe.faultinject.toxiproxy.api_state import DOWNSTREAM, Attribute
 from midpipe.faultinject.vocabulary import Address
 
 _WITHIN_S = 30.0

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from midpipe.faultinject.net.loop import Loop, Timer
 from midpipe.faultinject.net.outbox import Outbox
+from midpipe.faultinject.toxiproxy.api_state import DOWNSTREAM, UPSTREAM, ToxicSpec
 from midpipe.faultinject.toxiproxy.chain import Chain
 from midpipe.faultinject.toxiproxy.toxics.toxic import MOST_BYTES
-from midpipe.faultinject.toxiproxy.world import DOWNSTREAM, UPSTREAM, ToxicSpec
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _LEAST_BYTES, _MOST_BYTES = 16_384, 262_144

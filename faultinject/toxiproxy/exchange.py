@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
-from midpipe.faultinject.toxiproxy.world import ProxySpec, ToxicSpec, World
+from midpipe.faultinject.toxiproxy.api_state import ProxySpec, ToxicSpec, World
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from midpipe.faultinject.toxiproxy.world import DIRECTIONS, ProxySpec
+from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, ProxySpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from midpipe.faultinject.faults.effects import Deliver, Effects
 from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.toxiproxy.api_state import ToxicSpec
 from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
 from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally, matches
-from midpipe.faultinject.toxiproxy.world import ToxicSpec
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.conversation import Heard
 from midpipe.faultinject.wire.resp import ProtocolError, Reply

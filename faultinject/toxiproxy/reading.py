@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from midpipe.faultinject.toxiproxy.go_json import GoJsonError, decode, field, kind, typed
-from midpipe.faultinject.toxiproxy.toxics import TOXICS
-from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, trouble_with
-from midpipe.faultinject.toxiproxy.world import (
+from midpipe.faultinject.toxiproxy.api_state import (
     DIRECTIONS,
     DOWNSTREAM,
     Attribute,
     ProxySpec,
     ToxicSpec,
 )
+from midpipe.faultinject.toxiproxy.go_json import GoJsonError, decode, field, kind, typed
+from midpipe.faultinject.toxiproxy.toxics import TOXICS
+from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, trouble_with
 
 _PROXY_TYPE = "toxiproxy.Proxy"
 _ITEM_TYPE = 'struct { toxiproxy.Proxy; Enabled *bool "json:\\"enabled\\"" }'

@@ -16,6 +16,7 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop, Timer
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.toxiproxy.addresses import AddressError, bound_to, listening, lookup, parse
+from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, ProxySpec, ToxicSpec
 from midpipe.faultinject.toxiproxy.chain import Chain
 from midpipe.faultinject.toxiproxy.connection import Connection
 from midpipe.faultinject.toxiproxy.metrics import Traffic
@@ -23,7 +24,6 @@ from midpipe.faultinject.toxiproxy.placing import Held, Placing
 from midpipe.faultinject.toxiproxy.toxics import TOXICS
 from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
 from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally
-from midpipe.faultinject.toxiproxy.world import DIRECTIONS, ProxySpec, ToxicSpec
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 

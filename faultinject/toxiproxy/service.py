@@ -8,6 +8,7 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.toxiproxy.addresses import LOOPBACK, AddressError, resolved
 from midpipe.faultinject.toxiproxy.api import handle, populate
+from midpipe.faultinject.toxiproxy.api_state import World
 from midpipe.faultinject.toxiproxy.endpoint import HttpEndpoint
 from midpipe.faultinject.toxiproxy.exchange import (
     Add,
@@ -27,7 +28,6 @@ from midpipe.faultinject.toxiproxy.exchange import (
 from midpipe.faultinject.toxiproxy.metrics import exposition
 from midpipe.faultinject.toxiproxy.route import Route
 from midpipe.faultinject.toxiproxy.wire_toxics import Tally
-from midpipe.faultinject.toxiproxy.world import World
 
 DEFAULT_PORT = 8474
 

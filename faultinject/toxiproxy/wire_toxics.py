@@ -22,8 +22,8 @@ from types import MappingProxyType
 
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.faults.fault import Fault
+from midpipe.faultinject.toxiproxy.api_state import Attribute, ToxicSpec
 from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
-from midpipe.faultinject.toxiproxy.world import Attribute, ToxicSpec
 from midpipe.faultinject.wire.conversation import Heard, Kind
 
 CONNECTION, PROXY = "connection", "proxy"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from midpipe.faultinject.wire.glance import whole_command, whole_reply
+from midpipe.faultinject.wire.fast_path import whole_command, whole_reply
 from midpipe.faultinject.wire.inline import split_inline
 from midpipe.faultinject.wire.resp import (
     Command,

@@ -29,8 +29,8 @@ from midpipe.scenarios.latency.entrants import entrants_for
 from midpipe.scenarios.latency.figures import percentiles
 from midpipe.scenarios.latency.networks import NETWORKS
 from midpipe.scenarios.latency.results import Bench
-from midpipe.scenarios.subjects.spec import SubjectSpec, parse_subject
-from midpipe.scenarios.verdict import Outcome, merge
+from midpipe.scenarios.model.spec import SubjectSpec, parse_subject
+from midpipe.scenarios.model.verdict import Outcome, merge
 
 
 @click.command()

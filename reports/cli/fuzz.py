@@ -16,7 +16,7 @@ from midpipe.reports.cli.options import (
     subject_from,
     subject_options,
 )
-from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.gate.options import Options
 
 PROFILES_S = {"gate": 20.0, "default": 60.0, "nightly": 6 * 3600.0}
 CHECKPOINT = "fuzz-checkpoint.json"

@@ -19,8 +19,8 @@ from midpipe.reports.cli.options import (
     servers_from,
     subject_from,
 )
-from midpipe.scenarios.engine.options import PARTS, Options
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.gate.options import PARTS, Options
+from midpipe.scenarios.model.verdict import Severity
 
 
 @click.command()

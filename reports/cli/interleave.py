@@ -18,10 +18,10 @@ from midpipe.reports.cli.options import (
     subject_from,
     subject_options,
 )
-from midpipe.reports.stopped_file import read_stopped
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.stopped import asked_by
-from midpipe.scenarios.engine.tasks import Sampling
+from midpipe.reports.resume_file import read_stopped
+from midpipe.scenarios.explore.tasks import Sampling
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.resume import asked_by
 from midpipe.scenarios.programs.registry import program_named
 
 

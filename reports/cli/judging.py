@@ -14,15 +14,15 @@ from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.progress import ProgressSink
+from midpipe.reports.resume_file import keep_stopped
 from midpipe.reports.servers import OWN_QUEUES
 from midpipe.reports.sinks.terminal import render_verdict, results, say
 from midpipe.reports.sinks.writing import check_writable, write_reports
-from midpipe.reports.stopped_file import keep_stopped
-from midpipe.scenarios.engine.gate import EXPLORING, Gate
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.stopped import Stopped
-from midpipe.scenarios.matrix import merged
-from midpipe.scenarios.verdict import Outcome, Severity, Verdict, merge
+from midpipe.scenarios.gate.gate import EXPLORING, Gate
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.resume import Stopped
+from midpipe.scenarios.model.matrix import merged
+from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict, merge
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
 

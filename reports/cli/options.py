@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
-from midpipe.scenarios.subjects.spec import (
+from midpipe.scenarios.model.spec import (
     DEFAULT_PATIENCE_S,
     REFERENCE,
     SubjectSpec,

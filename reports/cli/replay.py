@@ -8,8 +8,8 @@ import click
 
 from midpipe.reports.cli.options import fleet_options, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import render_story, results, say
-from midpipe.scenarios.engine.story import story_of
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.case.story import story_of
+from midpipe.scenarios.gate.worker import Worker
 
 
 @click.command()

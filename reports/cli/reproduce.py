@@ -14,16 +14,16 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import render_story, results, say
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.record import CaseRecord, Stepped
-from midpipe.scenarios.engine.story import story_of
-from midpipe.scenarios.engine.tasks import HuntDone, SourceDone
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.case.story import story_of
+from midpipe.scenarios.explore.tasks import HuntDone, SourceDone
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.parts.trying import row_from, task_for
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.record import CaseRecord, Stepped
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.verdict import ReviewRow, Status
 from midpipe.scenarios.review.issues import ISSUES, Issue
 from midpipe.scenarios.review.subjects import SUBJECTS
-from midpipe.scenarios.review.trying import row_from, task_for
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
-from midpipe.scenarios.verdict import ReviewRow, Status
 
 
 @click.command()

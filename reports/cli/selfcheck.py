@@ -8,7 +8,7 @@ import click
 
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import JOBS, OUT, Duration
-from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.gate.options import Options
 
 _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz")}
 

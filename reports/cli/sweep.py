@@ -18,7 +18,7 @@ from midpipe.reports.cli.options import (
     subject_from,
     subject_options,
 )
-from midpipe.scenarios.engine.options import Options
+from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.programs.registry import program_named
 
 

@@ -10,7 +10,7 @@ from midpipe.reports.explain import advice_for, explained, replay_command
 from midpipe.reports.finds import coverage_told
 from midpipe.reports.servers import own_queues_told, server_rows
 from midpipe.reports.sinks.markdown import told
-from midpipe.scenarios.verdict import Severity, Verdict
+from midpipe.scenarios.model.verdict import Severity, Verdict
 
 NAMES = (
     "EXECUTIVE_SUMMARY.txt",

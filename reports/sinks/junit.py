@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 from midpipe.reports.explain import replay_command
-from midpipe.scenarios.verdict import (
+from midpipe.scenarios.model.verdict import (
     DurabilityRow,
     FlawRow,
     InvariantRow,

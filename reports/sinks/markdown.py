@@ -8,7 +8,7 @@ from midpipe.reports.explain import advice_for, explained, replay_command
 from midpipe.reports.finds import coverage_told
 from midpipe.reports.servers import own_queues_told, server_rows
 from midpipe.reports.view import picture
-from midpipe.scenarios.verdict import Story, Verdict
+from midpipe.scenarios.model.verdict import Story, Verdict
 
 MOST_BYTES = 900_000
 

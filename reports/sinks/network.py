@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from midpipe.reports.sinks.terminal import say
+from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.network.suite import NetworkResult, NetworkRow
-from midpipe.scenarios.verdict import Outcome
 
 _STYLE = {Outcome.PASS: "green", Outcome.UNKNOWN: "yellow", Outcome.FAIL: "red"}
 

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from midpipe.reports.sinks.terminal import say
+from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.results import Progress, SoakResult
-from midpipe.scenarios.verdict import Outcome
 
 _STYLE = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
 

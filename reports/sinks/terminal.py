@@ -12,7 +12,7 @@ from midpipe.reports.explain import explained, replay_command
 from midpipe.reports.finds import FIRST_FINDS, MISSED, coverage_told, first_finds
 from midpipe.reports.servers import own_queues_told, server_rows
 from midpipe.reports.view import LEFT, picture
-from midpipe.scenarios.verdict import Finding, Outcome, Status, Story, Verdict
+from midpipe.scenarios.model.verdict import Finding, Outcome, Status, Story, Verdict
 
 _OUTCOME = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
 _TONE = {"plain": "", "quiet": "dim", "bad": "red", "fault": "bold yellow"}

@@ -13,7 +13,7 @@ from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import markdown
 from midpipe.reports.verdict_file import to_json
-from midpipe.scenarios.verdict import Verdict
+from midpipe.scenarios.model.verdict import Verdict
 
 Sink = Callable[[Verdict], str]
 

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from midpipe.scenarios.invariants.answer_is_true import ANSWER_IS_TRUE
 from midpipe.scenarios.invariants.bad_input import BAD_INPUT
 from midpipe.scenarios.invariants.bounded_latency import BOUNDED_LATENCY
-from midpipe.scenarios.invariants.evidence import Invariant
 from midpipe.scenarios.invariants.isolation import ISOLATION
 from midpipe.scenarios.invariants.list_is_whole import LIST_IS_WHOLE
 from midpipe.scenarios.invariants.no_divergence import NO_DIVERGENCE
@@ -21,6 +20,7 @@ from midpipe.scenarios.invariants.result_is_kept import RESULT_IS_KEPT
 from midpipe.scenarios.invariants.retry_succeeds import RETRY_SUCCEEDS
 from midpipe.scenarios.invariants.status_order import STATUS_ORDER
 from midpipe.scenarios.invariants.telemetry_is_true import TELEMETRY_IS_TRUE
+from midpipe.scenarios.model.evidence import Invariant
 
 INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
     {

@@ -11,10 +11,10 @@ is the server's durability, tried on its own.
 
 from __future__ import annotations
 
-from midpipe.scenarios.history import Completion, Operation
-from midpipe.scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
-from midpipe.scenarios.state import Tables
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.history import Completion, Operation
+from midpipe.scenarios.model.state import Tables
+from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

@@ -7,9 +7,9 @@ Blind to: what else might be malformed than the programs try.
 
 from __future__ import annotations
 
-from midpipe.scenarios.history import Completion, Phase
-from midpipe.scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.history import Completion, Phase
+from midpipe.scenarios.model.verdict import Severity
 
 _REFUSALS = ("ValueError", "TypeError")
 

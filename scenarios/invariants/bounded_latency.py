@@ -7,9 +7,9 @@ Blind to: latency under load; that is measured, not judged, elsewhere.
 
 from __future__ import annotations
 
-from midpipe.scenarios.history import Phase
-from midpipe.scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.history import Phase
+from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

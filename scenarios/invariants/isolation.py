@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from midpipe.scenarios.history import Json, Operation, Phase
-from midpipe.scenarios.invariants.evidence import (
+from midpipe.scenarios.model.evidence import (
     Breach,
     Evidence,
     Invariant,
     Judgement,
     needs_one_of,
 )
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.history import Json, Operation, Phase
+from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from midpipe.scenarios.history import Json, Operation
-from midpipe.scenarios.invariants.evidence import (
+from midpipe.scenarios.model.evidence import (
     Breach,
     Evidence,
     Invariant,
     Judgement,
     needs_one_of,
 )
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.history import Json, Operation
+from midpipe.scenarios.model.verdict import Severity
 
 _TOUCHES_NOTHING = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
 Listing = tuple[Operation, ...]

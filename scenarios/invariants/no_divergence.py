@@ -7,7 +7,7 @@ Blind to: a job that only one schema holds, which a migration may have for a whi
 
 from __future__ import annotations
 
-from midpipe.scenarios.invariants.evidence import (
+from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
     Judgement,
@@ -15,8 +15,8 @@ from midpipe.scenarios.invariants.evidence import (
     breaches_at,
     needs_white_box,
 )
-from midpipe.scenarios.state import Fields, Tables
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.state import Fields, Tables
+from midpipe.scenarios.model.verdict import Severity
 
 REQUIRED_FIELDS = (
     "job_id",

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from midpipe.scenarios.history import Operation, Phase, attempts_by_request
-from midpipe.scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.history import Operation, Phase, attempts_by_request
+from midpipe.scenarios.model.verdict import Severity
 
 SHORTEST_LASTING_LEASE_S = 1.0
 

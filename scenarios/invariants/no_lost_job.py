@@ -8,15 +8,15 @@ Blind to: a job that is found and delivered with wrong contents; see answer-is-t
 
 from __future__ import annotations
 
-from midpipe.scenarios.history import (
+from midpipe.scenarios.model.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.history import (
     Completion,
     Operation,
     Phase,
     attempts_by_request,
     is_over_at_once,
 )
-from midpipe.scenarios.invariants.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.verdict import Severity
 
 _LEASES = frozenset({"claim", "heartbeat", "complete"})
 

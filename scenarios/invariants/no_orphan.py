@@ -7,15 +7,15 @@ Blind to: a gap inside one atomic step, which no other client can see either.
 
 from __future__ import annotations
 
-from midpipe.scenarios.invariants.evidence import (
+from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
     Judgement,
     breaches_at,
     needs_white_box,
 )
-from midpipe.scenarios.state import Tables
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.state import Tables
+from midpipe.scenarios.model.verdict import Severity
 
 
 def orphans_of(tables: Tables) -> tuple[str, ...]:

@@ -13,14 +13,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from midpipe.scenarios.history import (
-    Completion,
-    Operation,
-    Phase,
-    attempts_by_request,
-    is_over_at_once,
-)
-from midpipe.scenarios.invariants.evidence import (
+from midpipe.scenarios.invariants.linearizability import NEVER, Answer, Put, Take, check_queue
+from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Breach,
     Evidence,
@@ -28,8 +22,14 @@ from midpipe.scenarios.invariants.evidence import (
     Judgement,
     Traits,
 )
-from midpipe.scenarios.linearizability import NEVER, Answer, Put, Take, check_queue
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.history import (
+    Completion,
+    Operation,
+    Phase,
+    attempts_by_request,
+    is_over_at_once,
+)
+from midpipe.scenarios.model.verdict import Severity
 
 _CLAIMS = ("claim", "dequeue")
 

@@ -7,8 +7,8 @@ Blind to: data that is logged encoded, and to lines below WARNING.
 
 from __future__ import annotations
 
-from midpipe.scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

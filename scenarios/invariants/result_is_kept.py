@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from midpipe.scenarios.history import Json, Operation
-from midpipe.scenarios.invariants.evidence import (
+from midpipe.scenarios.model.evidence import (
     Breach,
     Evidence,
     Invariant,
@@ -21,7 +20,8 @@ from midpipe.scenarios.invariants.evidence import (
     needs_one_of,
     status_of,
 )
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.history import Json, Operation
+from midpipe.scenarios.model.verdict import Severity
 
 _ENDS = ("completed", "failed")
 _SHOWN = 60

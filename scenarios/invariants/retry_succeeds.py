@@ -5,10 +5,10 @@ Blind to: how many retries it took within the caller's rule; a request whose cal
 
 from __future__ import annotations
 
-from midpipe.scenarios.history import attempts_by_request
-from midpipe.scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement
 from midpipe.scenarios.invariants.no_lost_job import candidates, is_lost
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.history import attempts_by_request
+from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from midpipe.scenarios.history import Completion, Json, Operation, Phase, is_over_at_once
-from midpipe.scenarios.invariants.evidence import (
+from midpipe.scenarios.invariants.linearizability import NEVER, Answer
+from midpipe.scenarios.invariants.status_register import Event, Seen, Set, check_status
+from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Breach,
     Evidence,
@@ -27,9 +28,8 @@ from midpipe.scenarios.invariants.evidence import (
     needs_one_of,
     status_of,
 )
-from midpipe.scenarios.linearizability import NEVER, Answer
-from midpipe.scenarios.status_register import Event, Seen, Set, check_status
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.history import Completion, Json, Operation, Phase, is_over_at_once
+from midpipe.scenarios.model.verdict import Severity
 
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 

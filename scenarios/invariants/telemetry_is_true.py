@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from midpipe.scenarios.history import Operation, Phase
-from midpipe.scenarios.invariants.evidence import Breach, Evidence, Invariant, Judgement, Traits
-from midpipe.scenarios.verdict import Severity
+from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement, Traits
+from midpipe.scenarios.model.history import Operation, Phase
+from midpipe.scenarios.model.verdict import Severity
 
 DUAL_WRITES = "ai_jobs_dual_write"
 READS = "relay_job_read_path"

@@ -14,12 +14,11 @@ from random import Random
 
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.shaper import Shaper
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_of
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.faultinject.servers.server import Server
-from midpipe.scenarios.engine.rig import Rig, answered_from
-from midpipe.scenarios.history import Json
+from midpipe.scenarios.case.rig import Rig, answered_from
 from midpipe.scenarios.latency.entrants import Entrant
 from midpipe.scenarios.latency.figures import Ratio, percentiles, ratio_of
 from midpipe.scenarios.latency.load import answers_of, connect
@@ -27,6 +26,7 @@ from midpipe.scenarios.latency.networks import NETWORKS, Network, delays
 from midpipe.scenarios.latency.outages import through_failover, through_outage
 from midpipe.scenarios.latency.results import Outage, Row
 from midpipe.scenarios.latency.workload import Arguments, one_round
+from midpipe.scenarios.model.history import Json
 
 CLOSED = "closed"
 _LEAST_CALLS, _SECONDS_OF_NETWORK = 10, 0.3

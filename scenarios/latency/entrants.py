@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.programs.fleets import VERSIONS
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 FLOOR = "bare SET"
 _OLD_ONLY = "off"

@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.verdict import Outcome
+from midpipe.scenarios.model.verdict import Outcome
 
 Rounds = Sequence[Sequence[float]]
 """Latencies in ms, by round."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.workload import Arguments
 from midpipe.scenarios.subjects.hosting import Answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from midpipe.scenarios.latency.figures import Percentiles, Ratio
-from midpipe.scenarios.verdict import Outcome
+from midpipe.scenarios.model.verdict import Outcome
 
 BENCH_SCHEMA = 2
 OUT_OF_REACH, FAILOVER = "outage", "failover"

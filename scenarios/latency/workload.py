@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from midpipe.scenarios.history import Json
+from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.programs.pairs import claim, complete
 from midpipe.scenarios.programs.program import Answer, Call
 from midpipe.scenarios.programs.single import enqueue, get, list_of, update

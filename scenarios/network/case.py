@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from midpipe.faultinject.servers.server import fields_of
-from midpipe.scenarios.engine.caller import ended_as, for_retry
-from midpipe.scenarios.engine.casebook import Casebook
-from midpipe.scenarios.engine.rig import RECOVERY, Answered, Rig, answered_from
-from midpipe.scenarios.history import Json, Operation, Phase
+from midpipe.scenarios.case.caller import ended_as, for_retry
+from midpipe.scenarios.case.recorder import Casebook
+from midpipe.scenarios.case.rig import RECOVERY, Answered, Rig, answered_from
+from midpipe.scenarios.model.history import Json, Operation, Phase
 from midpipe.scenarios.network.measuring import CLIENT
 from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
 from midpipe.scenarios.network.source import Route

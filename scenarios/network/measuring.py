@@ -8,7 +8,7 @@ from midpipe.faultinject.net.link import PASS, Link
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.conversation import Heard
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
-from midpipe.scenarios.engine.rig import Rig, answered_from
+from midpipe.scenarios.case.rig import Rig, answered_from
 from midpipe.scenarios.network.placements import TIME_OUT_MS, Piece, Tape
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.subjects.hosting import Answer

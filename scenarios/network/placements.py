@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from midpipe.faultinject.toxiproxy.world import DOWNSTREAM, UPSTREAM, Attribute
+from midpipe.faultinject.toxiproxy.api_state import DOWNSTREAM, UPSTREAM, Attribute
 
 TIME_OUT_MS = 1000
 """The clients' socket time-out."""

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 
 from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
-from midpipe.scenarios.engine.rig import Rig
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.network.placements import NetworkFault
 from midpipe.scenarios.network.source import Via, opened
 from midpipe.scenarios.network.suite import NetworkResult, NetworkRow, faults_for, run_suite
 from midpipe.scenarios.programs.program import Program
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 
 class NetworkRun:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from midpipe.scenarios.engine.judge import judged
-from midpipe.scenarios.engine.record import Violation
-from midpipe.scenarios.engine.rig import Rig
+from midpipe.scenarios.case.judge import judged
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.model.record import Violation
+from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.network.case import NetworkCase, Watched
 from midpipe.scenarios.network.measuring import measured
 from midpipe.scenarios.network.placements import STANDING, NetworkFault, placed
 from midpipe.scenarios.network.source import Route
 from midpipe.scenarios.programs.program import Program
-from midpipe.scenarios.verdict import Outcome, merge
 
 NO_FAULT = "no-fault"
 _MOST_CALM_RUNS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from midpipe.scenarios.history import SHORTEST_LEASE_S, Json
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S, Json
 from midpipe.scenarios.programs.program import Answer, Call, Program
 from midpipe.scenarios.programs.single import (
     OTHER_WORKSPACE,

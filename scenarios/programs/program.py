@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from midpipe.scenarios.history import Json
+from midpipe.scenarios.model.history import Json
 
 MAX_RETRIES = 3
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from midpipe.scenarios.history import Json
+from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
 
 WORKSPACE = "acme"

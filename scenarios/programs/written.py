@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.history import SHORTEST_LEASE_S
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S
 from midpipe.scenarios.programs.fleets import VERSIONS
 from midpipe.scenarios.programs.pairs import BACKFILL, CLEANUP, HEARTBEAT, claim, complete
 from midpipe.scenarios.programs.program import Answer, Call, Program, Retry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from midpipe.scenarios.subjects.spec import REFERENCE
+from midpipe.scenarios.model.spec import REFERENCE
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {

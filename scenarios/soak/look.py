@@ -7,9 +7,9 @@ from typing import Protocol
 
 from midpipe.faultinject.net.loop import Loop
 from midpipe.scenarios.soak.checker import Tally, milliseconds
-from midpipe.scenarios.soak.leg import Leg
 from midpipe.scenarios.soak.plan import SoakPlan
 from midpipe.scenarios.soak.results import Progress
+from midpipe.scenarios.soak.segment import Leg
 
 LOOK_EVERY_S = 0.5
 

@@ -16,7 +16,7 @@ from itertools import count
 from random import Random
 from types import MappingProxyType
 
-from midpipe.faultinject.net.passage import Spot
+from midpipe.faultinject.net.triggered_proxy import Spot
 from midpipe.faultinject.vocabulary import FaultRef
 
 OVERSTAY = "overstay"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from midpipe.scenarios.latency.figures import Percentiles
+from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.soak.checker import Tally
-from midpipe.scenarios.verdict import Outcome, merge
 
 SOAK_SCHEMA = 1
 LEAST_JOBS = 500

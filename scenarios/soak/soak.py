@@ -12,19 +12,20 @@ from pathlib import Path
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.passage import Passage
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.net.triggered_proxy import Passage
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
-from midpipe.scenarios.engine.rig import Rig
-from midpipe.scenarios.history import Json
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.figures import percentiles_of
+from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.soak.checker import MOST_SUSPECTS, Tally, milliseconds, story_of
-from midpipe.scenarios.soak.crew import Hand
-from midpipe.scenarios.soak.leg import Leg
+from midpipe.scenarios.soak.load_processes import Hand
 from midpipe.scenarios.soak.look import Looks
 from midpipe.scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
+from midpipe.scenarios.soak.reading import told
 from midpipe.scenarios.soak.results import (
     CallLatency,
     FaultCount,
@@ -34,10 +35,9 @@ from midpipe.scenarios.soak.results import (
     Suspect,
     judged,
 )
-from midpipe.scenarios.soak.telling import told
+from midpipe.scenarios.soak.segment import Leg
 from midpipe.scenarios.soak.workload import Taking, producing, taking_of, working
 from midpipe.scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 _HUNG_OVER_BOUND_S = 15.0
 _REWRITTEN_WITHIN_S, _POLL_S = 30.0, 0.01

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.history import Json
-from midpipe.scenarios.invariants.evidence import Traits
+from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.programs.pairs import claim, complete
 from midpipe.scenarios.programs.program import Answer, Call
 from midpipe.scenarios.programs.single import enqueue

@@ -19,9 +19,10 @@ import msgspec
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.leash import RunDirectory
-from midpipe.scenarios.history import Json
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.scenarios.invariants.telemetry_is_true import LABELS
+from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.processes import (
     ForkServer,
     Process,
@@ -31,7 +32,6 @@ from midpipe.scenarios.subjects.processes import (
     said,
     tail_of,
 )
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 _READ_BYTES = 65536
 _ENCODER = json.JSONEncoder(separators=(",", ":"))

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from midpipe.faultinject.errors import SubjectError
-from midpipe.faultinject.servers.leash import RunDirectory
-from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.model.spec import SubjectSpec
 
 _ANSWERS_WITHIN_S = 10.0
 _MOST_BYTES = 65536

@@ -17,8 +17,8 @@ from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import open_server, parse_server_spec
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.exchange import Answer, Request
 from midpipe.faultinject.toxiproxy.service import FaultProxy
 from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS

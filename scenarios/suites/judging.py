@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.tasks import InterleaveTask, SweepDone, SweepTask
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import InterleaveTask, SweepDone, SweepTask
+from midpipe.scenarios.gate.worker import Worker
 
 _MOST_TOLD = 5
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from midpipe.scenarios.engine.worker import Worker
-    from midpipe.scenarios.subjects.spec import SubjectSpec
+    from midpipe.scenarios.gate.worker import Worker
+    from midpipe.scenarios.model.spec import SubjectSpec
     from midpipe.scenarios.suites.faulted import FaultedRedis, TestRedis
 
 
@@ -59,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def midpipe_subject(pytestconfig: pytest.Config) -> SubjectSpec:
     """The subject that the options name."""
     from midpipe.faultinject.errors import UsageError
-    from midpipe.scenarios.subjects.spec import parse_subject
+    from midpipe.scenarios.model.spec import parse_subject
 
     option = pytestconfig.getoption
     try:
@@ -78,7 +78,7 @@ def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
     """What runs cases: a server of its own, and processes for the subject."""
     from midpipe.faultinject.errors import MidpipeError
     from midpipe.faultinject.servers.opening import parse_server_spec
-    from midpipe.scenarios.engine.worker import Worker
+    from midpipe.scenarios.gate.worker import Worker
 
     try:
         worker = Worker(parse_server_spec(pytestconfig.getoption("midpipe_redis")))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.engine.explore import DEFAULT_LATENCY_BOUND_MS
-from midpipe.scenarios.engine.tasks import SweepTask
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.explore import DEFAULT_LATENCY_BOUND_MS
+from midpipe.scenarios.explore.tasks import SweepTask
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.single import SINGLE
-from midpipe.scenarios.subjects.spec import SubjectSpec
 from midpipe.scenarios.suites.judging import judge
 
 

@@ -23,10 +23,10 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers import container, toxiproxy
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
 from midpipe.reference.queue import Queue
-from midpipe.scenarios.engine.explore import run_schedule, warm_up
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.explore import run_schedule, warm_up
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 pytestmark = pytest.mark.docker
 CASE = "enqueue-with-request-id: A1:EVALSHA!lost-reply"

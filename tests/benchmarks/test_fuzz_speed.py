@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.gate import Gate
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.tasks import HuntDone, HuntTask
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.tasks import HuntDone, HuntTask
 from midpipe.scenarios.flaws.registry import FLAWS
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.gate.gate import Gate
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 BUDGET_S = 10.0
 FLAW_BUDGET_S = 30.0

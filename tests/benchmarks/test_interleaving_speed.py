@@ -23,18 +23,18 @@ from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded, explore, run_schedule, warm_up
-from midpipe.scenarios.engine.lacking import missing_for
-from midpipe.scenarios.engine.orders import Orders
-from midpipe.scenarios.engine.pool import Pool
-from midpipe.scenarios.engine.rig import Rig
-from midpipe.scenarios.engine.tasks import InterleaveTask, Sampling
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.case.requirements import missing_for
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.explore import CaseEnded, explore, run_schedule, warm_up
+from midpipe.scenarios.explore.orders import Orders
+from midpipe.scenarios.explore.tasks import InterleaveTask, Sampling
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
-from midpipe.scenarios.linearizability import Answer, Put, Take, check_queue
+from midpipe.scenarios.gate.pool import Pool
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.invariants.linearizability import Answer, Put, Take, check_queue
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import PROGRAMS, SUITES
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 NEEDS_TWO = [flaw for flaw in FLAWS if flaw.suite in ("interleave", "fleet")]

@@ -17,7 +17,7 @@ from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address, Executed
 from midpipe.faultinject.wire.commands import parse_command_table
 from midpipe.faultinject.wire.conversation import Heard

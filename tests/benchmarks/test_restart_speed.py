@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.parts.durability import GATE_PROGRAMS
-from midpipe.scenarios.engine.pool import Pool
-from midpipe.scenarios.engine.tasks import SweepTask
-from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import SweepTask
+from midpipe.scenarios.gate.parts.durability import GATE_PROGRAMS
+from midpipe.scenarios.gate.pool import Pool
+from midpipe.scenarios.model.spec import SubjectSpec
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one-job", "two-jobs"])

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.soak.history import LegFiles
 from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
 from midpipe.scenarios.soak.soak import Soak
@@ -30,7 +31,6 @@ from midpipe.scenarios.subjects.load import (
     RECORD,
     YES,
 )
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 JOBS = 4_000
 LEG_JOBS = 20_000

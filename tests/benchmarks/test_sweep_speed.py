@@ -18,10 +18,10 @@ import pytest
 from midpipe.faultinject.faults import Pace, pace_of
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.vocabulary import FaultRef
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.pool import Pool
-from midpipe.scenarios.engine.tasks import Message, SweepTask
-from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import Message, SweepTask
+from midpipe.scenarios.gate.pool import Pool
+from midpipe.scenarios.model.spec import SubjectSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS = 8

@@ -15,12 +15,12 @@ import pytest
 
 from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
 from midpipe.faultinject.servers.engine import Household
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.remains import LABEL
 from midpipe.faultinject.servers.toxiproxy import DEFAULT_IMAGE as TOXIPROXY_IMAGE
 from midpipe.faultinject.servers.toxiproxy import ToxiproxyContainer
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.gate.worker import Worker
 
 
 def skip_or_fail(reason: str) -> None:

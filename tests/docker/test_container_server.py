@@ -14,14 +14,14 @@ import pytest
 from midpipe.faultinject.servers.container import PORT, ContainerServer
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.engine import Household
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.reports.verdict_file import read_verdict
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.tasks import PowerLossDone, PowerLossTask, SweepDone, SweepTask
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import PowerLossDone, PowerLossTask, SweepDone, SweepTask
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 pytestmark = pytest.mark.docker
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"

@@ -32,7 +32,7 @@ HOUSEHOLD = """
 import sys, time
 from midpipe.faultinject.servers.container import ContainerServer
 from midpipe.faultinject.servers.engine import Household
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.toxiproxy import ToxiproxyContainer
 server = ContainerServer(sys.argv[1], Household(RunDirectory(), networked=True))
 ToxiproxyContainer(sys.argv[2], server)
@@ -43,7 +43,7 @@ time.sleep(600)
 TOPOLOGY = """
 import sys
 from midpipe.faultinject.servers.cluster import Cluster
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec, origin_of
 from midpipe.faultinject.servers.sentinel import SentinelGroup
 run = RunDirectory()

@@ -11,15 +11,15 @@ from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.cluster import Cluster
 from midpipe.faultinject.servers.container import ContainerNode
 from midpipe.faultinject.servers.engine import Household
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_of
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.ports import BUS_OFFSET
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.scenarios.latency.bench import BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import Entrant
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from tests.real import test_failover as replicas
 from tests.real import test_reference_availability as queues
 from tests.real import test_topologies as groups

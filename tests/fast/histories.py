@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.history import Completion, Json, Operation, Phase, RaisedError
-from midpipe.scenarios.invariants.evidence import Evidence, Moment, Traits
-from midpipe.scenarios.state import Fields, Tables
+from midpipe.scenarios.model.evidence import Evidence, Moment, Traits
+from midpipe.scenarios.model.history import Completion, Json, Operation, Phase, RaisedError
+from midpipe.scenarios.model.state import Fields, Tables
 
 WHITE_BOX = Traits(frozenset({"enqueue", "get_job", "update_status"}), True, True)
 BLACK_BOX = Traits(frozenset({"enqueue", "get_job", "update_status"}), False, False)

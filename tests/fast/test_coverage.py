@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.coverage import NO_FAULT, Coverage, Met, OperationCovered, Place, state_for
-from midpipe.scenarios.state import Tables
+from midpipe.scenarios.model.coverage import (
+    NO_FAULT,
+    Coverage,
+    Met,
+    OperationCovered,
+    Place,
+    state_for,
+)
+from midpipe.scenarios.model.state import Tables
 
 FAULTS = frozenset(("cut-before", "lost-reply"))
 FIRST = Place("enqueue", 1, "EVALSHA", again=False, state="absent")

@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.coverage import Place
-from midpipe.scenarios.engine.checkpoint import (
-    Checkpoint,
-    SavedFind,
-    read_checkpoint,
-    write_checkpoint,
-)
-from midpipe.scenarios.engine.examples import (
+from midpipe.scenarios.fuzz.examples import (
     MOST_KEPT,
     Example,
     example_file,
     read_examples,
     write_examples,
 )
-from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.model.checkpoint import (
+    Checkpoint,
+    SavedFind,
+    read_checkpoint,
+    write_checkpoint,
+)
+from midpipe.scenarios.model.coverage import Place
+from midpipe.scenarios.model.spec import SubjectSpec
 
 SUBJECT = SubjectSpec("shop.queue:Queue")
 FOUND = Example("written(A enqueue job-1, B claim): A1 B1!lost-reply", "no-lost-job in enqueue")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.parts.exploration import orders_of
-from midpipe.scenarios.engine.parts.part import Gathered
-from midpipe.scenarios.engine.tasks import SweepDone
+from midpipe.scenarios.explore.tasks import SweepDone
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.parts.exploration import orders_of
+from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import Severity
 from midpipe.scenarios.programs.fleets import FLEETS
 from midpipe.scenarios.programs.program import Program
-from midpipe.scenarios.subjects.spec import SubjectSpec
-from midpipe.scenarios.verdict import Severity
 
 
 def fleet(fail_fast: Severity | None = None) -> list[list[Program]]:

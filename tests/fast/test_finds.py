@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from midpipe.reports.finds import MISSED, FirstFinds, coverage_told, first_finds
-from midpipe.scenarios.verdict import CoverageRow, Figure, FlawRow
+from midpipe.scenarios.model.verdict import CoverageRow, Figure, FlawRow
 from tests.fast.verdicts import PASSED
 
 SWEPT = FlawRow("as-shipped", "no-duplicate", True, True, "enqueue: A2!lost-reply", 9, 0.51)

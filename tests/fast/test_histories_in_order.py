@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.history import Operation
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.invariants.evidence import Evidence, Traits
+from midpipe.scenarios.invariants.linearizability import NEVER
 from midpipe.scenarios.invariants.queue_order import puts_of, takes_of
-from midpipe.scenarios.linearizability import NEVER
+from midpipe.scenarios.model.evidence import Evidence, Traits
+from midpipe.scenarios.model.history import Operation
 from tests.fast.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
 
 

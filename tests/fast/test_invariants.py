@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.history import Operation, Phase
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.state import Tables
+from midpipe.scenarios.model.history import Operation, Phase
+from midpipe.scenarios.model.state import Tables
 from tests.fast.histories import BLACK_BOX, EMPTY, call, evidence, fields, tables
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.history import Completion, Operation, Phase
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.invariants.evidence import Evidence
+from midpipe.scenarios.model.evidence import Evidence
+from midpipe.scenarios.model.history import Completion, Operation, Phase
 from tests.fast.histories import BLACK_BOX, call, evidence, tables
 
 

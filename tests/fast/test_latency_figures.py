@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from midpipe.scenarios.latency.figures import judged, percentile_of, percentiles, ratio_of
 from midpipe.scenarios.latency.networks import NETWORKS, delays
-from midpipe.scenarios.verdict import Outcome
+from midpipe.scenarios.model.verdict import Outcome
 
 MS = st.floats(0.01, 1_000.0)
 

@@ -8,7 +8,7 @@ from midpipe.reports.latency_picture import by_percentile
 from midpipe.scenarios.latency.entrants import entrants_for
 from midpipe.scenarios.latency.figures import percentiles
 from midpipe.scenarios.latency.results import Row
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 
 def test_every_queue_of_the_longest_bench_has_a_line_of_its_own() -> None:

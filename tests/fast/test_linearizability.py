@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midpipe.scenarios.linearizability import NEVER, Answer, Put, Take, check_queue
+from midpipe.scenarios.invariants.linearizability import NEVER, Answer, Put, Take, check_queue
 
 
 def could_be(puts: list[Put], takes: list[Take]) -> bool:

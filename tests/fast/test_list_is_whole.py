@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.history import Json, Operation
+from midpipe.scenarios.model.history import Json, Operation
 from tests.fast.histories import call
 from tests.fast.test_invariants import seen
 

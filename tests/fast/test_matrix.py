@@ -18,8 +18,8 @@ from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import markdown
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.verdict_file import schema, to_json
-from midpipe.scenarios.matrix import merged
-from midpipe.scenarios.verdict import Figure, Outcome, Status, Verdict
+from midpipe.scenarios.model.matrix import merged
+from midpipe.scenarios.model.verdict import Figure, Outcome, Status, Verdict
 from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED
 
 OLD = "Redis 6.2.14 (embedded)"

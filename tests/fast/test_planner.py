@@ -10,8 +10,8 @@ from hypothesis import reproduce_failure, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.fuzz import FellError, Plan, Ran, machine, one_batch
-from midpipe.scenarios.means import Means
+from midpipe.scenarios.fuzz.machine import FellError, Plan, Ran, machine, one_batch
+from midpipe.scenarios.fuzz.space import Means
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS
 

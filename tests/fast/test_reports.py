@@ -25,7 +25,14 @@ from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.sinks.writing import write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.verdict import SCHEMA, DurabilityRow, Outcome, PowerLossRow, Story, Verdict
+from midpipe.scenarios.model.verdict import (
+    SCHEMA,
+    DurabilityRow,
+    Outcome,
+    PowerLossRow,
+    Story,
+    Verdict,
+)
 from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED, STORY
 
 LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.history import Json, Operation
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.history import Json, Operation
 from tests.fast.histories import call, evidence
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import Schedule, parse_schedule
 from midpipe.faultinject.vocabulary import Position
-from midpipe.scenarios.engine.shrink import causal_past, shrunk, shrunk_program, without_bystanders
+from midpipe.scenarios.explore.shrink import causal_past, shrunk, shrunk_program, without_bystanders
 from midpipe.scenarios.programs.written import program_from
 from tests.fast.test_interleave import event
 

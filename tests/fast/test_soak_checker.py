@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from midpipe.scenarios.soak.checker import Bounds, Checked, Tally, check, story_of
 from midpipe.scenarios.soak.history import LegFiles, RawRecord, next_job, read_records
-from midpipe.scenarios.soak.telling import told
+from midpipe.scenarios.soak.reading import told
 from midpipe.scenarios.subjects.load import (
     BEGUN,
     COMPLETED,

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
+from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.checker import Bounds, Tally
 from midpipe.scenarios.soak.plan import (
     CHAOS,
@@ -30,7 +31,6 @@ from midpipe.scenarios.soak.results import (
     Suspect,
     judged,
 )
-from midpipe.scenarios.verdict import Outcome
 
 HEAVY = CHAOS["heavy"]
 SOUND = Tally(jobs=900, attempts=910, acknowledged=900, delivered=900)

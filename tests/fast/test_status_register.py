@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midpipe.scenarios.linearizability import Answer
-from midpipe.scenarios.status_register import RANKS, Event, Seen, Set, check_status
+from midpipe.scenarios.invariants.linearizability import Answer
+from midpipe.scenarios.invariants.status_register import RANKS, Event, Seen, Set, check_status
 
 
 def could_be(events: tuple[Event, ...]) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.record import Violation
-from midpipe.scenarios.engine.tally import Kind, Tally
-from midpipe.scenarios.invariants.evidence import Breach, Traits
-from midpipe.scenarios.verdict import Status
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.gate.tally import Kind, Tally
+from midpipe.scenarios.model.evidence import Breach, Traits
+from midpipe.scenarios.model.record import Violation
+from midpipe.scenarios.model.verdict import Status
 
 TRAITS = Traits(frozenset({"enqueue", "get_job"}), white_box=True, new_schema=False)
 

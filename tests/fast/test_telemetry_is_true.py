@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.history import Counted, Operation
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.invariants.telemetry_is_true import DUAL_WRITES, JOBS, LABELS, LISTS, READS
-from midpipe.scenarios.state import Tables
+from midpipe.scenarios.model.history import Counted, Operation
+from midpipe.scenarios.model.state import Tables
 from tests.fast.histories import EMPTY, WHITE_BOX, call, evidence, fields, tables
 
 CHECK = INVARIANTS["telemetry-is-true"]

@@ -9,6 +9,7 @@ import pytest
 
 from midpipe.faultinject.toxiproxy.addresses import AddressError, parse, resolved
 from midpipe.faultinject.toxiproxy.api import handle
+from midpipe.faultinject.toxiproxy.api_state import World
 from midpipe.faultinject.toxiproxy.exchange import (
     Answer,
     Effect,
@@ -20,7 +21,6 @@ from midpipe.faultinject.toxiproxy.exchange import (
     carried_out,
 )
 from midpipe.faultinject.toxiproxy.go_json import Number, decode, float32_text
-from midpipe.faultinject.toxiproxy.world import World
 from tests.fast.toxiproxy_contract import CONTRACT, Exchange
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from midpipe.faultinject.toxiproxy.api_state import ToxicSpec
 from midpipe.faultinject.toxiproxy.chain import Chain
 from midpipe.faultinject.toxiproxy.toxics import TOXICS
-from midpipe.faultinject.toxiproxy.world import ToxicSpec
 
 PACES: Mapping[str, dict[str, int]] = {
     "latency": {"latency": 20, "jitter": 15},

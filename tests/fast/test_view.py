@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from midpipe.reports.view import LEFT, WIDTH, Line, picture
-from midpipe.scenarios.verdict import KeyChange, Story, StoryStep
+from midpipe.scenarios.model.verdict import KeyChange, Story, StoryStep
 from tests.fast.verdicts import STORY
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from midpipe.scenarios.verdict import (
+from midpipe.scenarios.model.verdict import (
     Figure,
     Finding,
     FlawRow,

@@ -16,8 +16,8 @@ from midpipe.faultinject.net.link import PASS, Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import open_server, parse_server_spec
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import parse_command_table

@@ -8,10 +8,10 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import explore
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 BLOCKING = """
 from midpipe.reference import Queue

@@ -12,11 +12,11 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded, explore, selected
-from midpipe.scenarios.engine.tasks import InterleaveTask, SweepDone
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.explore import CaseEnded, explore, selected
+from midpipe.scenarios.explore.tasks import InterleaveTask, SweepDone
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 SUBJECTS = '''
 import threading

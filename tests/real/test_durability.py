@@ -10,14 +10,14 @@ import pytest
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.wire.resp import Value
-from midpipe.scenarios.engine.power_loss import Left, records_since_reset
-from midpipe.scenarios.engine.tasks import PowerLossDone, PowerLossTask
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.explore.power_loss import Left, records_since_reset
+from midpipe.scenarios.explore.tasks import PowerLossDone, PowerLossTask
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 

@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.gate import Gate
-from midpipe.scenarios.engine.options import Event, Options, PartBegan
-from midpipe.scenarios.engine.pool import Pool
-from midpipe.scenarios.engine.tasks import (
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import (
     FuzzTask,
     InterleaveTask,
     Probed,
@@ -22,8 +19,11 @@ from midpipe.scenarios.engine.tasks import (
     SweepTask,
     Task,
 )
-from midpipe.scenarios.subjects.spec import SubjectSpec
-from midpipe.scenarios.verdict import Outcome, Severity, Verdict
+from midpipe.scenarios.gate.gate import Gate
+from midpipe.scenarios.gate.options import Event, Options, PartBegan
+from midpipe.scenarios.gate.pool import Pool
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict
 
 SHIPPED = SubjectSpec("midpipe.scenarios.flaws.as_shipped:SimpleQueue")
 REFERENCE = SubjectSpec()

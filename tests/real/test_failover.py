@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.vocabulary import Address, Executed
 from midpipe.faultinject.wire.resp import Value
-from midpipe.scenarios.engine.gate import Gate
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.record import CaseRecord
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.history import Completion
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
-from midpipe.scenarios.verdict import DurabilityRow, Outcome, Verdict
+from midpipe.scenarios.gate.gate import Gate
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.history import Completion
+from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec, parse_subject
+from midpipe.scenarios.model.verdict import DurabilityRow, Outcome, Verdict
 
 ALONE = SubjectSpec(REFERENCE)
 WAITING = parse_subject(REFERENCE, environment=("AI_JOBS_WAIT_REPLICAS=1", "AI_JOBS_WAIT_MS=50"))

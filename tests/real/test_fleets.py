@@ -8,12 +8,12 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded, explore, warm_up
-from midpipe.scenarios.engine.lacking import missing_for
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.case.requirements import missing_for
+from midpipe.scenarios.explore.explore import CaseEnded, explore, warm_up
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec, parse_subject
 from midpipe.scenarios.programs.fleets import FLEETS, programs_of_meeting
 from midpipe.scenarios.programs.program import Program
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec, parse_subject
 
 AS_PLANNED = "midpipe.scenarios.flaws.as_planned:SimpleQueue"
 

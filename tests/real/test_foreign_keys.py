@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.fuzzing import must_happen
-from midpipe.scenarios.engine.tasks import FuzzBatch, FuzzTask, SweepDone, SweepTask
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzTask, SweepDone, SweepTask
+from midpipe.scenarios.fuzz.fuzzing import must_happen
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import PROGRAMS
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 SOURCE = '''
 import json, re

@@ -11,10 +11,10 @@ import pytest
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 from midpipe.scenarios.subjects.processes import ForkServer
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 COUNTS = """
 import os, random

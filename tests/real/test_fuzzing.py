@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.coverage import Met, Place
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.fuzzing import A_LEASE_ENDS, DURABLE_ONE_IN, must_happen
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.parts.fuzzing import Fuzzing
-from midpipe.scenarios.engine.parts.part import Gathered
-from midpipe.scenarios.engine.record import Violation
-from midpipe.scenarios.engine.tasks import FuzzBatch, FuzzDone, FuzzTask, TellTask, Told
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.history import Completion
-from midpipe.scenarios.invariants.evidence import Breach
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
-from midpipe.scenarios.verdict import Outcome
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, TellTask, Told
+from midpipe.scenarios.fuzz.fuzzing import A_LEASE_ENDS, DURABLE_ONE_IN, must_happen
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
+from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.coverage import Met, Place
+from midpipe.scenarios.model.evidence import Breach
+from midpipe.scenarios.model.history import Completion
+from midpipe.scenarios.model.record import Violation
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.verdict import Outcome
 
 PATIENCE_S = 60.0
 MET = Met(Place("enqueue", 1, "EVALSHA", False, "absent"), "late", frozenset(("late",)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.history import Phase
-from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.history import Phase
+from midpipe.scenarios.model.spec import SubjectSpec
 
 LOOKS_AGAIN = """
 import redis

@@ -10,9 +10,9 @@ import pytest
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 Hosted = Callable[..., HostProcess]
 

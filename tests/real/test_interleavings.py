@@ -13,8 +13,8 @@ from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded, explore, run_schedule
-from midpipe.scenarios.engine.tasks import (
+from midpipe.scenarios.explore.explore import CaseEnded, explore, run_schedule
+from midpipe.scenarios.explore.tasks import (
     HuntDone,
     HuntTask,
     InterleaveTask,
@@ -23,13 +23,13 @@ from midpipe.scenarios.engine.tasks import (
     TellTask,
     Told,
 )
-from midpipe.scenarios.engine.worker import Worker
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
-from midpipe.scenarios.history import SHORTEST_LEASE_S
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS, claim
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.single import enqueue
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 # The queue as shipped has flaws that one client sees, beside the one that takes two.

@@ -13,7 +13,7 @@ from midpipe.reports.cli.main import cli
 from midpipe.scenarios.latency.bench import BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import Entrant
 from midpipe.scenarios.latency.results import Outage, Row
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 FLOOR = "midpipe.scenarios.latency.floors:BareSet"
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"

@@ -9,18 +9,18 @@ from contextlib import closing
 import pytest
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
 from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address
+from midpipe.scenarios.model.spec import REFERENCE, parse_subject
+from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.network.placements import STANDING, NetworkFault, Shows, placed
 from midpipe.scenarios.network.run import NetworkRun
 from midpipe.scenarios.network.source import Via
 from midpipe.scenarios.network.suite import NO_FAULT, NetworkResult
 from midpipe.scenarios.programs.registry import program_named
-from midpipe.scenarios.subjects.spec import REFERENCE, parse_subject
-from midpipe.scenarios.verdict import Outcome
 from tests.real.toxiproxies import BOTH, api_of
 
 EMBEDDED = parse_server_spec("embedded")

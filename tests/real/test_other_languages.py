@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.tasks import InterleaveTask, SweepTask
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.tasks import InterleaveTask, SweepTask
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "queue.mjs"
 CHECKS_THE_REQUEST = "or (ARGV[1] ~= '' and redis.call('EXISTS', KEYS[3]) == 1)"

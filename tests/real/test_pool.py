@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.pool import Pool
-from midpipe.scenarios.engine.tasks import ProbeTask
-from midpipe.scenarios.subjects.spec import SubjectSpec
+from midpipe.scenarios.explore.tasks import ProbeTask
+from midpipe.scenarios.gate.pool import Pool
+from midpipe.scenarios.model.spec import SubjectSpec
 from tests.real.processes import started_by
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose")

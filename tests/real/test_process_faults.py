@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.record import Arrived, CaseRecord, first_difference
-from midpipe.scenarios.engine.story import story_of
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.history import Completion, Operation
-from midpipe.scenarios.state import tables_of
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.case.story import story_of
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.history import Completion, Operation
+from midpipe.scenarios.model.record import Arrived, CaseRecord, first_difference
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.state import tables_of
 
 IGNORES_THE_TOKEN = "midpipe.scenarios.flaws.pairs:IgnoresTheToken"
 KEEPS_DEAD_WORKERS_JOBS = "midpipe.scenarios.flaws.single:KeepsDeadWorkersJobs"

@@ -10,12 +10,12 @@ import pytest
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.orders import Orders, ScriptWatch, heard_from
-from midpipe.scenarios.engine.worker import Worker
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.explore.orders import Orders, ScriptWatch, heard_from
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.state import contents_of
 from midpipe.scenarios.programs.pairs import PAIRS
-from midpipe.scenarios.state import contents_of
-from midpipe.scenarios.subjects.spec import SubjectSpec
 
 SCRIPTED = '''
 from midpipe.scenarios.flaws.as_reviewed import SimpleQueue

@@ -16,16 +16,16 @@ import pytest
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.explore import run_end_of, run_schedule, selected, warm_up
-from midpipe.scenarios.engine.lacking import missing_for
-from midpipe.scenarios.engine.orders import ScriptWatch
-from midpipe.scenarios.engine.record import CaseRecord
-from midpipe.scenarios.engine.worker import INTERLEAVED_FAULTS, Worker
+from midpipe.scenarios.case.requirements import missing_for
+from midpipe.scenarios.explore.explore import run_end_of, run_schedule, selected, warm_up
+from midpipe.scenarios.explore.orders import ScriptWatch
 from midpipe.scenarios.flaws.registry import FLAWS
-from midpipe.scenarios.history import Phase
+from midpipe.scenarios.gate.worker import INTERLEAVED_FAULTS, Worker
+from midpipe.scenarios.model.history import Phase
+from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import SUITES
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
 
 SMALL_ENOUGH = 1_500
 QUICK = (

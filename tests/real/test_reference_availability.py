@@ -15,9 +15,9 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.faults.effects import Effects
 from midpipe.faultinject.net.link import PASS
 from midpipe.faultinject.servers.cluster import PRIMARIES, Cluster
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SERVICE, SentinelGroup
 from midpipe.faultinject.wire.conversation import Heard
 from midpipe.reference import Queue

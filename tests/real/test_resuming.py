@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.reports.stopped_file import NAME, keep_stopped, read_stopped
-from midpipe.scenarios.engine.explore import CaseEnded
-from midpipe.scenarios.engine.gate import Gate
-from midpipe.scenarios.engine.options import Event, Options
-from midpipe.scenarios.engine.stopped import Stopped, asked_by
-from midpipe.scenarios.subjects.spec import SubjectSpec
-from midpipe.scenarios.verdict import Verdict
+from midpipe.reports.resume_file import NAME, keep_stopped, read_stopped
+from midpipe.scenarios.explore.explore import CaseEnded
+from midpipe.scenarios.gate.gate import Gate
+from midpipe.scenarios.gate.options import Event, Options
+from midpipe.scenarios.gate.resume import Stopped, asked_by
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import Verdict
 
 OPTIONS = Options(
     subject=SubjectSpec("midpipe.scenarios.flaws.as_shipped:SimpleQueue"),

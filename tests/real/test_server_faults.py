@@ -10,16 +10,16 @@ import pytest
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.resp import ErrorReply
-from midpipe.scenarios.engine.record import CaseRecord
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.history import Completion
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.history import Completion
+from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 

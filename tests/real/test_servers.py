@@ -16,8 +16,8 @@ from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.external import ExternalServer, parse_url
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address
 from tests.real.waiting import is_running, wait_until
 
@@ -131,7 +131,7 @@ def test_a_container_without_the_extra_is_told_what_to_install(
 
 CHILD = """
 import sys, time
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 run = RunDirectory()
 server = EmbeddedServer(None, run)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.engine.casebook import Casebook
-from midpipe.scenarios.engine.rig import Rig
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.case.recorder import Casebook
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ import pytest
 
 from midpipe.faultinject.errors import SubjectError, UsageError
 from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.checker import Bounds
 from midpipe.scenarios.soak.plan import CHAOS, SoakPlan, planned, spots
 from midpipe.scenarios.soak.results import SoakResult
 from midpipe.scenarios.soak.soak import Soak
-from midpipe.scenarios.subjects.spec import REFERENCE, SubjectSpec
-from midpipe.scenarios.verdict import Outcome
 from tests.real.processes import running_with
 
 ROOT = Path(__file__).resolve().parents[2]

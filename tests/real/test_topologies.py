@@ -15,8 +15,8 @@ import pytest
 
 from midpipe.faultinject.servers.cluster import PRIMARIES, Cluster
 from midpipe.faultinject.servers.control import Control, ReplyError
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
 from midpipe.faultinject.vocabulary import Address
 from tests.real.fronting import Fronted
@@ -109,7 +109,7 @@ def test_a_replica_takes_over_the_slots_of_a_primary_that_died(cluster: Cluster)
 
 CHILD = """
 import sys, time
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.cluster import Cluster
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.pair import Pair

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.opening import EMBEDDED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.verdict_file import read_verdict
-from midpipe.scenarios.engine.options import Options
-from midpipe.scenarios.engine.tasks import PowerLossDone, PowerLossTask
-from midpipe.scenarios.engine.worker import Worker
-from midpipe.scenarios.subjects.spec import SubjectSpec
-from midpipe.scenarios.verdict import Outcome, Verdict
+from midpipe.scenarios.explore.tasks import PowerLossDone, PowerLossTask
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import Outcome, Verdict
 
 OTHERS = tuple(
     dict.fromkeys(

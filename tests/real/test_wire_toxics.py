@@ -13,11 +13,11 @@ from contextlib import ExitStack, closing, suppress
 import pytest
 
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.leash import RunDirectory
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.toxiproxy.api_state import Attribute
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
-from midpipe.faultinject.toxiproxy.world import Attribute
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.resp import encode_command
 from tests.real.peers import FIN, OPEN, PATIENCE_S, QUIET_S, RST, connected, seen_by

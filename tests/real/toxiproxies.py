@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from midpipe.faultinject.errors import ServerError
-from midpipe.faultinject.servers.leash import RunDirectory
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.binary import ToxiproxyProcess
 from midpipe.faultinject.vocabulary import Address
 

@@ -1,0 +1,1 @@
+"""One case: its clients, the harness around them, what is recorded, and the judgement."""

@@ -1,0 +1,1 @@
+"""Many cases of one program: every position, every order, and the smallest of what was found."""

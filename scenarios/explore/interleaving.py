@@ -1,0 +1,126 @@
+"""An interleave task from its first case to its last: every order, or random ones of a subject that is not steady."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+
+from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.ledger import Ledger
+from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.sweep import Placeable
+from midpipe.faultinject.decide.walk import Walk
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.explore import DIVERGED, explore, ledger_rows, rehearse
+from midpipe.scenarios.explore.orders import Orders
+from midpipe.scenarios.explore.tasks import (
+    RUNS_IF_UNSTEADY,
+    Halfway,
+    InterleaveTask,
+    Message,
+    Sampling,
+    SweepDone,
+)
+from midpipe.scenarios.programs.program import Program
+
+_TELLS_EVERY_S = 1.0
+
+
+class Interleaving:
+    """Does one task on a rig.
+
+    Args:
+        faults: which faults can be placed at an event.
+        is_over: no further case is to be begun.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        program: Program,
+        task: InterleaveTask,
+        faults: Placeable,
+        is_over: Callable[[], bool],
+    ) -> None:
+        self._rig = rig
+        self._program = program
+        self._task = task
+        self._faults = faults
+        self._is_over = is_over
+        self._ledgers: list[Ledger] = []
+        self._unsteady = ""
+        self._stopped = False
+        self._bounded = False
+        self._frontier: Frontier | None = None
+
+    def messages(self) -> Iterator[Message]:
+        """Run the cases; the result comes last."""
+        task = self._task
+        rehearsed = rehearse(self._rig, self._program, task.latency_bound_ms)
+        if rehearsed.misfit:
+            yield SweepDone((), (rehearsed.misfit,))
+            return
+        self._unsteady = rehearsed.unsteady
+        if not task.sampling and not self._unsteady:
+            yield from self._every_order()
+        if task.sampling or self._unsteady:
+            yield from self._random_orders(task.sampling or Sampling(RUNS_IF_UNSTEADY, 0))
+        rows = ledger_rows(self._program.name, *self._ledgers)
+        yield SweepDone(
+            rows,
+            stopped=self._stopped,
+            unsteady=self._unsteady,
+            frontier=self._frontier,
+            bounded=self._bounded,
+        )
+
+    def _every_order(self) -> Iterator[Message]:
+        task = self._task
+        orders = Orders(self._rig, self._program, self._plan, task.latency_bound_ms, task.frontier)
+        told_s = time.monotonic()
+        for number, ended in enumerate(orders.cases(), 1):
+            yield ended
+            if time.monotonic() > told_s + _TELLS_EVERY_S:
+                yield Halfway(orders.planner.frontier())
+                told_s = time.monotonic()
+            if ended.trouble.startswith(DIVERGED):
+                # Every order is a promise that only a subject can keep which does the same each time.
+                self._unsteady = ended.trouble.removeprefix(DIVERGED)
+                break
+            if self._is_over():
+                self._stopped = True
+                self._frontier = orders.planner.frontier()
+                break
+            if number == task.max_orders and orders.planner.has_more:
+                self._bounded = True
+                break
+        self._ledgers.append(orders.planner.ledger)
+
+    def _plan(self, independence: Independence, frontier: Frontier | None) -> Interleave:
+        task = self._task
+        return Interleave(
+            task.max_preemptions,
+            task.max_faults,
+            self._faults,
+            prune=task.prune,
+            independence=independence,
+            frontier=frontier,
+        )
+
+    def _random_orders(self, sampling: Sampling) -> Iterator[Message]:
+        walk = Walk(
+            Random,
+            sampling.runs,
+            sampling.seed,
+            sampling.depth,
+            self._task.max_faults,
+            self._faults,
+        )
+        bound_ms = self._task.latency_bound_ms
+        for ended in explore(self._rig, self._program, walk, latency_bound_ms=bound_ms):
+            yield ended
+            if self._is_over():
+                self._stopped = True
+                break
+        self._ledgers.append(walk.ledger)

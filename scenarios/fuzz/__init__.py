@@ -1,0 +1,1 @@
+"""Programs, orders and faults written at random."""

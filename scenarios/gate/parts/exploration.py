@@ -1,0 +1,275 @@
+"""The exploration of the subject: every position and fault of one client, every order of several; counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from midpipe.scenarios.explore.explore import CaseEnded, rows_of
+from midpipe.scenarios.explore.tasks import (
+    RUNS_IF_UNSTEADY,
+    Halfway,
+    InterleaveTask,
+    Message,
+    SweepDone,
+    SweepTask,
+    Task,
+)
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.resume import Stopped
+from midpipe.scenarios.gate.tally import Tally
+from midpipe.scenarios.model.verdict import Figure, LedgerRow, Outcome, merge
+from midpipe.scenarios.programs.fleets import with_other_subject
+from midpipe.scenarios.programs.program import Program, Version
+from midpipe.scenarios.programs.registry import SUITES
+from midpipe.scenarios.programs.single import SINGLE
+
+MOST_NAMED = 3
+
+
+def sweep_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
+    """Return the part that breaks every command of every program of one client."""
+    shards = max(1, options.jobs)
+    return Exploration(
+        "sweep",
+        got,
+        tuple(
+            (
+                program,
+                SweepTask(
+                    options.subject,
+                    program,
+                    (shard, shards),
+                    options.max_faults,
+                    options.latency_bound_ms,
+                    deadline_s,
+                ),
+            )
+            for program in _asked(options, SINGLE)
+            for shard in range(shards)
+        ),
+    )
+
+
+def orders_of(
+    suite: str,
+    options: Options,
+    got: Gathered,
+    deadline_s: float,
+    stopped: Stopped | None = None,
+) -> Exploration:
+    """Return the part that runs every order of every program of several clients, or of a mixed fleet.
+
+    Args:
+        suite: ``interleave`` or ``fleet``.
+        stopped: an earlier run, to go on with.
+    """
+    frontiers = dict(stopped.frontiers) if stopped else {}
+    finished = stopped.finished if stopped else ()
+    is_fleet = suite == "fleet"
+    programs = {
+        name: program
+        for name, program in SUITES[suite].items()
+        if not is_fleet or with_other_subject(program) == (options.subject.beside is not None)
+    }
+    return Exploration(
+        suite,
+        got,
+        tuple(
+            (
+                program,
+                InterleaveTask(
+                    options.subject,
+                    program,
+                    options.max_preemptions,
+                    options.max_fleet_faults if is_fleet else options.max_interleaved_faults,
+                    options.prune,
+                    options.latency_bound_ms,
+                    deadline_s,
+                    options.sampling,
+                    frontiers.get(program),
+                    options.max_orders,
+                ),
+            )
+            for program in _ordered(programs, options)
+            if program not in finished
+        ),
+        stopped,
+    )
+
+
+def _ordered(programs: Mapping[str, Program], options: Options) -> tuple[str, ...]:
+    """Return the programs in the order in which they are run.
+
+    Those of the same versions one after the other, lest every worker keep processes of every version; among them the
+    long ones first: one that is begun last keeps one worker busy and all others idle. If the first finding is enough,
+    the short ones: what is wrong with two clients mostly shows in them, after far fewer cases.
+    """
+    names, sign = _asked(options, programs), -1 if options.fail_fast is None else 1
+    first_seen: dict[frozenset[Version], int] = {}
+    for name in names:
+        first_seen.setdefault(frozenset(programs[name].versions), len(first_seen))
+
+    def place(name: str) -> tuple[int, int]:
+        program = programs[name]
+        return first_seen[frozenset(program.versions)], sign * program.length
+
+    return tuple(sorted(names, key=place))
+
+
+def _asked(options: Options, programs: Mapping[str, Program]) -> tuple[str, ...]:
+    return tuple(name for name in programs if not options.programs or name in options.programs)
+
+
+def _named(programs: Sequence[str]) -> str:
+    return f"{', '.join(programs[:MOST_NAMED])}{', …' if len(programs) > MOST_NAMED else ''}"
+
+
+class Exploration:
+    """Runs the subject's cases, one program after the other, in the shards and bounds of its tasks.
+
+    Args:
+        name: ``sweep``, ``interleave`` or ``fleet``.
+        planned: program and task.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        got: Gathered,
+        planned: tuple[tuple[str, SweepTask | InterleaveTask], ...],
+        stopped: Stopped | None = None,
+    ) -> None:
+        self.name = name
+        self._got = got
+        self._planned = planned
+        self._resumes = stopped is not None
+        self._seconds = 0.0
+        self._seconds_before = stopped.seconds if stopped else 0.0
+        self._finished = list(stopped.finished) if stopped else []
+        self._frontiers = dict(stopped.frontiers) if stopped else {}
+        self._missing = dict(stopped.missing) if stopped else {}
+        self._unsteady = dict(stopped.unsteady) if stopped else {}
+        self._bounded: list[str] = []
+        self._cases = stopped.cases if stopped else 0
+        self._violated = stopped.violated if stopped else 0
+        self._invalid = stopped.invalid if stopped else 0
+        if stopped:
+            got.tally = Tally.restored(stopped.tally)
+            for row in stopped.ledger:
+                self._add_to_ledger(row)
+
+    def tasks(self) -> tuple[tuple[str, Task], ...]:
+        return self._planned
+
+    def take(self, number: int, message: Message) -> None:
+        program = self._planned[number][0]
+        if isinstance(message, CaseEnded):
+            self._take_case(message)
+        elif isinstance(message, Halfway):
+            self._frontiers[program] = message.frontier
+        elif isinstance(message, SweepDone):
+            self._got.partial = self._got.partial or message.stopped
+            if message.unsteady:
+                self._unsteady[program] = message.unsteady
+            if message.bounded:
+                self._bounded.append(program)
+            if message.missing:
+                self._missing[program] = message.missing
+            self._frontiers.pop(program, None)
+            if message.frontier is not None:
+                self._frontiers[program] = message.frontier
+                return
+            if not message.stopped:
+                self._finished.append(program)
+            for row in message.ledger:
+                self._add_to_ledger(row)
+
+    def _take_case(self, ended: CaseEnded) -> None:
+        if self._resumes and self._got.tally.knows(ended):
+            # It ended after the last note that the run before had made.
+            return
+        self._got.tally.add(ended)
+        self._cases += 1
+        self._violated += bool(ended.violations)
+        self._invalid += bool(not ended.valid or ended.crashed)
+
+    def stopped(self, asked: str) -> Stopped | None:
+        """Return what a later run can go on from; None if nothing is left to run."""
+        if {program for program, _ in self._planned} <= set(self._finished):
+            return None
+        return Stopped(
+            asked=asked,
+            finished=tuple(self._finished),
+            frontiers=tuple(self._frontiers.items()),
+            missing=tuple(self._missing.items()),
+            unsteady=tuple(self._unsteady.items()),
+            cases=self._cases,
+            violated=self._violated,
+            invalid=self._invalid,
+            ledger=tuple(row for row in self._got.ledger.values() if row.program in self._finished),
+            tally=self._got.tally.saved(),
+            seconds=self._seconds,
+        )
+
+    def finish(self, seconds: float) -> None:
+        got = self._got
+        self._seconds = seconds = self._seconds_before + seconds
+        for program, frontier in self._frontiers.items():
+            for row in rows_of(program, frontier.counts):
+                self._add_to_ledger(row)
+        outcomes = [Outcome.PASS] if self._cases else []
+        outcomes += [Outcome.FAIL] if self._violated else []
+        outcomes += [Outcome.UNKNOWN] if self._invalid or self._unsteady else []
+        for program, where in sorted(self._unsteady.items()):
+            got.warnings.append(
+                f"The subject does not do the same each time in {program}: {where}. "
+                + (
+                    "So not every case of it may have been met."
+                    if self.name == "sweep"
+                    else f"So random orders of it were run ({RUNS_IF_UNSTEADY}), not every one."
+                )
+            )
+        if self._bounded:
+            got.warnings.append(
+                f"Of {_named(sorted(self._bounded))} only the simplest orders were run, as many as --orders says; "
+                "the ledger counts the rest as not reached."
+            )
+        for missing in sorted(set(self._missing.values())):
+            programs = sorted(name for name, lacks in self._missing.items() if lacks == missing)
+            were = "program was" if len(programs) == 1 else "programs were"
+            got.warnings.append(
+                f"{len(programs)} {were} not run, because the subject has no {', '.join(missing)}: "
+                f"{_named(programs)}{'' if len(programs) > MOST_NAMED else '.'}"
+            )
+        if len(self._missing) == len({program for program, _ in self._planned}):
+            # Nothing of this part applies to the subject, which was said above; that is no doubt about it.
+            outcomes.append(Outcome.PASS)
+        got.parts[self.name] = merge(outcomes)
+        got.figures += self._figures(seconds)
+
+    def _figures(self, seconds: float) -> list[Figure]:
+        rate = round(self._cases / seconds, 1) if seconds else 0.0
+        return [
+            Figure(f"{self.name}: cases", float(self._cases), "cases"),
+            Figure(f"{self.name}: time", round(seconds, 3), "s"),
+            Figure(f"{self.name}: cases per second", rate, "1/s"),
+        ]
+
+    def _add_to_ledger(self, row: LedgerRow) -> None:
+        key = (row.program, row.fault)
+        known = self._got.ledger.get(key)
+        if known is None:
+            self._got.ledger[key] = row
+            return
+        self._got.ledger[key] = replace(
+            known,
+            space=known.space + row.space,
+            run=known.run + row.run,
+            pruned=known.pruned + row.pruned,
+            pruned_by=tuple(sorted({*known.pruned_by, *row.pruned_by})),
+            not_reached=known.not_reached + row.not_reached,
+            invalid=known.invalid + row.invalid,
+            violated=known.violated + row.violated,
+        )

@@ -1,0 +1,116 @@
+"""Selfcheck: each flawed queue must be caught by the invariants it names, and the reference by none.
+
+By the programs that are written for it, by fuzzing alone within a budget for each queue, or by both, side by side.
+"""
+
+from __future__ import annotations
+
+from midpipe.scenarios.explore.tasks import HuntDone, HuntTask, Message, Task
+from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.verdict import FlawRow, Outcome, merge
+from midpipe.scenarios.programs.registry import SUITES
+
+PROGRAMS, FUZZ = "programs", "fuzz"
+
+
+class Selfcheck:
+    """Hunts every flawed queue until it is caught. The reference is swept whole, here or as the subject."""
+
+    name = "selfcheck"
+
+    def __init__(self, options: Options, got: Gathered) -> None:
+        self._options = options
+        self._got = got
+        hunts = [(flaw, self._hunt_of(flaw, by)) for flaw in FLAWS for by in options.selfcheck_by]
+        self._flaws = tuple((flaw, hunt.suite) for flaw, hunt in hunts)
+        self._hunts = tuple((flaw.name, hunt) for flaw, hunt in hunts)
+        self._outcomes: list[Outcome] = []
+
+    def tasks(self) -> tuple[tuple[str, Task], ...]:
+        hunts: list[tuple[str, Task]] = [*self._hunts]
+        if PROGRAMS in self._options.selfcheck_by:
+            for suite in SUITES:
+                if self._options.subject.text != REFERENCE or suite not in self._options.parts:
+                    hunts.append(("reference", self._hunt(REFERENCE, (), suite)))
+        if FUZZ in self._options.selfcheck_by:
+            hunts.append(("reference", self._hunt(REFERENCE, (), FUZZ)))
+        return tuple(hunts)
+
+    def take(self, number: int, message: Message) -> None:
+        if not isinstance(message, HuntDone):
+            return
+        if number < len(self._flaws):
+            self._outcomes.append(self._flawed(*self._flaws[number], message))
+        else:
+            self._outcomes.append(self._reference(message))
+
+    def finish(self, seconds: float) -> None:
+        order = [flaw.name for flaw in FLAWS]
+        self._got.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
+        self._got.parts[self.name] = merge(self._outcomes)
+
+    def _hunt_of(self, flaw: Flaw, by: str) -> HuntTask:
+        if by == FUZZ:
+            return self._hunt(flaw.subject, flaw.caught_by, FUZZ, part=flaw.part)
+        return self._hunt(flaw.subject, flaw.caught_by, flaw.suite, flaw.programs)
+
+    def _hunt(
+        self,
+        subject: str,
+        invariants: tuple[str, ...],
+        suite: str,
+        programs: tuple[str, ...] = (),
+        part: str = "",
+    ) -> HuntTask:
+        options = self._options
+        return HuntTask(
+            SubjectSpec(subject),
+            invariants,
+            options.latency_bound_ms,
+            programs,
+            suite=suite,
+            budget_s=options.flaw_budget_s,
+            seed=options.seed,
+            part=part,
+        )
+
+    def _reference(self, done: HuntDone) -> Outcome:
+        for caught in done.caught:
+            row = FlawRow(
+                "reference", caught.invariant, False, True, caught.replay, caught.case_number
+            )
+            self._got.flaws.append(row)
+            self._got.warnings.append(
+                f"The reference is accused by {caught.invariant} in {caught.replay!r}: {caught.seen}"
+            )
+        if done.invalid:
+            self._got.warnings.append(f"{done.invalid} cases of the reference were invalid.")
+            return Outcome.FAIL if done.caught else Outcome.UNKNOWN
+        return Outcome.FAIL if done.caught else Outcome.PASS
+
+    def _flawed(self, flaw: Flaw, suite: str, done: HuntDone) -> Outcome:
+        by_invariant = {caught.invariant: caught for caught in done.caught}
+        for name in dict.fromkeys((*flaw.caught_by, *by_invariant)):
+            caught = by_invariant.get(name)
+            self._got.flaws.append(
+                FlawRow(
+                    flaw=flaw.name,
+                    invariant=name,
+                    expected=name in flaw.caught_by,
+                    caught=caught is not None,
+                    replay=caught.replay if caught else "",
+                    case_number=caught.case_number if caught else 0,
+                    seconds=round(caught.seconds, 3) if caught else 0.0,
+                    by=suite,
+                )
+            )
+        missed = [name for name in flaw.caught_by if name not in by_invariant]
+        if missed:
+            self._got.warnings.append(
+                f"Selfcheck: {', '.join(missed)} did not catch the flawed queue {flaw.name} "
+                f"in {done.cases} cases of its {suite}, so a pass of theirs proves little."
+            )
+        return Outcome.FAIL if missed else Outcome.PASS

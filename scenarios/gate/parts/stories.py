@@ -1,0 +1,116 @@
+"""The stories: each finding's shortest case and its passing neighbour, run again and told step by step."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from midpipe.faultinject.decide.schedule import Schedule, replay_string
+from midpipe.scenarios.explore.tasks import SHRINKS_FOR_S, Message, Task, TellTask, Told
+from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_examples
+from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.tally import Found, Kind
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.verdict import Finding, Story
+
+TOLD_RUNS = 3
+
+
+class Stories:
+    """Makes findings out of what the sweep found; one that could not be told is still a finding."""
+
+    name = "stories"
+
+    def __init__(self, options: Options, got: Gathered) -> None:
+        self._options = options
+        self._got = got
+        self._told: dict[int, Told] = {}
+
+    def tasks(self) -> tuple[tuple[str, Task], ...]:
+        tally = self._got.tally
+        asked: list[tuple[str, str]] = []
+        for kind, found in tally.kinds():
+            neighbour = tally.neighbour_of(kind, found)
+            # A run that stopped at its first finding may not have come to the case without faults.
+            neighbour = neighbour or replay_string(found.program, Schedule())
+            asked += [(found.replay, kind.invariant), (neighbour, "")]
+        subject, bound_ms = self._options.subject, self._options.latency_bound_ms
+        shrinks_s = self._shrinks_s(len(asked) // 2)
+        return tuple(
+            (
+                replay,
+                TellTask(
+                    subject,
+                    replay,
+                    bound_ms,
+                    shrinks_for,
+                    shrinks_s,
+                    TOLD_RUNS if shrinks_for else 1,
+                ),
+            )
+            for replay, shrinks_for in asked
+        )
+
+    def _shrinks_s(self, finds: int) -> float:
+        """Return for how long each find is made smaller: its share of the time there is, if there is a limit."""
+        if self._got.told_by_s is None or not finds:
+            return SHRINKS_FOR_S
+        left_s = max(0.0, self._got.told_by_s - time.monotonic())
+        return min(SHRINKS_FOR_S, left_s * self._options.jobs / finds)
+
+    def take(self, number: int, message: Message) -> None:
+        if isinstance(message, Told):
+            self._told[number] = message
+
+    def finish(self, seconds: float) -> None:
+        self._got.findings = tuple(
+            self._finding(number, kind, found)
+            for number, (kind, found) in enumerate(self._got.tally.kinds())
+        )
+        self._keep_examples()
+
+    def _keep_examples(self) -> None:
+        """Put what fuzzing's finds were made into in their place in the example database."""
+        directory, subject = self._options.examples, self._options.subject
+        if directory is None:
+            return
+        path = example_file(directory, subject)
+        smaller = {
+            found.replay: finding.replay
+            for (_, found), finding in zip(self._got.tally.kinds(), self._got.findings, strict=True)
+        }
+        kept = read_examples(path)
+        if any(example.replay in smaller for example in kept):
+            small = [replace(e, replay=smaller.get(e.replay, e.replay)) for e in kept]
+            write_examples(path, subject, small)
+
+    def _finding(self, number: int, kind: Kind, found: Found) -> Finding:
+        case, neighbour = self._told.get(2 * number), self._told.get(2 * number + 1)
+        if case is not None and (case.unsteady or kind.invariant not in case.fallen):
+            again = "not" if kind.invariant not in case.fallen else "differently"
+            self._got.warnings.append(
+                f"{case.story.replay!r} broke {kind.invariant} once and {again} when run again: the subject is not "
+                f"deterministic there{': ' + case.unsteady if case.unsteady else ''}."
+            )
+        story = case.story if case is not None else Story(found.replay, ())
+        passes = neighbour is not None and kind.invariant not in neighbour.fallen
+        placed = next((step for step in story.steps if step.fault), None)
+        invariant = INVARIANTS[kind.invariant]
+        return Finding(
+            id=f"F{number + 1}",
+            invariant=kind.invariant,
+            severity=invariant.severity,
+            program=found.program,
+            replay=story.replay,
+            claim=invariant.claim,
+            evidence=found.evidence,
+            operation=kind.method,
+            place=f"{placed.position} ({placed.place})" if placed else "",
+            fault=placed.fault if placed else "",
+            cases=found.cases,
+            story=story,
+            neighbour=neighbour.story if neighbour is not None and passes else None,
+            blob=found.blob,
+            on=self._options.server.option,
+        )

@@ -1,0 +1,70 @@
+"""Trying the review's issues on subjects: which tasks to run, and what their results say. Pure."""
+
+from __future__ import annotations
+
+from midpipe.scenarios.explore.tasks import HuntDone, HuntTask, SourceDone, SourceTask
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import ReviewRow, Status
+from midpipe.scenarios.review.issues import Issue
+from midpipe.scenarios.review.source import READINGS, methods_in
+
+
+def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | SourceTask:
+    """Return the task whose result shows whether the issue is there."""
+    if issue.source:
+        return SourceTask(subject)
+    return HuntTask(
+        subject,
+        issue.invariants[:1],
+        latency_bound_ms,
+        issue.programs,
+        issue.faults,
+        issue.commands,
+        lasting=True,
+    )
+
+
+def row_from(issue: Issue, name: str, done: HuntDone | SourceDone) -> ReviewRow:
+    """Return the row of an issue that was tried on the subject called ``name``."""
+    if isinstance(done, SourceDone):
+        return row_from_source(issue, name, done)
+    return row_from_hunt(issue, name, done)
+
+
+def row_from_hunt(issue: Issue, name: str, done: HuntDone) -> ReviewRow:
+    """Return the row of an issue that was tried by behaviour."""
+    hit = next((caught for caught in done.caught if caught.invariant in issue.invariants), None)
+    if hit is not None:
+        return _row(issue, name, "behaviour", Status.VIOLATED, hit.seen, hit.replay)
+    if not done.runnable:
+        return _row(issue, name, "behaviour", Status.NOT_APPLICABLE, "the subject lacks the calls")
+    if done.invalid or not done.cases:
+        told = f"{done.invalid} of {done.cases} cases were invalid"
+        return _row(issue, name, "behaviour", Status.UNKNOWN, told)
+    return _row(issue, name, "behaviour", Status.HOLDS, f"not shown in {done.cases} cases")
+
+
+def row_from_source(issue: Issue, name: str, done: SourceDone) -> ReviewRow:
+    """Return the row of an issue that is read in the subject's source."""
+    methods = methods_in(done.methods)
+    if not methods:
+        return _row(issue, name, "source", Status.UNKNOWN, "its source can't be read")
+    sentences = READINGS[issue.source](methods)
+    if sentences:
+        return _row(issue, name, "source", Status.VIOLATED, "; ".join(sentences[:3]))
+    return _row(issue, name, "source", Status.HOLDS, "not in the source")
+
+
+def _row(
+    issue: Issue, name: str, how: str, shown: Status, evidence: str, replay: str = ""
+) -> ReviewRow:
+    return ReviewRow(
+        issue=issue.id,
+        title=issue.title,
+        severity=issue.severity,
+        subject=name,
+        how=how,
+        shown=shown,
+        evidence=evidence,
+        replay=replay,
+    )

@@ -1,0 +1,1 @@
+"""What is said of a case, a subject and a verdict: plain values, without I/O."""

@@ -1,0 +1,199 @@
+"""Verdicts on one subject, one per server, as one verdict with a column for each. Pure.
+
+Nothing is averaged: the worst outcome counts, cases are added up, and a finding is the same one if the same case of the
+same program broke the same invariant. What ran on no server stays out, as in a verdict on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from midpipe.scenarios.model.verdict import (
+    CoverageRow,
+    DurabilityRow,
+    Figure,
+    Finding,
+    InvariantRow,
+    LedgerRow,
+    Outcome,
+    PowerLossRow,
+    ServerColumn,
+    Severity,
+    Status,
+    Verdict,
+    merge,
+)
+
+_WORST_FIRST = (Status.VIOLATED, Status.UNKNOWN, Status.HOLDS, Status.NOT_APPLICABLE)
+_Row = TypeVar("_Row")
+_Same = tuple[str, str, str]
+
+
+def merged(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return one verdict on several; the very same one if it is alone.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not verdicts:
+        raise ValueError("there is nothing to merge")
+    if len(verdicts) == 1:
+        return verdicts[0]
+    findings = _findings(verdicts)
+    ids = {_same(finding): finding.id for finding in findings}
+    return replace(
+        verdicts[0],
+        server=", ".join(verdict.server or "no server" for verdict in verdicts),
+        seconds=round(sum(verdict.seconds for verdict in verdicts), 3),
+        outcome=merge(verdict.outcome for verdict in verdicts),
+        parts=_parts(verdicts),
+        findings=findings,
+        invariants=tuple(map(_invariant, _by(verdicts, lambda v: v.invariants, _id_of))),
+        ledger=tuple(map(_ledger, _by(verdicts, lambda v: v.ledger, _place_of))),
+        selfcheck=tuple(row for verdict in verdicts for row in verdict.selfcheck),
+        review=tuple(row for verdict in verdicts for row in verdict.review),
+        durability=tuple(map(_durability, _by(verdicts, lambda v: v.durability, _mode_of))),
+        power_loss=tuple(map(_power_loss, _by(verdicts, lambda v: v.power_loss, _program_of))),
+        coverage=tuple(map(_coverage, _by(verdicts, lambda v: v.coverage, _operation_of))),
+        figures=tuple(
+            replace(figure, name=_figure_name(figure, verdict.server))
+            for verdict in verdicts
+            for figure in verdict.figures
+        ),
+        warnings=_warnings(verdicts),
+        partial=any(verdict.partial for verdict in verdicts),
+        servers=tuple(_column(verdict, ids) for verdict in verdicts),
+    )
+
+
+def _operation_of(row: CoverageRow) -> str:
+    return row.operation
+
+
+def _coverage(rows: tuple[CoverageRow, ...]) -> CoverageRow:
+    """Return the most that was covered on one of them: the same combination on two servers is one."""
+    return max(rows, key=lambda row: (row.seen, row.known))
+
+
+def _by(
+    verdicts: Sequence[Verdict],
+    rows_of: Callable[[Verdict], Iterable[_Row]],
+    key_of: Callable[[_Row], Hashable],
+) -> tuple[tuple[_Row, ...], ...]:
+    """Return the rows of all verdicts that have the same key together, in the order in which keys come first."""
+    groups: dict[Hashable, list[_Row]] = {}
+    for verdict in verdicts:
+        for row in rows_of(verdict):
+            groups.setdefault(key_of(row), []).append(row)
+    return tuple(map(tuple, groups.values()))
+
+
+def _column(verdict: Verdict, ids: dict[_Same, str]) -> ServerColumn:
+    return ServerColumn(
+        server=verdict.server,
+        outcome=verdict.outcome,
+        parts=verdict.parts,
+        invariants=tuple((row.invariant, row.status) for row in verdict.invariants),
+        findings=tuple(id for same, id in ids.items() if same in map(_same, verdict.findings)),
+        cases=sum(row.run for row in verdict.ledger),
+        seconds=verdict.seconds,
+        partial=verdict.partial,
+    )
+
+
+def _same(finding: Finding) -> _Same:
+    return finding.invariant, finding.program, finding.replay
+
+
+def _findings(verdicts: Sequence[Verdict]) -> tuple[Finding, ...]:
+    """Return each finding once, as it was told on the first server that has it; the worst first, numbered anew."""
+    groups = sorted(_by(verdicts, lambda v: v.findings, _same), key=_severity_of)
+    return tuple(
+        replace(found[0], id=f"F{number}", cases=sum(one.cases for one in found))
+        for number, found in enumerate(groups, start=1)
+    )
+
+
+def _severity_of(found: Sequence[Finding]) -> int:
+    return list(Severity).index(found[0].severity)
+
+
+def _warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return each warning once, with the servers on which it was given."""
+    given: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for warning in dict.fromkeys(verdict.warnings):
+            given.setdefault(warning, []).append(verdict.server or "no server")
+    return tuple(
+        f"On {'every server' if len(on) == len(verdicts) else ', '.join(on)}: {warning}"
+        for warning, on in given.items()
+    )
+
+
+def _parts(verdicts: Sequence[Verdict]) -> tuple[tuple[str, Outcome], ...]:
+    groups = _by(verdicts, lambda v: v.parts, lambda part: part[0])
+    return tuple((found[0][0], merge(outcome for _, outcome in found)) for found in groups)
+
+
+def _invariant(rows: Sequence[InvariantRow]) -> InvariantRow:
+    worst = min(rows, key=lambda row: _WORST_FIRST.index(row.status))
+    return replace(
+        worst,
+        observations=sum(row.observations for row in rows),
+        violations=sum(row.violations for row in rows),
+    )
+
+
+def _ledger(rows: Sequence[LedgerRow]) -> LedgerRow:
+    return replace(
+        rows[0],
+        space=sum(row.space for row in rows),
+        run=sum(row.run for row in rows),
+        pruned=sum(row.pruned for row in rows),
+        pruned_by=tuple(sorted({rule for row in rows for rule in row.pruned_by})),
+        not_reached=sum(row.not_reached for row in rows),
+        invalid=sum(row.invalid for row in rows),
+        violated=sum(row.violated for row in rows),
+    )
+
+
+def _durability(rows: Sequence[DurabilityRow]) -> DurabilityRow:
+    return replace(
+        rows[0],
+        cases=sum(row.cases for row in rows),
+        violated=sum(row.violated for row in rows),
+        fallen=tuple(sorted({name for row in rows for name in row.fallen})),
+        replay=next((row.replay for row in rows if row.replay), ""),
+    )
+
+
+def _power_loss(rows: Sequence[PowerLossRow]) -> PowerLossRow:
+    first = next((row for row in rows if row.torn), rows[0])
+    return replace(
+        first,
+        moments=sum(row.moments for row in rows),
+        torn=sum(row.torn for row in rows),
+    )
+
+
+def _figure_name(figure: Figure, server: str) -> str:
+    part, colon, what = figure.name.partition(":")
+    return f"{part} on {server}{colon}{what}"
+
+
+def _id_of(row: InvariantRow) -> str:
+    return row.invariant
+
+
+def _place_of(row: LedgerRow) -> tuple[str, str]:
+    return row.program, row.fault
+
+
+def _mode_of(row: DurabilityRow) -> str:
+    return row.persistence
+
+
+def _program_of(row: PowerLossRow) -> str:
+    return row.program

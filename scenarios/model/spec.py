@@ -1,0 +1,136 @@
+"""What a user says of a subject: where it is, under which interpreter, in which environment. Plain values."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from midpipe.faultinject.errors import UsageError
+
+REFERENCE = "midpipe.reference:Queue"
+DEFAULT_PATIENCE_S = 20.0
+DEFAULT_ENVIRONMENT = (("AI_JOBS_METRICS", "on"), ("AI_JOBS_NEW_SCHEMA", "on"))
+"""Both schemas are written, and what is done is counted, unless the user sets it otherwise."""
+_NAMED = re.compile(r"(?P<where>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
+HOST_FILE = Path(__file__).parents[1] / "subjects" / "host.py"
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectSpec:
+    """A subject and how to host it.
+
+    Args:
+        text: ``module:Class``, ``path/to/file.py:Class``, or ``command: …`` for a program that speaks the protocol.
+        paths: directories put in front of the subject's import path.
+        python: interpreter that hosts a Python subject.
+        environment: variables set for the subject, over midpipe's own.
+        patience_s: how long it may take to load, and to make an instance.
+        beside: the other subject of a mixed fleet, if the user named one.
+    """
+
+    text: str = REFERENCE
+    paths: tuple[str, ...] = ()
+    python: str = sys.executable
+    environment: tuple[tuple[str, str], ...] = DEFAULT_ENVIRONMENT
+    patience_s: float = DEFAULT_PATIENCE_S
+    beside: SubjectSpec | None = None
+
+    @property
+    def options(self) -> str:
+        """The options that name this subject on a command line, quoted for a shell; empty for the default."""
+        default = SubjectSpec()
+        words: list[str] = []
+        if self.text != default.text:
+            words += ["--subject", self.text]
+        for path in self.paths:
+            words += ["--path", path]
+        if self.python != default.python:
+            words += ["--python", self.python]
+        for name, value in self.environment:
+            if (name, value) not in default.environment:
+                words += ["--env", f"{name}={value}"]
+        if self.beside is not None:
+            words += ["--beside", self.beside.text]
+            for name, value in self.beside.environment:
+                if (name, value) not in self.environment:
+                    words += ["--beside-env", f"{name}={value}"]
+        return shlex.join(words)
+
+    def varied(self, environment: tuple[tuple[str, str], ...], *, beside: bool) -> SubjectSpec:
+        """Return the subject, or the one beside it, with variables set over its environment.
+
+        Raises:
+            UsageError: there is none beside it.
+        """
+        if beside and self.beside is None:
+            raise UsageError("The program needs two subjects. Name the second one with --beside.")
+        chosen = self.beside if beside and self.beside is not None else self
+        return replace(
+            chosen,
+            environment=tuple(sorted({**dict(chosen.environment), **dict(environment)}.items())),
+            beside=None,
+        )
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command that hosts the subject."""
+        if not self.is_python:
+            return tuple(shlex.split(self.text.removeprefix("command:")))
+        return (self.python, str(HOST_FILE), "serve", *self._hosted)
+
+    @property
+    def is_python(self) -> bool:
+        """Whether midpipe hosts it, so that it can be loaded once and forked."""
+        return not self.text.startswith("command:")
+
+    @property
+    def fork_server_command(self) -> tuple[str, ...]:
+        """The command that loads a Python subject and forks processes which host it."""
+        return (self.python, str(HOST_FILE), "fork", *self._hosted)
+
+    @property
+    def _hosted(self) -> tuple[str, ...]:
+        roots = (*self.paths, str(Path.cwd()))
+        paths = [word for path in roots for word in ("--path", path)]
+        return (self.text, *paths)
+
+
+def parse_subject(
+    text: str,
+    paths: tuple[str, ...] = (),
+    python: str = sys.executable,
+    environment: tuple[str, ...] = (),
+    patience_s: float = DEFAULT_PATIENCE_S,
+    beside: SubjectSpec | None = None,
+) -> SubjectSpec:
+    """Read what the user typed.
+
+    Args:
+        environment: ``NAME=value`` words, over DEFAULT_ENVIRONMENT.
+        beside: the other subject of a mixed fleet.
+
+    Raises:
+        UsageError: the text can't name a subject, or the file isn't there.
+    """
+    if not text.startswith("command:"):
+        match = _NAMED.fullmatch(text)
+        if match is None:
+            raise UsageError(
+                f"--subject {text!r} names no class. Write module:Class or path/to/file.py:Class, "
+                "or 'command: …' for a program that speaks the subject protocol."
+            )
+        where = match["where"]
+        if where.endswith(".py") and not Path(where).is_file():
+            raise UsageError(
+                f"There is no file {where!r}. Give the path from here, or an absolute one."
+            )
+    variables = dict(DEFAULT_ENVIRONMENT)
+    for word in environment:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--env takes NAME=value; got {word!r}.")
+        variables[name] = value
+    return SubjectSpec(text, paths, python, tuple(sorted(variables.items())), patience_s, beside)

@@ -1,0 +1,227 @@
+"""The server's state as values: every key, and the dual-write tables that the review's layout gives them.
+
+White box, and only here: the key layout of the system under review. Pure; the snapshot itself is taken by the
+engine with one script, so that it is one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import msgspec
+
+from midpipe.scenarios.model.verdict import KeyChange
+
+OLD_PREFIX = "ai:jobs:"
+NEW_PREFIX = "ai:job:"
+PENDING_KEY = "ai:queue:pending"
+REQUEST_PREFIX = "ai:idempotency:"
+
+SNAPSHOT_SCRIPT = """
+local time = redis.call('TIME')
+local out = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local kind = redis.call('TYPE', key)['ok']
+  local value
+  if kind == 'hash' then value = redis.call('HGETALL', key)
+  elseif kind == 'list' then value = redis.call('LRANGE', key, 0, -1)
+  elseif kind == 'set' then value = redis.call('SMEMBERS', key)
+  elseif kind == 'zset' then value = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  elseif kind == 'string' then value = {redis.call('GET', key)}
+  else value = {} end
+  out[#out + 1] = {key, kind, value, redis.call('PTTL', key)}
+end
+out = {time[1] * 1000 + math.floor(time[2] / 1000), out}
+return ARGV[1] == 'packed' and cmsgpack.pack(out) or out
+"""
+"""Takes all of the server at one moment; given ``packed``, as MessagePack, which is read ten times faster."""
+
+_Entry = tuple[str, str, tuple[str, ...], int]
+_PACKED = msgspec.msgpack.Decoder(tuple[int, tuple[_Entry, ...]])
+
+Fields = Mapping[str, str]
+_SHOWN_KINDS = ("hash", "list", "set", "string", "zset")
+_TELLING_FIELDS = ("job_id", "status", "workspace_id")
+
+
+@dataclass(frozen=True, slots=True)
+class RedisValue:
+    """One key's type and its words: of a hash field, value, field, value, …; sorted where order means nothing.
+
+    Args:
+        expires_at_ms: when the server forgets the key, by its own clock; None if it does not. No part of the value.
+    """
+
+    kind: str
+    words: tuple[str, ...]
+    expires_at_ms: int | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        if self.kind == "hash":
+            return "{" + ", ".join(f"{k}: {v!r}" for k, v in self.fields().items()) + "}"
+        if self.kind == "string":
+            return repr("".join(self.words))
+        return "[" + ", ".join(self.words) + "]"
+
+    def fields(self) -> dict[str, str]:
+        """Return a hash's fields."""
+        return dict(zip(self.words[::2], self.words[1::2], strict=True))
+
+
+State = Mapping[str, RedisValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The server's state at one moment, by the server's own clock."""
+
+    state: State
+    taken_at_ms: int
+
+    def differs_by_more_than_time(self, before: State) -> bool:
+        """Whether it differs from an earlier state otherwise than by keys whose time had come."""
+        return self.state != {
+            key: value
+            for key, value in before.items()
+            if key in self.state
+            or value.expires_at_ms is None
+            or value.expires_at_ms > self.taken_at_ms
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The review's layout in one state.
+
+    Args:
+        old: job_id → fields of the old schema.
+        new: (workspace_id, job_id) → fields of the new schema.
+        pending: job ids in queue order.
+        requests: (workspace_id, client_request_id) → job_id.
+    """
+
+    old: Mapping[str, Fields]
+    new: Mapping[tuple[str, str], Fields]
+    pending: tuple[str, ...]
+    requests: Mapping[tuple[str, str], str]
+
+    def statuses(self, job_id: str) -> tuple[str, ...]:
+        """Return the job's status in each schema that holds it."""
+        copies = [self.old[job_id]] if job_id in self.old else []
+        copies += [fields for (_, known), fields in self.new.items() if known == job_id]
+        return tuple(fields.get("status", "") for fields in copies)
+
+    def has_data(self, job_id: str) -> bool:
+        return bool(self.statuses(job_id))
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """Every job that either schema holds, sorted."""
+        return tuple(sorted({*self.old, *(job_id for _, job_id in self.new)}))
+
+
+def snapshot_of_packed(reply: object) -> Snapshot | None:
+    """Return the snapshot from the script's packed reply; None if some of it is not UTF-8."""
+    try:
+        return _snapshot(*_PACKED.decode(reply if isinstance(reply, bytes) else b""))
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return None
+
+
+def snapshot_of(reply: object) -> Snapshot:
+    """Return the snapshot from the script's plain reply. Bytes that are not UTF-8 are shown escaped."""
+    taken_at_ms, entries = reply if isinstance(reply, tuple) else (0, ())
+    return _snapshot(
+        taken_at_ms,
+        (
+            (_text(key), _text(kind), tuple(_text(word) for word in value), lasts_ms)
+            for key, kind, value, lasts_ms in entries
+        ),
+    )
+
+
+def _snapshot(taken_at_ms: int, entries: Iterable[_Entry]) -> Snapshot:
+    state: dict[str, RedisValue] = {}
+    for key, name, words, lasts_ms in entries:
+        if name == "hash":
+            pairs = sorted(zip(words[::2], words[1::2], strict=True))
+            words = tuple(word for pair in pairs for word in pair)
+        elif name == "set":
+            words = tuple(sorted(words))
+        expires_at_ms = taken_at_ms + lasts_ms if lasts_ms >= 0 else None
+        state[key] = RedisValue(name, words, expires_at_ms)
+    return Snapshot(MappingProxyType(dict(sorted(state.items()))), taken_at_ms)
+
+
+def tables_of(state: State) -> Tables:
+    """Return the review's tables from a state; keys of another layout are left out."""
+    old: dict[str, Fields] = {}
+    new: dict[tuple[str, str], Fields] = {}
+    requests: dict[tuple[str, str], str] = {}
+    pending: tuple[str, ...] = ()
+    for key, value in state.items():
+        if key == PENDING_KEY:
+            pending = value.words
+        elif key.startswith(OLD_PREFIX) and value.kind == "hash":
+            old[key.removeprefix(OLD_PREFIX)] = value.fields()
+        elif key.startswith(NEW_PREFIX) and value.kind == "hash":
+            workspace_id, _, job_id = key.removeprefix(NEW_PREFIX).partition(":")
+            new[workspace_id, job_id] = value.fields()
+        elif key.startswith(REQUEST_PREFIX) and value.kind == "string":
+            workspace_id, _, request_id = key.removeprefix(REQUEST_PREFIX).partition(":")
+            requests[workspace_id, request_id] = "".join(value.words)
+    return Tables(old, new, pending, requests)
+
+
+def contents_of(state: State) -> Mapping[str, str] | None:
+    """Return what each key holds as text; None if the snapshot does not show what some key holds, as of a stream."""
+    if any(value.kind not in _SHOWN_KINDS for value in state.values()):
+        return None
+    return {key: "\n".join((value.kind, *value.words)) for key, value in state.items()}
+
+
+def is_job_changed(before: State, after: State) -> bool:
+    """Whether the data of any job differs, in either schema."""
+    return any(
+        key.startswith((OLD_PREFIX, NEW_PREFIX)) and before.get(key) != after.get(key)
+        for key in {*before, *after}
+    )
+
+
+def changes_between(before: State, after: State) -> tuple[KeyChange, ...]:
+    """Return the keys that differ, in key order; of a hash that was there, only the fields that differ."""
+    return tuple(
+        _change(key, before.get(key), after.get(key))
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    )
+
+
+def _change(key: str, before: RedisValue | None, after: RedisValue | None) -> KeyChange:
+    if before is None or after is None or before.kind != "hash" or after.kind != "hash":
+        return KeyChange(key, _shown(before), _shown(after))
+    old, new = before.fields(), after.fields()
+    differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return KeyChange(key, _fields(old, differing), _fields(new, differing))
+
+
+def _shown(value: RedisValue | None) -> str:
+    if value is None:
+        return ""
+    if value.kind != "hash":
+        return str(value)
+    fields = value.fields()
+    return _fields(fields, [name for name in _TELLING_FIELDS if name in fields] or list(fields))
+
+
+def _fields(fields: Fields, names: Sequence[str]) -> str:
+    shown = [f"{name}: {fields[name]!r}" for name in names if name in fields]
+    if 0 < len(shown) < len(fields) and len(fields) > 1:
+        shown.append(f"… {len(fields)} fields")
+    return "{" + ", ".join(shown) + "}"
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

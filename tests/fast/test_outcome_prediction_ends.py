@@ -1,0 +1,163 @@
+"""What ends all foresight of a program, one run that is known and one that is not as it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from midpipe.faultinject.decide.outcome_prediction import Foresight
+from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
+from midpipe.faultinject.vocabulary import (
+    Decision,
+    Executed,
+    FaultRef,
+    Observed,
+    Position,
+    Step,
+    WireEvent,
+    WireIndex,
+)
+
+Run = tuple[tuple[tuple[WireEvent, ...], ...], tuple[Observed, ...]]
+SCRIPT = (b"EVAL", b"return 1", b"1", b"a")
+A_HOLDS, B_HOLDS = {"a": "A"}, {"b": "B"}
+
+
+def sent(letter: str, *words: str, ordinal: int = 1) -> WireEvent:
+    index = WireIndex(1, 1, ordinal, words[0], words[1])
+    args = tuple(word.encode() for word in words)
+    return WireEvent(Position(letter, ordinal), index, args, 40, keys=(args[1],), is_write=True)
+
+
+A, B = sent("A", "SET", "a", "A"), sent("B", "SET", "b", "B")
+
+
+def seen(event: WireEvent, before: Mapping[str, str], after: Mapping[str, str]) -> Observed:
+    return Observed(Step(event, None, Executed.YES), before, after, b"+OK\r\n")
+
+
+def run_of(a: WireEvent = A, b: WireEvent = B) -> Run:
+    """Return a run in which A writes its key, and B then its own."""
+    return ((a, b), (b,)), (seen(a, {}, A_HOLDS), seen(b, A_HOLDS, A_HOLDS | B_HOLDS))
+
+
+def is_blind_after(*runs: Run, independence: Independence | None = None) -> bool:
+    foresight = Foresight(independence or Independence())
+    for points, observed in runs:
+        foresight.learn(points, observed)
+    return foresight.is_blind
+
+
+def test_a_run_that_is_as_it_has_to_be_ends_nothing() -> None:
+    assert not is_blind_after(run_of(), run_of())
+
+
+def test_a_script_that_is_believed_ends_nothing() -> None:
+    assert not is_blind_after(run_of(replace(A, args=SCRIPT)))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(
+            (((A, B), (B,)), (seen(A, B_HOLDS, A_HOLDS | B_HOLDS), seen(B, A_HOLDS, A_HOLDS))),
+            id="another start state",
+        ),
+        pytest.param((((A,),), (seen(A, {}, A_HOLDS),)), id="a client that does nothing"),
+        pytest.param(run_of(b=sent("B", "SET", "b", "C")), id="another first command"),
+        pytest.param(run_of(b=replace(B, keys=None)), id="a command that touches other keys"),
+        pytest.param(
+            run_of(b=replace(B, index=replace(B.index, operation=2))),
+            id="a command of another call",
+        ),
+        pytest.param(
+            (((A, B), (B,)), (seen(A, {}, A_HOLDS), seen(B, {}, B_HOLDS))),
+            id="a key that changed between two commands",
+        ),
+        pytest.param(
+            (((A, B), (B,)), (seen(A, {}, B_HOLDS), seen(B, B_HOLDS, B_HOLDS))),
+            id="a key that the command does not name",
+        ),
+        pytest.param(
+            (((A, B), ()), (seen(A, {}, A_HOLDS), seen(B, A_HOLDS, A_HOLDS | B_HOLDS))),
+            id="a client that waits no more, though it sent nothing",
+        ),
+        pytest.param(
+            (
+                ((A, B), (B,)),
+                (
+                    seen(A, {}, A_HOLDS),
+                    seen(replace(B, position=Position("B", 2)), A_HOLDS, A_HOLDS),
+                ),
+            ),
+            id="a command that was not waited for",
+        ),
+    ],
+)
+def test_foresight_ends_with(second: Run) -> None:
+    assert is_blind_after(run_of(), second)
+
+
+def foresees(foresight: Foresight, fault: FaultRef | None = None) -> bool:
+    """Whether the order in which B goes first, with a fault or without, is known and has nothing to show."""
+    faults = iter((fault, None))
+    return foresight.foresees_nothing_new(lambda point: Decision(point.choices[-1], next(faults)))
+
+
+def learned(*runs: Run) -> Foresight:
+    foresight = Foresight(Independence())
+    for points, observed in runs:
+        foresight.learn(points, observed)
+    return foresight
+
+
+B_FIRST = ((A, B), (A,)), (seen(B, {}, B_HOLDS), seen(A, B_HOLDS, A_HOLDS | B_HOLDS))
+
+
+def test_an_order_that_was_run_has_nothing_to_show() -> None:
+    assert foresees(learned(B_FIRST))
+
+
+def test_a_command_that_did_not_do_the_same_each_time_is_not_foreseen() -> None:
+    other = {"b": "something else"}
+    differs = ((A, B), (A,)), (seen(B, {}, other), seen(A, other, A_HOLDS | other))
+    assert not foresees(learned(B_FIRST, differs, B_FIRST))
+
+
+def test_a_fault_that_does_more_than_cut_one_client_off_is_not_foreseen() -> None:
+    """Not even if a run with it was made."""
+    points, (first, second) = B_FIRST
+    late = FaultRef("late")
+    hit = replace(first, step=replace(first.step, fault=late))
+    assert not foresees(learned(B_FIRST, (points, (hit, second))), late)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [sent("A", "TTL", "a"), sent("A", "SET", "job-1700000000000", "A")],
+    ids=["a command that can't be foreseen", "a key that is another one each time"],
+)
+def test_foresight_never_begins_with(event: WireEvent) -> None:
+    points = ((event, B), (B,))
+    assert is_blind_after((points, (seen(event, {}, {}), seen(B, {}, B_HOLDS))))
+
+
+@pytest.mark.parametrize(
+    "independence",
+    [
+        Independence(unforeseeable=[script_called(SCRIPT)]),
+        Independence(open_scripts=[EVERY_SCRIPT]),
+    ],
+    ids=["a script that sends what can't be foreseen", "a server that shows no script's commands"],
+)
+def test_foresight_never_begins_with_a_script(independence: Independence) -> None:
+    assert is_blind_after(run_of(replace(A, args=SCRIPT)), independence=independence)
+
+
+def test_a_script_that_touches_what_it_does_not_declare_may_change_any_key() -> None:
+    script = replace(A, args=SCRIPT)
+    run = ((script, B), (B,)), (seen(script, {}, B_HOLDS), seen(B, B_HOLDS, B_HOLDS))
+    known = Independence(open_scripts=[script_called(SCRIPT)])
+    assert (is_blind_after(run), is_blind_after(run, independence=known)) == (True, False)
