@@ -190,6 +190,6 @@ class RunEnd:
 
     steps: tuple[Step, ...]
     valid: bool
-    trouble: str = ""
+    invalid_reason: str = ""
     violated: tuple[str, ...] = field(default=())
     observed: Callable[[], tuple[Observed, ...]] = tuple

@@ -63,7 +63,7 @@ def picture(story: Story) -> tuple[Line, ...]:
     lanes = _Lanes(story)
     lines: list[Line] = []
     for step in story.steps:
-        if step.kind in _IN_A_LANE and step.client in lanes.letters and lanes.head not in lines:
+        if step.kind in _IN_A_LANE and step.client in lanes.client_ids and lanes.head not in lines:
             lines.append(lanes.head)
         lines += lanes.lines(step)
     holds = story.verdict == ("Every invariant holds.",)
@@ -78,11 +78,11 @@ class _Lanes:
 
     def __init__(self, story: Story) -> None:
         taking_part = {step.client for step in story.steps if step.kind in _IN_A_LANE}
-        self.letters = sorted(taking_part - {_SHARED})
+        self.client_ids = sorted(taking_part - {_SHARED})
         # An arrow crosses the lanes to its right, so the last lane needs the most room.
-        width = _APART[len(self.letters) > 2]
-        self._at = {letter: number * width for number, letter in enumerate(self.letters)}
-        names = "".join(f"{letter:<{width}}" for letter in self.letters)
+        width = _APART[len(self.client_ids) > 2]
+        self._at = {client_id: number * width for number, client_id in enumerate(self.client_ids)}
+        names = "".join(f"{client_id:<{width}}" for client_id in self.client_ids)
         self.head = Line("plain", "", names.ljust(_LANES), "server")
 
     def lines(self, step: StoryStep) -> tuple[Line, ...]:

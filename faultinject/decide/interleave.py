@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from midpipe.faultinject.decide.ledger import Ledger, LedgerCount
-from midpipe.faultinject.decide.outcome_prediction import NOTHING, Foresight, Learned
+from midpipe.faultinject.decide.outcome_prediction import NOTHING, Learned, OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
 from midpipe.faultinject.decide.sweep import Placeable, default_choice, fault_label, planned
@@ -153,7 +153,9 @@ class Interleave:
         self._sleeps = prune and max_preemptions is None
         self.ledger = ledger or Ledger()
         self.independence = independence or Independence()
-        self._foresight = Foresight(self.independence, frontier.learned if frontier else NOTHING)
+        self._outcome_prediction = OutcomePrediction(
+            self.independence, frontier.learned if frontier else NOTHING
+        )
         self.diverged = ""
         self._numbers = count()
         self._waiting: list[tuple[int, int, int, Branch]] = []
@@ -183,7 +185,7 @@ class Interleave:
         while self._waiting:
             self._branch = heapq.heappop(self._waiting)[-1]
             self.restart()
-            if not (self._prune and self._foresight.foresees_nothing_new(self.decide)):
+            if not (self._prune and self._outcome_prediction.foresees_nothing_new(self.decide)):
                 self._is_under_way = True
                 self.restart()
                 return True
@@ -206,7 +208,7 @@ class Interleave:
             tuple(sorted(known.open_scripts)),
             tuple(sorted(known.relied_on)),
             tuple(sorted(known.unforeseeable)),
-            self._foresight.learned(),
+            self._outcome_prediction.learned(),
         )
 
     def restart(self) -> None:
@@ -255,7 +257,9 @@ class Interleave:
         self.ledger.ended(label, valid=run.valid, violated=bool(run.violated))
         if run.valid:
             if self._prune:
-                self._foresight.learn([seen.choices for seen in self._seen], run.observed())
+                self._outcome_prediction.learn(
+                    [seen.choices for seen in self._seen], run.observed()
+                )
             self._branch_off()
 
     def _branch_off(self) -> None:

@@ -37,10 +37,10 @@ from midpipe.faultinject.decide.predictable import can_be_foreseen
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, scripts_of
 from midpipe.faultinject.decide.simulated_run import (
     VOLATILE,
-    Course,
     Effect,
     Names,
     Sent,
+    SimulatedRun,
     digest,
     names_in,
 )
@@ -74,7 +74,7 @@ class Learned:
 NOTHING = Learned()
 
 
-class Foresight:
+class OutcomePrediction:
     """What has been learned of one program's orders, and what they have shown.
 
     Args:
@@ -132,23 +132,23 @@ class Foresight:
 
     def _followed(
         self, points: Sequence[tuple[WireEvent, ...]], observed: Sequence[Observed]
-    ) -> Course | None:
+    ) -> SimulatedRun | None:
         """Return the course of a run, learning on the way; None if something in it can't be foreseen."""
         names = Names()
         state = self._told(names, observed[0].before, "start")
         waiting = {}
         for event in points[0]:
-            letter = event.position.client
-            sent = self._sent(names, event, digest(letter), frozenset())
-            if sent is None or not self._is_next(digest(letter), sent):
+            client_id = event.position.client
+            sent = self._sent(names, event, digest(client_id), frozenset())
+            if sent is None or not self._is_next(digest(client_id), sent):
                 return None
-            waiting[letter] = sent
+            waiting[client_id] = sent
         self._start = self._start or (state, waiting)
         course = self._begun()
         for number, seen in enumerate(observed):
             event, fault = seen.step.event, seen.step.fault
-            letter = event.position.client
-            sent = course.waiting.get(letter)
+            client_id = event.position.client
+            sent = course.waiting.get(client_id)
             if sent is None or sent.event.position != event.position:
                 return None
             if self._told(names, seen.before, "start") != course.state:
@@ -157,22 +157,22 @@ class Foresight:
             is_run = seen.step.executed is not Executed.NO
             if is_run and not self._can_be_foreseen(seen):
                 return None
-            scene = course.scene(letter)
-            source = course.source(letter, scene)
+            scene = course.scene(client_id)
+            source = course.source(client_id, scene)
             effect = self._effect(names, seen, source)
             if sent.keys is not None and not {key for key, _ in effect.changes} <= {*sent.keys}:
                 return None
             if is_run:
-                _rule_out_coincidence(effect.names() - names_in(course.met(letter)), source)
+                _rule_out_coincidence(effect.names() - names_in(course.met(client_id)), source)
                 self._note(scene, effect.brought_up_by(source, _ITSELF))
-            past = self._past_after(course, letter, fault, effect)
+            past = self._past_after(course, client_id, fault, effect)
             following = points[number + 1] if number + 1 < len(points) else ()
-            mine = [event for event in following if event.position.client == letter]
-            known = course.known[letter] | names_in(_heard(effect, fault))
+            mine = [event for event in following if event.position.client == client_id]
+            known = course.known[client_id] | names_in(_heard(effect, fault))
             after = self._sent(names, mine[0], past, known) if mine else None
             if (mine and after is None) or not self._is_next(past, after):
                 return None
-            self._step(course, letter, fault, effect)
+            self._step(course, client_id, fault, effect)
             if course.waiting.keys() != {event.position.client for event in following}:
                 return None
         self._end(course)
@@ -253,64 +253,68 @@ class Foresight:
         self._end(course)
         return course.shown <= self._shown
 
-    def _foreseen(self, course: Course, letter: str, fault: FaultRef | None) -> Effect | None:
+    def _foreseen(
+        self, course: SimulatedRun, client_id: str, fault: FaultRef | None
+    ) -> Effect | None:
         if fault and fault.name == "cut-before":
             return _NOT_RUN
-        scene = course.scene(letter)
+        scene = course.scene(client_id)
         effect = self._effects.get(scene)
-        return effect and effect.brought_up_by(_ITSELF, course.source(letter, scene))
+        return effect and effect.brought_up_by(_ITSELF, course.source(client_id, scene))
 
-    def _begun(self) -> Course:
+    def _begun(self) -> SimulatedRun:
         assert self._start is not None
         state, waiting = self._start
-        course = Course(
+        course = SimulatedRun(
             dict(state),
             dict(waiting),
-            {letter: digest(letter) for letter in waiting},
+            {client_id: digest(client_id) for client_id in waiting},
             dict.fromkeys(waiting, ""),
             dict.fromkeys(waiting, 0),
             dict.fromkeys(waiting, frozenset()),
             {},
         )
-        for letter, sent in waiting.items():
-            course.known[letter] = course.meet(sent.words)
+        for client_id, sent in waiting.items():
+            course.known[client_id] = course.meet(sent.words)
         course.shown.add(f"state {course.held()}")
         return course
 
     def _past_after(
-        self, course: Course, letter: str, fault: FaultRef | None, effect: Effect
+        self, course: SimulatedRun, client_id: str, fault: FaultRef | None, effect: Effect
     ) -> str:
         """Return a digest of a client's past once a command of it has had its effect."""
-        known = course.known[letter] | names_in(_heard(effect, fault))
-        return digest((course.past[letter], str(fault), effect, course.ranked(known)))
+        known = course.known[client_id] | names_in(_heard(effect, fault))
+        return digest((course.past[client_id], str(fault), effect, course.ranked(known)))
 
-    def _step(self, course: Course, letter: str, fault: FaultRef | None, effect: Effect) -> None:
-        sent = course.waiting[letter]
-        past = self._past_after(course, letter, fault, effect)
-        course.known[letter] |= course.meet(_heard(effect, fault))
+    def _step(
+        self, course: SimulatedRun, client_id: str, fault: FaultRef | None, effect: Effect
+    ) -> None:
+        sent = course.waiting[client_id]
+        past = self._past_after(course, client_id, fault, effect)
+        course.known[client_id] |= course.meet(_heard(effect, fault))
         course.meet(text for _, text in effect.changes)
         for key, text in effect.changes:
             course.state[key] = text
             if not text:
                 del course.state[key]
-        course.past[letter] = past
+        course.past[client_id] = past
         course.steps += 1
         held = course.held()
         course.shown.add(f"state {held}")
         after = self._next[past]
         if after is None:
-            del course.waiting[letter]
+            del course.waiting[client_id]
         else:
-            course.waiting[letter] = after
-            course.known[letter] |= course.meet(after.words)
+            course.waiting[client_id] = after
+            course.known[client_id] |= course.meet(after.words)
         if after is None or after.event.index.call != sent.event.index.call:
-            course.ended[letter] += 1
-            course.shown.add(f"call {letter} {past} {held}")
+            course.ended[client_id] += 1
+            course.shown.add(f"call {client_id} {past} {held}")
         if after is not None and after.event.index.call != sent.event.index.call:
             others = tuple(sorted(course.ended.items()))
-            course.before[letter] = digest((course.before[letter], others))
+            course.before[client_id] = digest((course.before[client_id], others))
 
-    def _end(self, course: Course) -> None:
+    def _end(self, course: SimulatedRun) -> None:
         ends = tuple(sorted(course.past.items())), tuple(sorted(course.before.items()))
         course.shown.add(f"end {digest((course.held(), ends))}")
 

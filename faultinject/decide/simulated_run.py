@@ -85,7 +85,7 @@ def names_in(texts: Iterable[str]) -> frozenset[str]:
 
 
 @dataclass(slots=True)
-class Course:
+class SimulatedRun:
     """An order as far as it has come.
 
     Args:
@@ -122,20 +122,20 @@ class Course:
         births = sorted({self.born.get(name, -1) for name in names})
         return tuple(sorted((name, births.index(self.born.get(name, -1))) for name in names))
 
-    def met(self, letter: str) -> tuple[str, ...]:
+    def met(self, client_id: str) -> tuple[str, ...]:
         """Return a client's command, and what the keys hold that it touches."""
-        sent = self.waiting[letter]
+        sent = self.waiting[client_id]
         keys = sorted(self.state) if sent.keys is None else sent.keys
         return (*sent.words, *(text for key in keys for text in (key, self.state.get(key, ""))))
 
-    def scene(self, letter: str) -> str:
+    def scene(self, client_id: str) -> str:
         """Return a digest of what the effect of a client's command depends on."""
-        met = self.met(letter)
-        return digest((letter, met, self.ranked(names_in(met))))
+        met = self.met(client_id)
+        return digest((client_id, met, self.ranked(names_in(met))))
 
-    def source(self, letter: str, scene: str) -> str:
+    def source(self, client_id: str, scene: str) -> str:
         """Return what names are called after that a client's command brings up in a scene."""
-        return digest((self.past[letter], scene))
+        return digest((self.past[client_id], scene))
 
     def held(self) -> str:
         """Return a digest of the whole state."""

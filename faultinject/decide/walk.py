@@ -37,7 +37,7 @@ class Walk:
     """Decides a number of random runs.
 
     Args:
-        dice: makes dice from a seed: random.Random.
+        rng: makes dice from a seed: random.Random.
         runs: how many.
         seed: same seed, same program, same runs.
         depth: None walks plainly; a number is PCT's bound on the depth of a find.
@@ -48,7 +48,7 @@ class Walk:
 
     def __init__(
         self,
-        dice: Callable[[str], Dice],
+        rng: Callable[[str], Dice],
         runs: int,
         seed: int,
         depth: int | None = None,
@@ -56,7 +56,7 @@ class Walk:
         faults: Placeable = lambda event: (),
         ledger: Ledger | None = None,
     ) -> None:
-        self._make_dice = dice
+        self._make_rng = rng
         self._left = runs
         self._seed = seed
         self._number = 0
@@ -93,18 +93,18 @@ class Walk:
 
     def restart(self) -> None:
         """The same run is made again, from its beginning."""
-        self._dice = self._make_dice(f"{self._seed}/{self._number}")
+        self._rng = self._make_rng(f"{self._seed}/{self._number}")
         self._moves = []
         self._priorities: dict[str, float] = {}
         wanted = max(0, (self._depth or 1) - 1)
         steps = range(1, self._steps + 1)
-        self._drops = set(self._dice.sample(steps, min(wanted, len(steps))))
-        self._fault_steps = set(self._dice.sample(steps, min(self._max_faults, len(steps))))
+        self._drops = set(self._rng.sample(steps, min(wanted, len(steps))))
+        self._fault_steps = set(self._rng.sample(steps, min(self._max_faults, len(steps))))
 
     def decide(self, point: Point) -> Decision:
         if point.choices[0].position.inside:
             return Decision(point.choices[0])
-        event = self._dice.choice(point.choices) if self._depth is None else self._highest(point)
+        event = self._rng.choice(point.choices) if self._depth is None else self._highest(point)
         fault = self._fault_at(event)
         step = planned(event, fault) if fault else PlannedStep(event.position)
         self._moves.append(step)
@@ -119,7 +119,7 @@ class Walk:
 
     def _highest(self, point: Point) -> WireEvent:
         for event in sorted(point.choices, key=lambda choice: choice.position):
-            self._priorities.setdefault(event.position.client, 1.0 + self._dice.random())
+            self._priorities.setdefault(event.position.client, 1.0 + self._rng.random())
         if len(self._moves) + 1 in self._drops:
             top = max(point.choices, key=self._priority)
             self._priorities[top.position.client] = -float(len(self._moves))
@@ -132,4 +132,4 @@ class Walk:
         if len(self._moves) + 1 not in self._fault_steps:
             return None
         possible = self._faults(event)
-        return self._dice.choice(possible) if possible else None
+        return self._rng.choice(possible) if possible else None

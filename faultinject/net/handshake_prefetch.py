@@ -24,7 +24,7 @@ _GREETINGS = frozenset((b"HELLO", b"AUTH", b"SELECT"))
 _OF_CLIENT = frozenset((b"SETINFO", b"SETNAME", b"MAINT_NOTIFICATIONS"))
 
 Connect = Callable[[], socket.socket]
-HandOver = Callable[["Rehearsal", bytes], None]
+HandOver = Callable[["HandshakePrefetch", bytes], None]
 
 
 def rehearsable(set_up: Iterable[Command]) -> tuple[Command, ...]:
@@ -39,7 +39,7 @@ def _is_rehearsable(command: Command) -> bool:
     )
 
 
-class Rehearsal:
+class HandshakePrefetch:
     """A new connection, as long as its set-up lasts. It makes both sockets non-blocking.
 
     Attributes:
@@ -62,7 +62,7 @@ class Rehearsal:
         set_up: tuple[Command, ...],
         connect: Connect,
         hand_over: HandOver,
-        on_closed: Callable[[Rehearsal], None],
+        on_closed: Callable[[HandshakePrefetch], None],
     ) -> None:
         self._loop = loop
         self.client, self.server = client, server

@@ -21,11 +21,11 @@ from typing import Protocol
 from midpipe.faultinject.faults.effects import Close, Deliver, Effects
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.outbox import Outbox
-from midpipe.faultinject.net.passthrough_queue import Train
+from midpipe.faultinject.net.passthrough_queue import PassthroughQueue
 from midpipe.faultinject.net.reading import received
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.commands import CommandTable
-from midpipe.faultinject.wire.conversation import Conversation, Heard, Kind
+from midpipe.faultinject.wire.conversation import Conversation, Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 PASS = Effects()
@@ -36,19 +36,21 @@ _MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 class Director(Protocol):
     """Who is asked at every wire event of a client's links."""
 
-    def surely_passes(self, heard: Heard) -> bool:
+    def is_passthrough(self, heard: ReceivedCommand) -> bool:
         """Whether it will let a command pass at once if it is shown it now, even before those ahead of it are done."""
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         """A command that sets the connection up, or one after a block that is not an event."""
 
-    def inside(self, link: Link, heard: Heard) -> Effects | None:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects | None:
         """A command inside MULTI … EXEC, before EXEC; None has it wait as in ``parked``."""
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         """A command waits; the director calls ``link.carry_out`` when its turn has come."""
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         """A command that the link was told to carry out is over, as far as it will be."""
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
@@ -76,18 +78,18 @@ class Link:
         self._director = director
         self._on_closed = on_closed
         self.conversation = Conversation(table)
-        self._current: Heard | None = None
+        self._current: ReceivedCommand | None = None
         self._effects = PASS
         self._owed = 0
         self._answer: list[bytes] = []
         self._last_reply: Reply | None = None
         self._silent = False
-        self._train = Train(self.conversation)
+        self._train = PassthroughQueue(self.conversation)
         self._is_sure = False
         self._violation: ProtocolError | None = None
         self._is_advancing = False
         self._late: Callable[[Reply | None], None] | None = None
-        self.held: Heard | None = None
+        self.held: ReceivedCommand | None = None
         for side in (client, server):
             if side.gettimeout() != 0.0:
                 side.setblocking(False)
@@ -101,7 +103,7 @@ class Link:
         """The client's side is still connected."""
         return self._client is not None
 
-    def carry_out(self, heard: Heard, effects: Effects) -> None:
+    def carry_out(self, heard: ReceivedCommand, effects: Effects) -> None:
         """Do to the parked command what the effects say; ends in ``director.done``."""
         self._effects = effects
         if self._is_sure:
@@ -271,7 +273,9 @@ class Link:
                 self._current = heard = self.conversation.next_heard()
                 if heard is None:
                     break
-                self._is_sure = heard.kind is not Kind.SETUP and self._director.surely_passes(heard)
+                self._is_sure = heard.kind is not Kind.SETUP and self._director.is_passthrough(
+                    heard
+                )
                 if self._is_sure or not self._train:
                     self._show(heard)
         except ProtocolError as error:
@@ -287,7 +291,7 @@ class Link:
         is_open = self._client is not None and not self._silent
         return is_open and self._current is None and self._violation is None
 
-    def _show(self, heard: Heard) -> None:
+    def _show(self, heard: ReceivedCommand) -> None:
         self._last_reply = None
         if heard.kind is Kind.SETUP:
             self.carry_out(heard, self._director.setup(self, heard))

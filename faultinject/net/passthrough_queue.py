@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import Conversation, Heard
+from midpipe.faultinject.wire.conversation import Conversation, ReceivedCommand
 from midpipe.faultinject.wire.resp import Reply
 
 
@@ -18,19 +18,19 @@ from midpipe.faultinject.wire.resp import Reply
 class _Passing:
     """A command that passes: how many replies are still owed for it, and the last one that came."""
 
-    heard: Heard
+    heard: ReceivedCommand
     owed: int
     reply: Reply | None = None
     is_sent: bool = False
 
 
-class Train:
+class PassthroughQueue:
     """Commands that pass, those not answered yet in the order in which they were heard."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self._ahead: deque[_Passing] = deque()
-        self._over: list[tuple[Heard, Reply | None]] = []
+        self._over: list[tuple[ReceivedCommand, Reply | None]] = []
         self._to_server: list[bytes] = []
         self._to_client: list[bytes] = []
 
@@ -43,7 +43,7 @@ class Train:
         """Whether commands wait for being sent to the server."""
         return bool(self._to_server)
 
-    def add(self, heard: Heard) -> None:
+    def add(self, heard: ReceivedCommand) -> None:
         """A command passes, behind those that do already."""
         self._ahead.append(_Passing(heard, heard.replies))
         self._to_server.append(heard.command.raw)
@@ -73,12 +73,12 @@ class Train:
         self._to_client.clear()
         return data
 
-    def taken_over(self) -> list[tuple[Heard, Reply | None]]:
+    def taken_over(self) -> list[tuple[ReceivedCommand, Reply | None]]:
         """Return the commands that are over since the last time, each with its reply."""
         over, self._over = self._over, []
         return over
 
-    def broken_off(self) -> list[tuple[Heard, Executed]]:
+    def broken_off(self) -> list[tuple[ReceivedCommand, Executed]]:
         """The server is gone: return what is known of each command that was not answered, and forget them."""
         left = [(p.heard, Executed.UNKNOWN if p.is_sent else Executed.NO) for p in self._ahead]
         self._ahead.clear()

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from midpipe.faultinject.net.handshake_prefetch import Rehearsal, rehearsable
+from midpipe.faultinject.net.handshake_prefetch import HandshakePrefetch, rehearsable
 from midpipe.faultinject.net.link import Director, Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.vocabulary import Address
@@ -61,7 +61,7 @@ class Listener:
     """Where one client connects. ``director`` is set for each case; None passes bytes through.
 
     Attributes:
-        rehearses_for: the director that lets every set-up pass, so that one may be taken to be what the last one was.
+        dry_runs_for: the director that lets every set-up pass, so that one may be taken to be what the last one was.
     """
 
     def __init__(self, loop: Loop, upstream: Upstream, table: CommandTable) -> None:
@@ -69,10 +69,10 @@ class Listener:
         self._upstream = upstream
         self._table = table
         self.director: Director | None = None
-        self.rehearses_for: Director | None = None
+        self.dry_runs_for: Director | None = None
         self.links: list[Link] = []
         self._set_up: tuple[Command, ...] = ()
-        self._rehearsals: list[Rehearsal] = []
+        self._rehearsals: list[HandshakePrefetch] = []
         self._pipes: list[_Pipe] = []
         self._keeper = bound(0)
         self.port: int = self._keeper.getsockname()[1]
@@ -119,17 +119,17 @@ class Listener:
         client, server = ends
         if self.director is None:
             self._pipes.append(_Pipe(self._loop, client, server, self._pipes))
-        elif self._set_up and self.rehearses_for is self.director:
+        elif self._set_up and self.dry_runs_for is self.director:
             self._rehearsals.append(self._rehearsal(client, server))
         else:
             link = Link(self._loop, client, server, self._table, self.director, self._gone)
             self.links.append(link)
 
-    def _rehearsal(self, client: socket.socket, server: socket.socket) -> Rehearsal:
+    def _rehearsal(self, client: socket.socket, server: socket.socket) -> HandshakePrefetch:
         director = self.director
         assert director is not None
 
-        def go_on(rehearsal: Rehearsal, data: bytes) -> None:
+        def go_on(rehearsal: HandshakePrefetch, data: bytes) -> None:
             self._rehearsals.remove(rehearsal)
             ends = rehearsal.client, rehearsal.server
             link = Link(self._loop, *ends, self._table, director, self._gone)
@@ -141,7 +141,7 @@ class Listener:
                 link.close()
                 director.client_gone(link, mid_command=bool(data))
 
-        return Rehearsal(
+        return HandshakePrefetch(
             self._loop,
             client,
             server,

@@ -27,7 +27,7 @@ from midpipe.faultinject.vocabulary import (
     WireIndex,
 )
 from midpipe.faultinject.wire.commands import CommandTable
-from midpipe.faultinject.wire.conversation import Heard, Kind
+from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 _READ_BYTES = 65536
@@ -36,7 +36,7 @@ _BACKLOG = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Trigger:
     """Where the next fault goes.
 
     Args:
@@ -49,7 +49,7 @@ class Spot:
     lasts_s: float = 0.0
 
 
-class Passage:
+class TriggeredProxy:
     """A loopback port that leads to the server, with faults at the spots given; the director of its own links.
 
     Attributes:
@@ -63,18 +63,18 @@ class Passage:
         self._table = table
         self.fired: Counter[str] = Counter()
         self.late = 0
-        self.trouble = ""
+        self.invalid_reason = ""
         self._pipes: set[_Pipe] = set()
         self._links: set[Link] = set()
-        self._spots: Iterator[Spot] = iter(())
-        self._spot: Spot | None = None
+        self._spots: Iterator[Trigger] = iter(())
+        self._spot: Trigger | None = None
         self._turns_left = 0
         self._keeper = bound(0)
         self.port: int = self._keeper.getsockname()[1]
         self._listening: socket.socket | None = None
         self.accept_again()
 
-    def place(self, spots: Iterator[Spot]) -> None:
+    def place(self, spots: Iterator[Trigger]) -> None:
         """Put faults at these spots from now on, drawn as they are needed; an iterator that is at its end ends them."""
         self._spots = spots
         self._draw()
@@ -127,19 +127,19 @@ class Passage:
 
     # --- the director of a link ----------------------------------------------------------------------
 
-    def surely_passes(self, heard: Heard) -> bool:
+    def is_passthrough(self, heard: ReceivedCommand) -> bool:
         """All but the command at the next spot."""
         return heard.kind is Kind.INSIDE or self._spot is None or self._turns_left > 0
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         """Set-up passes, and is no turn."""
         return PASS
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
         """A block counts once, at its end."""
         return PASS
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         """Carry a command out, with the fault if its spot has come."""
         spot = self._spot
         if spot is None or not self.has_spot():
@@ -157,7 +157,9 @@ class Passage:
             self.late += 1
             self._loop.call_later(spot.lasts_s, lambda: self._release(link, spot.fault.name))
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         """Nothing is kept of a command."""
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
@@ -165,7 +167,7 @@ class Passage:
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         """Keep it for whoever asks."""
-        self.trouble = f"a client or the server broke the protocol: {error}"
+        self.invalid_reason = f"a client or the server broke the protocol: {error}"
 
     def _release(self, link: Link, fault: str) -> None:
         def received(reply: Reply | None) -> None:
@@ -202,7 +204,7 @@ class _Pipe:
     __slots__ = ("_loop", "_passage", "_server_spoke", "client", "server")
 
     def __init__(
-        self, passage: Passage, loop: Loop, client: socket.socket, server: socket.socket
+        self, passage: TriggeredProxy, loop: Loop, client: socket.socket, server: socket.socket
     ) -> None:
         self._passage = passage
         self._loop = loop
@@ -267,7 +269,7 @@ class _Pipe:
             to.setblocking(False)
 
 
-def _event(heard: Heard) -> WireEvent:
+def _event(heard: ReceivedCommand) -> WireEvent:
     """The event as far as a fault's effects depend on it."""
     name = heard.command.name.decode("ascii", "replace")
     return WireEvent(

@@ -14,7 +14,7 @@ from typing import cast
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.servers.server import empty, fields_of, software
@@ -49,7 +49,7 @@ class ContainerServer:
     is_ours = True
 
     def __init__(
-        self, image: str, household: Household, persistence: Persistence = Persistence.NONE
+        self, image: str, household: ContainerGroup, persistence: Persistence = Persistence.NONE
     ) -> None:
         self.persistence = persistence
         self.household = household
@@ -164,7 +164,7 @@ class ContainerNode(ContainerServer):
     """
 
     def __init__(
-        self, image: str, household: Household, port: int, words: Sequence[str], config: str
+        self, image: str, household: ContainerGroup, port: int, words: Sequence[str], config: str
     ) -> None:
         self.persistence = Persistence.NONE
         self.household = household

@@ -32,7 +32,7 @@ _HERE = ("localhost", _LOOPBACK, "::1")
 _INSTEAD = "or leave --redis out to use the embedded server"
 
 
-class Household:
+class ContainerGroup:
     """Containers that belong together.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from midpipe.faultinject.errors import NotApplicableError, UsageError
 from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.external import SCHEMES, ExternalServer, parse_url
 from midpipe.faultinject.servers.node import Origin
 from midpipe.faultinject.servers.origins import FromBinary, FromImage
@@ -85,7 +85,7 @@ def open_server(
     if persistence.is_replicated:
         return Pair(origin_of(spec, run), persistence)
     if spec.kind == CONTAINER:
-        return ContainerServer(spec.where or DEFAULT_IMAGE, Household(run), persistence)
+        return ContainerServer(spec.where or DEFAULT_IMAGE, ContainerGroup(run), persistence)
     return EmbeddedServer(spec.where, run, persistence)
 
 

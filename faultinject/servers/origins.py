@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from midpipe.faultinject.servers.container import ContainerNode
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.servers.reaper import RunDirectory
 
@@ -52,7 +52,7 @@ class FromImage:
     def __init__(self, image: str, run: RunDirectory) -> None:
         self.ports = run.ports
         self._image = image
-        self._household = Household(run)
+        self._household = ContainerGroup(run)
         try:
             self._household.want_our_loopback()
         except BaseException:

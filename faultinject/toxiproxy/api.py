@@ -12,7 +12,7 @@ from functools import partial
 from posixpath import normpath
 from urllib.parse import unquote
 
-from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, ProxySpec, ToxicSpec, World
+from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, ApiState, ProxySpec, ToxicSpec
 from midpipe.faultinject.toxiproxy.exchange import (
     Add,
     Answer,
@@ -51,7 +51,7 @@ Fired = Callable[[str, str], int]
 
 def handle(
     request: Request,
-    world: World,
+    world: ApiState,
     fired: Fired,
     *,
     token: str = "",
@@ -66,7 +66,7 @@ def handle(
     return _Handler(request, world, fired, metrics).run(token)
 
 
-def populate(world: World, body: bytes) -> Handling:
+def populate(world: ApiState, body: bytes) -> Handling:
     """Make the proxies of a configuration file, as POST /populate does."""
     return _Handler(Request("POST", "/populate", {}, body), world, lambda *_: 0, None).populate()
 
@@ -75,7 +75,7 @@ class _Handler:
     def __init__(
         self,
         request: Request,
-        world: World,
+        world: ApiState,
         fired: Fired,
         metrics: Callable[[], str] | None,
     ) -> None:
@@ -187,7 +187,7 @@ class _Handler:
     def populate(self) -> Handling:
         """Make those proxies that are not there, or differ; keep the others."""
         made: list[str] | None = None
-        trouble: ApiError | None = None
+        invalid_reason: ApiError | None = None
         try:
             wanted = read_proxies(self._request.body)
             made = [] if wanted else None
@@ -196,14 +196,16 @@ class _Handler:
                 if made is not None:
                     made.append(proxy.name)
         except ApiError as error:
-            trouble = error
+            invalid_reason = error
         except EffectFailedError as error:
-            trouble = ApiError(str(error), 500)
+            invalid_reason = ApiError(str(error), 500)
         shown: dict[str, object] = {}
-        if trouble is not None:
-            shown = {"error": trouble.message, "status": trouble.status}
+        if invalid_reason is not None:
+            shown = {"error": invalid_reason.message, "status": invalid_reason.status}
         proxies = [self._shown(self._proxy(name)) for name in made or ()] or None
-        return self._json(trouble.status if trouble else 201, {**shown, "proxies": proxies})
+        return self._json(
+            invalid_reason.status if invalid_reason else 201, {**shown, "proxies": proxies}
+        )
 
     def _replace(self, proxy: ProxySpec) -> Generator[Effect, str, None]:
         known = self._world.proxies.get(proxy.name)

@@ -79,14 +79,14 @@ class ProxySpec:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class ApiState:
     """Every proxy, by name."""
 
     proxies: Mapping[str, ProxySpec] = field(default_factory=lambda: MappingProxyType({}))
 
-    def with_proxy(self, proxy: ProxySpec) -> World:
-        return World(MappingProxyType({**self.proxies, proxy.name: proxy}))
+    def with_proxy(self, proxy: ProxySpec) -> ApiState:
+        return ApiState(MappingProxyType({**self.proxies, proxy.name: proxy}))
 
-    def without_proxy(self, name: str) -> World:
+    def without_proxy(self, name: str) -> ApiState:
         kept = {known: proxy for known, proxy in self.proxies.items() if known != name}
-        return World(MappingProxyType(kept))
+        return ApiState(MappingProxyType(kept))

@@ -26,9 +26,9 @@ DiceOf = Callable[[str], Dice]
 class _Stage:
     """One toxic on this connection, and what waits before it and inside it."""
 
-    def __init__(self, spec: ToxicSpec, toxic: Toxic, dice: Dice, now_s: float) -> None:
+    def __init__(self, spec: ToxicSpec, toxic: Toxic, rng: Dice, now_s: float) -> None:
         self.toxic = toxic
-        self.dice = dice
+        self.rng = rng
         self.inbox: deque[tuple[Chunk | None, float]] = deque()
         self.steps: deque[Step] = deque()
         self.memory = Memory()
@@ -41,7 +41,7 @@ class _Stage:
         """Work on with these attributes; toxicity is drawn anew."""
         self.spec = spec
         self.numbers = spec.numbers
-        self.acts = self.toxic if self.dice() < spec.toxicity else NOOP
+        self.acts = self.toxic if self.rng() < spec.toxicity else NOOP
         self.clock_s = self.heard_s = now_s
 
     @property
@@ -102,17 +102,17 @@ class Chain:
         self,
         specs: Sequence[ToxicSpec],
         toxic_of: Callable[[str], Toxic],
-        dice: DiceOf,
+        rng: DiceOf,
         now_s: float,
     ) -> None:
         self._toxic_of = toxic_of
-        self._dice = dice
+        self._rng = rng
         self._stages: list[_Stage] = []
         self.output: deque[bytes] = deque()
         self.has_ended = False
         self._has_leavers = False
         for spec in specs:
-            self._stages.append(_Stage(spec, toxic_of(spec.type), dice(spec.name), now_s))
+            self._stages.append(_Stage(spec, toxic_of(spec.type), rng(spec.name), now_s))
 
     @property
     def is_empty(self) -> bool:
@@ -168,7 +168,7 @@ class Chain:
         if self._stages:
             self._interrupt(len(self._stages) - 1, now_s)
         ended = self.has_ended
-        stage = _Stage(spec, self._toxic_of(spec.type), self._dice(spec.name), now_s)
+        stage = _Stage(spec, self._toxic_of(spec.type), self._rng(spec.name), now_s)
         stage.has_ended = ended
         self._stages.append(stage)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
-from midpipe.faultinject.toxiproxy.api_state import ProxySpec, ToxicSpec, World
+from midpipe.faultinject.toxiproxy.api_state import ApiState, ProxySpec, ToxicSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    world: World
+    world: ApiState
     is_handled: bool = True
 
 

@@ -15,7 +15,7 @@ from midpipe.faultinject.toxiproxy.api_state import ToxicSpec
 from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
 from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally, matches
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 
@@ -74,33 +74,35 @@ class Placing:
         proxy: Placement,
         held: Held,
         tally_of: Callable[[str], Tally],
-        dice_of: Callable[[str], Dice],
+        rng_of: Callable[[str], Dice],
     ) -> None:
         self._number = number
         self._proxy = proxy
         self._held = held
         self._tally_of = tally_of
-        self._dice_of = dice_of
-        self._dice: dict[str, Dice] = {}
+        self._rng_of = rng_of
+        self._rng: dict[str, Dice] = {}
         self._delivers_late = False
 
-    def surely_passes(self, heard: Heard) -> bool:
+    def is_passthrough(self, heard: ReceivedCommand) -> bool:
         """No toxic that is on the proxy now names such a command."""
         return not any(
             matches(spec, WIRE_TOXICS[spec.type].fault, heard, self._proxy.keys_of)
             for spec in self._proxy.wire_toxics()
         )
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         return self._effects(link, heard)
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
         return self._effects(link, heard)
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         link.carry_out(heard, self._effects(link, heard))
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         if link.held is None:
             self._held.passed()
 
@@ -110,13 +112,13 @@ class Placing:
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         """Not Redis' protocol: the link closes the connection by itself."""
 
-    def _effects(self, link: Link, heard: Heard) -> Effects:
+    def _effects(self, link: Link, heard: ReceivedCommand) -> Effects:
         for spec in self._proxy.wire_toxics():
             toxic = WIRE_TOXICS[spec.type]
             if not matches(spec, toxic.fault, heard, self._proxy.keys_of):
                 continue
-            dice = self._dice.setdefault(spec.name, self._dice_of(spec.name))
-            if not self._tally_of(spec.name).fires(spec, self._number, dice):
+            rng = self._rng.setdefault(spec.name, self._rng_of(spec.name))
+            if not self._tally_of(spec.name).fires(spec, self._number, rng):
                 continue
             parameter = spec.number(toxic.parameter) if toxic.parameter else 0
             effects = toxic.fault.effects(len(heard.command.raw), parameter or None)

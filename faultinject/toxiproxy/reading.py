@@ -164,9 +164,9 @@ def with_attributes(spec: ToxicSpec, body: bytes) -> ToxicSpec:
                 attributes[name] = new if isinstance(new, str) else int(new)
     except GoJsonError as error:
         raise _bad_body(error) from error
-    trouble = trouble_with(attributes) if spec.type in WIRE_TOXICS else ""
-    if trouble:
-        raise ApiError(f"bad request body: {trouble}", 400)
+    invalid_reason = trouble_with(attributes) if spec.type in WIRE_TOXICS else ""
+    if invalid_reason:
+        raise ApiError(f"bad request body: {invalid_reason}", 400)
     return replace(spec, attributes=attributes)
 
 

@@ -181,7 +181,7 @@ class Route:
             return Chain(
                 [toxic for toxic in toxics if toxic.direction == direction],
                 TOXICS.__getitem__,
-                lambda name: self._dice(f"{number} {direction} {name}"),
+                lambda name: self._rng(f"{number} {direction} {name}"),
                 self._loop.clock(),
             )
 
@@ -204,12 +204,12 @@ class Route:
         its.setblocking(False)
         client = connection.exchange_client(its)
         director = Placing(
-            number, self, self._held, self._tally_of, lambda name: self._dice(f"{number} {name}")
+            number, self, self._held, self._tally_of, lambda name: self._rng(f"{number} {name}")
         )
         table = self._table or CommandTable({})
         self._links.add(Link(self._loop, client, ours, table, director, self._links.discard))
 
-    def _dice(self, what: str) -> Dice:
+    def _rng(self, what: str) -> Dice:
         # Text as a seed, and random() alone, give the same numbers under every Python.
         return Random(f"{self._seed} {self.spec.name} {what}").random
 

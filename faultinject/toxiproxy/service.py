@@ -8,7 +8,7 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.toxiproxy.addresses import LOOPBACK, AddressError, resolved
 from midpipe.faultinject.toxiproxy.api import handle, populate
-from midpipe.faultinject.toxiproxy.api_state import World
+from midpipe.faultinject.toxiproxy.api_state import ApiState
 from midpipe.faultinject.toxiproxy.endpoint import HttpEndpoint
 from midpipe.faultinject.toxiproxy.exchange import (
     Add,
@@ -61,7 +61,7 @@ class FaultProxy:
         self._proxy_metrics = proxy_metrics
         self._routes: dict[str, Route] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
-        self.world = World()
+        self.world = ApiState()
         try:
             self._endpoint = HttpEndpoint(loop, f"{host}:{port}", self.answer)
         except AddressError as error:

@@ -24,7 +24,7 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.faults.fault import Fault
 from midpipe.faultinject.toxiproxy.api_state import Attribute, ToxicSpec
 from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
-from midpipe.faultinject.wire.conversation import Heard, Kind
+from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
 
 CONNECTION, PROXY = "connection", "proxy"
 _DEFAULTS: Mapping[str, Attribute] = MappingProxyType(
@@ -90,7 +90,7 @@ def trouble_with(attributes: Mapping[str, Attribute]) -> str:
     return ""
 
 
-def matches(spec: ToxicSpec, fault: Fault, heard: Heard, keys_of: KeysOf) -> bool:
+def matches(spec: ToxicSpec, fault: Fault, heard: ReceivedCommand, keys_of: KeysOf) -> bool:
     """Whether a command is one of those that the toxic counts.
 
     Args:
@@ -112,7 +112,7 @@ def matches(spec: ToxicSpec, fault: Fault, heard: Heard, keys_of: KeysOf) -> boo
     )
 
 
-def _keys(heard: Heard, keys_of: KeysOf) -> tuple[bytes, ...]:
+def _keys(heard: ReceivedCommand, keys_of: KeysOf) -> tuple[bytes, ...]:
     found: list[bytes] = []
     for args in (heard.command.args, *(command.args for command in heard.block[1:])):
         keys = keys_of(args)
@@ -127,14 +127,14 @@ class Tally:
         self.fired = 0
         self._seen: dict[int, int] = {}
 
-    def fires(self, spec: ToxicSpec, connection: int, dice: Dice) -> bool:
+    def fires(self, spec: ToxicSpec, connection: int, rng: Dice) -> bool:
         """Count a match on a connection; return whether the toxic happens now."""
         scope = connection if spec.text("scope") == CONNECTION else 0
         self._seen[scope] = self._seen.get(scope, 0) + 1
         times = spec.number("times")
         if self._seen[scope] < spec.number("nth") or (times and self.fired >= times):
             return False
-        if dice() >= spec.toxicity:
+        if rng() >= spec.toxicity:
             return False
         self.fired += 1
         return True

@@ -33,7 +33,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReceivedCommand:
     """A command heard from the client.
 
     Args:
@@ -80,7 +80,7 @@ class Conversation:
         """Return the next whole reply or push, or None. Raises ProtocolError."""
         return self._replies.next_reply()
 
-    def next_heard(self) -> Heard | None:
+    def next_heard(self) -> ReceivedCommand | None:
         """Return the next whole command, or None if more bytes are needed. Raises ProtocolError."""
         command = self._commands.next_command()
         if command is None:
@@ -92,13 +92,13 @@ class Conversation:
         if name == b"MULTI":
             self.is_set_up = True
             self._block.append(command)
-            return Heard(command, Kind.INSIDE, replies, inside=1)
+            return ReceivedCommand(command, Kind.INSIDE, replies, inside=1)
         kind = Kind.SETUP if self._table.is_setup(command.args) else Kind.EVENT
         if kind is Kind.EVENT:
             self.is_set_up = True
         elif not self.is_set_up:
             self.set_up.append(command)
-        return Heard(command, kind, replies)
+        return ReceivedCommand(command, kind, replies)
 
     def is_unasked(self, reply: Reply, command: Command | None) -> bool:
         """Whether the server sent this by itself: a message to a subscriber, or another push.
@@ -114,12 +114,12 @@ class Conversation:
             return not subscribes or kind in _MESSAGES
         return self._listens and kind in _MESSAGES
 
-    def _inside(self, command: Command, name: bytes, replies: int) -> Heard:
+    def _inside(self, command: Command, name: bytes, replies: int) -> ReceivedCommand:
         if name in (b"EXEC", b"DISCARD", b"RESET"):
             block, self._block = tuple(self._block), []
-            return Heard(command, Kind.EVENT, replies, block=block)
+            return ReceivedCommand(command, Kind.EVENT, replies, block=block)
         self._block.append(command)
-        return Heard(command, Kind.INSIDE, replies, inside=len(self._block))
+        return ReceivedCommand(command, Kind.INSIDE, replies, inside=len(self._block))
 
     def _owed(self, command: Command, name: bytes) -> int:
         if name == b"CLIENT" and len(command.args) >= 3 and command.args[1].upper() == b"REPLY":

@@ -49,7 +49,7 @@ def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> N
         say(console, "can't be placed any more", "bold yellow")
         ctx.exit(3)
     if len(shapes) > 1 or not last.record.is_valid:
-        say(console, f"unknown: {last.record.trouble or 'the runs differ'}", "bold yellow")
+        say(console, f"unknown: {last.record.invalid_reason or 'the runs differ'}", "bold yellow")
         ctx.exit(3)
     if last.record.violations:
         say(console, "still fails", "bold red")

@@ -87,7 +87,9 @@ def _on_server(verdict: Verdict, column: ServerColumn, row: InvariantRow) -> ET.
 
 def _killed(row: DurabilityRow) -> ET.Element:
     case = _case("durability", f"the server is killed, {row.persistence}")
-    told = _clean(f"{row.violated} of {row.cases} cases: {', '.join(row.fallen)}\n{row.replay}")
+    told = _clean(
+        f"{row.violated} of {row.cases} cases: {', '.join(row.violated_invariants)}\n{row.replay}"
+    )
     if not row.cases:
         ET.SubElement(case, "skipped", message="no case was run")
     elif row.violated and row.counts:

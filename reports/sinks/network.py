@@ -44,7 +44,7 @@ def render_network(result: NetworkResult, again: str, console: Console) -> None:
             continue
         say(console, f"{row.outcome.upper()} {row.fault}", _STYLE[row.outcome])
         if row.outcome is Outcome.UNKNOWN:
-            say(console, f"  {row.trouble or 'the fault was not seen to happen'}")
+            say(console, f"  {row.invalid_reason or 'the fault was not seen to happen'}")
         for violation in row.violations:
             for breach in violation.breaches:
                 say(console, f"  {violation.invariant}: {breach.seen}")
@@ -52,7 +52,7 @@ def render_network(result: NetworkResult, again: str, console: Console) -> None:
 
 
 def _why(row: NetworkRow) -> str:
-    fallen = ", ".join(violation.invariant for violation in row.violations)
-    if row.trouble or fallen:
-        return f" ({row.trouble or fallen})"
+    violated_invariants = ", ".join(violation.invariant for violation in row.violations)
+    if row.invalid_reason or violated_invariants:
+        return f" ({row.invalid_reason or violated_invariants})"
     return "" if row.fired else " (the fault was not seen to happen)"

@@ -68,8 +68,11 @@ def render_soak(result: SoakResult, console: Console) -> None:
     load_s = sum(leg.load_s for leg in result.legs)
     rate = result.tally.acknowledged / load_s if load_s else 0.0
     say(console, f"{rate:,.0f} jobs a second under load; {result.seconds:,.0f} s in all")
-    if fallen := sorted({suspect.leg for suspect in result.suspects}):
-        say(console, f"One leg again, by the same plan: the same command with --leg {fallen[0]}")
+    if violated_invariants := sorted({suspect.leg for suspect in result.suspects}):
+        say(
+            console,
+            f"One leg again, by the same plan: the same command with --leg {violated_invariants[0]}",
+        )
     for reason in result.reasons:
         say(console, f"· {reason}")
     say(console, f"midpipe: {result.outcome.upper()}", _STYLE[result.outcome])

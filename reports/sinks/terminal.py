@@ -133,14 +133,18 @@ def _invariants(verdict: Verdict, console: Console) -> None:
 
 def _durability(verdict: Verdict, console: Console) -> None:
     table = Table(title="The server is killed", title_justify="left", box=None, pad_edge=False)
-    for column in ("persistence", "cases", "fallen in", "which", "promise"):
-        table.add_column(column, justify="right" if column in ("cases", "fallen in") else "left")
+    for column in ("persistence", "cases", "violated in", "which", "promise"):
+        table.add_column(column, justify="right" if column in ("cases", "violated in") else "left")
     for row in verdict.durability:
-        fallen = ", ".join(row.fallen)
+        violated_invariants = ", ".join(row.violated_invariants)
         style = "red" if row.violated and row.counts else ""
         violated = str(row.violated) if row.violated else ""
         table.add_row(
-            row.persistence, str(row.cases), violated, Text(fallen, style=style), row.promise
+            row.persistence,
+            str(row.cases),
+            violated,
+            Text(violated_invariants, style=style),
+            row.promise,
         )
     console.print()
     console.print(table)

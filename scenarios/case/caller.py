@@ -51,7 +51,7 @@ class Caller:
     def leave(self) -> None:
         """The client's process ends in order, as far as the server can tell."""
         if self.host.is_alive:
-            self.host.close_client(self.wire.letter)
+            self.host.close_client(self.wire.client_id)
 
     def stop(self) -> None:
         """The case is over: a call that is still under way, because the case is invalid, must not hold up the next."""
@@ -80,7 +80,7 @@ def operation_of(
     """
     call = caller.calls[caller.next_call]
     return Operation(
-        client=caller.wire.letter,
+        client=caller.wire.client_id,
         request=caller.next_call + 1,
         attempt=caller.attempt,
         method=call.method,

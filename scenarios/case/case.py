@@ -31,10 +31,10 @@ from midpipe.scenarios.case.caller import (
 )
 from midpipe.scenarios.case.client import ClientWire
 from midpipe.scenarios.case.held import DELIVERED_WITHIN_S, HeldCommands
-from midpipe.scenarios.case.recorder import Casebook
+from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.reply_text import says_something, shown_reply
 from midpipe.scenarios.case.rig import RECOVERY, STANDBY, Answered, Rig, answered_from
-from midpipe.scenarios.case.side_effects import STANDING_STILL, Outages
+from midpipe.scenarios.case.side_effects import STANDING_STILL, SideEffects
 from midpipe.scenarios.model.history import Json, Phase
 from midpipe.scenarios.model.record import Called, Stepped
 from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
@@ -67,9 +67,9 @@ class Case:
         self._time_outs_ms = time_outs_ms
         self._bound_ms = latency_bound_ms
         self._callers: dict[str, Caller] = {}
-        self.book = Casebook(rig)
+        self.book = Recorder(rig)
         self._held = HeldCommands(rig, self.book)
-        self._outages = Outages(rig, lease_s)
+        self._outages = SideEffects(rig, lease_s)
         self._awaited: Position | None = None
         self._stepped: Step | None = None
         self._fault: FaultRef | None = None
@@ -85,11 +85,11 @@ class Case:
         rig.lay(self._program.seed)
         rig.keep_snapshot()
         self.book.look()
-        for letter, calls in self._program.clients.items():
-            wire = ClientWire(letter, rig.table, self._step_over)
-            self._callers[letter] = Caller(wire, calls, rig.host(letter, calls[0].version))
-            listener = rig.listener(letter)
-            listener.director = listener.rehearses_for = wire
+        for client_id, calls in self._program.clients.items():
+            wire = ClientWire(client_id, rig.table, self._step_over)
+            self._callers[client_id] = Caller(wire, calls, rig.host(client_id, calls[0].version))
+            listener = rig.listener(client_id)
+            listener.director = listener.dry_runs_for = wire
         self._open(*self._callers.values())
 
     def _open(self, *callers: Caller) -> None:
@@ -97,8 +97,8 @@ class Case:
         opening = []
         for caller in callers:
             caller.wire.passes_all = True
-            url = self._rig.url(caller.wire.letter, self._time_outs_ms[caller.wire.letter])
-            opening.append(caller.host.begin_instance(caller.wire.letter, url))
+            url = self._rig.url(caller.wire.client_id, self._time_outs_ms[caller.wire.client_id])
+            opening.append(caller.host.begin_instance(caller.wire.client_id, url))
         for caller, wait in zip(callers, opening, strict=True):
             opened = wait()
             caller.wire.passes_all = False
@@ -117,21 +117,21 @@ class Case:
         for _ in range(_MAX_STEPS):
             self._wait_for_clients()
             waiting = self._waiting_events()
-            if not waiting and not self.book.trouble and self._is_anyone_blocked():
+            if not waiting and not self.book.invalid_reason and self._is_anyone_blocked():
                 self._let_time_pass()
                 continue
-            if not waiting or self.book.trouble:
+            if not waiting or self.book.invalid_reason:
                 break
             # What only queues is no choice: a block goes on to its EXEC, the first client's before the others'.
             waiting = next(((event,) for event in waiting if event.position.inside), waiting)
             self._carry_out(scheduler.decide(Point(waiting, self._last)))
         else:
-            self.book.trouble = f"more than {_MAX_STEPS} commands were sent"
+            self.book.invalid_reason = f"more than {_MAX_STEPS} commands were sent"
         self._held.release_all()
-        for letter, caller in self._callers.items():
+        for client_id, caller in self._callers.items():
             self._end_outage(caller)
             caller.stop()
-            self._rig.listener(letter).close_links()
+            self._rig.listener(client_id).close_links()
 
     @property
     def leases_are_short(self) -> bool:
@@ -162,7 +162,7 @@ class Case:
             caller.next_call += 1
 
     def _invoke(self, caller: Caller, call: Call, arguments: dict[str, Json], attempt: int) -> None:
-        letter = caller.wire.letter
+        client_id = caller.wire.client_id
         caller.arguments, caller.attempt = arguments, attempt
         caller.answer, caller.is_calling = None, True
         caller.faulted = caller.changed_state = caller.changed_job = caller.says_it_did = False
@@ -170,25 +170,29 @@ class Case:
         caller.called_s = self._rig.loop.clock()
         caller.wire.begins(caller.next_call + 1, attempt)
         words = tuple(arguments.items())
-        self.book.entries.append(Called(letter, call.method, words, attempt, str(call.version)))
+        self.book.entries.append(Called(client_id, call.method, words, attempt, str(call.version)))
 
         def take(message: HostAnswer) -> None:
             caller.answer = message
 
-        host = self._rig.host(letter, call.version)
+        host = self._rig.host(client_id, call.version)
         if host is not caller.host:
             # The process died in the call before, and a supervisor starts it again; or it is rolled to another version.
             caller.leave()
             caller.host = host
             self._open(caller)
-        host.call(letter, call.method, arguments, take)
+        host.call(client_id, call.method, arguments, take)
 
     def _wait_for_clients(self) -> None:
         """Wait until every client is parked or done; take answers and make next calls as they come."""
         callers = tuple(self._callers.values())
 
         def ready(caller: Caller) -> bool:
-            return caller.may_be_decided or caller.answer is not None or bool(caller.wire.trouble)
+            return (
+                caller.may_be_decided
+                or caller.answer is not None
+                or bool(caller.wire.invalid_reason)
+            )
 
         def something_to_do() -> bool:
             return all(map(ready, callers))
@@ -211,11 +215,11 @@ class Case:
                 for caller in callers:
                     caller.listens = not ready(caller)
             for caller in callers:
-                if caller.wire.trouble and not self.book.trouble:
-                    self.book.trouble = caller.wire.trouble
+                if caller.wire.invalid_reason and not self.book.invalid_reason:
+                    self.book.invalid_reason = caller.wire.invalid_reason
                 if caller.answer is not None:
                     self._take_answer(caller)
-            if self.book.trouble:
+            if self.book.invalid_reason:
                 return
 
     @property
@@ -242,7 +246,7 @@ class Case:
         self._end_outage(caller)
         self.book.logs += answered.logs
         call = caller.calls[caller.next_call]
-        attempt = (caller.wire.letter, caller.next_call + 1, caller.attempt)
+        attempt = (caller.wire.client_id, caller.next_call + 1, caller.attempt)
         under_way = self._held.holds_write_of(*attempt)
         caller.changed_state = caller.changed_state or self._held.came_late(*attempt)
         self.book.complete(
@@ -304,13 +308,13 @@ class Case:
 
     def _carry_out(self, decision: Decision) -> None:
         event = decision.event
-        letter, is_inside = event.position.client, bool(event.position.inside)
+        client_id, is_inside = event.position.client, bool(event.position.inside)
         if not is_inside:
-            self._last = letter
+            self._last = client_id
         self._awaited, self._stepped, self._fault = event.position, None, None
         for listener in self._callers.values():
             listener.listens = False
-        caller = self._callers[letter]
+        caller = self._callers[client_id]
         waiting = caller.wire.waiting
         self._outages.end_leases_of_no_time()
         caller.wire.let_through(self._effects(decision))
@@ -319,11 +323,12 @@ class Case:
             caller.blocked, self._fault = (event.position, self._fault), None
             return
         over = self._rig.loop.run_until(
-            lambda: self._stepped is not None or caller.wire.trouble != "", DELIVERED_WITHIN_S
+            lambda: self._stepped is not None or caller.wire.invalid_reason != "",
+            DELIVERED_WITHIN_S,
         )
         if self._stepped is None:
-            self.book.trouble = (
-                caller.wire.trouble
+            self.book.invalid_reason = (
+                caller.wire.invalid_reason
                 if over
                 else (
                     f"the server did not answer {event.position} within {DELIVERED_WITHIN_S:.0f} s"
@@ -331,7 +336,7 @@ class Case:
             )
             return
         if self._outages.lease_ended_unplanned:
-            self.book.trouble = f"too busy a machine: a lease ended before {event.position}"
+            self.book.invalid_reason = f"too busy a machine: a lease ended before {event.position}"
             return
         step = self._stepped
         if step is not None and decision.fault and waiting:
@@ -374,7 +379,9 @@ class Case:
         self._outages.time_passes()
         blocked = [caller for caller in self._callers.values() if caller.blocked]
         over = self._rig.loop.run_until(
-            lambda: self.book.trouble != "" or any(caller.blocked is None for caller in blocked),
+            lambda: (
+                self.book.invalid_reason != "" or any(caller.blocked is None for caller in blocked)
+            ),
             self._patience_s,
         )
         for caller in () if over else blocked:

@@ -14,7 +14,7 @@ from midpipe.faultinject.faults.effects import Effects
 from midpipe.faultinject.net.link import PASS, Link
 from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import CommandTable, key_pattern
-from midpipe.faultinject.wire.conversation import SUBSCRIBING, Heard
+from midpipe.faultinject.wire.conversation import SUBSCRIBING, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 StepOver = Callable[[WireEvent, Executed, Reply | None], None]
@@ -32,7 +32,7 @@ class ClientWire:
         step_over: told when a command that was let through is over.
     """
 
-    letter: str
+    client_id: str
     table: CommandTable
     step_over: StepOver
     operation: int = 0
@@ -40,9 +40,9 @@ class ClientWire:
     passes_all: bool = False
     may_give_up: bool = False
     was_killed: bool = False
-    trouble: str = ""
+    invalid_reason: str = ""
     has_subscribed: bool = False
-    _parked: list[tuple[Link, Heard, WireEvent]] = field(default_factory=list)
+    _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(default_factory=list)
     _ordinal: int = 0
     _setup_ordinal: int = 0
     _command: int = 0
@@ -51,7 +51,7 @@ class ClientWire:
     _watched: dict[Link, tuple[bytes, ...]] = field(default_factory=dict)
 
     @property
-    def waiting(self) -> tuple[Link, Heard, WireEvent] | None:
+    def waiting(self) -> tuple[Link, ReceivedCommand, WireEvent] | None:
         """The command that waits longest; a client with several connections may have more of them."""
         return self._parked[0] if self._parked else None
 
@@ -72,15 +72,15 @@ class ClientWire:
         self._let_through[link] = event
         link.carry_out(heard, effects)
 
-    def surely_passes(self, heard: Heard) -> bool:
+    def is_passthrough(self, heard: ReceivedCommand) -> bool:
         """Each command is a decision of its own, and what it changes is seen before the next one."""
         return False
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         self._setup_ordinal += 1
         return PASS
 
-    def inside(self, link: Link, heard: Heard) -> Effects | None:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects | None:
         if self.passes_all:
             return PASS
         if heard.inside == 1:
@@ -90,7 +90,7 @@ class ClientWire:
         self._parked.append((link, heard, self._event(link, heard, self._block_ordinal)))
         return None
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         self.has_subscribed = self.has_subscribed or heard.command.name in SUBSCRIBING
         if self.passes_all:
             link.carry_out(heard, PASS)
@@ -104,7 +104,9 @@ class ClientWire:
             ordinal = self._ordinal
         self._parked.append((link, heard, self._event(link, heard, ordinal)))
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         event = self._let_through.pop(link, None)
         if event is not None:
             self.step_over(event, executed, reply)
@@ -122,20 +124,20 @@ class ClientWire:
             link.close()
         elif mid_command:
             # Nobody planned this: the machine was too busy for the client's time-out.
-            self.trouble = f"{self.letter} gave up on a command that nothing was done to"
+            self.invalid_reason = f"{self.client_id} gave up on a command that nothing was done to"
             self._parked.clear()
             link.close()
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
-        self.trouble = f"{self.letter} or the server broke the protocol: {error}"
+        self.invalid_reason = f"{self.client_id} or the server broke the protocol: {error}"
 
-    def _event(self, link: Link, heard: Heard, ordinal: int) -> WireEvent:
+    def _event(self, link: Link, heard: ReceivedCommand, ordinal: int) -> WireEvent:
         self._command += 1
         args = heard.command.args
         block = tuple(command.args for command in heard.block[1:])
         keys = _keys(self.table, (args, *block), self._watched_by(link, heard))
         return WireEvent(
-            position=Position(self.letter, ordinal, heard.inside),
+            position=Position(self.client_id, ordinal, heard.inside),
             index=WireIndex(
                 operation=self.operation,
                 attempt=self.attempt,
@@ -150,7 +152,7 @@ class ClientWire:
             block=block,
         )
 
-    def _watched_by(self, link: Link, heard: Heard) -> tuple[bytes, ...]:
+    def _watched_by(self, link: Link, heard: ReceivedCommand) -> tuple[bytes, ...]:
         """Return the keys that decide, because the connection watches them, what this command does."""
         name = heard.command.name
         if name == b"WATCH":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed, Step, WireEvent
 from midpipe.faultinject.wire.resp import Reply
-from midpipe.scenarios.case.recorder import Casebook
+from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.reply_text import shown_reply
 from midpipe.scenarios.case.rig import Rig
 
@@ -24,7 +24,7 @@ class _Held:
 class HeldCommands:
     """The held commands of one case."""
 
-    def __init__(self, rig: Rig, book: Casebook) -> None:
+    def __init__(self, rig: Rig, book: Recorder) -> None:
         self._rig = rig
         self._book = book
         self._held: list[_Held] = []
@@ -74,7 +74,9 @@ class HeldCommands:
         replies: list[Reply | None] = []
         held.link.release_held(replies.append)
         if not self._rig.loop.run_until(lambda: bool(replies), DELIVERED_WITHIN_S):
-            self._book.trouble = f"the held command {held.step.event.position} was not answered"
+            self._book.invalid_reason = (
+                f"the held command {held.step.event.position} was not answered"
+            )
             return
         reply = replies[0]
         executed = Executed.YES if reply is not None else Executed.UNKNOWN

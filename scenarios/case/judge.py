@@ -10,7 +10,7 @@ from typing import Protocol
 
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.scenarios.case.case import Case
-from midpipe.scenarios.case.recorder import Casebook
+from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Answered, Rig
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence, Moment, status_of
@@ -34,7 +34,7 @@ MAX_DELIVERIES = 20
 class Judgeable(Protocol):
     """A case that is over, however its faults were made."""
 
-    book: Casebook
+    book: Recorder
 
     @property
     def latency_bound_ms(self) -> float:
@@ -114,7 +114,7 @@ def judged(
         delivered=delivered,
         read_back=tuple(read_back[0].items()),
         logs=tuple(case.book.logs),
-        trouble=case.book.trouble,
+        invalid_reason=case.book.invalid_reason,
         violations=violations,
         observations=observations,
         crashed=crashed,

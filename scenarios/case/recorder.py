@@ -12,12 +12,12 @@ from midpipe.scenarios.model.state import State, is_job_changed
 from midpipe.scenarios.programs.program import Call
 
 
-class Casebook:
+class Recorder:
     """The book of one case.
 
     Attributes:
         states: the server's states, each different from the one before.
-        trouble: why the case is invalid; empty so far.
+        invalid_reason: why the case is invalid; empty so far.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -26,7 +26,7 @@ class Casebook:
         self.states: list[State] = []
         self.history: list[Operation] = []
         self.logs: list[str] = []
-        self.trouble = ""
+        self.invalid_reason = ""
 
     @property
     def now(self) -> int:

@@ -21,7 +21,7 @@ _NO_TIME_IS_OVER_AFTER_S = 0.003
 STANDING_STILL = Effects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True)
 
 
-class Outages:
+class SideEffects:
     """The outages of one case.
 
     Args:
@@ -45,15 +45,15 @@ class Outages:
 
     def begin(self, wire: ClientWire, effects: Effects) -> None:
         """Begin what the effects say, before the client's command is carried out."""
-        letter = wire.letter
+        client_id = wire.client_id
         if effects.waits or effects.deliver is Deliver.HELD:
             self.time_passes()
         if effects.refuse:
-            self._rig.listener(letter).refuse()
+            self._rig.listener(client_id).refuse()
         self._rig.operate(effects.server_before)
         if effects.server_hangs_up:
             self._rig.await_hang_up()
-        self._undo[letter] += effects.server_after
+        self._undo[client_id] += effects.server_after
         if effects.fails_snapshots:
             self._rig.server.fail_snapshots(self._rig.control)
             self._mends_for = wire
@@ -66,8 +66,8 @@ class Outages:
 
     def end(self, wire: ClientWire) -> bool:
         """End the client's outages; return whether the server has gone on, so that its state may be another one."""
-        self._rig.listener(wire.letter).accept_again()
-        self._rig.operate(self._undo.pop(wire.letter, ()))
+        self._rig.listener(wire.client_id).accept_again()
+        self._rig.operate(self._undo.pop(wire.client_id, ()))
         if self._mends_for is wire:
             self._mends_for = None
             self._rig.server.mend_snapshots(self._rig.control)

@@ -59,7 +59,7 @@ class CaseEnded:
     fault: str
     faults: int
     valid: bool
-    trouble: str
+    invalid_reason: str
     violations: tuple[Violation, ...]
     observations: tuple[tuple[str, int], ...]
     crashed: tuple[str, ...]
@@ -151,16 +151,16 @@ def run_schedule(
             rig,
             program,
             scheduler,
-            time_outs_ms={letter: ms * patience for letter, ms in time_outs.items()},
+            time_outs_ms={client_id: ms * patience for client_id, ms in time_outs.items()},
             latency_bound_ms=latency_bound_ms,
             lease_s=SHORT_LEASE_S * patience if with_leases else None,
         )
         faults_planned = len(scheduler.current.faults)
         if record.is_valid and record.faults != faults_planned:
-            trouble = f"{record.faults} of {faults_planned} planned faults fired"
-            record = replace(record, trouble=trouble)
+            invalid_reason = f"{record.faults} of {faults_planned} planned faults fired"
+            record = replace(record, invalid_reason=invalid_reason)
         if record.is_valid and scheduler.diverged:
-            record = replace(record, trouble=f"{DIVERGED}{scheduler.diverged}")
+            record = replace(record, invalid_reason=f"{DIVERGED}{scheduler.diverged}")
         if record.is_valid:
             break
         patience *= 3
@@ -175,7 +175,10 @@ def time_outs_for(program: Program, faults: Sequence[tuple[str, FaultRef]]) -> d
     """
     waiting = {client for client, fault in faults if is_slow(fault)}
     impatient_ms = IMPATIENT_MS if len(program.clients) == 1 else LESS_IMPATIENT_MS
-    return {letter: impatient_ms if letter in waiting else PATIENT_MS for letter in program.clients}
+    return {
+        client_id: impatient_ms if client_id in waiting else PATIENT_MS
+        for client_id in program.clients
+    }
 
 
 def warm_up(
@@ -198,15 +201,15 @@ class Rehearsed:
     """What a program without faults has told of a subject.
 
     Args:
-        unsteady: where two runs of it differ; empty if they are alike, as they should be.
+        nondeterministic: where two runs of it differ; empty if they are alike, as they should be.
         misfit: a call that the subject has, and does not take as it is made; empty if there is none.
     """
 
-    unsteady: str
+    nondeterministic: str
     misfit: str
 
 
-def rehearse(rig: Rig, program: Program, latency_bound_ms: float) -> Rehearsed:
+def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> Rehearsed:
     """Run the program without faults, and see whether the subject is one for it."""
     _, one, other = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
     return Rehearsed(first_difference(one.shape(), other.shape()), misfit_in(other.history))
@@ -239,8 +242,10 @@ def explore(
 
 def run_end_of(record: CaseRecord) -> RunEnd:
     """Return what a scheduler is told of a run."""
-    fallen = tuple(violation.invariant for violation in record.violations)
-    return RunEnd(record.steps, record.is_valid, record.trouble, fallen, record.observed)
+    violated_invariants = tuple(violation.invariant for violation in record.violations)
+    return RunEnd(
+        record.steps, record.is_valid, record.invalid_reason, violated_invariants, record.observed
+    )
 
 
 def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
@@ -252,7 +257,7 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         fault=fault_label(schedule),
         faults=len(schedule.faults),
         valid=record.is_valid,
-        trouble=record.trouble,
+        invalid_reason=record.invalid_reason,
         violations=record.violations if record.is_valid else (),
         observations=record.observations,
         crashed=record.crashed,

@@ -12,15 +12,15 @@ from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.sweep import Placeable
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import DIVERGED, explore, ledger_rows, rehearse
+from midpipe.scenarios.explore.explore import DIVERGED, dry_run, explore, ledger_rows
 from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.tasks import (
     RUNS_IF_UNSTEADY,
-    Halfway,
+    ExplorationDone,
+    ExplorationProgress,
     InterleaveTask,
     Message,
     Sampling,
-    SweepDone,
 )
 from midpipe.scenarios.programs.program import Program
 
@@ -49,7 +49,7 @@ class Interleaving:
         self._faults = faults
         self._is_over = is_over
         self._ledgers: list[Ledger] = []
-        self._unsteady = ""
+        self._nondeterministic = ""
         self._stopped = False
         self._bounded = False
         self._frontier: Frontier | None = None
@@ -57,20 +57,20 @@ class Interleaving:
     def messages(self) -> Iterator[Message]:
         """Run the cases; the result comes last."""
         task = self._task
-        rehearsed = rehearse(self._rig, self._program, task.latency_bound_ms)
+        rehearsed = dry_run(self._rig, self._program, task.latency_bound_ms)
         if rehearsed.misfit:
-            yield SweepDone((), (rehearsed.misfit,))
+            yield ExplorationDone((), (rehearsed.misfit,))
             return
-        self._unsteady = rehearsed.unsteady
-        if not task.sampling and not self._unsteady:
+        self._nondeterministic = rehearsed.nondeterministic
+        if not task.sampling and not self._nondeterministic:
             yield from self._every_order()
-        if task.sampling or self._unsteady:
+        if task.sampling or self._nondeterministic:
             yield from self._random_orders(task.sampling or Sampling(RUNS_IF_UNSTEADY, 0))
         rows = ledger_rows(self._program.name, *self._ledgers)
-        yield SweepDone(
+        yield ExplorationDone(
             rows,
             stopped=self._stopped,
-            unsteady=self._unsteady,
+            nondeterministic=self._nondeterministic,
             frontier=self._frontier,
             bounded=self._bounded,
         )
@@ -82,11 +82,11 @@ class Interleaving:
         for number, ended in enumerate(orders.cases(), 1):
             yield ended
             if time.monotonic() > told_s + _TELLS_EVERY_S:
-                yield Halfway(orders.planner.frontier())
+                yield ExplorationProgress(orders.planner.frontier())
                 told_s = time.monotonic()
-            if ended.trouble.startswith(DIVERGED):
+            if ended.invalid_reason.startswith(DIVERGED):
                 # Every order is a promise that only a subject can keep which does the same each time.
-                self._unsteady = ended.trouble.removeprefix(DIVERGED)
+                self._nondeterministic = ended.invalid_reason.removeprefix(DIVERGED)
                 break
             if self._is_over():
                 self._stopped = True

@@ -36,7 +36,7 @@ _BEGINS = b"FLUSHALL"
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class PowerLossOutcome:
     """What a power loss after so many records left.
 
     Args:
@@ -53,7 +53,7 @@ class Left:
 
 def power_losses(
     rig: Rig, server: EmbeddedServer, program: Program, latency_bound_ms: float
-) -> Iterator[Left]:
+) -> Iterator[PowerLossOutcome]:
     """Run the program without faults, and start the server on every prefix of what it appended.
 
     Args:
@@ -69,7 +69,7 @@ def power_losses(
         for torn in (b"", following[: len(following) // 2]) if following else (b"",):
             server.keep_only(kept + torn)
             rig.restart_server()
-            yield Left(
+            yield PowerLossOutcome(
                 number, _shown(record), bool(torn), (*_half(rig), *_after_retry(rig, program))
             )
 

@@ -30,8 +30,8 @@ def smallest(text: str, invariant: str, replays: Replays, for_s: float) -> str:
 
     def fails_in(program: str, smaller: Schedule) -> bool:
         record, unplaced = replays(replay_string(program, smaller))
-        fallen = {violation.invariant for violation in record.violations}
-        fails = record.is_valid and not unplaced and invariant in fallen
+        violated_invariants = {violation.invariant for violation in record.violations}
+        fails = record.is_valid and not unplaced and invariant in violated_invariants
         if fails:
             last[:] = [record]
         return fails

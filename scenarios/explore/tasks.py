@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from midpipe.faultinject.decide.interleave import Frontier
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.explore.explore import CaseEnded
-from midpipe.scenarios.explore.power_loss import Left
+from midpipe.scenarios.explore.power_loss import PowerLossOutcome
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -157,7 +157,7 @@ class SourceTask:
 
 
 @dataclass(frozen=True, slots=True)
-class TellTask:
+class StoryTask:
     """Run one case again and tell its story.
 
     Args:
@@ -182,7 +182,7 @@ Task = (
     | InterleaveTask
     | HuntTask
     | SourceTask
-    | TellTask
+    | StoryTask
 )
 
 
@@ -206,14 +206,14 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepDone:
+class ExplorationDone:
     """A sweep came to its end.
 
     Args:
         ledger: its share of the ledger.
         missing: what the program needs and the subject lacks; then nothing was run.
         stopped: the deadline came first.
-        unsteady: where two runs without faults differed; empty if the subject does the same each time.
+        nondeterministic: where two runs without faults differed; empty if the subject does the same each time.
         frontier: where it was stopped, if a later run can go on from there.
         bounded: there were more orders than were to be run.
         not_tried: why the server can't keep its data as the sweep wants it to; then nothing was run.
@@ -222,14 +222,14 @@ class SweepDone:
     ledger: tuple[LedgerRow, ...]
     missing: tuple[str, ...] = ()
     stopped: bool = False
-    unsteady: str = ""
+    nondeterministic: str = ""
     frontier: Frontier | None = None
     bounded: bool = False
     not_tried: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Halfway:
+class ExplorationProgress:
     """Where an exploration stands, told now and then, so that little is lost if it is interrupted."""
 
     frontier: Frontier
@@ -242,14 +242,14 @@ class FuzzBatch:
     Args:
         next_seed: of the batch that comes next.
         sometimes: what must happen now and then for a run to mean something, and how often it did in this batch.
-        unsteady: replay strings of what was run twice and differed, and where.
+        nondeterministic: replay strings of what was run twice and differed, and where.
         stale: examples of an earlier run that can't be placed any more.
     """
 
     next_seed: int
     coverage: Coverage = field(default_factory=Coverage)
     sometimes: Counter[str] = field(default_factory=Counter)
-    unsteady: list[tuple[str, str]] = field(default_factory=list)
+    nondeterministic: list[tuple[str, str]] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
 
 
@@ -266,7 +266,7 @@ class PowerLossDone:
         not_tried: why none could be tried; empty if they were.
     """
 
-    left: tuple[Left, ...]
+    left: tuple[PowerLossOutcome, ...]
     not_tried: str = ""
 
 
@@ -288,23 +288,23 @@ class SourceDone:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StoryTold:
     """A case was run again.
 
     Args:
-        fallen: the invariants that fell.
+        violated_invariants: the invariants that fell.
         unplaced: why the schedule could not be placed; empty if it was.
-        trouble: why the case is invalid.
+        invalid_reason: why the case is invalid.
         shape: what must be the same in every replay.
-        unsteady: where the runs of this very case differed; empty if they did not.
+        nondeterministic: where the runs of this very case differed; empty if they did not.
     """
 
     story: Story
-    fallen: tuple[str, ...]
+    violated_invariants: tuple[str, ...]
     unplaced: tuple[str, ...]
-    trouble: str
+    invalid_reason: str
     shape: tuple[str, ...]
-    unsteady: str = ""
+    nondeterministic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,5 +316,7 @@ class Failed:
     trace: str = ""
 
 
-Result = FuzzDone | PowerLossDone | Probed | SweepDone | HuntDone | SourceDone | Told | Failed
-Message = CaseEnded | FuzzBatch | Halfway | Result
+Result = (
+    FuzzDone | PowerLossDone | Probed | ExplorationDone | HuntDone | SourceDone | StoryTold | Failed
+)
+Message = CaseEnded | FuzzBatch | ExplorationProgress | Result

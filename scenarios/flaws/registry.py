@@ -33,7 +33,9 @@ class Flaw:
 
 
 def _name(kind: str) -> str:
-    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind)
+    words = "".join(
+        f"-{client_id.lower()}" if client_id.isupper() else client_id for client_id in kind
+    )
     return words.lstrip("-")
 
 

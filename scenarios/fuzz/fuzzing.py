@@ -26,7 +26,7 @@ from midpipe.scenarios.explore.explore import (
 )
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask
 from midpipe.scenarios.fuzz.machine import Plan, Ran, one_batch
-from midpipe.scenarios.fuzz.space import PLAIN_FAULTS, Means
+from midpipe.scenarios.fuzz.space import PLAIN_FAULTS, FuzzSpace
 from midpipe.scenarios.model.coverage import (
     LAST_COMMAND_TOLD,
     NO_FAULT,
@@ -162,7 +162,7 @@ class Fuzzing:
         rig = self._rig_for(number)
         meetings = self._meetings
         meeting = meetings[number // BATCHES_OF_A_MEETING % len(meetings)] if meetings else ()
-        means = self._means(rig, meeting)
+        space = self._means(rig, meeting)
         ended: dict[Plan, CaseEnded] = {}
         ran: dict[Plan, Ran] = {}
 
@@ -177,7 +177,7 @@ class Fuzzing:
                     self._failed = error
             return ran.get(plan, Ran(0.0))
 
-        blob = one_batch(run, means, number)
+        blob = one_batch(run, space, number)
         for plan, case in ended.items():
             yield replace(case, blob=blob) if ran[plan].fell else case
         if self._failed is not None:
@@ -204,14 +204,14 @@ class Fuzzing:
 
         record = run()
         ended = ended_from(record, drawn.current)
-        fallen = {kind for v in ended.violations for kind in _kinds_of(v)}
-        new = "" if self._task.invariants else ", ".join(sorted(fallen - self._kinds))
-        self._kinds |= fallen
+        violated_invariants = {kind for v in ended.violations for kind in _kinds_of(v)}
+        new = "" if self._task.invariants else ", ".join(sorted(violated_invariants - self._kinds))
+        self._kinds |= violated_invariants
         if record.is_valid and (new or number % COMPARES_ONE_IN == COMPARES_ONE_IN - 1):
             other = run()
             where = first_difference(record.shape(), other.shape()) if other.is_valid else ""
             if where:
-                batch.unsteady.append((ended.replay, where))
+                batch.nondeterministic.append((ended.replay, where))
         self._hunted -= {fell.invariant for fell in ended.violations}
         if not record.is_valid:
             return ended, Ran(0.0)
@@ -244,10 +244,10 @@ class Fuzzing:
             self._warm_up(self._durable_rig)
         return self._durable_rig
 
-    def _means(self, rig: Rig, meeting: tuple[str, ...]) -> Means:
+    def _means(self, rig: Rig, meeting: tuple[str, ...]) -> FuzzSpace:
         commands, unseen = self._commands, self._coverage.unseen()
         methods = {verb: _METHODS.get(verb, verb) for verb in sorted(self._verbs)}
-        return Means(
+        return FuzzSpace(
             verbs=self._verbs,
             faults=_faults_for(rig),
             meeting=meeting,

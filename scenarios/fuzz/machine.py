@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from midpipe.faultinject.decide.drawn import FaultAt
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.vocabulary import FaultRef
-from midpipe.scenarios.fuzz.space import Means
+from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
 from midpipe.scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
 from midpipe.scenarios.programs.written import STARTS, WrittenStep, written
@@ -78,7 +78,7 @@ class FellError(AssertionError):
     """What an example shows does not hold."""
 
 
-def one_batch(run: Run, means: Means, number: int) -> str:
+def one_batch(run: Run, space: FuzzSpace, number: int) -> str:
     """Run a batch of examples; every fourth goes on from the examples that met the most that was new.
 
     Args:
@@ -102,7 +102,7 @@ def one_batch(run: Run, means: Means, number: int) -> str:
         suppress_health_check=tuple(HealthCheck),
     )
     try:
-        run_state_machine_as_test(seed(number)(machine(run, means)), settings=wanted)
+        run_state_machine_as_test(seed(number)(machine(run, space)), settings=wanted)
     except FellError as error:
         told = " ".join(getattr(error, "__notes__", ()))
         found = _REPRODUCES.search(told)
@@ -139,10 +139,10 @@ _FEW_PICKS = st.dictionaries(
 _MANY_PICKS = st.lists(st.sampled_from((0, 0, 1, 2)), max_size=16)
 
 
-def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
+def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
     """Return the machine for a subject: only what it can do is planned."""
     clients, jobs = st.integers(0, 2), st.integers(0, 2)
-    themes = means.themes
+    themes = space.themes
     while_there_is_room = precondition(lambda self: len(self.steps) < self.most)
 
     class Planner(RuleBasedStateMachine):
@@ -168,7 +168,7 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
                 self.claimed.add(number % self.clients)
 
         def may(self, *verbs: str) -> bool:
-            return bool(set(verbs) & means.verbs & self.theme.verbs)
+            return bool(set(verbs) & space.verbs & self.theme.verbs)
 
         def job(self, number: int) -> str:
             """Return one of the example's jobs; with two workspaces, every second is the other one's."""
@@ -192,11 +192,11 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             most=st.sampled_from((2, 3, 4, 5, 6, MOST_CALLS)),
             workspaces=st.sampled_from((False, False, True)),
             request=st.sampled_from(REQUESTS),
-            schema=st.sampled_from(means.starts or STARTS),
+            schema=st.sampled_from(space.starts or STARTS),
             crossing=st.sampled_from(CROSSINGS),
             first_claim=st.sampled_from(CLAIMS),
             finishing=st.sampled_from(((), (), (0, 1), (1, 0))),
-            kind=st.sampled_from(means.kinds_of_faults),
+            kind=st.sampled_from(space.kinds_of_faults),
             breaks=st.lists(_BREAKS, min_size=MOST_FAULTS, max_size=MOST_FAULTS),
             faults=st.sampled_from((1, 1, 2, 0)),
         )
@@ -218,19 +218,19 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             faults: int,
         ) -> None:
             self.picks, self.theme = tuple(picks), theme
-            self.kind = tuple(name for name in theme.faults if name in means.faults) or kind
+            self.kind = tuple(name for name in theme.faults if name in space.faults) or kind
             self.breaks = breaks[:faults]
             self.clients, self.jobs, self.most = clients, jobs, most
             self.workspaces = workspaces and theme.begins in ("", "laid")
-            if theme.has_versions and means.meeting:
+            if theme.has_versions and space.meeting:
                 self.clients = min(clients, 2)
                 self.version = {
-                    client: means.meeting[number % len(means.meeting)]
+                    client: space.meeting[number % len(space.meeting)]
                     for number, client in enumerate(CLIENTS)
                 }
             if theme.begins == "laid":
                 # What only the old schema holds must have been backfilled before anybody reads the new one only.
-                laid = "new" if "new-only" in means.meeting else schema
+                laid = "new" if "new-only" in space.meeting else schema
                 self.steps.append(WrittenStep("", laid, ("job-1",)))
                 for number, (verb, *words) in crossing:
                     self.add(number, verb, *words)
@@ -357,7 +357,7 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
         def roll(self, client: int) -> None:
             """A client is rolled to the other version, forward or back."""
             name = CLIENTS[client % self.clients]
-            self.version[name] = next(v for v in means.meeting if v != self.version[name])
+            self.version[name] = next(v for v in space.meeting if v != self.version[name])
 
         @while_there_is_room
         @precondition(lambda self: self.may("malformed"))
@@ -386,8 +386,8 @@ def machine(run: Run, means: Means) -> type[RuleBasedStateMachine]:
             again = drawn is not self.breaks[0] and drawn.attempt > 1
             number = (self.breaks[0] if again else drawn).call % len(calls)
             step = calls[number]
-            unseen = means.unseen.get(step.verb, ())
-            commands = means.commands.get(step.verb, LAST_COMMAND)
+            unseen = space.unseen.get(step.verb, ())
+            commands = space.commands.get(step.verb, LAST_COMMAND)
             command = (drawn.command - 1) % commands + 1 if drawn.command else commands
             name = self.kind[drawn.fault % len(self.kind)]
             if drawn.aim and unseen:

@@ -17,7 +17,7 @@ PLAIN_FAULTS = ("cut-before", "lost-reply")
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class FuzzSpace:
     """What a batch may plan with.
 
     Args:

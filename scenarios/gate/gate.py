@@ -14,8 +14,8 @@ from midpipe.faultinject.decide.ledger import NO_FAULT
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
+    ExplorationProgress,
     FuzzBatch,
-    Halfway,
     InterleaveTask,
     Probed,
     ProbeTask,
@@ -147,8 +147,8 @@ class Gate:
             and not self.has_enough
         ]
         invalid = [
-            f"The case {replay!r} is invalid: {trouble}."
-            for replay, trouble in tally.invalid[:_MOST_INVALID_TOLD]
+            f"The case {replay!r} is invalid: {invalid_reason}."
+            for replay, invalid_reason in tally.invalid[:_MOST_INVALID_TOLD]
         ]
         if len(tally.invalid) > _MOST_INVALID_TOLD:
             invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
@@ -210,7 +210,7 @@ class Gate:
                 part.take(number, message)
                 if isinstance(message, CaseEnded):
                     self._listen(message)
-                elif not isinstance(message, FuzzBatch | Halfway):
+                elif not isinstance(message, FuzzBatch | ExplorationProgress):
                     self._listen(TaskEnded(part.name, tasks[number][0]))
                 if not self.has_enough and self._has_failed():
                     self.has_enough = self._got.partial = True

@@ -23,7 +23,7 @@ class Stopped:
         finished: the programs of which nothing is left to run.
         frontiers: of the others, as far as they were begun.
         missing: what the subject lacks, by program.
-        unsteady: where it did not do the same each time, by program.
+        nondeterministic: where it did not do the same each time, by program.
         cases, violated, invalid: how many cases were run, in how many anything fell, how many can't be believed.
         ledger: of the finished programs.
         seconds: how long it had taken.
@@ -33,7 +33,7 @@ class Stopped:
     finished: tuple[str, ...]
     frontiers: tuple[tuple[str, Frontier], ...]
     missing: tuple[tuple[str, tuple[str, ...]], ...]
-    unsteady: tuple[tuple[str, str], ...]
+    nondeterministic: tuple[tuple[str, str], ...]
     cases: int
     violated: int
     invalid: int

@@ -48,7 +48,7 @@ class SavedTally:
     violations: tuple[tuple[str, int], ...]
     observations: tuple[tuple[str, int], ...]
     found: tuple[tuple[Kind, Found], ...]
-    fallen: tuple[tuple[str, tuple[str, ...]], ...]
+    violated_invariants: tuple[tuple[str, tuple[str, ...]], ...]
     seconds: tuple[float, ...]
 
 
@@ -62,7 +62,7 @@ class Tally:
     violations: Counter[str] = field(default_factory=Counter)
     observations: Counter[str] = field(default_factory=Counter)
     found: dict[Kind, Found] = field(default_factory=dict)
-    fallen: dict[str, frozenset[str]] = field(default_factory=dict)
+    violated_invariants: dict[str, frozenset[str]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
 
     def saved(self) -> SavedTally:
@@ -74,7 +74,9 @@ class Tally:
             tuple(self.violations.items()),
             tuple(self.observations.items()),
             tuple(self.found.items()),
-            tuple((replay, tuple(sorted(names))) for replay, names in self.fallen.items()),
+            tuple(
+                (replay, tuple(sorted(names))) for replay, names in self.violated_invariants.items()
+            ),
             tuple(self.seconds),
         )
 
@@ -88,13 +90,16 @@ class Tally:
             Counter(dict(saved.violations)),
             Counter(dict(saved.observations)),
             dict(saved.found),
-            {replay: frozenset(names) for replay, names in saved.fallen},
+            {replay: frozenset(names) for replay, names in saved.violated_invariants},
             list(saved.seconds),
         )
 
     def knows(self, ended: CaseEnded) -> bool:
         """Whether the very case was counted before."""
-        return ended.replay in self.fallen or (ended.replay, ended.trouble) in self.invalid
+        return (
+            ended.replay in self.violated_invariants
+            or (ended.replay, ended.invalid_reason) in self.invalid
+        )
 
     def add(self, ended: CaseEnded) -> None:
         """Count a case."""
@@ -103,12 +108,14 @@ class Tally:
         for number, seconds in enumerate(ended.seconds):
             self.seconds[number] += seconds
         if not ended.valid:
-            self.invalid.append((ended.replay, ended.trouble))
+            self.invalid.append((ended.replay, ended.invalid_reason))
             return
         self.observations.update(dict(ended.observations))
         if not ended.program.startswith(PREFIX):
             # A program that was written at random hardly comes twice, and a night's worth of them is many.
-            self.fallen[ended.replay] = frozenset(v.invariant for v in ended.violations)
+            self.violated_invariants[ended.replay] = frozenset(
+                v.invariant for v in ended.violations
+            )
         for violation in ended.violations:
             self.violations[violation.invariant] += 1
             first_call = first_method(program_named(ended.program))
@@ -182,8 +189,9 @@ class Tally:
         schedule = _schedule(found.replay)
         passing = [
             replay
-            for replay, fallen in self.fallen.items()
-            if kind.invariant not in fallen and replay.partition(":")[0] == found.program
+            for replay, violated_invariants in self.violated_invariants.items()
+            if kind.invariant not in violated_invariants
+            and replay.partition(":")[0] == found.program
         ]
         if not passing:
             return None

@@ -31,10 +31,10 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.explore import (
     CaseEnded,
+    dry_run,
     ended_from,
     explore,
     ledger_rows,
-    rehearse,
     run_schedule,
     selected,
     warm_up,
@@ -45,6 +45,7 @@ from midpipe.scenarios.explore.power_loss import power_losses
 from midpipe.scenarios.explore.smallest import smallest
 from midpipe.scenarios.explore.tasks import (
     Caught,
+    ExplorationDone,
     FuzzBatch,
     FuzzTask,
     HuntDone,
@@ -57,11 +58,10 @@ from midpipe.scenarios.explore.tasks import (
     ProbeTask,
     SourceDone,
     SourceTask,
-    SweepDone,
+    StoryTask,
+    StoryTold,
     SweepTask,
     Task,
-    TellTask,
-    Told,
 )
 from midpipe.scenarios.model.record import CaseRecord, first_difference
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -217,21 +217,21 @@ class Worker:
         try:
             rig = self.rig(task.subject, persistence)
         except NotApplicableError as error:
-            yield SweepDone((), not_tried=str(error))
+            yield ExplorationDone((), not_tried=str(error))
             return
         program = program_named(task.program)
         missing = missing_for(program, task.subject, rig.traits)
         if missing:
-            yield SweepDone((), missing)
+            yield ExplorationDone((), missing)
             return
         if isinstance(task, InterleaveTask):
             faults = selected(self.server.is_ours, INTERLEAVED_FAULTS)
             is_over = partial(self._is_over, task)
             yield from Interleaving(rig, program, task, faults, is_over).messages()
             return
-        rehearsed = rehearse(rig, program, task.latency_bound_ms)
+        rehearsed = dry_run(rig, program, task.latency_bound_ms)
         if rehearsed.misfit:
-            yield SweepDone((), (rehearsed.misfit,))
+            yield ExplorationDone((), (rehearsed.misfit,))
             return
         kept = task.persistence
         deaths = TAKE_OVERS.get(kept, KILLS) if kept else ()
@@ -243,7 +243,7 @@ class Worker:
             if stopped := self._is_over(task):
                 break
         rows = ledger_rows(task.program, sweep.ledger)
-        yield SweepDone(rows, stopped=stopped, unsteady=rehearsed.unsteady)
+        yield ExplorationDone(rows, stopped=stopped, nondeterministic=rehearsed.nondeterministic)
 
     def _is_over(self, task: SweepTask | InterleaveTask | FuzzTask) -> bool:
         return self._is_called_off() or time.monotonic() > task.deadline_s
@@ -339,7 +339,7 @@ class Worker:
             return PowerLossDone((), "the files of a server in a container are not at hand")
         return PowerLossDone(tuple(power_losses(rig, server, program, task.latency_bound_ms)))
 
-    def _tell(self, task: TellTask) -> Told:
+    def _tell(self, task: StoryTask) -> StoryTold:
         replay = self._smallest(task) if task.shrinks_for else task.replay
         runs = [
             self.replay(task.subject, replay, task.latency_bound_ms, warms_up=not number)
@@ -348,16 +348,18 @@ class Worker:
         replayed = runs[-1]
         record = replayed.record
         shapes = [run.record.shape() for run in runs]
-        return Told(
+        return StoryTold(
             story=story_of(record, replayed.replay),
-            unsteady=next(filter(None, (first_difference(shapes[0], s) for s in shapes[1:])), ""),
-            fallen=tuple(violation.invariant for violation in record.violations),
+            nondeterministic=next(
+                filter(None, (first_difference(shapes[0], s) for s in shapes[1:])), ""
+            ),
+            violated_invariants=tuple(violation.invariant for violation in record.violations),
             unplaced=replayed.unplaced,
-            trouble=record.trouble,
+            invalid_reason=record.invalid_reason,
             shape=record.shape(),
         )
 
-    def _smallest(self, task: TellTask) -> str:
+    def _smallest(self, task: StoryTask) -> str:
         warm: set[str] = set()
 
         def replays(text: str) -> tuple[CaseRecord, tuple[str, ...]]:

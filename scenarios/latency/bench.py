@@ -101,12 +101,12 @@ class LatencyBench:
 
     def run(self) -> Iterator[str]:
         """Measure; yields what each round was, when it is over. May be left early: the rows are those so far."""
-        dice = Random(self._plan.seed)
+        rng = Random(self._plan.seed)
         for name in self._plan.networks:
             network = NETWORKS[name]
             self._shaper.delay_s = delays(network, self._plan.seed)
             for number in range(self._plan.rounds + 1):
-                for entrant in dice.sample(self._plan.entrants, len(self._plan.entrants)):
+                for entrant in rng.sample(self._plan.entrants, len(self._plan.entrants)):
                     self._round(entrant.name, network, is_warm_up=number == 0)
                 if number:
                     yield f"{name}, round {number} of {self._plan.rounds}"

@@ -105,14 +105,14 @@ def ratio_of(
     limit: float | None = None,
 ) -> Ratio:
     """Compare one percentile of two that were measured in the same rounds."""
-    dice = Random(0)
+    rng = Random(0)
     count = min(len(subject), len(baseline))
     ordered = [
         (sorted(mine), sorted(theirs)) for mine, theirs in zip(subject, baseline, strict=False)
     ]
     found = []
     for _ in range(_RESAMPLES):
-        drawn = dice.choices(ordered, k=count)
+        drawn = rng.choices(ordered, k=count)
         found.append(
             _pooled([m for m, _ in drawn], percent) / _pooled([t for _, t in drawn], percent)
         )

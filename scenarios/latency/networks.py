@@ -42,11 +42,11 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
 
 def delays(network: Network, seed: int) -> Callable[[bool], float]:
     """Return what says how long the next bytes are under way, in seconds, given whether they go to the client."""
-    dice = Random(seed)
+    rng = Random(seed)
 
     def delay_s(to_client: bool) -> float:
-        spread_ms = network.jitter_ms * (2 * dice.random() - 1) if network.jitter_ms else 0.0
-        stalled = to_client and network.stall_share and dice.random() < network.stall_share
+        spread_ms = network.jitter_ms * (2 * rng.random() - 1) if network.jitter_ms else 0.0
+        stalled = to_client and network.stall_share and rng.random() < network.stall_share
         whole_ms = (network.round_trip_ms + spread_ms) / 2 + (network.stall_ms if stalled else 0.0)
         return max(0.0, whole_ms) / 1000
 

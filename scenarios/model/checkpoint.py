@@ -56,7 +56,7 @@ class Checkpoint:
     found: tuple[SavedFind, ...]
     violations: dict[str, int]
     observations: dict[str, int]
-    unsteady: tuple[tuple[str, str], ...] = ()
+    nondeterministic: tuple[tuple[str, str], ...] = ()
     format: int = FORMAT
 
 

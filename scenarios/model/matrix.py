@@ -164,7 +164,9 @@ def _durability(rows: Sequence[DurabilityRow]) -> DurabilityRow:
         rows[0],
         cases=sum(row.cases for row in rows),
         violated=sum(row.violated for row in rows),
-        fallen=tuple(sorted({name for row in rows for name in row.fallen})),
+        violated_invariants=tuple(
+            sorted({name for row in rows for name in row.violated_invariants})
+        ),
         replay=next((row.replay for row in rows if row.replay), ""),
     )
 

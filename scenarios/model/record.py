@@ -92,7 +92,7 @@ class CaseRecord:
         entries: calls, commands and answers in order.
         states: the server's states, the first before the first call.
         delivered: as in Evidence.
-        trouble: why the case is invalid; empty if it may be believed.
+        invalid_reason: why the case is invalid; empty if it may be believed.
         observations: how many things each invariant looked at.
     """
 
@@ -104,7 +104,7 @@ class CaseRecord:
     delivered: tuple[str, ...] | None
     read_back: tuple[tuple[tuple[str, str], Json], ...]
     logs: tuple[str, ...]
-    trouble: str
+    invalid_reason: str
     violations: tuple[Violation, ...]
     observations: tuple[tuple[str, int], ...]
     crashed: tuple[str, ...]
@@ -112,7 +112,7 @@ class CaseRecord:
 
     @property
     def is_valid(self) -> bool:
-        return not self.trouble
+        return not self.invalid_reason
 
     @property
     def steps(self) -> tuple[Step, ...]:

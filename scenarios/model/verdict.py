@@ -245,7 +245,7 @@ class DurabilityRow:
     Args:
         promise: what the persistence promises.
         cases, violated: how many were run, and in how many anything fell.
-        fallen: which invariants fell.
+        violated_invariants: which invariants fell.
         replay: the first case in which one fell.
         counts: what fell is the subject's fault: a killed process loses nothing of an append-only file.
     """
@@ -254,7 +254,7 @@ class DurabilityRow:
     promise: str
     cases: int
     violated: int
-    fallen: tuple[str, ...]
+    violated_invariants: tuple[str, ...]
     replay: str
     counts: bool
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.scenarios.case.caller import ended_as, for_retry
-from midpipe.scenarios.case.recorder import Casebook
+from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import RECOVERY, Answered, Rig, answered_from
 from midpipe.scenarios.model.history import Json, Operation, Phase
 from midpipe.scenarios.network.measuring import CLIENT
@@ -61,7 +61,7 @@ class NetworkCase:
         self._route = route
         self._fault = fault
         self._bound_ms = bound_ms
-        self.book = Casebook(rig)
+        self.book = Recorder(rig)
         self.watched = Watched()
 
     @property
@@ -108,11 +108,11 @@ class NetworkCase:
     def _warm_up(self) -> None:
         """Have the client read a job that is not there, so that its connection is set up. Not a call of the program."""
         if "get_job" not in self._rig.traits.methods:
-            self.book.trouble = "the subject has no get_job to set its connection up with"
+            self.book.invalid_reason = "the subject has no get_job to set its connection up with"
             return
         nothing = Call("get_job", {"job_id": "no-such-job", "workspace_id": WORKSPACE})
         if self._answered(nothing, nothing.given()).error is not None:
-            self.book.trouble = "get_job raised although there was no fault"
+            self.book.invalid_reason = "get_job raised although there was no fault"
 
     def _request(self, number: int, call: Call, ours: frozenset[str]) -> None:
         arguments = call.given()
@@ -182,7 +182,7 @@ class NetworkCase:
         self._route.mend()
         self._route.hang_up()
         if not self._settled(ours):
-            self.book.trouble = "the server still has a connection of the client's"
+            self.book.invalid_reason = "the server still has a connection of the client's"
 
     def _settled(self, ours: frozenset[str]) -> bool:
         """Wait until the server has no connection but ours; return whether it came to that."""

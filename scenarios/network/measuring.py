@@ -6,7 +6,7 @@ from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.faults.effects import Effects
 from midpipe.faultinject.net.link import PASS, Link
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 from midpipe.scenarios.case.rig import Rig, answered_from
 from midpipe.scenarios.network.placements import TIME_OUT_MS, Piece, Tape
@@ -23,19 +23,21 @@ class _Tapes:
     def __init__(self) -> None:
         self.tapes: dict[Link, Tape] = {}
 
-    def surely_passes(self, heard: Heard) -> bool:
+    def is_passthrough(self, heard: ReceivedCommand) -> bool:
         return True
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         return PASS
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
         return PASS
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         link.carry_out(heard, PASS)
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         tape = self.tapes.setdefault(link, Tape())
         up, down = len(heard.command.raw), len(reply.raw) if reply else 0
         name = heard.command.name.decode("ascii", "replace")

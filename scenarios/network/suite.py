@@ -26,22 +26,22 @@ class NetworkRow:
 
     Args:
         fired: it was seen that the fault happened.
-        trouble: why the case may not be believed; empty if it may.
+        invalid_reason: why the case may not be believed; empty if it may.
         ended: how the attempts of the program's calls ended, in order.
         violations: the invariants that fell, and what was seen.
     """
 
     fault: str
     fired: bool
-    trouble: str
+    invalid_reason: str
     ended: tuple[str, ...]
     violations: tuple[Violation, ...]
 
     @property
     def outcome(self) -> Outcome:
-        if self.violations and not self.trouble:
+        if self.violations and not self.invalid_reason:
             return Outcome.FAIL
-        return Outcome.PASS if self.fired and not self.trouble else Outcome.UNKNOWN
+        return Outcome.PASS if self.fired and not self.invalid_reason else Outcome.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class NetworkResult:
         return merge(row.outcome for row in self.rows)
 
     @property
-    def fallen(self) -> frozenset[str]:
+    def violated_invariants(self) -> frozenset[str]:
         """The invariants that fell in some case."""
         return frozenset(v.invariant for row in self.rows for v in row.violations)
 
@@ -101,13 +101,13 @@ def _row(
     case.run()
     record = judged(rig, program, case, printed)
     fired = case.watched.shows(fault, connections) if fault else True
-    trouble = record.trouble or "; ".join(record.crashed)
+    invalid_reason = record.invalid_reason or "; ".join(record.crashed)
     if fault is None and case.watched.has_raised:
-        trouble = trouble or "a call raised although there was no fault"
+        invalid_reason = invalid_reason or "a call raised although there was no fault"
     ended = tuple(
         f"{operation.method} {operation.completion}"
         for operation in record.history
         if operation.client == "A"
     )
     name = fault.name if fault else NO_FAULT
-    return NetworkRow(name, fired, trouble, ended, record.violations), case.watched
+    return NetworkRow(name, fired, invalid_reason, ended, record.violations), case.watched

@@ -72,9 +72,9 @@ def programs_of_meeting(one: str, two: str) -> Iterator[Program]:
         seed: tuple[tuple[str, ...], ...] = (),
         reads: tuple[Call, ...] = (),
     ) -> Program:
-        by_letter = dict(zip("ABC", clients, strict=False))
+        by_client_id = dict(zip("ABC", clients, strict=False))
         told = f"{summary} Versions: {both}."
-        return Program(f"mixed-{what}-{one}-{two}", told, by_letter, prepare, seed, reads)
+        return Program(f"mixed-{what}-{one}-{two}", told, by_client_id, prepare, seed, reads)
 
     yield named(
         "update",

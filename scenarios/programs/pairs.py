@@ -75,7 +75,7 @@ _PROGRAMS = (
     Program(
         "three-clients-one-request",
         "Three clients send one request id.",
-        {letter: (enqueue(f"job-{letter.lower()}", "r-1"),) for letter in "ABC"},
+        {client_id: (enqueue(f"job-{client_id.lower()}", "r-1"),) for client_id in "ABC"},
     ),
     Program(
         "enqueue-vs-claim",

@@ -126,7 +126,9 @@ class Program:
         """Each client with each version that it runs, once: the processes that the program needs."""
         return tuple(
             dict.fromkeys(
-                (letter, call.version) for letter, calls in self.clients.items() for call in calls
+                (client_id, call.version)
+                for client_id, calls in self.clients.items()
+                for call in calls
             )
         )
 

@@ -6,13 +6,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.soak.load_processes import Hand
+from midpipe.scenarios.soak.load_processes import LoadProcess
 from midpipe.scenarios.soak.plan import CLIENT_KILL, CRASH, FREEZE, KILL, PAUSE, Planned
 
 _KILL_CLIENTS = ("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
-class World:
+class ChaosDriver:
     """One leg's faults.
 
     Args:
@@ -23,9 +23,9 @@ class World:
     def __init__(
         self,
         rig: Rig,
-        hands: Sequence[Hand],
+        hands: Sequence[LoadProcess],
         faults: Sequence[Planned],
-        crashed: Callable[[Hand], None],
+        crashed: Callable[[LoadProcess], None],
         pause_s: float,
         freeze_s: float,
     ) -> None:
@@ -83,10 +83,10 @@ class World:
         self._rig.server.go_on()
         self.stands_still = False
 
-    def _crash(self, hand: Hand) -> None:
+    def _crash(self, hand: LoadProcess) -> None:
         hand.crash()
         self._crashed(hand)
 
-    def _freeze(self, hand: Hand) -> None:
+    def _freeze(self, hand: LoadProcess) -> None:
         hand.freeze()
         self._rig.loop.call_later(self._freeze_s, hand.thaw)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from midpipe.faultinject.net.triggered_proxy import Passage
+from midpipe.faultinject.net.triggered_proxy import TriggeredProxy
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 
@@ -19,7 +19,7 @@ ENQUEUE = "enqueue"
 
 
 @dataclass(slots=True)
-class Post:
+class Assignment:
     """What a process works on in one leg.
 
     Args:
@@ -37,7 +37,7 @@ class Post:
     step: int = 1
 
 
-class Hand:
+class LoadProcess:
     """One client of the soak: a process, and a process again after it was killed.
 
     Args:
@@ -46,7 +46,7 @@ class Hand:
 
     Attributes:
         counts: what its steps counted, since it was made.
-        trouble: why a step came to nothing, if the process did not die by midpipe's hand.
+        invalid_reason: why a step came to nothing, if the process did not die by midpipe's hand.
         has_died: the process ended by itself.
         bound_s: how long any of the subject's calls may take, if it says so.
     """
@@ -54,7 +54,7 @@ class Hand:
     def __init__(
         self,
         make_host: Callable[[], HostProcess],
-        passage: Passage,
+        passage: TriggeredProxy,
         name: str,
         request: Mapping[str, Json],
         url: str,
@@ -65,10 +65,10 @@ class Hand:
         self._request = request
         self._url = url
         self.counts: Counter[str] = Counter()
-        self.post: Post | None = None
+        self.post: Assignment | None = None
         self.is_frozen = False
         self.is_up = False
-        self.trouble = ""
+        self.invalid_reason = ""
         self.has_died = False
         self.bound_s = 0.0
         self.works = False
@@ -141,7 +141,7 @@ class Hand:
         """Kill the process, and start another one; ``open_when_ready`` is called by whoever supervises."""
         self.host.kill()
         self._asked_s, self.is_frozen, self.is_up = None, False, False
-        self.trouble, self.has_died = "", False
+        self.invalid_reason, self.has_died = "", False
         self.host = self._make_host()
 
     def close(self) -> None:
@@ -156,7 +156,9 @@ class Hand:
         counts = answer.get("ok")
         if not isinstance(counts, dict):
             error = answer.get("error") or {}
-            self.trouble = f"{error.get('type')}: {error.get('message')}" if error else "no counts"
+            self.invalid_reason = (
+                f"{error.get('type')}: {error.get('message')}" if error else "no counts"
+            )
             self.has_died = not self.host.is_alive
             return
         if self.post is not None and self.produces:

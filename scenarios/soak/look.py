@@ -9,7 +9,7 @@ from midpipe.faultinject.net.loop import Loop
 from midpipe.scenarios.soak.checker import Tally, milliseconds
 from midpipe.scenarios.soak.plan import SoakPlan
 from midpipe.scenarios.soak.results import Progress
-from midpipe.scenarios.soak.segment import Leg
+from midpipe.scenarios.soak.segment import Segment
 
 LOOK_EVERY_S = 0.5
 
@@ -47,7 +47,7 @@ class Looks:
         self._before = self._known.tally.acknowledged
         self._checked += 1
 
-    def at(self, leg: Leg) -> Progress:
+    def at(self, leg: Segment) -> Progress:
         now_s = self._clock()
         counts = self._known.counts()
         jobs = self._before + leg.acknowledged

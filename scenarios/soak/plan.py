@@ -16,7 +16,7 @@ from itertools import count
 from random import Random
 from types import MappingProxyType
 
-from midpipe.faultinject.net.triggered_proxy import Spot
+from midpipe.faultinject.net.triggered_proxy import Trigger
 from midpipe.faultinject.vocabulary import FaultRef
 
 OVERSTAY = "overstay"
@@ -147,7 +147,7 @@ class Planned:
     client: int
 
 
-def spots(plan: SoakPlan, leg: int, client: int) -> Iterator[Spot]:
+def spots(plan: SoakPlan, leg: int, client: int) -> Iterator[Trigger]:
     """Yield where a client's wire faults of a leg go, without end.
 
     Args:
@@ -170,7 +170,7 @@ def spots(plan: SoakPlan, leg: int, client: int) -> Iterator[Spot]:
         name = cards[number % len(deck)]
         low, high = _LATE_S if name == "late" else (_SHORTEST_S, _LONGEST_S)
         after = min(int(own.expovariate(1 / commands)), 8 * commands)
-        yield Spot(after, FaultRef(name), own.uniform(low, high))
+        yield Trigger(after, FaultRef(name), own.uniform(low, high))
 
 
 def planned(plan: SoakPlan, leg: int, kinds: tuple[str, ...]) -> tuple[Planned, ...]:
@@ -184,12 +184,12 @@ def planned(plan: SoakPlan, leg: int, kinds: tuple[str, ...]) -> tuple[Planned, 
     for kind, every in plan.chaos.every.items():
         if kind not in kinds:
             continue
-        dice = Random(f"{plan.seed}/{leg}/{kind}")
+        rng = Random(f"{plan.seed}/{leg}/{kind}")
         times = max(1, round(jobs / every))
         # One in each stretch, so that they are spread over the leg.
         for number in range(times):
-            due = int((number + dice.uniform(0.1, 0.9)) * jobs / times)
-            found.append(Planned(due, kind, dice.randrange(2**16)))
+            due = int((number + rng.uniform(0.1, 0.9)) * jobs / times)
+            found.append(Planned(due, kind, rng.randrange(2**16)))
     return tuple(sorted(found, key=lambda fault: (fault.due_jobs, fault.fault)))
 
 

@@ -117,12 +117,15 @@ class SoakResult:
     suspects: tuple[Suspect, ...]
     raised: tuple[tuple[str, int], ...]
     legs: tuple[LegResult, ...]
-    trouble: tuple[str, ...]
+    invalid_reason: tuple[str, ...]
     schema: int = SOAK_SCHEMA
 
 
 def judged(
-    tally: Tally, faults: Sequence[FaultCount], legs: Sequence[LegResult], trouble: Sequence[str]
+    tally: Tally,
+    faults: Sequence[FaultCount],
+    legs: Sequence[LegResult],
+    invalid_reason: Sequence[str],
 ) -> tuple[Outcome, tuple[str, ...]]:
     """Return the outcome of a soak, and why it is no pass."""
     failures = [
@@ -146,7 +149,7 @@ def judged(
             else []
         ),
         *([f"only {tally.delivered} jobs were delivered"] if tally.delivered < LEAST_JOBS else []),
-        *trouble,
+        *invalid_reason,
     ]
     outcomes = [Outcome.FAIL] * bool(failures) + [Outcome.UNKNOWN] * bool(doubts)
     return merge(outcomes or [Outcome.PASS]), (*failures, *doubts)

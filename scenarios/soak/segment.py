@@ -11,10 +11,10 @@ from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.state import PENDING_KEY
 from midpipe.scenarios.programs.single import WORKSPACE, get
-from midpipe.scenarios.soak.chaos_driver import World
+from midpipe.scenarios.soak.chaos_driver import ChaosDriver
 from midpipe.scenarios.soak.checker import Checked, check
 from midpipe.scenarios.soak.history import TICKS_PER_S, LegFiles, next_job, read_records
-from midpipe.scenarios.soak.load_processes import Hand, Post
+from midpipe.scenarios.soak.load_processes import Assignment, LoadProcess
 from midpipe.scenarios.soak.plan import SoakPlan, kinds_of, planned, spots
 from midpipe.scenarios.soak.workload import Taking
 from midpipe.scenarios.subjects.load import (
@@ -55,7 +55,7 @@ _CLOCK_SLACK_S = 0.005
 """The server counts a lease in whole milliseconds on another clock."""
 
 
-class Leg:
+class Segment:
     """A leg. Use once; after ``run``, ``checked`` says what became of its jobs.
 
     Args:
@@ -68,7 +68,7 @@ class Leg:
         rig: Rig,
         plan: SoakPlan,
         leg: int,
-        hands: Sequence[Hand],
+        hands: Sequence[LoadProcess],
         folder: Path,
         taking: Taking,
         hang_s: float,
@@ -88,7 +88,7 @@ class Leg:
         self.step_s = 0.2 if len(self._jobs) >= _SMALL_LEG else 0.05
         kinds = kinds_of(plan.chaos, own_server=rig.server.is_ours, leases=True)
         self.planned = planned(plan, leg, kinds)
-        self.world = World(
+        self.world = ChaosDriver(
             rig,
             hands,
             self.planned,
@@ -96,7 +96,7 @@ class Leg:
             plan.time_out_ms / 1000 * _PAUSE_OVER_TIME_OUT,
             plan.lease_s * 1.25,
         )
-        self.trouble: list[str] = []
+        self.invalid_reason: list[str] = []
         self.phase = "load"
         self.drained = False
         self.load_s = self.drain_s = self.check_s = 0.0
@@ -146,16 +146,16 @@ class Leg:
             hand.works = True
             hand.go_on_working()
 
-    def _place(self, hand: Hand) -> int:
+    def _place(self, hand: LoadProcess) -> int:
         return [other.name for other in self._hands if other.produces].index(hand.name)
 
-    def _post(self, hand: Hand, name: str) -> None:
+    def _post(self, hand: LoadProcess, name: str) -> None:
         self._names.append(name)
         path = str(self.files.path(name).resolve())
-        hand.post = Post(path, len(self._names) - 1, self._zero_ns, self.step_s)
+        hand.post = Assignment(path, len(self._names) - 1, self._zero_ns, self.step_s)
         hand.post.end, hand.post.step = self._jobs.stop, self._plan.clients
 
-    def _restarted(self, hand: Hand) -> None:
+    def _restarted(self, hand: LoadProcess) -> None:
         """A hand's process was killed: its next one writes into a file of its own, and goes on with the job at hand."""
         known = hand.post
         assert known is not None
@@ -187,26 +187,26 @@ class Leg:
         for hand in self._hands:
             hand.open_when_ready()
             if hand.has_died:
-                self._start_again(hand, f"{hand.name} {hand.host.trouble} by itself")
-            elif hand.trouble:
+                self._start_again(hand, f"{hand.name} {hand.host.invalid_reason} by itself")
+            elif hand.invalid_reason:
                 raise SubjectError(
-                    f"A process of {self._rig.subject.text} did not do its load: {hand.trouble}. A subject that is a "
-                    "command has to answer the protocol's load, as scenarios/subjects/load.py does."
+                    f"A process of {self._rig.subject.text} did not do its load: {hand.invalid_reason}. "
+                    "A subject that is a command has to answer the protocol's load, as scenarios/subjects/load.py does."
                 )
-            if hand.passage.trouble:
-                self.trouble.append(hand.passage.trouble)
-                hand.passage.trouble = ""
+            if hand.passage.invalid_reason:
+                self.invalid_reason.append(hand.passage.invalid_reason)
+                hand.passage.invalid_reason = ""
             if hand.busy_for_s() > self._hang_s and not hand.is_frozen:
                 self._start_again(hand, f"{hand.name} hung for {hand.busy_for_s():.0f} s")
         if self._taking is Taking.DRAINED and not self.world.stands_still:
             self._take_pending()
 
-    def _start_again(self, hand: Hand, why: str) -> None:
+    def _start_again(self, hand: LoadProcess, why: str) -> None:
         """Replace a process that nobody planned to lose; raises SubjectError if that goes on and on."""
-        self.trouble.append(why)
-        if len(self.trouble) > _MOST_TROUBLE:
+        self.invalid_reason.append(why)
+        if len(self.invalid_reason) > _MOST_TROUBLE:
             raise SubjectError(
-                f"The processes of {self._rig.subject.text} don't stay: {'; '.join(self.trouble[-3:])}. "
+                f"The processes of {self._rig.subject.text} don't stay: {'; '.join(self.invalid_reason[-3:])}. "
                 f"The last one printed: {hand.host.printed()[-400:] or 'nothing'}"
             )
         hand.crash()

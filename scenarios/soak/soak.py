@@ -12,7 +12,7 @@ from pathlib import Path
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.triggered_proxy import Passage
+from midpipe.faultinject.net.triggered_proxy import TriggeredProxy
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
@@ -22,7 +22,7 @@ from midpipe.scenarios.latency.figures import percentiles_of
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.soak.checker import MOST_SUSPECTS, Tally, milliseconds, story_of
-from midpipe.scenarios.soak.load_processes import Hand
+from midpipe.scenarios.soak.load_processes import LoadProcess
 from midpipe.scenarios.soak.look import Looks
 from midpipe.scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
 from midpipe.scenarios.soak.reading import told
@@ -35,7 +35,7 @@ from midpipe.scenarios.soak.results import (
     Suspect,
     judged,
 )
-from midpipe.scenarios.soak.segment import Leg
+from midpipe.scenarios.soak.segment import Segment
 from midpipe.scenarios.soak.workload import Taking, producing, taking_of, working
 from midpipe.scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
 
@@ -59,7 +59,7 @@ class Soak:
         self._subject = subject
         self._run = RunDirectory()
         self._loop = Loop()
-        self.hands: list[Hand] = []
+        self.hands: list[LoadProcess] = []
         self._asked_to_stop = False
         self.is_partial = False
         self._tally = Tally()
@@ -70,7 +70,7 @@ class Soak:
         self._world_planned: Counter[str] = Counter()
         self._legs: list[LegResult] = []
         self._suspects: list[Suspect] = []
-        self._trouble: list[str] = []
+        self._invalid_reason: list[str] = []
         try:
             self.server: Server = open_server(server, self._run, Persistence.AOF_ALWAYS)
             self._rig = Rig(self.server, subject, self._run, self._loop)
@@ -98,7 +98,7 @@ class Soak:
             folder = self._folder / f"leg-{number:04}"
             folder.mkdir(parents=True)
             self._empty_server()
-            leg = Leg(
+            leg = Segment(
                 self._rig,
                 self._plan,
                 number,
@@ -118,7 +118,7 @@ class Soak:
         """Return what was found so far."""
         plan = self._plan
         faults = self._fault_counts()
-        outcome, reasons = judged(self._tally, faults, self._legs, self._trouble)
+        outcome, reasons = judged(self._tally, faults, self._legs, self._invalid_reason)
         counts = self.counts()
         return SoakResult(
             subject=self._subject.text,
@@ -150,7 +150,7 @@ class Soak:
                 )
             ),
             legs=tuple(self._legs),
-            trouble=tuple(self._trouble),
+            invalid_reason=tuple(self._invalid_reason),
         )
 
     def counts(self) -> Counter[str]:
@@ -203,9 +203,9 @@ class Soak:
                 for n in range(1, plan.workers + 1)
             ]
         for name, request in requests:
-            passage = Passage(self._loop, self.server.address, self._rig.table)
+            passage = TriggeredProxy(self._loop, self.server.address, self._rig.table)
             url = self._rig.url_at(passage.port, plan.time_out_ms)
-            self.hands.append(Hand(self._rig.new_host, passage, name, request, url))
+            self.hands.append(LoadProcess(self._rig.new_host, passage, name, request, url))
         for hand in self.hands:
             hand.wait_until_open()
         self._try_out()
@@ -249,14 +249,14 @@ class Soak:
         text = info.decode() if isinstance(info, bytes) else str(info)
         return "aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text
 
-    def _keep(self, leg: Leg) -> None:
+    def _keep(self, leg: Segment) -> None:
         checked = leg.checked
         self._tally += checked.tally
         for kind, counted in checked.durations.items():
             self._durations[kind].update(counted)
         self._world_fired.update(leg.world.fired)
         self._world_planned.update(fault.fault for fault in leg.planned)
-        self._trouble += leg.trouble
+        self._invalid_reason += leg.invalid_reason
         plan = tuple(
             f"{fault.fault} when {fault.due_jobs} jobs are acknowledged" for fault in leg.planned
         )
@@ -272,9 +272,9 @@ class Soak:
             )
         )
         room = MOST_SUSPECTS - len(self._suspects)
-        fallen = dict.fromkeys(checked.lost, "lost")
-        fallen.update(dict.fromkeys(checked.doubled, "doubled"))
-        chosen = dict(sorted(fallen.items())[:room])
+        violated_invariants = dict.fromkeys(checked.lost, "lost")
+        violated_invariants.update(dict.fromkeys(checked.doubled, "doubled"))
+        chosen = dict(sorted(violated_invariants.items())[:room])
         if chosen:
             names = leg.files.names
             for job, known in story_of(leg.files.records(), frozenset(chosen)).items():

@@ -83,7 +83,7 @@ class HostProcess:
         self._waiting: dict[int, Answered] = {}
         self._buffer = b""
         self._ready: Mapping[str, Any] | None = None
-        self.trouble = ""
+        self.invalid_reason = ""
         self._printed: Path = run.subdirectory("subject") / "printed"
         self._process: Process = (
             fork_server.fork(self._printed) if fork_server else Spawned(spec, self._printed)
@@ -93,20 +93,20 @@ class HostProcess:
 
     @property
     def is_alive(self) -> bool:
-        return not self.trouble and self._process.is_running()
+        return not self.invalid_reason and self._process.is_running()
 
     @property
     def is_ready(self) -> bool:
         """It has said whether the subject is loaded, or never will: ``wait_until_ready`` returns or raises at once."""
-        return self._ready is not None or bool(self.trouble)
+        return self._ready is not None or bool(self.invalid_reason)
 
     def wait_until_ready(self) -> None:
         """Wait until the subject is loaded. Raises SubjectError if it can't be, with the way out."""
         patience_s = self._spec.patience_s
         self.loop.run_until(lambda: self.is_ready, patience_s)
         name = self._spec.text
-        if self.trouble:
-            raise SubjectError(f"The subject {name} {self.trouble}.{said(self._printed)}")
+        if self.invalid_reason:
+            raise SubjectError(f"The subject {name} {self.invalid_reason}.{said(self._printed)}")
         ready = self._ready
         if ready is None:
             self.kill()
@@ -139,8 +139,8 @@ class HostProcess:
                 f"Redis URL; does it wait for something else? --patience gives it longer.{said(self._printed)}"
             )
         answer = answers[0]
-        if self.trouble:
-            raise SubjectError(f"The subject {name} {self.trouble}.{said(self._printed)}")
+        if self.invalid_reason:
+            raise SubjectError(f"The subject {name} {self.invalid_reason}.{said(self._printed)}")
         error = answer.get("error")
         if error:
             raise SubjectError(
@@ -213,7 +213,7 @@ class HostProcess:
     def kill(self) -> None:
         """End the process now; safe to call twice."""
         self._end()
-        self.trouble = self.trouble or "was ended"
+        self.invalid_reason = self.invalid_reason or "was ended"
 
     def _end(self) -> int:
         """End the process if it has not ended; return its exit code."""
@@ -271,12 +271,12 @@ class HostProcess:
         else:
             self.loop.forget(self._process.answers)
 
-    def _fail(self, trouble: str) -> None:
-        self.trouble = self.trouble or trouble
+    def _fail(self, invalid_reason: str) -> None:
+        self.invalid_reason = self.invalid_reason or invalid_reason
         self._end()
         waiting, self._waiting = self._waiting, {}
         for answered in waiting.values():
-            answered({"error": {"type": "SubjectDied", "message": self.trouble}})
+            answered({"error": {"type": "SubjectDied", "message": self.invalid_reason}})
 
 
 def _decoded(line: bytes) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from midpipe.scenarios.explore.explore import CaseEnded
-from midpipe.scenarios.explore.tasks import InterleaveTask, SweepDone, SweepTask
+from midpipe.scenarios.explore.tasks import ExplorationDone, InterleaveTask, SweepTask
 from midpipe.scenarios.gate.worker import Worker
 
 _MOST_TOLD = 5
@@ -18,12 +18,12 @@ def judge(worker: Worker, task: SweepTask | InterleaveTask) -> None:
     for message in worker.do(task):
         if isinstance(message, CaseEnded):
             cases.append(message)
-        elif isinstance(message, SweepDone):
+        elif isinstance(message, ExplorationDone):
             missing = message.missing
     if missing:
         pytest.skip(f"not applicable: the subject has no {', '.join(missing)}")
     told = [_told(case, task) for case in cases if case.violations]
-    told += [f"invalid: {case.replay!r}: {case.trouble}" for case in cases if not case.valid]
+    told += [f"invalid: {case.replay!r}: {case.invalid_reason}" for case in cases if not case.valid]
     told += [crash for case in cases for crash in case.crashed]
     if told:
         left_out = f"\n… and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""

@@ -132,7 +132,7 @@ def cases_of(spec: ServerSpec) -> Iterator[Callable[[], None]]:
 
         def case() -> None:
             record = run_schedule(rig, program, lambda: Replay(schedule), 5_000.0)
-            assert (record.trouble, record.violations, record.faults) == ("", (), 1)
+            assert (record.invalid_reason, record.violations, record.faults) == ("", (), 1)
 
         yield case
 

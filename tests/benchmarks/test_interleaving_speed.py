@@ -157,10 +157,10 @@ def every_order(rig: Rig, programs: list[Program]) -> Iterator[CaseEnded]:
 
 def random_walk(rig: Rig, programs: list[Program]) -> Iterator[CaseEnded]:
     """One random order after the other, each of a random program."""
-    dice = Random(1)
+    rng = Random(1)
     walks = [explore(rig, program, Walk(Random, MOST_RUNS, 1)) for program in programs]
     while True:
-        yield next(dice.choice(walks))
+        yield next(rng.choice(walks))
 
 
 def drawn_by_hypothesis(rig: Rig, programs: list[Program], wanted: set[str]) -> First:
@@ -233,13 +233,13 @@ def test_how_soon_each_flaw_that_takes_two_clients_is_found(benchmark: Any, work
 @pytest.mark.parametrize("operations", [10_000, 100_000, 1_000_000])
 def test_the_queue_checker_on_long_histories(benchmark: Any, operations: int) -> None:
     """Eight clients put and eight take, each operation overlapping its neighbours."""
-    dice = Random(operations)
+    rng = Random(operations)
     puts, takes = [], []
     for number in range(operations // 2):
         at = 16.0 * number
-        puts.append(Put(f"job-{number}", at, at + dice.uniform(8, 200)))
-        takes.append(Take(f"job-{number}", at + 8_000, at + 8_000 + dice.uniform(8, 200)))
-    dice.shuffle(takes)
+        puts.append(Put(f"job-{number}", at, at + rng.uniform(8, 200)))
+        takes.append(Take(f"job-{number}", at + 8_000, at + 8_000 + rng.uniform(8, 200)))
+    rng.shuffle(takes)
     checked = benchmark.pedantic(check_queue, (puts, takes), rounds=3 if operations < 10**6 else 1)
     assert checked.answer is Answer.HOLDS
     benchmark.extra_info["microseconds per operation"] = round(

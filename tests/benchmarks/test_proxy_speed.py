@@ -20,7 +20,7 @@ from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address, Executed
 from midpipe.faultinject.wire.commands import parse_command_table
-from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 ROUNDS = 2_000
@@ -29,19 +29,21 @@ ROUNDS = 2_000
 class PassesAll:
     """Lets every command through."""
 
-    def surely_passes(self, heard: Heard) -> bool:
+    def is_passthrough(self, heard: ReceivedCommand) -> bool:
         return True
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         return PASS
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
         return PASS
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         link.carry_out(heard, PASS)
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         return
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:

@@ -48,7 +48,7 @@ for leg in range(legs):
     tally += check(files.records(), completes=True, lease=200_000).tally
 sys.stdout.write(json.dumps([tally.delivered, tally.again, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
-NAMES = tuple(f"{letter}{number}" for letter in "PW" for number in range(1, HANDS + 1))
+NAMES = tuple(f"{client_id}{number}" for client_id in "PW" for number in range(1, HANDS + 1))
 
 
 def load_s(chaos: str, folder: Path) -> float:

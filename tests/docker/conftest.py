@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
-from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.remains import LABEL
@@ -73,7 +73,7 @@ def run_directory() -> Iterator[RunDirectory]:
 @pytest.fixture(scope="module")
 def server(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[ContainerServer]:
     assert spec.where is not None
-    started = ContainerServer(spec.where, Household(run_directory, networked=True))
+    started = ContainerServer(spec.where, ContainerGroup(run_directory, networked=True))
     yield started
     started.stop()
 

@@ -13,13 +13,13 @@ import pytest
 
 from midpipe.faultinject.servers.container import PORT, ContainerServer
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.explore.explore import CaseEnded
-from midpipe.scenarios.explore.tasks import PowerLossDone, PowerLossTask, SweepDone, SweepTask
+from midpipe.scenarios.explore.tasks import ExplorationDone, PowerLossDone, PowerLossTask, SweepTask
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
@@ -31,8 +31,8 @@ def swept(worker: Worker, subject: str, program: str) -> list[CaseEnded]:
     """Sweep a program with every single fault; every case of it is valid."""
     messages = list(worker.do(SweepTask(SubjectSpec(subject), program, (0, 1), 1, 5_000.0)))
     cases = [message for message in messages if isinstance(message, CaseEnded)]
-    (done,) = (message for message in messages if isinstance(message, SweepDone))
-    assert [case.trouble for case in cases if not case.valid] == []
+    (done,) = (message for message in messages if isinstance(message, ExplorationDone))
+    assert [case.invalid_reason for case in cases if not case.valid] == []
     assert sum(row.not_reached for row in done.ledger) == 0
     return cases
 
@@ -47,8 +47,8 @@ def test_the_reference_passes_every_fault_of_enqueue(worker: Worker) -> None:
 
 def test_the_reviewed_queue_is_caught(worker: Worker) -> None:
     cases = swept(worker, AS_REVIEWED, "enqueue-with-request-id")
-    fallen = {violation.invariant for case in cases for violation in case.violations}
-    assert fallen >= {"retry-succeeds", "no-orphan"}
+    violated_invariants = {violation.invariant for case in cases for violation in case.violations}
+    assert violated_invariants >= {"retry-succeeds", "no-orphan"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_reviewed_queue_is_caught(worker: Worker) -> None:
 def test_a_killed_container_comes_back_with_what_its_persistence_kept(
     run_directory: RunDirectory, redis_image: str, mode: Persistence, kept: int
 ) -> None:
-    server = ContainerServer(redis_image, Household(run_directory), mode)
+    server = ContainerServer(redis_image, ContainerGroup(run_directory), mode)
     with closing(Control(server.address)) as control:
         control.pipeline([("SET", f"k{number}", "v") for number in range(500)])
         before = control.call("INFO", "server")
@@ -84,7 +84,7 @@ def test_a_kill_at_a_command_leaves_what_the_server_had_run(
 ) -> None:
     record = worker.replay(SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0).record
     step = next(step for step in record.steps if step.fault)
-    assert (record.trouble, record.violations) == ("", ())
+    assert (record.invalid_reason, record.violations) == ("", ())
     assert step.executed is executed
     assert record.delivered == ("job-1",)
 
@@ -94,7 +94,7 @@ def test_a_container_that_stands_still_runs_the_command_once_it_goes_on(worker: 
     first = record.history[0]
     assert first.error is not None
     assert "Timeout" in first.error.type
-    assert (record.trouble, record.violations, record.delivered) == ("", (), ("job-1",))
+    assert (record.invalid_reason, record.violations, record.delivered) == ("", (), ("job-1",))
 
 
 def test_a_power_loss_is_told_to_be_out_of_reach_and_not_tried(worker: Worker) -> None:

@@ -10,7 +10,7 @@ import pytest
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.cluster import Cluster
 from midpipe.faultinject.servers.container import ContainerNode
-from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_of
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
@@ -165,7 +165,7 @@ def test_calls_fail_in_a_failover_until_the_replica_is_the_primary(spec: ServerS
 def test_a_node_knows_itself_from_another_server_that_has_taken_its_port(
     sentinels: SentinelGroup, redis_image: str, run_directory: RunDirectory
 ) -> None:
-    household = Household(run_directory)
+    household = ContainerGroup(run_directory)
     taken = sentinels.sentinels[0].port
     words = ("--bind", "127.0.0.1", "--port", str(taken))
     with pytest.raises(ServerError, match="ended before its server answered"):

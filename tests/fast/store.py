@@ -88,11 +88,11 @@ class World:
         return shown
 
     def _run(self, planner: Interleave, *, tells: bool) -> set[object]:
-        run = _Run({letter: list(commands) for letter, commands in self.clients.items()})
+        run = _Run({client_id: list(commands) for client_id, commands in self.clients.items()})
         run.heard, run.answered = dict.fromkeys(run.left, ()), dict.fromkeys(run.left, ())
         run.ended = dict.fromkeys(run.left, 0)
         run.sent, run.before = dict.fromkeys(run.left, ()), dict.fromkeys(run.left, ())
-        sent = {letter: self._sent(run, letter, 1) for letter in run.left}
+        sent = {client_id: self._sent(run, client_id, 1) for client_id in run.left}
         observed: list[Observed] = []
         run.shown.add(("state", ()))
         last: str | None = None
@@ -118,40 +118,40 @@ class World:
 
     def _hear(self, run: _Run, command: Command, event: WireEvent, heard: str) -> None:
         """Let a client go on, or not, with what it was answered."""
-        letter = event.position.client
+        client_id = event.position.client
         ends_if: tuple[str, ...] = (command.ends_if,)
         if command.ends_if == "<":
-            known = {*run.heard[letter], *run.sent[letter]} & {*run.times}
+            known = {*run.heard[client_id], *run.sent[client_id]} & {*run.times}
             ends_if = tuple(time for time in run.times if any(time < one for one in known))
         if (command.ends_if and heard in ends_if) or (self._mood and next(self._mood) % 2):
-            run.left[letter] = []
-        run.heard[letter] = (*run.heard[letter], heard)
+            run.left[client_id] = []
+        run.heard[client_id] = (*run.heard[client_id], heard)
         run.shown.add(("state", _state(run)))
-        following = run.left[letter][:1]
+        following = run.left[client_id][:1]
         if not following or following[0].operation != command.operation:
-            run.ended[letter] += 1
-            said = _told(run.heard[letter] + run.answered[letter], run.times)
-            run.shown.add(("call", letter, said, _state(run)))
+            run.ended[client_id] += 1
+            said = _told(run.heard[client_id] + run.answered[client_id], run.times)
+            run.shown.add(("call", client_id, said, _state(run)))
         if following and following[0].operation != command.operation:
-            run.before[letter] += (tuple(run.ended.items()),)
+            run.before[client_id] += (tuple(run.ended.items()),)
 
-    def _sent(self, run: _Run, letter: str, ordinal: int) -> WireEvent:
-        command = run.left[letter][0]
+    def _sent(self, run: _Run, client_id: str, ordinal: int) -> WireEvent:
+        command = run.left[client_id][0]
         name, key, now = _SENT_AS.get(command.name, command.name), command.key, next(self._clock)
         values = {
             "STAMP": str(now),
             "LEASE": str(now + LONG_MS),
-            "COPY": next(reversed(run.heard[letter]), "") or "nothing",
+            "COPY": next(reversed(run.heard[client_id]), "") or "nothing",
         }
-        words: tuple[str, ...] = (name, key, values.get(command.name, letter))
+        words: tuple[str, ...] = (name, key, values.get(command.name, client_id))
         if command.name in ("STAMP", "LEASE"):
             # As a name that is the same in every run, for what is compared.
-            run.times[words[-1]] = f"when {letter}{ordinal}"
+            run.times[words[-1]] = f"when {client_id}{ordinal}"
         if command.name == "TAKE":
             words = (name, "take", "1", key, str(now))
-        run.sent[letter] += words
+        run.sent[client_id] += words
         return WireEvent(
-            Position(letter, ordinal),
+            Position(client_id, ordinal),
             WireIndex(command.operation, 1, ordinal, name, key),
             tuple(word.encode() for word in words),
             40,

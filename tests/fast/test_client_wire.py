@@ -6,7 +6,7 @@ from typing import Any
 
 from midpipe.faultinject.vocabulary import WireEvent
 from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
-from midpipe.faultinject.wire.conversation import Heard, Kind
+from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import Command
 from midpipe.scenarios.case.client import ClientWire
 
@@ -20,7 +20,7 @@ class Connection:
 
 def said(wire: ClientWire, link: Any, *words: bytes) -> WireEvent:
     """Say a command on a connection, which then is lost."""
-    wire.parked(link, Heard(Command(words, b""), Kind.EVENT))
+    wire.parked(link, ReceivedCommand(Command(words, b""), Kind.EVENT))
     assert wire.waiting is not None
     event = wire.waiting[2]
     wire.client_gone(link, mid_command=False)

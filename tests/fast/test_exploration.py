@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
-from midpipe.scenarios.explore.tasks import SweepDone
+from midpipe.scenarios.explore.tasks import ExplorationDone
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import orders_of
 from midpipe.scenarios.gate.parts.part import Gathered
@@ -44,7 +44,7 @@ def test_the_short_ones_are_begun_first_if_the_first_finding_is_enough() -> None
 def test_a_program_of_too_many_orders_is_named_and_is_no_doubt_about_those_that_were_run() -> None:
     got = Gathered()
     part = orders_of("interleave", Options(SubjectSpec(), max_orders=5), got, math.inf)
-    part.take(0, SweepDone((), bounded=True))
+    part.take(0, ExplorationDone((), bounded=True))
     part.finish(1.0)
     (warning,) = got.warnings
     assert part.tasks()[0][0] in warning

@@ -150,10 +150,10 @@ def test_an_exploration_that_is_stopped_goes_on_where_it_was(
 def test_a_bound_of_preemptions_is_kept(bound: int) -> None:
     clients = ((("k", True),) * 3, (("k", True),) * 3)
     for order, _ in runs_of(clients, Interleave(bound, prune=False)):
-        letters = [name[0] for name in order]
+        client_ids = [name[0] for name in order]
         switches = sum(
-            one != other and one in letters[number + 1 :]
-            for number, (one, other) in enumerate(pairwise(letters))
+            one != other and one in client_ids[number + 1 :]
+            for number, (one, other) in enumerate(pairwise(client_ids))
         )
         assert switches <= bound
 

@@ -12,7 +12,7 @@ from midpipe.scenarios.model.history import Completion, Operation, Phase
 from tests.fast.histories import BLACK_BOX, call, evidence, tables
 
 
-def fallen(seen: Evidence) -> set[str]:
+def violated_invariants(seen: Evidence) -> set[str]:
     """Return which of the two do not hold."""
     wanted = ("no-lost-job", "no-duplicate")
     return {name for name in wanted if INVARIANTS[name].check(seen).breaches}
@@ -31,22 +31,22 @@ def unanswered(completion: Completion, *, wrote: bool, wrote_job: bool) -> Opera
 
 def test_a_job_that_an_unheard_claim_has_taken_must_be_had_again() -> None:
     taken = unanswered(Completion.INFO, wrote=True, wrote_job=True)
-    assert fallen(running(taken)) == {"no-lost-job"}
+    assert violated_invariants(running(taken)) == {"no-lost-job"}
 
 
 def test_a_job_that_an_unheard_claim_may_still_take_must_be_had_again() -> None:
     late = unanswered(Completion.INFO, wrote=False, wrote_job=False)
-    assert fallen(running(late)) == {"no-lost-job"}
+    assert violated_invariants(running(late)) == {"no-lost-job"}
 
 
 def test_a_job_that_the_program_itself_calls_running_is_nobodys_loss() -> None:
     never_sent = unanswered(Completion.FAIL, wrote=False, wrote_job=False)
-    assert fallen(running(never_sent)) == set()
+    assert violated_invariants(running(never_sent)) == set()
 
 
 def test_a_claim_that_only_tidied_the_queue_up_has_taken_no_job() -> None:
     tidied = unanswered(Completion.INFO, wrote=True, wrote_job=False)
-    assert fallen(running(tidied)) == set()
+    assert violated_invariants(running(tidied)) == set()
 
 
 def test_a_job_that_runs_again_after_its_end_is_told_from_one_that_nobody_ever_got() -> None:
@@ -65,7 +65,7 @@ def locked(*, lease_s: float = 30.0, ended: bool = False, methods: str = "") -> 
 
 
 def test_a_job_may_be_locked_by_an_unheard_claim_before_it_is_called_running() -> None:
-    assert fallen(locked(methods="claim heartbeat complete")) == set()
+    assert violated_invariants(locked(methods="claim heartbeat complete")) == set()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_job_may_be_locked_by_an_unheard_claim_before_it_is_called_running() -
     ],
 )
 def test_a_job_that_no_lease_can_hold_any_more_must_be_had_again(seen: Evidence) -> None:
-    assert fallen(seen) == {"no-lost-job"}
+    assert violated_invariants(seen) == {"no-lost-job"}
 
 
 def given_up(
@@ -94,14 +94,14 @@ def given_up(
     "seen", [given_up("give_back"), given_up("fail"), given_up("fail", value=False)]
 )
 def test_a_job_that_its_worker_has_given_up_must_be_had_again(seen: Evidence) -> None:
-    assert fallen(seen) == {"no-lost-job"}
+    assert violated_invariants(seen) == {"no-lost-job"}
 
 
 @pytest.mark.parametrize(
     "seen", [given_up("fail", back_off_s=1.0), given_up("give_back", error="ConnectionError")]
 )
 def test_a_job_that_may_not_be_free_yet_need_not_be_had_again(seen: Evidence) -> None:
-    assert fallen(seen) == set()
+    assert violated_invariants(seen) == set()
 
 
 def asked_twice(first_phase: Phase = Phase.PROGRAM, *, laid: tuple[str, ...] = ()) -> Evidence:
@@ -119,15 +119,15 @@ def asked_twice(first_phase: Phase = Phase.PROGRAM, *, laid: tuple[str, ...] = (
 
 
 def test_two_jobs_of_one_request_are_a_duplicate() -> None:
-    assert fallen(asked_twice()) == {"no-duplicate"}
+    assert violated_invariants(asked_twice()) == {"no-duplicate"}
 
 
 def test_a_job_that_was_there_before_is_no_duplicate_of_a_request_that_names_it() -> None:
-    assert fallen(asked_twice(laid=("b",))) == set()
+    assert violated_invariants(asked_twice(laid=("b",))) == set()
 
 
 def test_a_job_that_the_same_request_had_asked_for_before_the_program_is_one() -> None:
-    assert fallen(asked_twice(Phase.PREPARE, laid=("a",))) == {"no-duplicate"}
+    assert violated_invariants(asked_twice(Phase.PREPARE, laid=("a",))) == {"no-duplicate"}
 
 
 def update(at: int) -> Operation:

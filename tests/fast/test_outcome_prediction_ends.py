@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.faultinject.decide.outcome_prediction import Foresight
+from midpipe.faultinject.decide.outcome_prediction import OutcomePrediction
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
 from midpipe.faultinject.vocabulary import (
     Decision,
@@ -25,10 +25,10 @@ SCRIPT = (b"EVAL", b"return 1", b"1", b"a")
 A_HOLDS, B_HOLDS = {"a": "A"}, {"b": "B"}
 
 
-def sent(letter: str, *words: str, ordinal: int = 1) -> WireEvent:
+def sent(client_id: str, *words: str, ordinal: int = 1) -> WireEvent:
     index = WireIndex(1, 1, ordinal, words[0], words[1])
     args = tuple(word.encode() for word in words)
-    return WireEvent(Position(letter, ordinal), index, args, 40, keys=(args[1],), is_write=True)
+    return WireEvent(Position(client_id, ordinal), index, args, 40, keys=(args[1],), is_write=True)
 
 
 A, B = sent("A", "SET", "a", "A"), sent("B", "SET", "b", "B")
@@ -44,10 +44,10 @@ def run_of(a: WireEvent = A, b: WireEvent = B) -> Run:
 
 
 def is_blind_after(*runs: Run, independence: Independence | None = None) -> bool:
-    foresight = Foresight(independence or Independence())
+    outcome_prediction = OutcomePrediction(independence or Independence())
     for points, observed in runs:
-        foresight.learn(points, observed)
-    return foresight.is_blind
+        outcome_prediction.learn(points, observed)
+    return outcome_prediction.is_blind
 
 
 def test_a_run_that_is_as_it_has_to_be_ends_nothing() -> None:
@@ -100,17 +100,19 @@ def test_foresight_ends_with(second: Run) -> None:
     assert is_blind_after(run_of(), second)
 
 
-def foresees(foresight: Foresight, fault: FaultRef | None = None) -> bool:
+def foresees(outcome_prediction: OutcomePrediction, fault: FaultRef | None = None) -> bool:
     """Whether the order in which B goes first, with a fault or without, is known and has nothing to show."""
     faults = iter((fault, None))
-    return foresight.foresees_nothing_new(lambda point: Decision(point.choices[-1], next(faults)))
+    return outcome_prediction.foresees_nothing_new(
+        lambda point: Decision(point.choices[-1], next(faults))
+    )
 
 
-def learned(*runs: Run) -> Foresight:
-    foresight = Foresight(Independence())
+def learned(*runs: Run) -> OutcomePrediction:
+    outcome_prediction = OutcomePrediction(Independence())
     for points, observed in runs:
-        foresight.learn(points, observed)
-    return foresight
+        outcome_prediction.learn(points, observed)
+    return outcome_prediction
 
 
 B_FIRST = ((A, B), (A,)), (seen(B, {}, B_HOLDS), seen(A, B_HOLDS, A_HOLDS | B_HOLDS))

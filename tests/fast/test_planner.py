@@ -11,16 +11,16 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.fuzz.machine import FellError, Plan, Ran, machine, one_batch
-from midpipe.scenarios.fuzz.space import Means
+from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS
 
 BATCHES, SOONER_OR_LATER = 6, 60
 QUICK = tuple(name for name, fault in CATALOGUE.items() if not fault.needs_persistence)
-ALL = Means(frozenset(VERBS), QUICK, ("off", ""))
+ALL = FuzzSpace(frozenset(VERBS), QUICK, ("off", ""))
 
 
-def planned(means: Means, batches: range = range(3)) -> list[Plan]:
+def planned(means: FuzzSpace, batches: range = range(3)) -> list[Plan]:
     plans: list[Plan] = []
 
     def run(plan: Plan) -> Ran:
@@ -69,7 +69,7 @@ def test_clients_are_rolled_forward_and_back(plans: list[Plan]) -> None:
 
 
 def test_a_subject_without_leases_is_asked_for_none() -> None:
-    means = Means(frozenset(("enqueue", "get", "update", "list")), QUICK)
+    means = FuzzSpace(frozenset(("enqueue", "get", "update", "list")), QUICK)
     verbs = {step.verb for plan in planned(means) for step in plan.steps if step.client}
     assert verbs == means.verbs
 
@@ -77,7 +77,7 @@ def test_a_subject_without_leases_is_asked_for_none() -> None:
 def test_what_was_never_seen_is_aimed_at() -> None:
     def aimed(unseen: tuple[tuple[int, str], ...]) -> int:
         verbs = frozenset(("enqueue", "get", "update", "list"))
-        means = Means(verbs, QUICK, unseen=dict.fromkeys(verbs, unseen))
+        means = FuzzSpace(verbs, QUICK, unseen=dict.fromkeys(verbs, unseen))
         faults = [f for plan in planned(means) for f in plan.faults]
         return sum(f.command == 5 and f.fault.name == "noperm" for f in faults)
 

@@ -110,7 +110,7 @@ def test_a_sound_soak_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tally", "faults", "legs", "trouble", "outcome", "reason"),
+    ("tally", "faults", "legs", "invalid_reason", "outcome", "reason"),
     [
         (SOUND + Tally(lost=Bounds(1, 1)), FIRED, [LEG], (), Outcome.FAIL, "1 acknowledged jobs were lost"),
         (SOUND + Tally(doubled=Bounds(2, 3)), FIRED, [LEG], (), Outcome.FAIL, "2 jobs were delivered twice"),
@@ -126,11 +126,11 @@ def test_what_makes_a_soak_no_pass(
     tally: Tally,
     faults: tuple[FaultCount, ...],
     legs: list[LegResult],
-    trouble: tuple[str, ...],
+    invalid_reason: tuple[str, ...],
     outcome: Outcome,
     reason: str,
 ) -> None:
-    found, reasons = judged(tally, faults, legs, trouble)
+    found, reasons = judged(tally, faults, legs, invalid_reason)
     assert (found, reasons[0]) == (outcome, reason)
 
 
@@ -194,7 +194,7 @@ def test_a_failed_soak_names_its_jobs_and_the_leg_to_run_again() -> None:
         suspects=(Suspect("job-7", 3, "lost", ("0.1 s P1 enqueue answered True",)),),
         raised=(),
         legs=(LEG,),
-        trouble=(),
+        invalid_reason=(),
     )
     console = Console(width=120, file=StringIO())
     render_soak(result, console)

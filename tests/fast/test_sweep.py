@@ -94,7 +94,7 @@ def test_what_was_planned_and_not_run_is_not_reached() -> None:
 def test_a_fault_free_run_that_is_invalid_has_no_children() -> None:
     sweep = Sweep(1)
     sweep.begin()
-    sweep.end(RunEnd((Step(event(1), None, Executed.YES),), valid=False, trouble="left"))
+    sweep.end(RunEnd((Step(event(1), None, Executed.YES),), valid=False, invalid_reason="left"))
     assert not sweep.begin()
 
 

@@ -21,7 +21,7 @@ def ended(
         fault=replay.partition("!")[2] or "none",
         faults=replay.count("!"),
         valid=valid,
-        trouble="" if valid else "the fault did not fire",
+        invalid_reason="" if valid else "the fault did not fire",
         violations=tuple(
             Violation(name, (Breach(f"{replay} broke it.", "enqueue"),)) for name in violated
         ),

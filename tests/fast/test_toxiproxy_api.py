@@ -9,7 +9,7 @@ import pytest
 
 from midpipe.faultinject.toxiproxy.addresses import AddressError, parse, resolved
 from midpipe.faultinject.toxiproxy.api import handle
-from midpipe.faultinject.toxiproxy.api_state import World
+from midpipe.faultinject.toxiproxy.api_state import ApiState
 from midpipe.faultinject.toxiproxy.exchange import (
     Answer,
     Effect,
@@ -29,7 +29,7 @@ class FakeSystem:
 
     def __init__(self) -> None:
         self.effects: list[Effect] = []
-        self.world = World()
+        self.world = ApiState()
         self._port = 20000
 
     def ask(self, request: Request, token: str = "") -> Answer:

@@ -80,22 +80,22 @@ def test_how_loud_a_line_is_follows_from_what_it_tells() -> None:
     assert tones == ["plain", "plain", "plain", "quiet", "fault", "bad", "bad"]
 
 
-@pytest.mark.parametrize("letters", ["A", "AB", "ABC"])
+@pytest.mark.parametrize("client_ids", ["A", "AB", "ABC"])
 @pytest.mark.parametrize("length", [1, 30, 300])
 @pytest.mark.parametrize("fault", ["", "lost-reply", "cut-before"])
 def test_no_line_is_wider_than_a_page_and_every_lane_stays_where_it_is(
-    letters: str, length: int, fault: str
+    client_ids: str, length: int, fault: str
 ) -> None:
     executed = "no" if fault == "cut-before" else "yes"
     change = (KeyChange("k" * length, "b" * length, "a" * length),)
     word = "x" * length
     steps = tuple(
         step
-        for letter in letters
+        for client_id in client_ids
         for step in (
-            StoryStep("call", letter, f"{word}()"),
-            StoryStep("command", letter, word, "A1", "", fault, executed, word, change),
-            StoryStep("raise", letter, f"x raised {word}"),
+            StoryStep("call", client_id, f"{word}()"),
+            StoryStep("command", client_id, word, "A1", "", fault, executed, word, change),
+            StoryStep("raise", client_id, f"x raised {word}"),
         )
     )
     lines = picture(Story("p:", steps))[: 1 + 5 * len(steps)]

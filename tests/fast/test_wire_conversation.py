@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
-from midpipe.faultinject.wire.conversation import Conversation, Heard, Kind
+from midpipe.faultinject.wire.conversation import Conversation, Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import encode_command
 
 TABLE = CommandTable({b"GET": CommandSpec(b"GET", frozenset({"readonly"}), None)})
 
 
-def heard(*commands: tuple[str, ...]) -> list[Heard]:
+def heard(*commands: tuple[str, ...]) -> list[ReceivedCommand]:
     conversation = Conversation(TABLE)
     conversation.hear_client(b"".join(encode_command(*command) for command in commands))
     found = []

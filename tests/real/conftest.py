@@ -21,7 +21,7 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import parse_command_table
-from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
 
 
@@ -60,19 +60,19 @@ class PlannedDirector:
     count: int = 0
     looks_ahead: bool = False
 
-    def surely_passes(self, heard: Heard) -> bool:
+    def is_passthrough(self, heard: ReceivedCommand) -> bool:
         begins = heard.inside == 1 or not (heard.inside or heard.block)
         return self.looks_ahead and (self.count + begins, heard.inside) not in self.planned
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         return PASS
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
         if heard.inside == 1:
             self.count += 1
         return self._effects(heard, heard.inside)
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         if not heard.block:
             self.count += 1
         effects = self._effects(heard, 0)
@@ -81,7 +81,9 @@ class PlannedDirector:
         self.refused = self.refused or effects.refuse
         link.carry_out(heard, effects)
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         self.done_commands.append((heard.command.name.decode(), executed))
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
@@ -91,7 +93,7 @@ class PlannedDirector:
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         raise error
 
-    def _effects(self, heard: Heard, inside: int) -> Effects:
+    def _effects(self, heard: ReceivedCommand, inside: int) -> Effects:
         fault = self.planned.get((self.count, inside))
         if fault is None:
             return PASS

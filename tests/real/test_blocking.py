@@ -45,7 +45,7 @@ def test_a_worker_that_waits_receives_the_job_that_is_enqueued_meanwhile(
 ) -> None:
     record = worker.replay(subject, "enqueue-vs-claim: B1 A1", 5_000.0).record
     claim = next(operation for operation in record.history if operation.method == "claim")
-    assert (record.trouble, claim.value) == ("", {"job_id": "job-1"})
+    assert (record.invalid_reason, claim.value) == ("", {"job_id": "job-1"})
 
 
 def test_a_worker_that_nobody_feeds_is_answered_when_its_time_is_up(
@@ -53,7 +53,7 @@ def test_a_worker_that_nobody_feeds_is_answered_when_its_time_is_up(
 ) -> None:
     record = worker.replay(subject, "claim-vs-claim:", 5_000.0).record
     answers = [o.value for o in record.history if o.method == "claim"]
-    assert (record.trouble, answers) == ("", [{"job_id": "job-1"}, None])
+    assert (record.invalid_reason, answers) == ("", [{"job_id": "job-1"}, None])
 
 
 def test_every_order_with_a_blocking_command_is_valid_and_the_same_each_time(
@@ -61,10 +61,10 @@ def test_every_order_with_a_blocking_command_is_valid_and_the_same_each_time(
 ) -> None:
     def run() -> list[tuple[str, str, int]]:
         cases = explore(worker.rig(subject), PAIRS["enqueue-vs-claim"], Interleave())
-        return [(case.replay, case.trouble, len(case.violations)) for case in cases]
+        return [(case.replay, case.invalid_reason, len(case.violations)) for case in cases]
 
     once = run()
-    assert {trouble for _, trouble, _ in once} == {""}
+    assert {invalid_reason for _, invalid_reason, _ in once} == {""}
     assert [run() for _ in range(3)] == [once] * 3
 
 
@@ -72,6 +72,6 @@ def test_a_lost_reply_of_a_blocking_command_is_a_fault_like_any_other(
     worker: Worker, subject: SubjectSpec
 ) -> None:
     record = worker.replay(subject, "enqueue-vs-claim: B1:BLPOP!lost-reply A1", 5_000.0).record
-    assert record.trouble == ""
+    assert record.invalid_reason == ""
     # It waits, and is in no queue; whether some lease holds it, no call tells.
     assert "no-orphan" in {violation.invariant for violation in record.violations}

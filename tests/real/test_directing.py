@@ -13,7 +13,7 @@ import pytest
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded, explore, selected
-from midpipe.scenarios.explore.tasks import InterleaveTask, SweepDone
+from midpipe.scenarios.explore.tasks import ExplorationDone, InterleaveTask
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
@@ -192,12 +192,12 @@ def test_every_order_is_run_as_planned_and_twice_to_the_same_end(
 ) -> None:
     def run() -> list[tuple[str, str, tuple[str, ...]]]:
         return [
-            (case.replay, case.trouble, tuple(v.invariant for v in case.violations))
+            (case.replay, case.invalid_reason, tuple(v.invariant for v in case.violations))
             for case in cases_of(worker, SubjectSpec(f"{file}:{name}"), program, faults)
         ]
 
     once = run()
-    assert {trouble for _, trouble, _ in once} == {""}
+    assert {invalid_reason for _, invalid_reason, _ in once} == {""}
     assert run() == once
 
 
@@ -213,7 +213,7 @@ def test_a_worker_that_waits_for_a_message_hears_of_the_job_that_is_enqueued_mea
         for o in run.record.history
         if o.method == "claim" and o.client == "B"
     ]
-    assert [run.record.trouble for run in runs] == [""] * 3
+    assert [run.record.invalid_reason for run in runs] == [""] * 3
     assert [isinstance(value, dict) and value["job_id"] for value in claims] == ["job-1"] * 3
     assert len({run.record.shape() for run in runs}) == 1
 
@@ -225,9 +225,11 @@ def test_a_client_that_loses_patience_while_another_sleeps_is_named(
         SubjectSpec(f"{file}:ShortOfPatience"), "same-job-twice", 2, 0, True, 5_000.0
     )
     *cases, done = worker.do(task)
-    assert isinstance(done, SweepDone)
-    troubles = {case.trouble for case in cases if isinstance(case, CaseEnded)}
-    assert all("gave up" in trouble for trouble in troubles if trouble), troubles
+    assert isinstance(done, ExplorationDone)
+    invalid_reasons = {case.invalid_reason for case in cases if isinstance(case, CaseEnded)}
+    assert all(
+        "gave up" in invalid_reason for invalid_reason in invalid_reasons if invalid_reason
+    ), invalid_reasons
 
 
 @pytest.mark.parametrize("name", ["InTwoThreads", "Heartbeating"])
@@ -236,6 +238,6 @@ def test_threads_of_a_client_s_own_are_found_out_and_named_by_the_event_that_dif
 ) -> None:
     task = InterleaveTask(SubjectSpec(f"{file}:{name}"), "same-job-twice", 2, 0, True, 5_000.0)
     ends = (message for _ in range(10) for message in worker.do(task))
-    done = next(end for end in ends if isinstance(end, SweepDone) and end.unsteady)
-    assert "wire event" in done.unsteady
+    done = next(end for end in ends if isinstance(end, ExplorationDone) and end.nondeterministic)
+    assert "wire event" in done.nondeterministic
     assert any(row.fault == "none (sampled)" for row in done.ledger)

@@ -14,7 +14,7 @@ from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.wire.resp import Value
-from midpipe.scenarios.explore.power_loss import Left, records_since_reset
+from midpipe.scenarios.explore.power_loss import PowerLossOutcome, records_since_reset
 from midpipe.scenarios.explore.tasks import PowerLossDone, PowerLossTask
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
@@ -91,7 +91,7 @@ def test_what_the_server_ran_before_it_was_killed_is_there_when_it_comes_back(
     worker: Worker,
 ) -> None:
     record = worker.replay(SubjectSpec(REFERENCE), "enqueue: A1:EVALSHA!kill", 5_000.0).record
-    assert (record.trouble, record.violations, record.delivered) == ("", (), ("job-1",))
+    assert (record.invalid_reason, record.violations, record.delivered) == ("", (), ("job-1",))
 
 
 def test_without_persistence_an_acknowledged_job_is_gone(worker: Worker) -> None:
@@ -101,7 +101,7 @@ def test_without_persistence_an_acknowledged_job_is_gone(worker: Worker) -> None
     assert "no-lost-job" in {violation.invariant for violation in record.violations}
 
 
-def moments(worker: Worker, subject: str) -> tuple[Left, ...]:
+def moments(worker: Worker, subject: str) -> tuple[PowerLossOutcome, ...]:
     task = PowerLossTask(SubjectSpec(subject), "enqueue-with-request-id", 5_000.0)
     (done,) = worker.do(task)
     assert isinstance(done, PowerLossDone)

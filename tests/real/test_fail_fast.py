@@ -102,8 +102,8 @@ def test_an_unknown_does_not_end_it(tmp_path: Path) -> None:
         "                self.get_queue_depth()\n"
         "        return super().enqueue(*args, **kwargs)\n"
     )
-    unsteady = SubjectSpec(f"{tmp_path}/unsteady.py:Queue")
-    verdict, begun, _ = judged(unsteady, Severity.LOW, "sweep", "interleave")
+    nondeterministic = SubjectSpec(f"{tmp_path}/unsteady.py:Queue")
+    verdict, begun, _ = judged(nondeterministic, Severity.LOW, "sweep", "interleave")
     assert verdict.outcome is Outcome.UNKNOWN
     assert begun == ["sweep", "interleave"]
 

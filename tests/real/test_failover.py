@@ -96,11 +96,11 @@ def test_the_one_that_died_comes_back_as_the_replica(pair: Pair) -> None:
 
 def record_of(worker: Worker, replay: str, subject: SubjectSpec = ALONE) -> CaseRecord:
     replayed = worker.replay(subject, replay, 5_000.0)
-    assert (replayed.unplaced, replayed.record.trouble) == ((), "")
+    assert (replayed.unplaced, replayed.record.invalid_reason) == ((), "")
     return replayed.record
 
 
-def fallen(record: CaseRecord) -> set[str]:
+def violated_invariants(record: CaseRecord) -> set[str]:
     return {violation.invariant for violation in record.violations}
 
 
@@ -111,7 +111,11 @@ def test_a_command_that_the_replica_has_got_survives_the_failover_and_its_retry_
     faulted = next(step for step in record.steps if step.fault)
     replies = [step.reply[:14] for step in record.steps]
     assert (faulted.executed, replies[1:]) == (Executed.YES, ["error NOSCRIPT", "1"])
-    assert (record.history[0].value, fallen(record), record.delivered) == (True, set(), ("job-1",))
+    assert (record.history[0].value, violated_invariants(record), record.delivered) == (
+        True,
+        set(),
+        ("job-1",),
+    )
 
 
 def test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged(
@@ -121,7 +125,7 @@ def test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged(
     faulted = next(step for step in record.steps if step.fault)
     assert (faulted.executed, faulted.reply, record.history[0].value) == (Executed.YES, "1", True)
     assert dict(record.states[-1]) == {}
-    assert {"no-lost-job", "answer-is-true"} <= fallen(record)
+    assert {"no-lost-job", "answer-is-true"} <= violated_invariants(record)
 
 
 def test_a_queue_that_waits_for_the_replica_acknowledges_nothing_that_a_failover_loses(
@@ -129,7 +133,7 @@ def test_a_queue_that_waits_for_the_replica_acknowledges_nothing_that_a_failover
 ) -> None:
     record = record_of(worker, "enqueue: A1:EVALSHA!failover-behind", WAITING)
     assert [step.event.name for step in record.steps][:1] == ["EVALSHA"]
-    assert (fallen(record), record.delivered) == (set(), ("job-1",))
+    assert (violated_invariants(record), record.delivered) == (set(), ("job-1",))
 
 
 def test_a_queue_that_waits_for_a_replica_that_lags_says_that_the_job_is_not_safe_yet(
@@ -141,7 +145,11 @@ def test_a_queue_that_waits_for_a_replica_that_lags_says_that_the_job_is_not_saf
     assert (waited.event.name, waited.reply) == ("WAIT", "0")
     assert first.error is not None
     assert (first.error.type, first.completion) == ("NotDurableError", Completion.INFO)
-    assert (again.value, fallen(record), record.delivered) == (False, set(), ("job-1",))
+    assert (again.value, violated_invariants(record), record.delivered) == (
+        False,
+        set(),
+        ("job-1",),
+    )
 
 
 def verdict_of(subject: SubjectSpec) -> Verdict:
@@ -168,7 +176,7 @@ def test_what_a_lagging_replica_costs_a_queue_that_does_not_wait_is_told_and_not
     verdict = verdict_of(ALONE)
     in_step, behind = rows_of(verdict)
     assert (in_step.violated, in_step.counts) == (0, True)
-    assert (behind.violated > 0, "no-lost-job" in behind.fallen, behind.counts) == (
+    assert (behind.violated > 0, "no-lost-job" in behind.violated_invariants, behind.counts) == (
         True,
         True,
         False,

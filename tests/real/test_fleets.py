@@ -42,8 +42,8 @@ def test_the_plan_under_review_undoes_an_acknowledged_update(
     worker: Worker, hazard: str, program: str
 ) -> None:
     cases = cases_of(worker, SubjectSpec(AS_PLANNED), FLEETS[program])
-    fallen = {violation.invariant for case in cases for violation in case.violations}
-    assert "status-order" in fallen, hazard
+    violated_invariants = {violation.invariant for case in cases for violation in case.violations}
+    assert "status-order" in violated_invariants, hazard
 
 
 def test_versions_that_are_run_no_more_leave_no_process_behind(worker: Worker) -> None:
@@ -83,14 +83,14 @@ def test_of_all_phases_only_the_first_and_the_last_may_not_meet(
     worker: Worker, one: str, two: str, loses: bool
 ) -> None:
     spec = SubjectSpec(REFERENCE)
-    fallen = {
+    violated_invariants = {
         violation.invariant
         for program in programs_of_meeting(one, two)
         for case in cases_of(worker, spec, program)
         for violation in case.violations
     }
-    assert ("no-lost-job" in fallen) is loses
-    assert bool(fallen) is loses
+    assert ("no-lost-job" in violated_invariants) is loses
+    assert bool(violated_invariants) is loses
 
 
 def test_a_client_that_is_rolled_runs_the_other_version_from_then_on(worker: Worker) -> None:

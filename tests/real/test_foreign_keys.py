@@ -11,7 +11,7 @@ import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
-from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzTask, SweepDone, SweepTask
+from midpipe.scenarios.explore.tasks import ExplorationDone, FuzzBatch, FuzzTask, SweepTask
 from midpipe.scenarios.fuzz.fuzzing import must_happen
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -107,7 +107,7 @@ def test_no_program_begins_with_a_job_that_it_can_not_know(
     worker: Worker, subject: SubjectSpec, program: str
 ) -> None:
     (done,) = worker.do(SweepTask(subject, program, (0, 1), 0, 5_000.0))
-    assert isinstance(done, SweepDone)
+    assert isinstance(done, ExplorationDone)
     assert "jobs in the review's keys" in done.missing
 
 
@@ -117,7 +117,7 @@ def test_the_old_schema_is_not_taken_from_a_queue_that_reads_no_other(
     file = tmp_path / "queue.py"
     file.write_text(READS_OLD)
     (done,) = worker.do(SweepTask(SubjectSpec(f"{file}:Q"), "list-new-only", (0, 1), 0, 5_000.0))
-    assert isinstance(done, SweepDone)
+    assert isinstance(done, ExplorationDone)
     assert done.missing == ("reads of the new schema alone",)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
-from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, TellTask, Told
+from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, StoryTask, StoryTold
 from midpipe.scenarios.fuzz.fuzzing import A_LEASE_ENDS, DURABLE_ONE_IN, must_happen
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
@@ -58,8 +58,10 @@ def task(subject: str, seconds: float, seed: int = 2000) -> FuzzTask:
 def first_find(worker: Worker, subject: str, invariant: str) -> CaseEnded:
     """Fuzz until the invariant falls."""
     for message in worker.do(task(subject, PATIENCE_S)):
-        fallen = message.violations if isinstance(message, CaseEnded) else ()
-        if isinstance(message, CaseEnded) and invariant in {fell.invariant for fell in fallen}:
+        violated_invariants = message.violations if isinstance(message, CaseEnded) else ()
+        if isinstance(message, CaseEnded) and invariant in {
+            fell.invariant for fell in violated_invariants
+        }:
             return message
     raise AssertionError(f"{invariant} did not fall within {PATIENCE_S} s")
 
@@ -82,9 +84,9 @@ def test_a_planted_flaw_is_found_by_fuzzing_alone(
 def test_what_was_found_shrinks_to_a_program_that_still_fails(worker: Worker) -> None:
     subject = "midpipe.scenarios.flaws.single:PushesAgain"
     found = first_find(worker, subject, "no-duplicate")
-    *_, told = worker.do(TellTask(SubjectSpec(subject), found.replay, 5_000.0, "no-duplicate"))
-    assert isinstance(told, Told)
-    assert "no-duplicate" in told.fallen
+    *_, told = worker.do(StoryTask(SubjectSpec(subject), found.replay, 5_000.0, "no-duplicate"))
+    assert isinstance(told, StoryTold)
+    assert "no-duplicate" in told.violated_invariants
     assert told.story.replay.count("enqueue") == 2
 
 
@@ -131,7 +133,7 @@ def test_the_server_is_killed_now_and_then_and_keeps_what_it_promised(worker: Wo
     batch = task(REFERENCE, PATIENCE_S, seed=DURABLE_ONE_IN - 1)
     for message in worker.do(batch):
         if isinstance(message, CaseEnded):
-            assert (message.violations, message.trouble) == ((), "")
+            assert (message.violations, message.invalid_reason) == ((), "")
             kills += "kill" in message.fault
             if kills:
                 return
@@ -155,8 +157,8 @@ def test_a_subject_that_does_not_do_the_same_each_time_is_told_with_the_place(
 ) -> None:
     (tmp_path / "restless.py").write_text(RESTLESS)
     for message in worker.do(task(f"{tmp_path / 'restless.py'}:Restless", PATIENCE_S)):
-        if isinstance(message, FuzzBatch) and message.unsteady:
-            replay, where = message.unsteady[0]
+        if isinstance(message, FuzzBatch) and message.nondeterministic:
+            replay, where = message.nondeterministic[0]
             assert "PING" in where
             assert replay.startswith("written(")
             return

@@ -18,7 +18,7 @@ FIRST = (("HELLO", "3"), ("SELECT", "3"), ("CLIENT", "SETNAME", "first"), ("SET"
 @pytest.fixture
 def rehearsed(wire: Wire) -> Wire:
     """A proxy through which a connection has been set up before, and closed."""
-    wire.listener.rehearses_for = wire.director
+    wire.listener.dry_runs_for = wire.director
     client = wire.connect()
     answers(wire, client, *FIRST)
     client.close()

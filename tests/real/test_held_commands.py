@@ -35,4 +35,4 @@ def test_a_call_that_goes_on_after_its_command_came_late_has_written(tmp_path: P
     finally:
         worker.close()
     (claim,) = [o for o in record.history if o.method == "claim" and o.phase is Phase.PROGRAM]
-    assert (record.trouble, claim.value, claim.wrote) == ("", None, True)
+    assert (record.invalid_reason, claim.value, claim.wrote) == ("", None, True)

@@ -15,13 +15,13 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded, explore, run_schedule
 from midpipe.scenarios.explore.tasks import (
+    ExplorationDone,
     HuntDone,
     HuntTask,
     InterleaveTask,
     Sampling,
-    SweepDone,
-    TellTask,
-    Told,
+    StoryTask,
+    StoryTold,
 )
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
 from midpipe.scenarios.gate.worker import Worker
@@ -64,10 +64,17 @@ def test_the_shortest_string_of_the_duplicate_replays_a_hundred_times_out_of_a_h
         replayed = worker.replay(
             SubjectSpec(AS_SHIPPED), "same-request-twice: A1 B1", 5_000.0, warms_up=False
         )
-        fallen = tuple(violation.invariant for violation in replayed.record.violations)
-        told.add((replayed.record.trouble, replayed.unplaced, fallen, replayed.record.shape()))
-    (((trouble, unplaced, fallen, _)),) = told
-    assert (trouble, unplaced, fallen) == ("", (), ("no-duplicate",))
+        violated_invariants = tuple(violation.invariant for violation in replayed.record.violations)
+        told.add(
+            (
+                replayed.record.invalid_reason,
+                replayed.unplaced,
+                violated_invariants,
+                replayed.record.shape(),
+            )
+        )
+    (((invalid_reason, unplaced, violated_invariants, _)),) = told
+    assert (invalid_reason, unplaced, violated_invariants) == ("", (), ("no-duplicate",))
 
 
 def test_an_order_replays_to_the_same_history_a_hundred_times_out_of_a_hundred(
@@ -153,8 +160,8 @@ def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
     task = InterleaveTask(subject, "update-vs-get", 2, 0, True, 5_000.0)
     # Two runs may be alike by chance; that they are so many times over would be no chance.
     ends = (message for _ in range(20) for message in worker.do(task))
-    done = next(end for end in ends if isinstance(end, SweepDone) and end.unsteady)
-    assert "PING" in done.unsteady
+    done = next(end for end in ends if isinstance(end, ExplorationDone) and end.nondeterministic)
+    assert "PING" in done.nondeterministic
     # What was run in order before it showed is counted, too.
     assert done.ledger[-1].fault == "none (sampled)"
 
@@ -192,8 +199,8 @@ def test_random_orders_find_the_duplicate_and_it_shrinks_to_the_shortest_string(
     task = InterleaveTask(subject, "same-request-twice", 2, 1, True, 5_000.0, sampling=sampling)
     found = [m for m in worker.do(task) if isinstance(m, CaseEnded) and m.violations]
     longest = max(found, key=lambda ended: len(ended.replay))
-    *_, told = worker.do(TellTask(subject, longest.replay, 5_000.0, "no-duplicate"))
-    assert isinstance(told, Told)
+    *_, told = worker.do(StoryTask(subject, longest.replay, 5_000.0, "no-duplicate"))
+    assert isinstance(told, StoryTold)
     assert told.story.replay in ("same-request-twice: A1 B1", "same-request-twice: B1 A1")
 
 
@@ -204,7 +211,7 @@ def test_of_more_orders_than_asked_for_the_simplest_are_run_and_the_rest_is_coun
     subject = SubjectSpec(AS_SHIPPED)
     task = InterleaveTask(subject, "same-request-twice", 2, 0, True, 5_000.0, max_orders=most)
     *cases, done = worker.do(task)
-    assert isinstance(done, SweepDone)
+    assert isinstance(done, ExplorationDone)
     run = len([case for case in cases if isinstance(case, CaseEnded)])
     left = sum(row.not_reached for row in done.ledger)
     assert (done.bounded, run == most, left > 0) == (is_bounded,) * 3

@@ -34,21 +34,24 @@ def subject(file: Path) -> SubjectSpec:
     return SubjectSpec(f"command: node {file}")
 
 
-def fallen(worker: Worker, task: SweepTask | InterleaveTask) -> set[str]:
+def violated_invariants(worker: Worker, task: SweepTask | InterleaveTask) -> set[str]:
     cases = [message for message in worker.do(task) if isinstance(message, CaseEnded)]
     assert cases
-    assert [case.trouble for case in cases if not case.valid] == []
+    assert [case.invalid_reason for case in cases if not case.valid] == []
     return {violation.invariant for case in cases for violation in case.violations}
 
 
 @pytest.mark.parametrize("program", ["enqueue-with-request-id", "same-request-again", "bad-input"])
 def test_the_documented_queue_passes(worker: Worker, program: str) -> None:
-    assert fallen(worker, SweepTask(subject(EXAMPLE), program, (0, 1), 1, 5_000.0)) == set()
+    assert (
+        violated_invariants(worker, SweepTask(subject(EXAMPLE), program, (0, 1), 1, 5_000.0))
+        == set()
+    )
 
 
 def test_its_clients_pass_in_every_order(worker: Worker) -> None:
     task = InterleaveTask(subject(EXAMPLE), "same-request-twice", 2, 0, True, 5_000.0)
-    assert fallen(worker, task) == set()
+    assert violated_invariants(worker, task) == set()
 
 
 def test_without_its_look_at_the_request_it_is_caught(worker: Worker, tmp_path: Path) -> None:
@@ -57,4 +60,4 @@ def test_without_its_look_at_the_request_it_is_caught(worker: Worker, tmp_path: 
     flawed = tmp_path / "queue.mjs"
     flawed.write_text(source.replace(CHECKS_THE_REQUEST, ""))
     task = SweepTask(subject(flawed), "same-request-again", (0, 1), 0, 5_000.0)
-    assert fallen(worker, task) == {"no-duplicate"}
+    assert violated_invariants(worker, task) == {"no-duplicate"}

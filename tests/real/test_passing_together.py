@@ -19,7 +19,7 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.vocabulary import Executed, FaultRef
 from midpipe.faultinject.wire.commands import CommandTable
-from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.readers import CommandReader
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, Value, encode_command
 from tests.real.conftest import PlannedDirector
@@ -28,7 +28,7 @@ FAULTS = ("cut-before", "torn-middle", "lost-reply", "lost-reply-fin", "stall", 
 QUIET_ROUNDS = 3
 
 Asked = tuple[bytes, ...]
-Told = tuple[Asked, bytes]
+StoryTold = tuple[Asked, bytes]
 """A command and all that the server answers to it."""
 
 
@@ -36,7 +36,7 @@ def bulk(text: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
-def told(answer: bytes, *words: str) -> Told:
+def told(answer: bytes, *words: str) -> StoryTold:
     return tuple(word.encode() for word in words), answer
 
 
@@ -87,25 +87,27 @@ class Recorder(PlannedDirector):
     broken: list[str] = field(default_factory=list)
     most_at_once: int = 0
 
-    def setup(self, link: Link, heard: Heard) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
         self._show("setup", heard)
         return super().setup(link, heard)
 
-    def inside(self, link: Link, heard: Heard) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
         self._show("inside", heard)
         return super().inside(link, heard)
 
-    def parked(self, link: Link, heard: Heard) -> None:
+    def parked(self, link: Link, heard: ReceivedCommand) -> None:
         self._show("event", heard)
         super().parked(link, heard)
 
-    def done(self, link: Link, heard: Heard, executed: Executed, reply: Reply | None) -> None:
+    def done(
+        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
         self.over.append((heard.command.args, executed, reply.value if reply else None))
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         self.broken.append(str(error))
 
-    def _show(self, what: str, heard: Heard) -> None:
+    def _show(self, what: str, heard: ReceivedCommand) -> None:
         self.shown.append((what, heard.command.args, heard.inside))
         self.most_at_once = max(self.most_at_once, len(self.shown) - len(self.over))
 
@@ -125,7 +127,7 @@ class Outcome:
 class Upstream:
     """Answers each command as it is told; one that follows CLIENT REPLY SKIP gets nothing."""
 
-    def __init__(self, end: socket.socket, conversation: list[Told]) -> None:
+    def __init__(self, end: socket.socket, conversation: list[StoryTold]) -> None:
         self._end = end
         self._answers = [answer for _, answer in conversation]
         self._reader = CommandReader()
@@ -164,7 +166,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def ran(
-    director: Recorder, sent: bytes, conversation: list[Told], up: list[int], down: list[int]
+    director: Recorder, sent: bytes, conversation: list[StoryTold], up: list[int], down: list[int]
 ) -> Outcome:
     """Send the bytes through a link in pieces of these sizes, and answer in pieces of those, until all is quiet."""
     with closing(Loop()) as loop:
@@ -194,7 +196,7 @@ def ran(
         )
 
 
-def bytes_of(conversation: list[Told]) -> bytes:
+def bytes_of(conversation: list[StoryTold]) -> bytes:
     return b"".join(encode_command(*words) for words, _ in conversation)
 
 
@@ -205,7 +207,7 @@ def directed(looks_ahead: bool, planned: dict[tuple[int, int], str]) -> Recorder
 
 @given(CONVERSATIONS, PLANNED, st.sampled_from([b"", b"*1\r\n!no\r\n"]), SIZES, SIZES)
 def test_together_all_is_shown_told_and_passed_as_one_by_one(
-    conversation: list[Told],
+    conversation: list[StoryTold],
     planned: dict[tuple[int, int], str],
     tail: bytes,
     up: list[int],

@@ -27,7 +27,7 @@ def worker() -> Iterator[Worker]:
 
 def run(worker: Worker, replay: str, subject: str = REFERENCE) -> CaseRecord:
     record = worker.replay(SubjectSpec(subject), replay, 5_000.0).record
-    assert record.trouble == ""
+    assert record.invalid_reason == ""
     return record
 
 
@@ -35,7 +35,7 @@ def calls(record: CaseRecord, client: str = "A") -> list[Operation]:
     return [operation for operation in record.history if operation.client == client]
 
 
-def fallen(record: CaseRecord) -> set[str]:
+def violated_invariants(record: CaseRecord) -> set[str]:
     return {violation.invariant for violation in record.violations}
 
 
@@ -73,7 +73,7 @@ def test_a_job_whose_worker_was_killed_is_given_out_again(worker: Worker) -> Non
 
 def test_a_queue_that_keeps_a_dead_workers_job_loses_it(worker: Worker) -> None:
     record = run(worker, "work-under-a-lease: A3:EVALSHA!crash-before", KEEPS_DEAD_WORKERS_JOBS)
-    assert fallen(record) == {"no-lost-job"}
+    assert violated_invariants(record) == {"no-lost-job"}
 
 
 def test_the_next_case_has_a_fresh_process(worker: Worker) -> None:
@@ -85,7 +85,7 @@ def test_a_worker_that_was_frozen_past_its_lease_is_refused(worker: Worker) -> N
     record = run(worker, "work-under-a-lease: A3:EVALSHA!freeze")
     finished = [(o.client, o.value) for o in record.history if o.method == "complete"]
     assert finished == [("S", True), ("A", False)]
-    assert fallen(record) == set()
+    assert violated_invariants(record) == set()
 
 
 def test_a_story_tells_the_calls_of_the_worker_that_stands_in_for_a_frozen_one(
@@ -97,9 +97,9 @@ def test_a_story_tells_the_calls_of_the_worker_that_stands_in_for_a_frozen_one(
 
 
 def test_a_queue_that_believes_a_frozen_worker_finishes_a_job_twice(worker: Worker) -> None:
-    assert fallen(run(worker, "work-under-a-lease: A2:EVALSHA!freeze", IGNORES_THE_TOKEN)) == {
-        "no-duplicate"
-    }
+    assert violated_invariants(
+        run(worker, "work-under-a-lease: A2:EVALSHA!freeze", IGNORES_THE_TOKEN)
+    ) == {"no-duplicate"}
 
 
 def test_a_server_that_stands_still_runs_what_it_was_sent_once_it_goes_on(worker: Worker) -> None:
@@ -114,7 +114,7 @@ def test_a_server_that_stands_still_runs_what_it_was_sent_once_it_goes_on(worker
 
 def test_a_caller_that_tries_again_after_a_pause_is_told_the_truth(worker: Worker) -> None:
     record = run(worker, "enqueue-with-request-id: A1:EVALSHA!pause")
-    assert (record.delivered, fallen(record)) == (("job-1",), set())
+    assert (record.delivered, violated_invariants(record)) == (("job-1",), set())
 
 
 @pytest.mark.parametrize("fault", ["crash", "crash-before", "freeze", "pause"])
@@ -124,7 +124,9 @@ def test_a_case_with_the_fault_is_the_same_each_time(worker: Worker, fault: str)
 
 
 def test_a_caller_that_dies_while_it_tries_again_is_nobody_to_succeed(worker: Worker) -> None:
-    assert fallen(run(worker, "enqueue: A1:EVALSHA!oom A2:EVALSHA!crash-before")) == set()
+    assert (
+        violated_invariants(run(worker, "enqueue: A1:EVALSHA!oom A2:EVALSHA!crash-before")) == set()
+    )
 
 
 def test_a_held_command_reaches_a_server_that_stands_still_when_it_goes_on(worker: Worker) -> None:
@@ -132,4 +134,8 @@ def test_a_held_command_reaches_a_server_that_stands_still_when_it_goes_on(worke
     arrived = [
         entry.step.event.position.ordinal for entry in record.entries if isinstance(entry, Arrived)
     ]
-    assert (sorted(arrived), record.delivered, fallen(record)) == ([1, 2], ("job-1",), set())
+    assert (sorted(arrived), record.delivered, violated_invariants(record)) == (
+        [1, 2],
+        ("job-1",),
+        set(),
+    )

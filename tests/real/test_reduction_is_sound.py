@@ -94,7 +94,7 @@ def conversations(worker: Worker, subject: str, program: Program) -> frozenset[t
     while planner.begin():
         record = run_schedule(rig, program, again, 5_000.0)
         planner.end(run_end_of(record))
-        assert record.is_valid, record.trouble
+        assert record.is_valid, record.invalid_reason
         commands = (
             f"{step.event.position} {step.event.args!r} {step.reply}" for step in record.steps
         )
@@ -136,7 +136,7 @@ def _run(
 
         record = run_schedule(rig, program, again, 5_000.0)
         planner.end(run_end_of(record))
-        assert record.is_valid, record.trouble
+        assert record.is_valid, record.invalid_reason
         states |= {end_of(record), *breaches_of(record)}
         runs += 1
         if runs + len(planner.frontier().branches) > SMALL_ENOUGH:

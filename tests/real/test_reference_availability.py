@@ -19,7 +19,7 @@ from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SERVICE, SentinelGroup
-from midpipe.faultinject.wire.conversation import Heard
+from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
 from midpipe.reference.scripts import Durability
@@ -130,7 +130,7 @@ class LosesAReply(PlannedDirector):
 
     sent = 0
 
-    def _effects(self, heard: Heard, inside: int) -> Effects:
+    def _effects(self, heard: ReceivedCommand, inside: int) -> Effects:
         if not heard.command.name.startswith(b"EVAL"):
             return PASS
         self.sent += 1

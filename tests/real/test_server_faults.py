@@ -33,7 +33,7 @@ def worker() -> Iterator[Worker]:
 
 def record_of(worker: Worker, replay: str, subject: str = AS_SHIPPED) -> CaseRecord:
     replayed = worker.replay(SubjectSpec(subject), replay, 5_000.0)
-    assert (replayed.unplaced, replayed.record.trouble) == ((), "")
+    assert (replayed.unplaced, replayed.record.invalid_reason) == ((), "")
     return replayed.record
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.case.recorder import Casebook
+from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
@@ -34,17 +34,17 @@ def until_gone(rig: Rig, key: str) -> None:
 
 
 @pytest.fixture
-def book(rig: Rig) -> Casebook:
+def book(rig: Rig) -> Recorder:
     """Return a book that has seen a key that lasts for a moment, and one that lasts."""
     rig.control.call("SET", "brief", "1", "PX", "20")
     rig.control.call("SET", "lasting", "1", "EX", "1000")
-    book = Casebook(rig)
+    book = Recorder(rig)
     book.look()
     return book
 
 
 def test_a_key_that_is_gone_because_its_time_had_come_was_changed_by_no_command(
-    rig: Rig, book: Casebook
+    rig: Rig, book: Recorder
 ) -> None:
     until_gone(rig, "brief")
     # The next moment, since the server tells the time in whole milliseconds.
@@ -58,7 +58,7 @@ def test_a_key_that_is_gone_because_its_time_had_come_was_changed_by_no_command(
     [("DEL", "lasting"), ("SET", "lasting", "2"), ("SET", "new", "1")],
 )
 def test_what_a_command_does_is_a_change_whatever_time_does_meanwhile(
-    rig: Rig, book: Casebook, command: tuple[str, ...]
+    rig: Rig, book: Recorder, command: tuple[str, ...]
 ) -> None:
     until_gone(rig, "brief")
     rig.control.call(*command)
@@ -66,7 +66,7 @@ def test_what_a_command_does_is_a_change_whatever_time_does_meanwhile(
 
 
 def test_a_key_whose_time_was_put_off_is_not_taken_for_one_whose_time_had_come(
-    rig: Rig, book: Casebook
+    rig: Rig, book: Recorder
 ) -> None:
     rig.control.call("PERSIST", "brief")
     assert not book.look()

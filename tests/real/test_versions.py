@@ -130,14 +130,18 @@ def test_the_reference_passes_and_a_flawed_queue_fails_on_another_server_too(
 )
 def test_the_server_s_own_faults_happen_on_another_server_too(worker: Worker, fault: str) -> None:
     replayed = worker.replay(SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0)
-    assert (replayed.unplaced, replayed.record.trouble, replayed.record.faults) == ((), "", 1)
+    assert (replayed.unplaced, replayed.record.invalid_reason, replayed.record.faults) == (
+        (),
+        "",
+        1,
+    )
     assert (replayed.record.violations, replayed.record.delivered) == ((), ("job-1",))
 
 
 @pytest.mark.parametrize("fault", ["failover", "lag"])
 def test_a_replica_of_another_server_takes_over_too(worker: Worker, fault: str) -> None:
     replayed = worker.replay(SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0)
-    assert (replayed.record.trouble, replayed.record.violations) == ("", ())
+    assert (replayed.record.invalid_reason, replayed.record.violations) == ("", ())
 
 
 def test_every_prefix_of_another_server_s_file_is_a_state_without_half_a_job(

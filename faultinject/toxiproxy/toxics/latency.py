@@ -15,7 +15,7 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
         return passes(None)
     delay_ms, jitter_ms = here.numbers["latency"], here.numbers["jitter"]
     if jitter_ms > 0:
-        delay_ms += int(here.dice() * 2 * jitter_ms) - jitter_ms
+        delay_ms += int(here.rng() * 2 * jitter_ms) - jitter_ms
     wait_s = chunk.at_s + delay_ms / 1000 - here.clock_s
     return (Step(max(0.0, wait_s), Chunk(chunk.data, chunk.at_s + wait_s)),)
 

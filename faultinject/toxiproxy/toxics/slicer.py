@@ -18,23 +18,23 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
     pause = Step(max(0.0, here.numbers["delay"] / 1_000_000))
     steps = []
     begin = 0
-    for end in _ends(0, len(chunk.data), average, variation, here.dice):
+    for end in _ends(0, len(chunk.data), average, variation, here.rng):
         steps += [Step(chunk=Chunk(chunk.data[begin:end], chunk.at_s)), pause]
         begin = end
     return tuple(steps)
 
 
-def _ends(begin: int, end: int, average: int, variation: int, dice: Dice) -> list[int]:
+def _ends(begin: int, end: int, average: int, variation: int, rng: Dice) -> list[int]:
     if average < 1 or end - begin - average <= variation or end - begin < 2:
         return [end]
     middle = begin + (end - begin) // 2
     if variation:
-        middle += int(dice() * 2 * variation) - variation
+        middle += int(rng() * 2 * variation) - variation
         # A variation larger than the piece would put the middle outside of it.
         middle = min(max(middle, begin + 1), end - 1)
     return [
-        *_ends(begin, middle, average, variation, dice),
-        *_ends(middle, end, average, variation, dice),
+        *_ends(begin, middle, average, variation, rng),
+        *_ends(middle, end, average, variation, rng),
     ]
 
 

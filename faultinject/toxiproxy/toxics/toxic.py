@@ -56,7 +56,7 @@ class Situation(Protocol):
     numbers: Attributes
     memory: Memory
     clock_s: float
-    dice: Dice
+    rng: Dice
 
 
 Take = Callable[["Chunk | None", Situation], tuple[Step, ...]]

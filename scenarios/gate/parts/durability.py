@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
+    ExplorationDone,
     Message,
     PowerLossDone,
     PowerLossTask,
-    SweepDone,
     SweepTask,
     Task,
 )
@@ -37,7 +37,7 @@ class _Counts:
     cases: int = 0
     invalid: int = 0
     violated: int = 0
-    fallen: Counter[str] = field(default_factory=Counter)
+    violated_invariants: Counter[str] = field(default_factory=Counter)
     replay: str = ""
 
 
@@ -68,7 +68,11 @@ class Durability:
             self._not_tried.setdefault(message.not_tried, []).append(self._planned[number][0])
         elif isinstance(message, PowerLossDone):
             self._lost_power(self._planned[number][0], message)
-        elif isinstance(message, SweepDone) and isinstance(task, SweepTask) and task.persistence:
+        elif (
+            isinstance(message, ExplorationDone)
+            and isinstance(task, SweepTask)
+            and task.persistence
+        ):
             if message.not_tried:
                 self._beyond[task.persistence] = message.not_tried
             self._got.partial = self._got.partial or message.stopped
@@ -83,7 +87,7 @@ class Durability:
                     promise=mode.promise,
                     cases=counts.cases,
                     violated=counts.violated,
-                    fallen=tuple(sorted(counts.fallen)),
+                    violated_invariants=tuple(sorted(counts.violated_invariants)),
                     replay=counts.replay,
                     counts=self._counts_against_it(mode),
                 )
@@ -141,7 +145,7 @@ class Durability:
         if ended.violations:
             counts.violated += 1
             counts.replay = counts.replay or ended.replay
-            counts.fallen.update(violation.invariant for violation in ended.violations)
+            counts.violated_invariants.update(violation.invariant for violation in ended.violations)
 
     def _lost_power(self, program: str, done: PowerLossDone) -> None:
         torn = [left for left in done.left if left.seen]

@@ -8,10 +8,10 @@ from dataclasses import replace
 from midpipe.scenarios.explore.explore import CaseEnded, rows_of
 from midpipe.scenarios.explore.tasks import (
     RUNS_IF_UNSTEADY,
-    Halfway,
+    ExplorationDone,
+    ExplorationProgress,
     InterleaveTask,
     Message,
-    SweepDone,
     SweepTask,
     Task,
 )
@@ -150,7 +150,7 @@ class Exploration:
         self._finished = list(stopped.finished) if stopped else []
         self._frontiers = dict(stopped.frontiers) if stopped else {}
         self._missing = dict(stopped.missing) if stopped else {}
-        self._unsteady = dict(stopped.unsteady) if stopped else {}
+        self._nondeterministic = dict(stopped.nondeterministic) if stopped else {}
         self._bounded: list[str] = []
         self._cases = stopped.cases if stopped else 0
         self._violated = stopped.violated if stopped else 0
@@ -167,12 +167,12 @@ class Exploration:
         program = self._planned[number][0]
         if isinstance(message, CaseEnded):
             self._take_case(message)
-        elif isinstance(message, Halfway):
+        elif isinstance(message, ExplorationProgress):
             self._frontiers[program] = message.frontier
-        elif isinstance(message, SweepDone):
+        elif isinstance(message, ExplorationDone):
             self._got.partial = self._got.partial or message.stopped
-            if message.unsteady:
-                self._unsteady[program] = message.unsteady
+            if message.nondeterministic:
+                self._nondeterministic[program] = message.nondeterministic
             if message.bounded:
                 self._bounded.append(program)
             if message.missing:
@@ -204,7 +204,7 @@ class Exploration:
             finished=tuple(self._finished),
             frontiers=tuple(self._frontiers.items()),
             missing=tuple(self._missing.items()),
-            unsteady=tuple(self._unsteady.items()),
+            nondeterministic=tuple(self._nondeterministic.items()),
             cases=self._cases,
             violated=self._violated,
             invalid=self._invalid,
@@ -221,8 +221,8 @@ class Exploration:
                 self._add_to_ledger(row)
         outcomes = [Outcome.PASS] if self._cases else []
         outcomes += [Outcome.FAIL] if self._violated else []
-        outcomes += [Outcome.UNKNOWN] if self._invalid or self._unsteady else []
-        for program, where in sorted(self._unsteady.items()):
+        outcomes += [Outcome.UNKNOWN] if self._invalid or self._nondeterministic else []
+        for program, where in sorted(self._nondeterministic.items()):
             got.warnings.append(
                 f"The subject does not do the same each time in {program}: {where}. "
                 + (

@@ -50,7 +50,7 @@ class Fuzzing:
         self._violated: Counter[str] = Counter()
         self._coverage = Coverage()
         self._sometimes: Counter[str] = Counter()
-        self._unsteady: dict[str, str] = {}
+        self._nondeterministic: dict[str, str] = {}
         self._stale: set[str] = set()
         jobs = max(1, options.jobs)
         self._next_seeds = [options.seed + number * _SEEDS_APART for number in range(jobs)]
@@ -96,7 +96,7 @@ class Fuzzing:
         elif isinstance(message, FuzzBatch):
             self._coverage.merge(message.coverage)
             self._sometimes.update(message.sometimes)
-            self._unsteady.update(dict(message.unsteady))
+            self._nondeterministic.update(dict(message.nondeterministic))
             self._stale.update(message.stale)
             self._next_seeds[number] = message.next_seed
             if time.monotonic() - self._saved_s > CHECKPOINT_EVERY_S:
@@ -107,7 +107,7 @@ class Fuzzing:
         total = self._cases.total()
         outcomes = [Outcome.PASS] if total else []
         outcomes += [Outcome.FAIL] if self._violated.total() else []
-        outcomes += [Outcome.UNKNOWN] if self._invalid.total() or self._unsteady else []
+        outcomes += [Outcome.UNKNOWN] if self._invalid.total() or self._nondeterministic else []
         for happening, count in sorted(self._sometimes.items()):
             if not count:
                 outcomes.append(Outcome.UNKNOWN)
@@ -134,10 +134,12 @@ class Fuzzing:
     def _doubts(self) -> list[str]:
         told = [
             f"{replay!r} was run twice and differed: {where}. So the subject is not deterministic there."
-            for replay, where in sorted(self._unsteady.items())[:_MOST_TOLD]
+            for replay, where in sorted(self._nondeterministic.items())[:_MOST_TOLD]
         ]
-        if len(self._unsteady) > _MOST_TOLD:
-            told.append(f"{len(self._unsteady)} examples in all differed when they were run twice.")
+        if len(self._nondeterministic) > _MOST_TOLD:
+            told.append(
+                f"{len(self._nondeterministic)} examples in all differed when they were run twice."
+            )
         if self._stale:
             told.append(
                 f"{len(self._stale)} examples of earlier runs can't be placed any more, and are forgotten."
@@ -226,7 +228,7 @@ class Fuzzing:
             ),
             violations=dict(tally.violations),
             observations=dict(tally.observations),
-            unsteady=tuple(self._unsteady.items()),
+            nondeterministic=tuple(self._nondeterministic.items()),
         )
 
     def _resume(self, saved: Checkpoint) -> None:
@@ -238,7 +240,7 @@ class Fuzzing:
             self._invalid[label] += invalid
             self._violated[label] += violated
         self._sometimes.update(saved.sometimes)
-        self._unsteady.update(dict(saved.unsteady))
+        self._nondeterministic.update(dict(saved.nondeterministic))
         self._coverage.cases.update({(place, fault): n for place, fault, n in saved.coverage})
         self._coverage.possible.update({place: frozenset(f) for place, f in saved.possible})
         self._coverage.examples = saved.examples

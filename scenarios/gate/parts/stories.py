@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from midpipe.faultinject.decide.schedule import Schedule, replay_string
-from midpipe.scenarios.explore.tasks import SHRINKS_FOR_S, Message, Task, TellTask, Told
+from midpipe.scenarios.explore.tasks import SHRINKS_FOR_S, Message, StoryTask, StoryTold, Task
 from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_examples
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Gathered
@@ -25,7 +25,7 @@ class Stories:
     def __init__(self, options: Options, got: Gathered) -> None:
         self._options = options
         self._got = got
-        self._told: dict[int, Told] = {}
+        self._told: dict[int, StoryTold] = {}
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         tally = self._got.tally
@@ -40,7 +40,7 @@ class Stories:
         return tuple(
             (
                 replay,
-                TellTask(
+                StoryTask(
                     subject,
                     replay,
                     bound_ms,
@@ -60,7 +60,7 @@ class Stories:
         return min(SHRINKS_FOR_S, left_s * self._options.jobs / finds)
 
     def take(self, number: int, message: Message) -> None:
-        if isinstance(message, Told):
+        if isinstance(message, StoryTold):
             self._told[number] = message
 
     def finish(self, seconds: float) -> None:
@@ -87,14 +87,16 @@ class Stories:
 
     def _finding(self, number: int, kind: Kind, found: Found) -> Finding:
         case, neighbour = self._told.get(2 * number), self._told.get(2 * number + 1)
-        if case is not None and (case.unsteady or kind.invariant not in case.fallen):
-            again = "not" if kind.invariant not in case.fallen else "differently"
+        if case is not None and (
+            case.nondeterministic or kind.invariant not in case.violated_invariants
+        ):
+            again = "not" if kind.invariant not in case.violated_invariants else "differently"
             self._got.warnings.append(
                 f"{case.story.replay!r} broke {kind.invariant} once and {again} when run again: the subject is not "
-                f"deterministic there{': ' + case.unsteady if case.unsteady else ''}."
+                f"deterministic there{': ' + case.nondeterministic if case.nondeterministic else ''}."
             )
         story = case.story if case is not None else Story(found.replay, ())
-        passes = neighbour is not None and kind.invariant not in neighbour.fallen
+        passes = neighbour is not None and kind.invariant not in neighbour.violated_invariants
         placed = next((step for step in story.steps if step.fault), None)
         invariant = INVARIANTS[kind.invariant]
         return Finding(
