@@ -12,7 +12,7 @@ import pytest
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import ExplorationDone, FuzzBatch, FuzzTask, SweepTask
-from midpipe.scenarios.fuzz.fuzzing import must_happen
+from midpipe.scenarios.fuzz.sometimes import must_happen
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import PROGRAMS

@@ -15,7 +15,8 @@ import pytest
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, StoryTask, StoryTold
-from midpipe.scenarios.fuzz.fuzzing import A_LEASE_ENDS, DURABLE_ONE_IN, must_happen
+from midpipe.scenarios.fuzz.fuzzing import DURABLE_ONE_IN
+from midpipe.scenarios.fuzz.sometimes import A_LEASE_ENDS, must_happen
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
 from midpipe.scenarios.gate.parts.part import Gathered
