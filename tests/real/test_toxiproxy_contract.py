@@ -16,7 +16,7 @@ from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from midpipe.faultinject.vocabulary import Address
-from tests.fast.toxiproxy_contract import CONTRACT, Exchange
+from tests.fast.faultinject.toxiproxy.toxiproxy_contract import CONTRACT, Exchange
 from tests.real.toxiproxies import BOTH, OURS, api_of, midpipe_proxy, real_toxiproxy
 
 # The first one of all may have to build a Toxiproxy.

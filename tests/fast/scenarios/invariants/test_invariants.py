@@ -9,7 +9,14 @@ import pytest
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.history import Operation, Phase
 from midpipe.scenarios.model.state import Tables
-from tests.fast.histories import BLACK_BOX, EMPTY, call, evidence, fields, tables
+from tests.fast.scenarios.invariants.histories import (
+    BLACK_BOX,
+    EMPTY,
+    call,
+    evidence,
+    fields,
+    tables,
+)
 
 
 def seen(invariant: str, *given_evidence: object, **more: object) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.predictable import can_be_foreseen, is_foreseeable_in_script
 from midpipe.faultinject.decide.simulated_run import VOLATILE
 from midpipe.faultinject.vocabulary import Position, WireEvent, WireIndex
-from tests.fast.store import Clients, Command, World, faults_at
+from tests.fast.faultinject.decide.store import Clients, Command, World, faults_at
 
 NAMES = ("GET", "SETNX", "APPEND", "STAMP", "SET", "DEL", "LEASE", "TAKE", "COPY", "EXPIRE", "KEYS")
 commands = st.builds(

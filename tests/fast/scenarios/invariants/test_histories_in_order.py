@@ -11,7 +11,7 @@ from midpipe.scenarios.invariants.linearizability import NEVER
 from midpipe.scenarios.invariants.queue_order import puts_of, takes_of
 from midpipe.scenarios.model.evidence import Evidence, Traits
 from midpipe.scenarios.model.history import Operation
-from tests.fast.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
 
 
 def at(operation: Operation, start: int, end: int, client: str = "A") -> Operation:

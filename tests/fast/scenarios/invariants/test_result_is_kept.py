@@ -8,7 +8,7 @@ import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.history import Json, Operation
-from tests.fast.histories import call, evidence
+from tests.fast.scenarios.invariants.histories import call, evidence
 
 
 def ended(result: Json, *, status: str = "completed", error: str = "") -> Operation:

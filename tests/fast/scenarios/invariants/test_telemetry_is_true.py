@@ -10,7 +10,14 @@ from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.invariants.telemetry_is_true import DUAL_WRITES, JOBS, LABELS, LISTS, READS
 from midpipe.scenarios.model.history import Counted, Operation
 from midpipe.scenarios.model.state import Tables
-from tests.fast.histories import EMPTY, WHITE_BOX, call, evidence, fields, tables
+from tests.fast.scenarios.invariants.histories import (
+    EMPTY,
+    WHITE_BOX,
+    call,
+    evidence,
+    fields,
+    tables,
+)
 
 CHECK = INVARIANTS["telemetry-is-true"]
 COUNTING = replace(WHITE_BOX, counters=frozenset(LABELS))

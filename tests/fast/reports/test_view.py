@@ -6,7 +6,7 @@ import pytest
 
 from midpipe.reports.view import LEFT, WIDTH, Line, picture
 from midpipe.scenarios.model.verdict import KeyChange, Story, StoryStep
-from tests.fast.verdicts import STORY
+from tests.fast.reports.verdicts import STORY
 
 
 def command(

@@ -12,7 +12,7 @@ from midpipe.faultinject.decide.schedule import Schedule, parse_schedule
 from midpipe.faultinject.vocabulary import Position
 from midpipe.scenarios.explore.shrink import causal_past, shrunk, shrunk_program, without_bystanders
 from midpipe.scenarios.programs.written import program_from
-from tests.fast.test_interleave import event
+from tests.fast.faultinject.decide.test_interleave import event
 
 FAULTS = ("cut-before", "lost-reply")
 STEPS = [

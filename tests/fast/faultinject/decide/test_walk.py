@@ -6,7 +6,7 @@ from random import Random
 
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
-from tests.fast.test_interleave import Clients, World
+from tests.fast.faultinject.decide.test_interleave import Clients, World
 
 TWO_OF_THREE: Clients = ((("k", True),) * 3, (("k", True),) * 3)
 

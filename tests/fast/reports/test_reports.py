@@ -33,7 +33,7 @@ from midpipe.scenarios.model.verdict import (
     Story,
     Verdict,
 )
-from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED, STORY
+from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED, STORY
 
 LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"
 

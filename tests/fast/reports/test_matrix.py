@@ -20,7 +20,7 @@ from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.verdict_file import schema, to_json
 from midpipe.scenarios.model.matrix import merged
 from midpipe.scenarios.model.verdict import Figure, Outcome, Status, Verdict
-from tests.fast.verdicts import FAILED, LOST, LOUD, PASSED
+from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
 
 OLD = "Redis 6.2.14 (embedded)"
 ELSEWHERE = replace(

@@ -21,7 +21,7 @@ from midpipe.faultinject.toxiproxy.exchange import (
     carried_out,
 )
 from midpipe.faultinject.toxiproxy.go_json import Number, decode, float32_text
-from tests.fast.toxiproxy_contract import CONTRACT, Exchange
+from tests.fast.faultinject.toxiproxy.toxiproxy_contract import CONTRACT, Exchange
 
 
 class FakeSystem:

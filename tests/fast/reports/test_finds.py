@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from midpipe.reports.finds import MISSED, FirstFinds, coverage_told, first_finds
 from midpipe.scenarios.model.verdict import CoverageRow, Figure, FlawRow
-from tests.fast.verdicts import PASSED
+from tests.fast.reports.verdicts import PASSED
 
 SWEPT = FlawRow("as-shipped", "no-duplicate", True, True, "enqueue: A2!lost-reply", 9, 0.51)
 FUZZED = replace(SWEPT, replay="p: A1", case_number=140, seconds=3.25, by="fuzz")

@@ -9,7 +9,7 @@ import pytest
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.history import Completion, Operation, Phase
-from tests.fast.histories import BLACK_BOX, call, evidence, tables
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, tables
 
 
 def violated_invariants(seen: Evidence) -> set[str]:
