@@ -46,8 +46,8 @@ def render_network(result: NetworkResult, again: str, console: Console) -> None:
         if row.outcome is Outcome.UNKNOWN:
             say(console, f"  {row.invalid_reason or 'the fault was not seen to happen'}")
         for violation in row.violations:
-            for breach in violation.breaches:
-                say(console, f"  {violation.invariant}: {breach.seen}")
+            for evidence in violation.evidence:
+                say(console, f"  {violation.invariant}: {evidence.seen}")
         say(console, f"  again: {again} --fault {row.fault}")
 
 

@@ -236,8 +236,8 @@ def _judge(
             crashed.append(f"{invariant.id} crashed: {type(error).__name__}: {error}")
             continue
         observations.append((invariant.id, judgement.observations))
-        if judgement.breaches:
-            violations.append(Violation(invariant.id, judgement.breaches))
+        if judgement.violations:
+            violations.append(Violation(invariant.id, judgement.violations))
     return tuple(violations), tuple(observations), tuple(crashed)
 
 

@@ -26,9 +26,9 @@ def story_of(record: CaseRecord, replay: str) -> Story:
     )
     steps = [*told[:prepared], *_told_seed(record.program), *told[prepared:]]
     verdict = tuple(
-        f"{violation.invariant}: {breach.seen}"
+        f"{violation.invariant}: {evidence.seen}"
         for violation in record.violations
-        for breach in violation.breaches
+        for evidence in violation.evidence
     )
     return Story(replay, tuple(steps), verdict or ("Every invariant holds.",))
 

@@ -57,12 +57,12 @@ def smallest(text: str, invariant: str, replays: Replays, for_s: float) -> str:
 
 
 def failure_in(record: CaseRecord, invariant: str) -> frozenset[Position]:
-    """Return where a failure shows: every wire event of the operations that its breaches name, or of all of them."""
+    """Return where a failure shows: every wire event of the operations that its evidence names, or of all of them."""
     methods = {
-        breach.method
+        evidence.method
         for violation in record.violations
         if violation.invariant == invariant
-        for breach in violation.breaches
+        for evidence in violation.evidence
     }
     named = {
         (operation.client, operation.request)

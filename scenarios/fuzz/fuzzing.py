@@ -240,4 +240,4 @@ class Fuzzing:
 
 def _kinds_of(violation: Violation) -> set[str]:
     """Return the kinds of a violation, as names: the invariant and each operation in which it fell."""
-    return {f"{violation.invariant} {breach.method}".strip() for breach in violation.breaches}
+    return {f"{violation.invariant} {evidence.method}".strip() for evidence in violation.evidence}

@@ -119,11 +119,11 @@ class Tally:
         for violation in ended.violations:
             self.violations[violation.invariant] += 1
             first_call = first_method(program_named(ended.program))
-            for method in {breach.method or first_call for breach in violation.breaches}:
+            for method in {evidence.method or first_call for evidence in violation.evidence}:
                 seen = tuple(
-                    breach.seen
-                    for breach in violation.breaches
-                    if (breach.method or first_call) == method
+                    evidence.seen
+                    for evidence in violation.evidence
+                    if (evidence.method or first_call) == method
                 )
                 self._add_found(Kind(violation.invariant, method), ended, seen)
 

@@ -286,7 +286,7 @@ class Worker:
             invalid += not ended.valid
             takes_part = not task.part or takes_part_in(task.part, program_named(ended.program))
             for violation in ended.violations if takes_part else ():
-                counting = [b.seen for b in violation.breaches if b.lasts or not task.lasting]
+                counting = [b.seen for b in violation.evidence if b.lasts or not task.lasting]
                 if counting:
                     seconds = time.monotonic() - begun_s
                     first = Caught(violation.invariant, ended.replay, cases, seconds, counting[0])

@@ -11,25 +11,25 @@ is the server's durability, tried on its own.
 
 from __future__ import annotations
 
-from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Completion, Operation
 from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     enqueues = evidence.operations("enqueue")
     for operation in enqueues:
-        breach = _judge(evidence, operation)
-        if breach:
-            breaches.append(Breach(breach, "enqueue"))
+        violation = _judge(evidence, operation)
+        if violation:
+            violations.append(ViolationEvidence(violation, "enqueue"))
     reads = [read for read in evidence.operations("get_job") if read.answered and not read.version]
     for read in reads if evidence.traits.white_box else ():
         if read.value is None and _was_there_throughout(evidence, read):
             seen = f"get_job answered None, and {read.job_id} was there all the time."
-            breaches.append(Breach(seen, "get_job"))
-    return Judgement(len(enqueues) + len(reads), tuple(breaches))
+            violations.append(ViolationEvidence(seen, "get_job"))
+    return Judgement(len(enqueues) + len(reads), tuple(violations))
 
 
 def _was_there_throughout(evidence: Evidence, read: Operation) -> bool:

@@ -7,7 +7,7 @@ Blind to: what else might be malformed than the programs try.
 
 from __future__ import annotations
 
-from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Completion, Phase
 from midpipe.scenarios.model.verdict import Severity
 
@@ -17,17 +17,21 @@ _REFUSALS = ("ValueError", "TypeError")
 def _check(evidence: Evidence) -> Judgement:
     if not evidence.malformed:
         return Judgement(0)
-    breaches = []
+    violations = []
     called = [operation for operation in evidence.history if operation.phase is Phase.PROGRAM]
     for operation in called:
         what = f"{operation.method} with {_shown(dict(operation.arguments))}"
         if operation.completion is Completion.OK:
-            breaches.append(Breach(f"{what} was accepted.", operation.method))
+            violations.append(ViolationEvidence(f"{what} was accepted.", operation.method))
         elif operation.wrote:
-            breaches.append(Breach(f"{what} wrote before it was refused.", operation.method))
+            violations.append(
+                ViolationEvidence(f"{what} wrote before it was refused.", operation.method)
+            )
         elif operation.error and not operation.error.is_a(*_REFUSALS) and not operation.faulted:
-            breaches.append(Breach(f"{what} raised {operation.error.type}.", operation.method))
-    return Judgement(len(called), tuple(breaches))
+            violations.append(
+                ViolationEvidence(f"{what} raised {operation.error.type}.", operation.method)
+            )
+    return Judgement(len(called), tuple(violations))
 
 
 def _shown(arguments: dict[str, object]) -> str:

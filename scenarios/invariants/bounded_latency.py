@@ -7,15 +7,15 @@ Blind to: latency under load; that is measured, not judged, elsewhere.
 
 from __future__ import annotations
 
-from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:
     called = [operation for operation in evidence.history if operation.phase is Phase.PROGRAM]
-    breaches = tuple(
-        Breach(
+    violations = tuple(
+        ViolationEvidence(
             f"{operation.method} had not returned after {operation.duration_ms:.0f} ms; "
             f"the bound is {evidence.latency_bound_ms:.0f} ms.",
             operation.method,
@@ -23,7 +23,7 @@ def _check(evidence: Evidence) -> Judgement:
         for operation in called
         if operation.duration_ms > evidence.latency_bound_ms
     )
-    return Judgement(len(called), breaches)
+    return Judgement(len(called), violations)
 
 
 BOUNDED_LATENCY = Invariant(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from midpipe.scenarios.model.evidence import (
-    Breach,
     Evidence,
     Invariant,
     Judgement,
+    ViolationEvidence,
     needs_one_of,
 )
 from midpipe.scenarios.model.history import Json, Operation, Phase
@@ -20,7 +20,7 @@ from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     observed = 0
     for operation in evidence.history:
         if operation.phase is Phase.PREPARE or not operation.answered or not operation.workspace_id:
@@ -31,14 +31,14 @@ def _check(evidence: Evidence) -> Judgement:
         for job in _jobs_in(operation):
             owner = job.get("workspace_id")
             if owner and owner != operation.workspace_id:
-                breaches.append(
-                    Breach(
+                violations.append(
+                    ViolationEvidence(
                         f"{operation.method} as {operation.workspace_id} returned "
                         f"{job.get('job_id')} of {owner}.",
                         operation.method,
                     )
                 )
-    return Judgement(observed, tuple(breaches))
+    return Judgement(observed, tuple(violations))
 
 
 def _jobs_in(operation: Operation) -> Iterator[dict[str, Json]]:

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from midpipe.scenarios.model.evidence import (
-    Breach,
     Evidence,
     Invariant,
     Judgement,
+    ViolationEvidence,
     needs_one_of,
 )
 from midpipe.scenarios.model.history import Json, Operation
@@ -30,16 +30,16 @@ Listing = tuple[Operation, ...]
 
 def _check(evidence: Evidence) -> Judgement:
     whole = [listing for listing in _listings(evidence) if _is_over(listing[-1])]
-    breaches = []
+    violations = []
     for listing in whole:
         shown = {job_id for page in listing for job_id in _job_ids(page)}
         which = "list_jobs does not show" if len(listing) == 1 else "No page of list_jobs shows"
-        breaches += [
-            Breach(f"{which} {job_id}, which get_job finds.", "list_jobs")
+        violations += [
+            ViolationEvidence(f"{which} {job_id}, which get_job finds.", "list_jobs")
             for job_id in _must_show(evidence, listing[0])
             if job_id not in shown
         ]
-    return Judgement(len(whole), tuple(breaches))
+    return Judgement(len(whole), tuple(violations))
 
 
 def _listings(evidence: Evidence) -> Iterator[Listing]:

@@ -12,8 +12,8 @@ from midpipe.scenarios.model.evidence import (
     Invariant,
     Judgement,
     Traits,
-    breaches_at,
     needs_white_box,
+    violations_at,
 )
 from midpipe.scenarios.model.state import Fields, Tables
 from midpipe.scenarios.model.verdict import Severity
@@ -63,7 +63,7 @@ def _shown(fields: Fields, field: str) -> str:
 
 def _check(evidence: Evidence) -> Judgement:
     observed = sum(len(moment.tables.new) for moment in evidence.moments)
-    return Judgement(observed, breaches_at(evidence, differences_of))
+    return Judgement(observed, violations_at(evidence, differences_of))
 
 
 def _why_not(traits: Traits) -> str:

@@ -10,7 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from midpipe.scenarios.model.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.evidence import (
+    GIVE_BACK,
+    Evidence,
+    Invariant,
+    Judgement,
+    ViolationEvidence,
+)
 from midpipe.scenarios.model.history import Operation, Phase, attempts_by_request
 from midpipe.scenarios.model.verdict import Severity
 
@@ -29,8 +35,10 @@ def _check(evidence: Evidence) -> Judgement:
             requests.setdefault(key, set()).add(attempt.job_id)
             asked_by.setdefault(attempt.job_id, set()).add(key)
     # A job that was asked for in another way as well, or was there before, may live for that reason.
-    breaches = [
-        Breach(f"request {request} ended in {len(jobs)} jobs: {', '.join(jobs)}.", "enqueue")
+    violations = [
+        ViolationEvidence(
+            f"request {request} ended in {len(jobs)} jobs: {', '.join(jobs)}.", "enqueue"
+        )
         for (_, request), asked in sorted(requests.items())
         if request
         and len(
@@ -41,8 +49,9 @@ def _check(evidence: Evidence) -> Judgement:
         > 1
     ]
     delivered = evidence.delivered or ()
-    breaches += [
-        Breach(f"{job_id} was delivered {count} times.") for job_id, count in _repeated(delivered)
+    violations += [
+        ViolationEvidence(f"{job_id} was delivered {count} times.")
+        for job_id, count in _repeated(delivered)
     ]
     queued = {
         job_id: (count, moment.place)
@@ -50,12 +59,12 @@ def _check(evidence: Evidence) -> Judgement:
         for job_id, count in _repeated(moment.tables.pending)
         if job_id not in dict(_repeated(delivered))
     }
-    breaches += [
-        Breach(f"After {place}, {job_id} has {count} places in the queue.")
+    violations += [
+        ViolationEvidence(f"After {place}, {job_id} has {count} places in the queue.")
         for job_id, (count, place) in sorted(queued.items())
     ]
-    breaches += [
-        Breach(f"{job_id} was given to {count} workers at once.", "claim")
+    violations += [
+        ViolationEvidence(f"{job_id} was given to {count} workers at once.", "claim")
         for job_id, count in _repeated(_leased(evidence))
     ]
     # The holder of a lease may say twice that the job is done.
@@ -65,11 +74,11 @@ def _check(evidence: Evidence) -> Judgement:
         if done.value is True
     }
     finished = tuple(job_id for job_id, *_ in sorted(holders))
-    breaches += [
-        Breach(f"{job_id} was finished {count} times.", "complete")
+    violations += [
+        ViolationEvidence(f"{job_id} was finished {count} times.", "complete")
         for job_id, count in _repeated(finished)
     ]
-    return Judgement(observed + len(delivered) + len(finished), tuple(breaches))
+    return Judgement(observed + len(delivered) + len(finished), tuple(violations))
 
 
 def _laid_jobs(evidence: Evidence) -> set[str]:

@@ -8,7 +8,13 @@ Blind to: a job that is found and delivered with wrong contents; see answer-is-t
 
 from __future__ import annotations
 
-from midpipe.scenarios.model.evidence import GIVE_BACK, Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.evidence import (
+    GIVE_BACK,
+    Evidence,
+    Invariant,
+    Judgement,
+    ViolationEvidence,
+)
 from midpipe.scenarios.model.history import (
     Completion,
     Operation,
@@ -127,7 +133,7 @@ def _was_taken_away(evidence: Evidence, prepared: Operation) -> bool:
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     observed = 0
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         last = attempts[-1]
@@ -138,10 +144,12 @@ def _check(evidence: Evidence) -> Judgement:
         missing = is_lost(evidence, job_ids)
         if missing:
             jobs = " or ".join(job_ids)
-            breaches.append(
-                Breach(f"enqueue answered {last.value} for {jobs}, and {missing}.", "enqueue")
+            violations.append(
+                ViolationEvidence(
+                    f"enqueue answered {last.value} for {jobs}, and {missing}.", "enqueue"
+                )
             )
-    return Judgement(observed, tuple(breaches))
+    return Judgement(observed, tuple(violations))
 
 
 NO_LOST_JOB = Invariant(

@@ -11,8 +11,8 @@ from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
     Judgement,
-    breaches_at,
     needs_white_box,
+    violations_at,
 )
 from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
@@ -38,7 +38,7 @@ def _check(evidence: Evidence) -> Judgement:
     observed = sum(
         len(moment.tables.job_ids) + len(moment.tables.pending) for moment in evidence.moments
     )
-    return Judgement(observed, breaches_at(evidence, orphans_of))
+    return Judgement(observed, violations_at(evidence, orphans_of))
 
 
 NO_ORPHAN = Invariant(

@@ -16,11 +16,11 @@ from itertools import pairwise
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer, Put, Take, check_queue
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
-    Breach,
     Evidence,
     Invariant,
     Judgement,
     Traits,
+    ViolationEvidence,
 )
 from midpipe.scenarios.model.history import (
     Completion,
@@ -170,7 +170,7 @@ def _check(evidence: Evidence) -> Judgement:
         return Judgement(0)
     checked = check_queue(puts, takes)
     if checked.answer is Answer.VIOLATED:
-        return Judgement(len(takes), (Breach(f"{checked.why}.", "claim"),))
+        return Judgement(len(takes), (ViolationEvidence(f"{checked.why}.", "claim"),))
     return Judgement(len(takes) if checked.answer is Answer.HOLDS else 0)
 
 

@@ -7,17 +7,17 @@ Blind to: data that is logged encoded, and to lines below WARNING.
 
 from __future__ import annotations
 
-from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     for line in evidence.logs:
         if any(secret in line for secret in evidence.secrets):
             first = line.strip().splitlines()[0] if line.strip() else ""
-            breaches.append(Breach(f"A log line carries job data: {first[:120]!r}."))
-    return Judgement(max(1, len(evidence.logs)), tuple(breaches))
+            violations.append(ViolationEvidence(f"A log line carries job data: {first[:120]!r}."))
+    return Judgement(max(1, len(evidence.logs)), tuple(violations))
 
 
 QUIET_LOGS = Invariant(

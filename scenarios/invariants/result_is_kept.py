@@ -13,10 +13,10 @@ import json
 from collections.abc import Mapping
 
 from midpipe.scenarios.model.evidence import (
-    Breach,
     Evidence,
     Invariant,
     Judgement,
+    ViolationEvidence,
     needs_one_of,
     status_of,
 )
@@ -28,7 +28,7 @@ _SHOWN = 60
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     observed = 0
     for (job_id, workspace_id), job in sorted(evidence.read_back.items()):
         calls = [o for o in evidence.history if o.job_id == job_id]
@@ -42,14 +42,14 @@ def _check(evidence: Evidence) -> Judgement:
         observed += 1
         given = [end.arguments.get("result") for end in ends]
         if not any(_is(job["result"], result) for result in given):
-            breaches.append(
-                Breach(
+            violations.append(
+                ViolationEvidence(
                     f"{job_id} is {status_of(job)} with the result {_shown(job['result'])}; "
                     f"given was {' or '.join(sorted(set(map(_shown, given))))}.",
                     ends[0].method,
                 )
             )
-    return Judgement(observed, tuple(breaches))
+    return Judgement(observed, tuple(violations))
 
 
 def _ends(operation: Operation, status: str) -> bool:

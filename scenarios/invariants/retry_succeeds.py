@@ -6,13 +6,13 @@ Blind to: how many retries it took within the caller's rule; a request whose cal
 from __future__ import annotations
 
 from midpipe.scenarios.invariants.no_lost_job import candidates, is_lost
-from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement
+from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import attempts_by_request
 from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     observed = 0
     for attempts in attempts_by_request(evidence.history, "enqueue"):
         if len(attempts) < 2 or attempts[-1].caller_died:
@@ -23,8 +23,8 @@ def _check(evidence: Evidence) -> Judgement:
         failure = first_error.type if first_error else "an error"
         if not last.answered:
             again = last.error.type if last.error else "an error"
-            breaches.append(
-                Breach(
+            violations.append(
+                ViolationEvidence(
                     f"enqueue raised {failure}; {len(attempts) - 1} retries later it still raises {again}.",
                     "enqueue",
                 )
@@ -32,13 +32,13 @@ def _check(evidence: Evidence) -> Judgement:
             continue
         missing = is_lost(evidence, candidates(evidence, attempts))
         if missing:
-            breaches.append(
-                Breach(
+            violations.append(
+                ViolationEvidence(
                     f"enqueue raised {failure}; its retry answered {last.value}, and {missing}.",
                     "enqueue",
                 )
             )
-    return Judgement(observed, tuple(breaches))
+    return Judgement(observed, tuple(violations))
 
 
 RETRY_SUCCEEDS = Invariant(

@@ -21,10 +21,10 @@ from midpipe.scenarios.invariants.linearizability import NEVER, Answer
 from midpipe.scenarios.invariants.status_register import Event, Seen, Set, check_status
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
-    Breach,
     Evidence,
     Invariant,
     Judgement,
+    ViolationEvidence,
     needs_one_of,
     status_of,
 )
@@ -35,26 +35,28 @@ _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     observed = 0
     for job_id in sorted({update.job_id for update in _updates(evidence)}):
         observed += 1
         for seen, began, ended, where in _sightings(evidence, job_id):
             allowed = _allowed(evidence, job_id, began, ended)
             if allowed and seen not in allowed:
-                breaches.append(
-                    Breach(
+                violations.append(
+                    ViolationEvidence(
                         f"{where} {job_id} is {_told(seen)}; acknowledged is {' or '.join(sorted(allowed))}.",
                         "update_status",
                     )
                 )
-        if not breaches and not _again(evidence):
+        if not violations and not _again(evidence):
             checked = check_status(register_of(evidence, job_id))
             if checked.answer is Answer.VIOLATED:
-                breaches.append(Breach(f"Of {job_id}, {checked.why}.", "update_status"))
+                violations.append(
+                    ViolationEvidence(f"Of {job_id}, {checked.why}.", "update_status")
+                )
             elif checked.answer is Answer.UNKNOWN:
                 observed -= 1
-    return Judgement(observed, tuple(breaches))
+    return Judgement(observed, tuple(violations))
 
 
 def register_of(evidence: Evidence, job_id: str) -> list[Event]:

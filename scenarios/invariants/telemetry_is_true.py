@@ -16,7 +16,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from midpipe.scenarios.model.evidence import Breach, Evidence, Invariant, Judgement, Traits
+from midpipe.scenarios.model.evidence import (
+    Evidence,
+    Invariant,
+    Judgement,
+    Traits,
+    ViolationEvidence,
+)
 from midpipe.scenarios.model.history import Operation, Phase
 from midpipe.scenarios.model.verdict import Severity
 
@@ -35,7 +41,7 @@ _NEVER, _ONCE, _PERHAPS = (0, 0), (1, 1), (0, 1)
 
 
 def _check(evidence: Evidence) -> Judgement:
-    breaches = []
+    violations = []
     observed = 0
     for operation in evidence.history:
         if operation.counted is None or operation.phase is not Phase.PROGRAM:
@@ -49,10 +55,10 @@ def _check(evidence: Evidence) -> Judgement:
             for label in sorted({*due, *counted}):
                 least, most = due.get(label, _NEVER)
                 if not least <= counted[label] <= most:
-                    breaches.append(
-                        _breach(operation, metric, label, counted[label], (least, most))
+                    violations.append(
+                        _violation(operation, metric, label, counted[label], (least, most))
                     )
-    return Judgement(observed, tuple(breaches))
+    return Judgement(observed, tuple(violations))
 
 
 def _counted(operation: Operation, metric: str) -> Counter[str]:
@@ -132,12 +138,14 @@ def _paths(evidence: Evidence, read: Operation) -> tuple[str, ...]:
     return tuple((said or held)[:1])
 
 
-def _breach(operation: Operation, metric: str, label: str, counted: int, due: Due) -> Breach:
+def _violation(
+    operation: Operation, metric: str, label: str, counted: int, due: Due
+) -> ViolationEvidence:
     name = f"{metric}{{{LABELS[metric]}={label!r}}}" if label else metric
     error = operation.error
     came_to = f"raised {error.type}" if error else f"answered {_told(operation)}"
     right = f"{due[0]}" if due[0] == due[1] else f"{due[0]} to {due[1]}"
-    return Breach(
+    return ViolationEvidence(
         f"{operation.method} {came_to}, and {name} went up by {counted} instead of {right}.",
         operation.method,
     )

@@ -107,7 +107,7 @@ def status_of(job: Json) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class ViolationEvidence:
     """One thing that does not hold.
 
     Args:
@@ -121,9 +121,9 @@ class Breach:
     lasts: bool = True
 
 
-def breaches_at(
+def violations_at(
     evidence: Evidence, sentences_of: Callable[[Tables], tuple[str, ...]]
-) -> tuple[Breach, ...]:
+) -> tuple[ViolationEvidence, ...]:
     """Return what an ``always`` invariant saw, each once, with the moment it was seen first.
 
     Args:
@@ -135,7 +135,7 @@ def breaches_at(
             first.setdefault(sentence, moment.place)
     lasting = set(sentences_of(evidence.final))
     return tuple(
-        Breach(
+        ViolationEvidence(
             f"After {place}, {sentence}{', and stays so' if sentence in lasting else ''}.",
             lasts=sentence in lasting,
         )
@@ -148,7 +148,7 @@ class Judgement:
     """What an invariant says of one case."""
 
     observations: int
-    breaches: tuple[Breach, ...] = field(default=())
+    violations: tuple[ViolationEvidence, ...] = field(default=())
 
 
 Check = Callable[[Evidence], Judgement]

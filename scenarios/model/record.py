@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from midpipe.faultinject.vocabulary import Observed, Step
-from midpipe.scenarios.model.evidence import Breach, Traits
+from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.history import History, Json, Operation
 from midpipe.scenarios.model.state import State, contents_of
 
@@ -71,7 +71,7 @@ class Violation:
     """An invariant that fell in this case, and what was seen."""
 
     invariant: str
-    breaches: tuple[Breach, ...]
+    evidence: tuple[ViolationEvidence, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,4 +35,4 @@ def _told(case: CaseEnded, task: SweepTask | InterleaveTask) -> str:
     worst, *others = case.violations
     also = f" (and {', '.join(violation.invariant for violation in others)})" if others else ""
     words = f"midpipe replay {case.replay!r} {task.subject.options}".rstrip()
-    return f"{worst.invariant}{also}: {worst.breaches[0].seen}\n    {words}"
+    return f"{worst.invariant}{also}: {worst.evidence[0].seen}\n    {words}"

@@ -22,7 +22,7 @@ from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
 from midpipe.scenarios.gate.parts.part import Gathered
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.coverage import Met, Place
-from midpipe.scenarios.model.evidence import Breach
+from midpipe.scenarios.model.evidence import ViolationEvidence
 from midpipe.scenarios.model.history import Completion
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
@@ -37,7 +37,7 @@ FOUND = CaseEnded(
     1,
     True,
     "",
-    (Violation("no-duplicate", (Breach("job-1 was delivered 2 times."),)),),
+    (Violation("no-duplicate", (ViolationEvidence("job-1 was delivered 2 times."),)),),
     (),
     (),
     (0.0, 0.0, 0.0, 0.0),

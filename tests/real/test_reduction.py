@@ -203,6 +203,6 @@ def test_a_transaction_that_watches_a_key_depends_on_it(worker: Worker, tmp_path
             return Interleave(None, prune=prune, independence=independence, frontier=frontier)
 
         cases = Orders(rig, PAIRS["same-request-twice"], plan, 5_000.0).cases()
-        return {v.breaches[0].seen for case in cases for v in case.violations}
+        return {v.evidence[0].seen for case in cases for v in case.violations}
 
     assert raised(prune=True) == raised(prune=False)

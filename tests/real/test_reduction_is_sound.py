@@ -71,12 +71,12 @@ def end_of(record: CaseRecord) -> str:
     return _VOLATILE.sub("*", "\n".join((*answers, *sorted(_VOLATILE.sub("*", s) for s in state))))
 
 
-def breaches_of(record: CaseRecord) -> set[str]:
+def violations_of(record: CaseRecord) -> set[str]:
     """Return everything that does not hold, the places at which it was seen and whether it lasts left out."""
     return {
-        _VOLATILE.sub("*", _WHERE.sub("", f"{violation.invariant}: {breach.seen}"))
+        _VOLATILE.sub("*", _WHERE.sub("", f"{violation.invariant}: {evidence.seen}"))
         for violation in record.violations
-        for breach in violation.breaches
+        for evidence in violation.evidence
     }
 
 
@@ -137,7 +137,7 @@ def _run(
         record = run_schedule(rig, program, again, 5_000.0)
         planner.end(run_end_of(record))
         assert record.is_valid, record.invalid_reason
-        states |= {end_of(record), *breaches_of(record)}
+        states |= {end_of(record), *violations_of(record)}
         runs += 1
         if runs + len(planner.frontier().branches) > SMALL_ENOUGH:
             return None

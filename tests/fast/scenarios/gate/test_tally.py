@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.gate.tally import Kind, Tally
-from midpipe.scenarios.model.evidence import Breach, Traits
+from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import Status
 
@@ -23,7 +23,8 @@ def ended(
         valid=valid,
         invalid_reason="" if valid else "the fault did not fire",
         violations=tuple(
-            Violation(name, (Breach(f"{replay} broke it.", "enqueue"),)) for name in violated
+            Violation(name, (ViolationEvidence(f"{replay} broke it.", "enqueue"),))
+            for name in violated
         ),
         observations=(("no-lost-job", 1), ("no-orphan", 0)),
         crashed=crashed,

@@ -27,7 +27,7 @@ def test_two_reads_that_see_an_update_come_and_go_have_no_order() -> None:
     judged = INVARIANTS["status-order"].check(
         evidence(*reads, update, found=("j",), status="running")
     )
-    assert [breach.seen for breach in judged.breaches] == [
+    assert [evidence.seen for evidence in judged.violations] == [
         "Of j, no order of the calls explains that pending was read."
     ]
 
@@ -40,7 +40,7 @@ def test_a_claim_without_an_answer_took_what_left_the_queue_at_its_command() -> 
     )
     case = evidence(*puts, lost, told, states=(tables("a", "b"), tables("b")))
     assert [take.value for take in takes_of(case)] == ["a", "b"]
-    assert INVARIANTS["queue-order"].check(case).breaches == ()
+    assert INVARIANTS["queue-order"].check(case).violations == ()
 
 
 def test_a_claim_that_is_told_again_what_it_took_took_it_once() -> None:
@@ -58,7 +58,7 @@ def test_a_job_that_a_retried_claim_was_told_of_may_have_been_taken_by_its_first
     other = at(call("claim", "", value={"job_id": "b"}), 5, 8)
     again = at(call("claim", "", value={"job_id": "a"}, attempt=2), 10, 11, "B")
     case = evidence(*puts, other, first, again, traits=BLACK_BOX)
-    assert INVARIANTS["queue-order"].check(case).breaches == ()
+    assert INVARIANTS["queue-order"].check(case).violations == ()
 
 
 def told_none(*, faulted: bool) -> Evidence:
@@ -68,8 +68,8 @@ def told_none(*, faulted: bool) -> Evidence:
 
 
 def test_a_claim_whose_driver_tried_again_may_have_taken_what_it_was_not_told_of() -> None:
-    assert INVARIANTS["queue-order"].check(told_none(faulted=True)).breaches == ()
-    assert INVARIANTS["queue-order"].check(told_none(faulted=False)).breaches != ()
+    assert INVARIANTS["queue-order"].check(told_none(faulted=True)).violations == ()
+    assert INVARIANTS["queue-order"].check(told_none(faulted=False)).violations != ()
 
 
 def test_an_enqueue_without_an_answer_put_what_stood_in_the_queue() -> None:
@@ -87,7 +87,7 @@ def test_a_claim_that_was_seen_to_take_nothing_may_be_under_way_yet() -> None:
         (None, True),
         (None, False),
     ]
-    assert INVARIANTS["queue-order"].check(case).breaches == ()
+    assert INVARIANTS["queue-order"].check(case).violations == ()
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,14 @@ from tests.fast.scenarios.invariants.histories import (
 
 
 def seen(invariant: str, *given_evidence: object, **more: object) -> tuple[str, ...]:
-    """Return the sentences of an invariant's breaches."""
+    """Return the sentences of what violates an invariant."""
     judgement = INVARIANTS[invariant].check(evidence(*given_evidence, **more))  # type: ignore[arg-type] # passed on
-    return tuple(breach.seen for breach in judgement.breaches)
+    return tuple(evidence.seen for evidence in judgement.violations)
 
 
 @pytest.mark.parametrize("invariant", sorted(INVARIANTS))
 def test_an_empty_history_breaks_nothing(invariant: str) -> None:
-    assert INVARIANTS[invariant].check(evidence()).breaches == ()
+    assert INVARIANTS[invariant].check(evidence()).violations == ()
 
 
 @pytest.mark.parametrize("invariant", sorted(set(INVARIANTS) - {"quiet-logs"}))
@@ -45,7 +45,7 @@ def test_a_job_that_is_enqueued_and_delivered_breaks_nothing(invariant: str) -> 
         delivered=("j",),
         found=("j",),
     )
-    assert INVARIANTS[invariant].check(sane).breaches == ()
+    assert INVARIANTS[invariant].check(sane).violations == ()
 
 
 def test_an_acknowledged_job_that_get_job_does_not_find_is_lost() -> None:
@@ -178,7 +178,7 @@ def test_a_queued_id_without_data_is_an_orphan() -> None:
 def test_a_gap_that_closes_again_is_told_as_such() -> None:
     gap = Tables({}, {}, ("j",), {})
     judgement = INVARIANTS["no-orphan"].check(evidence(states=(EMPTY, gap, tables("j"))))
-    assert [(breach.seen, breach.lasts) for breach in judgement.breaches] == [
+    assert [(evidence.seen, evidence.lasts) for evidence in judgement.violations] == [
         ("After A1, j is queued and has no data.", False)
     ]
 

@@ -15,7 +15,7 @@ from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence,
 def violated_invariants(seen: Evidence) -> set[str]:
     """Return which of the two do not hold."""
     wanted = ("no-lost-job", "no-duplicate")
-    return {name for name in wanted if INVARIANTS[name].check(seen).breaches}
+    return {name for name in wanted if INVARIANTS[name].check(seen).violations}
 
 
 def running(*claims: Operation) -> Evidence:
@@ -52,8 +52,8 @@ def test_a_claim_that_only_tidied_the_queue_up_has_taken_no_job() -> None:
 def test_a_job_that_runs_again_after_its_end_is_told_from_one_that_nobody_ever_got() -> None:
     got = call("claim", "", at=2, value={"job_id": "j"}, lease_s=0.0)
     seen = running(got, call("complete", at=4, value=True))
-    (breach,) = INVARIANTS["no-lost-job"].check(seen).breaches
-    assert "runs again after a worker has finished it" in breach.seen
+    (violation,) = INVARIANTS["no-lost-job"].check(seen).violations
+    assert "runs again after a worker has finished it" in violation.seen
 
 
 def locked(*, lease_s: float = 30.0, ended: bool = False, methods: str = "") -> Evidence:
@@ -136,7 +136,7 @@ def update(at: int) -> Operation:
 
 def said_of_order(*history: Operation, found: tuple[str, ...] = ()) -> tuple[str, ...]:
     judgement = INVARIANTS["status-order"].check(evidence(*history, found=found))
-    return tuple(breach.seen for breach in judgement.breaches)
+    return tuple(evidence.seen for evidence in judgement.violations)
 
 
 def test_an_acknowledged_update_of_a_job_that_nobody_has_put_in_may_do_nothing() -> None:

@@ -18,7 +18,7 @@ def ended(result: Json, *, status: str = "completed", error: str = "") -> Operat
 def said(*history: Operation, shown: dict[str, Json]) -> tuple[str, ...]:
     """Return what is said of a job that get_job shows so."""
     seen = replace(evidence(*history), read_back={("j", "acme"): {"job_id": "j", **shown}})
-    return tuple(breach.seen for breach in INVARIANTS["result-is-kept"].check(seen).breaches)
+    return tuple(evidence.seen for evidence in INVARIANTS["result-is-kept"].check(seen).violations)
 
 
 @pytest.mark.parametrize("error", ["", "TimeoutError"])

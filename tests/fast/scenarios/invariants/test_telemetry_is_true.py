@@ -34,7 +34,7 @@ def told(operation: Operation, *counted: tuple[str, str], wrote_job: bool = True
 
 def seen(*history: Operation, states: tuple[Tables, ...] = (EMPTY,)) -> tuple[str, ...]:
     judgement = CHECK.check(evidence(*history, states=states, traits=COUNTING))
-    return tuple(breach.seen for breach in judgement.breaches)
+    return tuple(evidence.seen for evidence in judgement.violations)
 
 
 def test_a_subject_without_counters_is_not_judged() -> None:
@@ -44,7 +44,7 @@ def test_a_subject_without_counters_is_not_judged() -> None:
 
 def test_an_empty_history_counts_nothing() -> None:
     judgement = CHECK.check(evidence(traits=COUNTING))
-    assert (judgement.observations, judgement.breaches) == (0, ())
+    assert (judgement.observations, judgement.violations) == (0, ())
 
 
 def test_a_history_whose_calls_count_what_they_came_to_is_true() -> None:
