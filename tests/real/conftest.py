@@ -1,4 +1,7 @@
-"""Real parts for tests that claim something about Redis: one server per module, a proxy, a client on raw bytes."""
+"""Real parts for tests that claim something about Redis: one server per module, a proxy, a client on raw bytes.
+
+A module that needs a part of another kind (another server, a subject of its own) overrides the fixture by its name.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,16 @@ from midpipe.faultinject.net.link import PASS, Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.opening import open_server, parse_server_spec
+from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import parse_command_table
 from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
+from midpipe.reference import Queue
+from midpipe.reference.migration import Phase
+from midpipe.scenarios.gate.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +171,17 @@ def driver(server: Server, control: Control) -> Iterator[Any]:
     client = redis.Redis(unix_socket_path=server.address.path, decode_responses=True)
     yield client
     client.close()
+
+
+@pytest.fixture
+def queue(driver: Any) -> Queue:
+    """The reference, in the phase that writes both schemas, without a fault."""
+    return Queue(client=driver, phase=Phase.DUAL_READ_NEW)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """A worker that runs cases in this process, on an embedded server of its own."""
+    started = Worker(ServerSpec())
+    yield started
+    started.close()

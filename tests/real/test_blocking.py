@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -31,13 +28,6 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> SubjectSpec:
     file = tmp_path_factory.mktemp("blocking") / "blocking_queue.py"
     file.write_text(BLOCKING)
     return SubjectSpec(f"{file}:Blocking")
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def test_a_worker_that_waits_receives_the_job_that_is_enqueued_meanwhile(

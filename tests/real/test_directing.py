@@ -5,13 +5,11 @@ None of them may hang the engine or be told wrongly; what can't be controlled is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded, explore, selected
 from midpipe.scenarios.explore.tasks import ExplorationDone, InterleaveTask
 from midpipe.scenarios.gate.worker import Worker
@@ -160,13 +158,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("directed") / "directed.py"
     path.write_text(SUBJECTS)
     return path
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def cases_of(

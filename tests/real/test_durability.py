@@ -10,7 +10,6 @@ import pytest
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.wire.resp import Value
@@ -20,13 +19,6 @@ from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 @pytest.fixture

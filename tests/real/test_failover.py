@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
@@ -41,13 +40,6 @@ def pair(run_directory: RunDirectory) -> Iterator[Pair]:
     started = Pair(FromBinary(None, run_directory), Persistence.REPLICA)
     yield started
     started.stop()
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def told(address: Address, *commands: tuple[str, ...]) -> tuple[Value, ...]:

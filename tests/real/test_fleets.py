@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.explore import CaseEnded, explore, warm_up
 from midpipe.scenarios.gate.worker import Worker
@@ -16,13 +13,6 @@ from midpipe.scenarios.programs.fleets import FLEETS, programs_of_meeting
 from midpipe.scenarios.programs.program import Program
 
 AS_PLANNED = "midpipe.scenarios.flaws.as_planned:SimpleQueue"
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def cases_of(worker: Worker, subject: SubjectSpec, program: Program) -> list[CaseEnded]:

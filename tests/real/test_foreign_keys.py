@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import ExplorationDone, FuzzBatch, FuzzTask, SweepTask
 from midpipe.scenarios.fuzz.sometimes import must_happen
@@ -86,13 +84,6 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> SubjectSpec:
     file = tmp_path_factory.mktemp("foreign") / "queue.py"
     file.write_text(SOURCE)
     return SubjectSpec(f"{file}:Q")
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 LAID = sorted(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, StoryTask, StoryTold
 from midpipe.scenarios.fuzz.fuzzing import DURABLE_ONE_IN
@@ -43,13 +41,6 @@ FOUND = CaseEnded(
     (0.0, 0.0, 0.0, 0.0),
     "@reproduce_failure('6', b'')",
 )
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def task(subject: str, seconds: float, seed: int = 2000) -> FuzzTask:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded, explore, run_schedule
 from midpipe.scenarios.explore.tasks import (
     ExplorationDone,
@@ -34,13 +32,6 @@ from midpipe.scenarios.programs.single import enqueue
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 # The queue as shipped has flaws that one client sees, beside the one that takes two.
 ONLY_BY_TWO = [flaw for flaw in FLAWS if flaw.suite == "interleave" and flaw.subject != AS_SHIPPED]
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def test_the_duplicate_of_one_request_takes_no_fault_and_one_preemption(worker: Worker) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import InterleaveTask, SweepTask
 from midpipe.scenarios.gate.worker import Worker
@@ -21,13 +19,6 @@ CHECKS_THE_REQUEST = "or (ARGV[1] ~= '' and redis.call('EXISTS', KEYS[3]) == 1)"
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None and "CI" not in os.environ, reason="there is no node on PATH"
 )
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def subject(file: Path) -> SubjectSpec:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.history import Completion, Operation
@@ -16,13 +13,6 @@ from midpipe.scenarios.model.state import tables_of
 
 IGNORES_THE_TOKEN = "midpipe.scenarios.flaws.pairs:IgnoresTheToken"
 KEEPS_DEAD_WORKERS_JOBS = "midpipe.scenarios.flaws.single:KeepsDeadWorkersJobs"
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def run(worker: Worker, replay: str, subject: str = REFERENCE) -> CaseRecord:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.orders import Orders, ScriptWatch, heard_from
 from midpipe.scenarios.gate.worker import Worker
@@ -57,13 +56,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scripted") / "scripted.py"
     path.write_text(SCRIPTED)
     return path
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def orders_of(

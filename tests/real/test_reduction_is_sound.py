@@ -8,14 +8,12 @@ that say the same in a program, and are answered the same, with each fault and w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.explore import run_end_of, run_schedule, selected, warm_up
 from midpipe.scenarios.explore.orders import ScriptWatch
@@ -44,13 +42,6 @@ _WHERE = re.compile(r"After [^,]*, |, and stays so")
 _VOLATILE = re.compile(
     r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"
 )
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 @cache

@@ -17,12 +17,7 @@ import pytest
 from midpipe.faultinject.servers.server import Server
 from midpipe.reference import Queue
 from midpipe.reference.worker import Worker
-from tests.real.queues import job, queue_on
-
-
-@pytest.fixture
-def queue(driver: Any) -> Queue:
-    return queue_on(driver)
+from tests.real.queues import job
 
 
 def claimed(queue: Queue, worker: str = "w-1", lease_s: float = 30.0) -> dict[str, Any]:

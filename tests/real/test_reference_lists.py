@@ -12,11 +12,6 @@ from midpipe.reference.migration import Phase
 from tests.real.queues import LEGACY, job, queue_on
 
 
-@pytest.fixture
-def queue(driver: Any) -> Queue:
-    return queue_on(driver)
-
-
 def enqueue_as_older_code(driver: Any, job_id: str, **fields: str) -> None:
     """Write a job as code from before the index does: a hash and a place in the queue."""
     driver.hset(f"ai:jobs:{job_id}", mapping={**LEGACY, "job_id": job_id, **fields})

@@ -17,11 +17,6 @@ CUTS = ["cut-before", "lost-reply", "torn-middle"]
 
 
 @pytest.fixture
-def dual(driver: Any) -> Queue:
-    return queue_on(driver)
-
-
-@pytest.fixture
 def faulty(driver: Any, wire: Wire) -> Iterator[FaultyQueues]:  # noqa: ARG001 - the driver empties the server first
     queues = FaultyQueues(wire)
     yield queues
@@ -60,37 +55,37 @@ def test_update_status_new_schema_failure(faulty: FaultyQueues, driver: Any, fau
 
 
 @pytest.mark.parametrize("workspace_id", ["", None, "No Such", "a:b", "-a", "a" * 33])
-def test_enqueue_workspace_id_validation(dual: Queue, driver: Any, workspace_id: Any) -> None:
+def test_enqueue_workspace_id_validation(queue: Queue, driver: Any, workspace_id: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
-        dual.enqueue(**job(workspace_id=workspace_id))
+        queue.enqueue(**job(workspace_id=workspace_id))
     assert driver.keys("*") == []
 
 
-def test_update_status_workspace_id_required_when_flag_on(dual: Queue) -> None:
-    dual.enqueue(**job())
+def test_update_status_workspace_id_required_when_flag_on(queue: Queue) -> None:
+    queue.enqueue(**job())
     with pytest.raises(TypeError, match="workspace_id"):
-        dual.update_status("job-1", "running")
+        queue.update_status("job-1", "running")
 
 
-def test_enqueue_idempotency_normal_duplicate(dual: Queue, driver: Any) -> None:
+def test_enqueue_idempotency_normal_duplicate(queue: Queue, driver: Any) -> None:
     answers = [
-        dual.enqueue(**job(client_request_id="r-1")),
-        dual.enqueue(**job("job-2", client_request_id="r-1")),
+        queue.enqueue(**job(client_request_id="r-1")),
+        queue.enqueue(**job("job-2", client_request_id="r-1")),
     ]
     assert (answers, driver.lrange("ai:queue:pending", 0, -1)) == ([True, False], ["job-1"])
 
 
-def test_get_job_fallback_from_new_to_old(driver: Any, dual: Queue) -> None:
+def test_get_job_fallback_from_new_to_old(driver: Any, queue: Queue) -> None:
     queue_on(driver, Phase.OLD).enqueue(**job())
-    found = dual.get_job("job-1", "acme")
+    found = queue.get_job("job-1", "acme")
     assert found is not None
     assert (found["job_id"], found["params"]) == ("job-1", {"to": "a@b"})
 
 
-def test_update_status_idempotent_on_nonexistent_new_key(dual: Queue, driver: Any) -> None:
+def test_update_status_idempotent_on_nonexistent_new_key(queue: Queue, driver: Any) -> None:
     queue_on(driver, Phase.OLD).enqueue(**job())
     for _ in range(2):
-        dual.update_status("job-1", "running", workspace_id="acme")
+        queue.update_status("job-1", "running", workspace_id="acme")
     old, new = stored(driver)
     assert (old == new, new["status"], new["params"]) == (True, "running", '{"to":"a@b"}')
 
@@ -122,22 +117,22 @@ def test_get_job_reads_from_old_schema_when_flag_off(driver: Any) -> None:
     assert found["status"] == "pending"
 
 
-def test_enqueue_writes_both_schemas_when_flag_on(dual: Queue, driver: Any) -> None:
-    dual.enqueue(**job())
+def test_enqueue_writes_both_schemas_when_flag_on(queue: Queue, driver: Any) -> None:
+    queue.enqueue(**job())
     old, new = stored(driver)
     assert (old == new, old["job_id"]) == (True, "job-1")
 
 
-def test_get_job_reads_new_schema_first_when_flag_on(dual: Queue, driver: Any) -> None:
-    dual.enqueue(**job())
+def test_get_job_reads_new_schema_first_when_flag_on(queue: Queue, driver: Any) -> None:
+    queue.enqueue(**job())
     driver.hset("ai:jobs:job-1", "status", "odd")
-    found = dual.get_job("job-1", "acme")
+    found = queue.get_job("job-1", "acme")
     assert found is not None
     assert found["status"] == "pending"
 
 
-def test_update_status_writes_both_schemas_when_flag_on(dual: Queue, driver: Any) -> None:
-    dual.enqueue(**job())
-    dual.update_status("job-1", "completed", {"answer": 42}, "acme")
+def test_update_status_writes_both_schemas_when_flag_on(queue: Queue, driver: Any) -> None:
+    queue.enqueue(**job())
+    queue.update_status("job-1", "completed", {"answer": 42}, "acme")
     old, new = stored(driver)
     assert (old == new, new["status"], new["result"]) == (True, "completed", '{"answer":42}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import fields_of
@@ -22,13 +20,6 @@ from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
 
 
 def record_of(worker: Worker, replay: str, subject: str = AS_SHIPPED) -> CaseRecord:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    worker = Worker(ServerSpec())
-    yield worker
-    worker.close()
 
 
 @pytest.fixture
