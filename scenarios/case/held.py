@@ -29,6 +29,7 @@ class HeldCommands:
         self._book = book
         self._held: list[_Held] = []
         self._came_late: set[tuple[str, int, int]] = set()
+        self._unanswered: Step | None = None
 
     def hold(self, link: Link, step: Step, held_for: int | None) -> None:
         """Keep a command of the link; ``held_for`` further events of its client, or until ``release_all``."""
@@ -47,6 +48,19 @@ class HeldCommands:
     def came_late(self, client: str, operation: int, attempt: int) -> bool:
         """Whether a write of that attempt came late and changed something."""
         return (client, operation, attempt) in self._came_late
+
+    def server_stopped_at(self, step: Step) -> None:
+        """The server was stopped before it could run this command; it runs it when it goes on."""
+        self._unanswered = step
+
+    def server_went_on(self) -> bool:
+        """Record that the server has run what it was stopped at; return whether that changed its state."""
+        if self._unanswered is None:
+            return False
+        changed = self._book.arrived(self._unanswered)
+        self._unanswered = None
+        self.release_due()
+        return changed
 
     def count_down(self, event: WireEvent) -> None:
         """An event of a client has happened."""
