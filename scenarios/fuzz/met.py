@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from midpipe.faultinject.decide.sweep import Placeable
-from midpipe.scenarios.model.coverage import LAST_COMMAND_TOLD, NO_FAULT, Met, Place, state_for
+from midpipe.scenarios.model.coverage import LAST_COMMAND_COUNTED, NO_FAULT, Met, Place, state_for
 from midpipe.scenarios.model.record import Called, CaseRecord, Stepped
 from midpipe.scenarios.model.state import tables_of
 
@@ -21,7 +21,7 @@ def met_in(record: CaseRecord, placeable: Placeable) -> tuple[Met, ...]:
             tables = tables_of(record.states[entry.before]) if record.traits.white_box else None
             place = Place(
                 operation=called.method,
-                command=min(event.index.command, LAST_COMMAND_TOLD),
+                command=min(event.index.command, LAST_COMMAND_COUNTED),
                 name=event.name,
                 again=called.attempt > 1,
                 state=state_for(called.method, called.arguments, tables),

@@ -1,1 +1,1 @@
-"""What is said of a case, a subject and a verdict: plain values, without I/O."""
+"""Plain values without I/O: a case's history and record, a subject's description, and the verdict."""

@@ -1,6 +1,7 @@
-"""A long fuzz run's checkpoint: what it has obtained so far, as a file from which it goes on after any end.
+"""The checkpoint of a fuzz run: its results so far, in a file from which ``--resume`` continues.
 
-Written whole or not at all, so that whatever ends the run leaves the last one. Knows no worker and no report.
+The file is replaced atomically, so a run that is killed leaves its last complete checkpoint. Knows nothing of workers
+and reports.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class SavedFind:
-    """What was found of a kind; as midpipe.scenarios.gate.tally.Found."""
+    """One kind of violation that the run found, as in midpipe.scenarios.gate.tally.Found."""
 
     invariant: str
     method: str
@@ -32,15 +33,15 @@ class SavedFind:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run stands.
+    """How far a run has come.
 
     Args:
-        subject: the options that name it.
-        spent_s: of the budget, over all its runs so far.
-        next_seeds: the next batch of each worker.
-        cases: by the faults' names, how many examples were run, were invalid, and had something fall.
-        coverage: place, fault, and in how many cases.
-        possible: by place, the faults that can be placed there.
+        subject: the options that name the subject.
+        spent_s: seconds of the budget that all its runs so far have spent.
+        next_seeds: the seed of each worker's next batch.
+        cases: by fault names, the numbers of examples that ran, that were invalid, and that violated an invariant.
+        coverage: each place and fault, with the number of cases that covered it.
+        possible: each place, with the faults that can be injected there.
     """
 
     subject: str
@@ -61,7 +62,7 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write it whole or not at all."""
+    """Replace the file atomically. Raises OSError if it can't be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_bytes(msgspec.json.encode(checkpoint))
@@ -72,26 +73,26 @@ def read_checkpoint(path: Path, subject: str, jobs: int) -> Checkpoint:
     """Read a run's checkpoint.
 
     Args:
-        subject: the options that name the subject now.
-        jobs: how many workers there are now.
+        subject: the options that name the subject of this run.
+        jobs: number of workers of this run.
 
     Raises:
-        UsageError: there is none, it can't be read, or it is another subject's.
+        UsageError: the file does not exist, can't be read, or belongs to another subject or number of workers.
     """
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Checkpoint)
     except FileNotFoundError:
         raise UsageError(
-            f"There is no run to go on with at {str(path)!r}: one that came to its end leaves none. "
-            "Leave --resume out to begin one."
+            f"There is no run to resume at {str(path)!r}; a run that finishes deletes its checkpoint. "
+            "Start a new one without --resume."
         ) from None
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(
-            f"The checkpoint {str(path)!r} can't be read: {error}. Leave --resume out to begin anew."
+            f"The checkpoint {str(path)!r} can't be read: {error}. Start a new run without --resume."
         ) from error
     if found.format != FORMAT or found.subject != subject or len(found.next_seeds) != jobs:
         raise UsageError(
-            f"The checkpoint {str(path)!r} is of {found.subject or 'the reference'!r} with --jobs "
-            f"{len(found.next_seeds)}. Name the same subject and jobs, or leave --resume out to begin anew."
+            f"The checkpoint {str(path)!r} belongs to {found.subject or 'the reference'!r} with --jobs "
+            f"{len(found.next_seeds)}. Give the same subject and --jobs, or start a new run without --resume."
         )
     return found

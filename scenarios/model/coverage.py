@@ -1,13 +1,12 @@
-"""What fuzzing has covered: operation × fault × position × state of the job. Values and counting, no engine.
+"""Coverage of fuzzing: operation × fault × position × state of the job. Pure counting.
 
-A *place* is where a fault can happen: the operation, which of its commands, in a first attempt or a later one, and the
-state that the job is in at that moment. A *combination* is a place and the fault that happened there, or ``none``.
+A *place* is where a fault can be injected: the operation, the number of its command, whether the attempt is a retry,
+and the state of the job at that moment. A *combination* is a place and the fault injected there, or ``none``.
 
-The *known space* is every combination that the run has shown to be possible: a place that was met, with each fault
-that can be placed at its command, because whoever met the place could have placed it there. It grows as places are
-found, so it is a lower bound of what can be reached, and never a promise that this was all. How much is still out there
-is estimated after Good and Turing from the combinations that one case only has shown; see Böhme, "STADS: Software
-Testing as Species Discovery" (TOSEM 2018).
+The *known space* is every combination that the run has shown to be possible: each place that a case reached, with each
+fault that can be injected at its command. It grows as cases reach new places, so it is a lower bound of the reachable
+space. The number of combinations not yet seen is estimated, after Good and Turing, from those that a single case has
+shown; see Böhme, "STADS: Software Testing as Species Discovery" (TOSEM 2018).
 
 Blind to: the order of several clients' calls, pairs of faults, and the arguments of a call.
 """
@@ -22,19 +21,19 @@ from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.state import Tables
 
 NO_FAULT = "none"
-LAST_COMMAND_TOLD = 8
+LAST_COMMAND_COUNTED = 8
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a fault can happen.
+    """Where a fault can be injected.
 
     Args:
         operation: the subject's method.
-        command: which command of the attempt, from 1; the eighth stands for all after it.
-        name: of the command.
-        again: the caller tries again after an exception.
-        state: of the call's job, or of the queue for a call that names none.
+        command: number of the command within the attempt, from 1; the eighth stands for all after it.
+        name: the command's name.
+        again: the attempt is a retry after an exception.
+        state: state of the call's job, or of the queue if the call names no job.
     """
 
     operation: str
@@ -45,12 +44,12 @@ class Place:
 
 
 Combination = tuple[Place, str]
-"""A place, and the fault that happened there by name, or ``none``."""
+"""A place, and the name of the fault injected there, or ``none``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A place that a case met, the fault that happened, and those that could have been placed."""
+    """A place that a case reached, the fault injected there, and the faults that can be injected there."""
 
     place: Place
     fault: str
@@ -59,11 +58,11 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class OperationCovered:
-    """What was covered of one operation.
+    """Coverage of one operation.
 
     Args:
-        places: how many were met.
-        seen, known: combinations that were seen, and those of the known space.
+        places: number of places reached.
+        seen, known: number of combinations that cases have shown, and of those in the known space.
     """
 
     operation: str
@@ -74,12 +73,12 @@ class OperationCovered:
 
 @dataclass(slots=True)
 class Coverage:
-    """What has been covered so far. Two of them add up.
+    """Coverage so far. ``merge`` adds another worker's.
 
     Attributes:
-        cases: by combination, in how many cases it was seen.
-        possible: by place, the faults that can be placed there.
-        examples: how many cases were counted.
+        cases: by combination, the number of cases that showed it.
+        possible: by place, the faults that can be injected there.
+        examples: number of cases counted.
     """
 
     cases: Counter[Combination] = field(default_factory=Counter)
@@ -87,7 +86,7 @@ class Coverage:
     examples: int = 0
 
     def add(self, met: Collection[Met]) -> float:
-        """Count a case; return how new it was: every combination counts, the less often seen the more."""
+        """Count a case. Return its novelty: a sum over its combinations, in which rare ones weigh more."""
         combinations = {(m.place, m.fault) for m in met}
         novelty = sum(1 / (1 + self.cases[combination]) ** 2 for combination in combinations)
         self.cases.update(combinations)
@@ -97,7 +96,7 @@ class Coverage:
         return novelty
 
     def merge(self, other: Coverage) -> None:
-        """Add what another one has counted."""
+        """Add the counts of another one."""
         self.cases.update(other.cases)
         self.examples += other.examples
         for place, faults in other.possible.items():
@@ -105,22 +104,22 @@ class Coverage:
 
     @property
     def seen(self) -> int:
-        """How many combinations were seen."""
+        """Number of combinations that cases have shown."""
         return len(self.cases)
 
     @property
     def known(self) -> int:
-        """How many combinations the known space has."""
+        """Number of combinations in the known space."""
         return sum(_size(faults) for faults in self.possible.values())
 
     @property
     def new_in_a_further_case(self) -> float:
-        """How many combinations that nobody has seen one more case shows, by Good and Turing's estimate."""
+        """Expected number of unseen combinations that one more case shows, by Good and Turing's estimate."""
         once = sum(1 for count in self.cases.values() if count == 1)
         return once / self.examples if self.examples else float("inf")
 
     def rows(self) -> tuple[OperationCovered, ...]:
-        """Return what was covered of each operation, by name."""
+        """Return the coverage of each operation, by name."""
         seen = Counter(place.operation for place, _ in self.cases)
         return tuple(
             OperationCovered(
@@ -133,7 +132,7 @@ class Coverage:
         )
 
     def unseen(self) -> dict[str, tuple[tuple[int, str], ...]]:
-        """Return, by operation, commands of a first attempt with faults that were never seen there in some state."""
+        """Return, by operation, the (command, fault) pairs of first attempts that some state of the job still lacks."""
         found: dict[str, set[tuple[int, str]]] = {}
         for place, faults in self.possible.items():
             if place.again:
@@ -157,19 +156,19 @@ def _by_operation(
 
 
 def state_for(method: str, arguments: Iterable[tuple[str, Json]], tables: Tables | None) -> str:
-    """Return the state of the call's job, or of the queue for a call that names none.
+    """Return the state of the call's job, or of the queue if the call names no job.
 
     Args:
-        tables: None if the subject's keys can't be read.
+        tables: None if midpipe does not know the layout of the subject's keys.
     """
     if tables is None:
-        return "not to be seen"
+        return "not visible"
     job_id = dict(arguments).get("job_id")
     if isinstance(job_id, str):
         statuses = set(tables.statuses(job_id))
         if len(statuses) > 1:
-            return "told in two ways"
+            return "differs between schemas"
         return statuses.pop() if statuses else "absent"
     if method in ("claim", "dequeue"):
-        return "a job waits" if tables.pending else "no job waits"
+        return "a job is pending" if tables.pending else "no job is pending"
     return "jobs" if tables.job_ids else "no jobs"

@@ -1,7 +1,7 @@
-"""What an invariant may look at, and what it says: evidence in, a judgement out. Plain values.
+"""What an invariant receives and what it returns: the evidence of a case in, a judgement out. Plain values.
 
-An invariant is a pure function of the evidence. It also says how many things it looked at, because a check
-that saw nothing has not held.
+An invariant is a pure function of the evidence. Its judgement also counts the things it has checked, because an
+invariant that has checked nothing has not been shown to hold.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
 
 GIVE_BACK = ("fail", "give_back")
-"""The calls by which a worker lets a job go that it has not done; others may have it then."""
+"""The calls by which a worker releases a job that it has not done, so that another worker may claim it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What is known of a subject before any case.
+    """What midpipe has found out about a subject before the first case.
 
     Args:
-        methods: its public calls.
-        white_box: it writes the review's key layout, so its keys can be read.
+        methods: names of its public calls.
+        white_box: it writes the key layout of the reviewed queue, so midpipe can read its keys.
         new_schema: it writes the new schema as well.
-        reads_new: it finds a job that the new schema alone holds, as it is once the old one is gone.
-        fifo: it gives jobs out in the order in which they came, unless it says otherwise.
-        waits_for_replicas: it says that it acknowledges a write only once a replica has it.
-        counters: the counters that it shows, by name.
+        reads_new: it finds a job that only the new schema holds, as all jobs are after the migration.
+        fifo: it hands jobs out first in, first out; true unless the subject declares otherwise.
+        waits_for_replicas: it declares that it acknowledges a write only once a replica has it.
+        counters: names of the Prometheus counters that it exports.
     """
 
     methods: frozenset[str]
@@ -42,7 +42,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The tables after a step, and the step's place on the wire (``A2``; ``end`` once all is quiet)."""
+    """The tables after a step, and the step's position (``A2``; ``end`` for the final state)."""
 
     place: str
     tables: Tables
@@ -50,21 +50,21 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything seen in one case.
+    """Everything that was observed in one case.
 
     Args:
         history: operations of all phases, in order of completion.
-        moments: the tables at the start and after each change; the last is once all is quiet.
-        delivered: job ids that a fault-free worker received afterwards, in order; None if the subject has no
-            call for that and its queue can't be read.
-        read_back: what get_job answered afterwards, by (job_id, workspace_id); None if it found none.
-        logs: log lines at WARNING or above, with their tracebacks, and what the subject printed.
-        secrets: marks that were put into params and results.
-        latency_bound_ms: the bound every operation must keep.
-        malformed: the program's calls must all be refused.
-        leases_ended: every lease of the program's claims had ended when the queue was drained.
-        given_up: jobs that were running before the drain and are failed after it: no attempt was left to them.
-        read_by_others: the same as read_back, as each further version of a mixed fleet answered.
+        moments: the tables at the start and after each change; the last is the final state.
+        delivered: job ids that a worker without faults received afterwards, in order; None if the subject has no
+            call to receive jobs and midpipe can't read its queue.
+        read_back: what get_job returned afterwards, by (job_id, workspace_id); None where it found no job.
+        logs: log lines at WARNING or above, with their tracebacks, and the subject's output.
+        secrets: markers that the programs put into params and results.
+        latency_bound_ms: the longest that an operation may take.
+        malformed: the subject must refuse every call of the program.
+        leases_ended: every lease of the program's claims had ended before the queue was drained.
+        given_up: jobs that were running before the drain and failed after it, because they had no attempt left.
+        read_by_others: read_back as each further version of a mixed fleet answered it.
     """
 
     traits: Traits
@@ -85,7 +85,7 @@ class Evidence:
         return self.moments[-1].tables
 
     def found(self, job_id: str) -> bool:
-        """Whether get_job finds the job, in any workspace it was enqueued in; in a mixed fleet, each version's."""
+        """Whether get_job finds the job in any workspace it was enqueued in; in a mixed fleet, in every version."""
         return all(
             any(job for (known, _), job in answers.items() if known == job_id)
             for answers in (self.read_back, *self.read_by_others)
@@ -101,19 +101,19 @@ class Evidence:
 
 
 def status_of(job: Json) -> str:
-    """Return the status of a job as get_job answers it, or an empty string."""
+    """Return the status of a job that get_job returned, or an empty string."""
     status = job.get("status") if isinstance(job, Mapping) else None
     return status if isinstance(status, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class ViolationEvidence:
-    """One thing that does not hold.
+    """One observation that violates an invariant.
 
     Args:
-        seen: one sentence of what was seen.
-        method: the operation it happened in, if one.
-        lasts: it still is so once all is quiet; always true of a ``finally`` invariant.
+        seen: one sentence that states the observation.
+        method: the operation it happened in; empty if it can't be attributed to one.
+        lasts: it also holds in the final state; always true for a ``finally`` invariant.
     """
 
     seen: str
@@ -124,10 +124,10 @@ class ViolationEvidence:
 def violations_at(
     evidence: Evidence, sentences_of: Callable[[Tables], tuple[str, ...]]
 ) -> tuple[ViolationEvidence, ...]:
-    """Return what an ``always`` invariant saw, each once, with the moment it was seen first.
+    """Return what violates an ``always`` invariant, each once, with the moment it was first observed.
 
     Args:
-        sentences_of: what does not hold in one state, a sentence without its end each.
+        sentences_of: returns what is wrong in one state, each as a clause without a full stop.
     """
     first: dict[str, str] = {}
     for moment in evidence.moments:
@@ -136,7 +136,7 @@ def violations_at(
     lasting = set(sentences_of(evidence.final))
     return tuple(
         ViolationEvidence(
-            f"After {place}, {sentence}{', and stays so' if sentence in lasting else ''}.",
+            f"After {place}, {sentence}{' (also in the final state)' if sentence in lasting else ''}.",
             lasts=sentence in lasting,
         )
         for sentence, place in first.items()
@@ -145,7 +145,7 @@ def violations_at(
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What an invariant says of one case."""
+    """What an invariant returns for one case: the number of things checked, and the violations among them."""
 
     observations: int
     violations: tuple[ViolationEvidence, ...] = field(default=())
@@ -155,7 +155,7 @@ Check = Callable[[Evidence], Judgement]
 
 
 def applies_to_all(_traits: Traits) -> str:
-    """Return an empty string: the invariant applies to every subject."""
+    """Return an empty string, because the invariant applies to every subject."""
     return ""
 
 
@@ -165,7 +165,7 @@ def needs_white_box(traits: Traits) -> str:
 
 
 def needs_one_of(*methods: str) -> Callable[[Traits], str]:
-    """Return the rule of an invariant that looks at answers of these calls only."""
+    """Return the ``why_not`` of an invariant that only checks answers of these calls."""
 
     def why_not(traits: Traits) -> str:
         return "" if traits.methods & set(methods) else f"the subject has no {' or '.join(methods)}"
@@ -175,14 +175,15 @@ def needs_one_of(*methods: str) -> Callable[[Traits], str]:
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A claim that must hold.
+    """A claim that must hold in every case.
 
     Args:
-        id: as in reports.
-        when: ``always`` or ``finally``.
+        id: the name in reports and options.
+        when: ``always`` (after every command) or ``finally`` (in the final state).
         claim: one sentence.
-        why_not: why it does not apply to a subject; an empty string if it does.
-        on_malformed: it also judges programs whose every call must be refused.
+        check: judges the evidence of one case.
+        why_not: returns why the invariant does not apply to a subject; an empty string if it does.
+        on_malformed: it also judges programs in which the subject must refuse every call.
     """
 
     id: str

@@ -1,8 +1,13 @@
-"""The history of a case: what the clients called, what came back, and what the server ran for it.
+"""The history of a case: the clients' calls, their completions, and whether the server executed anything for them.
 
-The words are Jepsen's: an operation completes as ``ok`` (it answered), ``fail`` (it raised and surely had no
-effect) or ``info`` (it raised, and had an effect or may have had one). midpipe sits on the server's side of
-the wire, so ``info`` is used only where the server did run something or a command is still under way.
+The terms are Jepsen's. An operation completes as ``ok`` (it returned), ``fail`` (it raised and certainly had no effect)
+or ``info`` (it raised, and had or may have had an effect). midpipe sees what reaches the server, so it uses ``info``
+only where the server executed a command or a command is still in flight. A lost reply is ``info`` and not ``fail``::
+
+    A → RPUSH jobs job-1        the server executes it
+    A ← (connection reset)      enqueue raises ConnectionError
+    B → LPOP jobs               returns job-1: the failed call had an effect
+
 Plain values; knows no socket, no Redis client and no invariant.
 """
 
@@ -16,11 +21,11 @@ from typing import TypeAlias, Union
 Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[str, Json]"]
 
 SHORTEST_LEASE_S = 0.001
-"""A lease that ends before anything else happens: the server counts milliseconds. Many queues refuse one of 0 s."""
+"""One millisecond: a lease that has ended before the next command arrives. Many queues refuse a lease of 0 s."""
 
 
 class Completion(StrEnum):
-    """How an operation ended."""
+    """How an operation completed."""
 
     OK = "ok"
     FAIL = "fail"
@@ -28,7 +33,7 @@ class Completion(StrEnum):
 
 
 class Phase(StrEnum):
-    """Which part of a case an operation belongs to."""
+    """The part of a case to which an operation belongs."""
 
     PREPARE = "prepare"
     PROGRAM = "program"
@@ -37,20 +42,20 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RaisedError:
-    """An exception that the caller saw: its type's name, its message, and the names of all its classes."""
+    """An exception that the caller received: its type's name, its message, and the names of all its classes."""
 
     type: str
     message: str
     kinds: tuple[str, ...] = ()
 
     def is_a(self, *names: str) -> bool:
-        """Whether it is of one of the named classes."""
+        """Whether it is an instance of one of the named classes."""
         return bool({self.type, *self.kinds} & set(names))
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A counter that the subject shows went up by so much during a call."""
+    """By how much one of the subject's counters increased during a call."""
 
     metric: str
     labels: tuple[tuple[str, str], ...]
@@ -62,21 +67,21 @@ class Operation:
     """One call of the subject by a client, with its completion.
 
     Args:
-        client: letter of the client.
-        request: ordinal of the caller's request, from 1; the attempts of a retried call share it.
+        client: id of the client, an upper-case letter.
+        request: ordinal of the caller's request, from 1; all attempts of a retried call share it.
         attempt: from 1; above 1 the caller retries after an exception.
         method, arguments: the call. Arguments are JSON values by name.
         value: what it returned, if ``ok``.
         error: what it raised, otherwise.
-        wrote: the server ran a write command of this operation.
-        wrote_job: what it wrote changed the data of a job, in either schema.
-        counted: which of the subject's counters went up; None if it did not tell.
-        faulted: a fault was placed in this operation.
-        invoked_at, completed_at: ordinals in the case's one order of events.
-        duration_ms: on the caller's clock.
-        state_after: index into the case's snapshots of the state when the operation completed.
-        version: which one of a mixed fleet the client runs; empty if there is one only.
-        caller_died: its process was killed in this call, so nobody heard the answer, and nobody tries again.
+        wrote: the server executed a write command of this operation.
+        wrote_job: one of those commands changed the data of a job, in either schema.
+        counted: increases of the subject's counters; None if the host did not report them.
+        faulted: a fault was injected into this operation.
+        invoked_at, completed_at: ordinals in the case's total order of events.
+        duration_ms: measured by the caller.
+        state_after: index into the case's snapshots of the state at completion.
+        version: the version that the client runs in a mixed fleet; empty if there is only one.
+        caller_died: its process was killed during this call, so the answer was lost and there is no retry.
     """
 
     client: str
@@ -101,7 +106,7 @@ class Operation:
 
     @property
     def job_id(self) -> str:
-        """The job the call names, or an empty string."""
+        """The job_id argument, or an empty string."""
         value = self.arguments.get("job_id")
         return value if isinstance(value, str) else ""
 
@@ -112,7 +117,7 @@ class Operation:
 
     @property
     def request_id(self) -> str:
-        """The client_request_id the call names, or an empty string."""
+        """The client_request_id argument, or an empty string."""
         value = self.arguments.get("client_request_id")
         return value if isinstance(value, str) else ""
 
@@ -125,7 +130,7 @@ History: TypeAlias = tuple[Operation, ...]
 
 
 def is_over_at_once(arguments: Mapping[str, object]) -> bool:
-    """Whether a call asks for a lease that ends before anything else happens."""
+    """Whether a call asks for a lease so short that it has ended before the next command arrives."""
     lease_s = arguments.get("lease_s")
     return isinstance(lease_s, int | float) and lease_s <= SHORTEST_LEASE_S
 
@@ -136,7 +141,7 @@ def attempts_by_request(
     """Return the calls of one method, grouped into the attempts of each request, in order.
 
     Args:
-        phases: which parts of the case to look at; the program if none is named.
+        phases: the parts of the case to include; only the program if none is given.
     """
     groups: dict[tuple[str, int], list[Operation]] = {}
     for operation in history:

@@ -1,7 +1,7 @@
-"""Verdicts on one subject, one per server, as one verdict with a column for each. Pure.
+"""Merges the verdicts of one subject on several servers into one verdict with a column for each. Pure.
 
-Nothing is averaged: the worst outcome counts, cases are added up, and a finding is the same one if the same case of the
-same program broke the same invariant. What ran on no server stays out, as in a verdict on one.
+Nothing is averaged: the worst outcome counts, and numbers of cases are added up. Two findings are the same if the same
+case of the same program violated the same invariant. What ran on no server does not appear, as in a single verdict.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _Same = tuple[str, str, str]
 
 
 def merged(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return one verdict on several; the very same one if it is alone.
+    """Return one verdict on all servers; a single verdict is returned unchanged.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no verdict.
     """
     if not verdicts:
         raise ValueError("there is nothing to merge")
@@ -73,7 +73,7 @@ def _operation_of(row: CoverageRow) -> str:
 
 
 def _coverage(rows: tuple[CoverageRow, ...]) -> CoverageRow:
-    """Return the most that was covered on one of them: the same combination on two servers is one."""
+    """Return the coverage of the server that covered most, because a combination seen on two servers is one."""
     return max(rows, key=lambda row: (row.seen, row.known))
 
 
@@ -82,7 +82,7 @@ def _by(
     rows_of: Callable[[Verdict], Iterable[_Row]],
     key_of: Callable[[_Row], Hashable],
 ) -> tuple[tuple[_Row, ...], ...]:
-    """Return the rows of all verdicts that have the same key together, in the order in which keys come first."""
+    """Group the rows of all verdicts by key, in order of each key's first appearance."""
     groups: dict[Hashable, list[_Row]] = {}
     for verdict in verdicts:
         for row in rows_of(verdict):
@@ -108,7 +108,7 @@ def _same(finding: Finding) -> _Same:
 
 
 def _findings(verdicts: Sequence[Verdict]) -> tuple[Finding, ...]:
-    """Return each finding once, as it was told on the first server that has it; the worst first, numbered anew."""
+    """Return each finding once, as the first server that has it reported it; renumbered, the worst first."""
     groups = sorted(_by(verdicts, lambda v: v.findings, _same), key=_severity_of)
     return tuple(
         replace(found[0], id=f"F{number}", cases=sum(one.cases for one in found))
@@ -121,7 +121,7 @@ def _severity_of(found: Sequence[Finding]) -> int:
 
 
 def _warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Return each warning once, with the servers on which it was given."""
+    """Return each warning once, with the servers on which it was issued."""
     given: dict[str, list[str]] = {}
     for verdict in verdicts:
         for warning in dict.fromkeys(verdict.warnings):

@@ -1,7 +1,7 @@
-"""What is written down of one case while it runs, in one order: plain values.
+"""The record of one case: its events in one total order, as plain values.
 
-The record holds everything that the invariants, the story and a comparison of two runs need. Two runs of
-one schedule are the same if their ``shape`` is the same: every command, decision and answer, without times.
+It holds everything that the invariants, the story and a comparison of two runs need. Two runs of one schedule are
+equal if their ``shape`` is equal: every command, decision and completion, without times.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ON_THE_WIRE = ("step ", "arrives ")
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A client made a call; ``version`` tells which one of a mixed fleet it runs."""
+    """A client made a call. ``version`` is the version that the client runs in a mixed fleet."""
 
     client: str
     method: str
@@ -30,7 +30,7 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A command was carried out; ``before`` and ``after`` index the record's states. The reply is as it came."""
+    """A command was handled. ``before`` and ``after`` index the record's states; ``reply`` is in wire format."""
 
     step: Step
     before: int
@@ -49,7 +49,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The server was killed, and has come back, or another one in its place; ``how`` tells it in a few words."""
+    """The server was killed and came back, or another one took its place; ``how`` says so in a few words."""
 
     before: int
     after: int
@@ -68,7 +68,7 @@ Entry = Called | Stepped | Arrived | Restarted | Completed
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that fell in this case, and what was seen."""
+    """An invariant that this case violated, and the observations that show it."""
 
     invariant: str
     evidence: tuple[ViolationEvidence, ...]
@@ -76,7 +76,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where a case's time went, in seconds."""
+    """How long each stage of a case took, in seconds."""
 
     reset_s: float
     connect_s: float
@@ -89,11 +89,12 @@ class CaseRecord:
     """One case as it happened.
 
     Args:
-        entries: calls, commands and answers in order.
-        states: the server's states, the first before the first call.
-        delivered: as in Evidence.
-        invalid_reason: why the case is invalid; empty if it may be believed.
-        observations: how many things each invariant looked at.
+        entries: calls, commands and completions in order.
+        states: the server's states; the first is the state before the first call.
+        delivered, read_back, logs: as in Evidence.
+        invalid_reason: why the case is invalid; empty if it is valid.
+        observations: the number of things that each invariant checked.
+        crashed: ids of the invariants whose check raised an exception.
     """
 
     program: str
@@ -119,7 +120,7 @@ class CaseRecord:
         return tuple(entry.step for entry in self.entries if isinstance(entry, Stepped))
 
     def observed(self) -> tuple[Observed, ...]:
-        """Return the steps with all that was to be seen of them; none if some of it could not be seen."""
+        """Return each step with its states and its reply; nothing if a snapshot does not show all of its state."""
         contents = [held for held in map(contents_of, self.states) if held is not None]
         is_hidden = len(contents) < len(self.states)
         if is_hidden or any(isinstance(e, Arrived | Restarted) for e in self.entries):
@@ -132,21 +133,21 @@ class CaseRecord:
 
     @property
     def faults(self) -> int:
-        """How many faults happened."""
+        """Number of faults that were injected."""
         return sum(1 for step in self.steps if step.fault)
 
     def shape(self) -> tuple[str, ...]:
-        """Return what must be the same in every replay, one short text per entry."""
+        """Return what every replay must reproduce, as one short text per entry."""
         return (*(_shape(entry) for entry in self.entries), *(v.invariant for v in self.violations))
 
 
 def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """Return the first wire event at which two shapes of one schedule part; an empty string if they don't."""
+    """Return the first wire event at which two shapes of one schedule differ; an empty string if they are equal."""
     events = 0
     for left, right in zip_longest(one, other, fillvalue="nothing more"):
         events += left.startswith(_ON_THE_WIRE) or right.startswith(_ON_THE_WIRE)
         if left != right:
-            return f"at wire event {events}, once {left!r}, once {right!r}"
+            return f"at wire event {events}, one run has {left!r} and another {right!r}"
     return ""
 
 

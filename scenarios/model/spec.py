@@ -1,4 +1,4 @@
-"""What a user says of a subject: where it is, under which interpreter, in which environment. Plain values."""
+"""How a user names a subject: where its code is, under which interpreter and environment it runs. Plain values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from midpipe.faultinject.errors import UsageError
 REFERENCE = "midpipe.reference:Queue"
 DEFAULT_PATIENCE_S = 20.0
 DEFAULT_ENVIRONMENT = (("AI_JOBS_METRICS", "on"), ("AI_JOBS_NEW_SCHEMA", "on"))
-"""Both schemas are written, and what is done is counted, unless the user sets it otherwise."""
+"""By default the reference writes both schemas and counts in Prometheus metrics."""
 _NAMED = re.compile(r"(?P<where>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 HOST_FILE = Path(__file__).parents[1] / "subjects" / "host.py"
 
@@ -23,11 +23,12 @@ class SubjectSpec:
     """A subject and how to host it.
 
     Args:
-        text: ``module:Class``, ``path/to/file.py:Class``, or ``command: …`` for a program that speaks the protocol.
-        paths: directories put in front of the subject's import path.
-        python: interpreter that hosts a Python subject.
-        environment: variables set for the subject, over midpipe's own.
-        patience_s: how long it may take to load, and to make an instance.
+        text: ``module:Class``, ``path/to/file.py:Class``, or ``command: …`` for a program that speaks the subject
+            protocol.
+        paths: directories that are put in front of the subject's import path.
+        python: path of the interpreter that hosts a Python subject.
+        environment: variables set for the subject; they override midpipe's own environment.
+        patience_s: seconds that the subject may take to load, and its constructor to return.
         beside: the other subject of a mixed fleet, if the user named one.
     """
 
@@ -60,10 +61,10 @@ class SubjectSpec:
         return shlex.join(words)
 
     def varied(self, environment: tuple[tuple[str, str], ...], *, beside: bool) -> SubjectSpec:
-        """Return the subject, or the one beside it, with variables set over its environment.
+        """Return the subject, or the one beside it, with further environment variables.
 
         Raises:
-            UsageError: there is none beside it.
+            UsageError: ``beside`` is asked for and there is no second subject.
         """
         if beside and self.beside is None:
             raise UsageError("The program needs two subjects. Name the second one with --beside.")
@@ -76,19 +77,19 @@ class SubjectSpec:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The command that hosts the subject."""
+        """The command that starts a process which hosts the subject."""
         if not self.is_python:
             return tuple(shlex.split(self.text.removeprefix("command:")))
         return (self.python, str(HOST_FILE), "serve", *self._hosted)
 
     @property
     def is_python(self) -> bool:
-        """Whether midpipe hosts it, so that it can be loaded once and forked."""
+        """Whether midpipe's host loads it, so that one process can load it once and fork others."""
         return not self.text.startswith("command:")
 
     @property
     def fork_server_command(self) -> tuple[str, ...]:
-        """The command that loads a Python subject and forks processes which host it."""
+        """The command that starts a fork server, which loads a Python subject and forks processes that host it."""
         return (self.python, str(HOST_FILE), "fork", *self._hosted)
 
     @property
@@ -106,26 +107,27 @@ def parse_subject(
     patience_s: float = DEFAULT_PATIENCE_S,
     beside: SubjectSpec | None = None,
 ) -> SubjectSpec:
-    """Read what the user typed.
+    """Return the subject that a command line's options name.
 
     Args:
-        environment: ``NAME=value`` words, over DEFAULT_ENVIRONMENT.
+        text, paths, python, patience_s: as in SubjectSpec.
+        environment: ``NAME=value`` words, which override DEFAULT_ENVIRONMENT.
         beside: the other subject of a mixed fleet.
 
     Raises:
-        UsageError: the text can't name a subject, or the file isn't there.
+        UsageError: the text does not name a subject, its file does not exist, or a variable has no ``=``.
     """
     if not text.startswith("command:"):
         match = _NAMED.fullmatch(text)
         if match is None:
             raise UsageError(
-                f"--subject {text!r} names no class. Write module:Class or path/to/file.py:Class, "
+                f"--subject {text!r} does not name a class. Write module:Class or path/to/file.py:Class, "
                 "or 'command: …' for a program that speaks the subject protocol."
             )
         where = match["where"]
         if where.endswith(".py") and not Path(where).is_file():
             raise UsageError(
-                f"There is no file {where!r}. Give the path from here, or an absolute one."
+                f"There is no file {where!r}. Give its path relative to the current directory, or an absolute one."
             )
     variables = dict(DEFAULT_ENVIRONMENT)
     for word in environment:

@@ -1,7 +1,7 @@
-"""The server's state as values: every key, and the dual-write tables that the review's layout gives them.
+"""The server's state as values: every key, and the tables that the reviewed queue's key layout makes of them.
 
-White box, and only here: the key layout of the system under review. Pure; the snapshot itself is taken by the
-engine with one script, so that it is one moment.
+This is the only module that knows that layout. Pure: a case takes the snapshot by running one script on the server, so
+that it shows one moment.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ end
 out = {time[1] * 1000 + math.floor(time[2] / 1000), out}
 return ARGV[1] == 'packed' and cmsgpack.pack(out) or out
 """
-"""Takes all of the server at one moment; given ``packed``, as MessagePack, which is read ten times faster."""
+"""Returns every key at one moment; with the argument ``packed`` as MessagePack, which decodes ten times faster."""
 
 _Entry = tuple[str, str, tuple[str, ...], int]
 _PACKED = msgspec.msgpack.Decoder(tuple[int, tuple[_Entry, ...]])
@@ -48,10 +48,12 @@ _TELLING_FIELDS = ("job_id", "status", "workspace_id")
 
 @dataclass(frozen=True, slots=True)
 class RedisValue:
-    """One key's type and its words: of a hash field, value, field, value, …; sorted where order means nothing.
+    """The type and the words of one key, sorted where the order means nothing.
 
     Args:
-        expires_at_ms: when the server forgets the key, by its own clock; None if it does not. No part of the value.
+        words: the elements of a list or set, or the fields of a hash as field, value, field, value, …
+        expires_at_ms: when the key expires, in ms of the server's clock; None if it has no TTL. Two values that
+            differ in nothing else are equal.
     """
 
     kind: str
@@ -66,7 +68,7 @@ class RedisValue:
         return "[" + ", ".join(self.words) + "]"
 
     def fields(self) -> dict[str, str]:
-        """Return a hash's fields."""
+        """Return the fields of a hash."""
         return dict(zip(self.words[::2], self.words[1::2], strict=True))
 
 
@@ -81,7 +83,7 @@ class Snapshot:
     taken_at_ms: int
 
     def differs_by_more_than_time(self, before: State) -> bool:
-        """Whether it differs from an earlier state otherwise than by keys whose time had come."""
+        """Whether it differs from an earlier state by more than the expiry of keys whose TTL has run out."""
         return self.state != {
             key: value
             for key, value in before.items()
@@ -93,7 +95,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The review's layout in one state.
+    """One state, read by the key layout of the reviewed queue.
 
     Args:
         old: job_id → fields of the old schema.
@@ -123,7 +125,7 @@ class Tables:
 
 
 def snapshot_of_packed(reply: object) -> Snapshot | None:
-    """Return the snapshot from the script's packed reply; None if some of it is not UTF-8."""
+    """Return the snapshot in the script's packed reply; None if a key or value is not UTF-8."""
     try:
         return _snapshot(*_PACKED.decode(reply if isinstance(reply, bytes) else b""))
     except (msgspec.ValidationError, UnicodeDecodeError):
@@ -131,7 +133,7 @@ def snapshot_of_packed(reply: object) -> Snapshot | None:
 
 
 def snapshot_of(reply: object) -> Snapshot:
-    """Return the snapshot from the script's plain reply. Bytes that are not UTF-8 are shown escaped."""
+    """Return the snapshot in the script's plain reply. Bytes that are not UTF-8 are escaped as ``\\xff``."""
     taken_at_ms, entries = reply if isinstance(reply, tuple) else (0, ())
     return _snapshot(
         taken_at_ms,
@@ -156,7 +158,7 @@ def _snapshot(taken_at_ms: int, entries: Iterable[_Entry]) -> Snapshot:
 
 
 def tables_of(state: State) -> Tables:
-    """Return the review's tables from a state; keys of another layout are left out."""
+    """Return the tables of the reviewed queue in a state, without keys of any other layout."""
     old: dict[str, Fields] = {}
     new: dict[tuple[str, str], Fields] = {}
     requests: dict[tuple[str, str], str] = {}
@@ -176,14 +178,14 @@ def tables_of(state: State) -> Tables:
 
 
 def contents_of(state: State) -> Mapping[str, str] | None:
-    """Return what each key holds as text; None if the snapshot does not show what some key holds, as of a stream."""
+    """Return each key's value as text; None if the snapshot does not show the value of some key, such as a stream."""
     if any(value.kind not in _SHOWN_KINDS for value in state.values()):
         return None
     return {key: "\n".join((value.kind, *value.words)) for key, value in state.items()}
 
 
 def is_job_changed(before: State, after: State) -> bool:
-    """Whether the data of any job differs, in either schema."""
+    """Whether the two states differ in the data of any job, in either schema."""
     return any(
         key.startswith((OLD_PREFIX, NEW_PREFIX)) and before.get(key) != after.get(key)
         for key in {*before, *after}
@@ -191,7 +193,7 @@ def is_job_changed(before: State, after: State) -> bool:
 
 
 def changes_between(before: State, after: State) -> tuple[KeyChange, ...]:
-    """Return the keys that differ, in key order; of a hash that was there, only the fields that differ."""
+    """Return the keys that differ, in key order; of a hash that both states hold, only the fields that differ."""
     return tuple(
         _change(key, before.get(key), after.get(key))
         for key in sorted({*before, *after})

@@ -1,11 +1,10 @@
-"""The verdict: findings by severity, the ledger, the figures, and one outcome of three.
+"""The verdict: findings by severity, the ledger, the figures, and one of three outcomes.
 
-Everything a report shows comes from here, without running again, so this is the published document: its
-JSON form carries ``schema``, and a change that a reader could notice raises it. Plain values and the merge
-of outcomes; knows no server, no engine and no sink.
+Every report is made from this document alone. Its JSON form is published and carries ``schema``, which rises with
+every change that a reader could notice. Plain values and the merge of outcomes; knows no server, no case and no sink.
 
-Outcomes merge in one written order, pass < unknown < fail: a fault that did not fire, a check that saw
-nothing and a checker that crashed are unknown, and unknown is never pass.
+Outcomes merge in one order, pass < unknown < fail. A fault that did not fire, an invariant that checked nothing and a
+check that crashed are unknown, and unknown never counts as pass.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ SCHEMA = 1
 
 
 class Outcome(StrEnum):
-    """pass, unknown or fail. The command's exit code follows from it: 0, 3, 1."""
+    """pass, unknown or fail. The command's exit code is 0, 3 or 1 accordingly."""
 
     PASS = "pass"
     UNKNOWN = "unknown"
@@ -26,7 +25,7 @@ class Outcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a finding costs, worst first."""
+    """How bad a finding is, worst first."""
 
     CRITICAL = "CRITICAL"
     HIGH = "HIGH"
@@ -34,13 +33,13 @@ class Severity(StrEnum):
     LOW = "LOW"
 
     def counts_from(self, least: Severity) -> bool:
-        """Whether it is as bad as that, or worse."""
+        """Whether it is at least as bad as ``least``."""
         order = list(Severity)
         return order.index(self) <= order.index(least)
 
 
 class Status(StrEnum):
-    """What became of one invariant, flaw or review issue."""
+    """The result for one invariant, flaw or issue of the review."""
 
     HOLDS = "holds"
     VIOLATED = "violated"
@@ -49,7 +48,7 @@ class Status(StrEnum):
 
 
 def merge(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return the worst of several outcomes; of none, UNKNOWN, because nothing was obtained."""
+    """Return the worst of several outcomes; UNKNOWN if there are none, because nothing was judged."""
     seen = set(outcomes)
     for outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS):
         if outcome in seen:
@@ -59,7 +58,7 @@ def merge(outcomes: Iterable[Outcome]) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """One key of the server before and after a step, as short text; an absent key is an empty string."""
+    """One key's value before and after a step, as short text; an absent key is an empty string."""
 
     key: str
     before: str
@@ -68,18 +67,18 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class StoryStep:
-    """One line of what happened, in the case's one order of events.
+    """One event of a case, in the case's total order.
 
     Args:
         kind: ``call``, ``command``, ``answer``, ``raise``, ``recovery`` or ``judgement``.
-        client: letter of the client; ``R`` recovers without faults; empty for midpipe's own looking.
-        text: the call, the command on the wire, or what the caller sees.
-        position: where on the wire (``A2``), of commands.
-        place: the wire execution index, of commands: the same place, told by what the client was doing.
-        fault: the fault placed here, by name; empty if it passed.
-        executed: ``yes``, ``no`` or ``unknown``, of commands.
-        reply: the server's answer as short text, of commands.
-        changes: what the step changed in the server.
+        client: id of the client; ``R`` recovers without faults; empty for midpipe itself.
+        text: the call, the command on the wire, or what the caller received.
+        position: of a command, its position in the schedule (``A2``).
+        place: of a command, its wire execution index: client, operation, attempt and label.
+        fault: name of the fault injected here; empty if the command passed.
+        executed: of a command, whether the server executed it: ``yes``, ``no`` or ``unknown``.
+        reply: of a command, the server's reply as short text.
+        changes: the keys that the step changed.
     """
 
     kind: str
@@ -95,7 +94,7 @@ class StoryStep:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A case as told to a person: the replay string, the steps, the sentences of the invariants that fell."""
+    """A case for a reader: the replay line, the steps, and a sentence for each violated invariant."""
 
     replay: str
     steps: tuple[StoryStep, ...]
@@ -104,24 +103,25 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A violation told to a person.
+    """A violation as it is reported.
 
     Args:
-        id: short and stable within a verdict, ``F1``, ``F2``, …
+        id: short, and unique within a verdict: ``F1``, ``F2``, …
         invariant: the invariant's id.
-        severity: the worst the invariant can cost.
+        severity: the invariant's severity.
         program: the program's name.
-        replay: the string that ``midpipe replay`` takes; the shortest found.
-        claim: what must hold, one sentence.
-        evidence: what was seen instead, one sentence each.
+        replay: the argument of ``midpipe replay``; the shortest schedule found.
+        claim: what must hold, in one sentence.
+        evidence: what was observed instead, one sentence each.
         operation: the method of the subject in which it happened.
         place: the wire execution index of the fault, as text; empty if no fault was needed.
         fault: the fault's name; empty if no fault was needed.
-        cases: how many cases of the run violated the same invariant in the same program.
+        cases: number of cases in the run that violated the same invariant in the same program.
         story: the case, step by step.
         neighbour: the nearest case that passes, if one was found.
-        on: the option that names the server on which it was found, as a shell takes it; empty for the default.
-        blob: Hypothesis' line to reproduce the example as it was found, if one: good for that version of it only.
+        on: the shell-quoted option that names the server on which it was found; empty for the default server.
+        blob: Hypothesis's line that reproduces the example under the same version of Hypothesis; empty if there is
+            none.
     """
 
     id: str
@@ -143,12 +143,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """Coverage of one fault in one program, in cases. ``space = run + pruned + not_reached + invalid``.
+    """Numbers of cases for one fault in one program. ``space = run + pruned + not_reached + invalid``.
 
     Args:
-        pruned: cases left out because they can't differ or would show nothing new, and by which rule.
-        not_reached: planned cases that were not run (time budget, interruption).
-        invalid: cases whose planned fault did not fire, or fired elsewhere.
+        space: all cases within the stated bound.
+        run: valid cases that were run.
+        pruned, pruned_by: cases left out because their result is known from others, and the rules that say so.
+        not_reached: planned cases that were not run because of the time budget or an interruption.
+        invalid: cases that could not be judged, for example because the planned fault did not fire.
+        violated: cases among ``run`` that violated an invariant.
     """
 
     program: str
@@ -164,12 +167,13 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
-    """What fuzzing covered of one operation. A place is one of its commands in one state of the job.
+    """Coverage of one operation by fuzzing. A place is one of its commands in one state of the job.
 
     Args:
-        places: how many were met.
-        seen: combinations of a place and a fault (or none) that happened.
-        known: those that the run has shown to be possible: each place with each fault that can be placed there.
+        places: number of places reached.
+        seen: number of combinations of a place and a fault (or none) that cases have shown.
+        known: number of combinations that the run has shown to be possible: each place with each fault that can be
+            injected there.
     """
 
     operation: str
@@ -183,8 +187,8 @@ class InvariantRow:
     """One invariant over the whole run.
 
     Args:
-        observations: how many things it looked at; a check that saw nothing never holds.
-        note: why it does not apply, or can't be told.
+        observations: number of things it checked; an invariant that checked nothing never counts as held.
+        note: why it does not apply, or why its status is unknown.
     """
 
     invariant: str
@@ -198,14 +202,14 @@ class InvariantRow:
 
 @dataclass(frozen=True, slots=True)
 class FlawRow:
-    """One cell of selfcheck's matrix: a flawed queue and an invariant.
+    """One cell of the selfcheck matrix: a flawed queue and an invariant.
 
     Args:
-        expected: the flaw declares that this invariant must catch it.
-        replay: shortest string that shows it; empty if not caught.
-        case_number: at which case it was found first, from 1; 0 if not caught.
-        seconds: from the start of the flaw's hunt to the first find.
-        by: how it was hunted: ``sweep``, ``interleave``, ``fleet`` or ``fuzz``.
+        expected: the flaw is registered as one that this invariant must catch.
+        replay: the shortest replay line that shows it; empty if not caught.
+        case_number: number of the first case that showed it, from 1; 0 if not caught.
+        seconds: from the start of the search to the first case that showed it.
+        by: how it was searched for: ``sweep``, ``interleave``, ``fleet`` or ``fuzz``.
     """
 
     flaw: str
@@ -225,7 +229,7 @@ class ReviewRow:
     Args:
         issue: ``CRITICAL-1``, …
         how: ``behaviour`` (a case on a real server) or ``source`` (read in the code).
-        shown: VIOLATED if the issue was reproduced, HOLDS if it does not happen.
+        shown: VIOLATED if the issue was reproduced, HOLDS if it does not occur.
     """
 
     issue: str
@@ -240,14 +244,14 @@ class ReviewRow:
 
 @dataclass(frozen=True, slots=True)
 class DurabilityRow:
-    """The server killed at every command, under one persistence.
+    """Cases that kill the server at every command, under one persistence mode.
 
     Args:
-        promise: what the persistence promises.
-        cases, violated: how many were run, and in how many anything fell.
-        violated_invariants: which invariants fell.
-        replay: the first case in which one fell.
-        counts: what fell is the subject's fault: a killed process loses nothing of an append-only file.
+        promise: what that mode promises.
+        cases, violated: number of cases that were run, and of those that violated an invariant.
+        violated_invariants: the ids of those invariants.
+        replay: the first case that violated one.
+        counts: a violation is the subject's fault, because a killed server loses nothing of an append-only file.
     """
 
     persistence: str
@@ -261,12 +265,12 @@ class DurabilityRow:
 
 @dataclass(frozen=True, slots=True)
 class PowerLossRow:
-    """What a power loss leaves of one program, at every moment of it.
+    """What a power loss at every moment of one program leaves behind.
 
     Args:
-        moments: prefixes of the append-only file that a server was started on.
-        torn: how many of them left a job half written.
-        after, seen: of the first: the last record that was kept, and what does not hold.
+        moments: number of prefixes of the append-only file on which a server was started.
+        torn: number of those that left a job half written.
+        after, seen: of the first of those, the last record that was kept, and what is wrong.
     """
 
     program: str
@@ -278,7 +282,7 @@ class PowerLossRow:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured number, with its unit, for the report."""
+    """A measurement for the report, with its unit."""
 
     name: str
     value: float
@@ -287,13 +291,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class ServerColumn:
-    """What one of several servers contributed.
+    """The results of one server, when a run judges the subject on several.
 
     Args:
-        parts: outcome of each part that ran on it; what concerns midpipe's own queues runs on the first only.
-        invariants: status of each.
-        findings: ids of those that were made on it.
-        cases: how many the ledger counts as run on it.
+        parts: outcome of each part that ran on it; selfcheck and review run on the first server only.
+        invariants: status of each invariant.
+        findings: ids of the findings made on it.
+        cases: number of cases that ran on it, according to the ledger.
     """
 
     server: str
@@ -308,15 +312,15 @@ class ServerColumn:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The whole judgement of one subject against one server, or several.
+    """The judgement of one subject on one or several servers.
 
     Args:
-        again: the options that name the subject, as a shell takes them; for replay lines.
+        again: the shell-quoted options that name the subject; for replay lines.
         started_at: UTC, ISO 8601.
         parts: outcome of each part that ran (``selfcheck``, ``review``, ``sweep``), by name.
-        warnings: what makes a pass mean less than it seems; shown first.
-        partial: interrupted or out of budget before everything planned had run.
-        servers: a column for each, if there were several; then all else is the sum, and the worst, of them.
+        warnings: reasons why a pass means less than it seems; reports show them first.
+        partial: the run was interrupted, or its budget ended, before everything planned had run.
+        servers: a column for each of several servers; the other fields then hold their sums and worst values.
     """
 
     midpipe: str

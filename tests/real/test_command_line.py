@@ -65,7 +65,7 @@ def is_one_sentence(errors: str) -> bool:
     [
         (("sweep", "--subject", "no.such.module:Queue"), "No module named 'no'"),
         (("sweep", "--subject", "reference:Kew"), "has no attribute 'Kew'"),
-        (("sweep", "--subject", "reference"), "names no class"),
+        (("sweep", "--subject", "reference"), "does not name a class"),
         (("sweep", "--subject", "missing.py:Queue"), "There is no file 'missing.py'"),
         (("sweep", "--program", "enqeue"), "Did you mean 'enqueue'?"),
         (("sweep", "--env", "ON"), "--env takes NAME=value"),

@@ -38,7 +38,7 @@ QUICK = (
 )
 """The start states and command sequences that differ most."""
 WITH_AN_INDEX = (REFERENCE, "midpipe.scenarios.flaws.pairs:PagesByOffset")
-_WHERE = re.compile(r"After [^,]*, |, and stays so")
+_WHERE = re.compile(r"After [^,]*, | \(also in the final state\)")
 _VOLATILE = re.compile(
     r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"
 )

@@ -76,25 +76,21 @@ def test_a_checkpoint_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("subject", "jobs"), [("--subject other.queue:Queue", 2), (STANDS.subject, 3)]
 )
-def test_a_run_of_something_else_is_not_gone_on_with(
-    tmp_path: Path, subject: str, jobs: int
-) -> None:
+def test_a_run_of_another_subject_is_not_resumed(tmp_path: Path, subject: str, jobs: int) -> None:
     path = tmp_path / "checkpoint.json"
     write_checkpoint(path, STANDS)
-    with pytest.raises(UsageError, match="leave --resume out"):
+    with pytest.raises(UsageError, match="belongs to"):
         read_checkpoint(path, subject, jobs)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format": 1}'])
-def test_a_checkpoint_that_is_broken_is_told_with_the_way_out(
-    tmp_path: Path, content: bytes
-) -> None:
+def test_a_broken_checkpoint_is_refused_with_the_way_out(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "checkpoint.json"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="begin anew"):
+    with pytest.raises(UsageError, match="new run without --resume"):
         read_checkpoint(path, STANDS.subject, 2)
 
 
-def test_where_no_run_was_interrupted_there_is_none_to_go_on_with(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run to go on with"):
+def test_without_an_interrupted_run_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run to resume"):
         read_checkpoint(tmp_path / "none.json", STANDS.subject, 2)

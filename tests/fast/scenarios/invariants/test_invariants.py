@@ -171,7 +171,7 @@ def test_one_job_in_two_places_of_the_queue_is_a_duplicate() -> None:
 
 def test_a_queued_id_without_data_is_an_orphan() -> None:
     assert seen("no-orphan", states=(EMPTY, Tables({}, {}, ("j",), {}))) == (
-        "After A1, j is queued and has no data, and stays so.",
+        "After A1, j is queued and has no data (also in the final state).",
     )
 
 
@@ -185,7 +185,7 @@ def test_a_gap_that_closes_again_is_told_as_such() -> None:
 
 def test_pending_data_without_a_place_is_an_orphan() -> None:
     assert seen("no-orphan", states=(EMPTY, Tables({"j": fields()}, {}, (), {}))) == (
-        "After A1, j is pending and not in the queue, and stays so.",
+        "After A1, j is pending and not in the queue (also in the final state).",
     )
 
 
@@ -197,7 +197,7 @@ def test_an_orphan_for_one_moment_is_an_orphan() -> None:
 def test_two_schemas_that_tell_two_statuses_diverge() -> None:
     state = Tables({"j": fields(status="running")}, {("acme", "j"): fields()}, ("j",), {})
     assert seen("no-divergence", states=(state,)) == (
-        "After A0, j has status='running' in the old schema and 'pending' in the new, and stays so.",
+        "After A0, j has status='running' in the old schema and 'pending' in the new (also in the final state).",
     )
 
 

@@ -100,9 +100,12 @@ def test_the_state_is_that_of_the_call_s_job_or_of_the_queue() -> None:
     named = [(("job_id", job),) for job in ("job-1", "job-2", "job-3")]
     assert [state_for("get_job", arguments, tables) for arguments in named] == [
         "pending",
-        "told in two ways",
+        "differs between schemas",
         "absent",
     ]
-    assert [state_for("claim", (), t) for t in (tables, empty)] == ["a job waits", "no job waits"]
+    assert [state_for("claim", (), t) for t in (tables, empty)] == [
+        "a job is pending",
+        "no job is pending",
+    ]
     assert [state_for("list_jobs", (), t) for t in (tables, empty)] == ["jobs", "no jobs"]
-    assert state_for("get_job", named[0], None) == "not to be seen"
+    assert state_for("get_job", named[0], None) == "not visible"
