@@ -47,7 +47,7 @@ def document(name: str, verdict: Verdict) -> str:
 @cache
 def _templates() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("reports", "templates"),
+        loader=jinja2.PackageLoader("midpipe.reports", "templates"),
         autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -19,7 +19,6 @@ import pytest
 from midpipe.reports.verdict_file import schema
 from tests.real.processes import running_with
 
-ROOT = Path(__file__).resolve().parents[2]
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
@@ -29,7 +28,7 @@ def started(*arguments: str, cwd: Path, tmp: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "midpipe", *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp)},
+        env={**os.environ, "TMPDIR": str(tmp)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -64,8 +63,8 @@ def is_one_sentence(errors: str) -> bool:
     ("arguments", "told"),
     [
         (("sweep", "--subject", "no.such.module:Queue"), "No module named 'no'"),
-        (("sweep", "--subject", "reference:Kew"), "has no attribute 'Kew'"),
-        (("sweep", "--subject", "reference"), "does not name a class"),
+        (("sweep", "--subject", "midpipe.reference:Kew"), "has no attribute 'Kew'"),
+        (("sweep", "--subject", "midpipe.reference"), "does not name a class"),
         (("sweep", "--subject", "missing.py:Queue"), "There is no file 'missing.py'"),
         (("sweep", "--program", "enqeue"), "Did you mean 'enqueue'?"),
         (("sweep", "--env", "ON"), "--env takes NAME=value"),
