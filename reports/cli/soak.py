@@ -1,4 +1,4 @@
-"""midpipe soak: many jobs under load and faults, every one accounted for."""
+"""midpipe soak: many jobs under load and faults, each accounted for."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
 from midpipe.scenarios.soak.results import Progress, SoakResult
 from midpipe.scenarios.soak.soak import Soak
 
-_PLAIN_EVERY_S = 5.0
+_LINE_EVERY_S = 5.0
+_FORMERLY = {"leg": "segment", "leg-jobs": "segment-jobs"}
+"""Former names of options, which are still accepted."""
 
 
-@click.command()
+@click.command(context_settings={"token_normalize_func": lambda name: _FORMERLY.get(name, name)})
 @subject_options
 @OUT
 @click.option(
@@ -41,30 +43,42 @@ _PLAIN_EVERY_S = 5.0
     default=1_000_000,
     show_default=True,
     type=click.IntRange(1, 1_000_000_000),
-    help="Jobs that are enqueued, in all.",
+    help="Number of jobs to enqueue.",
 )
 @click.option(
-    "--clients", default=8, show_default=True, type=click.IntRange(1, 200), help="Producers."
+    "--clients",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 200),
+    help="Number of producers.",
 )
 @click.option(
-    "--workers", default=8, show_default=True, type=click.IntRange(1, 200), help="Workers."
+    "--workers",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 200),
+    help="Number of workers.",
 )
 @click.option(
     "--chaos",
     default="heavy",
     show_default=True,
     type=click.Choice(list(CHAOS)),
-    help="How much goes wrong: nothing; cuts, lost replies, crashes, pauses; or everything, server kills included.",
+    help="Faults to inject: none; cuts, lost replies, crashes and pauses; or every kind, server kills included.",
 )
 @click.option(
-    "--leg-jobs",
+    "--segment-jobs",
     default=20_000,
     show_default=True,
     type=click.IntRange(100, 200_000),
-    help="After so many jobs the queue is drained and checked, and the server emptied.",
+    help="After so many jobs the queue is drained and checked, and the server is emptied.",
 )
 @click.option(
-    "--leg", "only_leg", default=0, type=click.IntRange(0), help="Run this leg only, from 1."
+    "--segment",
+    "only_segment",
+    default=0,
+    type=click.IntRange(0),
+    help="Run only this segment, counted from 1.",
 )
 @click.option(
     "--time-budget",
@@ -72,9 +86,11 @@ _PLAIN_EVERY_S = 5.0
     default=None,
     metavar="TIME",
     type=Duration(1.0),
-    help="No job is enqueued after that; what was enqueued is drained and checked.",
+    help="Enqueue no job after that; what was enqueued is drained and checked.",
 )
-@click.option("--seed", default=0, show_default=True, type=int, help="Same seed, same plan.")
+@click.option(
+    "--seed", default=0, show_default=True, type=int, help="The same seed gives the same plan."
+)
 @click.pass_context
 def soak(
     ctx: click.Context,
@@ -84,18 +100,18 @@ def soak(
     clients: int,
     workers: int,
     chaos: str,
-    leg_jobs: int,
-    only_leg: int,
+    segment_jobs: int,
+    only_segment: int,
     time_budget_s: float | None,
     seed: int,
     **values: Any,
 ) -> None:
-    """Put many jobs through the queue for a long time, while all kinds of faults happen, and account for every one.
+    """Put many jobs through the queue for a long time, inject all kinds of faults meanwhile, and account for every job.
 
-    Producers and workers run in processes of their own, which are killed and frozen; the server is killed and stopped,
-    with an append-only file that is synced at every write; and commands meet faults on the wire. The history is kept
-    on disk and checked leg by leg. A kind of fault that never fired makes the outcome unknown. Ctrl-C drains, and
-    checks what there is.
+    Producers and workers run in processes of their own, which midpipe kills and freezes; it kills and stops the server,
+    which syncs its append-only file at every write; and it injects wire faults. The history is kept on disk and checked
+    segment by segment. A kind of fault that was never injected makes the outcome unknown. Ctrl-C ends the load, then
+    drains and checks what there is.
 
     \b
     midpipe soak --jobs-total 100_000 --chaos heavy --seed 7
@@ -109,12 +125,14 @@ def soak(
         workers=workers,
         chaos=CHAOS[chaos],
         seed=seed,
-        leg_jobs=leg_jobs,
+        segment_jobs=segment_jobs,
         time_budget_s=time_budget_s,
-        only_leg=only_leg,
+        only_segment=only_segment,
     )
-    if only_leg and only_leg > -(-jobs_total // leg_jobs):
-        raise click.UsageError(f"There is no leg {only_leg} of {-(-jobs_total // leg_jobs)}.")
+    if only_segment > plan.segment_count:
+        raise click.UsageError(
+            f"--segment {only_segment}: the plan has {plan.segment_count} segments."
+        )
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     soaking = Soak(
         server_from(values), subject_from(values), plan, out / "soak", values["latency_bound_s"]
@@ -122,9 +140,9 @@ def soak(
     click.echo(f"midpipe: seed {seed}, chaos {plan.chaos}", err=True)
     failed: MidpipeError | None = None
     try:
-        with _ends_in_order(soaking), _shown() as show:
-            for look in soaking.run():
-                show(look)
+        with _stopped_by_signals(soaking), _progress_shown() as show:
+            for progress in soaking.run():
+                show(progress)
     except MidpipeError as error:
         failed = error
         soaking.is_partial = True
@@ -133,26 +151,28 @@ def soak(
     result = soaking.result()
     _write(result, out, started_at)
     if failed is not None:
-        # What the legs before have shown is kept, and so is why there is no more.
+        # The result of the earlier segments is written; the error says why there is no more.
         raise failed
     console = results()
     render_soak(result, console)
     say(console, f"Reports: {out / 'soak.json'}; history: {out / 'soak'}")
     if result.is_partial:
-        say(console, "The soak is partial: it was interrupted.", "yellow")
+        say(console, "The result is partial: the soak was interrupted.", "yellow")
         raise KeyboardInterrupt
     ctx.exit(EXIT_CODES[result.outcome])
 
 
 @contextmanager
-def _ends_in_order(soaking: Soak) -> Iterator[None]:
-    """Have Ctrl-C (and SIGTERM) end the load first; the second one ends everything at once."""
+def _stopped_by_signals(soaking: Soak) -> Iterator[None]:
+    """End the load at the first SIGINT or SIGTERM, and everything at the second one."""
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for each in signals:
             signal.signal(each, signal.default_int_handler)
-        click.echo("midpipe: draining and checking what there is; once more ends at once", err=True)
+        click.echo(
+            "midpipe: draining and checking what there is; interrupt again to end at once", err=True
+        )
         soaking.stop()
 
     before = {each: signal.signal(each, stop) for each in signals}
@@ -164,20 +184,20 @@ def _ends_in_order(soaking: Soak) -> Iterator[None]:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[Progress], None]]:
-    """Give what shows a look: a live line on a terminal, plain lines now and then elsewhere."""
+def _progress_shown() -> Iterator[Callable[[Progress], None]]:
+    """Yield a function that shows progress: a live table on a terminal, elsewhere a line every few seconds."""
     console = Console(stderr=True)
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            yield lambda look: live.update(progress_table(look))
+            yield lambda progress: live.update(progress_table(progress))
         return
-    last_s = time.monotonic() - _PLAIN_EVERY_S
+    last_s = time.monotonic() - _LINE_EVERY_S
 
-    def show(look: Progress) -> None:
+    def show(progress: Progress) -> None:
         nonlocal last_s
-        if time.monotonic() - last_s >= _PLAIN_EVERY_S:
+        if time.monotonic() - last_s >= _LINE_EVERY_S:
             last_s = time.monotonic()
-            click.echo(f"midpipe: {progress_line(look)}", err=True)
+            click.echo(f"midpipe: {progress_line(progress)}", err=True)
 
     yield show
 

@@ -1,4 +1,4 @@
-"""A soak on the terminal: what became of the jobs, the faults that fired, the latencies, and each job that was lost."""
+"""A soak on the terminal: what became of the jobs, injected faults, latencies, and each lost or duplicated job."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from midpipe.scenarios.soak.results import Progress, SoakResult
 _STYLE = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
 
 
-def progress_line(look: Progress) -> str:
-    """Return a look as one line."""
+def progress_line(now: Progress) -> str:
+    """Return a progress report as one line, for a log."""
+    faults = sum(count for _, count in now.faults)
     return (
-        f"leg {look.leg}/{look.legs} {look.phase:<5} {look.jobs:>9,} of {look.jobs_total:,} jobs  "
-        f"{look.rate:>6,.0f}/s  depth {look.depth:,}  enqueue {look.enqueue_ms:.2f} ms  faults {_total(look):,}  "
-        f"lost {look.lost} doubled {look.doubled} in {look.checked} checked legs  {look.seconds:.0f} s"
+        f"segment {now.segment}/{now.segments} {now.phase:<5} {now.jobs:>9,} of {now.jobs_total:,} jobs  "
+        f"{now.rate:>6,.0f}/s  depth {now.depth:,}  enqueue {now.enqueue_ms:.2f} ms  faults {faults:,}  "
+        f"lost {now.lost} duplicated {now.duplicated} in {now.checked} checked segments  {now.seconds:.0f} s"
     )
 
 
-def progress_table(look: Progress) -> Table:
-    """Return a look as what a terminal shows while the soak runs."""
+def progress_table(now: Progress) -> Table:
+    """Return a progress report as a table, for a terminal."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    faults = " · ".join(f"{name} {count:,}" for name, count in look.faults) or "none yet"
+    faults = " · ".join(f"{name} {count:,}" for name, count in now.faults) or "none yet"
     lost = Text(
-        f"{look.lost} lost, {look.doubled} doubled in {look.checked} checked legs",
-        style="bold red" if look.lost or look.doubled else "",
+        f"{now.lost} lost, {now.duplicated} duplicated in {now.checked} checked segments",
+        style="bold red" if now.lost or now.duplicated else "",
     )
     for name, cell in (
-        ("jobs", f"{look.jobs:,} of {look.jobs_total:,}, {look.rate:,.0f} a second"),
-        ("leg", f"{look.leg} of {look.legs}: {look.phase}, {look.seconds:,.0f} s"),
-        ("depth", f"{look.depth:,} jobs wait"),
-        ("enqueue", f"{look.enqueue_ms:.2f} ms on average"),
+        ("jobs", f"{now.jobs:,} of {now.jobs_total:,}, {now.rate:,.0f} a second"),
+        ("segment", f"{now.segment} of {now.segments}: {now.phase}, {now.seconds:,.0f} s"),
+        ("depth", f"{now.depth:,} jobs wait"),
+        ("enqueue", f"{now.enqueue_ms:.2f} ms on average"),
         ("faults", faults),
         ("so far", lost),
     ):
@@ -45,16 +46,13 @@ def progress_table(look: Progress) -> Table:
     return table
 
 
-def _total(look: Progress) -> int:
-    return sum(count for _, count in look.faults)
-
-
 def render_soak(result: SoakResult, console: Console) -> None:
-    """Show a whole soak; the outcome last."""
+    """Print the result of a soak; the outcome last."""
     say(
         console,
         f"{result.subject} on {result.server} · chaos {result.chaos} · seed {result.seed} · {result.clients} clients, "
-        f"{result.workers} workers ({result.taking}) · {len(result.legs)} legs of {result.leg_jobs:,} jobs at most",
+        f"{result.workers} workers ({result.taking}) · {len(result.segments)} segments of at most "
+        f"{result.segment_jobs:,} jobs",
     )
     console.print(_jobs(result))
     if result.faults:
@@ -62,16 +60,16 @@ def render_soak(result: SoakResult, console: Console) -> None:
     if result.latencies:
         console.print(_latencies(result))
     for suspect in result.suspects:
-        say(console, f"{suspect.job_id} was {suspect.what} in leg {suspect.leg}:", "red")
-        for line in suspect.known:
+        say(console, f"{suspect.job_id} was {suspect.what} in segment {suspect.segment}:", "red")
+        for line in suspect.history:
             say(console, f"  {line}")
-    load_s = sum(leg.load_s for leg in result.legs)
+    load_s = sum(segment.load_s for segment in result.segments)
     rate = result.tally.acknowledged / load_s if load_s else 0.0
     say(console, f"{rate:,.0f} jobs a second under load; {result.seconds:,.0f} s in all")
-    if violated_invariants := sorted({suspect.leg for suspect in result.suspects}):
+    if violated := sorted({suspect.segment for suspect in result.suspects}):
         say(
             console,
-            f"One leg again, by the same plan: the same command with --leg {violated_invariants[0]}",
+            f"To run one segment again by the same plan, repeat the command with --segment {violated[0]}",
         )
     for reason in result.reasons:
         say(console, f"· {reason}")
@@ -85,20 +83,24 @@ def _jobs(result: SoakResult) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
     for name, count, meaning in (
-        ("attempts", f"{tally.attempts:,}", "calls of enqueue, the caller's retries among them"),
-        ("acknowledged", f"{tally.acknowledged:,}", "jobs for which one of them answered"),
-        ("unanswered", f"{tally.unanswered:,}", "jobs for which none did"),
-        ("delivered", f"{tally.delivered:,}", "jobs"),
-        ("recovered", f"{tally.recovered:,}", "delivered, and nobody was told that they were in"),
-        ("lost", str(tally.lost), "acknowledged, and never delivered"),
-        ("doubled", str(tally.doubled), "delivered twice, and nothing allows it"),
+        ("attempts", f"{tally.attempts:,}", "calls of enqueue, including the caller's retries"),
+        ("acknowledged", f"{tally.acknowledged:,}", "jobs for which an enqueue returned"),
+        ("unanswered", f"{tally.unanswered:,}", "jobs for which no enqueue returned"),
+        ("delivered", f"{tally.delivered:,}", "jobs that a worker has done"),
+        ("recovered", f"{tally.recovered:,}", "delivered, though no enqueue of them returned"),
+        ("lost", str(tally.lost), "acknowledged and never delivered"),
+        ("duplicated", str(tally.duplicated), "delivered more than once, which nothing allows"),
         (
-            "again",
-            f"{tally.again:,}",
-            "handed out again after a crash or an ended lease, as allowed",
+            "redelivered",
+            f"{tally.redelivered:,}",
+            "handed out again after a crash or an ended lease, which is allowed",
         ),
         ("refused", f"{tally.refused:,}", "completions that came after the lease had ended"),
-        ("given up", f"{tally.given_up:,}", "failed for good, after the queue's own most attempts"),
+        (
+            "given up",
+            f"{tally.given_up:,}",
+            "failed for good, by the queue's own limit of attempts",
+        ),
     ):
         table.add_row(name, count, meaning)
     return table

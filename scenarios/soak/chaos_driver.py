@@ -1,4 +1,4 @@
-"""Carries out the planned faults of the server and of processes while the load runs."""
+"""Injects the planned server and process faults of one segment while its load runs. Knows no wire fault and no job."""
 
 from __future__ import annotations
 
@@ -7,86 +7,92 @@ from collections.abc import Callable, Sequence
 
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.soak.load_processes import LoadProcess
-from midpipe.scenarios.soak.plan import CLIENT_KILL, CRASH, FREEZE, KILL, PAUSE, Planned
+from midpipe.scenarios.soak.plan import CLIENT_KILL, CRASH, FREEZE, KILL, PAUSE, PlannedFault
 
 _KILL_CLIENTS = ("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
 class ChaosDriver:
-    """One leg's faults.
+    """The server and process faults of one segment.
 
     Args:
-        crashed: told of a hand whose process was killed and is started again.
-        pause_s: how long the server, and a frozen process, stand still: past the time-out, past the lease.
+        faults: in the order in which they are due.
+        on_crash: called with each load process that was killed and started again.
+        pause_s: how long the server is stopped; more than the clients' socket time-out.
+        freeze_s: how long a load process is stopped; more than its lease.
+
+    Attributes:
+        server_is_paused: the server is stopped at the moment.
+        fired: how often each fault was injected, by name.
     """
 
     def __init__(
         self,
         rig: Rig,
-        hands: Sequence[LoadProcess],
-        faults: Sequence[Planned],
-        crashed: Callable[[LoadProcess], None],
+        processes: Sequence[LoadProcess],
+        faults: Sequence[PlannedFault],
+        *,
+        on_crash: Callable[[LoadProcess], None],
         pause_s: float,
         freeze_s: float,
     ) -> None:
         self._rig = rig
-        self._hands = tuple(hands)
-        self._waiting = deque(faults)
-        self._crashed = crashed
+        self._processes = tuple(processes)
+        self._pending = deque(faults)
+        self._on_crash = on_crash
         self._pause_s = pause_s
         self._freeze_s = freeze_s
-        self.stands_still = False
+        self.server_is_paused = False
         self.fired: Counter[str] = Counter()
 
     @property
-    def is_over(self) -> bool:
-        """Nothing is planned any more, and nothing lasts."""
-        return not (
-            self._waiting or self.stands_still or any(hand.is_frozen for hand in self._hands)
-        )
+    def is_done(self) -> bool:
+        """No fault is pending and none is in progress."""
+        frozen = any(process.is_frozen for process in self._processes)
+        return not (self._pending or self.server_is_paused or frozen)
 
-    def forget_the_rest(self) -> None:
-        """Carry out nothing more."""
-        self._waiting.clear()
+    def cancel_pending(self) -> None:
+        """Drop every fault that was not injected yet."""
+        self._pending.clear()
 
-    def carry_out_due(self, jobs: int) -> None:
-        """Carry out what is due when so many jobs of the leg are acknowledged; one after the other."""
-        while self._waiting and self._waiting[0].due_jobs <= jobs and not self.stands_still:
-            self._carry_out(self._waiting.popleft())
+    def inject_due(self, jobs: int) -> None:
+        """Inject what is due once ``jobs`` jobs of the segment are acknowledged; nothing while the server is paused."""
+        while self._pending and self._pending[0].due_jobs <= jobs and not self.server_is_paused:
+            self._inject(self._pending.popleft())
 
-    def _carry_out(self, planned: Planned) -> None:
+    def _inject(self, planned: PlannedFault) -> None:
         fault = planned.fault
         if fault == KILL:
             self._kill_server()
         elif fault == PAUSE:
             self._rig.server.stand_still()
-            self.stands_still = True
-            self._rig.loop.call_later(self._pause_s, self._server_goes_on)
+            self.server_is_paused = True
+            self._rig.loop.call_later(self._pause_s, self._resume_server)
         elif fault == CLIENT_KILL:
             self._rig.control.call(*_KILL_CLIENTS)
         elif fault == CRASH:
-            self._crash(self._hands[planned.client % len(self._hands)])
+            self._crash(self._processes[planned.client % len(self._processes)])
         elif fault == FREEZE:
-            # Workers first: only they have a lease that can end meanwhile.
-            able = [hand for hand in self._hands if not hand.produces] or list(self._hands)
-            self._freeze(able[planned.client % len(able)])
+            # Prefer workers: only they hold a lease that can end meanwhile.
+            targets = [one for one in self._processes if not one.is_producer] or self._processes
+            self._freeze(targets[planned.client % len(targets)])
         self.fired[fault] += 1
 
     def _kill_server(self) -> None:
-        for hand in self._hands:
-            hand.passage.refuse()
+        for process in self._processes:
+            process.proxy.refuse()
         self._rig.restart_server()
-        for hand in self._hands:
-            hand.passage.accept_again()
+        for process in self._processes:
+            process.proxy.accept_again()
 
-    def _server_goes_on(self) -> None:
+    def _resume_server(self) -> None:
         self._rig.server.go_on()
-        self.stands_still = False
+        self.server_is_paused = False
 
-    def _crash(self, hand: LoadProcess) -> None:
-        hand.crash()
-        self._crashed(hand)
+    def _crash(self, process: LoadProcess) -> None:
+        process.crash()
+        self._on_crash(process)
 
-    def _freeze(self, hand: LoadProcess) -> None:
-        hand.freeze()
-        self._rig.loop.call_later(self._freeze_s, hand.thaw)
+    def _freeze(self, process: LoadProcess) -> None:
+        process.freeze()
+        self._rig.loop.call_later(self._freeze_s, process.unfreeze)

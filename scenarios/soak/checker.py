@@ -1,17 +1,17 @@
-"""What became of every job of a leg, told from its history alone. Pure.
+"""Accounts for every job of a segment from its history alone. Pure.
 
-The words are Jepsen's (the checkers ``set`` and ``total-queue`` of jepsen.checker): a job is *acknowledged* when an
-enqueue answered, *delivered* when a worker completed it (or was given it, where nothing can be completed), *lost* when
-it was acknowledged and never delivered although all became quiet, *doubled* when it was delivered twice and nothing
-allows that, *recovered* when it was delivered and nobody was told that it was in. What the history leaves open widens
-the bounds.
+The words are those of Jepsen's checkers ``set`` and ``total-queue``: a job is *acknowledged* if an enqueue returned,
+*delivered* if a worker completed it (or received it, where nothing can be completed), *lost* if it was acknowledged and
+never delivered although the queue was drained, *duplicated* if it was delivered twice and nothing allows that,
+*recovered* if it was delivered and no enqueue of it returned. Where the history leaves an answer open, the count is
+given as bounds.
 
-Handing a job out again is allowed when the worker before may have died, or its lease may have ended. Not allowed: after
-an acknowledged completion, while a lease surely runs, and a second acknowledged completion.
+Redelivery is allowed if the earlier worker may have died or its lease may have ended. It is not allowed after an
+acknowledged completion or while a lease certainly runs; nor are two acknowledged completions.
 
-Memory: what is known of one leg's jobs, so it does not grow with the run; a leg has as many jobs as the plan says.
+Memory: bounded by one segment's jobs, whose number the plan limits, so it does not grow with the run.
 
-Blind to: a job that the queue gave to nobody because a claim's answer was lost, as long as it is given out again later.
+Blind to: a job that no worker received because the reply to a claim was lost, if it is redelivered later.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from midpipe.scenarios.subjects.load import (
 )
 
 Ticks = int
-MOST_SUSPECTS = 10
+MAX_SUSPECTS = 10
 _LATENCY_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A number that is known to lie between two."""
+    """A count of which only the bounds are known, both inclusive."""
 
     least: int = 0
     most: int = 0
@@ -57,19 +57,21 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of the jobs.
+    """What became of the jobs; the counts are of jobs, unless said otherwise.
 
     Args:
-        jobs: of which an enqueue was begun.
-        attempts: calls of enqueue that were begun.
-        acknowledged: jobs with an enqueue that answered.
-        unanswered: jobs with none that did.
-        delivered: jobs.
-        recovered: delivered, of the unanswered.
-        again: handed out again, as allowed.
-        refused: completions that answered False: the lease had ended.
-        given_up: jobs that the queue itself gave up on, and says so.
-        unexpected: jobs that were handed out, and never enqueued.
+        jobs: that were enqueued, whether the call returned or not.
+        attempts: calls of enqueue.
+        acknowledged: at least one enqueue returned.
+        unanswered: no enqueue returned.
+        delivered: completed, or received where nothing can be completed.
+        recovered: delivered, of the unanswered ones.
+        lost: acknowledged and never delivered.
+        duplicated: delivered more than once, which nothing allows.
+        redelivered: allowed redeliveries, after a crash or an ended lease.
+        refused: completions that returned False, because the lease had ended.
+        given_up: reported as failed for good by the queue itself.
+        unexpected: handed out and never enqueued.
     """
 
     jobs: int = 0
@@ -79,8 +81,8 @@ class Tally:
     delivered: int = 0
     recovered: int = 0
     lost: Bounds = Bounds()
-    doubled: Bounds = Bounds()
-    again: int = 0
+    duplicated: Bounds = Bounds()
+    redelivered: int = 0
     refused: int = 0
     given_up: int = 0
     unexpected: int = 0
@@ -90,29 +92,29 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A leg, checked.
+class CheckResult:
+    """A segment, checked.
 
     Args:
-        unresolved: jobs that are not known to be delivered, and were not read yet, in order.
-        lost, doubled: jobs for which that is sure, in order.
-        durations: how many calls took so many ticks, by the kind of record; long ones rounded to three digits.
+        unresolved: jobs that are not known to be delivered and have no final read yet, in order.
+        lost, duplicated: jobs for which that is certain, in order.
+        durations: by kind of record, how many calls took how many ticks; long ones rounded to three digits.
     """
 
     tally: Tally
     unresolved: tuple[int, ...]
     lost: tuple[int, ...]
-    doubled: tuple[int, ...]
+    duplicated: tuple[int, ...]
     durations: dict[int, Counter[Ticks]]
 
 
 @dataclass(slots=True)
-class _Held:
-    """A job in the hands of one worker."""
+class _Delivery:
+    """A job as one worker received it."""
 
     process: int
     claimed: Ticks
-    given: Ticks
+    received: Ticks
     completes: list[tuple[int, Ticks, Ticks]] = field(default_factory=list)
 
     @property
@@ -127,20 +129,20 @@ class _Held:
 class _Job:
     attempts: int = 0
     acknowledged: bool = False
-    held: list[_Held] = field(default_factory=list)
-    reads: int = 0
+    deliveries: list[_Delivery] = field(default_factory=list)
+    final_read: int = 0
 
 
 def check(
     records: Iterable[RawRecord], *, completes: bool, lease: Ticks | None, drained: bool = True
-) -> Checked:
-    """Account for the jobs of a leg.
+) -> CheckResult:
+    """Account for the jobs of a segment.
 
     Args:
-        records: each process's in order; the processes in any.
-        completes: workers complete jobs; otherwise a job that was handed out is delivered.
-        lease: how long claims are for, in ticks; None: there are no leases, and nothing may be handed out twice.
-        drained: workers went on until all was quiet, so a job that still waits will never be delivered.
+        records: in order for each process; the processes in any order.
+        completes: workers complete jobs; otherwise a job that was handed out counts as delivered.
+        lease: duration of a lease, in ticks; None if there are no leases, and no job may be handed out twice.
+        drained: workers went on until the queue was empty, so a job that still waits will never be delivered.
     """
     jobs: dict[int, _Job] = {}
     durations: dict[int, Counter[Ticks]] = {
@@ -155,7 +157,7 @@ def check(
             job.attempts += 1
             continue
         if kind == READ:
-            job.reads = outcome
+            job.final_read = outcome
             continue
         if outcome != RAISED:
             durations[kind][_rounded(ended - begun)] += 1
@@ -163,49 +165,49 @@ def check(
             job.acknowledged = job.acknowledged or outcome != RAISED
         elif kind == HANDED_OUT:
             if outcome != EMPTY:
-                job.held.append(_Held(process, begun, ended))
-        elif job.held:
-            # A worker holds one job at a time, and its records come in order.
-            for held in reversed(job.held):
-                if held.process == process:
-                    held.completes.append((outcome, begun, ended))
+                job.deliveries.append(_Delivery(process, begun, ended))
+        elif job.deliveries:
+            # A worker holds one job at a time, and its records are in order.
+            for delivery in reversed(job.deliveries):
+                if delivery.process == process:
+                    delivery.completes.append((outcome, begun, ended))
                     refused += outcome == NO
                     break
-    return _told(jobs, durations, refused, completes, lease, drained)
+    return _tallied(jobs, durations, refused, completes, lease, drained)
 
 
-def _told(
+def _tallied(
     jobs: dict[int, _Job],
     durations: dict[int, Counter[Ticks]],
     refused: int,
     completes: bool,
     lease: Ticks | None,
     drained: bool,
-) -> Checked:
+) -> CheckResult:
     count: Counter[str] = Counter()
-    lost, doubled, unresolved = [], [], []
+    lost, duplicated, unresolved = [], [], []
     for number, job in sorted(jobs.items()):
         if not job.attempts:
-            count["unexpected"] += bool(job.held)
+            count["unexpected"] += bool(job.deliveries)
             continue
         count["attempts"] += job.attempts
         count["acknowledged" if job.acknowledged else "unanswered"] += 1
-        least, most, again = _doubled(job.held, lease)
-        count["again"] += again
-        count["doubled_most"] += most
-        if least:
-            doubled.append(number)
+        certainly, possibly, redelivered = _duplicated(job.deliveries, lease)
+        count["redelivered"] += redelivered
+        count["duplicated_most"] += possibly
+        if certainly:
+            duplicated.append(number)
         if _is_delivered(job, completes):
             count["delivered"] += 1
             count["recovered"] += not job.acknowledged
-        elif job.reads == GIVEN_UP:
+        elif job.final_read == GIVEN_UP:
             count["given_up"] += 1
         else:
-            if not job.reads:
+            if not job.final_read:
                 unresolved.append(number)
             if job.acknowledged:
                 count["lost_most"] += 1
-                if job.reads not in (0, RAISED) and (drained or job.reads != WAITING):
+                if job.final_read not in (0, RAISED) and (drained or job.final_read != WAITING):
                     lost.append(number)
     tally = Tally(
         jobs=count["acknowledged"] + count["unanswered"],
@@ -215,82 +217,82 @@ def _told(
         delivered=count["delivered"],
         recovered=count["recovered"],
         lost=Bounds(len(lost), count["lost_most"]),
-        doubled=Bounds(len(doubled), count["doubled_most"]),
-        again=count["again"],
+        duplicated=Bounds(len(duplicated), count["duplicated_most"]),
+        redelivered=count["redelivered"],
         refused=refused,
         given_up=count["given_up"],
         unexpected=count["unexpected"],
     )
-    return Checked(tally, tuple(unresolved), tuple(lost), tuple(doubled), durations)
+    return CheckResult(tally, tuple(unresolved), tuple(lost), tuple(duplicated), durations)
 
 
 def _is_delivered(job: _Job, completes: bool) -> bool:
     if not completes:
-        return bool(job.held)
-    return job.reads == YES or any(held.completed for held in job.held)
+        return bool(job.deliveries)
+    return job.final_read == YES or any(one.completed for one in job.deliveries)
 
 
-def _doubled(held: list[_Held], lease: Ticks | None) -> tuple[bool, bool, int]:
-    """Return whether a job surely was, whether it may have been delivered twice, and how often that was allowed."""
-    if len(held) < 2:
+def _duplicated(deliveries: list[_Delivery], lease: Ticks | None) -> tuple[bool, bool, int]:
+    """Return whether a job certainly is, whether it may be duplicated, and how many redeliveries were allowed."""
+    if len(deliveries) < 2:
         return False, False, 0
-    ordered = sorted(held, key=lambda one: (one.given, one.claimed, one.process))
-    surely = sum(one.completed is not None for one in held) > 1
-    maybe, again = surely, 0
+    ordered = sorted(deliveries, key=lambda one: (one.received, one.claimed, one.process))
+    certainly = sum(one.completed is not None for one in deliveries) > 1
+    possibly, redelivered = certainly, 0
     for place, later in enumerate(ordered[1:], 1):
-        verdicts = [_may_both_be(earlier, later, lease) for earlier in ordered[:place]]
-        surely = surely or False in verdicts
-        maybe = maybe or None in verdicts
-        again += all(verdicts)
-    return surely, surely or maybe, again
+        verdicts = [_may_both_hold(earlier, later, lease) for earlier in ordered[:place]]
+        certainly = certainly or False in verdicts
+        possibly = possibly or None in verdicts
+        redelivered += all(verdicts)
+    return certainly, certainly or possibly, redelivered
 
 
-def _may_both_be(earlier: _Held, later: _Held, lease: Ticks | None) -> bool | None:
-    """Return whether a job may have been handed out to both; None if the history can't tell.
+def _may_both_hold(earlier: _Delivery, later: _Delivery, lease: Ticks | None) -> bool | None:
+    """Return whether a job may have been handed out to both; None if the history leaves it open.
 
-    Of two claims at once either may have been answered first by the server: one that was frozen hears of its answer
-    long after, when its lease has ended and somebody else has done the job.
+    The server may have served two concurrent claims in either order: a frozen worker reads its reply long after, when
+    its lease has ended and another worker has completed the job.
     """
     verdict = _may_follow(earlier, later, lease)
-    if verdict is not True and later.claimed < earlier.given:
+    if verdict is not True and later.claimed < earlier.received:
         other = _may_follow(later, earlier, lease)
         return verdict if other is False else other
     return verdict
 
 
-def _may_follow(earlier: _Held, later: _Held, lease: Ticks | None) -> bool | None:
-    """Return whether a job may have been handed out later as well; None if the history can't tell."""
+def _may_follow(earlier: _Delivery, later: _Delivery, lease: Ticks | None) -> bool | None:
+    """Return whether the later delivery is allowed after the earlier one; None if the history leaves it open."""
     if lease is None:
         return False
     done = earlier.completed
     if done and done[1] < later.claimed:
         return False
-    # A refusal says that the lease had ended; a worker that never even tried to complete has died.
-    gave_it_back = not earlier.completes or any(
-        outcome == NO and ended <= later.given for outcome, _, ended in earlier.completes
+    # A refusal means that the lease had ended; a worker that never tried to complete has died.
+    was_released = not earlier.completes or any(
+        outcome == NO and ended <= later.received for outcome, _, ended in earlier.completes
     )
-    if later.given < earlier.claimed + lease and not gave_it_back:
+    if later.received < earlier.claimed + lease and not was_released:
         return False
-    return None if done and done[0] <= later.given else True
+    return None if done and done[0] <= later.received else True
 
 
-def story_of(records: Iterable[RawRecord], jobs: frozenset[int]) -> dict[int, list[Record]]:
-    """Return everything that the history knows of some jobs, in the order in which it ended."""
+def records_of(records: Iterable[RawRecord], jobs: frozenset[int]) -> dict[int, list[Record]]:
+    """Return all records of some jobs, by job, in the order in which the events ended."""
     found: dict[int, list[Record]] = {job: [] for job in sorted(jobs)}
     for record in records:
         if record[3] in found:
             found[record[3]].append(Record(*record))
-    for known in found.values():
-        known.sort(key=lambda record: (record.ended, record.begun, record.kind))
+    for events in found.values():
+        events.sort(key=lambda record: (record.ended, record.begun, record.kind))
     return found
 
 
 def milliseconds(ticks: Ticks) -> float:
-    """Return ticks as milliseconds."""
+    """Convert ticks to milliseconds."""
     return ticks * TICK_NS / 1_000_000
 
 
 def _rounded(ticks: Ticks) -> Ticks:
-    """Round a long time to three digits, so that there are not too many different ones."""
+    """Round a duration to three digits, which bounds the number of distinct values."""
     excess = len(str(ticks)) - _LATENCY_DIGITS
     return ticks if excess <= 0 else round(ticks, -excess)

@@ -1,7 +1,7 @@
-"""The history of a leg on disk: a file for each process that worked in it, records of sixteen bytes, appended.
+"""A segment's history on disk: one file for each process that worked in it, sixteen bytes a record, append-only.
 
-A process that was killed leaves a torn record at most, at the end of its file; it is left out. The record itself is
-defined where it is written, in ``scenarios/subjects/load.py``.
+A process that was killed leaves at most one torn record, at the end of its file; readers skip it. The record format is
+defined by its writer, ``scenarios/subjects/load.py``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ TICKS_PER_S = 1_000_000_000 // TICK_NS
 
 
 class Record(NamedTuple):
-    """One thing that happened.
+    """One event.
 
     Args:
+        kind, outcome: as ``scenarios/subjects/load.py`` defines them.
         process: number of the process's file.
-        begun, ended: in ticks since the leg began.
+        job: the job's number.
+        begun, ended: in ticks since the segment began.
     """
 
     kind: int
@@ -37,8 +39,8 @@ RawRecord = tuple[int, int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class LegFiles:
-    """A leg's files: the number in a record is the place of its process in ``names``."""
+class SegmentFiles:
+    """A segment's files: the process number in a record is an index into ``names``."""
 
     folder: Path
     names: tuple[str, ...]
@@ -53,7 +55,7 @@ class LegFiles:
 
 
 def read_records(path: Path) -> Iterator[RawRecord]:
-    """Yield a file's records, without a torn one at its end; of a file that isn't there, none."""
+    """Yield a file's records without a torn one at the end; none if the file does not exist."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -65,7 +67,13 @@ def read_records(path: Path) -> Iterator[RawRecord]:
 
 
 def next_job(records: Sequence[RawRecord], step: int, first: int) -> int:
-    """Return the job that a producer has to go on with, after its process ended: the one that has no answer yet."""
+    """Return the job with which a restarted producer continues: the first that was not acknowledged.
+
+    Args:
+        records: of the process that ended.
+        step: the distance between the numbers of two jobs of this producer.
+        first: the producer's first job, returned if it had begun none.
+    """
     job = first
     for kind, outcome, _, number, _, _ in records:
         if kind == BEGUN:

@@ -1,11 +1,11 @@
-"""What a soak does, drawn from its seed before it begins: how much load, and which faults where. Values and dice.
+"""The plan of a soak, drawn from its seed before it begins: how much load, and which faults where. Values and an rng.
 
-A run is cut into legs. Each leg is soaked, drained until all is quiet, and checked alone, on a server that was emptied
-before it; so neither the server nor the checker grows with the run, and one leg can be run again by itself.
+A run is divided into segments. Each segment is loaded, drained and checked by itself, on a server that was emptied
+before it; so neither the server nor the checker grows with the run, and one segment can be run again alone.
 
-Wire faults are placed by the client's own count of commands, the others by the number of jobs acknowledged in the leg.
-So the plan is the same for a seed; which command meets a fault also depends on how the processes take turns, which
-nobody controls.
+Wire faults are placed by a count of the client's own commands, the others by the number of jobs acknowledged in the
+segment. So the plan is the same for the same seed; which command meets a fault also depends on how the operating system
+schedules the processes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from midpipe.faultinject.vocabulary import FaultRef
 
 OVERSTAY = "overstay"
 KILL, PAUSE, CLIENT_KILL, CRASH, FREEZE = "kill", "pause", "client-kill", "crash", "freeze"
-OF_THE_SERVER = (KILL, PAUSE, CLIENT_KILL)
+SERVER_FAULTS = (KILL, PAUSE, CLIENT_KILL)
 _SHORTEST_S, _LONGEST_S = 0.05, 0.3
 _LATE_S = (0.2, 1.6)
-_DECKS = 3
+_LEAST_BATCHES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Chaos:
-    """How much goes wrong.
+    """A level of chaos.
 
     Args:
-        wire: faults at commands, by name; how many of each there are in a deck that is dealt again and again.
-        commands: of one client between two of them, on average; fewer in a leg too small for three decks.
-        every: faults of the server and of processes, by name, and how many jobs there are between two of a kind on
-            average; there is at least one in a leg.
-        overstays_every: a worker takes longer over every so-many-th job than its lease; 0 never.
+        wire: wire faults by name, and how many of each are in a batch; batches are shuffled and follow each other.
+        commands: mean number of a client's commands between two wire faults; fewer in a segment too small for
+            three batches.
+        every: server and process faults by name, and the mean number of jobs between two of a kind; a segment has
+            at least one of each kind.
+        overstays_every: a worker holds every n-th job for longer than its lease; 0 never.
     """
 
     name: str
@@ -48,15 +49,15 @@ class Chaos:
     def __str__(self) -> str:
         if not self.wire and not self.every:
             return f"{self.name}: no faults"
-        deck = ", ".join(f"{count} {name}" for name, count in self.wire.items())
+        batch = ", ".join(f"{count} {name}" for name, count in self.wire.items())
         others = ", ".join(f"{name} every {jobs:,} jobs" for name, jobs in self.every.items())
         overstays = (
-            f"; a worker overstays its lease at every {self.overstays_every:,}th job"
+            f"; a worker holds every {self.overstays_every:,}th job for longer than its lease"
             if self.overstays_every
             else ""
         )
         return (
-            f"{self.name}: a fault after {self.commands:,} commands of a client, from a deck of {deck}; "
+            f"{self.name}: a wire fault every {self.commands:,} commands of a client, in shuffled batches of {batch}; "
             f"{others}{overstays}"
         )
 
@@ -101,15 +102,16 @@ CHAOS: Mapping[str, Chaos] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class SoakPlan:
-    """A soak.
+    """The plan of a soak.
 
     Args:
-        jobs: in all.
-        leg_jobs: in one leg, at most.
-        time_budget_s: no leg begins, and no job is enqueued, after that; None: until all jobs are done.
-        only_leg: run this one only, from 1; 0 runs all.
+        jobs: number of jobs, in all.
+        clients, workers: number of processes that enqueue, and that take jobs.
+        segment_jobs: number of jobs in one segment, at most.
+        time_budget_s: after so long no segment begins and no job is enqueued; None: until all jobs are done.
+        only_segment: run only this one, counted from 1; 0 runs all.
         time_out_ms: the clients' socket time-out.
-        lease_s: how long claims are made for.
+        lease_s: the lease with which workers claim.
     """
 
     jobs: int
@@ -117,29 +119,36 @@ class SoakPlan:
     workers: int
     chaos: Chaos
     seed: int
-    leg_jobs: int = 20_000
+    segment_jobs: int = 20_000
     time_budget_s: float | None = None
-    only_leg: int = 0
+    only_segment: int = 0
     time_out_ms: int = 500
     lease_s: float = 2.0
 
     @property
-    def legs(self) -> tuple[int, ...]:
-        """The legs' numbers, from 1."""
-        count = -(-self.jobs // self.leg_jobs)
-        return (self.only_leg,) if self.only_leg else tuple(range(1, count + 1))
+    def segment_count(self) -> int:
+        """How many segments all jobs take."""
+        return -(-self.jobs // self.segment_jobs)
 
-    def jobs_of(self, leg: int) -> range:
-        """Return the numbers of a leg's jobs."""
-        return range((leg - 1) * self.leg_jobs, min(leg * self.leg_jobs, self.jobs))
+    @property
+    def segments(self) -> tuple[int, ...]:
+        """The numbers of the segments to run, from 1."""
+        return (
+            (self.only_segment,) if self.only_segment else tuple(range(1, self.segment_count + 1))
+        )
+
+    def jobs_of(self, segment: int) -> range:
+        """Return the numbers of a segment's jobs."""
+        return range((segment - 1) * self.segment_jobs, min(segment * self.segment_jobs, self.jobs))
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A fault of the server or of a process: due when so many jobs of the leg are acknowledged.
+class PlannedFault:
+    """A server or process fault.
 
     Args:
-        client: which process, by its number among those that it may hit; of the server's faults it means nothing.
+        due_jobs: it is due once so many jobs of the segment are acknowledged.
+        client: which process it hits, as a number modulo the number of candidates; unused for server faults.
     """
 
     due_jobs: int
@@ -147,49 +156,53 @@ class Planned:
     client: int
 
 
-def spots(plan: SoakPlan, leg: int, client: int) -> Iterator[Trigger]:
-    """Yield where a client's wire faults of a leg go, without end.
+def wire_triggers(plan: SoakPlan, segment: int, client: int) -> Iterator[Trigger]:
+    """Yield where a client's wire faults of a segment go, without end.
 
     Args:
-        client: its number. All draw from one row of shuffled decks, in turn, so that every kind is dealt early.
+        client: its number. All clients take in turn from one sequence of shuffled batches, so that every kind of fault
+            comes early.
     """
     chaos = plan.chaos
     if not chaos.wire:
         return
-    # A word, not a tuple: Random takes only what hashes alike in every process.
-    shared, own = Random(f"{plan.seed}/{leg}"), Random(f"{plan.seed}/{leg}/{client}")
-    deck = [name for name, held in chaos.wire.items() for _ in range(held)]
-    # A job takes two commands at least.
-    commands = max(1, min(chaos.commands, 2 * len(plan.jobs_of(leg)) // (_DECKS * len(deck))))
-    cards: list[str] = []
-    decks = 0
+    # Seeded with a string: unlike a tuple's, its hash is the same in every process.
+    shared, own = Random(f"{plan.seed}/{segment}"), Random(f"{plan.seed}/{segment}/{client}")
+    batch = [name for name, times in chaos.wire.items() for _ in range(times)]
+    # A job takes at least two commands.
+    fitting = 2 * len(plan.jobs_of(segment)) // (_LEAST_BATCHES * len(batch))
+    commands = max(1, min(chaos.commands, fitting))
+    shuffled: list[str] = []
+    batches = 0
     for number in count(client, plan.clients + plan.workers):
-        while decks <= number // len(deck):
-            cards = shared.sample(deck, len(deck))
-            decks += 1
-        name = cards[number % len(deck)]
+        while batches <= number // len(batch):
+            shuffled = shared.sample(batch, len(batch))
+            batches += 1
+        name = shuffled[number % len(batch)]
         low, high = _LATE_S if name == "late" else (_SHORTEST_S, _LONGEST_S)
         after = min(int(own.expovariate(1 / commands)), 8 * commands)
         yield Trigger(after, FaultRef(name), own.uniform(low, high))
 
 
-def planned(plan: SoakPlan, leg: int, kinds: tuple[str, ...]) -> tuple[Planned, ...]:
-    """Return a leg's faults of the server and of processes, in order.
+def planned_faults(
+    plan: SoakPlan, segment: int, kinds: tuple[str, ...]
+) -> tuple[PlannedFault, ...]:
+    """Return a segment's server and process faults, in the order in which they are due.
 
     Args:
-        kinds: those that can happen here; a server that is somebody else's is not killed.
+        kinds: those that are possible here; midpipe does not kill a server that it has not started.
     """
-    jobs = len(plan.jobs_of(leg))
+    jobs = len(plan.jobs_of(segment))
     found = []
     for kind, every in plan.chaos.every.items():
         if kind not in kinds:
             continue
-        rng = Random(f"{plan.seed}/{leg}/{kind}")
+        rng = Random(f"{plan.seed}/{segment}/{kind}")
         times = max(1, round(jobs / every))
-        # One in each stretch, so that they are spread over the leg.
+        # One in each of so many equal parts, so that they are spread over the segment.
         for number in range(times):
             due = int((number + rng.uniform(0.1, 0.9)) * jobs / times)
-            found.append(Planned(due, kind, rng.randrange(2**16)))
+            found.append(PlannedFault(due, kind, rng.randrange(2**16)))
     return tuple(sorted(found, key=lambda fault: (fault.due_jobs, fault.fault)))
 
 
@@ -197,9 +210,9 @@ def kinds_of(chaos: Chaos, *, own_server: bool, leases: bool) -> tuple[str, ...]
     """Return every kind of fault that a soak plans, by name.
 
     Args:
-        own_server: the server is midpipe's to kill and to stop.
+        own_server: midpipe has started the server, so it may kill and stop it.
         leases: the subject's workers hold jobs under a lease.
     """
-    of_processes = [kind for kind in chaos.every if own_server or kind not in OF_THE_SERVER]
+    server_and_process = [kind for kind in chaos.every if own_server or kind not in SERVER_FAULTS]
     overstays = [OVERSTAY] if chaos.overstays_every and leases else []
-    return (*chaos.wire, *of_processes, *overstays)
+    return (*chaos.wire, *server_and_process, *overstays)

@@ -1,4 +1,4 @@
-"""What a soak shows while it runs and what it found, as values."""
+"""What a soak reports while it runs, and its result, as values; and the outcome that follows from a result."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from midpipe.scenarios.latency.figures import Percentiles
 from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.soak.checker import Tally
 
-SOAK_SCHEMA = 1
-LEAST_JOBS = 500
+SOAK_SCHEMA = 2
+MIN_DELIVERED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A look at a soak that runs.
+    """A report on a running soak.
 
     Args:
-        phase: what the leg is at: ``load``, ``drain`` or ``check``.
-        jobs: acknowledged so far, in all legs.
-        rate: jobs acknowledged a second since the last look.
-        depth: jobs that wait.
-        enqueue_ms: what an enqueue took since the last look, on average.
-        faults: that fired so far, by name.
-        lost, doubled: at least, in the legs that were checked.
-        checked: legs.
+        segment, segments: number of the current one, and how many there are.
+        phase: of the segment: ``load``, ``drain`` or ``check``.
+        jobs: acknowledged so far, in all segments.
+        jobs_total: that the plan enqueues.
+        seconds: since the soak began.
+        rate: jobs acknowledged per second since the last report.
+        depth: jobs that wait in the queue.
+        enqueue_ms: mean duration of an enqueue since the last report.
+        faults: how many were injected so far, by name.
+        lost, duplicated: lower bounds, in the checked segments.
+        checked: how many segments were checked.
     """
 
-    leg: int
-    legs: int
+    segment: int
+    segments: int
     phase: str
     jobs: int
     jobs_total: int
@@ -39,13 +42,18 @@ class Progress:
     enqueue_ms: float
     faults: tuple[tuple[str, int], ...]
     lost: int
-    doubled: int
+    duplicated: int
     checked: int
 
 
 @dataclass(frozen=True, slots=True)
 class FaultCount:
-    """A kind of fault: how many were planned (None: as many as the load's commands gave room for), how many fired."""
+    """One kind of fault.
+
+    Args:
+        planned: how many; None for wire faults, of which there are as many as the load's commands leave room for.
+        fired: how many were injected.
+    """
 
     fault: str
     planned: int | None
@@ -54,24 +62,30 @@ class FaultCount:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A job that was lost or doubled, and what the history knows of it, a line each."""
+    """A job that was lost or duplicated.
+
+    Args:
+        what: ``lost`` or ``duplicated``.
+        history: its records, a line each.
+    """
 
     job_id: str
-    leg: int
+    segment: int
     what: str
-    known: tuple[str, ...]
+    history: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class LegResult:
-    """One leg: its planned faults of the server and of processes as text, and what became of its jobs.
+class SegmentResult:
+    """One segment.
 
     Args:
-        drained: workers went on until all was quiet.
-        check_s: what checking took, in seconds.
+        plan: its planned server and process faults, as text.
+        drained: workers went on until the queue was empty.
+        load_s, drain_s, check_s: duration of each phase, in seconds.
     """
 
-    leg: int
+    segment: int
     plan: tuple[str, ...]
     tally: Tally
     drained: bool
@@ -82,7 +96,7 @@ class LegResult:
 
 @dataclass(frozen=True, slots=True)
 class CallLatency:
-    """How long calls of a method took that returned, retries of the driver included, those of the caller not."""
+    """How long the calls of a method took that returned: with the driver's retries, without the caller's."""
 
     method: str
     percentiles: Percentiles
@@ -90,12 +104,14 @@ class CallLatency:
 
 @dataclass(frozen=True, slots=True)
 class SoakResult:
-    """What a soak found.
+    """The result of a soak.
 
     Args:
         taking: how jobs left the queue.
-        reasons: why it is no pass, a sentence each.
+        reasons: why it is not a pass, a sentence each.
         is_partial: it was interrupted.
+        raised: how often each type of exception was raised by a call, by name.
+        incidents: what happened to a process or a connection without being planned, a sentence each.
     """
 
     subject: str
@@ -105,7 +121,7 @@ class SoakResult:
     jobs_total: int
     clients: int
     workers: int
-    leg_jobs: int
+    segment_jobs: int
     taking: str
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -116,40 +132,44 @@ class SoakResult:
     latencies: tuple[CallLatency, ...]
     suspects: tuple[Suspect, ...]
     raised: tuple[tuple[str, int], ...]
-    legs: tuple[LegResult, ...]
-    invalid_reason: tuple[str, ...]
+    segments: tuple[SegmentResult, ...]
+    incidents: tuple[str, ...]
     schema: int = SOAK_SCHEMA
 
 
 def judged(
     tally: Tally,
     faults: Sequence[FaultCount],
-    legs: Sequence[LegResult],
-    invalid_reason: Sequence[str],
+    segments: Sequence[SegmentResult],
+    incidents: Sequence[str],
 ) -> tuple[Outcome, tuple[str, ...]]:
-    """Return the outcome of a soak, and why it is no pass."""
+    """Return the outcome of a soak, and why it is not a pass."""
     failures = [
         text
-        for number, text in (
+        for count, text in (
             (tally.lost.least, f"{tally.lost.least} acknowledged jobs were lost"),
-            (tally.doubled.least, f"{tally.doubled.least} jobs were delivered twice"),
-            (tally.unexpected, f"{tally.unexpected} jobs were handed out that nobody enqueued"),
+            (tally.duplicated.least, f"{tally.duplicated.least} jobs were delivered twice"),
+            (tally.unexpected, f"{tally.unexpected} jobs were handed out and never enqueued"),
         )
-        if number
+        if count
     ]
-    silent = [count.fault for count in faults if not count.fired]
-    undrained = [str(leg.leg) for leg in legs if not leg.drained]
+    not_fired = [count.fault for count in faults if not count.fired]
+    undrained = [str(segment.segment) for segment in segments if not segment.drained]
     doubts = [
-        *([f"no {', no '.join(silent)} was fired"] if silent else []),
-        *([f"legs {', '.join(undrained)} were not drained"] if undrained else []),
+        *([f"these faults were never injected: {', '.join(not_fired)}"] if not_fired else []),
+        *([f"segments {', '.join(undrained)} were not drained"] if undrained else []),
         *([f"{tally.lost} jobs may be lost"] if tally.lost.most > tally.lost.least else []),
         *(
-            [f"{tally.doubled} jobs may be doubled"]
-            if tally.doubled.most > tally.doubled.least
+            [f"{tally.duplicated} jobs may be duplicated"]
+            if tally.duplicated.most > tally.duplicated.least
             else []
         ),
-        *([f"only {tally.delivered} jobs were delivered"] if tally.delivered < LEAST_JOBS else []),
-        *invalid_reason,
+        *(
+            [f"only {tally.delivered} jobs were delivered; {MIN_DELIVERED} are the least"]
+            if tally.delivered < MIN_DELIVERED
+            else []
+        ),
+        *incidents,
     ]
     outcomes = [Outcome.FAIL] * bool(failures) + [Outcome.UNKNOWN] * bool(doubts)
     return merge(outcomes or [Outcome.PASS]), (*failures, *doubts)

@@ -1,4 +1,4 @@
-"""One leg of a soak: load under faults, then workers alone until all is quiet, then what nobody knows is read."""
+"""One segment of a soak: load under faults; workers alone until the queue is empty; a read of the jobs still open."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.state import PENDING_KEY
 from midpipe.scenarios.programs.single import WORKSPACE, get
 from midpipe.scenarios.soak.chaos_driver import ChaosDriver
-from midpipe.scenarios.soak.checker import Checked, check
-from midpipe.scenarios.soak.history import TICKS_PER_S, LegFiles, next_job, read_records
+from midpipe.scenarios.soak.checker import CheckResult, check
+from midpipe.scenarios.soak.history import TICKS_PER_S, SegmentFiles, next_job, read_records
 from midpipe.scenarios.soak.load_processes import Assignment, LoadProcess
-from midpipe.scenarios.soak.plan import SoakPlan, kinds_of, planned, spots
+from midpipe.scenarios.soak.plan import SoakPlan, kinds_of, planned_faults, wire_triggers
 from midpipe.scenarios.soak.workload import Taking
 from midpipe.scenarios.subjects.load import (
     EMPTY,
@@ -43,12 +43,13 @@ end
 return out
 """
 OWN = "midpipe"
+"""Name of the history file to which midpipe itself writes."""
 _DRAINED_AT_ONCE = 2_000
-_MOST_READS = 20_000
-_TICK_S = 0.05
-_SMALL_LEG = 10_000
-_PATIENCE_S = 60.0
-_MOST_TROUBLE = 20
+_MAX_READS = 20_000
+_TURN_S = 0.05
+_SMALL_SEGMENT = 10_000
+_DRAINS_WITHIN_S = 60.0
+_MAX_INCIDENTS = 20
 _DEEPEST, _SHALLOWEST = 1_000, 100
 _PAUSE_OVER_TIME_OUT = 1.6
 _CLOCK_SLACK_S = 0.005
@@ -56,67 +57,76 @@ _CLOCK_SLACK_S = 0.005
 
 
 class Segment:
-    """A leg. Use once; after ``run``, ``checked`` says what became of its jobs.
+    """One segment. Use once; after ``run``, ``checked`` says what became of its jobs.
 
     Args:
+        number: from 1.
+        folder: for its history files.
         hang_s: how long a step may take before its process counts as hung.
-        stops: whether the user, or the time, asked to come to an end.
+        should_stop: whether the user or the time budget has ended the load.
+
+    Attributes:
+        phase: ``load``, ``drain`` or ``check``.
+        depth: how many jobs wait in the queue.
+        incidents: what happened to a process or a connection without being planned.
+        drained: workers went on until the queue was empty.
     """
 
     def __init__(
         self,
         rig: Rig,
         plan: SoakPlan,
-        leg: int,
-        hands: Sequence[LoadProcess],
+        processes: Sequence[LoadProcess],
+        *,
+        number: int,
         folder: Path,
         taking: Taking,
         hang_s: float,
-        stops: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> None:
         self._rig = rig
         self._plan = plan
-        self.leg = leg
-        self._jobs = plan.jobs_of(leg)
-        self._hands = hands
+        self.number = number
+        self._jobs = plan.jobs_of(number)
+        self._processes = processes
         self._folder = folder
         self._taking = taking
         self._hang_s = hang_s
-        self._stops = stops
+        self._should_stop = should_stop
         self._names: list[str] = []
         self._zero_ns = time.monotonic_ns()
-        self.step_s = 0.2 if len(self._jobs) >= _SMALL_LEG else 0.05
+        self._step_s = 0.2 if len(self._jobs) >= _SMALL_SEGMENT else 0.05
         kinds = kinds_of(plan.chaos, own_server=rig.server.is_ours, leases=True)
-        self.planned = planned(plan, leg, kinds)
-        self.world = ChaosDriver(
+        self.planned = planned_faults(plan, number, kinds)
+        self.chaos_driver = ChaosDriver(
             rig,
-            hands,
+            processes,
             self.planned,
-            self._restarted,
-            plan.time_out_ms / 1000 * _PAUSE_OVER_TIME_OUT,
-            plan.lease_s * 1.25,
+            on_crash=self._assign_successor,
+            pause_s=plan.time_out_ms / 1000 * _PAUSE_OVER_TIME_OUT,
+            freeze_s=plan.lease_s * 1.25,
         )
-        self.invalid_reason: list[str] = []
+        self.incidents: list[str] = []
         self.phase = "load"
         self.drained = False
         self.load_s = self.drain_s = self.check_s = 0.0
-        self._taken_by_us = 0
-        self._delivered_before = self._delivered_by_hands()
-        self._given_at_last_look = -1
         self.depth = 0
+        self._drained_jobs = 0
+        self._delivered_before = self._delivered()
+        self._last_handed_out = -1
 
     @property
-    def files(self) -> LegFiles:
-        return LegFiles(self._folder, tuple(self._names))
+    def files(self) -> SegmentFiles:
+        return SegmentFiles(self._folder, tuple(self._names))
 
     @property
     def acknowledged(self) -> int:
-        """Jobs of the leg that are acknowledged, as far as the producers have told."""
-        posts = [hand.post for hand in self._hands if hand.produces and hand.post]
-        return sum((post.job - self._jobs.start - n) // post.step for n, post in enumerate(posts))
+        """How many of the segment's jobs are acknowledged, as far as the producers have reported."""
+        work = [one.assignment for one in self._processes if one.is_producer and one.assignment]
+        return sum((w.job - self._jobs.start - n) // w.step for n, w in enumerate(work))
 
     def run(self) -> Iterator[None]:
-        """Run the leg; yields now and then, for whoever shows progress."""
+        """Run the segment; yields several times a second, so that the caller can show progress."""
         clock = self._rig.loop.clock
         self._own_file = self._open_own_file()
         try:
@@ -138,139 +148,145 @@ class Segment:
     # --- the load ------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        for number, hand in enumerate(self._hands):
-            self._post(hand, hand.name)
-            if hand.produces and hand.post:
-                hand.post.job = self._jobs.start + self._place(hand)
-            hand.passage.place(spots(self._plan, self.leg, number))
-            hand.works = True
-            hand.go_on_working()
+        producers = [process.name for process in self._processes if process.is_producer]
+        for number, process in enumerate(self._processes):
+            self._assign(process, process.name)
+            if process.is_producer and process.assignment:
+                process.assignment.job = self._jobs.start + producers.index(process.name)
+            process.proxy.place(wire_triggers(self._plan, self.number, number))
+            process.works = True
+            process.begin_step()
 
-    def _place(self, hand: LoadProcess) -> int:
-        return [other.name for other in self._hands if other.produces].index(hand.name)
+    def _assign(self, process: LoadProcess, file_name: str) -> None:
+        self._names.append(file_name)
+        process.assignment = Assignment(
+            str(self.files.path(file_name).resolve()),
+            number=len(self._names) - 1,
+            zero_ns=self._zero_ns,
+            step_s=self._step_s,
+            end=self._jobs.stop,
+            step=self._plan.clients,
+        )
 
-    def _post(self, hand: LoadProcess, name: str) -> None:
-        self._names.append(name)
-        path = str(self.files.path(name).resolve())
-        hand.post = Assignment(path, len(self._names) - 1, self._zero_ns, self.step_s)
-        hand.post.end, hand.post.step = self._jobs.stop, self._plan.clients
-
-    def _restarted(self, hand: LoadProcess) -> None:
-        """A hand's process was killed: its next one writes into a file of its own, and goes on with the job at hand."""
-        known = hand.post
-        assert known is not None
-        runs = sum(name.partition(".")[0] == hand.name for name in self._names)
-        self._post(hand, f"{hand.name}.{runs + 1}")
-        assert hand.post is not None
-        hand.post.job = next_job(tuple(read_records(Path(known.path))), known.step, known.job)
+    def _assign_successor(self, process: LoadProcess) -> None:
+        """Give the successor of a killed process a history file of its own, and the job that has no answer yet."""
+        previous = process.assignment
+        assert previous is not None
+        runs = sum(name.partition(".")[0] == process.name for name in self._names)
+        self._assign(process, f"{process.name}.{runs + 1}")
+        assert process.assignment is not None
+        records = tuple(read_records(Path(previous.path)))
+        process.assignment.job = next_job(records, previous.step, previous.job)
 
     def _load(self) -> Iterator[None]:
-        producers = [hand for hand in self._hands if hand.produces]
+        producers = [process for process in self._processes if process.is_producer]
         deepest = min(_DEEPEST, max(_SHALLOWEST, len(self._jobs) // 20))
-        while not all(hand.is_done for hand in producers) and not self._stops():
-            # Producers wait for workers, so that jobs meet faults all their way and the drain is short.
+        while not all(process.is_done for process in producers) and not self._should_stop():
+            # Producers wait for workers, so that every call of a job meets faults and the drain is short.
             self._measure_depth()
-            for hand in producers:
-                hand.works = self.depth <= deepest
-                hand.go_on_working()
+            for process in producers:
+                process.works = self.depth <= deepest
+                process.begin_step()
             self._turn()
-            self.world.carry_out_due(self.acknowledged)
+            self.chaos_driver.inject_due(self.acknowledged)
             yield
-        if self._stops():
-            self.world.forget_the_rest()
-        for hand in producers:
-            hand.works = False
+        if self._should_stop():
+            self.chaos_driver.cancel_pending()
+        for process in producers:
+            process.works = False
 
     def _turn(self) -> None:
-        """Let the load go on for a moment, and look after the processes."""
-        self._rig.loop.run_until(lambda: False, _TICK_S)
-        for hand in self._hands:
-            hand.open_when_ready()
-            if hand.has_died:
-                self._start_again(hand, f"{hand.name} {hand.host.invalid_reason} by itself")
-            elif hand.invalid_reason:
+        """Run the load for a moment, and supervise the processes."""
+        self._rig.loop.run_until(lambda: False, _TURN_S)
+        for process in self._processes:
+            process.open_when_ready()
+            if process.has_exited:
+                self._restart(process, f"{process.name} {process.host.invalid_reason} by itself")
+            elif process.failure:
                 raise SubjectError(
-                    f"A process of {self._rig.subject.text} did not do its load: {hand.invalid_reason}. "
-                    "A subject that is a command has to answer the protocol's load, as scenarios/subjects/load.py does."
+                    f"A process of {self._rig.subject.text} could not run its load: {process.failure}. "
+                    "A subject that is a command has to implement the protocol's load, "
+                    "as scenarios/subjects/load.py does."
                 )
-            if hand.passage.invalid_reason:
-                self.invalid_reason.append(hand.passage.invalid_reason)
-                hand.passage.invalid_reason = ""
-            if hand.busy_for_s() > self._hang_s and not hand.is_frozen:
-                self._start_again(hand, f"{hand.name} hung for {hand.busy_for_s():.0f} s")
-        if self._taking is Taking.DRAINED and not self.world.stands_still:
-            self._take_pending()
+            if process.proxy.invalid_reason:
+                self.incidents.append(process.proxy.invalid_reason)
+                process.proxy.invalid_reason = ""
+            if process.busy_for_s() > self._hang_s and not process.is_frozen:
+                self._restart(process, f"{process.name} hung for {process.busy_for_s():.0f} s")
+        if self._taking is Taking.DRAINED and not self.chaos_driver.server_is_paused:
+            self._drain_pending_list()
 
-    def _start_again(self, hand: LoadProcess, why: str) -> None:
-        """Replace a process that nobody planned to lose; raises SubjectError if that goes on and on."""
-        self.invalid_reason.append(why)
-        if len(self.invalid_reason) > _MOST_TROUBLE:
+    def _restart(self, process: LoadProcess, why: str) -> None:
+        """Replace a process that exited or hung without being told to. Raises SubjectError after too many of these."""
+        self.incidents.append(why)
+        if len(self.incidents) > _MAX_INCIDENTS:
             raise SubjectError(
-                f"The processes of {self._rig.subject.text} don't stay: {'; '.join(self.invalid_reason[-3:])}. "
-                f"The last one printed: {hand.host.printed()[-400:] or 'nothing'}"
+                f"The processes of {self._rig.subject.text} keep failing: {'; '.join(self.incidents[-3:])}. "
+                f"The last one printed: {process.host.printed()[-400:] or 'nothing'}"
             )
-        hand.crash()
-        self._restarted(hand)
+        process.crash()
+        self._assign_successor(process)
 
-    # --- the end -------------------------------------------------------------------------------------
+    # --- the drain -----------------------------------------------------------------------------------
 
     def _drain(self) -> Iterator[None]:
-        """End the faults, let workers go on until nothing was handed out for longer than a lease, then stop them."""
+        """End the faults; let workers go on until no job was handed out for longer than a lease; then stop them."""
         clock = self._rig.loop.clock
         begun_s = clock()
-        patience_s = max(_PATIENCE_S, len(self._jobs) / 200)
-        while not self.world.is_over:
-            self.world.carry_out_due(len(self._jobs))
+        while not self.chaos_driver.is_done:
+            self.chaos_driver.inject_due(len(self._jobs))
             self._turn()
             yield
-        for hand in self._hands:
-            hand.passage.place(iter(()))
+        for process in self._processes:
+            process.proxy.place(iter(()))
         quiet_s = 1.25 * self._plan.lease_s + 0.5 if self._taking is Taking.LEASED else 0.5
-        given, since_s = -1, clock()
-        while clock() - begun_s < (_PATIENCE_S if self._stops() else patience_s):
+        within_s = max(_DRAINS_WITHIN_S, len(self._jobs) / 200)
+        handed_out, since_s = -1, clock()
+        while clock() - begun_s < (_DRAINS_WITHIN_S if self._should_stop() else within_s):
             self._turn()
-            now_given = self._given()
+            handed_out_now = self._handed_out()
             self._measure_depth()
-            if now_given != given or self._is_late():
-                given, since_s = now_given, clock()
+            if handed_out_now != handed_out or self._has_pending_work():
+                handed_out, since_s = handed_out_now, clock()
             if clock() - since_s > quiet_s:
                 self.drained = True
                 break
             yield
-        for hand in self._hands:
-            hand.works = False
-        while any(hand.is_busy for hand in self._hands):
+        for process in self._processes:
+            process.works = False
+        while any(process.is_busy for process in self._processes):
             self._turn()
             yield
 
     def _measure_depth(self) -> None:
-        """Ask the server how many jobs wait, or reckon it, if they are kept in a place that midpipe doesn't know."""
+        """Ask the server how many jobs wait; estimate it if they wait under a key that midpipe does not know."""
         if not self._rig.traits.white_box:
-            # What a killed worker had not told is missing; so this is not to be what producers wait for in the end.
-            given = self._given()
-            is_moving = given != self._given_at_last_look
-            self._given_at_last_look = given
-            gone = self._delivered_by_hands() - self._delivered_before
-            self.depth = max(0, self.acknowledged - gone) if is_moving else 0
-        elif not self.world.stands_still:
+            # What a killed worker had not reported is missing from the estimate. So it counts as 0 once no job is
+            # handed out any more, or producers would wait for ever.
+            handed_out = self._handed_out()
+            is_moving = handed_out != self._last_handed_out
+            self._last_handed_out = handed_out
+            delivered = self._delivered() - self._delivered_before
+            self.depth = max(0, self.acknowledged - delivered) if is_moving else 0
+        elif not self.chaos_driver.server_is_paused:
             depth = self._rig.control.call("LLEN", PENDING_KEY)
             self.depth = depth if isinstance(depth, int) else 0
 
-    def _delivered_by_hands(self) -> int:
-        what = "completed" if self._taking is Taking.LEASED else "handed_out"
-        return sum(hand.counts[what] for hand in self._hands)
+    def _delivered(self) -> int:
+        count = "completed" if self._taking is Taking.LEASED else "handed_out"
+        return sum(process.counts[count] for process in self._processes)
 
-    def _given(self) -> int:
-        return self._taken_by_us + sum(hand.counts["handed_out"] for hand in self._hands)
+    def _handed_out(self) -> int:
+        return self._drained_jobs + sum(one.counts["handed_out"] for one in self._processes)
 
-    def _is_late(self) -> bool:
-        """Something of the faults is under way still: a held command, a process that starts, a producer's last step."""
+    def _has_pending_work(self) -> bool:
+        """Whether a command is held, a process is starting, or a producer is in its last step."""
         return any(
-            hand.passage.late or not hand.is_up or (hand.produces and hand.is_busy)
-            for hand in self._hands
+            process.proxy.late or not process.is_open or (process.is_producer and process.is_busy)
+            for process in self._processes
         )
 
-    def _take_pending(self) -> None:
+    def _drain_pending_list(self) -> None:
         begun = self._now()
         answer = self._rig.control.call("EVAL", DRAIN, 1, PENDING_KEY, _DRAINED_AT_ONCE, WORKSPACE)
         if not isinstance(answer, tuple) or not answer:
@@ -284,26 +300,27 @@ class Segment:
                 RECORD.pack(HANDED_OUT, outcome, self._own_number, number_of(text), begun, ended)
             )
         os.write(self._own_file, b"".join(records))
-        self._taken_by_us += len(records)
+        self._drained_jobs += len(records)
 
     # --- the check -----------------------------------------------------------------------------------
 
-    def _check(self) -> Checked:
-        checked = self._checked()
+    def _check(self) -> CheckResult:
+        """Check the history; read each job of which it leaves the end open, and check again."""
+        checked = self._check_history()
         if not checked.unresolved:
             return checked
-        for number in checked.unresolved[:_MOST_READS]:
+        for number in checked.unresolved[:_MAX_READS]:
             outcome, now = self._read(number), self._now()
             os.write(self._own_file, RECORD.pack(READ, outcome, self._own_number, number, now, now))
-        return self._checked()
+        return self._check_history()
 
-    def _checked(self) -> Checked:
+    def _check_history(self) -> CheckResult:
         is_leased = self._taking is Taking.LEASED
         lease = int((self._plan.lease_s - _CLOCK_SLACK_S) * TICKS_PER_S) if is_leased else None
         return check(self.files.records(), completes=is_leased, lease=lease, drained=self.drained)
 
     def _read(self, number: int) -> int:
-        """Ask the subject, without faults, what became of a job."""
+        """Return what the subject, without faults, says of a job."""
         if "get_job" not in self._rig.traits.methods:
             return RAISED
         call = get(job_id_of(number))

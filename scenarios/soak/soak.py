@@ -1,6 +1,6 @@
-"""A whole soak: leg after leg on one server, with the same processes, until all jobs are accounted for.
+"""A whole soak: segment after segment on one server, with the same processes, until all jobs are accounted for.
 
-The server keeps an append-only file that is synced at every write, so what was acknowledged has to survive its death.
+The server runs with ``appendfsync always``, so everything that was acknowledged has to survive a kill of the server.
 """
 
 from __future__ import annotations
@@ -21,34 +21,41 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.figures import percentiles_of
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.soak.checker import MOST_SUSPECTS, Tally, milliseconds, story_of
+from midpipe.scenarios.soak.checker import MAX_SUSPECTS, Tally, milliseconds, records_of
 from midpipe.scenarios.soak.load_processes import LoadProcess
-from midpipe.scenarios.soak.look import Looks
 from midpipe.scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
-from midpipe.scenarios.soak.reading import told
+from midpipe.scenarios.soak.progress import ProgressMeter
+from midpipe.scenarios.soak.record_text import record_text
 from midpipe.scenarios.soak.results import (
     CallLatency,
     FaultCount,
-    LegResult,
     Progress,
+    SegmentResult,
     SoakResult,
     Suspect,
     judged,
 )
 from midpipe.scenarios.soak.segment import Segment
-from midpipe.scenarios.soak.workload import Taking, producing, taking_of, working
+from midpipe.scenarios.soak.workload import Taking, producer_request, taking_of, worker_request
 from midpipe.scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
 
-_HUNG_OVER_BOUND_S = 15.0
+_HANG_MARGIN_S = 15.0
 _REWRITTEN_WITHIN_S, _POLL_S = 30.0, 0.01
 
 
 class Soak:
-    """Soaks by plan. Close it with ``close``.
+    """Runs the segments of a plan. Close it with ``close``.
 
     Args:
-        folder: for the history; what is in it of an earlier soak goes.
+        folder: for the history; the files of an earlier soak in it are deleted.
         bound_s: how long any call may take, if the subject declares no bound.
+
+    Attributes:
+        is_partial: it was interrupted.
+
+    Raises:
+        SubjectError: the subject can't be loaded, or one of its calls fails without any fault.
+        UsageError: there is no way to take jobs from the subject.
     """
 
     def __init__(
@@ -59,66 +66,66 @@ class Soak:
         self._subject = subject
         self._run = RunDirectory()
         self._loop = Loop()
-        self.hands: list[LoadProcess] = []
+        self._processes: list[LoadProcess] = []
         self._asked_to_stop = False
         self.is_partial = False
         self._tally = Tally()
         self._durations: dict[int, Counter[int]] = {
             kind: Counter() for kind in (ENQUEUED, HANDED_OUT, COMPLETED)
         }
-        self._world_fired: Counter[str] = Counter()
-        self._world_planned: Counter[str] = Counter()
-        self._legs: list[LegResult] = []
+        self._fired: Counter[str] = Counter()
+        self._planned: Counter[str] = Counter()
+        self._segments: list[SegmentResult] = []
         self._suspects: list[Suspect] = []
-        self._invalid_reason: list[str] = []
+        self._incidents: list[str] = []
         try:
             self.server: Server = open_server(server, self._run, Persistence.AOF_ALWAYS)
             self._rig = Rig(self.server, subject, self._run, self._loop)
             self.taking = taking_of(self._rig.traits, subject.text)
-            self._engage()
-            # A step ends with the call under way; a worker's may be a claim and a completion, tried for a lease.
-            bound_s = max(bound_s, *(hand.bound_s for hand in self.hands))
-            self._hang_s = 2 * bound_s + 2 * plan.lease_s + _HUNG_OVER_BOUND_S
+            self._start_processes()
+            # A step ends with the call in progress; a worker's may be a claim, and a completion retried for a lease.
+            bound_s = max(bound_s, *(process.bound_s for process in self._processes))
+            self._hang_s = 2 * bound_s + 2 * plan.lease_s + _HANG_MARGIN_S
         except BaseException:
             self.close()
             raise
         self._begun_s = self._loop.clock()
 
     def stop(self) -> None:
-        """Come to an end: enqueue no more, drain, and check what there is."""
+        """Stop enqueueing; ``run`` then drains, checks what there is, and ends."""
         self._asked_to_stop = self.is_partial = True
 
     def run(self) -> Iterator[Progress]:
-        """Soak; yields a look now and then."""
+        """Run the segments; yields progress reports."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        looks = Looks(self, self._plan, self._loop)
-        for number in self._plan.legs:
-            if self._is_over():
+        meter = ProgressMeter(self, self._plan, self._loop)
+        for number in self._plan.segments:
+            if self._should_stop():
                 break
-            folder = self._folder / f"leg-{number:04}"
+            folder = self._folder / f"segment-{number:04}"
             folder.mkdir(parents=True)
             self._empty_server()
-            leg = Segment(
+            segment = Segment(
                 self._rig,
                 self._plan,
-                number,
-                self.hands,
-                folder,
-                self.taking,
-                self._hang_s,
-                self._is_over,
+                self._processes,
+                number=number,
+                folder=folder,
+                taking=self.taking,
+                hang_s=self._hang_s,
+                should_stop=self._should_stop,
             )
-            for _ in leg.run():
-                if looks.is_due(leg.phase):
-                    yield looks.at(leg)
-            self._keep(leg)
-            looks.leg_ended()
+            for _ in segment.run():
+                if meter.is_due(segment.phase):
+                    yield meter.report(segment)
+            self._add(segment)
+            meter.segment_ended()
 
     def result(self) -> SoakResult:
-        """Return what was found so far."""
+        """Return the result so far, of the segments that were checked."""
         plan = self._plan
         faults = self._fault_counts()
-        outcome, reasons = judged(self._tally, faults, self._legs, self._invalid_reason)
+        outcome, reasons = judged(self._tally, faults, self._segments, self._incidents)
         counts = self.counts()
         return SoakResult(
             subject=self._subject.text,
@@ -128,7 +135,7 @@ class Soak:
             jobs_total=plan.jobs,
             clients=plan.clients,
             workers=plan.workers if self.taking is not Taking.DRAINED else 0,
-            leg_jobs=plan.leg_jobs,
+            segment_jobs=plan.segment_jobs,
             taking=str(self.taking),
             outcome=outcome,
             reasons=reasons,
@@ -149,35 +156,35 @@ class Soak:
                     if name.startswith("raised ")
                 )
             ),
-            legs=tuple(self._legs),
-            invalid_reason=tuple(self._invalid_reason),
+            segments=tuple(self._segments),
+            incidents=tuple(self._incidents),
         )
 
     def counts(self) -> Counter[str]:
-        """Return what all processes counted."""
+        """Return the sum of what the processes have counted."""
         total: Counter[str] = Counter()
-        for hand in self.hands:
-            total.update(hand.counts)
+        for process in self._processes:
+            total.update(process.counts)
         return total
 
     @property
     def tally(self) -> Tally:
-        """Of the legs that were checked."""
+        """Of the segments that were checked."""
         return self._tally
 
     @property
     def fired(self) -> Counter[str]:
-        """How often each kind of fault fired, in the legs that are over and in the one that runs."""
-        fired = Counter(self._world_fired)
-        for hand in self.hands:
-            fired.update(hand.passage.fired)
+        """How often each kind of fault was injected; without the running segment's server and process faults."""
+        fired = Counter(self._fired)
+        for process in self._processes:
+            fired.update(process.proxy.fired)
         fired[OVERSTAY] += self.counts()["overstay"]
         return fired
 
     def close(self) -> None:
-        """End every process and the server."""
-        for hand in self.hands:
-            hand.close()
+        """End every process and stop the server."""
+        for process in self._processes:
+            process.close()
         if hasattr(self, "_rig"):
             self._rig.close()
         self._loop.close()
@@ -185,39 +192,48 @@ class Soak:
             self.server.stop()
         self._run.close()
 
-    def _is_over(self) -> bool:
+    def _should_stop(self) -> bool:
         budget_s = self._plan.time_budget_s
         spent = budget_s is not None and self._loop.clock() - self._begun_s > budget_s
         return self._asked_to_stop or spent
 
-    def _engage(self) -> None:
-        """Start every process at once, and wait for all."""
+    def _start_processes(self) -> None:
+        """Start all processes at once, then wait for each."""
         plan = self._plan
-        requests = [(f"P{n}", producing()) for n in range(1, plan.clients + 1)]
+        requests = [(f"P{n}", producer_request()) for n in range(1, plan.clients + 1)]
         if self.taking is not Taking.DRAINED:
             every = plan.chaos.overstays_every
-            # Each worker gets through its share of the jobs, and is to overstay once at least.
-            every = min(every, max(2, min(plan.jobs, plan.leg_jobs) // plan.workers // 2))
+            # Each worker takes its share of the jobs, and is to overstay at least once.
+            every = min(every, max(2, min(plan.jobs, plan.segment_jobs) // plan.workers // 2))
             requests += [
-                (f"W{n}", working(self.taking, f"W{n}", plan.lease_s, every))
+                (
+                    f"W{n}",
+                    worker_request(
+                        self.taking, f"W{n}", lease_s=plan.lease_s, overstays_every=every
+                    ),
+                )
                 for n in range(1, plan.workers + 1)
             ]
         for name, request in requests:
-            passage = TriggeredProxy(self._loop, self.server.address, self._rig.table)
-            url = self._rig.url_at(passage.port, plan.time_out_ms)
-            self.hands.append(LoadProcess(self._rig.new_host, passage, name, request, url))
-        for hand in self.hands:
-            hand.wait_until_open()
-        self._try_out()
+            proxy = TriggeredProxy(self._loop, self.server.address, self._rig.table)
+            url = self._rig.url_at(proxy.port, plan.time_out_ms)
+            self._processes.append(
+                LoadProcess(self._rig.new_host, proxy, name=name, request=request, url=url)
+            )
+        for process in self._processes:
+            process.wait_until_open()
+        self._take_probe_job()
 
-    def _try_out(self) -> None:
-        """Take the probe's job without faults, so that a call that can never work is told at once."""
+    def _take_probe_job(self) -> None:
+        """Take the probe's job without faults, so that a call that never works is reported before the load begins."""
         if self.taking is Taking.DRAINED:
             return
-        request = working(self.taking, "midpipe", self._plan.lease_s, 0)
-        asked = request["arguments"]
-        assert isinstance(asked, dict)
-        job = self._called(str(request["work"]), dict(asked))
+        request = worker_request(
+            self.taking, "midpipe", lease_s=self._plan.lease_s, overstays_every=0
+        )
+        arguments = request["arguments"]
+        assert isinstance(arguments, dict)
+        job = self._called(str(request["work"]), dict(arguments))
         if self.taking is Taking.LEASED and isinstance(job, dict):
             taken, completion = request["taken"], request["completion"]
             assert isinstance(taken, dict)
@@ -229,13 +245,13 @@ class Soak:
         answered = self._rig.recovery_call(method, arguments)
         if answered.error is not None:
             raise SubjectError(
-                f"{self._subject.text} can't {method} without any fault: {answered.error.type}: "
-                f"{answered.error.message}. Its calls must have the signature that the README shows."
+                f"{self._subject.text} can't {method} even without a fault: {answered.error.type}: "
+                f"{answered.error.message}. Its calls must have the signatures that the README shows."
             )
         return answered.value
 
     def _empty_server(self) -> None:
-        """Empty the server, and its append-only file with it, so that it starts as fast as at first."""
+        """Empty the server and its append-only file, so that a restart takes no longer than it did at first."""
         self._rig.reset()
         if not self.server.is_ours:
             return
@@ -249,51 +265,50 @@ class Soak:
         text = info.decode() if isinstance(info, bytes) else str(info)
         return "aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text
 
-    def _keep(self, leg: Segment) -> None:
-        checked = leg.checked
+    def _add(self, segment: Segment) -> None:
+        """Add a checked segment to the result."""
+        checked = segment.checked
         self._tally += checked.tally
         for kind, counted in checked.durations.items():
             self._durations[kind].update(counted)
-        self._world_fired.update(leg.world.fired)
-        self._world_planned.update(fault.fault for fault in leg.planned)
-        self._invalid_reason += leg.invalid_reason
-        plan = tuple(
-            f"{fault.fault} when {fault.due_jobs} jobs are acknowledged" for fault in leg.planned
-        )
-        self._legs.append(
-            LegResult(
-                leg.leg,
-                plan,
+        self._fired.update(segment.chaos_driver.fired)
+        self._planned.update(fault.fault for fault in segment.planned)
+        self._incidents += segment.incidents
+        self._segments.append(
+            SegmentResult(
+                segment.number,
+                tuple(
+                    f"{fault.fault} when {fault.due_jobs} jobs are acknowledged"
+                    for fault in segment.planned
+                ),
                 checked.tally,
-                leg.drained,
-                round(leg.load_s, 2),
-                round(leg.drain_s, 2),
-                round(leg.check_s, 2),
+                drained=segment.drained,
+                load_s=round(segment.load_s, 2),
+                drain_s=round(segment.drain_s, 2),
+                check_s=round(segment.check_s, 2),
             )
         )
-        room = MOST_SUSPECTS - len(self._suspects)
-        violated_invariants = dict.fromkeys(checked.lost, "lost")
-        violated_invariants.update(dict.fromkeys(checked.doubled, "doubled"))
-        chosen = dict(sorted(violated_invariants.items())[:room])
-        if chosen:
-            names = leg.files.names
-            for job, known in story_of(leg.files.records(), frozenset(chosen)).items():
-                lines = tuple(told(record, names) for record in known)
-                self._suspects.append(Suspect(job_id_of(job), leg.leg, chosen[job], lines))
+        self._add_suspects(segment)
+
+    def _add_suspects(self, segment: Segment) -> None:
+        """Add the histories of the segment's lost and duplicated jobs, as long as there is room in the result."""
+        violated = dict.fromkeys(segment.checked.lost, "lost")
+        violated.update(dict.fromkeys(segment.checked.duplicated, "duplicated"))
+        room = MAX_SUSPECTS - len(self._suspects)
+        chosen = dict(sorted(violated.items())[:room])
+        if not chosen:
+            return
+        names = segment.files.names
+        for job, records in records_of(segment.files.records(), frozenset(chosen)).items():
+            lines = tuple(record_text(record, names) for record in records)
+            self._suspects.append(Suspect(job_id_of(job), segment.number, chosen[job], lines))
 
     def _fault_counts(self) -> tuple[FaultCount, ...]:
-        kinds = kinds_of(
-            self._plan.chaos,
-            own_server=self.server.is_ours,
-            leases=self.taking is Taking.LEASED,
-        )
-        fired = self.fired
+        chaos, fired = self._plan.chaos, self.fired
+        leases = self.taking is Taking.LEASED
+        kinds = kinds_of(chaos, own_server=self.server.is_ours, leases=leases)
         return tuple(
-            FaultCount(
-                kind,
-                self._world_planned[kind] if kind in self._plan.chaos.every else None,
-                fired[kind],
-            )
+            FaultCount(kind, self._planned[kind] if kind in chaos.every else None, fired[kind])
             for kind in kinds
         )
 

@@ -1,7 +1,7 @@
-"""How a subject's jobs are produced and taken in a soak, after what the subject can do. Values.
+"""The load that a soak puts on a subject: which calls produce and take jobs, depending on what the subject has. Values.
 
-The calls are those of the programs. A subject that can't complete is only taken from; one that gives nothing out at all
-has its pending list drained by midpipe itself, without faults, as in the sweep; that is said in the report.
+The calls are those of the programs. A subject without ``complete`` is only taken from. For a subject that gives out no
+jobs at all, midpipe itself drains the pending list, without faults, as the sweep does; the report says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Taking(StrEnum):
 
     LEASED = "claim and complete"
     DEQUEUED = "dequeue"
-    DRAINED = "midpipe drains the pending list; the subject gives no job out"
+    DRAINED = "midpipe drains the pending list, because the subject gives out no jobs"
 
 
 def taking_of(traits: Traits, subject: str) -> Taking:
@@ -37,20 +37,20 @@ def taking_of(traits: Traits, subject: str) -> Taking:
         return Taking.DRAINED
     raise UsageError(
         f"{subject} has neither claim and complete nor dequeue, and keeps no pending list that midpipe knows. "
-        "A soak needs one of them to see which jobs arrive."
+        "A soak needs one of them to see which jobs are delivered."
     )
 
 
-def producing() -> Request:
-    """Return a producer's request; each call names its own job."""
+def producer_request() -> Request:
+    """Return a producer's request; each call has its own job."""
     return {"work": "enqueue", "arguments": _fixed(enqueue("", ""))}
 
 
-def working(taking: Taking, worker: str, lease_s: float, overstays_every: int) -> Request:
+def worker_request(taking: Taking, worker: str, *, lease_s: float, overstays_every: int) -> Request:
     """Return a worker's request.
 
     Args:
-        overstays_every: it takes longer over every so-many-th job than its lease; 0 never.
+        overstays_every: the worker holds every n-th job for longer than its lease; 0 never.
     """
     if taking is Taking.DEQUEUED:
         return {"work": "dequeue", "arguments": {}}
@@ -71,4 +71,5 @@ def working(taking: Taking, worker: str, lease_s: float, overstays_every: int) -
 
 
 def _fixed(call: Call) -> dict[str, Json]:
+    """Return the arguments that do not depend on an earlier answer."""
     return {name: value for name, value in call.arguments.items() if not isinstance(value, Answer)}

@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 RECORD = struct.Struct("<BBHIII")
-"""Kind, outcome, number of the process, number of the job, begin and end in ticks since the leg began."""
+"""Kind, outcome, number of the process, number of the job, begin and end in ticks since the segment began."""
 
 TICK_NS = 10_000
 BEGUN, ENQUEUED, HANDED_OUT, COMPLETED, READ = 1, 2, 3, 4, 5

@@ -1,7 +1,7 @@
-"""The soak's speed: jobs a second with and without faults in one run, and how the checker grows with the history.
+"""The soak's speed: jobs per second with and without faults, and how the checker's cost grows with the history.
 
-The checker's figures are of a history that was made up, with the shares of faults that heavy chaos has; it is checked
-leg by leg in a process of its own, whose largest size is what the memory figure says.
+The checker's figures are of a synthetic history with the share of faults that heavy chaos has; it is checked segment by
+segment in a process of its own, whose peak size is the memory figure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.soak.history import LegFiles
+from midpipe.scenarios.soak.history import SegmentFiles
 from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
 from midpipe.scenarios.soak.soak import Soak
 from midpipe.scenarios.subjects.load import (
@@ -33,22 +33,22 @@ from midpipe.scenarios.subjects.load import (
 )
 
 JOBS = 4_000
-LEG_JOBS = 20_000
-HANDS = 8
+SEGMENT_JOBS = 20_000
+PROCESSES = 8
 NOISE = 1.5
 CHECKS = """
 import json, resource, sys
 from pathlib import Path
 from midpipe.scenarios.soak.checker import Tally, check
-from midpipe.scenarios.soak.history import LegFiles
-folder, legs, names = Path(sys.argv[1]), int(sys.argv[2]), tuple(sys.argv[3].split(","))
+from midpipe.scenarios.soak.history import SegmentFiles
+folder, segments, names = Path(sys.argv[1]), int(sys.argv[2]), tuple(sys.argv[3].split(","))
 tally = Tally()
-for leg in range(legs):
-    files = LegFiles(folder / f"leg-{leg:04}", names)
+for segment in range(segments):
+    files = SegmentFiles(folder / f"segment-{segment:04}", names)
     tally += check(files.records(), completes=True, lease=200_000).tally
-sys.stdout.write(json.dumps([tally.delivered, tally.again, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+sys.stdout.write(json.dumps([tally.delivered, tally.redelivered, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
-NAMES = tuple(f"{client_id}{number}" for client_id in "PW" for number in range(1, HANDS + 1))
+NAMES = tuple(f"{client_id}{number}" for client_id in "PW" for number in range(1, PROCESSES + 1))
 
 
 def load_s(chaos: str, folder: Path) -> float:
@@ -58,7 +58,7 @@ def load_s(chaos: str, folder: Path) -> float:
     try:
         for _ in soak.run():
             pass
-        return soak.result().legs[0].load_s
+        return soak.result().segments[0].load_s
     finally:
         soak.close()
 
@@ -74,8 +74,8 @@ def test_jobs_a_second_with_and_without_faults(benchmark: Any, tmp_path: Path) -
     )
 
 
-def synthesise(folder: Path, leg: int) -> None:
-    """Write a leg's history: of each thousand jobs five are tried twice, and two are handed out again."""
+def synthesise(folder: Path, segment: int) -> None:
+    """Write a segment's history: of each thousand jobs five are tried twice and two are redelivered."""
     folder.mkdir(parents=True)
     written = {name: bytearray() for name in NAMES}
 
@@ -84,32 +84,36 @@ def synthesise(folder: Path, leg: int) -> None:
             kind, outcome, process, job, begun, begun + 57 + job % 311
         )
 
-    for job in range(leg * LEG_JOBS, (leg + 1) * LEG_JOBS):
-        producer, worker, at = job % HANDS, HANDS + job % HANDS, 100 * (job % LEG_JOBS)
+    for job in range(segment * SEGMENT_JOBS, (segment + 1) * SEGMENT_JOBS):
+        producer, worker, at = (
+            job % PROCESSES,
+            PROCESSES + job % PROCESSES,
+            100 * (job % SEGMENT_JOBS),
+        )
         for outcome in (RAISED, YES) if job % 200 == 0 else (YES,):
             add(BEGUN, YES, producer, job, at)
             add(ENQUEUED, outcome, producer, job, at)
         if job % 500 == 1:
-            add(HANDED_OUT, YES, HANDS + (job + 1) % HANDS, job, at + 500)
-            add(COMPLETED, NO, HANDS + (job + 1) % HANDS, job, at + 250_000)
+            add(HANDED_OUT, YES, PROCESSES + (job + 1) % PROCESSES, job, at + 500)
+            add(COMPLETED, NO, PROCESSES + (job + 1) % PROCESSES, job, at + 250_000)
             at += 220_000
         add(HANDED_OUT, YES, worker, job, at + 900)
         add(COMPLETED, YES, worker, job, at + 1_500)
     for name, data in written.items():
-        LegFiles(folder, NAMES).path(name).write_bytes(data)
+        SegmentFiles(folder, NAMES).path(name).write_bytes(data)
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("history")
-    for leg in range(1_000_000 // LEG_JOBS):
-        synthesise(folder / f"leg-{leg:04}", leg)
+    for segment in range(1_000_000 // SEGMENT_JOBS):
+        synthesise(folder / f"segment-{segment:04}", segment)
     return folder
 
 
 def checked(history: Path, jobs: int) -> tuple[float, float]:
     """Check the history's first jobs; return the seconds and the largest size of the process in MB."""
-    words = [sys.executable, "-c", CHECKS, str(history), str(jobs // LEG_JOBS), ",".join(NAMES)]
+    words = [sys.executable, "-c", CHECKS, str(history), str(jobs // SEGMENT_JOBS), ",".join(NAMES)]
     begun_s = time.perf_counter()
     run = subprocess.run(words, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - begun_s

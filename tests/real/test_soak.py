@@ -1,4 +1,4 @@
-"""Soaks on a real server: the reference comes through, flawed queues don't, and one that is interrupted still tells."""
+"""Soaks on a real server: the reference passes, flawed queues fail, an interrupted soak reports what it has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.checker import Bounds
-from midpipe.scenarios.soak.plan import CHAOS, SoakPlan, planned, spots
+from midpipe.scenarios.soak.plan import CHAOS, SoakPlan, planned_faults, wire_triggers
 from midpipe.scenarios.soak.results import SoakResult
 from midpipe.scenarios.soak.soak import Soak
 from tests.real.processes import running_with
@@ -41,7 +41,7 @@ def soaked(
         soak.close()
 
 
-def test_the_reference_comes_through_heavy_chaos_and_every_kind_of_fault_fired(
+def test_the_reference_passes_heavy_chaos_in_which_every_kind_of_fault_fired(
     tmp_path: Path,
 ) -> None:
     result = soaked(tmp_path / "soak")
@@ -50,18 +50,18 @@ def test_the_reference_comes_through_heavy_chaos_and_every_kind_of_fault_fired(
     assert (result.tally.acknowledged, result.tally.delivered) == (2_000, 2_000)
 
 
-def test_the_queue_as_reviewed_loses_jobs_and_says_which(tmp_path: Path) -> None:
+def test_the_reviewed_queue_loses_jobs_and_the_result_names_them(tmp_path: Path) -> None:
     result = soaked(tmp_path / "soak", AS_REVIEWED, jobs=1_000)
     assert result.outcome is Outcome.FAIL
     assert result.tally.lost.least > 0
     lost = [suspect for suspect in result.suspects if suspect.what == "lost"]
-    assert any("enqueue raised" in line for line in lost[0].known)
+    assert any("enqueue raised" in line for line in lost[0].history)
 
 
-def test_the_queue_that_was_shipped_with_retries_doubles_jobs(tmp_path: Path) -> None:
+def test_the_shipped_queue_with_retries_duplicates_jobs(tmp_path: Path) -> None:
     result = soaked(tmp_path / "soak", AS_SHIPPED_RETRYING, jobs=1_000)
     assert result.outcome is Outcome.FAIL
-    assert result.tally.doubled.least > 0
+    assert result.tally.duplicated.least > 0
 
 
 def test_without_chaos_no_attempt_fails(tmp_path: Path) -> None:
@@ -69,14 +69,14 @@ def test_without_chaos_no_attempt_fails(tmp_path: Path) -> None:
     assert (result.outcome, result.faults, result.tally.attempts) == (Outcome.PASS, (), 600)
 
 
-def test_legs_are_checked_each_for_itself_and_add_up(tmp_path: Path) -> None:
-    result = soaked(tmp_path / "soak", chaos="light", jobs=900, leg_jobs=300)
-    assert [leg.tally.acknowledged for leg in result.legs] == [300, 300, 300]
+def test_segments_are_checked_one_by_one_and_add_up(tmp_path: Path) -> None:
+    result = soaked(tmp_path / "soak", chaos="light", jobs=900, segment_jobs=300)
+    assert [segment.tally.acknowledged for segment in result.segments] == [300, 300, 300]
     assert result.tally.lost == Bounds()
     assert sorted(path.name for path in (tmp_path / "soak").iterdir()) == [
-        "leg-0001",
-        "leg-0002",
-        "leg-0003",
+        "segment-0001",
+        "segment-0002",
+        "segment-0003",
     ]
 
 
@@ -117,10 +117,12 @@ for line in sys.stdin:
 """
 
 
-def test_a_command_that_makes_no_load_is_told_what_it_lacks(tmp_path: Path) -> None:
+def test_a_command_that_does_not_implement_the_load_is_refused_with_the_reason(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "speaks.py"
     file.write_text(SPEAKS_NO_LOAD)
-    with pytest.raises(SubjectError, match="has to answer the protocol's load"):
+    with pytest.raises(SubjectError, match="has to implement the protocol's load"):
         soaked(tmp_path / "soak", f"command: {sys.executable} {file}", jobs=100)
 
 
@@ -128,7 +130,7 @@ DIES_ONCE = """
 import os
 import pathlib
 
-import midpipe.reference
+from midpipe import reference
 
 
 class Queue(reference.Queue):
@@ -142,7 +144,7 @@ class Queue(reference.Queue):
 """
 
 
-def test_a_process_that_ends_by_itself_is_started_again_and_the_soak_is_no_pass(
+def test_a_process_that_exits_by_itself_is_restarted_and_the_outcome_is_unknown(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "queue_file.py"
@@ -156,7 +158,7 @@ def test_a_process_that_ends_by_itself_is_started_again_and_the_soak_is_no_pass(
     ("text", "error", "words"),
     [(KEEPS_NO_LIST, UsageError, "neither claim"), (CLAIMS_BADLY, SubjectError, "can't claim")],
 )
-def test_a_subject_that_can_not_be_soaked_is_told_at_once(
+def test_a_subject_that_can_not_be_soaked_is_refused_before_the_load(
     tmp_path: Path, text: str, error: type[Exception], words: str
 ) -> None:
     file = tmp_path / "queue_file.py"
@@ -168,8 +170,8 @@ def test_a_subject_that_can_not_be_soaked_is_told_at_once(
 def test_the_same_seed_plans_the_same_faults_and_another_one_does_not() -> None:
     def plan_of(seed: int) -> object:
         plan = SoakPlan(40_000, 8, 8, CHAOS["heavy"], seed)
-        dealt = [next(spots(plan, 1, client)) for client in range(16)]
-        return planned(plan, 1, tuple(CHAOS["heavy"].every)), dealt
+        triggers = [next(wire_triggers(plan, 1, client)) for client in range(16)]
+        return planned_faults(plan, 1, tuple(CHAOS["heavy"].every)), triggers
 
     assert plan_of(7) == plan_of(7)
     assert plan_of(7) != plan_of(8)
@@ -209,7 +211,7 @@ def wait_for_load(process: subprocess.Popen[str]) -> None:
 
 
 def left_over(folder: Path) -> list[str]:
-    """What is still there of a soak whose temporary directory this is."""
+    """The processes and temporary files of a soak in that folder."""
     running = running_with(str(folder))
     return running + [str(path) for path in (folder / "tmp").glob("midpipe-*")]
 
@@ -241,7 +243,7 @@ def test_an_interrupted_soak_drains_checks_and_leaves_nothing_behind(
     stored = json.loads((tmp_path / "out" / "soak.json").read_text())
     assert (soaking.returncode, stored["is_partial"], "Traceback" in errors) == (130, True, False)
     assert "partial" in output
-    assert stored["legs"][0]["drained"], output
+    assert stored["segments"][0]["drained"], output
     assert stored["tally"]["lost"] == {"least": 0, "most": 0}
     assert stored["tally"]["acknowledged"] > 0
     wait_until_nothing_is_left(tmp_path)
@@ -255,7 +257,7 @@ def test_a_killed_soak_leaves_nothing_behind(
     wait_until_nothing_is_left(tmp_path)
 
 
-def test_a_time_budget_ends_the_load_and_what_there_is_is_checked(tmp_path: Path) -> None:
+def test_a_time_budget_ends_the_load_and_the_enqueued_jobs_are_checked(tmp_path: Path) -> None:
     process = started(
         tmp_path, "--jobs-total", "1_000_000", "--chaos", "none", "--time-budget", "2s"
     )

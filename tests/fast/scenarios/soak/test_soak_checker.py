@@ -1,4 +1,4 @@
-"""The soak's checker: what it says of small histories, written out; and of any, beside a checker too simple to err."""
+"""The soak's checker on small histories as literals, and on drawn ones beside a checker that is simple and slow."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midpipe.scenarios.soak.checker import Bounds, Checked, Tally, check, story_of
-from midpipe.scenarios.soak.history import LegFiles, RawRecord, next_job, read_records
-from midpipe.scenarios.soak.reading import told
+from midpipe.scenarios.soak.checker import Bounds, CheckResult, Tally, check, records_of
+from midpipe.scenarios.soak.history import RawRecord, SegmentFiles, next_job, read_records
+from midpipe.scenarios.soak.record_text import record_text
 from midpipe.scenarios.subjects.load import (
     BEGUN,
     COMPLETED,
@@ -51,11 +51,11 @@ def read(job: int, outcome: int) -> RawRecord:
     return (READ, outcome, M, job, 9_000, 9_000)
 
 
-def checked(*records: RawRecord, drained: bool = True) -> Checked:
+def checked(*records: RawRecord, drained: bool = True) -> CheckResult:
     return check(records, completes=True, lease=LEASE, drained=drained)
 
 
-def drained_by_midpipe(*records: RawRecord) -> Checked:
+def drained_by_midpipe(*records: RawRecord) -> CheckResult:
     return check(records, completes=False, lease=None)
 
 
@@ -63,7 +63,7 @@ def test_an_empty_history_has_no_jobs() -> None:
     assert checked().tally == Tally()
 
 
-def test_a_job_that_was_completed_is_delivered() -> None:
+def test_a_completed_job_is_delivered() -> None:
     history = [*enqueued(7, YES), given_to(W, 7, 20), completed(W, 7, 30)]
     assert checked(*history).tally == Tally(jobs=1, attempts=1, acknowledged=1, delivered=1)
 
@@ -74,92 +74,97 @@ def test_an_acknowledged_job_that_does_not_exist_at_the_end_is_lost() -> None:
     assert found.tally == Tally(jobs=1, attempts=2, acknowledged=1, lost=Bounds(1, 1))
 
 
-def test_an_acknowledged_job_that_still_waits_when_all_is_quiet_is_lost() -> None:
+def test_an_acknowledged_job_that_still_waits_after_the_drain_is_lost() -> None:
     assert checked(*enqueued(7, YES), read(7, WAITING)).tally.lost == Bounds(1, 1)
 
 
-def test_a_job_that_still_waits_while_workers_were_not_done_may_be_lost() -> None:
+def test_a_job_that_still_waits_may_be_lost_if_the_drain_was_cut_short() -> None:
     found = checked(*enqueued(7, YES), read(7, WAITING), drained=False)
     assert found.tally.lost == Bounds(0, 1)
 
 
-def test_a_job_that_nobody_could_read_may_be_lost() -> None:
+def test_a_job_whose_final_read_raised_may_be_lost() -> None:
     assert checked(*enqueued(7, YES), read(7, RAISED)).tally.lost == Bounds(0, 1)
 
 
-def test_a_job_that_was_not_read_yet_is_unresolved() -> None:
+def test_a_job_without_a_final_read_is_unresolved() -> None:
     history = [*enqueued(7, YES), given_to(W, 7, 20), completed(W, 7, 30, RAISED)]
     assert checked(*history).unresolved == (7,)
 
 
-def test_a_job_that_was_read_as_completed_is_delivered_though_its_worker_never_heard() -> None:
+def test_a_job_that_reads_as_completed_is_delivered_even_if_complete_raised() -> None:
     history = [*enqueued(7, YES), given_to(W, 7, 20), completed(W, 7, 30, RAISED), read(7, YES)]
     assert checked(*history).tally == Tally(jobs=1, attempts=1, acknowledged=1, delivered=1)
 
 
-def test_a_job_that_was_delivered_and_never_acknowledged_is_recovered() -> None:
+def test_a_delivered_job_that_was_never_acknowledged_is_recovered() -> None:
     history = [*enqueued(7, RAISED), given_to(W, 7, 20), completed(W, 7, 30)]
     expected = Tally(jobs=1, attempts=1, unanswered=1, delivered=1, recovered=1)
     assert checked(*history).tally == expected
 
 
-def test_a_job_that_was_never_acknowledged_and_never_seen_costs_nothing() -> None:
+def test_an_unacknowledged_job_that_does_not_exist_is_not_lost() -> None:
     found = checked(*enqueued(7, RAISED), read(7, NO)).tally
     assert found == Tally(jobs=1, attempts=1, unanswered=1)
 
 
-def test_an_attempt_that_was_cut_off_by_a_crash_is_an_attempt_without_an_answer() -> None:
+def test_an_enqueue_that_a_crash_cut_off_counts_as_unanswered() -> None:
     found = checked((BEGUN, YES, P, 7, 0, 0), read(7, NO)).tally
     assert found == Tally(jobs=1, attempts=1, unanswered=1)
 
 
-def test_a_job_that_the_queue_gave_up_on_is_told_apart_from_a_lost_one() -> None:
+def test_a_job_that_the_queue_reports_as_failed_for_good_is_not_lost() -> None:
     found = checked(*enqueued(7, YES), given_to(W, 7, 20), read(7, GIVEN_UP)).tally
     assert (found.given_up, found.lost) == (1, Bounds())
 
 
-def test_a_job_that_nobody_enqueued_is_unexpected() -> None:
+def test_a_job_that_was_never_enqueued_is_unexpected() -> None:
     assert checked(given_to(W, 9, 20)).tally == Tally(unexpected=1)
 
 
-def test_two_acknowledged_completions_of_one_job_double_it() -> None:
+def test_two_acknowledged_completions_of_one_job_duplicate_it() -> None:
     history = [
         *enqueued(7, YES),
         *(given_to(W, 7, 20), completed(W, 7, 5_000)),
         *(given_to(V, 7, 2_000), completed(V, 7, 2_010)),
     ]
-    assert checked(*history).doubled == (7,)
+    assert checked(*history).duplicated == (7,)
 
 
-def test_handing_a_job_out_after_an_acknowledged_completion_doubles_it() -> None:
+def test_redelivery_after_an_acknowledged_completion_duplicates_a_job() -> None:
     history = [
         *enqueued(7, YES),
         *(given_to(W, 7, 20), completed(W, 7, 30)),
         *(given_to(V, 7, 3_000), completed(V, 7, 3_010, NO)),
     ]
-    assert checked(*history).doubled == (7,)
+    assert checked(*history).duplicated == (7,)
 
 
-def test_handing_a_job_out_while_its_lease_surely_runs_doubles_it() -> None:
+def test_redelivery_while_the_lease_certainly_runs_duplicates_a_job() -> None:
     history = [
         *enqueued(7, YES),
         *(given_to(W, 7, 20), completed(W, 7, 500, RAISED)),
         *(given_to(V, 7, 100), completed(V, 7, 110)),
     ]
-    assert checked(*history).doubled == (7,)
+    assert checked(*history).duplicated == (7,)
 
 
-def test_handing_a_job_out_after_its_lease_is_allowed_and_counted() -> None:
+def test_redelivery_after_the_lease_has_ended_is_allowed_and_counted() -> None:
     history = [
         *enqueued(7, YES),
         *(given_to(W, 7, 20), completed(W, 7, 2_500, NO)),
         *(given_to(V, 7, 1_500), completed(V, 7, 1_510)),
     ]
     found = checked(*history).tally
-    assert (found.doubled, found.again, found.refused, found.delivered) == (Bounds(), 1, 1, 1)
+    assert (found.duplicated, found.redelivered, found.refused, found.delivered) == (
+        Bounds(),
+        1,
+        1,
+        1,
+    )
 
 
-def test_a_worker_that_heard_of_its_claim_when_its_lease_had_ended_is_no_second_one() -> None:
+def test_a_frozen_worker_that_reads_its_claim_after_the_lease_does_not_duplicate_the_job() -> None:
     frozen = (HANDED_OUT, YES, W, 7, 20, 20 + LEASE + 500)
     history = [
         *enqueued(7, YES),
@@ -169,54 +174,57 @@ def test_a_worker_that_heard_of_its_claim_when_its_lease_had_ended_is_no_second_
         completed(W, 7, frozen[5] + 1, NO),
     ]
     tally = checked(*history).tally
-    assert (tally.doubled, tally.again, tally.refused) == (Bounds(0, 0), 1, 1)
+    assert (tally.duplicated, tally.redelivered, tally.refused) == (Bounds(0, 0), 1, 1)
 
 
-def test_handing_a_job_out_after_its_worker_died_is_allowed_and_counted() -> None:
+def test_redelivery_after_the_worker_died_is_allowed_and_counted() -> None:
     history = [*enqueued(7, YES), given_to(W, 7, 20), given_to(V, 7, 100), completed(V, 7, 110)]
-    assert (checked(*history).tally.doubled, checked(*history).tally.again) == (Bounds(), 1)
+    assert (checked(*history).tally.duplicated, checked(*history).tally.redelivered) == (
+        Bounds(),
+        1,
+    )
 
 
-def test_a_completion_at_the_very_time_of_another_hand_out_leaves_open_whether_it_doubles() -> None:
+def test_a_completion_concurrent_with_a_redelivery_may_duplicate_the_job() -> None:
     history = [
         *enqueued(7, YES),
         *(given_to(W, 7, 20), (COMPLETED, YES, W, 7, 1_500, 1_700)),
         *((HANDED_OUT, YES, V, 7, 1_600, 1_650), completed(V, 7, 1_710, NO)),
     ]
-    assert checked(*history).tally.doubled == Bounds(0, 1)
+    assert checked(*history).tally.duplicated == Bounds(0, 1)
 
 
-def test_without_leases_a_job_may_be_handed_out_once() -> None:
+def test_without_leases_a_job_may_be_handed_out_only_once() -> None:
     found = drained_by_midpipe(*enqueued(7, YES), given_to(M, 7, 20), given_to(M, 7, 90))
-    assert (found.doubled, found.tally.delivered) == ((7,), 1)
+    assert (found.duplicated, found.tally.delivered) == ((7,), 1)
 
 
-def test_an_id_without_data_is_no_delivery() -> None:
+def test_an_id_without_data_is_not_a_delivery() -> None:
     found = drained_by_midpipe(*enqueued(7, YES), given_to(M, 7, 20, EMPTY), read(7, NO))
     assert found.lost == (7,)
 
 
-def test_a_producer_goes_on_with_the_job_that_has_no_answer() -> None:
+def test_a_restarted_producer_continues_with_the_first_unacknowledged_job() -> None:
     assert next_job(enqueued(8, YES), 4, 8) == 12
     assert next_job([*enqueued(8, YES), *enqueued(12, RAISED)], 4, 8) == 12
     assert next_job([], 4, 8) == 8
 
 
-def test_a_torn_record_at_the_end_of_a_file_is_left_out(tmp_path: Path) -> None:
+def test_a_torn_record_at_the_end_of_a_file_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "P1.bin"
     path.write_bytes(RECORD.pack(*enqueued(7, YES)[0]) + b"torn")
     assert list(read_records(path)) == enqueued(7, YES)[:1]
-    assert list(LegFiles(tmp_path, ("P1", "gone")).records()) == enqueued(7, YES)[:1]
+    assert list(SegmentFiles(tmp_path, ("P1", "gone")).records()) == enqueued(7, YES)[:1]
 
 
-def test_a_job_is_told_in_the_order_of_what_happened() -> None:
+def test_the_records_of_a_job_are_in_the_order_of_events() -> None:
     history = [completed(W, 7, 30), given_to(W, 7, 20), *enqueued(7, YES), *enqueued(8, YES)]
-    lines = [told(record, ("P1", "W1")) for record in story_of(history, frozenset({7}))[7]]
+    lines = [record_text(record, ("P1", "W1")) for record in records_of(history, frozenset({7}))[7]]
     assert [line.split(maxsplit=3)[-1].split(" (")[0] for line in lines] == [
-        "began to enqueue it",
-        "enqueue answered True",
-        "was given it",
-        "complete answered True",
+        "enqueue was called",
+        "enqueue returned True",
+        "received the job",
+        "complete returned True",
     ]
 
 
@@ -227,7 +235,7 @@ TIMES = st.integers(0, 40).map(lambda n: n * 100)
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[RawRecord]:
-    """Some jobs, each with attempts, holders in any order, and perhaps a read at the end."""
+    """A few jobs, each with attempts, deliveries in any order, and perhaps a final read."""
     records: list[RawRecord] = []
     process = 10
     for job in range(draw(st.integers(1, 4))):
@@ -256,7 +264,7 @@ def histories(draw: st.DrawFn) -> list[RawRecord]:
 
 
 def naive(records: list[RawRecord], completes: bool, lease: int | None, drained: bool) -> Tally:
-    """Look at every job by itself, and at every pair of its holders, straight from the list."""
+    """Check each job alone, and each pair of its deliveries, straight from the list."""
     jobs = {record[3] for record in records if record[0] == BEGUN}
     tally = Tally(unexpected=len({r[3] for r in records if r[:2] == (HANDED_OUT, YES)} - jobs))
     for job in jobs:
@@ -280,27 +288,27 @@ def _naive_job(known: list[RawRecord], completes: bool, lease: int | None, drain
     ends = {g: [r for r in known if r[0] == COMPLETED and r[2] == g[2]] for g in given}
     done = {g: [r for r in ends[g] if r[1] == YES] for g in given}
     is_delivered = bool(given) if not completes else end == YES or any(done.values())
-    sure, open_, again = sum(map(bool, done.values())) > 1, False, 0
+    sure, open_, redelivered = sum(map(bool, done.values())) > 1, False, 0
 
-    def word(early: RawRecord, late: RawRecord) -> str:
+    def verdict(early: RawRecord, late: RawRecord) -> str:
         has_died = not ends[early]
         has_lost = any(r[1] == NO and r[5] <= late[5] for r in ends[early])
         was_done = any(r[5] < late[4] for r in done[early])
         is_held = not (has_died or has_lost) and (lease is None or late[5] - early[4] < lease)
         if lease is None or was_done or is_held:
-            return "doubled"
+            return "duplicated"
         return "open" if any(r[4] <= late[5] for r in done[early]) else "allowed"
 
-    best = ("allowed", "open", "doubled").index
+    best = ("allowed", "open", "duplicated").index
     for number, late in enumerate(given):
-        words = []
+        verdicts = []
         for early in given[:number]:
-            either = [word(early, late)]
+            either = [verdict(early, late)]
             if late[4] < early[5]:
-                either.append(word(late, early))
-            words.append(min(either, key=best))
-        sure, open_ = sure or "doubled" in words, open_ or "open" in words
-        again += bool(words) and set(words) == {"allowed"}
+                either.append(verdict(late, early))
+            verdicts.append(min(either, key=best))
+        sure, open_ = sure or "duplicated" in verdicts, open_ or "open" in verdicts
+        redelivered += bool(verdicts) and set(verdicts) == {"allowed"}
     is_missing = not is_delivered and end != GIVEN_UP and answered
     is_lost = is_missing and end in ((NO, YES, WAITING) if drained else (NO, YES))
     return Tally(
@@ -311,8 +319,8 @@ def _naive_job(known: list[RawRecord], completes: bool, lease: int | None, drain
         delivered=int(is_delivered),
         recovered=int(is_delivered and not answered),
         lost=Bounds(int(is_lost), int(is_missing)),
-        doubled=Bounds(int(sure), int(sure or open_)),
-        again=again,
+        duplicated=Bounds(int(sure), int(sure or open_)),
+        redelivered=redelivered,
         given_up=int(end == GIVEN_UP and not is_delivered),
     )
 
@@ -323,7 +331,7 @@ def _naive_job(known: list[RawRecord], completes: bool, lease: int | None, drain
 def test_the_checker_agrees_with_a_simple_one_on_any_history(
     records: list[RawRecord], completes: bool, lease: int | None, drained: bool, seed: int
 ) -> None:
-    # Processes write files of their own, so their records come in any order; a process's own stay in order.
+    # Each process writes its own file, so only the records of one process are in order.
     by_process: dict[int, list[RawRecord]] = {}
     for record in records:
         by_process.setdefault(record[2], []).append(record)

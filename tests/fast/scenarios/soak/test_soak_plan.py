@@ -1,4 +1,4 @@
-"""What a soak plans, how it is judged, and how it is shown: values only."""
+"""The plan of a soak, its outcome and its report: values only."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.checker import Bounds, Tally
 from midpipe.scenarios.soak.plan import (
     CHAOS,
-    OF_THE_SERVER,
     OVERSTAY,
+    SERVER_FAULTS,
     SoakPlan,
     kinds_of,
-    planned,
-    spots,
+    planned_faults,
+    wire_triggers,
 )
 from midpipe.scenarios.soak.results import (
     FaultCount,
-    LegResult,
     Progress,
+    SegmentResult,
     SoakResult,
     Suspect,
     judged,
@@ -34,12 +34,12 @@ from midpipe.scenarios.soak.results import (
 
 HEAVY = CHAOS["heavy"]
 SOUND = Tally(jobs=900, attempts=910, acknowledged=900, delivered=900)
-LEG = LegResult(1, (), SOUND, True, 1.0, 1.0, 0.1)
+SEGMENT = SegmentResult(1, (), SOUND, True, 1.0, 1.0, 0.1)
 FIRED = (FaultCount("kill", 1, 1), FaultCount("late", None, 4))
 
 
 def plan(jobs: int = 40_000, chaos: str = "heavy", clients: int = 8, seed: int = 7) -> SoakPlan:
-    return SoakPlan(jobs, clients, 8, CHAOS[chaos], seed, leg_jobs=20_000)
+    return SoakPlan(jobs, clients, 8, CHAOS[chaos], seed, segment_jobs=20_000)
 
 
 def test_every_fault_of_every_level_is_one_of_the_catalogue() -> None:
@@ -55,49 +55,51 @@ def test_light_chaos_plans_less_than_heavy() -> None:
 
 
 @pytest.mark.parametrize("jobs", [2_000, 20_000])
-def test_all_clients_together_deal_every_wire_fault_within_two_cards_each(jobs: int) -> None:
-    dealt = {
-        spot.fault.name for client in range(16) for spot in islice(spots(plan(jobs), 1, client), 2)
+def test_the_first_two_faults_of_all_clients_include_every_wire_fault(jobs: int) -> None:
+    names = {
+        trigger.fault.name
+        for client in range(16)
+        for trigger in islice(wire_triggers(plan(jobs), 1, client), 2)
     }
-    assert dealt == set(HEAVY.wire)
+    assert names == set(HEAVY.wire)
 
 
-def test_in_the_long_run_a_client_gets_of_each_fault_what_the_deck_holds() -> None:
-    many = [spot.fault.name for spot in islice(spots(plan(), 1, 3), 2_000)]
-    per_deck = {name: many.count(name) / 100 for name in HEAVY.wire}
-    for name, held in HEAVY.wire.items():
-        assert per_deck[name] == pytest.approx(held, rel=0.4), name
+def test_a_client_meets_each_wire_fault_as_often_as_the_batch_holds_it() -> None:
+    many = [trigger.fault.name for trigger in islice(wire_triggers(plan(), 1, 3), 2_000)]
+    per_batch = {name: many.count(name) / 100 for name in HEAVY.wire}
+    for name, times in HEAVY.wire.items():
+        assert per_batch[name] == pytest.approx(times, rel=0.4), name
 
 
-def test_spots_are_as_far_apart_as_the_chaos_says() -> None:
-    gaps = [spot.after for spot in islice(spots(plan(), 1, 0), 2_000)]
+def test_the_mean_distance_of_wire_faults_is_the_planned_one() -> None:
+    gaps = [trigger.after for trigger in islice(wire_triggers(plan(), 1, 0), 2_000)]
     assert 0.85 * HEAVY.commands < sum(gaps) / len(gaps) < 1.15 * HEAVY.commands
 
 
 @given(st.integers(1, 60_000), st.integers(0, 99))
-def test_each_kind_is_planned_in_every_leg_and_no_fault_is_due_when_the_leg_is_over(
+def test_each_kind_is_planned_in_every_segment_and_is_due_before_its_end(
     jobs: int, seed: int
 ) -> None:
     made = plan(jobs, seed=seed)
-    for leg in made.legs:
-        found = planned(made, leg, tuple(HEAVY.every))
+    for segment in made.segments:
+        found = planned_faults(made, segment, tuple(HEAVY.every))
         assert {fault.fault for fault in found} == set(HEAVY.every)
-        assert all(0 <= fault.due_jobs < len(made.jobs_of(leg)) for fault in found)
+        assert all(0 <= fault.due_jobs < len(made.jobs_of(segment)) for fault in found)
 
 
 @given(st.integers(1, 100_000))
-def test_legs_share_out_all_jobs(jobs: int) -> None:
+def test_the_segments_together_have_all_jobs(jobs: int) -> None:
     made = plan(jobs)
-    assert [job for leg in made.legs for job in made.jobs_of(leg)] == list(range(jobs))
+    assert [job for segment in made.segments for job in made.jobs_of(segment)] == list(range(jobs))
 
 
-def test_a_server_of_somebody_else_is_not_killed() -> None:
+def test_a_server_that_midpipe_did_not_start_is_not_killed() -> None:
     kinds = kinds_of(HEAVY, own_server=False, leases=True)
-    assert not set(OF_THE_SERVER) & set(kinds)
-    assert {fault.fault for fault in planned(plan(), 1, kinds)} == {"crash", "freeze"}
+    assert not set(SERVER_FAULTS) & set(kinds)
+    assert {fault.fault for fault in planned_faults(plan(), 1, kinds)} == {"crash", "freeze"}
 
 
-def test_without_leases_none_is_overstayed() -> None:
+def test_without_leases_no_overstay_is_planned() -> None:
     assert OVERSTAY in kinds_of(HEAVY, own_server=True, leases=True)
     assert OVERSTAY not in kinds_of(HEAVY, own_server=True, leases=False)
 
@@ -106,37 +108,43 @@ def test_without_leases_none_is_overstayed() -> None:
 
 
 def test_a_sound_soak_passes() -> None:
-    assert judged(SOUND, FIRED, [LEG], ()) == (Outcome.PASS, ())
+    assert judged(SOUND, FIRED, [SEGMENT], ()) == (Outcome.PASS, ())
+
+
+UNKNOWN, FAIL = Outcome.UNKNOWN, Outcome.FAIL
+NEVER_LATE = (FaultCount("late", None, 0),)
+UNDRAINED = SegmentResult(4, (), SOUND, False, 1.0, 1.0, 0.1)
+FEW = Tally(jobs=9, acknowledged=9, delivered=9)
 
 
 @pytest.mark.parametrize(
-    ("tally", "faults", "legs", "invalid_reason", "outcome", "reason"),
+    ("tally", "faults", "segments", "incidents", "outcome", "reason"),
     [
-        (SOUND + Tally(lost=Bounds(1, 1)), FIRED, [LEG], (), Outcome.FAIL, "1 acknowledged jobs were lost"),
-        (SOUND + Tally(doubled=Bounds(2, 3)), FIRED, [LEG], (), Outcome.FAIL, "2 jobs were delivered twice"),
-        (SOUND + Tally(unexpected=1), FIRED, [LEG], (), Outcome.FAIL, "1 jobs were handed out that nobody enqueued"),
-        (SOUND + Tally(lost=Bounds(0, 2)), FIRED, [LEG], (), Outcome.UNKNOWN, "0 to 2 jobs may be lost"),
-        (SOUND, (FaultCount("late", None, 0),), [LEG], (), Outcome.UNKNOWN, "no late was fired"),
-        (SOUND, FIRED, [LegResult(4, (), SOUND, False, 1.0, 1.0, 0.1)], (), Outcome.UNKNOWN, "legs 4 were not drained"),
-        (SOUND, FIRED, [LEG], ("P1 hung for 40 s",), Outcome.UNKNOWN, "P1 hung for 40 s"),
-        (Tally(jobs=9, acknowledged=9, delivered=9), FIRED, [LEG], (), Outcome.UNKNOWN, "only 9 jobs were delivered"),
+        (SOUND + Tally(lost=Bounds(1, 1)), FIRED, [SEGMENT], (), FAIL, "1 acknowledged jobs were lost"),
+        (SOUND + Tally(duplicated=Bounds(2, 3)), FIRED, [SEGMENT], (), FAIL, "2 jobs were delivered twice"),
+        (SOUND + Tally(unexpected=1), FIRED, [SEGMENT], (), FAIL, "1 jobs were handed out and never enqueued"),
+        (SOUND + Tally(lost=Bounds(0, 2)), FIRED, [SEGMENT], (), UNKNOWN, "0 to 2 jobs may be lost"),
+        (SOUND, NEVER_LATE, [SEGMENT], (), UNKNOWN, "these faults were never injected: late"),
+        (SOUND, FIRED, [UNDRAINED], (), UNKNOWN, "segments 4 were not drained"),
+        (SOUND, FIRED, [SEGMENT], ("P1 hung for 40 s",), UNKNOWN, "P1 hung for 40 s"),
+        (FEW, FIRED, [SEGMENT], (), UNKNOWN, "only 9 jobs were delivered; 500 are the least"),
     ],
 )  # fmt: skip
-def test_what_makes_a_soak_no_pass(
+def test_what_keeps_a_soak_from_passing(
     tally: Tally,
     faults: tuple[FaultCount, ...],
-    legs: list[LegResult],
-    invalid_reason: tuple[str, ...],
+    segments: list[SegmentResult],
+    incidents: tuple[str, ...],
     outcome: Outcome,
     reason: str,
 ) -> None:
-    found, reasons = judged(tally, faults, legs, invalid_reason)
+    found, reasons = judged(tally, faults, segments, incidents)
     assert (found, reasons[0]) == (outcome, reason)
 
 
 # --- showing -----------------------------------------------------------------------------------------
 
-LOOK = Progress(
+NOW = Progress(
     2, 5, "load", 21_000, 100_000, 30.0, 700.0, 55, 1.25, (("kill", 3), ("late", 9)), 0, 4, 1
 )
 
@@ -152,28 +160,28 @@ def written(console: Console) -> str:
     return console.file.getvalue()
 
 
-def test_a_look_tells_rate_depth_latency_faults_and_losses() -> None:
-    line = progress_line(LOOK)
+def test_progress_shows_rate_depth_latency_faults_and_losses() -> None:
+    line = progress_line(NOW)
     for words in (
         "21,000 of 100,000",
         "700/s",
         "depth 55",
         "1.25 ms",
         "faults 12",
-        "doubled 4 in 1 checked",
+        "duplicated 4 in 1 checked",
     ):
         assert words in line
-    table = shown(progress_table(LOOK))
+    table = shown(progress_table(NOW))
     for words in (
         "21,000 of 100,000, 700 a second",
         "55 jobs wait",
         "kill 3 · late 9",
-        "4 doubled",
+        "4 duplicated",
     ):
         assert words in table
 
 
-def test_a_failed_soak_names_its_jobs_and_the_leg_to_run_again() -> None:
+def test_a_failed_soak_names_the_jobs_and_the_segment_to_run_again() -> None:
     result = SoakResult(
         subject="some:Queue",
         server="Valkey",
@@ -182,7 +190,7 @@ def test_a_failed_soak_names_its_jobs_and_the_leg_to_run_again() -> None:
         jobs_total=900,
         clients=8,
         workers=8,
-        leg_jobs=20_000,
+        segment_jobs=20_000,
         taking="claim and complete",
         outcome=Outcome.FAIL,
         reasons=("1 acknowledged jobs were lost",),
@@ -191,13 +199,19 @@ def test_a_failed_soak_names_its_jobs_and_the_leg_to_run_again() -> None:
         tally=SOUND,
         faults=FIRED,
         latencies=(),
-        suspects=(Suspect("job-7", 3, "lost", ("0.1 s P1 enqueue answered True",)),),
+        suspects=(Suspect("job-7", 3, "lost", ("0.1 s P1 enqueue returned True",)),),
         raised=(),
-        legs=(LEG,),
-        invalid_reason=(),
+        segments=(SEGMENT,),
+        incidents=(),
     )
     console = Console(width=120, file=StringIO())
     render_soak(result, console)
     text = written(console)
-    for words in ("job-7 was lost in leg 3", "enqueue answered True", "--leg 3", "seed 7", "FAIL"):
+    for words in (
+        "job-7 was lost in segment 3",
+        "enqueue returned True",
+        "--segment 3",
+        "seed 7",
+        "FAIL",
+    ):
         assert words in text

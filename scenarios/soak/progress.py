@@ -1,4 +1,4 @@
-"""Looks at a soak that runs, for whoever shows progress: how much was done since the last one. Decides nothing."""
+"""Reports the progress of a running soak: totals, and rates since the last report. Decides nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from midpipe.scenarios.soak.plan import SoakPlan
 from midpipe.scenarios.soak.results import Progress
 from midpipe.scenarios.soak.segment import Segment
 
-LOOK_EVERY_S = 0.5
+REPORT_EVERY_S = 0.5
 
 
-class Known(Protocol):
-    """What is known of the soak as a whole."""
+class Totals(Protocol):
+    """What is known of the whole soak."""
 
     @property
     def tally(self) -> Tally: ...
@@ -26,50 +26,53 @@ class Known(Protocol):
     def counts(self) -> Counter[str]: ...
 
 
-class Looks:
-    """Makes looks at a soak, with what changed since the last one."""
+class ProgressMeter:
+    """Makes progress reports, with rates since the last one."""
 
-    def __init__(self, known: Known, plan: SoakPlan, loop: Loop) -> None:
-        self._known = known
+    def __init__(self, totals: Totals, plan: SoakPlan, loop: Loop) -> None:
+        self._totals = totals
         self._plan = plan
         self._clock = loop.clock
         self._begun_s = self._last_s = loop.clock()
         self._last_jobs = 0
         self._last_ticks = self._last_calls = 0
-        self._before = 0
+        self._jobs_before_segment = 0
         self._phase = ""
         self._checked = 0
 
     def is_due(self, phase: str) -> bool:
-        return phase != self._phase or self._clock() - self._last_s >= LOOK_EVERY_S
+        """Return whether a report is due: the phase has changed, or enough time has passed."""
+        return phase != self._phase or self._clock() - self._last_s >= REPORT_EVERY_S
 
-    def leg_ended(self) -> None:
-        self._before = self._known.tally.acknowledged
+    def segment_ended(self) -> None:
+        """Count the segment as checked; its jobs are in the tally from now on."""
+        self._jobs_before_segment = self._totals.tally.acknowledged
         self._checked += 1
 
-    def at(self, leg: Segment) -> Progress:
+    def report(self, segment: Segment) -> Progress:
+        """Return a report on the segment that runs."""
         now_s = self._clock()
-        counts = self._known.counts()
-        jobs = self._before + leg.acknowledged
+        counts = self._totals.counts()
+        jobs = self._jobs_before_segment + segment.acknowledged
         passed_s = max(now_s - self._last_s, 1e-6)
         calls = counts["attempts"] - self._last_calls
         ticks = counts["enqueue_ticks"] - self._last_ticks
-        fired = self._known.fired + leg.world.fired
-        look = Progress(
-            leg=leg.leg,
-            legs=len(self._plan.legs),
-            phase=leg.phase,
+        fired = self._totals.fired + segment.chaos_driver.fired
+        progress = Progress(
+            segment=segment.number,
+            segments=self._plan.segment_count,
+            phase=segment.phase,
             jobs=jobs,
             jobs_total=self._plan.jobs,
             seconds=now_s - self._begun_s,
             rate=max(0, jobs - self._last_jobs) / passed_s,
-            depth=leg.depth,
+            depth=segment.depth,
             enqueue_ms=milliseconds(ticks) / calls if calls else 0.0,
             faults=tuple((fault, count) for fault, count in sorted(fired.items()) if count),
-            lost=self._known.tally.lost.least,
-            doubled=self._known.tally.doubled.least,
+            lost=self._totals.tally.lost.least,
+            duplicated=self._totals.tally.duplicated.least,
             checked=self._checked,
         )
-        self._last_s, self._last_jobs, self._phase = now_s, jobs, leg.phase
+        self._last_s, self._last_jobs, self._phase = now_s, jobs, segment.phase
         self._last_calls, self._last_ticks = counts["attempts"], counts["enqueue_ticks"]
-        return look
+        return progress
