@@ -1,1 +1,1 @@
-"""Programs, orders and faults written at random."""
+"""Stateful fuzzing: programs, orders and faults generated at random, each run as one case."""

@@ -1,4 +1,4 @@
-"""Which faults may be planned in a batch of examples, and placed in one of them."""
+"""Which faults a batch of examples may use, and which of them fit a given program."""
 
 from __future__ import annotations
 
@@ -12,47 +12,49 @@ from midpipe.scenarios.explore.explore import is_slow, may_happen_to, selected
 from midpipe.scenarios.fuzz.space import PLAIN_FAULTS
 from midpipe.scenarios.programs.program import Program
 
-_NOT_FOR_SEVERAL = frozenset(
+_NOT_WITH_SEVERAL_CLIENTS = frozenset(
     name for name, f in CATALOGUE.items() if f.effects(2, None).pauses_server
 )
-"""While one client waits for a server that stands still, so would the others, for their own time-outs."""
+"""While the server is stopped, every other client would run into its own time-out as well."""
 
 
 def placeable_in(rig: Rig, program: Program) -> Placeable:
-    """Return what says which faults can be placed in a program: while one client waits, the others must not."""
-    possible = selected(rig.server.is_ours, persistence=_kept(rig))
+    """Return the rule that names the faults for a command; with several clients, none that stops the server."""
+    possible = selected(rig.server.is_ours, persistence=_persistence_of(rig))
     if len(program.clients) == 1:
         return possible
 
     def without_pauses(event: WireEvent) -> tuple[FaultRef, ...]:
-        return tuple(fault for fault in possible(event) if fault.name not in _NOT_FOR_SEVERAL)
+        return tuple(
+            fault for fault in possible(event) if fault.name not in _NOT_WITH_SEVERAL_CLIENTS
+        )
 
     return without_pauses
 
 
-def one_waits(faults: tuple[FaultAt, ...]) -> tuple[FaultAt, ...]:
-    """Return the faults without those for which a second client would wait for its time-out, and both give up."""
+def one_waiting_client(faults: tuple[FaultAt, ...]) -> tuple[FaultAt, ...]:
+    """Return the faults, keeping those that run into a time-out for the first such client only."""
     waiting = [planned.client for planned in faults if is_slow(planned.fault)]
     return tuple(
         planned for planned in faults if not is_slow(planned.fault) or planned.client == waiting[0]
     )
 
 
-def _kept(rig: Rig) -> Persistence | None:
-    """Return what the rig's server keeps when it is killed; None if nothing, and it is not to be killed."""
-    kept = rig.server.persistence
-    return None if kept is Persistence.NONE else kept
+def _persistence_of(rig: Rig) -> Persistence | None:
+    """Return the persistence of the rig's server; None if it keeps nothing, so that it must not be killed."""
+    persistence = rig.server.persistence
+    return None if persistence is Persistence.NONE else persistence
 
 
 def faults_for(rig: Rig) -> tuple[str, ...]:
-    """Return the faults that may be planned: on a server that keeps its data, kills and the plain ones."""
-    kept, ours = _kept(rig), rig.server.is_ours
+    """Return the names of the faults to plan with. On a server that keeps its data: kills and PLAIN_FAULTS only."""
+    persistence, ours = _persistence_of(rig), rig.server.is_ours
     planned = [
         name
         for name, fault in CATALOGUE.items()
-        if may_happen_to(kept, FaultRef(name)) and (ours or not fault.needs_own_server)
+        if may_happen_to(persistence, FaultRef(name)) and (ours or not fault.needs_own_server)
     ]
-    if kept is None:
+    if persistence is None:
         return tuple(planned)
     return tuple(
         name

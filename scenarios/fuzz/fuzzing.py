@@ -1,4 +1,4 @@
-"""Fuzzing a subject on a rig: batch after batch of planned examples, each run as one case, until the time is up."""
+"""Fuzzing a subject on a rig: batch after batch of planned examples, each run as one case, until the deadline."""
 
 from __future__ import annotations
 
@@ -11,22 +11,15 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import (
-    CaseEnded,
-    ended_from,
-    run_schedule,
-    warm_up,
-)
+from midpipe.scenarios.explore.explore import CaseEnded, ended_from, run_schedule, warm_up
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask
-from midpipe.scenarios.fuzz.faults import faults_for, one_waits, placeable_in
-from midpipe.scenarios.fuzz.machine import Plan, Ran, one_batch
-from midpipe.scenarios.fuzz.met import met_in
-from midpipe.scenarios.fuzz.openings import meetings_of, openings
-from midpipe.scenarios.fuzz.sometimes import happenings_of, must_happen
+from midpipe.scenarios.fuzz.case_coverage import coverage_of
+from midpipe.scenarios.fuzz.faults import faults_for, one_waiting_client, placeable_in
+from midpipe.scenarios.fuzz.machine import Plan, Result, run_batch
+from midpipe.scenarios.fuzz.openings import opening_plans, version_pairs_of
+from midpipe.scenarios.fuzz.sometimes import events_in, required_events
 from midpipe.scenarios.fuzz.space import FuzzSpace
-from midpipe.scenarios.model.coverage import (
-    Coverage,
-)
+from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS, WrittenStep, program_from, written
@@ -43,7 +36,7 @@ _METHODS = {
     "backfill-step": "backfill_step",
     "malformed": "enqueue",
 }
-_IN_THIS_ORDER = (
+_WARM_UP_ORDER = (
     "enqueue",
     "get",
     "list",
@@ -56,18 +49,18 @@ _IN_THIS_ORDER = (
     "backfill-step",
     "cleanup",
 )
-_WORDS = {
+_WARM_UP_WORDS = {
     "enqueue": ("job-1", "r-1"),
     "get": ("job-1",),
     "update": ("job-1", "running"),
     "backfill-step": ("job-1",),
 }
-BATCHES_OF_A_MEETING = 8
+BATCHES_PER_VERSION_PAIR = 8
 DURABLE_ONE_IN = 10
-COMPARES_ONE_IN = 20
-"""Examples that are run twice and compared, whatever they come to: does the subject do the same each time?"""
-SHARE_FOR_SHRINKING, SHRINKING_S_A_KIND = 0.25, 2.0
-"""Of the time that there is, so much at most is left for making the finds small."""
+COMPARED_ONE_IN = 20
+"""Every so many examples one is run twice and compared, to see whether the subject is deterministic."""
+SHRINKING_SHARE, SHRINKING_S_PER_KIND = 0.25, 2.0
+"""Time reserved for shrinking: so much for each kind of violation, at most this share of the budget."""
 PERSISTENCE = Persistence.AOF_ALWAYS
 
 
@@ -75,8 +68,8 @@ class Fuzzing:
     """One fuzz task on a rig.
 
     Args:
-        durable: makes a rig on a server that keeps its data and may be killed; None if there is none to be had.
-        is_called_off: nobody wants a further example.
+        durable: makes a rig on a server that keeps its data and may be killed; None if midpipe has no such server.
+        is_called_off: asked before each example; true ends the task as if its deadline had come.
     """
 
     def __init__(
@@ -93,24 +86,24 @@ class Fuzzing:
         self._durable_rig: Rig | None = None
         traits = rig.traits
         self._verbs = frozenset(v for v in VERBS if _METHODS.get(v, v) in traits.methods)
-        self._meetings = meetings_of(rig.subject) if traits.new_schema else ()
+        self._version_pairs = version_pairs_of(rig.subject) if traits.new_schema else ()
         self._hunted = set(task.invariants)
         self._coverage = Coverage()
         self._commands: dict[str, int] = {}
         self._kinds: set[str] = set()
-        self._reserve_s = SHARE_FOR_SHRINKING * max(0.0, task.deadline_s - time.monotonic())
+        self._reserve_s = SHRINKING_SHARE * max(0.0, task.deadline_s - time.monotonic())
         self._failed: Exception | None = None
 
     def run(self) -> Iterator[CaseEnded | FuzzBatch | FuzzDone]:
-        """Run examples until the deadline; yields each, and after each batch what it covered."""
+        """Run examples until the deadline; yields each case, and after each batch what it covered."""
         try:
             self._warm_up(self._rig)
             number = self._task.seed
             if not self._task.invariants:
-                yield from self._open(number)
+                yield from self._run_opening(number)
             while not self._is_over:
                 batch = FuzzBatch(number + 1)
-                batch.sometimes.update(dict.fromkeys(must_happen(self._rig.traits), 0))
+                batch.sometimes.update(dict.fromkeys(required_events(self._rig.traits), 0))
                 yield from self._batch(number, batch)
                 yield batch
                 number += 1
@@ -121,47 +114,46 @@ class Fuzzing:
 
     @property
     def _is_over(self) -> bool:
-        """Whether the hunt is, or the time but for what it takes to make the finds small."""
+        """Whether everything hunted for is found, or the time is up except for what shrinking needs."""
         if self._is_called_off():
             return True
         if self._task.invariants:
             return not self._hunted or time.monotonic() > self._task.deadline_s
-        reserve_s = min(self._reserve_s, SHRINKING_S_A_KIND * len(self._kinds))
+        reserve_s = min(self._reserve_s, SHRINKING_S_PER_KIND * len(self._kinds))
         return time.monotonic() > self._task.deadline_s - reserve_s
 
     def _batch(self, number: int, batch: FuzzBatch) -> Iterator[CaseEnded]:
         rig = self._rig_for(number)
-        meetings = self._meetings
-        meeting = meetings[number // BATCHES_OF_A_MEETING % len(meetings)] if meetings else ()
-        space = self._means(rig, meeting)
+        pairs = self._version_pairs
+        pair = pairs[number // BATCHES_PER_VERSION_PAIR % len(pairs)] if pairs else ()
+        space = self._space(rig, pair)
         ended: dict[Plan, CaseEnded] = {}
-        ran: dict[Plan, Ran] = {}
+        results: dict[Plan, Result] = {}
 
-        def run(plan: Plan) -> Ran:
-            if plan not in ran and not self._is_over and self._failed is None:
+        def run(plan: Plan) -> Result:
+            if plan not in results and not self._is_over and self._failed is None:
                 try:
-                    ended[plan], ran[plan] = self._example(rig, plan, batch, len(ended))
-                except (
-                    Exception
-                ) as error:  # not the subject's doing: nothing for Hypothesis to find again
+                    ended[plan], results[plan] = self._example(rig, plan, batch, len(ended))
+                except Exception as error:
+                    # Hypothesis would run the example again; an error of midpipe's own ends the task at once.
                     error.add_note(f"in the plan {plan}")
                     self._failed = error
-            return ran.get(plan, Ran(0.0))
+            return results.get(plan, Result(0.0))
 
-        blob = one_batch(run, space, number)
+        blob = run_batch(run, space, number)
         for plan, case in ended.items():
-            yield replace(case, blob=blob) if ran[plan].fell else case
+            yield replace(case, blob=blob) if results[plan].new_violation else case
         if self._failed is not None:
             raise self._failed
 
     def _example(
         self, rig: Rig, plan: Plan, batch: FuzzBatch, number: int
-    ) -> tuple[CaseEnded, Ran]:
+    ) -> tuple[CaseEnded, Result]:
         program = program_named(plan.program)
         rig.keep_only(program.runners)
         placeable = placeable_in(rig, program)
         order = tuple(step.client for step in plan.steps if step.client)
-        drawn = Drawn(plan.picks, one_waits(plan.faults), placeable, order)
+        drawn = Drawn(plan.picks, one_waiting_client(plan.faults), placeable, order)
 
         def again() -> Drawn:
             drawn.restart()
@@ -178,28 +170,28 @@ class Fuzzing:
         violated_invariants = {kind for v in ended.violations for kind in _kinds_of(v)}
         new = "" if self._task.invariants else ", ".join(sorted(violated_invariants - self._kinds))
         self._kinds |= violated_invariants
-        if record.is_valid and (new or number % COMPARES_ONE_IN == COMPARES_ONE_IN - 1):
+        if record.is_valid and (new or number % COMPARED_ONE_IN == COMPARED_ONE_IN - 1):
             other = run()
             where = first_difference(record.shape(), other.shape()) if other.is_valid else ""
             if where:
                 batch.nondeterministic.append((ended.replay, where))
-        self._hunted -= {fell.invariant for fell in ended.violations}
+        self._hunted -= {violation.invariant for violation in ended.violations}
         if not record.is_valid:
-            return ended, Ran(0.0)
-        batch.sometimes.update(happenings_of(record, program))
-        met = met_in(record, placeable)
+            return ended, Result(0.0)
+        batch.sometimes.update(events_in(record, program))
+        met = coverage_of(record, placeable)
         batch.coverage.add(met)
         if not record.faults:
-            # With a fault the driver may send some again, and the last of its commands is another one.
+            # After a fault the driver may send commands again, which would count as further ones.
             for place in (m.place for m in met):
                 most = max(place.command, self._commands.get(place.operation, 0))
                 self._commands[place.operation] = most
-        return ended, Ran(self._coverage.add(met), new)
+        return ended, Result(self._coverage.add(met), new)
 
-    def _open(self, number: int) -> Iterator[CaseEnded | FuzzBatch]:
-        """Run an example of each thing that must happen, so that a short run on a busy machine means something too."""
+    def _run_opening(self, number: int) -> Iterator[CaseEnded | FuzzBatch]:
+        """Run one example for each required event, so that a short run on a busy machine has seen them all."""
         batch = FuzzBatch(number)
-        for plan in openings(self._verbs, self._meetings):
+        for plan in opening_plans(self._verbs, self._version_pairs):
             if self._is_over:
                 break
             ended, _ = self._example(self._rig, plan, batch, 0)
@@ -207,7 +199,7 @@ class Fuzzing:
         yield batch
 
     def _rig_for(self, number: int) -> Rig:
-        """Return the rig of a batch: now and then one whose server may be killed."""
+        """Return the rig for a batch; every tenth batch gets one whose server may be killed."""
         if self._durable is None or (number + 1) % DURABLE_ONE_IN:
             return self._rig
         if self._durable_rig is None:
@@ -215,23 +207,23 @@ class Fuzzing:
             self._warm_up(self._durable_rig)
         return self._durable_rig
 
-    def _means(self, rig: Rig, meeting: tuple[str, ...]) -> FuzzSpace:
+    def _space(self, rig: Rig, version_pair: tuple[str, ...]) -> FuzzSpace:
         commands, unseen = self._commands, self._coverage.unseen()
         methods = {verb: _METHODS.get(verb, verb) for verb in sorted(self._verbs)}
         return FuzzSpace(
             verbs=self._verbs,
             faults=faults_for(rig),
-            meeting=meeting,
+            version_pair=version_pair,
             starts=starts_for(rig.traits),
             commands={v: commands[method] for v, method in methods.items() if method in commands},
             unseen={v: unseen[method] for v, method in methods.items() if method in unseen},
         )
 
     def _warm_up(self, rig: Rig) -> None:
-        """Make every call once, so that the server knows every script."""
+        """Make every call once, so that the server has every script."""
         steps = [
-            WrittenStep("A", verb, _WORDS.get(verb, ()))
-            for verb in _IN_THIS_ORDER
+            WrittenStep("A", verb, _WARM_UP_WORDS.get(verb, ()))
+            for verb in _WARM_UP_ORDER
             if verb in self._verbs
         ]
         program = program_from(written(tuple(steps)))
@@ -239,5 +231,5 @@ class Fuzzing:
 
 
 def _kinds_of(violation: Violation) -> set[str]:
-    """Return the kinds of a violation, as names: the invariant and each operation in which it fell."""
+    """Return the kinds of a violation: the invariant with each operation in which it was violated."""
     return {f"{violation.invariant} {evidence.method}".strip() for evidence in violation.evidence}

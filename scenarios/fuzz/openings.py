@@ -1,4 +1,4 @@
-"""What a fuzz run begins with, and the versions of a mixed fleet that it lets run side by side."""
+"""The examples that every fuzz run starts with, and the pairs of versions that it runs side by side."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from midpipe.scenarios.fuzz.machine import Plan
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.written import WrittenStep
 
-MEETINGS = (
+VERSION_PAIRS = (
     ("off", "read-new"),
     ("read-old", "read-new"),
     ("off", "read-old"),
     ("read-new", "new-only"),
 )
-"""The versions that run side by side: neighbours in the roll-out, and the canary as its authors planned it."""
+"""Versions that run side by side in a roll-out: neighbouring phases, and the canary that its authors planned."""
 
 
-def meetings_of(subject: SubjectSpec) -> tuple[tuple[str, ...], ...]:
-    """Return the versions that run side by side, by name; the one that the subject is anyway needs no process more."""
+def version_pairs_of(subject: SubjectSpec) -> tuple[tuple[str, ...], ...]:
+    """Return VERSION_PAIRS for a subject; the version that it runs anyway is an empty string and needs no process."""
     is_read_new = dict(subject.environment) == dict(SubjectSpec().environment)
     return tuple(
-        tuple("" if is_read_new and name == "read-new" else name for name in meeting)
-        for meeting in MEETINGS
+        tuple("" if is_read_new and name == "read-new" else name for name in pair)
+        for pair in VERSION_PAIRS
     )
 
 
-def openings(verbs: frozenset[str], meetings: tuple[tuple[str, ...], ...]) -> tuple[Plan, ...]:
-    """Return the plans that a run begins with: a lost reply, a duplicate, a crash, a lease that ends, a roll."""
+def opening_plans(
+    verbs: frozenset[str], version_pairs: tuple[tuple[str, ...], ...]
+) -> tuple[Plan, ...]:
+    """Return a plan for each required event: a lost reply, a duplicate, a crash, an expired lease, another version."""
     ask = WrittenStep("A", "enqueue", ("job-1", "r-1"))
     plans = [
         Plan((ask, ask), (), (FaultAt("A", 1, 1, FaultRef("lost-reply")),)),
@@ -38,8 +40,8 @@ def openings(verbs: frozenset[str], meetings: tuple[tuple[str, ...], ...]) -> tu
     if "claim-ended" in verbs:
         claims = (WrittenStep("A", "claim-ended"), WrittenStep("B", "claim"))
         plans.append(Plan((ask, *claims), (), ()))
-    if meetings:
-        first, second = meetings[0]
-        rolled = (replace(ask, version=first), WrittenStep("A", "get", ("job-1",), second))
-        plans.append(Plan(rolled, (), ()))
+    if version_pairs:
+        first, second = version_pairs[0]
+        restarted = (replace(ask, version=first), WrittenStep("A", "get", ("job-1",), second))
+        plans.append(Plan(restarted, (), ()))
     return tuple(plans)

@@ -1,4 +1,8 @@
-"""What a fuzz run must meet now and then to mean something, and which of it a case met. Pure."""
+"""Sometimes assertions: the events that a fuzz run must see at least once before a pass means anything. Pure.
+
+A run in which no reply was ever lost has not tested lost replies, so it is unknown and not a pass. The term is from
+Antithesis; SQLite and FoundationDB use the same technique.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,22 @@ from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.record import CaseRecord, Stepped
 from midpipe.scenarios.programs.program import Program
 
-A_REPLY_IS_LOST = "a reply was lost after the server ran the command"
-A_DUPLICATE_IS_MET = "an enqueue met a duplicate"
-A_LEASE_ENDS = "a job was given out again after its lease had ended"
-A_CLIENT_CRASHES = "a client's process was killed"
-A_VERSION_CHANGES = "a client was rolled to another version"
+REPLY_LOST = "a reply was lost after the server ran the command"
+DUPLICATE_REFUSED = "an enqueue was refused as a duplicate"
+LEASE_EXPIRED = "a job was delivered again after its lease expired"
+CLIENT_KILLED = "a client process was killed"
+VERSION_CHANGED = "a client was restarted with another version"
 
 
-def must_happen(traits: Traits) -> tuple[str, ...]:
-    """Return what a run must meet now and then to mean something, for such a subject."""
-    leases = (A_LEASE_ENDS,) if {"claim", "complete"} <= traits.methods else ()
-    versions = (A_VERSION_CHANGES,) if traits.new_schema else ()
-    return (A_REPLY_IS_LOST, A_DUPLICATE_IS_MET, A_CLIENT_CRASHES, *leases, *versions)
+def required_events(traits: Traits) -> tuple[str, ...]:
+    """Return the events that a run of a subject with these traits must see at least once."""
+    leases = (LEASE_EXPIRED,) if {"claim", "complete"} <= traits.methods else ()
+    versions = (VERSION_CHANGED,) if traits.new_schema else ()
+    return (REPLY_LOST, DUPLICATE_REFUSED, CLIENT_KILLED, *leases, *versions)
 
 
-def happenings_of(record: CaseRecord, program: Program) -> Counter[str]:
-    """Return which of the things that may have to happen did so in a case, and no other."""
+def events_in(record: CaseRecord, program: Program) -> Counter[str]:
+    """Return which of these events happened in a case; those that did not are left out."""
     faults = [
         (entry.step.fault, entry.step.executed)
         for entry in record.entries
@@ -43,14 +47,14 @@ def happenings_of(record: CaseRecord, program: Program) -> Counter[str]:
         if operation.method == "claim" and isinstance(operation.value, dict)
     )
     claimed.update(record.delivered or ())
-    happened = Counter[str]()
-    happened[A_REPLY_IS_LOST] = int(lost)
-    happened[A_DUPLICATE_IS_MET] = int(
+    seen = Counter[str]()
+    seen[REPLY_LOST] = int(lost)
+    seen[DUPLICATE_REFUSED] = int(
         any(o.method == "enqueue" and o.value is False for o in record.history)
     )
-    happened[A_LEASE_ENDS] = int(any(count > 1 for count in claimed.values()))
-    happened[A_CLIENT_CRASHES] = int(any(e.process is Process.KILLED for e in effects))
-    happened[A_VERSION_CHANGES] = int(
+    seen[LEASE_EXPIRED] = int(any(count > 1 for count in claimed.values()))
+    seen[CLIENT_KILLED] = int(any(e.process is Process.KILLED for e in effects))
+    seen[VERSION_CHANGED] = int(
         any(len({call.version for call in calls}) > 1 for calls in program.clients.values())
     )
-    return +happened
+    return +seen

@@ -1,6 +1,6 @@
-"""What a batch of random examples may be made of: calls, versions, faults by kind, and what was seen too little of.
+"""The space that a batch of examples is drawn from: calls, versions, faults by kind, and what coverage still lacks.
 
-Plain values for whoever draws from them; knows no Hypothesis and no engine.
+Plain values; knows nothing of Hypothesis and of how an example is run.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ PLAIN_FAULTS = ("cut-before", "lost-reply")
 
 @dataclass(frozen=True, slots=True)
 class FuzzSpace:
-    """What a batch may plan with.
+    """What a batch may use.
 
     Args:
-        verbs: of written programs, those that the subject can do.
-        faults: by name, those that may be planned.
-        meeting: the versions, by name, that clients run and are rolled between; empty is the subject as it is.
-        starts: of written programs, those that lay a job which the subject can read.
-        commands: by verb, the most commands that an attempt at it was seen to send.
-        unseen: by verb, commands and faults there that were never seen together.
+        verbs: the verbs of written programs that the subject supports.
+        faults: names of the faults that may be planned.
+        version_pair: the names of the versions that clients run and are restarted with; empty is the subject as it is.
+        starts: the start states of written programs that hold a job which the subject can read.
+        commands: by verb, the most commands that one attempt at the call has sent so far.
+        unseen: by verb, pairs of a command's ordinal and a fault that no case has had yet.
     """
 
     verbs: frozenset[str]
     faults: tuple[str, ...]
-    meeting: tuple[str, ...] = ()
+    version_pair: tuple[str, ...] = ()
     starts: tuple[str, ...] = STARTS
     commands: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
 
     @property
-    def kinds_of_faults(self) -> tuple[tuple[str, ...], ...]:
-        """The faults by kind, of which an example keeps to one; those that say whether a command ran come twice."""
+    def fault_groups(self) -> tuple[tuple[str, ...], ...]:
+        """The faults in groups; an example uses one group. PLAIN_FAULTS comes twice, because it finds the most."""
         own = {name for name in self.faults if CATALOGUE[name].needs_own_server}
         by_pace = {
             pace: tuple(name for name in self.faults if pace_of(FaultRef(name)) is pace)
@@ -48,12 +48,12 @@ class FuzzSpace:
         network = tuple(name for name in by_pace[Pace.QUICK] if name not in own)
         server = tuple(name for name in by_pace[Pace.QUICK] if name in own)
         waiting, processes = by_pace[Pace.WAITS_FOR_TIME_OUT], by_pace[Pace.STARTS_A_PROCESS]
-        kinds = (plain, plain, network, server, waiting, processes)
-        return tuple(kind for kind in kinds if kind) or ((),)
+        groups = (plain, plain, network, server, waiting, processes)
+        return tuple(group for group in groups if group) or ((),)
 
     @property
     def themes(self) -> tuple[Theme, ...]:
-        """Those for most of whose calls there are means, and for their start."""
+        """The themes whose start state is available and most of whose calls the subject supports."""
         return tuple(
             t
             for t in THEMES

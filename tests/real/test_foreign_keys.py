@@ -10,7 +10,7 @@ import pytest
 
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import ExplorationDone, FuzzBatch, FuzzTask, SweepTask
-from midpipe.scenarios.fuzz.sometimes import must_happen
+from midpipe.scenarios.fuzz.sometimes import required_events
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import PROGRAMS
@@ -132,4 +132,4 @@ def test_fuzzing_finds_nothing_and_waits_for_nothing_that_can_not_happen(
             met.update(message.sometimes)
             if cases > 50:
                 break
-    assert set(met) == set(must_happen(worker.rig(subject).traits))
+    assert set(met) == set(required_events(worker.rig(subject).traits))

@@ -14,7 +14,7 @@ import pytest
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, StoryTask, StoryTold
 from midpipe.scenarios.fuzz.fuzzing import DURABLE_ONE_IN
-from midpipe.scenarios.fuzz.sometimes import A_LEASE_ENDS, must_happen
+from midpipe.scenarios.fuzz.sometimes import LEASE_EXPIRED, required_events
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
 from midpipe.scenarios.gate.parts.part import Gathered
@@ -99,10 +99,10 @@ def test_a_run_begins_with_what_it_must_meet_whatever_time_there_is_for_more(
     for message in worker.do(task(REFERENCE, PATIENCE_S)):
         if isinstance(message, FuzzBatch):
             met.update(message.sometimes)
-        if set(met) == set(must_happen(traits)):
+        if set(met) == set(required_events(traits)):
             return
         assert not isinstance(message, FuzzBatch) or message.next_seed < 2002
-    raise AssertionError(f"never met: {set(must_happen(traits)) - set(met)}")
+    raise AssertionError(f"never met: {set(required_events(traits)) - set(met)}")
 
 
 def test_after_its_deadline_a_run_begins_no_example(worker: Worker) -> None:
@@ -182,7 +182,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     part.take(0, FOUND)
     batch = FuzzBatch(12)
     batch.coverage.add([MET])
-    batch.sometimes[A_LEASE_ENDS] = 3
+    batch.sometimes[LEASE_EXPIRED] = 3
     part.take(0, batch)
     part.finish(5.0)
 
@@ -204,8 +204,8 @@ def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> No
     got = Gathered()
     part = Fuzzing(Options(jobs=1), got, 0.0)
     never = FuzzBatch(1)
-    never.sometimes.update(dict.fromkeys(must_happen(traits), 1))
-    never.sometimes[A_LEASE_ENDS] = 0
+    never.sometimes.update(dict.fromkeys(required_events(traits), 1))
+    never.sometimes[LEASE_EXPIRED] = 0
     part.take(0, CaseEnded("p", "p:", "none", 0, True, "", (), (), (), (0.0, 0.0, 0.0, 0.0)))
     part.take(0, never)
     part.finish(1.0)

@@ -10,7 +10,7 @@ from hypothesis import reproduce_failure, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.fuzz.machine import FellError, Plan, Ran, machine, one_batch
+from midpipe.scenarios.fuzz.machine import NewViolationError, Plan, Result, machine, run_batch
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS
@@ -20,15 +20,15 @@ QUICK = tuple(name for name, fault in CATALOGUE.items() if not fault.needs_persi
 ALL = FuzzSpace(frozenset(VERBS), QUICK, ("off", ""))
 
 
-def planned(means: FuzzSpace, batches: range = range(3)) -> list[Plan]:
+def planned(space: FuzzSpace, batches: range = range(3)) -> list[Plan]:
     plans: list[Plan] = []
 
-    def run(plan: Plan) -> Ran:
+    def run(plan: Plan) -> Result:
         plans.append(plan)
-        return Ran(0.0)
+        return Result(0.0)
 
     for number in batches:
-        one_batch(run, means, number)
+        run_batch(run, space, number)
     return plans
 
 
@@ -60,7 +60,7 @@ def test_every_call_is_planned_sooner_or_later(plans: list[Plan]) -> None:
 
 def test_faults_of_every_kind_are_planned(plans: list[Plan]) -> None:
     names = {fault.fault.name for plan in plans for fault in plan.faults}
-    assert [kind for kind in ALL.kinds_of_faults if not names & set(kind)] == []
+    assert [group for group in ALL.fault_groups if not names & set(group)] == []
 
 
 def test_clients_are_rolled_forward_and_back(plans: list[Plan]) -> None:
@@ -69,16 +69,16 @@ def test_clients_are_rolled_forward_and_back(plans: list[Plan]) -> None:
 
 
 def test_a_subject_without_leases_is_asked_for_none() -> None:
-    means = FuzzSpace(frozenset(("enqueue", "get", "update", "list")), QUICK)
-    verbs = {step.verb for plan in planned(means) for step in plan.steps if step.client}
-    assert verbs == means.verbs
+    space = FuzzSpace(frozenset(("enqueue", "get", "update", "list")), QUICK)
+    verbs = {step.verb for plan in planned(space) for step in plan.steps if step.client}
+    assert verbs == space.verbs
 
 
 def test_what_was_never_seen_is_aimed_at() -> None:
     def aimed(unseen: tuple[tuple[int, str], ...]) -> int:
         verbs = frozenset(("enqueue", "get", "update", "list"))
-        means = FuzzSpace(verbs, QUICK, unseen=dict.fromkeys(verbs, unseen))
-        faults = [f for plan in planned(means) for f in plan.faults]
+        space = FuzzSpace(verbs, QUICK, unseen=dict.fromkeys(verbs, unseen))
+        faults = [f for plan in planned(space) for f in plan.faults]
         return sum(f.command == 5 and f.fault.name == "noperm" for f in faults)
 
     assert aimed(((5, "noperm"),)) > 2 * aimed(())
@@ -88,13 +88,13 @@ def find(fails: Callable[[Plan], bool]) -> tuple[Plan, str]:
     """Return the first plan that fails, and Hypothesis' line for it."""
     found: list[Plan] = []
 
-    def run(plan: Plan) -> Ran:
+    def run(plan: Plan) -> Result:
         if fails(plan) and not found:
             found.append(plan)
-        return Ran(0.0, "it" if plan in found else "")
+        return Result(0.0, "it" if plan in found else "")
 
     for number in range(50):
-        blob = one_batch(run, ALL, number)
+        blob = run_batch(run, ALL, number)
         if blob:
             return found[0], blob
     raise AssertionError("nothing was found")
@@ -104,16 +104,16 @@ def test_hypothesis_line_leads_to_the_plan_that_was_found() -> None:
     plan, blob = find(lambda plan: any(step.verb == "claim" for step in plan.steps))
     again: list[Plan] = []
 
-    def run(plan: Plan) -> Ran:
+    def run(plan: Plan) -> Result:
         again.append(plan)
-        return Ran(0.0, "it")
+        return Result(0.0, "it")
 
     version, choices = ast.literal_eval(blob.removeprefix("@reproduce_failure"))
     case = reproduce_failure(version, choices)(machine(run, ALL))
-    with pytest.raises(FellError):
+    with pytest.raises(NewViolationError):
         run_state_machine_as_test(case, settings=settings(database=None, deadline=None))
     assert again[0] == plan
 
 
 def test_a_batch_in_which_nothing_falls_has_no_line() -> None:
-    assert one_batch(lambda plan: Ran(1.0), ALL, 0) == ""
+    assert run_batch(lambda plan: Result(1.0), ALL, 0) == ""

@@ -1,4 +1,4 @@
-"""The places that a fuzzed case met, for the coverage: operation, command, state of the job, fault. Pure."""
+"""The coverage of one fuzzed case: each place that it reached, and the fault that happened there. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from midpipe.scenarios.model.record import Called, CaseRecord, Stepped
 from midpipe.scenarios.model.state import tables_of
 
 
-def met_in(record: CaseRecord, placeable: Placeable) -> tuple[Met, ...]:
-    """Return every place that a case met."""
+def coverage_of(record: CaseRecord, placeable: Placeable) -> tuple[Met, ...]:
+    """Return every place that a case reached.
+
+    Args:
+        placeable: which faults could have been placed at a command.
+    """
     calls: dict[str, Called] = {}
-    found = []
+    met = []
     for entry in record.entries:
         if isinstance(entry, Called):
             calls[entry.client] = entry
@@ -28,5 +32,5 @@ def met_in(record: CaseRecord, placeable: Placeable) -> tuple[Met, ...]:
             )
             possible = frozenset(fault.name for fault in placeable(event))
             fault = entry.step.fault.name if entry.step.fault else NO_FAULT
-            found.append(Met(place, fault, possible))
-    return tuple(found)
+            met.append(Met(place, fault, possible))
+    return tuple(met)
