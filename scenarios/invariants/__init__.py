@@ -1,4 +1,4 @@
-"""The invariants, by id. A new one is one file and one line here. Each stands alone and is pure."""
+"""The invariants by id. Each is a pure function in a file of its own; a new one is one file and one line here."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """answer-is-true: True means durable, False means the job exists, None no such job, an exception all or nothing.
 
-All or nothing is judged in the state at the moment the caller sees the exception: either the job's data (in
-every schema), its place in the queue and its request key are there, or none of them is. White box for that
-part; the answers are judged by reading back. A get_job that finds nothing is untrue if the server held the job in every
-state of the case, whichever schema it was in; which schemas a version of a mixed fleet reads is its own business.
+All or nothing is judged in the state at the moment when the caller receives the exception: the job's data (in every
+schema), its place in the queue and its request key either all exist or all do not. This part is white box; answers are
+judged by reading back. A get_job that returns None is untrue if the server held the job in every state of the case, in
+whichever schema. In a mixed fleet it is not judged, because versions may read different schemas.
 
-Blind to: a read that misses a job which came during the case; and what a power loss after the answer takes away; that
-is the server's durability, tried on its own.
+Blind to: a read that misses a job which was enqueued during the case; and the loss of an acknowledged job in a power
+failure, which the durability part tries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _check(evidence: Evidence) -> Judgement:
     reads = [read for read in evidence.operations("get_job") if read.answered and not read.version]
     for read in reads if evidence.traits.white_box else ():
         if read.value is None and _was_there_throughout(evidence, read):
-            seen = f"get_job answered None, and {read.job_id} was there all the time."
+            seen = f"get_job answered None, although {read.job_id} existed during the whole case."
             violations.append(ViolationEvidence(seen, "get_job"))
     return Judgement(len(enqueues) + len(reads), tuple(violations))
 
@@ -43,14 +43,14 @@ def _was_there_throughout(evidence: Evidence, read: Operation) -> bool:
 def _judge(evidence: Evidence, operation: Operation) -> str:
     if operation.answered:
         if operation.value is True and not evidence.found(operation.job_id):
-            return f"enqueue answered True, and {operation.job_id} does not exist."
+            return f"enqueue answered True, but {operation.job_id} does not exist."
         if operation.value is False and not _exists(evidence, operation):
-            return "enqueue answered False, and no job of the request exists at that moment."
+            return "enqueue answered False, but no job of that request exists at that moment."
         if not isinstance(operation.value, bool):
             return f"enqueue answered {operation.value!r}, which is neither True nor False."
         return ""
     if not evidence.traits.white_box or operation.completion is Completion.FAIL:
-        # It surely did nothing; what stands there is somebody else's.
+        # It certainly had no effect, so another call wrote what is there.
         return ""
     if any(
         _may_have_written_otherwise(operation, other) for other in evidence.operations("enqueue")
@@ -61,12 +61,12 @@ def _judge(evidence: Evidence, operation: Operation) -> str:
         there = ", ".join(name for name, present in parts.items() if present)
         gone = ", ".join(name for name, present in parts.items() if not present)
         error = operation.error.type if operation.error else "an error"
-        return f"enqueue raised {error} and left {operation.job_id} half written: {there} without {gone}."
+        return f"enqueue raised {error} and left {operation.job_id} half written: {there} but not {gone}."
     return ""
 
 
 def _may_have_written_otherwise(operation: Operation, other: Operation) -> bool:
-    """Whether a job of that id may be another request's, which writes other keys: those of its workspace or version."""
+    """Whether another request may have written a job of this id, with the keys of its own workspace or version."""
 
     def kind(enqueue: Operation) -> tuple[str, str, str]:
         return enqueue.workspace_id, enqueue.request_id, enqueue.version
@@ -95,12 +95,12 @@ def _parts(evidence: Evidence, tables: Tables, operation: Operation) -> dict[str
     in_old, in_new = job_id in tables.old, (workspace_id, job_id) in tables.new
     parts = {"the old hash": in_old}
     if operation.version:
-        # Which schemas a version of a mixed fleet writes is its own business.
+        # The versions of a mixed fleet may write different schemas.
         parts = {"the hash": in_old or in_new}
     elif evidence.traits.new_schema:
         parts["the new hash"] = in_new
     if set(tables.statuses(job_id)) <= {"pending"}:
-        # A worker may have it already; then it needs no place.
+        # Once a worker has claimed it, it needs no place.
         parts["a place in the queue"] = job_id in tables.pending
     if operation.request_id:
         owner = tables.requests.get((workspace_id, operation.request_id))

@@ -1,8 +1,8 @@
 """bad-input: a malformed argument raises ValueError or TypeError before any write.
 
-Judged in programs whose every call is malformed.
+Judged in the programs in which every call has a malformed argument.
 
-Blind to: what else might be malformed than the programs try.
+Blind to: malformed arguments that those programs do not try.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""bounded-latency: every operation returns or raises within the bound, under every fault; no hang.
+"""bounded-latency: every operation returns or raises within the bound, under every fault; no operation hangs.
 
-The bound is the subject's own, or the user's.
+The subject declares the bound, or the user gives it.
 
-Blind to: latency under load; that is measured, not judged, elsewhere.
+Blind to: latency under load, which ``midpipe bench`` measures and does not judge.
 """
 
 from __future__ import annotations

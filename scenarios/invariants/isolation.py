@@ -1,6 +1,6 @@
-"""isolation: no workspace reads another's job.
+"""isolation: no workspace reads another workspace's job.
 
-Blind to: a job that does not say whose it is (no-divergence sees half-filled ones), and a subject whose reads take
+Blind to: a returned job without a workspace_id (no-divergence catches half-filled jobs), and subjects whose reads take
 no workspace at all.
 """
 
@@ -53,7 +53,7 @@ def _jobs_in(operation: Operation) -> Iterator[dict[str, Json]]:
 ISOLATION = Invariant(
     id="isolation",
     when="finally",
-    claim="No workspace reads another's job.",
+    claim="No workspace reads another workspace's job.",
     severity=Severity.CRITICAL,
     check=_check,
     why_not=needs_one_of("get_job", "list_jobs"),

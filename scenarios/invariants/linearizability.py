@@ -1,10 +1,12 @@
-"""Whether a history of puts and takes with unique values could be that of a first-in-first-out queue. Pure.
+"""Checks whether a history of puts and takes with unique values is linearizable as a FIFO queue. Pure.
 
-For unique values four patterns are all there is to look for (Henzinger, Sezgin, Vafeiadis, "Aspect-Oriented
-Linearizability Proofs", CONCUR 2013): a value nobody put, a value taken twice, two values taken in the wrong order, and
-an empty answer while something was there all along. Each is one sweep over sorted ends, so the whole is O(n log n)
-in the number of operations. An operation without an answer may have happened or not; where it decides, the answer is
-UNKNOWN.
+For unique values a history is linearizable unless it shows one of four patterns (Henzinger, Sezgin, Vafeiadis,
+"Aspect-Oriented Linearizability Proofs", CONCUR 2013): a value taken but never put, a value taken twice, two values
+taken in the wrong order, and an empty answer while the queue surely held a value. Each pattern takes one pass over
+sorted interval ends, so the check is O(n log n) in the number of operations. A pending operation may or may not have
+taken effect; if the result depends on that, it is UNKNOWN.
+
+Blind to: histories in which a value is put more than once.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ NEVER = math.inf
 
 
 class Answer(StrEnum):
-    """What a history can be."""
+    """The result of a check."""
 
     HOLDS = "holds"
     VIOLATED = "violated"
@@ -28,7 +30,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A value put into the queue between two moments; ``end`` is NEVER if no answer came."""
+    """A value put into the queue between two moments; ``end`` is NEVER if the call is pending."""
 
     value: str
     start: float
@@ -37,7 +39,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """An attempt to take: the value, or None for an empty queue; if ``end`` is NEVER, nobody knows which."""
+    """An attempt to take: the value, or None for an empty queue; unknown if the call is pending (``end`` is NEVER)."""
 
     value: str | None
     start: float
@@ -46,17 +48,17 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The answer, and what shows it as one sentence; empty if it holds."""
+    """The result, and the reason as one clause; empty if the history holds."""
 
     answer: Answer
     why: str = ""
 
 
 def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
-    """Check a history.
+    """Check a history for the four patterns.
 
     Args:
-        puts: each value once.
+        puts: with a different value each.
         takes: in any order.
 
     Raises:
@@ -76,7 +78,7 @@ def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
         if take.value in taken:
             return Checked(Answer.VIOLATED, f"{take.value} was taken twice")
         if take.value not in by_value or take.end < by_value[take.value].start:
-            return Checked(Answer.VIOLATED, f"{take.value} was taken before anybody put it")
+            return Checked(Answer.VIOLATED, f"{take.value} was taken before it was put")
         taken[take.value] = take
     found = (
         _overtaken(by_value, taken, open_since),
@@ -87,7 +89,7 @@ def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
 
 
 def _overtaken(puts: dict[str, Put], taken: dict[str, Take], open_since: float) -> Checked:
-    """Look for two values, one put before the other and surely taken after it, or never."""
+    """Look for two values of which the first was put before the other, and taken after it or never."""
     ended = sorted((put for put in puts.values() if put.end != NEVER), key=lambda put: put.end)
     later = sorted(taken, key=lambda value: puts[value].start)
     unknown = Checked(Answer.HOLDS)
@@ -105,17 +107,17 @@ def _overtaken(puts: dict[str, Put], taken: dict[str, Take], open_since: float) 
                 Answer.VIOLATED, f"{value} was taken before {slowest}, which was put before it"
             )
         if never_taken:
-            why = f"{value} was taken, and {never_taken}, which was put before it, never was"
+            why = f"{value} was taken, but {never_taken}, which was put before it, never was"
             if open_since == NEVER:
                 return Checked(Answer.VIOLATED, why)
-            unknown = Checked(Answer.UNKNOWN, f"{why}, unless by a call that was not answered")
+            unknown = Checked(Answer.UNKNOWN, f"{why}, unless a pending call took it")
     return unknown
 
 
 def _empty_while_full(
     puts: dict[str, Put], taken: dict[str, Take], empties: Sequence[Take], open_since: float
 ) -> Checked:
-    """Look for an empty answer at whose every moment something was surely in the queue."""
+    """Look for an empty answer during all of which the queue surely held a value."""
     sure: list[tuple[float, float]] = []
     maybe: list[tuple[float, float]] = []
     for put in puts.values():
@@ -124,11 +126,11 @@ def _empty_while_full(
         if stays[0] < stays[1]:
             (sure if take or open_since == NEVER else maybe).append(stays)
     if _first_covered(empties, sure):
-        return Checked(Answer.VIOLATED, "the queue was told empty while something was in it")
+        return Checked(Answer.VIOLATED, "a claim found the queue empty while it held a job")
     if maybe and _first_covered(empties, [*sure, *maybe]):
         return Checked(
             Answer.UNKNOWN,
-            "the queue was told empty, and something was in it unless a call that was not answered took it",
+            "a claim found the queue empty while it held a job, unless a pending call took that job",
         )
     return Checked(Answer.HOLDS)
 
@@ -136,7 +138,7 @@ def _empty_while_full(
 def _first_covered(
     empties: Sequence[Take], stays: Sequence[tuple[float, float]]
 ) -> tuple[float, float] | None:
-    """Return the first of the empty answers that lies within the union of the stays."""
+    """Return the first interval of the merged stays that covers an empty answer."""
     merged: list[tuple[float, float]] = []
     for start, end in sorted(stays):
         if merged and start < merged[-1][1]:

@@ -1,13 +1,12 @@
 """list-is-whole: a listing, from its first page to its last, shows every job of the workspace that get_job finds.
 
-Not in the plan's catalogue; added because the review's MEDIUM-5 (list_jobs reads the old schema only) is
-behaviour, and no other invariant sees it.
+The review's MEDIUM-5 (list_jobs reads the old schema only) shows in no other invariant.
 
-A listing goes on while each page is asked for with the cursor of the one before. It is over with a page that has no
-cursor for another one and was not cut short by its limit. Of jobs that wait, it shows those that nobody has touched.
+A listing continues while a client requests each page with the cursor of the page before. It is complete when a page has
+no next cursor and is shorter than its limit. A listing of pending jobs must show those that no call has changed.
 
-Blind to: order, a listing that nobody has read to its end, one of another status, and one that shows too much; see
-isolation.
+Blind to: order; a listing that no client has read to its end; a listing of another status than pending; and a listing
+that shows too much, for which see isolation.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from midpipe.scenarios.model.evidence import (
 from midpipe.scenarios.model.history import Json, Operation
 from midpipe.scenarios.model.verdict import Severity
 
-_TOUCHES_NOTHING = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
+_CHANGES_NO_OTHER_JOB = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
 Listing = tuple[Operation, ...]
 
 
@@ -43,7 +42,7 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _listings(evidence: Evidence) -> Iterator[Listing]:
-    """Return the listings that clients made, each with its pages in order."""
+    """Yield the listings that clients made, each with its pages in order."""
     open_listings: dict[str, Listing] = {}
     for page in evidence.history:
         if page.method != "list_jobs" or not page.answered or not page.workspace_id:
@@ -69,7 +68,7 @@ def _is_over(page: Operation) -> bool:
 
 
 def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
-    """Return the workspace's jobs that were enqueued or read before the listing and are still found."""
+    """Return the workspace's jobs that were enqueued or read before the listing, and that get_job still finds."""
     status = listing.arguments.get("status")
     return tuple(
         dict.fromkeys(
@@ -79,7 +78,10 @@ def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
             and operation.workspace_id == listing.workspace_id
             and operation.completed_at <= listing.invoked_at
             and evidence.read_back.get((operation.job_id, operation.workspace_id), True)
-            and (not status or (status == "pending" and _surely_waits(evidence, operation.job_id)))
+            and (
+                not status
+                or (status == "pending" and _is_surely_pending(evidence, operation.job_id))
+            )
         )
     )
 
@@ -90,9 +92,9 @@ def _was_there(operation: Operation) -> bool:
     return operation.method == "get_job" and isinstance(operation.value, dict)
 
 
-def _surely_waits(evidence: Evidence, job_id: str) -> bool:
+def _is_surely_pending(evidence: Evidence, job_id: str) -> bool:
     return not any(
-        operation.method not in _TOUCHES_NOTHING and operation.job_id in ("", job_id)
+        operation.method not in _CHANGES_NO_OTHER_JOB and operation.job_id in ("", job_id)
         for operation in evidence.history
     )
 

@@ -1,8 +1,8 @@
 """no-divergence: where both schemas hold a job, they hold the same; no half-filled hash in either.
 
-Judged after every command that the server ran, as another client could see it. White box.
+Judged after every command that the server executed, because another client can read that state. White box.
 
-Blind to: a job that only one schema holds, which a migration may have for a while; and to two equal wrongs.
+Blind to: a job that only one schema holds, which is normal during a migration; and fields that are wrong in both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REQUIRED_FIELDS = (
 
 
 def differences_of(tables: Tables) -> tuple[str, ...]:
-    """Return a sentence for each half-filled hash, and for each job that the schemas tell differently."""
+    """Return a clause for each half-filled hash, and for each field in which the schemas differ about a job."""
     seen = [
         *(_half_filled(job_id, "old", fields) for job_id, fields in sorted(tables.old.items())),
         *(

@@ -1,9 +1,9 @@
 """no-duplicate: one request id, one job; one job id, one place in the queue.
 
-Delivered twice is allowed only after a crash or an expired lease; finished twice never is: a worker that has
-lost its lease must be told so.
+A job may be delivered twice only after a crash or an expired lease. It may never be finished twice: the queue must
+refuse a worker that has lost its lease.
 
-Blind to: a job that runs twice because a worker runs it twice.
+Blind to: a worker that runs a job twice by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHORTEST_LASTING_LEASE_S = 1.0
 def _check(evidence: Evidence) -> Judgement:
     requests: dict[tuple[str, str], set[str]] = {}
     asked_by: dict[str, set[tuple[str, str]]] = {}
-    laid = _laid_jobs(evidence)
+    seeded = _seeded_jobs(evidence)
     observed = 0
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         for attempt in attempts:
@@ -34,7 +34,7 @@ def _check(evidence: Evidence) -> Judgement:
             key = (attempt.workspace_id, attempt.request_id)
             requests.setdefault(key, set()).add(attempt.job_id)
             asked_by.setdefault(attempt.job_id, set()).add(key)
-    # A job that was asked for in another way as well, or was there before, may live for that reason.
+    # A job that another request asked for as well, or that was seeded, may exist for that reason.
     violations = [
         ViolationEvidence(
             f"request {request} ended in {len(jobs)} jobs: {', '.join(jobs)}.", "enqueue"
@@ -43,7 +43,7 @@ def _check(evidence: Evidence) -> Judgement:
         if request
         and len(
             jobs := sorted(
-                job for job in asked - laid if len(asked_by[job]) == 1 and _lives(evidence, job)
+                job for job in asked - seeded if len(asked_by[job]) == 1 and _exists(evidence, job)
             )
         )
         > 1
@@ -64,10 +64,10 @@ def _check(evidence: Evidence) -> Judgement:
         for job_id, (count, place) in sorted(queued.items())
     ]
     violations += [
-        ViolationEvidence(f"{job_id} was given to {count} workers at once.", "claim")
+        ViolationEvidence(f"{job_id} was handed to {count} workers at once.", "claim")
         for job_id, count in _repeated(_leased(evidence))
     ]
-    # The holder of a lease may say twice that the job is done.
+    # The holder of a lease may complete its job twice.
     holders = {
         (done.job_id, done.client, repr(done.arguments.get("lease_token")))
         for done in evidence.operations("complete")
@@ -81,8 +81,8 @@ def _check(evidence: Evidence) -> Judgement:
     return Judgement(observed + len(delivered) + len(finished), tuple(violations))
 
 
-def _laid_jobs(evidence: Evidence) -> set[str]:
-    """Return the jobs that were there at the start, and that no call had asked for."""
+def _seeded_jobs(evidence: Evidence) -> set[str]:
+    """Return the jobs that existed at the start without an enqueue call."""
     if not evidence.traits.white_box:
         return set()
     prepared = {call.job_id for call in evidence.history if call.phase is Phase.PREPARE}
@@ -90,7 +90,7 @@ def _laid_jobs(evidence: Evidence) -> set[str]:
 
 
 def _leased(evidence: Evidence) -> tuple[str, ...]:
-    """Return the jobs that the program's claims got under a lease which does not expire at once."""
+    """Return the jobs that the program's claims received under a lease which outlasts the case."""
     jobs = [
         operation.value.get("job_id")
         for operation in evidence.operations("claim", "dequeue")
@@ -110,7 +110,7 @@ def _repeated(job_ids: tuple[str, ...]) -> list[tuple[str, int]]:
     return [(job_id, count) for job_id, count in sorted(Counter(job_ids).items()) if count > 1]
 
 
-def _lives(evidence: Evidence, job_id: str) -> bool:
+def _exists(evidence: Evidence, job_id: str) -> bool:
     return evidence.found(job_id) or job_id in (evidence.delivered or ())
 
 

@@ -1,7 +1,7 @@
 """no-lost-job: every enqueue that was answered left a job that get_job finds and a worker receives.
 
-True says that the job is in; False says that it was in already. Either way somebody counts on it. A job that
-its program has moved on (running, completed, failed) needs no delivery any more.
+True means that the job has been accepted, and False that it was accepted before; the caller relies on either. A job
+that its program has moved on (running, completed, failed) needs no further delivery.
 
 Blind to: a job that is found and delivered with wrong contents; see answer-is-true and no-divergence.
 """
@@ -28,7 +28,7 @@ _LEASES = frozenset({"claim", "heartbeat", "complete"})
 
 
 def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str, ...]:
-    """Return the jobs that an answer to these attempts may stand for: their own, or the request id's."""
+    """Return the jobs to which an answer to these attempts may refer: their own, and those of the same request id."""
     last = attempts[-1]
     own = {attempt.job_id for attempt in attempts}
     same = {
@@ -43,7 +43,7 @@ def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str
 
 
 def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
-    """Return what is missing of every one of the jobs, or an empty string if one of them is well."""
+    """Return why all of the jobs are lost, as one clause; an empty string if one of them is not."""
     missing = "get_job finds no such job"
     for job_id in job_ids:
         if not evidence.found(job_id):
@@ -53,7 +53,9 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
             return ""
         missing = "no worker ever receives it"
         if _was_finished(evidence, job_id):
-            missing = "it runs again after a worker has finished it, and no other one gets it"
+            missing = (
+                "it runs again after a worker has finished it, and no other worker receives it"
+            )
     return missing
 
 
@@ -63,9 +65,9 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
     )
     status = job.get("status") if isinstance(job, dict) else None
     if status == "running":
-        # Once all leases have ended somebody must have got it again.
-        waits = evidence.leases_ended and _was_claimed(evidence, job_id)
-        return not waits or job_id in evidence.given_up
+        # Once all leases have ended, another worker must have received it.
+        must_be_received = evidence.leases_ended and _was_claimed(evidence, job_id)
+        return not must_be_received or job_id in evidence.given_up
     return status in ("completed", "failed")
 
 
@@ -77,15 +79,15 @@ def _was_finished(evidence: Evidence, job_id: str) -> bool:
 
 
 def _may_be_held(evidence: Evidence, job_id: str) -> bool:
-    """Whether the program's worker has the job, or may have, under a lease that lasts: so nobody else gets it yet.
+    """Whether the program's worker may hold the job under a lease that has not ended, so that no other receives it.
 
-    It need not be called running by then: a lock may come first. Where leases can be kept, what is held for ever shows
+    The job's status need not be running then, because a queue may take a lock first. A job that is held for ever shows
     in the programs whose leases end.
     """
     return evidence.traits.methods >= _LEASES and any(
         claim.value.get("job_id") == job_id
         if isinstance(claim.value, dict)
-        else _may_have_got_one(evidence, claim)
+        else _may_have_received_one(evidence, claim)
         for claim in evidence.operations("claim")
         if not is_over_at_once(claim.arguments)
         and not _is_given_up(evidence, claim, job_id)
@@ -94,9 +96,9 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
 
 
 def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
-    """Whether the worker has given up what it claimed, for somebody else to have at once.
+    """Whether the worker has released the job that it claimed, so that another one may claim it at once.
 
-    False says that the lease was not there to be given up: the attempt before may have done it.
+    An answer of False means that there was no lease to release: an earlier attempt may have released it.
     """
     return any(
         operation.answered
@@ -109,24 +111,24 @@ def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
 
 
 def _was_claimed(evidence: Evidence, job_id: str) -> bool:
-    """Whether the program's worker got the job under a lease, or may have."""
+    """Whether the program's worker received the job under a lease, or may have."""
     return any(
         claim.value.get("job_id") == job_id
         if isinstance(claim.value, dict)
-        else _may_have_got_one(evidence, claim)
+        else _may_have_received_one(evidence, claim)
         for claim in evidence.operations("claim")
         if "lease_s" in claim.arguments
     )
 
 
-def _may_have_got_one(evidence: Evidence, claim: Operation) -> bool:
-    """Whether a claim without an answer may have got a job, unknown to its worker."""
-    only_tidied_up = evidence.traits.white_box and claim.wrote and not claim.wrote_job
-    return claim.completion is Completion.INFO and not only_tidied_up
+def _may_have_received_one(evidence: Evidence, claim: Operation) -> bool:
+    """Whether a claim without an answer may have taken a job, unknown to its worker."""
+    only_housekeeping = evidence.traits.white_box and claim.wrote and not claim.wrote_job
+    return claim.completion is Completion.INFO and not only_housekeeping
 
 
-def _was_taken_away(evidence: Evidence, prepared: Operation) -> bool:
-    """Whether the start state that the program lays lacks the job: then nobody lost it."""
+def _is_removed_by_seed(evidence: Evidence, prepared: Operation) -> bool:
+    """Whether the program's own seed has removed the job, so that the subject has not lost it."""
     if prepared.phase is not Phase.PREPARE or not evidence.traits.white_box:
         return False
     return prepared.job_id not in evidence.moments[0].tables.old
@@ -137,7 +139,11 @@ def _check(evidence: Evidence) -> Judgement:
     observed = 0
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         last = attempts[-1]
-        if not last.answered or not isinstance(last.value, bool) or _was_taken_away(evidence, last):
+        if (
+            not last.answered
+            or not isinstance(last.value, bool)
+            or _is_removed_by_seed(evidence, last)
+        ):
             continue
         observed += 1
         job_ids = candidates(evidence, attempts)
@@ -146,7 +152,7 @@ def _check(evidence: Evidence) -> Judgement:
             jobs = " or ".join(job_ids)
             violations.append(
                 ViolationEvidence(
-                    f"enqueue answered {last.value} for {jobs}, and {missing}.", "enqueue"
+                    f"enqueue answered {last.value} for {jobs}, but {missing}.", "enqueue"
                 )
             )
     return Judgement(observed, tuple(violations))

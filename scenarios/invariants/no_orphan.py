@@ -1,6 +1,6 @@
-"""no-orphan: a queued id has its data, and data that is pending has its place in the queue.
+"""no-orphan: every queued id has its data, and every pending job has its place in the queue.
 
-Judged after every command that the server ran, as another client could see it. White box.
+Judged after every command that the server executed, because another client can read that state. White box.
 
 Blind to: a gap inside one atomic step, which no other client can see either.
 """
@@ -19,7 +19,7 @@ from midpipe.scenarios.model.verdict import Severity
 
 
 def orphans_of(tables: Tables) -> tuple[str, ...]:
-    """Return a sentence for each queued id without data and each pending job without a place."""
+    """Return a clause for each queued id without data and each pending job without a place."""
     queued = set(tables.pending)
     without_data = [
         f"{job_id} is queued and has no data"
@@ -44,7 +44,7 @@ def _check(evidence: Evidence) -> Judgement:
 NO_ORPHAN = Invariant(
     id="no-orphan",
     when="always",
-    claim="A queued id has its data; data that is pending has its place in the queue.",
+    claim="Every queued id has its data, and every pending job has its place in the queue.",
     severity=Severity.HIGH,
     check=_check,
     why_not=needs_white_box,

@@ -1,12 +1,12 @@
-"""queue-order: enqueues and claims could have happened one after the other on a first-in-first-out queue.
+"""queue-order: the history of enqueues and claims is linearizable as a first-in-first-out queue.
 
-What a call did whose answer was lost is read off the server, where its keys can be read: a job that stood in the queue
-by the end of its enqueue was put, and what left the queue at a command of a claim was taken by it.
+It catches a claim that returns None while a job is pending, and a job that overtakes another. If midpipe can read the
+subject's keys, they show the effect of a call without an answer: a job that was in the queue before its enqueue ended
+was put, and a job that left the queue at a command of a claim was taken by that claim.
 
-So a claim that answers None while a job waits, and a job that overtakes another, are seen. A case whose jobs come back
-(an expired lease, a failed attempt) or are moved on by update_status is not looked at.
+Does not apply to a subject that declares ``fifo = False``.
 
-Blind to: all that. Does not apply to a subject that says ``fifo = False``.
+Blind to: cases in which jobs return to the queue (an expired lease, a failed attempt) or update_status moves them on.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def puts_of(evidence: Evidence) -> list[Put]:
         if not operation.answered and was_queued(evidence, operation):
             answered = True
         if operation.answered and not answered:
-            # It stands for a job of another id, which has a put of its own.
+            # The answer refers to a job of another id, which has a put of its own.
             continue
         end = _end(operation) if answered else NEVER
         start = _start(operation)
@@ -56,30 +56,30 @@ def puts_of(evidence: Evidence) -> list[Put]:
 
 
 def takes_of(evidence: Evidence) -> list[Take]:
-    """Return a take for each claim of the program, and for each job that the drain received after it."""
+    """Return a take for each claim of the program, and for each job that the drain received afterwards."""
     takes = []
     for attempts in attempts_by_request(evidence.history, "claim") + attempts_by_request(
         evidence.history, "dequeue"
     ):
-        told = {_job_of(claim) for claim in attempts if claim.answered}
-        unheard: list[Operation] = []
+        received = {_job_of(claim) for claim in attempts if claim.answered}
+        unanswered: list[Operation] = []
         for claim in attempts:
             if claim.completion is Completion.FAIL:
                 continue
             if claim.answered:
                 job_id = _job_of(claim)
-                before = [other for other in unheard if _may_have_taken(evidence, other, job_id)]
+                before = [other for other in unanswered if _may_have_taken(evidence, other, job_id)]
                 takes.append(Take(job_id, _start((*before, claim)[0]), _end(claim)))
-                if _may_have_taken_unheard(evidence, claim):
+                if _may_have_taken_another(evidence, claim):
                     takes.append(Take(None, _start(claim), NEVER))
                 continue
-            unheard.append(claim)
+            unanswered.append(claim)
             taken = taken_by(evidence, claim)
             if not taken:
-                # It may have taken nothing, and it may be under way yet.
+                # It may have taken nothing, and may still be in flight.
                 takes.append(Take(None, _start(claim), NEVER))
-            # What a later attempt was told of is one take, and counted there.
-            takes += [Take(job, _start(claim), _end(claim)) for job in taken if job not in told]
+            # A job that a later attempt returned is one take, counted there.
+            takes += [Take(job, _start(claim), _end(claim)) for job in taken if job not in received]
     quiet = 2.0 * (1 + max((operation.completed_at for operation in evidence.history), default=0))
     for number, job_id in enumerate(evidence.delivered or ()):
         takes.append(Take(job_id, quiet + 2 * number, quiet + 2 * number + 1))
@@ -87,7 +87,7 @@ def takes_of(evidence: Evidence) -> list[Take]:
 
 
 def was_queued(evidence: Evidence, enqueue: Operation) -> bool:
-    """Whether the server had the job in its queue when the call ended, or before."""
+    """Whether the job was in the server's queue when the call ended, or before."""
     return evidence.traits.white_box and any(
         enqueue.job_id in moment.tables.pending
         for moment in evidence.moments[: enqueue.state_after + 1]
@@ -95,7 +95,7 @@ def was_queued(evidence: Evidence, enqueue: Operation) -> bool:
 
 
 def taken_by(evidence: Evidence, claim: Operation) -> tuple[str, ...]:
-    """Return the jobs that were seen to leave the queue at a command of a claim before it ended."""
+    """Return the jobs that left the queue at a command of a claim before the claim ended."""
     if not evidence.traits.white_box:
         return ()
     before = max(
@@ -117,19 +117,20 @@ def taken_by(evidence: Evidence, claim: Operation) -> tuple[str, ...]:
 
 
 def _may_have_taken(evidence: Evidence, claim: Operation, job_id: str | None) -> bool:
-    """Whether a claim that was not answered may have taken the job that a later attempt was told of.
+    """Whether a claim without an answer may have taken the job that a later attempt returned.
 
-    A worker that moved the head of the queue to a list of its own, and was cut off, finds it there when it tries again.
+    A worker that moved the head of the queue to a list of its own before it was cut off finds the job there when it
+    retries.
     """
     return job_id is not None and (
         not evidence.traits.white_box or job_id in taken_by(evidence, claim)
     )
 
 
-def _may_have_taken_unheard(evidence: Evidence, claim: Operation) -> bool:
-    """Whether an answered claim may have taken one more job, of which its own driver did not hear.
+def _may_have_taken_another(evidence: Evidence, claim: Operation) -> bool:
+    """Whether an answered claim may have taken a second job, whose reply its driver never received.
 
-    redis-py's ``transaction()`` calls its function again when the reply of EXEC is lost; the first job stays leased.
+    redis-py's ``transaction()`` runs its function again after a lost reply of EXEC; the first job stays leased.
     """
     return not evidence.traits.white_box and claim.faulted and claim.wrote
 
@@ -144,7 +145,7 @@ def _start(operation: Operation) -> float:
 
 
 def _end(operation: Operation) -> float:
-    # An operation that ends at the moment at which the next one begins comes before it.
+    # An operation that ends at the moment when another begins comes before it.
     return 2.0 * operation.completed_at - 1
 
 
@@ -176,7 +177,7 @@ def _check(evidence: Evidence) -> Judgement:
 
 def _why_not(traits: Traits) -> str:
     if not traits.fifo:
-        return "the subject says that it keeps no order"
+        return "the subject declares that it keeps no order"
     if traits.white_box or traits.methods & set(_CLAIMS):
         return ""
     return "the subject has no claim or dequeue, and no queue that midpipe can read"
@@ -185,7 +186,7 @@ def _why_not(traits: Traits) -> str:
 QUEUE_ORDER = Invariant(
     id="queue-order",
     when="finally",
-    claim="Jobs are given out first in, first out, and a worker is told that none waits only if none does.",
+    claim="Jobs are handed out first in, first out, and a claim returns None only if no job is pending.",
     severity=Severity.MEDIUM,
     check=_check,
     why_not=_why_not,

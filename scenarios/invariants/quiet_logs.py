@@ -1,8 +1,8 @@
-"""quiet-logs: nothing of a job's params or result in a log line at WARNING or above, nor printed.
+"""quiet-logs: no job's params or result appear in a log line at WARNING or above, or in the subject's output.
 
-Judged by marks that the programs put into params and results.
+Judged by markers that the programs put into params and results.
 
-Blind to: data that is logged encoded, and to lines below WARNING.
+Blind to: data that is logged in an encoded form, and log lines below WARNING.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _check(evidence: Evidence) -> Judgement:
 QUIET_LOGS = Invariant(
     id="quiet-logs",
     when="finally",
-    claim="Nothing of a job's params or result is in a log line at WARNING or above.",
+    claim="No job's params or result appear in a log line at WARNING or above.",
     severity=Severity.MEDIUM,
     check=_check,
     on_malformed=True,

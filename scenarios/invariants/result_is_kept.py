@@ -1,10 +1,10 @@
-"""result-is-kept: a job that has ended shows the result that one of the calls which end it so was given.
+"""result-is-kept: a job that has ended has the result of one of the calls that ended it with that status.
 
-Judged once all is quiet, whatever the calls answered: an end without its result is half an end. A result may come back
-as its JSON text, and none as None or an empty string.
+Judged in the final state, whatever those calls returned, because a status without its result is half an update. The
+result may come back as JSON text, and a missing result as None or an empty string.
 
-Blind to: a subject that shows no ``result`` at all, which of several results is the first, a job while it runs, and
-what is left of a job that has failed for good because its attempts did.
+Blind to: subjects whose jobs have no ``result``; which of several results came first; a job that still runs; and a job
+that failed because its attempts were used up.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _check(evidence: Evidence) -> Judgement:
             violations.append(
                 ViolationEvidence(
                     f"{job_id} is {status_of(job)} with the result {_shown(job['result'])}; "
-                    f"given was {' or '.join(sorted(set(map(_shown, given))))}.",
+                    f"its callers gave {' or '.join(sorted(set(map(_shown, given))))}.",
                     ends[0].method,
                 )
             )
@@ -53,7 +53,7 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _ends(operation: Operation, status: str) -> bool:
-    """Whether a call would have a job end so."""
+    """Whether a call ends a job with that status."""
     if operation.method == "complete":
         return status == "completed"
     return (
@@ -84,7 +84,7 @@ def _shown(result: Json) -> str:
 RESULT_IS_KEPT = Invariant(
     id="result-is-kept",
     when="finally",
-    claim="A job that has ended shows a result that it was ended with.",
+    claim="A job that has ended has the result of a call that ended it.",
     severity=Severity.HIGH,
     check=_check,
     why_not=needs_one_of("update_status", "complete"),

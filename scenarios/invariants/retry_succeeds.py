@@ -1,6 +1,6 @@
 """retry-succeeds: after a failed enqueue, the same request, retried without faults, ends in a job.
 
-Blind to: how many retries it took within the caller's rule; a request whose caller died, since nobody retried it.
+Blind to: how many retries it took within the caller's rule; and a request whose caller died, because it is not retried.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _check(evidence: Evidence) -> Judgement:
             again = last.error.type if last.error else "an error"
             violations.append(
                 ViolationEvidence(
-                    f"enqueue raised {failure}; {len(attempts) - 1} retries later it still raises {again}.",
+                    f"enqueue raised {failure}, and after {len(attempts) - 1} retries it still raised {again}.",
                     "enqueue",
                 )
             )
@@ -34,7 +34,7 @@ def _check(evidence: Evidence) -> Judgement:
         if missing:
             violations.append(
                 ViolationEvidence(
-                    f"enqueue raised {failure}; its retry answered {last.value}, and {missing}.",
+                    f"enqueue raised {failure}; its retry answered {last.value}, but {missing}.",
                     "enqueue",
                 )
             )

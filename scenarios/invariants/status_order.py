@@ -1,16 +1,17 @@
-"""status-order: an acknowledged update is seen by every later read, and never undone by an older one.
+"""status-order: every later read shows an acknowledged update, and no older update undoes it.
 
-Updates that raised may or may not have happened. One that was called after the last acknowledged update may
-show; one that was called before it may not come back.
+An update that raised may or may not have taken effect. If it was invoked after the last acknowledged update, a read may
+show it; if it was invoked before, it may not come back.
 
-Of two updates at once, either may be the last. Statuses go forward (pending, running, then an end): whether a step back
-is made or ignored is the queue's choice. A job whose lease ends, or whose attempt fails, may wait and run again; one
-whose end was acknowledged may not. An update of a job that is not there yet may do nothing, and raise nothing.
+Of two concurrent updates, either may be the last. Statuses go forward (pending, running, then completed or failed);
+whether the queue makes or ignores a step back is its choice. A job whose lease ends, or whose attempt fails, may become
+pending and run again; a job whose completion was acknowledged may not. An update of a job that does not exist yet may
+do nothing and raise nothing.
 
-Beyond that, all calls of a job's callers must have one order that explains every status read, each call within its time
-(see ``status_register``): so two reads that see an update come and go are seen, too.
+In addition, the calls on a job must be linearizable as a register of its status (see ``status_register``), which
+catches two reads between which an update disappears.
 
-Blind to: what an update does besides the status.
+Blind to: what an update changes besides the status.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def _check(evidence: Evidence) -> Judgement:
             if allowed and seen not in allowed:
                 violations.append(
                     ViolationEvidence(
-                        f"{where} {job_id} is {_told(seen)}; acknowledged is {' or '.join(sorted(allowed))}.",
+                        f"{where} {job_id} is {seen or 'not found'}; "
+                        f"the acknowledged status is {' or '.join(sorted(allowed))}.",
                         "update_status",
                     )
                 )
@@ -60,7 +62,7 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def register_of(evidence: Evidence, job_id: str) -> list[Event]:
-    """Return what was set and what was read of a job's status; an end is before the begin that comes at its moment."""
+    """Return when a job's status was set and read. A call that ends when another begins comes before it."""
     owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
     events: list[Event] = []
     for operation in evidence.history:
@@ -97,13 +99,13 @@ def _status_set(operation: Operation) -> str:
 
 
 def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str]:
-    """Return the statuses a read may show; empty if nothing was acknowledged before it.
+    """Return the statuses that a read may show; empty if no update was acknowledged before it.
 
-    An update is overtaken once one further on, called after its end, has been acknowledged. One that was called while
-    the read was under way may show.
+    An update is superseded once a further status, set by a call invoked after its end, has been acknowledged. A read
+    may show an update that was invoked during the read.
 
     Args:
-        began, ended: of the read, in the case's order of events.
+        began, ended: ordinals of the read's invocation and completion.
     """
     updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at <= ended]
     acknowledged = [u for u in updates if u.completed_at <= began and _is_acknowledged(evidence, u)]
@@ -122,17 +124,18 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
 
 def _is_acknowledged(evidence: Evidence, update: Operation) -> bool:
     return update.answered and (
-        update.method != "update_status" or _met_its_job(evidence, update.job_id, update.invoked_at)
+        update.method != "update_status"
+        or _surely_existed(evidence, update.job_id, update.invoked_at)
     )
 
 
-def _met_its_job(evidence: Evidence, job_id: str, moment: int) -> bool:
-    """Return whether a job was surely there at a moment: laid, put in by a call that had ended, or seen by one."""
-    asked = [o for o in evidence.history if o.method == "enqueue" and o.job_id == job_id]
-    was_laid = evidence.moments[0].tables.has_data(job_id)
-    if was_laid or not (asked or _is_never_seen(evidence, job_id)):
+def _surely_existed(evidence: Evidence, job_id: str, moment: int) -> bool:
+    """Whether a job surely existed at a moment: seeded, or enqueued or returned by a call that had completed."""
+    enqueues = [o for o in evidence.history if o.method == "enqueue" and o.job_id == job_id]
+    is_seeded = evidence.moments[0].tables.has_data(job_id)
+    if is_seeded or not (enqueues or _is_never_seen(evidence, job_id)):
         return True
-    put = {(o.phase, o.client, o.request) for o in asked if o.wrote and o.completed_at <= moment}
+    put = {(o.phase, o.client, o.request) for o in enqueues if o.wrote and o.completed_at <= moment}
     return any(
         (o.method == "enqueue" and o.answered and (o.phase, o.client, o.request) in put)
         or (o.method in ("get_job", "claim") and _job_in(o.value) == job_id)
@@ -156,7 +159,7 @@ def _is_end(update: Operation) -> bool:
 
 
 def _again(evidence: Evidence) -> set[str]:
-    """Return the statuses that a job may fall back to because a lease has ended or an attempt has failed."""
+    """Return the statuses to which a job may return because a lease has ended or an attempt has failed."""
     comes_back = evidence.leases_ended or any(
         operation.method in GIVE_BACK or is_over_at_once(operation.arguments)
         for operation in evidence.history
@@ -165,8 +168,8 @@ def _again(evidence: Evidence) -> set[str]:
 
 
 def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, int, str]]:
-    """Return (status seen, when the read began and ended, where) for every read of the job."""
-    # Another workspace must not find the job at all, and that is for isolation to see.
+    """Return the status, the ordinals of invocation and completion, and a phrase that says which, of every read."""
+    # Another workspace must not find the job at all; isolation judges that.
     owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
     sightings = [
         (status_of(read.value), read.invoked_at, read.completed_at, "A later read says")
@@ -177,18 +180,14 @@ def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, int, str
     end = max((operation.completed_at for operation in evidence.history), default=0) + 1
     for (known, workspace_id), job in evidence.read_back.items():
         if known == job_id and workspace_id in owners:
-            sightings.append((status_of(job), end, end, "Once all is quiet,"))
+            sightings.append((status_of(job), end, end, "In the final state,"))
     return sightings
-
-
-def _told(status: str) -> str:
-    return status or "not found"
 
 
 STATUS_ORDER = Invariant(
     id="status-order",
     when="finally",
-    claim="An acknowledged update is seen by every later read, and never undone by an older one.",
+    claim="Every later read shows an acknowledged update, and no older update undoes it.",
     severity=Severity.HIGH,
     check=_check,
     why_not=needs_one_of("update_status", "complete"),

@@ -1,11 +1,13 @@
-"""Whether a history of a job's status could be that of a register in which statuses go forward. Pure.
+"""Checks whether the history of a job's status is linearizable as a register in which statuses go forward. Pure.
 
-The register holds one status. Setting one that is further on is done; setting another is done or ignored, which is the
-queue's choice. A call that raised may have happened or not, until its end, which may be open.
+The register holds one status. Setting a further status takes effect; setting any other takes effect or is ignored, as
+the queue chooses. A call that raised may or may not have taken effect, and may still be pending.
 
-Whether the calls have an order, each within its time, is searched for as by Wing and Gong ("Testing and Verifying
-Concurrent Objects", 1993), with Lowe's memory of what was tried before ("Testing for linearizability", 2017). What it
-costs grows with the number of calls at once, and hardly with that of calls; beyond a bound the answer is UNKNOWN.
+The search for an order of the calls follows Wing and Gong ("Testing and Verifying Concurrent Objects", 1993), with
+Lowe's memoization of configurations ("Testing for linearizability", 2017). Its cost grows with the number of concurrent
+calls and hardly with the total number; beyond a bound the answer is UNKNOWN.
+
+Blind to: everything about a job but its status.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ MOST_CONFIGURATIONS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A status set between two moments; if not ``surely``, it may not have happened."""
+    """A status set between two moments; unless ``surely``, the call may have had no effect."""
 
     status: str
     start: float
@@ -39,18 +41,19 @@ class Seen:
 
 
 Event = Set | Seen
-# How many calls from the start are in order, which of those after them are, and the status.
+# The length of the prefix of calls that are placed, a bit mask of placed calls after it, and the status.
 _Configuration = tuple[int, int, str]
 
 
 def check_status(
     events: Sequence[Event], initial: str = "pending", most: int = MOST_CONFIGURATIONS
 ) -> Checked:
-    """Check the history of one job.
+    """Check the history of one job's status.
 
     Args:
+        events: in any order.
         initial: the status before the first call.
-        most: how many configurations are tried before the answer is UNKNOWN.
+        most: number of configurations that are tried before the answer is UNKNOWN.
     """
     ordered = sorted(events, key=lambda event: (event.start, event.end))
     waiting: list[_Configuration] = [(0, 0, initial)]
@@ -62,20 +65,20 @@ def check_status(
         if first == len(ordered):
             return Checked(Answer.HOLDS)
         if len(known) > most:
-            return Checked(Answer.UNKNOWN, f"more than {most} orders would have to be tried")
+            return Checked(Answer.UNKNOWN, f"more than {most} orders of the calls are possible")
         for following in _following(ordered, first, later, status):
             if following not in known:
                 known.add(following)
                 waiting.append(following)
-    return Checked(Answer.VIOLATED, _told(ordered[furthest]))
+    return Checked(Answer.VIOLATED, _reason(ordered[furthest]))
 
 
 def _following(
     ordered: Sequence[Event], first: int, later: int, status: str
 ) -> list[_Configuration]:
-    """Return the configurations that one more call leads to."""
+    """Return the configurations after one more call."""
     found = []
-    # Whatever begins after another call's end comes after that call.
+    # A call that begins after another one's end comes after it.
     first_end = min(
         event.end
         for number, event in enumerate(ordered[first : first + later.bit_length() + 1])
@@ -93,7 +96,7 @@ def _following(
 
 
 def _after(event: Event, status: str) -> tuple[str, ...]:
-    """Return what the status may be after a call; nothing if the call can't come now."""
+    """Return the statuses that are possible after a call; none if the call can't come next."""
     if isinstance(event, Seen):
         return (status,) if event.status == status else ()
     forward = RANKS.get(event.status, 0) > RANKS.get(status, 0)
@@ -108,7 +111,7 @@ def _advanced(first: int, later: int) -> tuple[int, int]:
     return first, later
 
 
-def _told(event: Event) -> str:
+def _reason(event: Event) -> str:
     if isinstance(event, Seen):
-        return f"no order of the calls explains that {event.status} was read"
-    return f"no order of the calls explains what was read around the change to {event.status}"
+        return f"no order of the calls explains a read of {event.status}"
+    return f"no order of the calls explains the reads around the change to {event.status}"

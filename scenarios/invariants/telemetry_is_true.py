@@ -1,12 +1,11 @@
-"""telemetry-is-true: what a subject counts during a call equals what the call came to.
+"""telemetry-is-true: what a subject counts during a call equals the outcome of that call.
 
-A counter is looked at before and after each call, so what it says is held against one operation: a dual write that
-was acknowledged counts as succeeded, once; one that raised as failed, whatever the server has done, for that is what
-the caller knows; a refused argument and a duplicate count as neither. A read counts where it found the job. So a
-counter that runs ahead of the fact, or forgets a kind of call, is seen at the first call that shows it.
+The host reads the counters before and after each call, so each increase belongs to one operation. An acknowledged dual
+write counts once as succeeded. One that raised counts once as failed, whatever the server executed, because that is
+what the caller knows. A refused argument and a duplicate count as neither. A read counts the schema that held the job.
 
-A call whose process died told nothing, and is not looked at; which schemas a version of a mixed fleet writes is its own
-business, so its dual writes aren't either.
+Calls whose process died are not judged, because their counts are lost; nor are the dual writes of a mixed fleet,
+because its versions may write different schemas.
 
 Blind to: counters with other names, gauges and histograms, and what is counted between calls.
 """
@@ -31,7 +30,7 @@ READS = "relay_job_read_path"
 LISTS = "relay_job_list_read_path"
 JOBS = "ai_jobs"
 LABELS: Mapping[str, str] = {DUAL_WRITES: "result", READS: "path", LISTS: "", JOBS: "status"}
-"""The counters that are judged, and by which label; an empty one takes all together."""
+"""The counters that are judged, with the label that tells their values apart; an empty label sums them all."""
 _REFUSALS = ("ValueError", "TypeError", "LookupError")
 _WRITES = ("enqueue", "update_status", "claim", "complete", "fail")
 _STATUS_AFTER = {"enqueue": "pending", "claim": "running", "complete": "completed"}
@@ -62,7 +61,7 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _counted(operation: Operation, metric: str) -> Counter[str]:
-    """Return by how much a metric went up during an operation, by the label that matters."""
+    """Return by how much a metric increased during an operation, by the value of its label in LABELS."""
     found: Counter[str] = Counter()
     for count in operation.counted or ():
         if count.metric == metric:
@@ -71,7 +70,7 @@ def _counted(operation: Operation, metric: str) -> Counter[str]:
 
 
 def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tuple[str, Due]]:
-    """Return what an operation must count: label, and how often at least and at most."""
+    """Yield what an operation must count: the label's value, and the least and the most that it may increase by."""
     if metric == DUAL_WRITES and operation.method in _WRITES:
         yield (
             ("succeeded", _written(evidence, operation))
@@ -83,7 +82,7 @@ def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tupl
         if isinstance(status, str):
             yield status, _written(evidence, operation)
         if operation.method in ("claim", "fail"):
-            # A last attempt may have ended here.
+            # The job may have used up its last attempt here.
             yield "failed", (0, 100)
     elif metric == READS and operation.method == "get_job" and operation.answered:
         yield from ((path, _ONCE) for path in _paths(evidence, operation))
@@ -92,15 +91,15 @@ def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tupl
 
 
 def _written(evidence: Evidence, operation: Operation) -> Due:
-    """Return how often an answered call has brought its job to a new status."""
+    """Return how often an answered call has changed its job's status, at least and at most."""
     if operation.method == "update_status":
         if operation.wrote_job and operation.faulted and _is_shared(evidence, operation):
-            # The driver may have sent it twice by itself, and heard that another update had overtaken it meanwhile.
+            # The driver may have sent it twice, with the second reply saying that another update had overtaken it.
             return _PERHAPS
-        # Of a call that was broken, a command may have come late, and the driver's next try have found it done.
+        # A command of a faulted call may have arrived late, so that the driver's retry found its work done.
         return _ONCE if operation.wrote_job else _PERHAPS if operation.faulted else _NEVER
     if not operation.value:
-        # The driver may have sent it twice by itself, and heard the second answer only.
+        # The driver may have sent it twice and received only the second reply.
         return _PERHAPS if operation.wrote_job else _NEVER
     if operation.method == "enqueue":
         return _ONCE
@@ -122,7 +121,7 @@ def _failed(operation: Operation) -> Due:
 
 
 def _paths(evidence: Evidence, read: Operation) -> tuple[str, ...]:
-    """Return the one path that a read may have taken; where either is true, the one that it says."""
+    """Return the path that a read must count; where both schemas hold the job, the one that it counted."""
     if not isinstance(read.value, Mapping):
         return ("miss",)
     tables = evidence.moments[read.state_after].tables
@@ -134,8 +133,8 @@ def _paths(evidence: Evidence, read: Operation) -> tuple[str, ...]:
         )
         if is_there or not evidence.traits.white_box
     ]
-    said = [path for path in held if _counted(read, READS)[path]]
-    return tuple((said or held)[:1])
+    claimed = [path for path in held if _counted(read, READS)[path]]
+    return tuple((claimed or held)[:1])
 
 
 def _violation(
@@ -143,26 +142,28 @@ def _violation(
 ) -> ViolationEvidence:
     name = f"{metric}{{{LABELS[metric]}={label!r}}}" if label else metric
     error = operation.error
-    came_to = f"raised {error.type}" if error else f"answered {_told(operation)}"
-    right = f"{due[0]}" if due[0] == due[1] else f"{due[0]} to {due[1]}"
+    outcome = f"raised {error.type}" if error else f"answered {_shown(operation)}"
+    expected = f"{due[0]}" if due[0] == due[1] else f"{due[0]} to {due[1]}"
     return ViolationEvidence(
-        f"{operation.method} {came_to}, and {name} went up by {counted} instead of {right}.",
+        f"{operation.method} {outcome}, but {name} increased by {counted} instead of {expected}.",
         operation.method,
     )
 
 
-def _told(operation: Operation) -> str:
+def _shown(operation: Operation) -> str:
     return repr(operation.value) if isinstance(operation.value, bool | None) else "a job or jobs"
 
 
 def _why_not(traits: Traits) -> str:
-    return "" if traits.counters & set(LABELS) else "the subject shows no counters that are known"
+    return (
+        "" if traits.counters & set(LABELS) else "the subject exports no counter that midpipe knows"
+    )
 
 
 TELEMETRY_IS_TRUE = Invariant(
     id="telemetry-is-true",
     when="finally",
-    claim="Counters equal what the history says happened.",
+    claim="The subject's counters agree with the history.",
     severity=Severity.MEDIUM,
     check=_check,
     why_not=_why_not,

@@ -18,7 +18,7 @@ def at(operation: Operation, start: int, end: int, client: str = "A") -> Operati
     return replace(operation, invoked_at=start, completed_at=end, client=client)
 
 
-def test_two_reads_that_see_an_update_come_and_go_have_no_order() -> None:
+def test_two_reads_between_which_an_update_disappears_have_no_order() -> None:
     update = at(call("update_status", status="running"), 1, 9)
     reads = [
         at(call("get_job", value={"job_id": "j", "status": status}), start, start + 1, "B")
@@ -28,22 +28,22 @@ def test_two_reads_that_see_an_update_come_and_go_have_no_order() -> None:
         evidence(*reads, update, found=("j",), status="running")
     )
     assert [evidence.seen for evidence in judged.violations] == [
-        "Of j, no order of the calls explains that pending was read."
+        "Of j, no order of the calls explains a read of pending."
     ]
 
 
 def test_a_claim_without_an_answer_took_what_left_the_queue_at_its_command() -> None:
     puts = [call(job_id=job, at=number) for number, job in enumerate("ab")]
     lost = replace(call("claim", error="ConnectionError", at=4, state_after=1), arguments={})
-    told = replace(
+    other = replace(
         call("claim", value={"job_id": "b"}, at=6, state_after=1, request=2), arguments={}
     )
-    case = evidence(*puts, lost, told, states=(tables("a", "b"), tables("b")))
+    case = evidence(*puts, lost, other, states=(tables("a", "b"), tables("b")))
     assert [take.value for take in takes_of(case)] == ["a", "b"]
     assert INVARIANTS["queue-order"].check(case).violations == ()
 
 
-def test_a_claim_that_is_told_again_what_it_took_took_it_once() -> None:
+def test_a_job_that_a_retried_claim_returns_again_was_taken_once() -> None:
     lost = replace(call("claim", error="ConnectionError", at=4, state_after=1), arguments={})
     again = replace(
         call("claim", value={"job_id": "a"}, at=6, attempt=2, state_after=1), arguments={}
@@ -52,7 +52,7 @@ def test_a_claim_that_is_told_again_what_it_took_took_it_once() -> None:
     assert [take.value for take in takes_of(case)] == ["a"]
 
 
-def test_a_job_that_a_retried_claim_was_told_of_may_have_been_taken_by_its_first_attempt() -> None:
+def test_a_job_that_a_retried_claim_returns_may_have_been_taken_by_its_first_attempt() -> None:
     puts = [call(job_id=job, at=number) for number, job in enumerate("ab")]
     first = at(call("claim", "", error="ConnectionError"), 4, 9, "B")
     other = at(call("claim", "", value={"job_id": "b"}), 5, 8)
@@ -61,25 +61,25 @@ def test_a_job_that_a_retried_claim_was_told_of_may_have_been_taken_by_its_first
     assert INVARIANTS["queue-order"].check(case).violations == ()
 
 
-def told_none(*, faulted: bool) -> Evidence:
-    """A claim that wrote, and was told that none waits, while nobody else took the job."""
+def claim_of_none(*, faulted: bool) -> Evidence:
+    """A claim that wrote and returned None, although no other client took the job."""
     none = replace(call("claim", "", value=None, at=4), faulted=faulted)
     return evidence(call(job_id="a"), none, traits=BLACK_BOX)
 
 
-def test_a_claim_whose_driver_tried_again_may_have_taken_what_it_was_not_told_of() -> None:
-    assert INVARIANTS["queue-order"].check(told_none(faulted=True)).violations == ()
-    assert INVARIANTS["queue-order"].check(told_none(faulted=False)).violations != ()
+def test_a_claim_whose_driver_retried_may_have_taken_a_job_that_it_did_not_return() -> None:
+    assert INVARIANTS["queue-order"].check(claim_of_none(faulted=True)).violations == ()
+    assert INVARIANTS["queue-order"].check(claim_of_none(faulted=False)).violations != ()
 
 
-def test_an_enqueue_without_an_answer_put_what_stood_in_the_queue() -> None:
+def test_an_enqueue_without_an_answer_put_the_job_that_was_in_the_queue() -> None:
     raised = call(job_id="a", error="ConnectionError", state_after=1)
     case = evidence(raised, states=(tables(), tables("a")))
     assert [put.end for put in puts_of(case)] == [1.0]
 
 
-def test_a_claim_that_was_seen_to_take_nothing_may_be_under_way_yet() -> None:
-    """A server that stands still runs it later, when the next claim has been told that none waits."""
+def test_a_claim_that_has_taken_nothing_yet_may_still_be_in_flight() -> None:
+    """A paused server executes it later, after the next claim has returned None."""
     lost = replace(call("claim", error="TimeoutError", at=4), arguments={})
     none = replace(call("claim", value=None, at=6, request=2, state_after=1), arguments={})
     case = evidence(call(job_id="a"), lost, none, states=(tables("a"), tables()))
@@ -98,7 +98,7 @@ def test_a_claim_that_was_seen_to_take_nothing_may_be_under_way_yet() -> None:
         (replace(BLACK_BOX, methods=frozenset({"enqueue", "dequeue"})), True),
     ],
 )
-def test_the_order_of_a_queue_that_nobody_can_look_into_or_take_from_is_not_asked_for(
+def test_the_order_of_a_queue_that_can_be_neither_read_nor_claimed_from_is_not_judged(
     traits: Traits, applies: bool
 ) -> None:
     assert (INVARIANTS["queue-order"].why_not(traits) == "") == applies

@@ -26,17 +26,17 @@ def seen(invariant: str, *given_evidence: object, **more: object) -> tuple[str, 
 
 
 @pytest.mark.parametrize("invariant", sorted(INVARIANTS))
-def test_an_empty_history_breaks_nothing(invariant: str) -> None:
+def test_an_empty_history_violates_no_invariant(invariant: str) -> None:
     assert INVARIANTS[invariant].check(evidence()).violations == ()
 
 
 @pytest.mark.parametrize("invariant", sorted(set(INVARIANTS) - {"quiet-logs"}))
-def test_an_empty_history_is_nothing_to_look_at(invariant: str) -> None:
+def test_an_empty_history_gives_nothing_to_check(invariant: str) -> None:
     assert INVARIANTS[invariant].check(evidence()).observations == 0
 
 
 @pytest.mark.parametrize("invariant", sorted(INVARIANTS))
-def test_a_job_that_is_enqueued_and_delivered_breaks_nothing(invariant: str) -> None:
+def test_a_job_that_is_enqueued_and_delivered_violates_no_invariant(invariant: str) -> None:
     sane = evidence(
         call(request_id="r", state_after=1),
         call("get_job", at=2, value={"job_id": "j", "status": "pending", "workspace_id": "acme"}),
@@ -50,13 +50,13 @@ def test_a_job_that_is_enqueued_and_delivered_breaks_nothing(invariant: str) -> 
 
 def test_an_acknowledged_job_that_get_job_does_not_find_is_lost() -> None:
     assert seen("no-lost-job", call()) == (
-        "enqueue answered True for j, and get_job finds no such job.",
+        "enqueue answered True for j, but get_job finds no such job.",
     )
 
 
 def test_an_acknowledged_job_that_never_runs_is_lost() -> None:
     assert seen("no-lost-job", call(), found=("j",)) == (
-        "enqueue answered True for j, and no worker ever receives it.",
+        "enqueue answered True for j, but no worker ever receives it.",
     )
 
 
@@ -67,11 +67,11 @@ def test_a_job_that_has_moved_on_needs_no_delivery() -> None:
 def test_a_prepared_job_that_no_worker_receives_is_lost() -> None:
     prepared = call(phase=Phase.PREPARE)
     assert seen("no-lost-job", prepared, states=(tables("j"), tables()), found=("j",)) == (
-        "enqueue answered True for j, and no worker ever receives it.",
+        "enqueue answered True for j, but no worker ever receives it.",
     )
 
 
-def test_a_prepared_job_that_the_start_state_takes_away_is_nobodys_loss() -> None:
+def test_a_prepared_job_that_the_seed_removes_is_not_lost() -> None:
     assert seen("no-lost-job", call(phase=Phase.PREPARE)) == ()
 
 
@@ -81,10 +81,10 @@ def test_a_retry_that_is_answered_false_for_a_job_that_does_not_exist_loses_it()
         call(value=False, attempt=2, at=2, request_id="r"),
     )
     assert seen("no-lost-job", *history) == (
-        "enqueue answered False for j, and get_job finds no such job.",
+        "enqueue answered False for j, but get_job finds no such job.",
     )
     assert seen("retry-succeeds", *history) == (
-        "enqueue raised ConnectionError; its retry answered False, and get_job finds no such job.",
+        "enqueue raised ConnectionError; its retry answered False, but get_job finds no such job.",
     )
 
 
@@ -102,7 +102,7 @@ def test_a_retry_that_is_answered_false_is_right_if_the_job_exists() -> None:
     assert seen("retry-succeeds", *history, delivered=("j",), found=("j",)) == ()
 
 
-def test_a_duplicate_request_stands_for_the_first_requests_job() -> None:
+def test_an_answer_to_a_duplicate_request_refers_to_the_job_of_the_first() -> None:
     history = (
         call(job_id="first", request_id="r"),
         call(job_id="second", request_id="r", value=False, at=2, request=2),
@@ -110,13 +110,13 @@ def test_a_duplicate_request_stands_for_the_first_requests_job() -> None:
     assert seen("no-lost-job", *history, delivered=("first",), found=("first",)) == ()
 
 
-def test_the_same_request_id_in_another_workspace_stands_for_nothing() -> None:
+def test_an_answer_does_not_refer_to_a_job_of_another_workspace() -> None:
     history = (
         call(job_id="first", request_id="r"),
         call(job_id="second", request_id="r", workspace_id="globex", value=False, at=2, request=2),
     )
     assert seen("no-lost-job", *history, delivered=("first",), found=("first",)) == (
-        "enqueue answered False for second, and get_job finds no such job.",
+        "enqueue answered False for second, but get_job finds no such job.",
     )
 
 
@@ -125,20 +125,20 @@ def test_a_request_that_still_raises_after_its_retries_did_not_succeed() -> None
         call(error="ConnectionError", attempt=attempt, at=attempt) for attempt in range(1, 5)
     )
     assert seen("retry-succeeds", *history) == (
-        "enqueue raised ConnectionError; 3 retries later it still raises ConnectionError.",
+        "enqueue raised ConnectionError, and after 3 retries it still raised ConnectionError.",
     )
 
 
-def test_a_read_that_misses_a_job_which_is_there_all_the_time_is_untrue() -> None:
+def test_a_read_that_misses_a_job_which_existed_all_the_time_is_untrue() -> None:
     read = call("get_job", value=None)
     copied = tables("j")
     old_only, new_only = replace(copied, new={}), replace(copied, old={})
     assert seen("answer-is-true", read, states=(old_only, copied, new_only)) == (
-        "get_job answered None, and j was there all the time.",
+        "get_job answered None, although j existed during the whole case.",
     )
 
 
-def test_a_read_may_miss_a_job_that_is_another_workspace_s_or_comes_meanwhile() -> None:
+def test_a_read_may_miss_a_job_of_another_workspace_or_one_enqueued_during_the_case() -> None:
     other = call("get_job", value=None, workspace_id="globex")
     assert seen("answer-is-true", other, states=(tables("j"),)) == ()
     early = call("get_job", value=None)
@@ -175,7 +175,7 @@ def test_a_queued_id_without_data_is_an_orphan() -> None:
     )
 
 
-def test_a_gap_that_closes_again_is_told_as_such() -> None:
+def test_a_gap_that_closes_again_does_not_last() -> None:
     gap = Tables({}, {}, ("j",), {})
     judgement = INVARIANTS["no-orphan"].check(evidence(states=(EMPTY, gap, tables("j"))))
     assert [(evidence.seen, evidence.lasts) for evidence in judgement.violations] == [
@@ -194,7 +194,7 @@ def test_an_orphan_for_one_moment_is_an_orphan() -> None:
     assert len(seen("no-orphan", states=states)) == 1
 
 
-def test_two_schemas_that_tell_two_statuses_diverge() -> None:
+def test_two_schemas_with_different_statuses_diverge() -> None:
     state = Tables({"j": fields(status="running")}, {("acme", "j"): fields()}, ("j",), {})
     assert seen("no-divergence", states=(state,)) == (
         "After A0, j has status='running' in the old schema and 'pending' in the new (also in the final state).",
@@ -214,19 +214,19 @@ def update(status: str, *, at: int, error: str = "") -> object:
     return call("update_status", at=at, status=status, value=None, error=error, request=at)
 
 
-def test_an_acknowledged_update_that_is_not_seen_breaks_the_order() -> None:
+def test_an_acknowledged_update_that_no_read_shows_violates_the_order() -> None:
     assert seen("status-order", update("running", at=0), found=("j",)) == (
-        "Once all is quiet, j is pending; acknowledged is running.",
+        "In the final state, j is pending; the acknowledged status is running.",
     )
 
 
-def test_an_older_update_that_comes_back_breaks_the_order() -> None:
+def test_an_older_update_that_comes_back_violates_the_order() -> None:
     history = (
         update("running", at=0, error="TimeoutError"),
         update("completed", at=2),
     )
     assert seen("status-order", *history, found=("j",), status="running") == (
-        "Once all is quiet, j is running; acknowledged is completed.",
+        "In the final state, j is running; the acknowledged status is completed.",
     )
 
 
@@ -242,7 +242,7 @@ def test_a_read_between_two_updates_shows_the_first() -> None:
         call("get_job", at=2, value={"status": "pending", "workspace_id": "acme"}),
     )
     assert seen("status-order", *history, found=("j",), status="running") == (
-        "A later read says j is pending; acknowledged is running.",
+        "A later read says j is pending; the acknowledged status is running.",
     )
 
 
@@ -250,17 +250,17 @@ def test_an_acknowledged_end_is_not_undone_by_a_lease_that_ends() -> None:
     lease = call("claim", at=0, value={"job_id": "j"}, lease_s=0.0)
     assert seen("status-order", lease, update("running", at=2), found=("j",)) == ()
     assert seen("status-order", lease, update("completed", at=2), found=("j",)) == (
-        "Once all is quiet, j is pending; acknowledged is completed.",
+        "In the final state, j is pending; the acknowledged status is completed.",
     )
 
 
 def test_true_for_a_job_that_does_not_exist_is_untrue() -> None:
-    assert seen("answer-is-true", call()) == ("enqueue answered True, and j does not exist.",)
+    assert seen("answer-is-true", call()) == ("enqueue answered True, but j does not exist.",)
 
 
 def test_false_when_no_job_exists_at_that_moment_is_untrue() -> None:
     assert seen("answer-is-true", call(value=False)) == (
-        "enqueue answered False, and no job of the request exists at that moment.",
+        "enqueue answered False, but no job of that request exists at that moment.",
     )
 
 
@@ -274,7 +274,7 @@ def test_an_exception_that_leaves_half_a_job_is_untrue() -> None:
     state = Tables({"j": fields()}, {}, (), {})
     assert seen("answer-is-true", call(error="TimeoutError"), states=(state,)) == (
         "enqueue raised TimeoutError and left j half written: "
-        "the old hash without the new hash, a place in the queue.",
+        "the old hash but not the new hash, a place in the queue.",
     )
 
 
@@ -294,12 +294,12 @@ def test_a_call_beyond_the_bound_is_unbounded() -> None:
     )
 
 
-def test_reading_anothers_job_breaks_isolation() -> None:
+def test_reading_another_workspaces_job_violates_isolation() -> None:
     read = call("get_job", value={"job_id": "j", "workspace_id": "acme"}, workspace_id="globex")
     assert seen("isolation", read) == ("get_job as globex returned j of acme.",)
 
 
-def test_listing_anothers_job_breaks_isolation() -> None:
+def test_listing_another_workspaces_job_violates_isolation() -> None:
     page = {"items": [{"job_id": "j", "workspace_id": "acme"}], "next_cursor": None}
     listing = call("list_jobs", value=page, workspace_id="globex", phase=Phase.RECOVERY)
     assert seen("isolation", listing) == ("list_jobs as globex returned j of acme.",)
@@ -342,24 +342,24 @@ def test_a_job_that_overtakes_another_is_out_of_order() -> None:
     assert seen("queue-order", *history) == ("b was taken before a, which was put before it.",)
 
 
-def test_a_worker_that_is_told_of_an_empty_queue_while_a_job_waits_is_told_wrong() -> None:
+def test_a_claim_that_finds_the_queue_empty_while_a_job_is_pending_is_a_violation() -> None:
     assert seen("queue-order", call(job_id="a", at=0), claimed("", 2), delivered=("a",)) == (
-        "the queue was told empty while something was in it.",
+        "a claim found the queue empty while it held a job.",
     )
 
 
-def test_two_jobs_that_are_enqueued_at_once_may_come_in_either_order() -> None:
+def test_jobs_that_are_enqueued_concurrently_may_come_in_either_order() -> None:
     first = replace(call(job_id="a", at=0), completed_at=6)
     history = (first, call(job_id="b", at=2), claimed("b", 8), claimed("a", 10))
     assert seen("queue-order", *history) == ()
 
 
-def test_an_order_of_jobs_that_come_back_is_not_looked_at() -> None:
+def test_the_order_of_jobs_that_return_to_the_queue_is_not_judged() -> None:
     history = (call(job_id="a", at=0), claimed("a", 2), call("fail", "a", at=4), claimed("a", 6))
     assert INVARIANTS["queue-order"].check(evidence(*history)).observations == 0
 
 
-def test_a_read_may_show_an_update_that_is_made_while_it_is_under_way() -> None:
+def test_a_read_may_show_an_update_that_was_made_during_the_read() -> None:
     running = call("update_status", at=0, status="running", value=None)
     failed = replace(
         call("update_status", at=3, status="failed", value=None), client="B", request=2
@@ -374,5 +374,5 @@ def test_a_refused_enqueue_is_not_blamed_for_the_job_of_another_workspace() -> N
     theirs = replace(call(workspace_id="globex"), client="B", version="off")
     refused = call(at=2, error="JobExistsError", request=2, state_after=1)
     only_old = Tables(old={"j": fields("j")}, new={}, pending=("j",), requests={})
-    told = seen("answer-is-true", theirs, refused, states=(EMPTY, only_old), found=("j",))
-    assert told == ()
+    violations = seen("answer-is-true", theirs, refused, states=(EMPTY, only_old), found=("j",))
+    assert violations == ()

@@ -29,27 +29,27 @@ def unanswered(completion: Completion, *, wrote: bool, wrote_job: bool) -> Opera
     return replace(claim, completion=completion, wrote_job=wrote_job)
 
 
-def test_a_job_that_an_unheard_claim_has_taken_must_be_had_again() -> None:
+def test_a_job_taken_by_a_claim_without_an_answer_must_be_received_again() -> None:
     taken = unanswered(Completion.INFO, wrote=True, wrote_job=True)
     assert violated_invariants(running(taken)) == {"no-lost-job"}
 
 
-def test_a_job_that_an_unheard_claim_may_still_take_must_be_had_again() -> None:
+def test_a_job_that_a_claim_without_an_answer_may_still_take_must_be_received_again() -> None:
     late = unanswered(Completion.INFO, wrote=False, wrote_job=False)
     assert violated_invariants(running(late)) == {"no-lost-job"}
 
 
-def test_a_job_that_the_program_itself_calls_running_is_nobodys_loss() -> None:
+def test_a_job_that_the_program_itself_marks_running_is_not_lost() -> None:
     never_sent = unanswered(Completion.FAIL, wrote=False, wrote_job=False)
     assert violated_invariants(running(never_sent)) == set()
 
 
-def test_a_claim_that_only_tidied_the_queue_up_has_taken_no_job() -> None:
+def test_a_claim_that_did_only_housekeeping_has_taken_no_job() -> None:
     tidied = unanswered(Completion.INFO, wrote=True, wrote_job=False)
     assert violated_invariants(running(tidied)) == set()
 
 
-def test_a_job_that_runs_again_after_its_end_is_told_from_one_that_nobody_ever_got() -> None:
+def test_a_job_that_runs_again_after_its_end_differs_from_one_that_no_worker_received() -> None:
     got = call("claim", "", at=2, value={"job_id": "j"}, lease_s=0.0)
     seen = running(got, call("complete", at=4, value=True))
     (violation,) = INVARIANTS["no-lost-job"].check(seen).violations
@@ -64,7 +64,7 @@ def locked(*, lease_s: float = 30.0, ended: bool = False, methods: str = "") -> 
     return replace(seen, leases_ended=ended, traits=traits)
 
 
-def test_a_job_may_be_locked_by_an_unheard_claim_before_it_is_called_running() -> None:
+def test_a_claim_without_an_answer_may_have_locked_a_job_before_it_is_marked_running() -> None:
     assert violated_invariants(locked(methods="claim heartbeat complete")) == set()
 
 
@@ -76,7 +76,7 @@ def test_a_job_may_be_locked_by_an_unheard_claim_before_it_is_called_running() -
         locked(methods="claim complete"),
     ],
 )
-def test_a_job_that_no_lease_can_hold_any_more_must_be_had_again(seen: Evidence) -> None:
+def test_a_job_whose_leases_have_all_ended_must_be_received_again(seen: Evidence) -> None:
     assert violated_invariants(seen) == {"no-lost-job"}
 
 
@@ -93,14 +93,14 @@ def given_up(
 @pytest.mark.parametrize(
     "seen", [given_up("give_back"), given_up("fail"), given_up("fail", value=False)]
 )
-def test_a_job_that_its_worker_has_given_up_must_be_had_again(seen: Evidence) -> None:
+def test_a_job_that_its_worker_has_released_must_be_received_again(seen: Evidence) -> None:
     assert violated_invariants(seen) == {"no-lost-job"}
 
 
 @pytest.mark.parametrize(
     "seen", [given_up("fail", back_off_s=1.0), given_up("give_back", error="ConnectionError")]
 )
-def test_a_job_that_may_not_be_free_yet_need_not_be_had_again(seen: Evidence) -> None:
+def test_a_job_that_may_still_be_held_need_not_be_received_again(seen: Evidence) -> None:
     assert violated_invariants(seen) == set()
 
 
@@ -122,11 +122,11 @@ def test_two_jobs_of_one_request_are_a_duplicate() -> None:
     assert violated_invariants(asked_twice()) == {"no-duplicate"}
 
 
-def test_a_job_that_was_there_before_is_no_duplicate_of_a_request_that_names_it() -> None:
+def test_a_seeded_job_is_no_duplicate_of_a_request_that_names_it() -> None:
     assert violated_invariants(asked_twice(laid=("b",))) == set()
 
 
-def test_a_job_that_the_same_request_had_asked_for_before_the_program_is_one() -> None:
+def test_a_job_that_the_same_request_asked_for_in_the_preparation_is_a_duplicate() -> None:
     assert violated_invariants(asked_twice(Phase.PREPARE, laid=("a",))) == {"no-duplicate"}
 
 
@@ -139,11 +139,11 @@ def said_of_order(*history: Operation, found: tuple[str, ...] = ()) -> tuple[str
     return tuple(evidence.seen for evidence in judgement.violations)
 
 
-def test_an_acknowledged_update_of_a_job_that_nobody_has_put_in_may_do_nothing() -> None:
+def test_an_acknowledged_update_of_a_job_that_was_never_enqueued_may_do_nothing() -> None:
     assert said_of_order(update(0)) == ()
 
 
-def test_an_acknowledged_update_that_came_before_its_job_may_do_nothing() -> None:
+def test_an_acknowledged_update_made_before_its_job_existed_may_do_nothing() -> None:
     assert said_of_order(update(0), call(at=2), found=("j",)) == ()
 
 
@@ -155,9 +155,9 @@ def test_an_acknowledged_update_that_came_before_its_job_may_do_nothing() -> Non
         (call(at=0, error="TimeoutError"), call("get_job", at=2, value={"job_id": "j"})),
     ],
 )
-def test_an_acknowledged_update_of_a_job_that_was_surely_there_must_be_seen(
+def test_a_read_must_show_an_acknowledged_update_of_a_job_that_surely_existed(
     puts: tuple[Operation, ...],
 ) -> None:
     assert said_of_order(*puts, update(4), found=("j",)) == (
-        "Once all is quiet, j is pending; acknowledged is running.",
+        "In the final state, j is pending; the acknowledged status is running.",
     )

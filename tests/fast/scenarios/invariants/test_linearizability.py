@@ -63,7 +63,9 @@ def histories(draw: st.DrawFn) -> tuple[list[Put], list[Take]]:
 
 @settings(max_examples=1_500, deadline=None)
 @given(histories())
-def test_the_answer_is_that_of_trying_every_order(history: tuple[list[Put], list[Take]]) -> None:
+def test_the_answer_equals_that_of_trying_every_order(
+    history: tuple[list[Put], list[Take]],
+) -> None:
     puts, takes = history
     checked = check_queue(puts, takes)
     if checked.answer is not Answer.UNKNOWN:

@@ -56,7 +56,7 @@ def test_a_listing_is_whole_once_all_of_its_pages_show_each_job() -> None:
     assert seen("list-is-whole", *history, found=("a", "b")) == ()
 
 
-def test_a_listing_of_jobs_that_wait_need_not_show_one_that_was_touched() -> None:
+def test_a_listing_of_pending_jobs_need_not_show_one_that_a_call_has_changed() -> None:
     update = call("update_status", "a", at=5, value=None, status="running")
     history = (call("enqueue", "a"), update, page(at=6, following=None))
     assert seen("list-is-whole", *history, found=("a",)) == ()

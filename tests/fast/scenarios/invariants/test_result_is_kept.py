@@ -25,14 +25,14 @@ def said(*history: Operation, shown: dict[str, Json]) -> tuple[str, ...]:
 def test_an_end_without_its_result_is_half_an_end(error: str) -> None:
     history = (ended({"n": 1}, error=error),)
     assert said(*history, shown={"status": "completed", "result": None}) == (
-        'j is completed with the result null; given was {"n": 1}.',
+        'j is completed with the result null; its callers gave {"n": 1}.',
     )
 
 
-def test_an_end_with_the_result_of_another_one_is_told() -> None:
+def test_a_job_with_the_result_of_another_status_is_a_violation() -> None:
     history = (ended({"n": 1}), ended("why", status="failed"))
     assert said(*history, shown={"status": "failed", "result": {"n": 1}}) == (
-        'j is failed with the result {"n": 1}; given was "why".',
+        'j is failed with the result {"n": 1}; its callers gave "why".',
     )
 
 
@@ -46,7 +46,7 @@ def test_an_end_with_the_result_of_another_one_is_told() -> None:
         {"status": "running", "result": None},
     ],
 )
-def test_a_job_that_shows_one_of_its_results_or_has_not_ended_breaks_nothing(
+def test_a_job_with_one_of_its_results_or_without_an_end_is_no_violation(
     shown: dict[str, Json],
 ) -> None:
     assert said(ended({"n": 1}), ended({"n": 2}), shown=shown) == ()

@@ -57,7 +57,7 @@ def histories(draw: st.DrawFn) -> tuple[Event, ...]:
 
 @settings(max_examples=1_000, deadline=None)
 @given(histories())
-def test_the_answer_is_that_of_trying_every_order(events: tuple[Event, ...]) -> None:
+def test_the_answer_equals_that_of_trying_every_order(events: tuple[Event, ...]) -> None:
     assert (check_status(events).answer is Answer.HOLDS) == could_be(events)
 
 
@@ -101,12 +101,12 @@ def test_what_is_known_of_registers(events: tuple[Event, ...], answer: Answer) -
     assert check_status(events).answer is answer
 
 
-def test_what_would_take_too_long_is_unknown() -> None:
+def test_a_history_with_too_many_orders_is_unknown() -> None:
     at_once: list[Event] = [Set("running", number, 1_000 + number) for number in range(12)]
     assert check_status([*at_once, Seen("failed", 2_000, 2_001)], most=100).answer is Answer.UNKNOWN
 
 
-def test_a_long_history_of_few_calls_at_once_is_checked_whole() -> None:
+def test_a_long_history_of_few_concurrent_calls_is_checked_completely() -> None:
     long: list[Event] = [Set("running", 0, 1)]
     long += [Seen("running", number, number + 3.5) for number in range(2, 20_000)]
     assert check_status(long).answer is Answer.HOLDS

@@ -23,8 +23,8 @@ CHECK = INVARIANTS["telemetry-is-true"]
 COUNTING = replace(WHITE_BOX, counters=frozenset(LABELS))
 
 
-def told(operation: Operation, *counted: tuple[str, str], wrote_job: bool = True) -> Operation:
-    """The operation, with what went up by one during it: the metric, and the label that matters."""
+def counting(operation: Operation, *counted: tuple[str, str], wrote_job: bool = True) -> Operation:
+    """The operation, during which each (metric, label value) increased by one."""
     counts = tuple(
         Counted(metric, ((LABELS[metric], label),) if label else (), 1.0)
         for metric, label in counted
@@ -38,7 +38,7 @@ def seen(*history: Operation, states: tuple[Tables, ...] = (EMPTY,)) -> tuple[st
 
 
 def test_a_subject_without_counters_is_not_judged() -> None:
-    assert CHECK.why_not(WHITE_BOX) == "the subject shows no counters that are known"
+    assert CHECK.why_not(WHITE_BOX) == "the subject exports no counter that midpipe knows"
     assert CHECK.why_not(COUNTING) == ""
 
 
@@ -47,21 +47,21 @@ def test_an_empty_history_counts_nothing() -> None:
     assert (judgement.observations, judgement.violations) == (0, ())
 
 
-def test_a_history_whose_calls_count_what_they_came_to_is_true() -> None:
+def test_a_history_whose_calls_count_their_outcomes_is_true() -> None:
     found = {"job_id": "j", "workspace_id": "acme"}
     assert (
         seen(
-            told(call(), (DUAL_WRITES, "succeeded"), (JOBS, "pending")),
-            told(call(value=False, at=2), wrote_job=False),
-            told(call(error="ConnectionError", at=4), (DUAL_WRITES, "failed")),
-            told(
+            counting(call(), (DUAL_WRITES, "succeeded"), (JOBS, "pending")),
+            counting(call(value=False, at=2), wrote_job=False),
+            counting(call(error="ConnectionError", at=4), (DUAL_WRITES, "failed")),
+            counting(
                 call("update_status", at=6, status="running", value=None),
                 (DUAL_WRITES, "succeeded"),
                 (JOBS, "running"),
             ),
-            told(call("get_job", at=8, value=found), (READS, "new"), wrote_job=False),
-            told(call("get_job", "no", at=10, value=None), (READS, "miss"), wrote_job=False),
-            told(call("list_jobs", at=12, value=[]), (LISTS, ""), wrote_job=False),
+            counting(call("get_job", at=8, value=found), (READS, "new"), wrote_job=False),
+            counting(call("get_job", "no", at=10, value=None), (READS, "miss"), wrote_job=False),
+            counting(call("list_jobs", at=12, value=[]), (LISTS, ""), wrote_job=False),
             states=(tables("j"),),
         )
         == ()
@@ -70,76 +70,76 @@ def test_a_history_whose_calls_count_what_they_came_to_is_true() -> None:
 
 def test_a_write_that_raised_and_counts_as_succeeded_is_untrue() -> None:
     counted = ((DUAL_WRITES, "succeeded"), (DUAL_WRITES, "failed"))
-    assert seen(told(call(error="TimeoutError"), *counted)) == (
-        "enqueue raised TimeoutError, and ai_jobs_dual_write{result='succeeded'} went up by 1 instead of 0.",
+    assert seen(counting(call(error="TimeoutError"), *counted)) == (
+        "enqueue raised TimeoutError, but ai_jobs_dual_write{result='succeeded'} increased by 1 instead of 0.",
     )
 
 
 def test_a_write_that_raised_and_is_not_counted_is_untrue() -> None:
-    assert seen(told(call(error="TimeoutError"))) == (
-        "enqueue raised TimeoutError, and ai_jobs_dual_write{result='failed'} went up by 0 instead of 1.",
+    assert seen(counting(call(error="TimeoutError"))) == (
+        "enqueue raised TimeoutError, but ai_jobs_dual_write{result='failed'} increased by 0 instead of 1.",
     )
 
 
-def test_an_argument_that_was_refused_is_no_failed_write() -> None:
+def test_a_refused_argument_is_no_failed_write() -> None:
     refused = call(error="ValueError", wrote=False)
-    assert seen(told(refused, wrote_job=False)) == ()
-    assert len(seen(told(refused, (DUAL_WRITES, "failed"), wrote_job=False))) == 1
+    assert seen(counting(refused, wrote_job=False)) == ()
+    assert len(seen(counting(refused, (DUAL_WRITES, "failed"), wrote_job=False))) == 1
 
 
 def test_an_update_that_is_not_counted_is_untrue() -> None:
     update = call("update_status", status="running", value=None)
-    assert seen(told(update, (JOBS, "running"))) == (
-        "update_status answered None, and ai_jobs_dual_write{result='succeeded'} went up by 0 instead of 1.",
+    assert seen(counting(update, (JOBS, "running"))) == (
+        "update_status answered None, but ai_jobs_dual_write{result='succeeded'} increased by 0 instead of 1.",
     )
 
 
-def test_an_update_that_a_newer_one_has_overtaken_counts_nothing() -> None:
+def test_an_update_that_a_newer_one_has_superseded_counts_nothing() -> None:
     update = call("update_status", status="running", value=None)
-    assert seen(told(update, wrote_job=False)) == ()
-    assert len(seen(told(update, (DUAL_WRITES, "succeeded"), wrote_job=False))) == 1
+    assert seen(counting(update, wrote_job=False)) == ()
+    assert len(seen(counting(update, (DUAL_WRITES, "succeeded"), wrote_job=False))) == 1
 
 
-def test_an_update_whose_command_came_late_may_have_made_the_change_all_the_same() -> None:
+def test_an_update_whose_command_arrived_late_may_still_have_made_the_change() -> None:
     update = replace(call("update_status", status="running", value=None), faulted=True)
     counted = ((DUAL_WRITES, "succeeded"), (JOBS, "running"))
-    assert seen(told(update, *counted, wrote_job=False)) == ()
-    assert seen(told(update, wrote_job=False)) == ()
+    assert seen(counting(update, *counted, wrote_job=False)) == ()
+    assert seen(counting(update, wrote_job=False)) == ()
 
 
 def test_a_duplicate_that_counts_as_a_job_is_untrue() -> None:
-    assert seen(told(call(value=False), (JOBS, "pending"), wrote_job=False)) == (
-        "enqueue answered False, and ai_jobs{status='pending'} went up by 1 instead of 0.",
+    assert seen(counting(call(value=False), (JOBS, "pending"), wrote_job=False)) == (
+        "enqueue answered False, but ai_jobs{status='pending'} increased by 1 instead of 0.",
     )
 
 
 def test_a_read_of_the_old_schema_that_counts_as_new_is_untrue() -> None:
     read = call("get_job", value={"job_id": "j", "workspace_id": "acme"})
     old_only = Tables({"j": fields()}, {}, ("j",), {})
-    assert seen(told(read, (READS, "new"), wrote_job=False), states=(old_only,)) == (
-        "get_job answered a job or jobs, and relay_job_read_path{path='new'} went up by 1 instead of 0.",
-        "get_job answered a job or jobs, and relay_job_read_path{path='old'} went up by 0 instead of 1.",
+    assert seen(counting(read, (READS, "new"), wrote_job=False), states=(old_only,)) == (
+        "get_job answered a job or jobs, but relay_job_read_path{path='new'} increased by 1 instead of 0.",
+        "get_job answered a job or jobs, but relay_job_read_path{path='old'} increased by 0 instead of 1.",
     )
 
 
 @pytest.mark.parametrize("path", ["old", "new"])
 def test_where_both_schemas_hold_a_job_either_path_is_true(path: str) -> None:
     read = call("get_job", value={"job_id": "j", "workspace_id": "acme"})
-    assert seen(told(read, (READS, path), wrote_job=False), states=(tables("j"),)) == ()
+    assert seen(counting(read, (READS, path), wrote_job=False), states=(tables("j"),)) == ()
 
 
 def test_a_list_that_is_counted_twice_is_untrue() -> None:
-    listing = told(call("list_jobs", value=[]), (LISTS, ""), (LISTS, ""), wrote_job=False)
+    listing = counting(call("list_jobs", value=[]), (LISTS, ""), (LISTS, ""), wrote_job=False)
     assert seen(listing) == (
-        "list_jobs answered a job or jobs, and relay_job_list_read_path went up by 2 instead of 1.",
+        "list_jobs answered a job or jobs, but relay_job_list_read_path increased by 2 instead of 1.",
     )
 
 
 def test_a_claim_and_a_completion_are_dual_writes_too() -> None:
     claim = call("claim", "", value={"job_id": "j"})
     complete = call("complete", at=2)
-    assert seen(told(claim), told(complete)) == tuple(
-        f"{what}, and {metric}{{{LABELS[metric]}={label!r}}} went up by 0 instead of 1."
+    assert seen(counting(claim), counting(complete)) == tuple(
+        f"{what}, but {metric}{{{LABELS[metric]}={label!r}}} increased by 0 instead of 1."
         for what, status in (
             ("claim answered a job or jobs", "running"),
             ("complete answered True", "completed"),
@@ -148,19 +148,21 @@ def test_a_claim_and_a_completion_are_dual_writes_too() -> None:
     )
 
 
-def test_a_call_whose_process_died_is_not_looked_at() -> None:
+def test_a_call_whose_process_died_is_not_judged() -> None:
     judgement = CHECK.check(evidence(call(error="Crash"), traits=COUNTING))
     assert judgement.observations == 0
 
 
-def test_dual_writes_of_a_version_are_its_own_business() -> None:
-    assert seen(replace(told(call(), (JOBS, "pending")), version="AI_JOBS_NEW_SCHEMA=off")) == ()
+def test_dual_writes_of_a_mixed_fleet_are_not_judged() -> None:
+    assert (
+        seen(replace(counting(call(), (JOBS, "pending")), version="AI_JOBS_NEW_SCHEMA=off")) == ()
+    )
 
 
-def test_an_update_that_another_client_overtook_while_it_was_sent_again_may_go_uncounted() -> None:
-    mine = told(call("update_status", status="running", value=None, at=0))
+def test_an_update_that_another_client_superseded_during_a_resend_may_go_uncounted() -> None:
+    mine = counting(call("update_status", status="running", value=None, at=0))
     sent_again = replace(mine, faulted=True)
-    other = told(
+    other = counting(
         replace(call("update_status", status="failed", value=None, at=1), client="B"),
         (DUAL_WRITES, "succeeded"),
         (JOBS, "failed"),

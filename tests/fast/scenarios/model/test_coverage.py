@@ -26,13 +26,13 @@ def broken(place: Place, fault: str = "cut-before") -> Met:
     return Met(place, fault, FAULTS)
 
 
-def test_nothing_covered_knows_no_space_and_promises_nothing() -> None:
+def test_empty_coverage_knows_no_space_and_expects_any_number_of_new_combinations() -> None:
     coverage = Coverage()
     assert (coverage.seen, coverage.known, coverage.rows()) == (0, 0, ())
     assert coverage.new_in_a_further_case == float("inf")
 
 
-def test_a_place_that_was_met_is_known_with_every_fault_that_fits_it_and_with_none() -> None:
+def test_a_reached_place_is_known_with_every_fault_that_fits_it_and_with_none() -> None:
     coverage = Coverage()
     coverage.add([passed(FIRST), broken(READ)])
     assert coverage.rows() == (
@@ -46,7 +46,7 @@ def test_the_same_case_again_is_less_new() -> None:
     assert coverage.add([broken(FIRST)]) > coverage.add([broken(FIRST)])
 
 
-def test_a_combination_that_was_never_seen_is_newer_than_any_number_of_known_ones() -> None:
+def test_an_unseen_combination_is_newer_than_any_number_of_known_ones() -> None:
     coverage = Coverage()
     known = [passed(FIRST), passed(SECOND), passed(READ)]
     for _ in range(3):
@@ -54,20 +54,20 @@ def test_a_combination_that_was_never_seen_is_newer_than_any_number_of_known_one
     assert coverage.add([broken(FIRST)]) > coverage.add(known)
 
 
-def test_a_place_met_twice_in_a_case_counts_once() -> None:
+def test_a_place_reached_twice_in_a_case_counts_once() -> None:
     coverage = Coverage()
     coverage.add([passed(FIRST), passed(FIRST)])
     assert coverage.cases == {(FIRST, NO_FAULT): 1}
 
 
-def test_what_one_case_only_has_shown_says_how_much_a_further_one_will() -> None:
+def test_combinations_that_a_single_case_has_shown_estimate_what_the_next_will_show() -> None:
     coverage = Coverage()
     coverage.add([passed(FIRST), broken(SECOND)])
     coverage.add([passed(FIRST), broken(READ)])
     assert coverage.new_in_a_further_case == 2 / 2
 
 
-def test_two_runs_add_up_to_what_one_would_have_covered() -> None:
+def test_two_merged_runs_equal_one_run_of_both() -> None:
     one, other, both = Coverage(), Coverage(), Coverage()
     for coverage in (one, both):
         coverage.add([passed(FIRST), broken(SECOND)])
@@ -77,19 +77,19 @@ def test_two_runs_add_up_to_what_one_would_have_covered() -> None:
     assert one == both
 
 
-def test_what_was_never_broken_is_what_to_aim_at() -> None:
+def test_commands_without_a_fault_so_far_are_unseen() -> None:
     coverage = Coverage()
     coverage.add([passed(FIRST), broken(READ), broken(READ, "lost-reply")])
     assert coverage.unseen() == {"enqueue": ((1, "cut-before"), (1, "lost-reply"))}
 
 
-def test_a_retry_is_another_place_and_never_aimed_at() -> None:
+def test_a_retry_is_another_place_and_never_listed_as_unseen() -> None:
     coverage = Coverage()
     coverage.add([passed(Place("enqueue", 1, "EVALSHA", again=True, state="pending"))])
     assert (coverage.known, coverage.unseen()) == (3, {})
 
 
-def test_the_state_is_that_of_the_call_s_job_or_of_the_queue() -> None:
+def test_the_state_is_that_of_the_calls_job_or_of_the_queue() -> None:
     tables = Tables(
         old={"job-1": {"status": "pending"}, "job-2": {"status": "running"}},
         new={("acme", "job-2"): {"status": "completed"}},
