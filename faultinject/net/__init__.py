@@ -1,1 +1,1 @@
-"""The only sockets of midpipe's proxy: the event loop, the links, the listeners."""
+"""The sockets of midpipe's proxy: event loop, listeners and connections."""

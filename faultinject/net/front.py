@@ -1,7 +1,8 @@
-"""Ports in front of several servers, served by a thread: for servers that reach each other through the proxy.
+"""A proxy port in front of each of several servers, served by a thread.
 
-They do that whenever they like, so it can't be left to a loop that is driven step by step. A listener's ``director``
-may be set from outside at any time; it is asked in the thread, about the connections that are made from then on.
+Servers that reach each other through the proxy (a replica, Sentinels) connect at any time, so a loop that is driven
+step by step can't serve them. A listener's ``director`` may be set from any thread; the serving thread asks it about
+connections made from then on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Front:
     """One listener per server. Close it with ``close``.
 
     Args:
-        addresses: where each of them leads.
+        addresses: the servers, one listener each, in this order.
+        table: the servers' command table.
     """
 
     def __init__(self, addresses: Sequence[Address], table: CommandTable) -> None:
@@ -39,7 +41,7 @@ class Front:
         return tuple(listener.port for listener in self.listeners)
 
     def close(self) -> None:
-        """End every connection and give the ports back."""
+        """Close every connection and free the ports."""
         self._closing.set()
         self._thread.join()
         for listener in self.listeners:

@@ -1,12 +1,12 @@
-"""One client connection and its twin to the server: carries out what the director decided.
+"""One client connection and its connection to the server: carries out what the director decides.
 
-The link takes one command at a time. Each is shown to the director, carried out as its effects say, and
-reported when the server has answered or the connection has ended. The link knows no fault by name, no
-schedule and no queue. Bytes that are to pass, pass unchanged.
+The link takes one command at a time: it asks the director, applies the effects, and reports to the director when the
+server has answered or the connection has ended. It knows no fault by name, no schedule and no queue. Bytes that pass,
+pass unchanged.
 
-Those commands of a pipeline that surely pass do so together: they are sent at once, and so are their replies. One
-that may be broken, or sets the connection up, is shown to the director when all before it are answered. So a director
-is shown the same commands, and told the same of them, in the same order each.
+Commands of a pipeline that the director declares pass-through are sent together, and so are their replies. A command
+that may meet a fault, or that belongs to the handshake, is submitted to the director once all before it are answered.
+So a director sees the same commands and the same outcomes, each in the same order, either way.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.net.director import Director
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.outbox import Outbox
 from midpipe.faultinject.net.passthrough_queue import PassthroughQueue
-from midpipe.faultinject.net.reading import received
+from midpipe.faultinject.net.reading import receive
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.conversation import Conversation, Kind, ReceivedCommand
@@ -33,39 +33,23 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
 
-class Director(Protocol):
-    """Who is asked at every wire event of a client's links."""
-
-    def is_passthrough(self, heard: ReceivedCommand) -> bool:
-        """Whether it will let a command pass at once if it is shown it now, even before those ahead of it are done."""
-
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
-        """A command that sets the connection up, or one after a block that is not an event."""
-
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects | None:
-        """A command inside MULTI … EXEC, before EXEC; None has it wait as in ``parked``."""
-
-    def parked(self, link: Link, heard: ReceivedCommand) -> None:
-        """A command waits; the director calls ``link.carry_out`` when its turn has come."""
-
-    def done(
-        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
-    ) -> None:
-        """A command that the link was told to carry out is over, as far as it will be."""
-
-    def client_gone(self, link: Link, *, mid_command: bool) -> None:
-        """The client closed or lost this connection; ``mid_command``: while it waited for an answer."""
-
-    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
-        """The client or the server sent what is not RESP."""
-
-
 class Link:
-    """One connection through the proxy, with its conversation. It makes both sockets non-blocking, and closes them."""
+    """One connection through the proxy, with its conversation. Makes both sockets non-blocking, and closes them.
+
+    Attributes:
+        conversation: the commands and replies so far.
+        held: the command that waits for ``release_held``; None if none does.
+
+    Args:
+        table: the server's command table.
+        director: asked at every command.
+        on_closed: called when the client's side is closed.
+    """
 
     def __init__(
         self,
         loop: Loop,
+        *,
         client: socket.socket,
         server: socket.socket,
         table: CommandTable,
@@ -84,8 +68,8 @@ class Link:
         self._answer: list[bytes] = []
         self._last_reply: Reply | None = None
         self._silent = False
-        self._train = PassthroughQueue(self.conversation)
-        self._is_sure = False
+        self._passthrough = PassthroughQueue(self.conversation)
+        self._passes_through = False
         self._violation: ProtocolError | None = None
         self._is_advancing = False
         self._late: Callable[[Reply | None], None] | None = None
@@ -93,30 +77,30 @@ class Link:
         for side in (client, server):
             if side.gettimeout() != 0.0:
                 side.setblocking(False)
-        # A peer that is gone tells by its own readable event, and is dealt with there.
+        # A failed write needs no handling: a peer that is gone also shows as a readable event.
         self._outboxes = {side: Outbox(loop, side) for side in (client, server)}
         loop.watch_readable(client, self._client_readable)
         loop.watch_readable(server, self._server_readable)
 
     @property
     def is_open(self) -> bool:
-        """The client's side is still connected."""
+        """Whether the client's side is still connected."""
         return self._client is not None
 
-    def carry_out(self, heard: ReceivedCommand, effects: Effects) -> None:
-        """Do to the parked command what the effects say; ends in ``director.done``."""
+    def carry_out(self, received: ReceivedCommand, effects: Effects) -> None:
+        """Apply effects to the parked command; ends in ``director.done``."""
         self._effects = effects
-        if self._is_sure:
-            assert effects is PASS, "the director broke a command that was to pass"
+        if self._passes_through:
+            assert effects is PASS, "the director placed a fault at a pass-through command"
             self._current = None
-            self._train.add(heard)
+            self._passthrough.add(received)
             return
         deliver = effects.deliver
-        raw = heard.command.raw
+        raw = received.command.raw
         if deliver is Deliver.ALL and self.has_server_hung_up():
             self._server_gone()
         elif deliver is Deliver.ALL:
-            self._owed = heard.replies
+            self._owed = received.replies
             self._send_paced(self._server, raw, self._delivered)
         elif deliver is Deliver.PART:
             self._send(self._server, raw[: effects.part])
@@ -125,21 +109,25 @@ class Link:
             self._send(self._server, raw)
             self._end_event(Executed.UNKNOWN)
         elif deliver is Deliver.HELD:
-            self.held = heard
+            self.held = received
             self._end_event(Executed.UNKNOWN)
         else:
             self._end_event(Executed.NO)
 
     def take_over(self, data: bytes) -> None:
-        """Go on with a connection that somebody else has kept until now: its client's next bytes are these."""
+        """Continue a connection that was served by other code so far.
+
+        Args:
+            data: bytes that were read from the client and not sent on.
+        """
         self.conversation.hear_client(data)
         self._advance()
 
     def has_server_hung_up(self, within_s: float = 0.0) -> bool:
-        """Whether the server closed the connection; then it surely runs no command that comes now.
+        """Whether the server has closed the connection, and so can't run a command sent now.
 
         Args:
-            within_s: how long to wait for it, if it was told to: what stands in between may pass it on late.
+            within_s: how long to wait for the close, in seconds; a port mapping in between may pass it on late.
         """
         if self._server is None:
             return True
@@ -152,30 +140,38 @@ class Link:
         except OSError:
             return True
 
-    def release_held(self, received: Callable[[Reply | None], None]) -> None:
-        """Deliver the held command to the server now; ``received`` gets the reply that nobody reads."""
+    def release_held(self, on_reply: Callable[[Reply | None], None]) -> None:
+        """Deliver the held command to the server now.
+
+        Args:
+            on_reply: called with the reply, which no client reads; None if the server had gone before.
+        """
         held, self.held = self.held, None
         if held is None or self._server is None:
-            received(None)
+            on_reply(None)
             return
         self._last_reply = None
         self._owed = held.replies
-        self._late = received
+        self._late = on_reply
         self._send(self._server, held.command.raw)
         if self._owed == 0:
             self._finish_late()
 
     def close(self, how: Close = Close.FIN) -> None:
-        """End both sides; the client's by a reset if asked."""
+        """Close both sides.
+
+        Args:
+            how: the client's side is reset with RESET, and closed in order otherwise.
+        """
         self._close_client(how)
         self._close_server()
 
     def _client_readable(self) -> None:
-        data = received(self._client) if self._client else b""
+        data = receive(self._client) if self._client else b""
         if data is None:
             return
         if not data:
-            mid_command = self._current is not None or bool(self._train)
+            mid_command = self._current is not None or bool(self._passthrough)
             self._close_client(Close.FIN)
             if self.held is None and self._late is None:
                 self._close_server()
@@ -187,7 +183,7 @@ class Link:
         self._advance()
 
     def _server_readable(self) -> None:
-        data = received(self._server) if self._server else b""
+        data = receive(self._server) if self._server else b""
         if data is None:
             return
         if not data:
@@ -196,43 +192,43 @@ class Link:
         self.conversation.hear_server(data)
         try:
             while (reply := self.conversation.next_reply()) is not None:
-                if self._train:
-                    self._train.reply_came(reply)
+                if self._passthrough:
+                    self._passthrough.add_reply(reply)
                 else:
-                    self._end_passing()
+                    self._complete_passthrough()
                     self._take_reply(reply)
         except ProtocolError as error:
-            self._end_passing()
+            self._complete_passthrough()
             self._violated(error)
             return
-        self._end_passing()
+        self._complete_passthrough()
 
-    def _send_passing(self) -> None:
-        """Send the server the commands that pass, and be done with those that it owes no reply."""
-        if not self._train.has_to_send:
+    def _send_passthrough(self) -> None:
+        """Send the pass-through commands to the server, and complete those that it owes no reply."""
+        if not self._passthrough.has_to_send:
             return
         if self.has_server_hung_up():
             self._server_gone()
             return
-        self._send(self._server, self._train.taken_for_server())
-        self._end_passing()
+        self._send(self._server, self._passthrough.take_for_server())
+        self._complete_passthrough()
 
-    def _end_passing(self) -> None:
-        """Send the client the replies that pass, tell that their commands are over, and go on with what waits."""
-        self._send(self._client, self._train.taken_for_client())
-        over = self._train.taken_over()
-        for heard, reply in over:
-            self._director.done(self, heard, Executed.YES, reply)
-        if over and not self._train:
-            self._go_on()
+    def _complete_passthrough(self) -> None:
+        """Send the replies to the client, report their commands as done, and continue with what waits."""
+        self._send(self._client, self._passthrough.take_for_client())
+        completed = self._passthrough.take_completed()
+        for received, reply in completed:
+            self._director.done(self, received, Executed.YES, reply)
+        if completed and not self._passthrough:
+            self._resume()
 
-    def _go_on(self) -> None:
-        """Nothing is on its way: go on with the command that waits for that, or with what was none."""
+    def _resume(self) -> None:
+        """All before are answered: submit the command that waits, or report the bytes that are no command."""
         if self._violation is not None:
             error, self._violation = self._violation, None
             self._violated(error)
         elif self._current is not None:
-            self._show(self._current)
+            self._submit(self._current)
         self._advance()
 
     def _violated(self, error: ProtocolError) -> None:
@@ -257,48 +253,48 @@ class Link:
                 self._answered()
 
     def _finish_late(self) -> None:
-        received, self._late = self._late, None
+        on_reply, self._late = self._late, None
         self._answer.clear()
         self._close_server()
-        if received is not None:
-            received(self._last_reply)
+        if on_reply is not None:
+            on_reply(self._last_reply)
 
     def _advance(self) -> None:
-        """Hear the client's next commands, as far as they have come and need not wait."""
+        """Take the client's next commands, as far as they have arrived and need not wait."""
         if self._is_advancing:
             return
         self._is_advancing = True
         try:
-            while self._may_hear:
-                self._current = heard = self.conversation.next_heard()
-                if heard is None:
+            while self._may_take_next:
+                self._current = received = self.conversation.next_heard()
+                if received is None:
                     break
-                self._is_sure = heard.kind is not Kind.SETUP and self._director.is_passthrough(
-                    heard
+                self._passes_through = (
+                    received.kind is not Kind.SETUP and self._director.is_passthrough(received)
                 )
-                if self._is_sure or not self._train:
-                    self._show(heard)
+                if self._passes_through or not self._passthrough:
+                    self._submit(received)
         except ProtocolError as error:
             self._violation = error
         finally:
             self._is_advancing = False
-        self._send_passing()
-        if self._violation is not None and not self._train:
-            self._go_on()
+        self._send_passthrough()
+        if self._violation is not None and not self._passthrough:
+            self._resume()
 
     @property
-    def _may_hear(self) -> bool:
+    def _may_take_next(self) -> bool:
         is_open = self._client is not None and not self._silent
         return is_open and self._current is None and self._violation is None
 
-    def _show(self, heard: ReceivedCommand) -> None:
+    def _submit(self, received: ReceivedCommand) -> None:
         self._last_reply = None
-        if heard.kind is Kind.SETUP:
-            self.carry_out(heard, self._director.setup(self, heard))
-        elif heard.kind is not Kind.INSIDE:
-            self._director.parked(self, heard)
-        elif (effects := self._director.inside(self, heard)) is not None:
-            self.carry_out(heard, effects)
+        if received.kind is Kind.SETUP:
+            self.carry_out(received, self._director.setup(self, received))
+        elif received.kind is not Kind.INSIDE:
+            self._director.parked(self, received)
+        elif (effects := self._director.inside(self, received)) is not None:
+            self.carry_out(received, effects)
 
     def _delivered(self) -> None:
         if self._owed == 0:
@@ -316,14 +312,14 @@ class Link:
             self._end_event(Executed.YES)
 
     def _end_event(self, executed: Executed) -> None:
-        heard, self._current = self._current, None
+        received, self._current = self._current, None
         effects = self._effects
         if effects.close is not Close.NO:
             self.close(effects.close)
         elif effects.waits:
             self._silent = True
-        if heard is not None:
-            self._director.done(self, heard, executed, self._last_reply)
+        if received is not None:
+            self._director.done(self, received, executed, self._last_reply)
         self._advance()
 
     def _server_gone(self) -> None:
@@ -331,17 +327,17 @@ class Link:
             self._last_reply = None
             self._finish_late()
             return
-        heard, self._current = self._current, None
+        received, self._current = self._current, None
         owed, self._owed = self._owed, 0
         self.held = None
-        broken_off = self._train.broken_off()
+        aborted = self._passthrough.abort()
         self.close(Close.FIN)
-        for passing, executed in broken_off:
-            self._director.done(self, passing, executed, None)
-        if heard is not None:
-            # A command that was not delivered yet never will be.
+        for passing, passing_executed in aborted:
+            self._director.done(self, passing, passing_executed, None)
+        if received is not None:
+            # Not delivered yet, so never executed.
             executed = Executed.UNKNOWN if owed > 0 else Executed.NO
-            self._director.done(self, heard, executed, None)
+            self._director.done(self, received, executed, None)
         self._director.client_gone(self, mid_command=False)
 
     def _send_paced(self, to: socket.socket | None, data: bytes, then: Callable[[], None]) -> None:
@@ -364,7 +360,7 @@ class Link:
         self._loop.call_later(effects.delay_ms / 1000, send_next)
 
     def _send_last(self, data: bytes) -> None:
-        """Send the client its last bytes and the end of the connection in one packet, so that neither comes first."""
+        """Send the client its last bytes and the FIN in one packet, so that they can't arrive apart."""
         if self._client is not None and self._outboxes[self._client].send(data, _MORE_FOLLOWS):
             with suppress(OSError):
                 self._client.shutdown(socket.SHUT_WR)

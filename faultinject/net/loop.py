@@ -1,7 +1,7 @@
-"""A single-threaded event loop over sockets, pipes and timers, driven step by step by whoever owns it.
+"""A single-threaded event loop over sockets, pipes and timers, driven step by step by its owner.
 
-asyncio would do, but the engine wants to ask "run until every client is parked or done" between two
-decisions, thousands of times a second, without a task switch. Knows no protocol.
+asyncio would do, but the owner runs "until every client is parked or done" between two decisions, thousands of times
+a second, and a task switch each time would dominate. Knows no protocol.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Protocol
 
 _MOST_FILES = 1024
-"""Those that select can wait for."""
+"""select() accepts file descriptors below this number."""
 _READ, _WRITE = select.POLLIN, select.POLLOUT
 
 Ready = Callable[[], None]
@@ -28,7 +28,7 @@ class HasFileno(Protocol):
 
 
 class Timer:
-    """A call that is due at a time of the loop's clock; ``cancel`` forgets it."""
+    """A call that is due at a time of the loop's clock; ``cancel`` drops it."""
 
     __slots__ = ("action", "due_s")
 
@@ -44,7 +44,7 @@ class Timer:
 
 
 class _Watch:
-    """A file, what is called when it can be read and when it can be written, and what the system watches it for."""
+    """A file, its callbacks, and the events that epoll or poll watches it for."""
 
     __slots__ = ("events", "file", "number", "readable", "writable")
 
@@ -59,11 +59,12 @@ class _Watch:
 class Loop:
     """Waits for readable and writable files and due timers, and calls back.
 
-    It asks the system directly: ``selectors`` would take most of the time that a step takes.
+    Uses epoll (poll where there is none) directly: ``selectors`` would take most of a step's time.
 
     Args:
         clock: monotonic seconds.
-        precise: spin for the last millisecond before a timer, since the system waits whole ones. Costs a processor.
+        precise: busy-wait for the last millisecond before a timer, because epoll waits whole milliseconds. Keeps a
+            processor busy.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Loop:
         if sys.platform == "linux":
             self._system = select.epoll()
             self._per_second = 1
-            # It is a file itself, and can be read when one of those that it watches is ready.
+            # An epoll object is a file itself, readable when one of the files that it watches is ready.
             if self._system.fileno() < _MOST_FILES:
                 self._ready = self._system.fileno()
         else:
@@ -97,24 +98,24 @@ class Loop:
         self._ask_for(watch)
 
     def forget_readable(self, file: HasFileno) -> None:
-        """Stop watching whether the file can be read; a file that is not watched is fine."""
+        """Stop watching for reads; does nothing for a file that is not watched."""
         watch = self._known(file)
         if watch is not None:
             watch.readable = None
             self._ask_for(watch)
 
     def forget_writable(self, file: HasFileno) -> None:
-        """Stop watching whether the file can be written; a file that is not watched is fine."""
+        """Stop watching for writes; does nothing for a file that is not watched."""
         watch = self._known(file)
         if watch is not None:
             watch.writable = None
             self._ask_for(watch)
 
     def forget(self, file: HasFileno) -> None:
-        """Stop watching; a file that is not watched is fine, and so is one that was closed."""
+        """Stop watching the file; does nothing for one that is not watched, or was closed."""
         watch = self._known(file)
         if watch is not None:
-            # It may be among those that are ready in this very step.
+            # The file may be among those that are ready in the current step.
             watch.readable = watch.writable = None
             self._ask_for(watch)
 
@@ -141,7 +142,7 @@ class Loop:
             return
         if not events:
             del self._watches[watch.number]
-            # A file that was closed is watched no more.
+            # Closing a file has unregistered it already.
             with suppress(OSError, KeyError):
                 self._system.unregister(watch.number)
         elif before:
@@ -169,24 +170,25 @@ class Loop:
                 return True
 
     def step(self, at_most_s: float) -> None:
-        """Wait for the next thing to happen, at most so long, and handle what is ready."""
+        """Wait for the next event, at most ``at_most_s`` seconds, and handle what is ready."""
         if self._timers:
             at_most_s = min(at_most_s, max(0.0, self._timers[0].due_s - self.clock()))
             if self._spins_below_s:
                 at_most_s = max(0.0, at_most_s - self._spins_below_s)
             elif at_most_s and self._ready is not None:
-                # The system rounds up to whole milliseconds, which is late for a timer; this one does not.
+                # epoll rounds up to whole milliseconds, which is late for a timer; select does not.
                 select.select((self._ready,), (), (), at_most_s)
                 at_most_s = 0.0
         watches = self._watches
-        # All of them first: a number that is closed may be another file's a moment later.
+        # Collected before any callback runs: a descriptor that a callback closes may belong to another file a moment
+        # later.
         ready = [
             (watches[number], events)
             for number, events in self._system.poll(at_most_s * self._per_second)
             if number in watches
         ]
         for watch, events in ready:
-            # An error, or the other side's end, is told to whoever reads or writes.
+            # Errors and hang-ups are reported to both callbacks.
             if watch.readable is not None and events & ~_WRITE:
                 watch.readable()
             if watch.writable is not None and events & ~_READ:
@@ -202,6 +204,6 @@ class Loop:
                 action()
 
     def close(self) -> None:
-        """Release what watches; the files stay their owners'."""
+        """Release the epoll object; files stay open, they belong to their owners."""
         if sys.platform == "linux":
             self._system.close()

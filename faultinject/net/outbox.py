@@ -1,4 +1,4 @@
-"""What is to be written to a socket that has not taken it yet: nothing blocks, nothing is lost, order is kept."""
+"""A write buffer for a non-blocking socket: nothing blocks, nothing is lost, order is kept."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from midpipe.faultinject.net.loop import Loop, Ready
 
 
 class Outbox:
-    """The bytes on their way into one non-blocking socket.
+    """The bytes still to be written to one non-blocking socket.
 
     Args:
-        on_taken: called when everything has been taken after some of it had to wait.
-        on_broken: called, once, when the socket takes nothing any more.
+        on_taken: called when the buffer has become empty again.
+        on_broken: called once, when writing fails because the peer is gone.
     """
 
     def __init__(
@@ -36,7 +36,11 @@ class Outbox:
         return not self._waiting
 
     def send(self, data: bytes, flags: int = 0) -> bool:
-        """Send, or keep for later; return whether nothing has to wait."""
+        """Send, and buffer what the socket does not take; return whether the buffer is empty.
+
+        Args:
+            flags: as ``socket.send`` takes them.
+        """
         if self._is_broken:
             return True
         if self._waiting:
@@ -52,11 +56,11 @@ class Outbox:
         if sent == len(data):
             return True
         self._waiting.append(memoryview(data)[sent:])
-        self._loop.watch_writable(self._to, self._go_on)
+        self._loop.watch_writable(self._to, self._write_more)
         return False
 
     def close(self) -> None:
-        """Close the socket in order, once it has taken everything; nothing is read from it any more."""
+        """Close the socket once the buffer is empty; nothing is read from it any more."""
         self._closes = True
         if self._waiting:
             self._loop.forget_readable(self._to)
@@ -64,7 +68,7 @@ class Outbox:
             self._loop.forget(self._to)
             self._to.close()
 
-    def _go_on(self) -> None:
+    def _write_more(self) -> None:
         while self._waiting:
             data = self._waiting.popleft()
             try:

@@ -1,7 +1,7 @@
-"""The commands of one connection that pass together: sent at once, answered in order, sans I/O.
+"""Commands of one connection that pass through together: sent at once, answered in order. Sans I/O.
 
-It knows what is to be sent to either side, which commands are over, and what is known of those that never will be.
-Whoever owns the sockets sends, and tells the director.
+The queue says what to send to either side, which commands are complete, and what is known of commands whose replies
+will never arrive. The owner of the sockets sends the bytes and reports to the director.
 """
 
 from __future__ import annotations
@@ -15,77 +15,77 @@ from midpipe.faultinject.wire.resp import Reply
 
 
 @dataclass(slots=True)
-class _Passing:
-    """A command that passes: how many replies are still owed for it, and the last one that came."""
+class _Pending:
+    """A command without its full answer: the number of replies still owed, and the last reply so far."""
 
-    heard: ReceivedCommand
+    received: ReceivedCommand
     owed: int
     reply: Reply | None = None
     is_sent: bool = False
 
 
 class PassthroughQueue:
-    """Commands that pass, those not answered yet in the order in which they were heard."""
+    """The pass-through commands that are not answered yet, in the order in which the client sent them."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._ahead: deque[_Passing] = deque()
-        self._over: list[tuple[ReceivedCommand, Reply | None]] = []
+        self._pending: deque[_Pending] = deque()
+        self._completed: list[tuple[ReceivedCommand, Reply | None]] = []
         self._to_server: list[bytes] = []
         self._to_client: list[bytes] = []
 
     def __bool__(self) -> bool:
         """Whether a command is not answered yet."""
-        return bool(self._ahead)
+        return bool(self._pending)
 
     @property
     def has_to_send(self) -> bool:
-        """Whether commands wait for being sent to the server."""
+        """Whether commands wait to be sent to the server."""
         return bool(self._to_server)
 
-    def add(self, heard: ReceivedCommand) -> None:
-        """A command passes, behind those that do already."""
-        self._ahead.append(_Passing(heard, heard.replies))
-        self._to_server.append(heard.command.raw)
+    def add(self, received: ReceivedCommand) -> None:
+        """Append a command."""
+        self._pending.append(_Pending(received, received.replies))
+        self._to_server.append(received.command.raw)
 
-    def taken_for_server(self) -> bytes:
-        """Return the bytes that the server is to be sent; they count as sent."""
-        for passing in self._ahead:
-            passing.is_sent = True
+    def take_for_server(self) -> bytes:
+        """Return the bytes to send to the server, and count them as sent."""
+        for pending in self._pending:
+            pending.is_sent = True
         data = b"".join(self._to_server)
         self._to_server.clear()
-        self._end_answered()
+        self._complete_answered()
         return data
 
-    def reply_came(self, reply: Reply) -> None:
-        """Have a reply pass: to the first command that is owed one, unless the server was not asked."""
-        passing = self._ahead[0]
+    def add_reply(self, reply: Reply) -> None:
+        """Pass a reply on, and count it for the first command that is owed one, unless it is a push."""
+        pending = self._pending[0]
         self._to_client.append(reply.raw)
-        if self._conversation.is_unasked(reply, passing.heard.command):
+        if self._conversation.is_unasked(reply, pending.received.command):
             return
-        passing.reply = reply
-        passing.owed -= 1
-        self._end_answered()
+        pending.reply = reply
+        pending.owed -= 1
+        self._complete_answered()
 
-    def taken_for_client(self) -> bytes:
-        """Return the bytes that the client is to be sent; they count as sent."""
+    def take_for_client(self) -> bytes:
+        """Return the bytes to send to the client, and count them as sent."""
         data = b"".join(self._to_client)
         self._to_client.clear()
         return data
 
-    def taken_over(self) -> list[tuple[ReceivedCommand, Reply | None]]:
-        """Return the commands that are over since the last time, each with its reply."""
-        over, self._over = self._over, []
-        return over
+    def take_completed(self) -> list[tuple[ReceivedCommand, Reply | None]]:
+        """Return the commands completed since the last call, each with its last reply."""
+        completed, self._completed = self._completed, []
+        return completed
 
-    def broken_off(self) -> list[tuple[ReceivedCommand, Executed]]:
-        """The server is gone: return what is known of each command that was not answered, and forget them."""
-        left = [(p.heard, Executed.UNKNOWN if p.is_sent else Executed.NO) for p in self._ahead]
-        self._ahead.clear()
+    def abort(self) -> list[tuple[ReceivedCommand, Executed]]:
+        """The server has gone: drop the unanswered commands, and return for each whether the server ran it."""
+        left = [(p.received, Executed.UNKNOWN if p.is_sent else Executed.NO) for p in self._pending]
+        self._pending.clear()
         self._to_server.clear()
         return left
 
-    def _end_answered(self) -> None:
-        while self._ahead and self._ahead[0].owed <= 0 and self._ahead[0].is_sent:
-            passing = self._ahead.popleft()
-            self._over.append((passing.heard, passing.reply))
+    def _complete_answered(self) -> None:
+        while self._pending and self._pending[0].owed <= 0 and self._pending[0].is_sent:
+            pending = self._pending.popleft()
+            self._completed.append((pending.received, pending.reply))

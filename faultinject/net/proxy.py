@@ -1,8 +1,8 @@
-"""The proxy: one listener per client, each connection twinned with one to the server.
+"""The proxy: one listener per client, and one connection to the server for each connection that comes in.
 
-Loopback only; the system chooses the ports. A listener without a director passes bytes through unread (for
-midpipe's own fault-free client). Refusing is real: the listener stops listening, so that the kernel answers
-a connection attempt with a reset, while a second socket keeps the port ours.
+Loopback only; the system chooses the ports. A listener without a director passes bytes through unread (for midpipe's
+own fault-free client). Refusing is real: the listener stops listening, so the kernel answers a connection attempt with
+a reset, while a second bound socket reserves the port.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from midpipe.faultinject.net.handshake_prefetch import HandshakePrefetch, rehearsable
-from midpipe.faultinject.net.link import Director, Link
+from midpipe.faultinject.net.director import Director
+from midpipe.faultinject.net.handshake_prefetch import HandshakePrefetch, prefetchable
+from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.resp import Command
 
 Upstream = Callable[[], Address]
-"""Where the server listens now: one that is started again may listen somewhere else."""
+"""Returns where the server listens now; a restart may have moved it."""
 LOOPBACK = "127.0.0.1"
 _READ_BYTES = 65536
 _SEND_TIMEOUT_S = 10.0
@@ -44,7 +45,7 @@ def connect_upstream(address: Address) -> socket.socket:
 def accepted(
     listening: socket.socket, upstream: Address
 ) -> tuple[socket.socket, socket.socket] | None:
-    """Return a client that has connected, and a connection to the server for it; None if either is gone."""
+    """Accept a client and connect to the server for it; return both sockets, or None if either is gone."""
     try:
         client, _ = listening.accept()
     except OSError:
@@ -58,10 +59,15 @@ def accepted(
 
 
 class Listener:
-    """Where one client connects. ``director`` is set for each case; None passes bytes through.
+    """A loopback port for one client, leading to the server. Close it with ``close``.
 
     Attributes:
-        dry_runs_for: the director that lets every set-up pass, so that one may be taken to be what the last one was.
+        director: decides about connections made from now on; None passes their bytes through unread.
+        prefetches_for: the director that lets every handshake pass, so that handshakes may be prefetched for it.
+        links: the connections that a director decides about.
+
+    Args:
+        table: the server's command table.
     """
 
     def __init__(self, loop: Loop, upstream: Upstream, table: CommandTable) -> None:
@@ -69,10 +75,10 @@ class Listener:
         self._upstream = upstream
         self._table = table
         self.director: Director | None = None
-        self.dry_runs_for: Director | None = None
+        self.prefetches_for: Director | None = None
         self.links: list[Link] = []
-        self._set_up: tuple[Command, ...] = ()
-        self._rehearsals: list[HandshakePrefetch] = []
+        self._handshake: tuple[Command, ...] = ()
+        self._prefetches: list[HandshakePrefetch] = []
         self._pipes: list[_Pipe] = []
         self._keeper = bound(0)
         self.port: int = self._keeper.getsockname()[1]
@@ -87,7 +93,7 @@ class Listener:
             listening.close()
 
     def accept_again(self) -> None:
-        """Accept connections again; fine if nothing was refused."""
+        """Accept connections again; does nothing if none were refused."""
         if self._socket is not None:
             return
         self._socket = bound(self.port)
@@ -95,15 +101,15 @@ class Listener:
         self._loop.watch_readable(self._socket, self._accept)
 
     def close_links(self) -> None:
-        """End every connection of the case before."""
-        for rehearsal in tuple(self._rehearsals):
-            rehearsal.close()
+        """Close every connection that a director decides about."""
+        for prefetch in tuple(self._prefetches):
+            prefetch.close()
         for link in tuple(self.links):
             link.close()
         self.links.clear()
 
     def close(self) -> None:
-        """Give the port back and end every connection."""
+        """Free the port and close every connection."""
         self.refuse()
         self.close_links()
         for pipe in tuple(self._pipes):
@@ -119,23 +125,31 @@ class Listener:
         client, server = ends
         if self.director is None:
             self._pipes.append(_Pipe(self._loop, client, server, self._pipes))
-        elif self._set_up and self.dry_runs_for is self.director:
-            self._rehearsals.append(self._rehearsal(client, server))
+        elif self._handshake and self.prefetches_for is self.director:
+            self._prefetches.append(self._prefetch(client, server, self.director))
         else:
-            link = Link(self._loop, client, server, self._table, self.director, self._gone)
-            self.links.append(link)
+            self._link(client, server, self.director)
 
-    def _rehearsal(self, client: socket.socket, server: socket.socket) -> HandshakePrefetch:
-        director = self.director
-        assert director is not None
+    def _link(self, client: socket.socket, server: socket.socket, director: Director) -> Link:
+        link = Link(
+            self._loop,
+            client=client,
+            server=server,
+            table=self._table,
+            director=director,
+            on_closed=self._link_closed,
+        )
+        self.links.append(link)
+        return link
 
-        def go_on(rehearsal: HandshakePrefetch, data: bytes) -> None:
-            self._rehearsals.remove(rehearsal)
-            ends = rehearsal.client, rehearsal.server
-            link = Link(self._loop, *ends, self._table, director, self._gone)
-            link.conversation.set_up += rehearsal.said
-            self.links.append(link)
-            if rehearsal.is_over:
+    def _prefetch(
+        self, client: socket.socket, server: socket.socket, director: Director
+    ) -> HandshakePrefetch:
+        def hand_over(prefetch: HandshakePrefetch, data: bytes) -> None:
+            self._prefetches.remove(prefetch)
+            link = self._link(prefetch.client, prefetch.server, director)
+            link.conversation.set_up += prefetch.answered
+            if prefetch.is_complete:
                 link.take_over(data)
             else:
                 link.close()
@@ -143,25 +157,29 @@ class Listener:
 
         return HandshakePrefetch(
             self._loop,
-            client,
-            server,
-            self._set_up,
-            lambda: connect_upstream(self._upstream()),
-            go_on,
-            self._rehearsals.remove,
+            client=client,
+            server=server,
+            expected=self._handshake,
+            connect=lambda: connect_upstream(self._upstream()),
+            hand_over=hand_over,
+            on_closed=self._prefetches.remove,
         )
 
-    def _gone(self, link: Link) -> None:
+    def _link_closed(self, link: Link) -> None:
         if link.conversation.is_set_up:
-            self._set_up = rehearsable(link.conversation.set_up)
-        # A link whose command is held outlives its client; the case closes it.
+            self._handshake = prefetchable(link.conversation.set_up)
+        # A link that holds a command outlives its client; ``close_links`` ends it.
         if link.held is None:
             with suppress(ValueError):
                 self.links.remove(link)
 
 
 class Proxy:
-    """The listeners of one worker, by client name."""
+    """The listeners of one worker process, by client. Close it with ``close``.
+
+    Args:
+        table: the server's command table.
+    """
 
     def __init__(self, loop: Loop, upstream: Upstream, table: CommandTable) -> None:
         self._loop = loop
@@ -170,13 +188,17 @@ class Proxy:
         self._listeners: dict[str, Listener] = {}
 
     def listener(self, client: str) -> Listener:
-        """Return the client's listener, made at first use."""
+        """Return the client's listener, created at first use."""
         if client not in self._listeners:
             self._listeners[client] = Listener(self._loop, self._upstream, self._table)
         return self._listeners[client]
 
     def has_server_hung_up(self, within_s: float) -> bool:
-        """Whether the server has closed every connection of every client; waits for each of them if need be."""
+        """Whether the server has closed every connection of every client.
+
+        Args:
+            within_s: how long to wait for each connection, in seconds.
+        """
         return all(
             link.has_server_hung_up(within_s)
             for listener in self._listeners.values()
@@ -225,10 +247,13 @@ class _Pipe:
 
 
 def send_whole(to: socket.socket, data: bytes, within_s: float) -> None:
-    """Send all of the data on a socket that does not block; wait in place for a peer that does not read for a while.
+    """Send all of the data on a non-blocking socket, blocking while the peer does not read.
+
+    Args:
+        within_s: how long to block, in seconds.
 
     Raises:
-        OSError: the peer is gone, or has read nothing for so long.
+        OSError: the peer is gone, or did not read in time.
     """
     try:
         sent = to.send(data)
@@ -243,7 +268,7 @@ def send_whole(to: socket.socket, data: bytes, within_s: float) -> None:
 
 
 def bound(port: int) -> socket.socket:
-    """Return a socket on a loopback port; 0 lets the system choose one. Several may share a port."""
+    """Return a socket bound to a loopback port; 0 lets the system choose one. Several sockets may share a port."""
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

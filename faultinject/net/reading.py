@@ -1,4 +1,4 @@
-"""What a non-blocking socket has to say: bytes, its end, or nothing yet. Knows no protocol."""
+"""Reading from a non-blocking socket. Knows no protocol."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import socket
 _READ_BYTES = 65536
 
 
-def received(side: socket.socket) -> bytes | None:
-    """Return what there is to read, nothing at the end of the stream, or None if there is nothing yet."""
+def receive(source: socket.socket) -> bytes | None:
+    """Return the bytes that have arrived, ``b""`` at the end of the stream, or None if nothing has arrived yet.
+
+    A connection that was reset counts as ended.
+    """
     try:
-        return side.recv(_READ_BYTES)
+        return source.recv(_READ_BYTES)
     except BlockingIOError:
         return None
     except OSError:

@@ -1,8 +1,8 @@
-"""A stretch of network between clients and the server: bytes arrive later, in order and unread.
+"""A simulated network between clients and the server: bytes arrive later, in order and unread.
 
-Each piece of bytes waits for as long as ``delay_s`` says when it comes in, and never overtakes one before it. The
-way there and the way back are asked for separately. Knows no protocol, so what a client sends in one go stays together.
-Round trips are counted as turns of the conversation: bytes from the client after bytes from the server.
+Each chunk is delayed by what ``delay_s`` returns when it is read, and never overtakes an earlier one. The directions
+are independent. Knows no protocol: what a client sends in one write stays together. Round trips are counted as turns
+of the conversation: bytes from the client after bytes from the server.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from midpipe.faultinject.vocabulary import Address
 _READ_BYTES = 65536
 
 Delay = Callable[[bool], float]
-"""How long the next bytes are under way, in seconds; its argument says whether they go to the client."""
+"""Returns the delay of the next chunk, in seconds; the argument says whether the chunk goes to the client."""
 
 
 class Shaper:
-    """A loopback port that leads to the server over such a stretch.
+    """A loopback port that leads to the server over a simulated network. Close it with ``close``.
 
     Attributes:
-        upstream: where new connections lead to; may be exchanged at any time.
-        delay_s: asked for every piece of bytes; may be exchanged at any time.
-        round_trips: so far, on all connections.
+        upstream: where new connections lead to; may be replaced at any time.
+        delay_s: asked for every chunk; may be replaced at any time.
+        round_trips: the number so far, over all connections.
     """
 
     def __init__(self, loop: Loop, upstream: Address, delay_s: Delay) -> None:
@@ -43,7 +43,7 @@ class Shaper:
         self.mend()
 
     def cut(self) -> None:
-        """Begin an outage: every connection is reset, and new ones are refused."""
+        """Begin an outage: close every connection and refuse new ones."""
         listening, self._listening = self._listening, None
         if listening is not None:
             self._loop.forget(listening)
@@ -52,14 +52,14 @@ class Shaper:
             connection.close()
 
     def mend(self) -> None:
-        """End the outage; fine if there is none."""
+        """End the outage; does nothing if there is none."""
         if self._listening is None:
             self._listening = bound(self.port)
             self._listening.listen(64)
             self._loop.watch_readable(self._listening, self._accept)
 
     def close(self) -> None:
-        """Give the port back and end every connection."""
+        """Free the port and close every connection."""
         self.cut()
         self._keeper.close()
 
@@ -101,7 +101,7 @@ class _Connection:
             self._shaper.round_trips += self._server_spoke and not to_client
             self._server_spoke = to_client
         else:
-            # That this side is closed arrives after what it said, as everything does.
+            # The end of the stream is delayed like the bytes before it.
             self._loop.forget(self._ends[not to_client])
         now_s = self._loop.clock()
         due_s = max(now_s + self._shaper.delay_s(to_client), self._arrives_s[to_client])
@@ -111,7 +111,7 @@ class _Connection:
         if due_s <= now_s:
             self._deliver(under_way.popleft(), to_client=to_client)
         else:
-            # Timers of one moment come in any order; the pieces don't.
+            # Timers due at the same moment fire in any order, so the timer takes the oldest chunk.
             self._loop.call_later(
                 due_s - now_s, lambda: self._deliver(under_way.popleft(), to_client=to_client)
             )
@@ -127,7 +127,7 @@ class _Connection:
             self.close()
 
     def close(self) -> None:
-        """End both sides."""
+        """Close both sockets."""
         self._is_open = False
         for end in self._ends.values():
             self._loop.forget(end)

@@ -1,8 +1,8 @@
-"""A client's way to the server under load: bytes pass unread until a fault's spot comes, and only then are they read.
+"""The proxy of a client under load: bytes pass through unread, except where a fault is due.
 
-Reading each command costs more than passing it, so a passage counts turns of the conversation (bytes from the client
-after bytes from the server, which is one command or one pipeline) and makes the connection a link for the one where a
-fault is planned. Spots count the client's turns, not a connection's, so they survive reconnects. Knows no queue.
+Parsing every command costs more than passing it, so the proxy counts turns of the conversation (bytes from the client
+after bytes from the server: one command or one pipeline), and parses a connection from the turn on that a trigger
+names. Turns are counted over all of the client's connections, so a trigger survives reconnects. Knows no queue.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ _BACKLOG = 256
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Where the next fault goes.
+    """The next fault and its place.
 
     Args:
-        after: so many turns pass before it.
-        lasts_s: how long a refusal lasts, or a late command is held.
+        after: the number of turns that pass before it.
+        fault: what happens at the command.
+        lasts_s: how long connections are refused, or a late command is held, in seconds.
     """
 
     after: int
@@ -50,11 +51,12 @@ class Trigger:
 
 
 class TriggeredProxy:
-    """A loopback port that leads to the server, with faults at the spots given; the director of its own links.
+    """A loopback port that leads to the server, with faults where triggers say; the director of its own links.
 
     Attributes:
         fired: how often each fault happened, by name.
-        late: commands that are held now.
+        late: the number of commands that are held now.
+        invalid_reason: why the run is invalid; empty if it is valid.
     """
 
     def __init__(self, loop: Loop, upstream: Address, table: CommandTable) -> None:
@@ -66,17 +68,17 @@ class TriggeredProxy:
         self.invalid_reason = ""
         self._pipes: set[_Pipe] = set()
         self._links: set[Link] = set()
-        self._spots: Iterator[Trigger] = iter(())
-        self._spot: Trigger | None = None
+        self._triggers: Iterator[Trigger] = iter(())
+        self._trigger: Trigger | None = None
         self._turns_left = 0
         self._keeper = bound(0)
         self.port: int = self._keeper.getsockname()[1]
         self._listening: socket.socket | None = None
         self.accept_again()
 
-    def place(self, spots: Iterator[Trigger]) -> None:
-        """Put faults at these spots from now on, drawn as they are needed; an iterator that is at its end ends them."""
-        self._spots = spots
+    def place(self, triggers: Iterator[Trigger]) -> None:
+        """Place faults from now on; each trigger is drawn when the one before it has fired."""
+        self._triggers = triggers
         self._draw()
 
     def refuse(self) -> None:
@@ -87,14 +89,14 @@ class TriggeredProxy:
             listening.close()
 
     def accept_again(self) -> None:
-        """Accept connections again; fine if nothing was refused."""
+        """Accept connections again; does nothing if none were refused."""
         if self._listening is None:
             self._listening = bound(self.port)
             self._listening.listen(_BACKLOG)
             self._loop.watch_readable(self._listening, self._accept)
 
     def close(self) -> None:
-        """Give the port back and end every connection."""
+        """Free the port and close every connection."""
         self.refuse()
         for pipe in tuple(self._pipes):
             pipe.close()
@@ -102,91 +104,98 @@ class TriggeredProxy:
             link.close()
         self._keeper.close()
 
-    def has_spot(self) -> bool:
-        """Count a turn; return whether a fault goes there."""
-        if self._spot is None:
+    def is_due(self) -> bool:
+        """Count a turn; return whether a fault is due at it."""
+        if self._trigger is None:
             return False
         self._turns_left -= 1
         return self._turns_left < 0
 
     def read_from(self, pipe: _Pipe, data: bytes) -> None:
-        """Turn a pipe into a link, whose next turn begins with this data."""
+        """Replace a pipe by a link, which parses commands from these bytes on."""
         self._pipes.discard(pipe)
         client, server = pipe.client, pipe.server
         for side in (client, server):
             side.settimeout(_SEND_WITHIN_S)
-        link = Link(self._loop, client, server, self._table, self, self._link_closed)
+        link = Link(
+            self._loop,
+            client=client,
+            server=server,
+            table=self._table,
+            director=self,
+            on_closed=self._link_closed,
+        )
         self._links.add(link)
         # The turn was counted when it began; the link counts commands.
         self._turns_left = max(self._turns_left, 0)
         link.take_over(data)
 
     def forget(self, pipe: _Pipe) -> None:
-        """A connection has ended."""
+        """Drop a pipe that has closed."""
         self._pipes.discard(pipe)
 
     # --- the director of a link ----------------------------------------------------------------------
 
-    def is_passthrough(self, heard: ReceivedCommand) -> bool:
-        """All but the command at the next spot."""
-        return heard.kind is Kind.INSIDE or self._spot is None or self._turns_left > 0
+    def is_passthrough(self, received: ReceivedCommand) -> bool:
+        """Whether no fault is due at this command."""
+        return received.kind is Kind.INSIDE or self._trigger is None or self._turns_left > 0
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
-        """Set-up passes, and is no turn."""
+    def setup(self, link: Link, received: ReceivedCommand) -> Effects:
+        """Handshake commands pass, and count as no turn."""
         return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
-        """A block counts once, at its end."""
+    def inside(self, link: Link, received: ReceivedCommand) -> Effects:
+        """A MULTI … EXEC block counts once, at its end."""
         return PASS
 
-    def parked(self, link: Link, heard: ReceivedCommand) -> None:
-        """Carry a command out, with the fault if its spot has come."""
-        spot = self._spot
-        if spot is None or not self.has_spot():
-            link.carry_out(heard, PASS)
+    def parked(self, link: Link, received: ReceivedCommand) -> None:
+        """Carry out a command, with the fault that is due at it."""
+        trigger = self._trigger
+        if trigger is None or not self.is_due():
+            link.carry_out(received, PASS)
             return
-        effects = effects_of(spot.fault, _event(heard))
+        effects = effects_of(trigger.fault, _event(received))
         self._draw()
         if effects.refuse:
             self.refuse()
-            self._loop.call_later(spot.lasts_s, self.accept_again)
+            self._loop.call_later(trigger.lasts_s, self.accept_again)
         if effects.deliver is not Deliver.HELD:
-            self.fired[spot.fault.name] += 1
-        link.carry_out(heard, effects)
+            self.fired[trigger.fault.name] += 1
+        link.carry_out(received, effects)
         if link.held is not None:
             self.late += 1
-            self._loop.call_later(spot.lasts_s, lambda: self._release(link, spot.fault.name))
+            self._loop.call_later(trigger.lasts_s, lambda: self._release(link, trigger.fault.name))
 
     def done(
-        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+        self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
-        """Nothing is kept of a command."""
+        """Commands are not recorded."""
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
-        """The link has closed what is to be closed; a command that is held, or late, still comes."""
+        """The link has closed its sockets; a command that it holds is still delivered."""
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
-        """Keep it for whoever asks."""
-        self.invalid_reason = f"a client or the server broke the protocol: {error}"
+        """Record that the run is invalid."""
+        self.invalid_reason = f"a client or the server sent bytes that are not RESP: {error}"
 
     def _release(self, link: Link, fault: str) -> None:
-        def received(reply: Reply | None) -> None:
+        def delivered(reply: Reply | None) -> None:
             self.late -= 1
-            # Without a reply the server was gone before the command came, so nothing came late.
+            # Without a reply the server was gone before the command arrived, so the fault did not happen.
             self.fired[fault] += reply is not None
             link.close()
             self._links.discard(link)
 
-        link.release_held(received)
+        link.release_held(delivered)
 
     def _link_closed(self, link: Link) -> None:
-        # A link whose command is held outlives its client.
+        # A link that holds a command outlives its client.
         if link.held is None:
             self._links.discard(link)
 
     def _draw(self) -> None:
-        self._spot = next(self._spots, None)
-        self._turns_left = self._spot.after if self._spot else 0
+        self._trigger = next(self._triggers, None)
+        self._turns_left = self._trigger.after if self._trigger else 0
 
     def _accept(self) -> None:
         if self._listening is None:
@@ -201,12 +210,12 @@ class TriggeredProxy:
 class _Pipe:
     """A connection whose bytes pass unread, turn by turn."""
 
-    __slots__ = ("_loop", "_passage", "_server_spoke", "client", "server")
+    __slots__ = ("_loop", "_proxy", "_server_spoke", "client", "server")
 
     def __init__(
-        self, passage: TriggeredProxy, loop: Loop, client: socket.socket, server: socket.socket
+        self, proxy: TriggeredProxy, loop: Loop, client: socket.socket, server: socket.socket
     ) -> None:
-        self._passage = passage
+        self._proxy = proxy
         self._loop = loop
         self.client, self.server = client, server
         self._server_spoke = True
@@ -219,7 +228,7 @@ class _Pipe:
         for end in (self.client, self.server):
             self._loop.forget(end)
             end.close()
-        self._passage.forget(self)
+        self._proxy.forget(self)
 
     def _client_readable(self) -> None:
         try:
@@ -233,10 +242,10 @@ class _Pipe:
             return
         if self._server_spoke:
             self._server_spoke = False
-            if self._passage.has_spot():
+            if self._proxy.is_due():
                 self._loop.forget(self.client)
                 self._loop.forget(self.server)
-                self._passage.read_from(self, data)
+                self._proxy.read_from(self, data)
                 return
         self._send(self.server, data)
 
@@ -262,21 +271,21 @@ class _Pipe:
             self.close()
             return
         if sent < len(data):
-            # A peer that does not read for a while; rare, so it may wait in place.
+            # A peer that does not read for a while; rare, so blocking is acceptable.
             to.settimeout(_SEND_WITHIN_S)
             with suppress(OSError):
                 to.sendall(data[sent:])
             to.setblocking(False)
 
 
-def _event(heard: ReceivedCommand) -> WireEvent:
-    """The event as far as a fault's effects depend on it."""
-    name = heard.command.name.decode("ascii", "replace")
+def _event(received: ReceivedCommand) -> WireEvent:
+    """Return the event, as far as a fault's effects depend on it."""
+    name = received.command.name.decode("ascii", "replace")
     return WireEvent(
-        position=Position("A", 1, heard.inside),
+        position=Position("A", 1, received.inside),
         index=WireIndex(1, 1, 1, name, ""),
-        args=heard.command.args,
-        size=len(heard.command.raw),
+        args=received.command.args,
+        size=len(received.command.raw),
         is_write=True,
         keys=None,
     )

@@ -207,7 +207,15 @@ class Route:
             number, self, self._held, self._tally_of, lambda name: self._rng(f"{number} {name}")
         )
         table = self._table or CommandTable({})
-        self._links.add(Link(self._loop, client, ours, table, director, self._links.discard))
+        link = Link(
+            self._loop,
+            client=client,
+            server=ours,
+            table=table,
+            director=director,
+            on_closed=self._links.discard,
+        )
+        self._links.add(link)
 
     def _rng(self, what: str) -> Dice:
         # Text as a seed, and random() alone, give the same numbers under every Python.

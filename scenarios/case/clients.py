@@ -71,7 +71,7 @@ class Clients:
             host = rig.host(client_id, its_calls[0].version)
             self._callers[client_id] = Caller(wire, its_calls, host)
             listener = rig.listener(client_id)
-            listener.director = listener.dry_runs_for = wire
+            listener.director = listener.prefetches_for = wire
         self._make_instances(*self)
 
     def _make_instances(self, *callers: Caller) -> None:

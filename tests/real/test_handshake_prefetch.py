@@ -1,4 +1,4 @@
-"""A connection's set-up that goes to the server before the client says it: the client and the server can't tell."""
+"""A prefetched handshake is indistinguishable from a real one, for the client and for the server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FIRST = (("HELLO", "3"), ("SELECT", "3"), ("CLIENT", "SETNAME", "first"), ("SET"
 
 
 @pytest.fixture
-def rehearsed(wire: Wire) -> Wire:
-    """A proxy through which a connection has been set up before, and closed."""
-    wire.listener.dry_runs_for = wire.director
+def prefetching(wire: Wire) -> Wire:
+    """A proxy through which a client has completed a handshake before, and disconnected."""
+    wire.listener.prefetches_for = wire.director
     client = wire.connect()
     answers(wire, client, *FIRST)
     client.close()
@@ -27,7 +27,7 @@ def rehearsed(wire: Wire) -> Wire:
 
 
 def answers(wire: Wire, client: socket.socket, *commands: tuple[str, ...]) -> list[Value]:
-    """Send one command after the other, and return what each was answered."""
+    """Send one command after the other, and return their answers."""
     reader = ReplyReader()
     found: list[Value] = []
     for command in commands:
@@ -47,80 +47,80 @@ def next_answer(wire: Wire, client: socket.socket, reader: ReplyReader) -> Value
     return reply.value
 
 
-def test_what_the_server_answers_is_of_this_very_connection(rehearsed: Wire) -> None:
-    client = rehearsed.connect()
-    hello, *_, own_id = answers(rehearsed, client, *FIRST, ("CLIENT", "ID"))
-    told = dict(getattr(hello, "pairs", ()))
-    assert told[b"id"] == own_id
+def test_the_answers_belong_to_this_connection(prefetching: Wire) -> None:
+    client = prefetching.connect()
+    hello, *_, own_id = answers(prefetching, client, *FIRST, ("CLIENT", "ID"))
+    fields = dict(getattr(hello, "pairs", ()))
+    assert fields[b"id"] == own_id
 
 
-def test_the_server_runs_the_set_up_that_the_client_says(rehearsed: Wire, control: Control) -> None:
-    answers(rehearsed, rehearsed.connect(), *FIRST)
+def test_the_server_executes_the_client_s_handshake(prefetching: Wire, control: Control) -> None:
+    answers(prefetching, prefetching.connect(), *FIRST)
     control.call("SELECT", 3)
     assert control.call("GET", "k") == b"v"
 
 
 @pytest.mark.parametrize("before", range(3), ids=["at once", "after one", "after two"])
-def test_a_client_that_says_less_than_the_last_time_has_said_only_that(
-    rehearsed: Wire, control: Control, before: int
+def test_a_client_that_sends_a_shorter_handshake_than_last_time_gets_exactly_that(
+    prefetching: Wire, control: Control, before: int
 ) -> None:
-    client = rehearsed.connect()
+    client = prefetching.connect()
     *_, name = answers(
-        rehearsed, client, *FIRST[:before], ("SET", "other", "w"), ("CLIENT", "GETNAME")
+        prefetching, client, *FIRST[:before], ("SET", "other", "w"), ("CLIENT", "GETNAME")
     )
     assert name is None
     control.call("SELECT", 3 if before == 2 else 0)
     assert control.call("GET", "other") == b"w"
 
 
-def test_a_client_that_says_something_else_than_the_last_time_is_answered_that(
-    rehearsed: Wire,
+def test_a_client_that_sends_another_handshake_than_last_time_gets_its_own_answers(
+    prefetching: Wire,
 ) -> None:
-    client = rehearsed.connect()
+    client = prefetching.connect()
     hello, named, name = answers(
-        rehearsed, client, ("HELLO", "2"), ("CLIENT", "SETNAME", "second"), ("CLIENT", "GETNAME")
+        prefetching, client, ("HELLO", "2"), ("CLIENT", "SETNAME", "second"), ("CLIENT", "GETNAME")
     )
     assert isinstance(hello, tuple)
     assert (named, name) == ("OK", b"second")
 
 
-def test_a_set_up_that_comes_in_one_piece_with_a_command_is_answered_in_order(
-    rehearsed: Wire,
+def test_a_handshake_in_one_write_with_a_command_is_answered_in_order(
+    prefetching: Wire,
 ) -> None:
-    client = rehearsed.connect()
-    rehearsed.send(client, *FIRST)
+    client = prefetching.connect()
+    prefetching.send(client, *FIRST)
     reader = ReplyReader()
-    assert [next_answer(rehearsed, client, reader) for _ in FIRST][1:] == ["OK", "OK", "OK"]
+    assert [next_answer(prefetching, client, reader) for _ in FIRST][1:] == ["OK", "OK", "OK"]
 
 
-def test_no_set_up_is_rehearsed_for_another_director(rehearsed: Wire) -> None:
-    rehearsed.listener.director = director = PlannedDirector()
-    answers(rehearsed, rehearsed.connect(), *FIRST)
+def test_nothing_is_prefetched_for_another_director(prefetching: Wire) -> None:
+    prefetching.listener.director = director = PlannedDirector()
+    answers(prefetching, prefetching.connect(), *FIRST)
     assert [name for name, _ in director.done_commands] == ["HELLO", "SELECT", "CLIENT", "SET"]
 
 
-def test_a_set_up_that_comes_byte_by_byte_is_answered(rehearsed: Wire) -> None:
-    client = rehearsed.connect()
+def test_a_handshake_that_arrives_byte_by_byte_is_answered(prefetching: Wire) -> None:
+    client = prefetching.connect()
     for byte in b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n":
         client.sendall(bytes([byte]))
-        rehearsed.loop.step(0.05)
-    assert next_answer(rehearsed, client, ReplyReader()) is not None
+        prefetching.loop.step(0.05)
+    assert next_answer(prefetching, client, ReplyReader()) is not None
 
 
-def test_the_commands_after_a_set_up_are_directed(rehearsed: Wire) -> None:
-    before = len(rehearsed.director.done_commands)
-    answers(rehearsed, rehearsed.connect(), *FIRST)
-    assert [name for name, _ in rehearsed.director.done_commands[before:]] == ["SET"]
+def test_the_director_decides_about_the_commands_after_the_handshake(prefetching: Wire) -> None:
+    before = len(prefetching.director.done_commands)
+    answers(prefetching, prefetching.connect(), *FIRST)
+    assert [name for name, _ in prefetching.director.done_commands[before:]] == ["SET"]
 
 
-def test_a_fault_befalls_the_first_command_after_a_set_up(
-    rehearsed: Wire, control: Control
+def test_a_fault_can_be_placed_at_the_first_command_after_the_handshake(
+    prefetching: Wire, control: Control
 ) -> None:
-    rehearsed.place("cut-before", rehearsed.director.count + 1)
-    client = rehearsed.connect()
-    answers(rehearsed, client, *FIRST[:3])
-    rehearsed.send(client, ("SET", "other", "w"))
-    rehearsed.turn()
+    prefetching.place("cut-before", prefetching.director.count + 1)
+    client = prefetching.connect()
+    answers(prefetching, client, *FIRST[:3])
+    prefetching.send(client, ("SET", "other", "w"))
+    prefetching.turn()
     client.setblocking(True)
     with pytest.raises(ConnectionResetError):
         client.recv(100)
@@ -128,27 +128,27 @@ def test_a_fault_befalls_the_first_command_after_a_set_up(
     assert control.call("EXISTS", "other") == 0
 
 
-def test_a_client_that_leaves_between_two_commands_of_its_set_up_has_not_given_up(
-    rehearsed: Wire,
+def test_a_client_that_disconnects_between_two_handshake_commands_was_not_mid_command(
+    prefetching: Wire,
 ) -> None:
-    before = rehearsed.director.gone
-    client = rehearsed.connect()
-    answers(rehearsed, client, FIRST[0])
+    before = prefetching.director.gone
+    client = prefetching.connect()
+    answers(prefetching, client, FIRST[0])
     client.close()
-    rehearsed.turn()
-    assert (rehearsed.director.gone - before, rehearsed.director.gave_up) == (1, 0)
+    prefetching.turn()
+    assert (prefetching.director.gone - before, prefetching.director.gave_up) == (1, 0)
 
 
-def test_a_client_that_gives_up_on_its_set_up_while_the_server_stands_still_is_noticed(
-    rehearsed: Wire, server: Server
+def test_a_client_that_disconnects_while_a_stopped_server_owes_a_handshake_reply_was_mid_command(
+    prefetching: Wire, server: Server
 ) -> None:
     server.stand_still()
     try:
-        client = rehearsed.connect()
-        rehearsed.send(client, FIRST[0])
-        rehearsed.turn()
+        client = prefetching.connect()
+        prefetching.send(client, FIRST[0])
+        prefetching.turn()
         client.close()
-        rehearsed.turn()
+        prefetching.turn()
     finally:
         server.go_on()
-    assert rehearsed.director.gave_up == 1
+    assert prefetching.director.gave_up == 1

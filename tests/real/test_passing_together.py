@@ -1,7 +1,7 @@
-"""Commands of a pipeline pass together where the director looks ahead: nobody can tell, but by the time it takes.
+"""Pipelined commands that the director declares pass-through are sent together; only the time taken may differ.
 
-Each example is run one by one and together, with the bytes cut and gathered anew each time. The upstream answers as it
-is told, and knows no Redis.
+Each example runs one command at a time and then together, with the bytes split differently each time. The upstream
+answers from a script; it is no Redis.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from tests.real.conftest import PlannedDirector
 FAULTS = ("cut-before", "torn-middle", "lost-reply", "lost-reply-fin", "stall", "black-hole")
 QUIET_ROUNDS = 3
 
-Asked = tuple[bytes, ...]
-StoryTold = tuple[Asked, bytes]
-"""A command and all that the server answers to it."""
+Words = tuple[bytes, ...]
+Scripted = tuple[Words, bytes]
+"""A command, and all bytes that the server sends in answer to it."""
 
 
 def bulk(text: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
-def told(answer: bytes, *words: str) -> StoryTold:
+def scripted(answer: bytes, *words: str) -> Scripted:
     return tuple(word.encode() for word in words), answer
 
 
@@ -47,26 +47,26 @@ CONFIRMED = b"".join(
 )
 SINGLE = st.sampled_from(
     [
-        told(b"+OK\r\n", "SET", "k", "v"),
-        told(b"-ERR no\r\n", "INCR", "k"),
-        told(b"$-1\r\n", "GET", "nothing"),
-        told(PUSH + b":1\r\n", "DEL", "k"),
-        told(MESSAGE, "LRANGE", "looks-like-a-message", "0", "-1"),
-        told(b"+OK\r\n", "SELECT", "0"),
-        told(b"", "CLIENT", "REPLY", "SKIP"),
+        scripted(b"+OK\r\n", "SET", "k", "v"),
+        scripted(b"-ERR no\r\n", "INCR", "k"),
+        scripted(b"$-1\r\n", "GET", "nothing"),
+        scripted(PUSH + b":1\r\n", "DEL", "k"),
+        scripted(MESSAGE, "LRANGE", "looks-like-a-message", "0", "-1"),
+        scripted(b"+OK\r\n", "SELECT", "0"),
+        scripted(b"", "CLIENT", "REPLY", "SKIP"),
     ]
-) | st.integers(0, 9_000).map(lambda size: told(bulk(b"x" * size), "GET", str(size)))
+) | st.integers(0, 9_000).map(lambda size: scripted(bulk(b"x" * size), "GET", str(size)))
 BLOCK = st.integers(0, 3).map(
     lambda size: [
-        told(b"+OK\r\n", "MULTI"),
-        *[told(b"+QUEUED\r\n", "INCR", "k")] * size,
-        told(b"*%d\r\n%b" % (size, b":1\r\n" * size), "EXEC"),
+        scripted(b"+OK\r\n", "MULTI"),
+        *[scripted(b"+QUEUED\r\n", "INCR", "k")] * size,
+        scripted(b"*%d\r\n%b" % (size, b":1\r\n" * size), "EXEC"),
     ]
 )
-# A subscriber may send little else, and hears messages before answers.
+# A subscriber may send few other commands, and messages may arrive before an answer.
 SUBSCRIBED = [
-    told(CONFIRMED, "SUBSCRIBE", "a", "b"),
-    told(MESSAGE + b"*2\r\n" + bulk(b"pong") + bulk(b""), "PING"),
+    scripted(CONFIRMED, "SUBSCRIBE", "a", "b"),
+    scripted(MESSAGE + b"*2\r\n" + bulk(b"pong") + bulk(b""), "PING"),
 ]
 CONVERSATIONS = st.tuples(
     st.lists(SINGLE.map(lambda one: [one]) | BLOCK, min_size=1, max_size=12),
@@ -80,54 +80,54 @@ PLANNED = st.dictionaries(
 
 @dataclass
 class Recorder(PlannedDirector):
-    """Writes down what it is shown and told, each in order."""
+    """Records what it is asked and what is reported to it, each in order."""
 
-    shown: list[tuple[str, Asked, int]] = field(default_factory=list)
-    over: list[tuple[Asked, Executed, Value]] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
+    asked: list[tuple[str, Words, int]] = field(default_factory=list)
+    completed: list[tuple[Words, Executed, Value]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     most_at_once: int = 0
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
-        self._show("setup", heard)
-        return super().setup(link, heard)
+    def setup(self, link: Link, received: ReceivedCommand) -> Effects:
+        self._record("setup", received)
+        return super().setup(link, received)
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
-        self._show("inside", heard)
-        return super().inside(link, heard)
+    def inside(self, link: Link, received: ReceivedCommand) -> Effects:
+        self._record("inside", received)
+        return super().inside(link, received)
 
-    def parked(self, link: Link, heard: ReceivedCommand) -> None:
-        self._show("event", heard)
-        super().parked(link, heard)
+    def parked(self, link: Link, received: ReceivedCommand) -> None:
+        self._record("event", received)
+        super().parked(link, received)
 
     def done(
-        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+        self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
-        self.over.append((heard.command.args, executed, reply.value if reply else None))
+        self.completed.append((received.command.args, executed, reply.value if reply else None))
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
-        self.broken.append(str(error))
+        self.errors.append(str(error))
 
-    def _show(self, what: str, heard: ReceivedCommand) -> None:
-        self.shown.append((what, heard.command.args, heard.inside))
-        self.most_at_once = max(self.most_at_once, len(self.shown) - len(self.over))
+    def _record(self, what: str, received: ReceivedCommand) -> None:
+        self.asked.append((what, received.command.args, received.inside))
+        self.most_at_once = max(self.most_at_once, len(self.asked) - len(self.completed))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the director was shown and told, and what came out at either end."""
+    """What the director was asked, what was reported to it, and the bytes that came out at either end."""
 
-    shown: list[tuple[str, Asked, int]]
-    over: list[tuple[Asked, Executed, Value]]
-    broken: list[str]
+    asked: list[tuple[str, Words, int]]
+    completed: list[tuple[Words, Executed, Value]]
+    errors: list[str]
     gone: int
     at_client: bytes
     at_server: bytes
 
 
 class Upstream:
-    """Answers each command as it is told; one that follows CLIENT REPLY SKIP gets nothing."""
+    """Answers each command from the script; a command after CLIENT REPLY SKIP gets no answer."""
 
-    def __init__(self, end: socket.socket, conversation: list[StoryTold]) -> None:
+    def __init__(self, end: socket.socket, conversation: list[Scripted]) -> None:
         self._end = end
         self._answers = [answer for _, answer in conversation]
         self._reader = CommandReader()
@@ -136,8 +136,8 @@ class Upstream:
         self.waiting = b""
 
     def take(self) -> bool:
-        """Read what has come; return whether anything had."""
-        data = received(self._end)
+        """Read what has arrived; return whether anything had."""
+        data = read(self._end)
         self.received += data
         self._reader.feed(data)
         while (command := self._reader.next_command()) is not None:
@@ -152,51 +152,62 @@ class Upstream:
         self.waiting = self.waiting[most:]
 
 
-def received(end: socket.socket) -> bytes:
+def read(end: socket.socket) -> bytes:
     with suppress(OSError):
         return end.recv(1_000_000)
     return b""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Return our end of a connection, and the link's."""
+    """Return the test's end of a connection, and the link's end."""
     ours, links = socket.socketpair()
     ours.setblocking(False)
     return ours, links
 
 
+def linked(loop: Loop, client: socket.socket, server: socket.socket, director: Recorder) -> Link:
+    return Link(
+        loop,
+        client=client,
+        server=server,
+        table=CommandTable({}),
+        director=director,
+        on_closed=lambda link: None,
+    )
+
+
 def ran(
-    director: Recorder, sent: bytes, conversation: list[StoryTold], up: list[int], down: list[int]
+    director: Recorder, sent: bytes, conversation: list[Scripted], up: list[int], down: list[int]
 ) -> Outcome:
-    """Send the bytes through a link in pieces of these sizes, and answer in pieces of those, until all is quiet."""
+    """Send the bytes through a link in chunks of the sizes ``up``, and answer in chunks of the sizes ``down``."""
     with closing(Loop()) as loop:
         (client, clients), (server, servers) = pair(), pair()
         upstream, at_client, turn, quiet = Upstream(server, conversation), b"", 0, 0
-        link = Link(loop, clients, servers, CommandTable({}), director, lambda link: None)
+        link = linked(loop, clients, servers, director)
         with closing(link), closing(client), closing(server):
             while sent or upstream.waiting or quiet < QUIET_ROUNDS:
                 with suppress(OSError):
                     client.sendall(sent[: up[turn % len(up)]])
                 sent = sent[up[turn % len(up)] :]
                 loop.step(0)
-                came = upstream.take()
+                has_arrived = upstream.take()
                 upstream.give(down[turn % len(down)])
                 loop.step(0)
-                data = received(client)
+                data = read(client)
                 at_client += data
-                quiet = 0 if came or data else quiet + 1
+                quiet = 0 if has_arrived or data else quiet + 1
                 turn += 1
         return Outcome(
-            director.shown,
-            director.over,
-            director.broken,
+            director.asked,
+            director.completed,
+            director.errors,
             director.gone,
             at_client,
             upstream.received,
         )
 
 
-def bytes_of(conversation: list[StoryTold]) -> bytes:
+def bytes_of(conversation: list[Scripted]) -> bytes:
     return b"".join(encode_command(*words) for words, _ in conversation)
 
 
@@ -206,8 +217,8 @@ def directed(looks_ahead: bool, planned: dict[tuple[int, int], str]) -> Recorder
 
 
 @given(CONVERSATIONS, PLANNED, st.sampled_from([b"", b"*1\r\n!no\r\n"]), SIZES, SIZES)
-def test_together_all_is_shown_told_and_passed_as_one_by_one(
-    conversation: list[StoryTold],
+def test_the_director_and_both_ends_see_the_same_whether_commands_pass_together_or_one_by_one(
+    conversation: list[Scripted],
     planned: dict[tuple[int, int], str],
     tail: bytes,
     up: list[int],
@@ -219,40 +230,40 @@ def test_together_all_is_shown_told_and_passed_as_one_by_one(
 
 
 @pytest.mark.parametrize(("looks_ahead", "at_once"), [(False, 1), (True, 100)])
-def test_only_who_looks_ahead_is_shown_a_command_before_those_before_it_are_over(
+def test_only_a_director_that_looks_ahead_is_asked_about_a_command_before_the_previous_one_completes(
     looks_ahead: bool, at_once: int
 ) -> None:
     director = directed(looks_ahead, {})
-    conversation = [told(b"+OK\r\n", "SET", "k", "v")] * 100
+    conversation = [scripted(b"+OK\r\n", "SET", "k", "v")] * 100
     ran(director, bytes_of(conversation), conversation, [100_000], [100_000])
-    assert (director.most_at_once, len(director.over)) == (at_once, 100)
+    assert (director.most_at_once, len(director.completed)) == (at_once, 100)
 
 
-def test_a_server_that_goes_leaves_unknown_what_it_was_sent_and_did_not_answer() -> None:
+def test_commands_that_were_sent_but_not_answered_are_unknown_when_the_server_disconnects() -> None:
     director = directed(True, {})
-    conversation = [told(b"+OK\r\n", "SET", "k", "v")] * 3
+    conversation = [scripted(b"+OK\r\n", "SET", "k", "v")] * 3
     with closing(Loop()) as loop:
         (client, clients), (server, servers) = pair(), pair()
-        link = Link(loop, clients, servers, CommandTable({}), director, lambda link: None)
+        link = linked(loop, clients, servers, director)
         with closing(link), closing(client):
             client.sendall(bytes_of(conversation))
             loop.step(0)
             server.sendall(b"+OK\r\n")
             server.close()
-            loop.run_until(lambda: len(director.over) == 3, 5.0)
-    executed = [how for _, how, _ in director.over]
+            loop.run_until(lambda: len(director.completed) == 3, 5.0)
+    executed = [how for _, how, _ in director.completed]
     assert executed == [Executed.YES, Executed.UNKNOWN, Executed.UNKNOWN]
 
 
-def test_what_follows_a_command_that_sets_the_connection_up_waits_for_its_answer() -> None:
+def test_a_command_after_a_handshake_command_waits_for_the_handshake_s_answer() -> None:
     quits, follows = encode_command("QUIT"), encode_command("SET", "k", "v")
     with closing(Loop()) as loop:
         (client, clients), (server, servers) = pair(), pair()
-        link = Link(loop, clients, servers, CommandTable({}), directed(True, {}), lambda link: None)
+        link = linked(loop, clients, servers, directed(True, {}))
         with closing(link), closing(client), closing(server):
             client.sendall(quits + follows)
             loop.step(0)
-            assert received(server) == quits
+            assert read(server) == quits
             server.sendall(b"+OK\r\n")
             loop.step(0)
-            assert received(server) == follows
+            assert read(server) == follows
