@@ -61,7 +61,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Put], list[Take]]:
     return puts, takes
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=max(400, settings().max_examples))
 @given(histories())
 def test_the_answer_equals_that_of_trying_every_order(
     history: tuple[list[Put], list[Take]],
@@ -72,7 +72,7 @@ def test_the_answer_equals_that_of_trying_every_order(
         assert (checked.answer is Answer.HOLDS) == could_be(puts, takes), checked.why
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=max(400, settings().max_examples))
 @given(histories())
 def test_with_every_answer_known_nothing_is_unknown(
     history: tuple[list[Put], list[Take]],

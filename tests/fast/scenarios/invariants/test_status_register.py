@@ -55,7 +55,7 @@ def histories(draw: st.DrawFn) -> tuple[Event, ...]:
     return tuple(events)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=max(400, settings().max_examples))
 @given(histories())
 def test_the_answer_equals_that_of_trying_every_order(events: tuple[Event, ...]) -> None:
     assert (check_status(events).answer is Answer.HOLDS) == could_be(events)
