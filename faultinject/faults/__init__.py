@@ -95,7 +95,7 @@ def pace_of(ref: FaultRef) -> Pace:
     fault = CATALOGUE[ref.name]
     if changes_process(ref) or fault.needs_persistence or fault.needs_replica:
         return Pace.STARTS_A_PROCESS
-    waits = fault.effects(2, ref.parameter).waits
+    waits = fault.effects(2, ref.parameter).wire.waits
     return Pace.WAITS_FOR_TIME_OUT if waits else Pace.QUICK
 
 

@@ -4,14 +4,14 @@ What a rebooting router, an idle time-out in a load balancer or a killed proxy d
 from a lost reply, which is the whole trouble.
 """
 
-from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects, WireEffects
 from midpipe.faultinject.faults.fault import Fault
 
 CUT_BEFORE = Fault(
     name="cut-before",
     summary="The connection is reset; the command never reaches the server.",
     effects=lambda size, parameter: Effects(
-        deliver=Deliver.NONE, reply_passes=False, close=Close.RESET
+        WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET)
     ),
     inside_block=True,
 )

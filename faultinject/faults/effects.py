@@ -1,7 +1,7 @@
-"""What a fault does to one wire event, as plain data that the proxy carries out.
+"""What a fault does to one wire event, as plain data: to the connection, to the server, to the client's process.
 
-A fault never touches a socket: it describes how much of the command reaches the server, what becomes of the
-reply, and how the connection ends. The proxy's link interprets these few fields and knows no fault by name.
+A fault never touches a socket or a process. ``WireEffects`` is what a proxy's link carries out, ``ServerEffects`` and
+``Process`` are for the harness that owns the server and the clients. None of the three knows a fault by name.
 """
 
 from __future__ import annotations
@@ -28,17 +28,9 @@ class Close(Enum):
     FIN = "fin"
 
 
-class Process(Enum):
-    """What becomes of the client's process: it runs on, is killed after the event, or is frozen before it."""
-
-    RUNS = "runs"
-    KILLED = "killed"
-    FROZEN = "frozen"
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """The effects of one fault on one event.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireEffects:
+    """What happens on the client's connection; the default passes command and reply unchanged.
 
     Args:
         deliver: how much of the command reaches the server.
@@ -47,18 +39,7 @@ class Effects:
         reply_passes: whether the server's reply reaches the client.
         close: how the client's connection ends after that.
         waits: nothing more passes and nothing is closed: the client can only run into its own time-out.
-        refuse: connections are refused until the client's operation has ended.
-        server_before: commands that are run on the server, by its operator, before this one is carried out.
-        server_hangs_up: those commands make the server close every connection but the operator's.
-        server_after: commands that undo them, once the client's operation has ended.
-        process: what becomes of the client's process.
-        pauses_server: the server is stopped before the command reaches it, until the client's operation has ended.
-        kills_server: the server is killed after the event, and started again.
-        readdresses_server: as by ``kills_server``, and it comes back at another address.
-        fails_snapshots: the server's snapshots fail from right before the command until the operation has ended.
-        replica_lags: the replica has got everything up to this command, and gets nothing more until the client's
-            operation has ended or it takes over.
-        takes_over: the server is killed after the event, and its replica takes over with what it has got.
+        refuse: new connections are refused until the client's operation has ended.
         chunk: bytes per write, both ways; 0 sends whole frames.
         delay_ms: pause before each write, both ways.
     """
@@ -70,15 +51,61 @@ class Effects:
     close: Close = Close.NO
     waits: bool = False
     refuse: bool = False
-    server_before: tuple[tuple[str, ...], ...] = ()
-    server_hangs_up: bool = False
-    server_after: tuple[tuple[str, ...], ...] = ()
-    process: Process = Process.RUNS
-    pauses_server: bool = False
-    kills_server: bool = False
-    readdresses_server: bool = False
-    fails_snapshots: bool = False
-    replica_lags: bool = False
-    takes_over: bool = False
     chunk: int = 0
     delay_ms: int = 0
+
+
+PASS = WireEffects()
+
+
+class Replacement(Enum):
+    """What takes the place of a server that is killed after the event: nothing is killed, or one of three."""
+
+    NONE = "none"
+    RESTARTED = "the same server, started again"
+    READDRESSED = "the same server, started again at another address"
+    REPLICA = "its replica, with what it has received"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerEffects:
+    """What happens to the server; the default leaves it alone. An outage ends with the client's operation.
+
+    Args:
+        before: commands that an operator runs on the server before this command is carried out.
+        hangs_up: those commands make the server close every connection but the operator's.
+        after: commands that undo ``before``, once the client's operation has ended.
+        pauses: the server is stopped (SIGSTOP) before the command reaches it.
+        snapshots_fail: the server's snapshots fail, from right before the command on.
+        replica_lags: the replica has received everything up to this command, and receives nothing more until the
+            operation has ended or it takes over.
+        replacement: whether the server is killed after the event, and what replaces it.
+    """
+
+    before: tuple[tuple[str, ...], ...] = ()
+    hangs_up: bool = False
+    after: tuple[tuple[str, ...], ...] = ()
+    pauses: bool = False
+    snapshots_fail: bool = False
+    replica_lags: bool = False
+    replacement: Replacement = Replacement.NONE
+
+
+UNTOUCHED = ServerEffects()
+
+
+class Process(Enum):
+    """What happens to the client's process: it runs on, is killed after the event, or is frozen before it."""
+
+    RUNS = "runs"
+    KILLED = "killed"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The effects of one fault on one event."""
+
+    wire: WireEffects = PASS
+    server: ServerEffects = UNTOUCHED
+    process: Process = Process.RUNS

@@ -12,7 +12,13 @@ primary was taught: EVALSHA travels as its effects.
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/ and the pages on WAIT and Sentinel.
 """
 
-from midpipe.faultinject.faults.effects import Close, Effects
+from midpipe.faultinject.faults.effects import (
+    Close,
+    Effects,
+    Replacement,
+    ServerEffects,
+    WireEffects,
+)
 from midpipe.faultinject.faults.fault import Fault
 from midpipe.faultinject.vocabulary import WireEvent
 
@@ -24,7 +30,10 @@ def _may_be_lost(event: WireEvent) -> bool:
 FAILOVER = Fault(
     name="failover",
     summary="The server dies after it ran the command, and a replica that has got it takes over.",
-    effects=lambda size, parameter: Effects(reply_passes=False, close=Close.RESET, takes_over=True),
+    effects=lambda size, parameter: Effects(
+        WireEffects(reply_passes=False, close=Close.RESET),
+        ServerEffects(replacement=Replacement.REPLICA),
+    ),
     forgets_scripts=True,
     needs_own_server=True,
     needs_replica=True,
@@ -32,7 +41,10 @@ FAILOVER = Fault(
 FAILOVER_BEHIND = Fault(
     name="failover-behind",
     summary="The server dies after its answer arrived, and a replica that has not got the command takes over.",
-    effects=lambda size, parameter: Effects(close=Close.FIN, replica_lags=True, takes_over=True),
+    effects=lambda size, parameter: Effects(
+        WireEffects(close=Close.FIN),
+        ServerEffects(replica_lags=True, replacement=Replacement.REPLICA),
+    ),
     may_apply=_may_be_lost,
     forgets_scripts=True,
     needs_own_server=True,
@@ -41,7 +53,7 @@ FAILOVER_BEHIND = Fault(
 LAG = Fault(
     name="lag",
     summary="The replica gets nothing more, from this command until the call has ended.",
-    effects=lambda size, parameter: Effects(replica_lags=True),
+    effects=lambda size, parameter: Effects(server=ServerEffects(replica_lags=True)),
     may_apply=_may_be_lost,
     needs_own_server=True,
     needs_replica=True,

@@ -5,14 +5,23 @@ is back before its clients try again, as under a supervisor. What else was conne
 are forgotten.
 """
 
-from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.effects import (
+    Close,
+    Deliver,
+    Effects,
+    Replacement,
+    ServerEffects,
+    WireEffects,
+)
 from midpipe.faultinject.faults.fault import Fault
+
+_RESTARTED = ServerEffects(replacement=Replacement.RESTARTED)
 
 KILL = Fault(
     name="kill",
     summary="The server is killed after it ran the command, and comes back with what it had kept.",
     effects=lambda size, parameter: Effects(
-        reply_passes=False, close=Close.RESET, kills_server=True
+        WireEffects(reply_passes=False, close=Close.RESET), _RESTARTED
     ),
     forgets_scripts=True,
     needs_own_server=True,
@@ -22,7 +31,7 @@ KILL_BEFORE = Fault(
     name="kill-before",
     summary="The server is killed before the command reaches it, and comes back with what it had kept.",
     effects=lambda size, parameter: Effects(
-        deliver=Deliver.NONE, reply_passes=False, close=Close.RESET, kills_server=True
+        WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET), _RESTARTED
     ),
     forgets_scripts=True,
     needs_own_server=True,

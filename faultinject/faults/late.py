@@ -4,14 +4,14 @@ A packet stuck in a queue on the way. ``late`` delivers once all clients are don
 commands of the same client, so that an old write can land on top of a newer one.
 """
 
-from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.faults.effects import Deliver, Effects, WireEffects
 from midpipe.faultinject.faults.fault import Fault
 
 LATE = Fault(
     name="late",
     summary="The command arrives after the client has given up on it and moved on.",
     effects=lambda size, parameter: Effects(
-        deliver=Deliver.HELD, held_for=parameter, reply_passes=False, waits=True
+        WireEffects(deliver=Deliver.HELD, held_for=parameter, reply_passes=False, waits=True)
     ),
     variants=(None, 1),
 )

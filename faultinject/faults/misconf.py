@@ -7,13 +7,13 @@ place, and the client's command follows once the server has seen that end; so th
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and the comments in redis.conf.
 """
 
-from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.effects import Effects, ServerEffects
 from midpipe.faultinject.faults.fault import Fault
 
 MISCONF = Fault(
     name="misconf",
     summary="The server's last snapshot failed, and it takes no writes until the call has ended.",
-    effects=lambda size, parameter: Effects(fails_snapshots=True),
+    effects=lambda size, parameter: Effects(server=ServerEffects(snapshots_fail=True)),
     may_apply=lambda event: event.is_write,
     needs_own_server=True,
 )

@@ -10,7 +10,7 @@ replicaof, client-kill, script-flush, acl-setuser.
 
 from __future__ import annotations
 
-from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.effects import Effects, ServerEffects
 from midpipe.faultinject.faults.fault import EffectsOf, Fault
 from midpipe.faultinject.vocabulary import WireEvent
 
@@ -21,7 +21,7 @@ _NOWHERE = ("127.0.0.1", "1")
 
 
 def _run(before: Commands, after: Commands = ()) -> EffectsOf:
-    return lambda size, parameter: Effects(server_before=before, server_after=after)
+    return lambda size, parameter: Effects(server=ServerEffects(before=before, after=after))
 
 
 def _calls_script_by_name(event: WireEvent) -> bool:
@@ -52,8 +52,9 @@ CLIENT_KILL = Fault(
     name="client-kill",
     summary="The server closes every client's connection before the command arrives.",
     effects=lambda size, parameter: Effects(
-        server_before=(("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),),
-        server_hangs_up=True,
+        server=ServerEffects(
+            before=(("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),), hangs_up=True
+        )
     ),
     needs_own_server=True,
 )

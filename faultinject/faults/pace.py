@@ -4,7 +4,7 @@ None of these may lose or reorder a byte. ``slow=n`` waits n milliseconds before
 reply; ``slice=n`` writes n bytes at a time; ``bandwidth=n`` lets n bytes pass each millisecond.
 """
 
-from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.effects import Effects, WireEffects
 from midpipe.faultinject.faults.fault import Fault
 
 DEFAULT_DELAY_MS = 2
@@ -14,15 +14,17 @@ DEFAULT_BYTES_PER_MS = 256
 SLOW = Fault(
     name="slow",
     summary="Command and reply are delayed, well within the client's time-out.",
-    effects=lambda size, parameter: Effects(delay_ms=parameter or DEFAULT_DELAY_MS),
+    effects=lambda size, parameter: Effects(WireEffects(delay_ms=parameter or DEFAULT_DELAY_MS)),
 )
 SLICE = Fault(
     name="slice",
     summary="Command and reply arrive a few bytes at a time.",
-    effects=lambda size, parameter: Effects(chunk=parameter or DEFAULT_SLICE_BYTES),
+    effects=lambda size, parameter: Effects(WireEffects(chunk=parameter or DEFAULT_SLICE_BYTES)),
 )
 BANDWIDTH = Fault(
     name="bandwidth",
     summary="Command and reply trickle through a narrow line.",
-    effects=lambda size, parameter: Effects(chunk=parameter or DEFAULT_BYTES_PER_MS, delay_ms=1),
+    effects=lambda size, parameter: Effects(
+        WireEffects(chunk=parameter or DEFAULT_BYTES_PER_MS, delay_ms=1)
+    ),
 )

@@ -5,19 +5,21 @@ SIGKILL right before. ``freeze``: SIGSTOP before the command, long enough for ev
 to take over; then SIGCONT, and the command is sent after all, as by a machine that slept.
 """
 
-from midpipe.faultinject.faults.effects import Deliver, Effects, Process
+from midpipe.faultinject.faults.effects import Deliver, Effects, Process, WireEffects
 from midpipe.faultinject.faults.fault import Fault
 
 CRASH = Fault(
     name="crash",
     summary="The client's process is killed; the server runs the command that it had sent.",
-    effects=lambda size, parameter: Effects(reply_passes=False, process=Process.KILLED),
+    effects=lambda size, parameter: Effects(
+        WireEffects(reply_passes=False), process=Process.KILLED
+    ),
 )
 CRASH_BEFORE = Fault(
     name="crash-before",
     summary="The client's process is killed before it sends the command.",
     effects=lambda size, parameter: Effects(
-        deliver=Deliver.NONE, reply_passes=False, process=Process.KILLED
+        WireEffects(deliver=Deliver.NONE, reply_passes=False), process=Process.KILLED
     ),
 )
 FREEZE = Fault(

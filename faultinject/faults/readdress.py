@@ -5,18 +5,22 @@ ended; from then on the name that the client was given leads to the new address.
 kept, as after ``kill-before``.
 """
 
-from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.effects import (
+    Close,
+    Deliver,
+    Effects,
+    Replacement,
+    ServerEffects,
+    WireEffects,
+)
 from midpipe.faultinject.faults.fault import Fault
 
 READDRESS = Fault(
     name="readdress",
     summary="The server is restarted at another address, which its name leads to only once the call has ended.",
     effects=lambda size, parameter: Effects(
-        deliver=Deliver.NONE,
-        reply_passes=False,
-        close=Close.RESET,
-        refuse=True,
-        readdresses_server=True,
+        WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET, refuse=True),
+        ServerEffects(replacement=Replacement.READDRESSED),
     ),
     forgets_scripts=True,
     needs_own_server=True,

@@ -6,13 +6,17 @@ the middle, and all but the last byte.
 
 from collections.abc import Callable
 
-from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.effects import Close, Deliver, Effects, WireEffects
 from midpipe.faultinject.faults.fault import EffectsOf, Fault
 
 
 def _torn_after(part: Callable[[int], int]) -> EffectsOf:
     def effects(size: int, _parameter: int | None) -> Effects:
-        return Effects(deliver=Deliver.PART, part=part(size), reply_passes=False, close=Close.RESET)
+        return Effects(
+            WireEffects(
+                deliver=Deliver.PART, part=part(size), reply_passes=False, close=Close.RESET
+            )
+        )
 
     return effects
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.effects import WireEffects
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
@@ -19,10 +19,10 @@ class Director(Protocol):
     def is_passthrough(self, received: ReceivedCommand) -> bool:
         """Whether it would let a command pass at once, even while commands before it are unanswered."""
 
-    def setup(self, link: Link, received: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
         """Return the effects of a handshake command, or of one after a block that is not an event."""
 
-    def inside(self, link: Link, received: ReceivedCommand) -> Effects | None:
+    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects | None:
         """Return the effects of a command inside MULTI … EXEC, before EXEC; None parks it as in ``parked``."""
 
     def parked(self, link: Link, received: ReceivedCommand) -> None:

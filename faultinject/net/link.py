@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 
-from midpipe.faultinject.faults.effects import Close, Deliver, Effects
+from midpipe.faultinject.faults.effects import PASS, Close, Deliver, WireEffects
 from midpipe.faultinject.net.director import Director
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.outbox import Outbox
@@ -28,7 +28,6 @@ from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.conversation import Conversation, Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
-PASS = Effects()
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
@@ -87,7 +86,7 @@ class Link:
         """Whether the client's side is still connected."""
         return self._client is not None
 
-    def carry_out(self, received: ReceivedCommand, effects: Effects) -> None:
+    def carry_out(self, received: ReceivedCommand, effects: WireEffects) -> None:
         """Apply effects to the parked command; ends in ``director.done``."""
         self._effects = effects
         if self._passes_through:

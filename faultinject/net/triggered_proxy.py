@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from midpipe.faultinject.faults import effects_of
-from midpipe.faultinject.faults.effects import Deliver, Effects
-from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.faults.effects import PASS, Deliver, WireEffects
+from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.proxy import accepted, bound
 from midpipe.faultinject.vocabulary import (
@@ -140,11 +140,11 @@ class TriggeredProxy:
         """Whether no fault is due at this command."""
         return received.kind is Kind.INSIDE or self._trigger is None or self._turns_left > 0
 
-    def setup(self, link: Link, received: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
         """Handshake commands pass, and count as no turn."""
         return PASS
 
-    def inside(self, link: Link, received: ReceivedCommand) -> Effects:
+    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects:
         """A MULTI … EXEC block counts once, at its end."""
         return PASS
 
@@ -154,7 +154,7 @@ class TriggeredProxy:
         if trigger is None or not self.is_due():
             link.carry_out(received, PASS)
             return
-        effects = effects_of(trigger.fault, _event(received))
+        effects = effects_of(trigger.fault, _event(received)).wire
         self._draw()
         if effects.refuse:
             self.refuse()

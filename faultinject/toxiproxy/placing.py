@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from midpipe.faultinject.faults.effects import Deliver, Effects
-from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.faults.effects import PASS, Deliver, WireEffects
+from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.toxiproxy.api_state import ToxicSpec
 from midpipe.faultinject.toxiproxy.toxics.toxic import Dice
 from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS, Tally, matches
@@ -91,10 +91,10 @@ class Placing:
             for spec in self._proxy.wire_toxics()
         )
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         return self._effects(link, heard)
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         return self._effects(link, heard)
 
     def parked(self, link: Link, heard: ReceivedCommand) -> None:
@@ -112,7 +112,7 @@ class Placing:
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         """Not Redis' protocol: the link closes the connection by itself."""
 
-    def _effects(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def _effects(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         for spec in self._proxy.wire_toxics():
             toxic = WIRE_TOXICS[spec.type]
             if not matches(spec, toxic.fault, heard, self._proxy.keys_of):
@@ -121,7 +121,7 @@ class Placing:
             if not self._tally_of(spec.name).fires(spec, self._number, rng):
                 continue
             parameter = spec.number(toxic.parameter) if toxic.parameter else 0
-            effects = toxic.fault.effects(len(heard.command.raw), parameter or None)
+            effects = toxic.fault.effects(len(heard.command.raw), parameter or None).wire
             if effects.deliver is Deliver.HELD:
                 self._held.hold(link, parameter)
             if effects.refuse:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.faults import effects_of
-from midpipe.faultinject.faults.effects import Deliver, Effects, Process
-from midpipe.faultinject.net.link import PASS
+from midpipe.faultinject.faults.effects import PASS, Deliver, Process, WireEffects
 from midpipe.faultinject.vocabulary import (
     Decision,
     Executed,
@@ -126,7 +125,7 @@ class Case:
         self.book.recovered(call, arguments, answered, phase, client)
         return answered
 
-    def _effects(self, decision: Decision) -> Effects:
+    def _effects(self, decision: Decision) -> WireEffects:
         if decision.fault is None:
             return STANDING_STILL if self._outages.server_stands_still else PASS
         caller = self._clients[decision.event.position.client]
@@ -136,7 +135,7 @@ class Case:
             self._freeze(caller)
         self._outages.begin(caller.wire, effects)
         self._fault = decision.fault
-        return effects
+        return effects.wire
 
     def _freeze(self, caller: Caller) -> None:
         """Stop the client's process until its leases have ended and another worker has done what there was to do."""
@@ -187,10 +186,10 @@ class Case:
         step = self._stepped
         if step is not None and decision.fault and waiting:
             effects = effects_of(decision.fault, event)
-            if effects.deliver is Deliver.HELD:
-                self._held.hold(waiting[0], step, effects.held_for)
+            if effects.wire.deliver is Deliver.HELD:
+                self._held.hold(waiting[0], step, effects.wire.held_for)
                 return
-            if effects.pauses_server:
+            if effects.server.pauses:
                 self._held.server_stopped_at(step)
             if how := self._outages.replace_server(effects):
                 self.book.restarted(how)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from midpipe.faultinject.faults.effects import Effects
-from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.faults.effects import PASS, WireEffects
+from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import CommandTable, key_pattern
 from midpipe.faultinject.wire.conversation import SUBSCRIBING, ReceivedCommand
@@ -64,7 +64,7 @@ class ClientWire:
         self.was_killed = True
         self._parked.clear()
 
-    def let_through(self, effects: Effects) -> None:
+    def let_through(self, effects: WireEffects) -> None:
         """Carry out the waiting command."""
         if self.waiting is None:
             return
@@ -76,11 +76,11 @@ class ClientWire:
         """Each command is a decision of its own, and what it changes is seen before the next one."""
         return False
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         self._setup_ordinal += 1
         return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects | None:
+    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects | None:
         if self.passes_all:
             return PASS
         if heard.inside == 1:

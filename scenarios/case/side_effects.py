@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from midpipe.faultinject.faults.effects import Deliver, Effects
+from midpipe.faultinject.faults.effects import Deliver, Effects, Replacement, WireEffects
 from midpipe.scenarios.case.client import ClientWire
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.history import Json, is_over_at_once
@@ -18,7 +18,7 @@ SHORT_LEASE_S = 0.02
 _ENDED_AFTER_LEASES = 1.5
 _NO_TIME_IS_OVER_AFTER_S = 0.003
 """The server counts whole milliseconds, has no key expire in less than one, and takes it for expired in the next."""
-STANDING_STILL = Effects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True)
+STANDING_STILL = WireEffects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True)
 
 
 class SideEffects:
@@ -46,21 +46,21 @@ class SideEffects:
     def begin(self, wire: ClientWire, effects: Effects) -> None:
         """Begin what the effects say, before the client's command is carried out."""
         client_id = wire.client_id
-        if effects.waits or effects.deliver is Deliver.HELD:
+        if effects.wire.waits or effects.wire.deliver is Deliver.HELD:
             self.time_passes()
-        if effects.refuse:
+        if effects.wire.refuse:
             self._rig.listener(client_id).refuse()
-        self._rig.operate(effects.server_before)
-        if effects.server_hangs_up:
+        self._rig.operate(effects.server.before)
+        if effects.server.hangs_up:
             self._rig.await_hang_up()
-        self._undo[client_id] += effects.server_after
-        if effects.fails_snapshots:
+        self._undo[client_id] += effects.server.after
+        if effects.server.snapshots_fail:
             self._rig.server.fail_snapshots(self._rig.control)
             self._mends_for = wire
-        if effects.replica_lags:
+        if effects.server.replica_lags:
             self._rig.pair.fall_behind()
             self._lags_for = wire
-        if effects.pauses_server:
+        if effects.server.pauses:
             self._rig.server.stand_still()
             self._stopped_for, wire.may_give_up = wire, True
 
@@ -83,13 +83,13 @@ class SideEffects:
 
     def replace_server(self, effects: Effects) -> str:
         """Kill the server if the effects say so; return what came of it, in a few words, or nothing."""
-        if effects.kills_server:
+        if effects.server.replacement is Replacement.RESTARTED:
             self._rig.restart_server()
             return "the server is killed, and comes back with what it had kept"
-        if effects.readdresses_server:
+        if effects.server.replacement is Replacement.READDRESSED:
             self._rig.readdress_server()
             return "the server is killed, and comes back at another address with what it had kept"
-        if effects.takes_over:
+        if effects.server.replacement is Replacement.REPLICA:
             self._rig.fail_over()
             return "the server is killed, and its replica takes over with what it has got"
         return ""

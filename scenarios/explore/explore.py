@@ -69,7 +69,7 @@ class CaseEnded:
 
 def is_slow(fault: FaultRef) -> bool:
     """Whether the client can only run into its own time-out."""
-    return CATALOGUE[fault.name].effects(2, fault.parameter).waits
+    return CATALOGUE[fault.name].effects(2, fault.parameter).wire.waits
 
 
 def selected(

@@ -13,7 +13,7 @@ from midpipe.scenarios.fuzz.space import PLAIN_FAULTS
 from midpipe.scenarios.programs.program import Program
 
 _NOT_WITH_SEVERAL_CLIENTS = frozenset(
-    name for name, f in CATALOGUE.items() if f.effects(2, None).pauses_server
+    name for name, f in CATALOGUE.items() if f.effects(2, None).server.pauses
 )
 """While the server is stopped, every other client would run into its own time-out as well."""
 

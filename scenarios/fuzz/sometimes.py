@@ -38,7 +38,7 @@ def events_in(record: CaseRecord, program: Program) -> Counter[str]:
     ]
     effects = [CATALOGUE[fault.name].effects(2, fault.parameter) for fault, _ in faults]
     lost = any(
-        executed is Executed.YES and not effect.reply_passes
+        executed is Executed.YES and not effect.wire.reply_passes
         for (_, executed), effect in zip(faults, effects, strict=True)
     )
     claimed = Counter(

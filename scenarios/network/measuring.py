@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from midpipe.faultinject.errors import SubjectError
-from midpipe.faultinject.faults.effects import Effects
-from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.faults.effects import PASS, WireEffects
+from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
@@ -26,10 +26,10 @@ class _Tapes:
     def is_passthrough(self, heard: ReceivedCommand) -> bool:
         return True
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         return PASS
 
     def parked(self, link: Link, heard: ReceivedCommand) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from midpipe.faultinject.faults.effects import Effects
-from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.faults.effects import PASS, WireEffects
+from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
 from midpipe.faultinject.servers.control import Control
@@ -32,10 +32,10 @@ class PassesAll:
     def is_passthrough(self, heard: ReceivedCommand) -> bool:
         return True
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         return PASS
 
     def parked(self, link: Link, heard: ReceivedCommand) -> None:

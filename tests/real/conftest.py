@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from midpipe.faultinject.faults import effects_of
-from midpipe.faultinject.faults.effects import Deliver, Effects
-from midpipe.faultinject.net.link import PASS, Link
+from midpipe.faultinject.faults.effects import PASS, Deliver, WireEffects
+from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
 from midpipe.faultinject.servers.control import Control
@@ -70,10 +70,10 @@ class PlannedDirector:
         begins = heard.inside == 1 or not (heard.inside or heard.block)
         return self.looks_ahead and (self.count + begins, heard.inside) not in self.planned
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> Effects:
+    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects:
         if heard.inside == 1:
             self.count += 1
         return self._effects(heard, heard.inside)
@@ -99,7 +99,7 @@ class PlannedDirector:
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         raise error
 
-    def _effects(self, heard: ReceivedCommand, inside: int) -> Effects:
+    def _effects(self, heard: ReceivedCommand, inside: int) -> WireEffects:
         fault = self.planned.get((self.count, inside))
         if fault is None:
             return PASS
@@ -112,7 +112,7 @@ class PlannedDirector:
             is_write=True,
             keys=None,
         )
-        return effects_of(fault, event)
+        return effects_of(fault, event).wire
 
 
 class Wire:

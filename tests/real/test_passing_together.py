@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midpipe.faultinject.faults.effects import Effects
+from midpipe.faultinject.faults.effects import WireEffects
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.vocabulary import Executed, FaultRef
@@ -87,11 +87,11 @@ class Recorder(PlannedDirector):
     errors: list[str] = field(default_factory=list)
     most_at_once: int = 0
 
-    def setup(self, link: Link, received: ReceivedCommand) -> Effects:
+    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
         self._record("setup", received)
         return super().setup(link, received)
 
-    def inside(self, link: Link, received: ReceivedCommand) -> Effects:
+    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects:
         self._record("inside", received)
         return super().inside(link, received)
 

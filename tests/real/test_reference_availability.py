@@ -12,8 +12,7 @@ from redis.sentinel import Sentinel
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.faultinject.faults.effects import Effects
-from midpipe.faultinject.net.link import PASS
+from midpipe.faultinject.faults.effects import PASS, WireEffects
 from midpipe.faultinject.servers.cluster import PRIMARIES, Cluster
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
@@ -130,11 +129,11 @@ class LosesAReply(PlannedDirector):
 
     sent = 0
 
-    def _effects(self, heard: ReceivedCommand, inside: int) -> Effects:
+    def _effects(self, heard: ReceivedCommand, inside: int) -> WireEffects:
         if not heard.command.name.startswith(b"EVAL"):
             return PASS
         self.sent += 1
-        lost = CATALOGUE["lost-reply"].effects(len(heard.command.raw), None)
+        lost = CATALOGUE["lost-reply"].effects(len(heard.command.raw), None).wire
         return lost if self.sent == 1 else PASS
 
 

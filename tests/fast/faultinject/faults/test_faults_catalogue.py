@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from midpipe.faultinject.faults import CATALOGUE, placeable
-from midpipe.faultinject.faults.effects import Close, Deliver, Effects, Process
+from midpipe.faultinject.faults.effects import UNTOUCHED, Close, Deliver, Effects, Process
 from midpipe.faultinject.faults.fault import Fault
 from midpipe.faultinject.vocabulary import Position, WireEvent, WireIndex
 
@@ -22,9 +22,10 @@ def test_only_pace_and_the_servers_own_faults_let_command_and_reply_pass_whole(
     fault: Fault, parameter: int | None
 ) -> None:
     found = effects(fault.name, 40, parameter)
-    passes = found.deliver is Deliver.ALL and found.reply_passes and found.close is Close.NO
+    wire, server = found.wire, found.server
+    passes = wire.deliver is Deliver.ALL and wire.reply_passes and wire.close is Close.NO
     assert passes == (
-        fault.name in KEEPS_EVERY_BYTE or bool(found.server_before) or found.fails_snapshots
+        fault.name in KEEPS_EVERY_BYTE or bool(server.before) or server.snapshots_fail
     )
 
 
@@ -32,24 +33,13 @@ def test_only_pace_and_the_servers_own_faults_let_command_and_reply_pass_whole(
 def test_what_changes_the_server_is_for_midpipes_own_only(
     fault: Fault, parameter: int | None
 ) -> None:
-    found = effects(fault.name, 40, parameter)
-    assert fault.needs_own_server == any(
-        (
-            found.server_before,
-            found.pauses_server,
-            found.kills_server,
-            found.readdresses_server,
-            found.fails_snapshots,
-            found.replica_lags,
-            found.takes_over,
-        )
-    )
+    assert fault.needs_own_server == (effects(fault.name, 40, parameter).server != UNTOUCHED)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 1000])
 @pytest.mark.parametrize("name", ["torn-first", "torn-middle", "torn-last"])
 def test_a_torn_command_is_never_whole(name: str, size: int) -> None:
-    assert effects(name, size).part < size or size == 1
+    assert effects(name, size).wire.part < size or size == 1
 
 
 @pytest.mark.parametrize(("fault", "parameter"), EVERY)
@@ -59,7 +49,12 @@ def test_a_fault_either_ends_the_connection_or_the_client_or_makes_it_wait_or_pa
     name = fault.name
     found = effects(name, 40, parameter)
     killed = found.process is Process.KILLED
-    ways = [found.close is not Close.NO, killed, found.waits, found.reply_passes]
+    ways = [
+        found.wire.close is not Close.NO,
+        killed,
+        found.wire.waits,
+        found.wire.reply_passes,
+    ]
     # The one fault whose point is that the answer arrives before the server is gone.
     assert ways.count(True) == (2 if name == "failover-behind" else 1)
 
