@@ -1,6 +1,6 @@
-"""Latency drawn as SVG: by percentile for several subjects, and call by call through an outage. Pure.
+"""Draws latency as SVG: by percentile for several subjects, and call by call through an outage. Pure.
 
-No script and no colour: lines differ in their dashes, so the pictures read in black and white.
+The pictures have no script and no colour: lines differ in their dashes, so they can be read in black and white.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Point = tuple[float, float]
 
 
 def by_percentile(title: str, rows: Sequence[Row]) -> str:
-    """Draw the rows' percentiles, on a logarithmic axis of ms."""
+    """Draw the rows' percentiles on a logarithmic axis in ms."""
     series = {
         row.subject: (
             row.percentiles.p50,
@@ -60,7 +60,7 @@ def by_percentile(title: str, rows: Sequence[Row]) -> str:
 
 
 def through_outage(outage: Outage) -> str:
-    """Draw every call of an outage's load: a dot if it returned, a cross if it raised; the outage is shaded."""
+    """Draw every call during an outage: a dot if it returned, a cross if it raised; the outage is shaded."""
     scale = _Scale([call.ms for call in outage.calls])
     last_s = max((call.due_s for call in outage.calls), default=1.0)
 
@@ -93,7 +93,7 @@ def through_outage(outage: Outage) -> str:
 
 
 class _Scale:
-    """A logarithmic axis that holds all of some values."""
+    """A logarithmic axis that covers all of the values."""
 
     def __init__(self, values: Sequence[float]) -> None:
         positive = [value for value in values if value > 0] or [1.0]
@@ -114,7 +114,7 @@ class _Scale:
 
 
 def _labels(ends: Sequence[tuple[float, str]]) -> list[str]:
-    """Return the lines' names at their ends, moved apart where they would overlap; each with its dashes."""
+    """Return the names at the ends of the lines, each with its dashes, moved apart where they would overlap."""
     parts = []
     last = -math.inf
     order = [name for _, name in ends]

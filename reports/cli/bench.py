@@ -1,4 +1,4 @@
-"""midpipe bench: how long the calls take, beside a baseline and a floor."""
+"""midpipe bench: how long the calls take, compared with a baseline and a floor."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ from midpipe.scenarios.model.verdict import Outcome, merge
     "--baseline",
     default=None,
     metavar="MODULE:CLASS",
-    help="What the subject is compared with. The subject itself with the old schema only, if not given.",
+    help="What to compare the subject with; by default the subject itself with the old schema only.",
 )
 @click.option(
     "--all",
-    "everybody",
+    "with_known",
     is_flag=True,
-    help="Also the reference's phases, and the queues of the review.",
+    help="Also measure the reference's phases and the queues of the review.",
 )
 @click.option(
     "--network",
     "networks",
     multiple=True,
     type=click.Choice(list(NETWORKS)),
-    help="The network between clients and server; may be repeated. loopback, if not given.",
+    help="The network between clients and server; may be repeated; by default loopback.",
 )
 @click.option(
     "--rate",
@@ -61,28 +61,28 @@ from midpipe.scenarios.model.verdict import Outcome, merge
     multiple=True,
     metavar="PER_SECOND",
     type=click.FloatRange(min=1.0),
-    help="Also measure with calls due at this fixed rate, timed from when they were due; may be repeated.",
+    help="Also measure calls that are due at this fixed rate, timed from when they were due; may be repeated.",
 )
 @click.option(
     "--rounds",
     default=20,
     show_default=True,
     type=click.IntRange(5, 10_000),
-    help="How often each one runs.",
+    help="How often each queue is measured.",
 )
 @click.option(
     "--calls",
     default=200,
     show_default=True,
     type=click.IntRange(10, 100_000),
-    help="Enqueues in a round.",
+    help="Enqueues per round.",
 )
 @click.option(
     "--max-p99-ratio",
     default=None,
     metavar="RATIO",
     type=click.FloatRange(min=0.0, min_open=True),
-    help="Fail if the p99 of a call is surely more than that over the baseline's; unknown if it is too noisy to tell.",
+    help="Fail if the p99 of a call is certainly more than so many times the baseline's; unknown if noise hides it.",
 )
 @click.option(
     "--outage",
@@ -90,19 +90,19 @@ from midpipe.scenarios.model.verdict import Outcome, merge
     default=0.0,
     metavar="TIME",
     type=Duration(0.0),
-    help="Also enqueue through an outage that lasts so long, and see when calls succeed again.",
+    help="Also enqueue through an outage of this duration, and measure when calls succeed again.",
 )
 @click.option(
     "--failover",
     is_flag=True,
-    help="Also enqueue through a failover: the primary is killed, and Sentinels have its replica take over.",
+    help="Also enqueue through a failover: midpipe kills the primary, and Sentinels promote its replica.",
 )
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=int,
-    help="Of the order of the rounds, and of the network.",
+    help="Seed of the order of the rounds and of the network's delays.",
 )
 @click.pass_context
 def bench(
@@ -110,7 +110,7 @@ def bench(
     /,
     out: Path,
     baseline: str | None,
-    everybody: bool,
+    with_known: bool,
     networks: tuple[str, ...],
     rates: tuple[float, ...],
     rounds: int,
@@ -123,8 +123,8 @@ def bench(
 ) -> None:
     """Measure how long each call takes, for the subject, a baseline and the floor, in interleaved rounds on one server.
 
-    Only figures of one run can be compared, so every comparison is a ratio, with the interval that its rounds give. The
-    round trips of each call are counted on the wire: they explain most of the rest.
+    Only figures of one run can be compared, so every comparison is a ratio with a confidence interval. The round trips
+    of each call are counted on the wire: they explain most of the differences.
 
     \b
     midpipe bench --all --network same-zone --rate 200 --outage 3s --failover
@@ -134,7 +134,7 @@ def bench(
     check_writable(out)
     subject = subject_from(values)
     plan = BenchPlan(
-        entrants=entrants_for(subject, _baseline(baseline, values), everybody=everybody),
+        entrants=entrants_for(subject, _baseline(baseline, values), with_known=with_known),
         networks=networks or ("loopback",),
         rates=rates,
         rounds=rounds,
@@ -145,35 +145,35 @@ def bench(
         seed=seed,
     )
     started_at, begun_s = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-    measuring = LatencyBench(server_from(values), plan)
+    running = LatencyBench(server_from(values), plan)
     try:
-        interrupted = not _measured(measuring)
-        ratios = measuring.ratios()
-        found = Bench(
+        interrupted = not _ran_to_the_end(running)
+        ratios = running.ratios()
+        result = Bench(
             midpipe=__version__,
             command=without_secrets(shlex.join(["midpipe", *sys.argv[1:]])),
             machine=_machine(),
-            server=measuring.server.name,
+            server=running.server.name,
             started_at=started_at,
             seconds=round(time.monotonic() - begun_s, 1),
             rounds=rounds,
             outcome=merge(
                 [*(ratio.outcome for ratio in ratios), *([Outcome.UNKNOWN] if interrupted else [])]
             ),
-            rows=measuring.rows(),
+            rows=running.rows(),
             ratios=ratios,
-            outages=tuple(measuring.outages),
+            outages=tuple(running.outages),
         )
     finally:
-        measuring.close()
-    _write(found, out)
+        running.close()
+    _write(result, out)
     console = results()
-    render_bench(found, console)
+    render_bench(result, console)
     say(console, f"Reports: {out}")
     if interrupted:
-        say(console, "The bench is partial.", "yellow")
+        say(console, "The result is partial: the bench was interrupted.", "yellow")
         raise KeyboardInterrupt
-    ctx.exit(EXIT_CODES[found.outcome])
+    ctx.exit(EXIT_CODES[result.outcome])
 
 
 def _baseline(text: str | None, values: dict[str, Any]) -> SubjectSpec | None:
@@ -188,14 +188,14 @@ def _machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {python}"
 
 
-def _measured(measuring: LatencyBench) -> bool:
-    """Run the bench with a bar on stderr; return whether it came to its end."""
+def _ran_to_the_end(running: LatencyBench) -> bool:
+    """Run the bench with a progress bar on stderr; return whether it was not interrupted."""
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("bench", total=measuring.rounds)
+        task = progress.add_task("bench", total=running.rounds)
         try:
-            for what in measuring.run():
-                progress.update(task, advance=1, description=what)
+            for description in running.run():
+                progress.update(task, advance=1, description=description)
         except KeyboardInterrupt:
             return False
     return True

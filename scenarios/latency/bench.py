@@ -1,8 +1,8 @@
-"""The bench: every entrant in every round, in an order that is drawn anew, on one server and one stretch of network.
+"""The bench: measures every entrant in every round, in random order, on one server and through one network.
 
-Rounds are interleaved, so that whatever the machine does meets all alike; only ratios of one run mean something.
-The call's time is taken inside the subject's process. All go through midpipe's own forwarder, which costs each round
-trip the same; the floor's row shows how much that is.
+Rounds are interleaved, so that noise of the machine affects all entrants alike; only ratios within one run are
+meaningful. A call is timed inside the subject's process. All traffic goes through midpipe's own forwarder, which costs
+every round trip the same; the floor's row shows how much.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.case.rig import Rig, answered_from
 from midpipe.scenarios.latency.entrants import Entrant
-from midpipe.scenarios.latency.figures import Ratio, percentiles, ratio_of
+from midpipe.scenarios.latency.figures import percentiles, ratio_of
 from midpipe.scenarios.latency.load import answers_of, connect
 from midpipe.scenarios.latency.networks import NETWORKS, Network, delays
 from midpipe.scenarios.latency.outages import through_failover, through_outage
-from midpipe.scenarios.latency.results import Outage, Row
+from midpipe.scenarios.latency.results import Outage, Ratio, Row
 from midpipe.scenarios.latency.workload import Arguments, one_round
 from midpipe.scenarios.model.history import Json
 
 CLOSED = "closed"
 _LEAST_CALLS, _SECONDS_OF_NETWORK = 10, 0.3
-_OF_OUTAGES = 2
-"""The subject and the baseline go through an outage."""
+_OUTAGE_ENTRANTS = 2
+"""The subject and the baseline are measured through an outage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,14 @@ class BenchPlan:
 
     Args:
         entrants: the subject first, the baseline second.
-        rates: calls per second of the open-loop load; none measures the closed loop only.
+        networks: names in NETWORKS.
+        rates: of the open-loop load, in calls per second; if empty, only the closed loop is measured.
         rounds: how often each entrant is measured.
         calls: enqueues in a round; fewer on a slow network.
-        max_p99_ratio: what the subject's p99 may be at most, over the baseline's; None asks nothing.
-        outage_s: how long the server can't be reached in the outage's load; 0 leaves that out.
-        failover: whether a load runs through a failover as well.
+        max_p99_ratio: the highest allowed ratio of the subject's p99 to the baseline's; None is no limit.
+        outage_s: how long the server is unreachable in an outage; 0 measures none.
+        failover: measure through a failover as well.
+        seed: of the order of the entrants and of the networks' delays.
     """
 
     entrants: tuple[Entrant, ...]
@@ -70,7 +72,11 @@ class _Measured:
 
 
 class LatencyBench:
-    """Measures by plan on one server. Close it with ``close``."""
+    """Measures a plan's entrants on one server. Close it with ``close``.
+
+    Attributes:
+        outages: that were measured so far.
+    """
 
     def __init__(self, server: ServerSpec, plan: BenchPlan) -> None:
         self._plan = plan
@@ -82,7 +88,7 @@ class LatencyBench:
         self.outages: list[Outage] = []
         try:
             if plan.failover:
-                # Said now if there can be none, not when all else has been measured.
+                # If there can be no failover here, this fails before anything was measured.
                 origin_of(server, self._run).close()
             self.server: Server = open_server(server, self._run)
             self._shaper = Shaper(self._loop, self.server.address, delays(NETWORKS["loopback"], 0))
@@ -94,13 +100,13 @@ class LatencyBench:
 
     @property
     def rounds(self) -> int:
-        """How many rounds and outages there are in all, for whoever shows progress."""
+        """How many rounds and outages there are in all, for a progress bar."""
         kinds = bool(self._plan.outage_s) + self._plan.failover
-        through = kinds * len(self._plan.entrants[:_OF_OUTAGES])
+        through = kinds * len(self._plan.entrants[:_OUTAGE_ENTRANTS])
         return len(self._plan.networks) * self._plan.rounds + through
 
     def run(self) -> Iterator[str]:
-        """Measure; yields what each round was, when it is over. May be left early: the rows are those so far."""
+        """Measure; yields a description after each round. May be abandoned early: ``rows`` has what was measured."""
         rng = Random(self._plan.seed)
         for name in self._plan.networks:
             network = NETWORKS[name]
@@ -111,7 +117,7 @@ class LatencyBench:
                 if number:
                     yield f"{name}, round {number} of {self._plan.rounds}"
         self._shaper.delay_s = delays(NETWORKS["loopback"], self._plan.seed)
-        for entrant in self._plan.entrants[:_OF_OUTAGES]:
+        for entrant in self._plan.entrants[:_OUTAGE_ENTRANTS]:
             if self._plan.outage_s:
                 rig = self._rigs[entrant.name]
                 rig.reset()
@@ -142,18 +148,18 @@ class LatencyBench:
         )
 
     def ratios(self) -> tuple[Ratio, ...]:
-        """Return the subject over the baseline, for each operation that both have."""
+        """Return the ratios of the subject to the baseline, for each operation that both have."""
         subject, baseline = (entrant.name for entrant in self._plan.entrants[:2])
         found = []
-        for (name, network, operation, mode), mine in self._measured.items():
-            theirs = self._measured.get((baseline, network, operation, mode))
-            if name != subject or theirs is None or not all((*mine.rounds, *theirs.rounds)):
+        for (name, network, operation, mode), measured in self._measured.items():
+            other = self._measured.get((baseline, network, operation, mode))
+            if name != subject or other is None or not all((*measured.rounds, *other.rounds)):
                 continue
             for percent, limit in ((50.0, None), (99.0, self._plan.max_p99_ratio)):
                 found.append(
                     ratio_of(
-                        mine.rounds,
-                        theirs.rounds,
+                        measured.rounds,
+                        other.rounds,
                         percent,
                         network=network,
                         operation=operation,
@@ -164,7 +170,7 @@ class LatencyBench:
         return tuple(found)
 
     def close(self) -> None:
-        """End everything that was started."""
+        """Stop everything that was started."""
         for rig in self._rigs.values():
             rig.close()
         self._shaper.close()
@@ -175,10 +181,10 @@ class LatencyBench:
     # --- one round -----------------------------------------------------------------------------------
 
     def _round(self, name: str, network: Network, *, is_warm_up: bool) -> None:
-        """Measure one entrant, once in a closed loop, and once at each rate."""
+        """Measure one entrant once in a closed loop and once at each rate."""
         for rate in (None, *self._plan.rates):
             mode = CLOSED if rate is None else f"open at {rate:g}/s"
-            rig = self._begun(name)
+            rig = self._fresh_rig(name)
 
             def operate(
                 operation: str,
@@ -214,7 +220,7 @@ class LatencyBench:
         fitting = int(_SECONDS_OF_NETWORK / trip_s) if trip_s else self._plan.calls
         return max(_LEAST_CALLS, min(self._plan.calls, fitting))
 
-    def _begun(self, name: str) -> Rig:
+    def _fresh_rig(self, name: str) -> Rig:
         rig = self._rigs[name]
         rig.reset()
         connect(rig, self._shaper.port)

@@ -1,4 +1,4 @@
-"""Who is measured: the subject, what it is compared with, and the floor. Values."""
+"""What a bench measures: the subject, its baseline, other known queues, and the floor. Values."""
 
 from __future__ import annotations
 
@@ -30,20 +30,24 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """One that is measured, under the name that the tables show."""
+    """One queue that is measured.
+
+    Args:
+        name: as the tables show it.
+    """
 
     name: str
     subject: SubjectSpec
 
 
 def entrants_for(
-    subject: SubjectSpec, baseline: SubjectSpec | None, *, everybody: bool
+    subject: SubjectSpec, baseline: SubjectSpec | None, *, with_known: bool
 ) -> tuple[Entrant, ...]:
-    """Return the subject first, the baseline second, the floor last, and the known queues between, if asked for.
+    """Return the subject, the baseline, the known queues if asked for, and the floor, in this order.
 
     Args:
         baseline: what the subject is compared with; None takes the subject itself with the old schema only.
-        everybody: with every phase of the reference, and the queues of the review.
+        with_known: also measure every phase of the reference, and the queues of the review.
     """
     phases = {
         label: subject.varied(VERSIONS[name].environment, beside=False)
@@ -53,7 +57,7 @@ def entrants_for(
     found = [Entrant("subject", subject), Entrant(old_only, phases.pop(old_only))]
     if baseline is not None:
         found[1] = Entrant("baseline", baseline)
-    if everybody:
+    if with_known:
         if subject.text == REFERENCE:
             found += [Entrant(label, spec) for label, spec in phases.items()]
         found += [Entrant(label, SubjectSpec(text)) for label, text in _OTHERS.items()]

@@ -1,21 +1,21 @@
-"""Latencies as figures: percentiles, and a ratio of percentiles with its interval. Pure.
+"""Statistics of latencies: percentiles, and a ratio of percentiles with its confidence interval. No I/O.
 
-The interval is a percentile bootstrap over rounds, not over calls: calls of one round share the machine's mood, so they
-are not independent (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 8; Kalibera and Jones,
-"Rigorous Benchmarking in Reasonable Time", ISMM 2013). Both sides are measured in every round, so a
-round is drawn for both at once.
+The interval is a percentile bootstrap over rounds, not over calls: the calls of one round share the machine's state, so
+they are not independent (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 8; Kalibera and Jones,
+"Rigorous Benchmarking in Reasonable Time", ISMM 2013). Both subjects are measured in every round, so the bootstrap
+draws a round for both at once. Its rng has a fixed seed: the same latencies give the same interval.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from random import Random
 from typing import Any
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.latency.results import Percentiles, Ratio
 from midpipe.scenarios.model.verdict import Outcome
 
 Rounds = Sequence[Sequence[float]]
@@ -27,48 +27,13 @@ _LONGEST_US = 3_600_000_000
 _SIGNIFICANT_DIGITS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Of so many calls, in ms; ``histogram`` is HdrHistogram's own text form, in µs, which merges."""
-
-    count: int
-    p50: float
-    p90: float
-    p99: float
-    p999: float
-    longest: float
-    histogram: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """One percentile of the subject over that of the baseline, with a 95 % interval.
-
-    Args:
-        difference_ms: subject less baseline.
-        limit: what the ratio may be at most; None if nothing was asked.
-        outcome: pass if the whole interval is within the limit, fail if none of it is, unknown otherwise.
-    """
-
-    network: str
-    operation: str
-    mode: str
-    percentile: float
-    ratio: float
-    low: float
-    high: float
-    difference_ms: float
-    limit: float | None
-    outcome: Outcome
-
-
 def percentiles(latencies: Sequence[float]) -> Percentiles:
-    """Return the percentiles of latencies in ms. Raises UsageError if the histogram's library is missing."""
+    """Return the percentiles of latencies in ms. Raises UsageError if the package hdrhistogram is missing."""
     return percentiles_of(Counter(latencies))
 
 
 def percentiles_of(counted: Mapping[float, int]) -> Percentiles:
-    """Return the percentiles of latencies in ms, given how often each was seen. Raises as percentiles does."""
+    """Return the percentiles of latencies in ms, given the count of each. Raises as ``percentiles`` does."""
     histogram = _histogram()
     for ms, count in counted.items():
         histogram.record_value(max(1, round(ms * 1000)), count)
@@ -83,13 +48,13 @@ def _histogram() -> Any:
         from hdrh.histogram import HdrHistogram
     except ImportError as error:
         raise UsageError(
-            "Latency needs the package hdrhistogram. Install it with: pip install 'midpipe[bench]'"
+            "Latency figures need the package hdrhistogram. Install it with: pip install 'midpipe[bench]'"
         ) from error
     return HdrHistogram(1, _LONGEST_US, _SIGNIFICANT_DIGITS)
 
 
 def percentile_of(ordered: Sequence[float], percent: float) -> float:
-    """Return the nearest-rank percentile of ordered values, of which there is at least one."""
+    """Return the nearest-rank percentile of sorted values, of which there is at least one."""
     rank = -(-len(ordered) * percent // 100)
     return ordered[max(0, min(len(ordered), int(rank)) - 1)]
 
@@ -104,37 +69,48 @@ def ratio_of(
     mode: str = "",
     limit: float | None = None,
 ) -> Ratio:
-    """Compare one percentile of two that were measured in the same rounds."""
-    rng = Random(0)
-    count = min(len(subject), len(baseline))
-    ordered = [
-        (sorted(mine), sorted(theirs)) for mine, theirs in zip(subject, baseline, strict=False)
-    ]
-    found = []
-    for _ in range(_RESAMPLES):
-        drawn = rng.choices(ordered, k=count)
-        found.append(
-            _pooled([m for m, _ in drawn], percent) / _pooled([t for _, t in drawn], percent)
-        )
-    found.sort()
-    mine, theirs = _pooled(subject, percent), _pooled(baseline, percent)
-    low, high = percentile_of(found, 2.5), percentile_of(found, 97.5)
+    """Compare one percentile of the subject with that of the baseline, measured in the same rounds.
+
+    Args:
+        subject, baseline: latencies in ms, round by round.
+        percent: which percentile, from 0 to 100.
+        network, operation, mode: what was measured, for the result.
+        limit: the highest ratio allowed; None if there is no limit.
+    """
+    # Sorted once: merging sorted rounds again and again is cheap.
+    pairs = [(sorted(mine), sorted(other)) for mine, other in zip(subject, baseline, strict=False)]
+    low, high = _interval(pairs, percent)
+    measured, compared_with = _pooled(subject, percent), _pooled(baseline, percent)
     return Ratio(
-        network,
-        operation,
-        mode,
-        percent,
-        round(mine / theirs, 3),
-        round(low, 3),
-        round(high, 3),
-        round(mine - theirs, 4),
-        limit,
-        judged(low, high, limit),
+        network=network,
+        operation=operation,
+        mode=mode,
+        percentile=percent,
+        ratio=round(measured / compared_with, 3),
+        low=round(low, 3),
+        high=round(high, 3),
+        difference_ms=round(measured - compared_with, 4),
+        limit=limit,
+        outcome=judged(low, high, limit),
     )
 
 
+def _interval(
+    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], percent: float
+) -> tuple[float, float]:
+    """Return the bounds of the 95 % interval of the ratio, from resampled rounds."""
+    rng = Random(0)
+    ratios = []
+    for _ in range(_RESAMPLES):
+        drawn = rng.choices(pairs, k=len(pairs))
+        subject, baseline = zip(*drawn, strict=True)
+        ratios.append(_pooled(subject, percent) / _pooled(baseline, percent))
+    ratios.sort()
+    return percentile_of(ratios, 2.5), percentile_of(ratios, 97.5)
+
+
 def judged(low: float, high: float, limit: float | None) -> Outcome:
-    """Return what an interval says of a limit."""
+    """Return pass if the interval is within the limit or there is none, fail if it is all above, unknown otherwise."""
     if limit is None or high <= limit:
         return Outcome.PASS
     return Outcome.FAIL if low > limit else Outcome.UNKNOWN

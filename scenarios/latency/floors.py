@@ -1,4 +1,4 @@
-"""What the queues are measured against: the least that a write can cost, and a pipeline that promises nothing."""
+"""Lower bounds to compare queues with: one bare write, and a pipeline without any guarantee."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from midpipe.scenarios.flaws.parts import PENDING, connected, fields_of, new_key
 
 
 class BareSet:
-    """The floor: one SET, one GET."""
+    """The floor: one SET to enqueue, one GET to read."""
 
     def __init__(self, redis_url: str | None = None) -> None:
         self._redis = connected(redis_url)
@@ -25,7 +25,7 @@ class BareSet:
 
 
 class PlainPipeline:
-    """Both schemas in one pipeline without a transaction: one round trip, and no check of anything."""
+    """Writes both schemas in one pipeline without a transaction: one round trip and no checks."""
 
     def __init__(self, redis_url: str | None = None) -> None:
         self._redis = connected(redis_url)

@@ -1,4 +1,4 @@
-"""Calls of one client, one after the other: as fast as they come back, or due at a fixed rate. Knows no figures."""
+"""Calls of one client, one after the other: in a closed loop, or due at a fixed rate. Computes no figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWER_WITHIN_S = 60.0
 
 
 def connect(rig: Rig, port: int) -> None:
-    """Make the client's instance anew, which reaches the server by a port of the loopback."""
+    """Make a fresh instance for the client, which reaches the server through a port of the loopback."""
     rig.host(CLIENT).make_instance(CLIENT, rig.url_at(port, TIME_OUT_MS))
 
 
@@ -27,13 +27,13 @@ def answers_of(
     """Make the calls.
 
     Args:
-        rate: calls that are due in a second; None makes each when the one before it has ended.
+        rate: calls due per second; None begins each call when the one before has ended.
 
     Yields:
         How late each call began, in ms, and its answer.
 
     Raises:
-        SubjectError: one does not return.
+        SubjectError: a call does not return.
     """
     begun_s = loop.clock()
     for number, arguments in enumerate(calls):
@@ -42,7 +42,7 @@ def answers_of(
             due_s = begun_s + number / rate
             _wait_until(loop, due_s)
             late_s = max(0.0, loop.clock() - due_s)
-        yield late_s * 1000, _answer_to(loop, rig, method, arguments)
+        yield late_s * 1000, _answer(loop, rig, method, arguments)
 
 
 def _wait_until(loop: Loop, due_s: float) -> None:
@@ -51,14 +51,14 @@ def _wait_until(loop: Loop, due_s: float) -> None:
     loop.run_until(lambda: bool(due), _ANSWER_WITHIN_S)
 
 
-def _answer_to(loop: Loop, rig: Rig, method: str, arguments: Arguments) -> Answer:
+def _answer(loop: Loop, rig: Rig, method: str, arguments: Arguments) -> Answer:
     answers: list[Answer] = []
     host = rig.host(CLIENT)
     host.call(CLIENT, method, arguments, answers.append)
     if not loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
         host.kill()
         raise SubjectError(
-            f"{method} of {rig.subject.text} did not return within {_ANSWER_WITHIN_S:.0f} s, though nothing was done "
-            "to it for as long."
+            f"{method} of {rig.subject.text} did not return within {_ANSWER_WITHIN_S:.0f} s, "
+            "although midpipe injected no fault meanwhile."
         )
     return answers[0]

@@ -1,4 +1,4 @@
-"""Networks by name, as what they do to bytes under way: delay, jitter, and now and then a stall."""
+"""Networks by name, as delay, jitter and occasional stalls of bytes in transit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A stretch of network.
+    """A network between clients and server.
 
     Args:
-        round_trip_ms: there and back, half each way.
-        jitter_ms: uniformly that much more or less, there and back together.
-        stall_ms: a lost segment's time until it is sent again.
-        stall_share: of the replies that meet such a stall.
+        round_trip_ms: of which each direction takes half.
+        jitter_ms: the round trip is shorter or longer by a uniformly drawn time of at most so much.
+        stall_ms: delay of a lost TCP segment until its retransmission.
+        stall_share: share of the replies that meet such a stall, from 0 to 1.
     """
 
     name: str
@@ -41,7 +41,7 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
 
 
 def delays(network: Network, seed: int) -> Callable[[bool], float]:
-    """Return what says how long the next bytes are under way, in seconds, given whether they go to the client."""
+    """Return a function that draws the delay of the next bytes in seconds, given whether they go to the client."""
     rng = Random(seed)
 
     def delay_s(to_client: bool) -> float:

@@ -1,7 +1,7 @@
-"""A load of enqueues that runs through an outage, or through a failover, and when calls succeed again.
+"""Enqueues at a fixed rate through an outage or a failover, and when calls succeed again afterwards.
 
-In a failover the primary is killed, and three Sentinels make its replica the primary. Clients keep one name that leads
-to whoever is the primary, as behind a balancer or a service that follows the Sentinels.
+In a failover midpipe kills the primary, and three Sentinels promote its replica. Clients keep one address, which leads
+to the current primary, as behind a load balancer or a service that follows the Sentinels.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ _TAKES_OVER_WITHIN_S, _ASKED_EVERY_S = 60.0, 0.05
 
 
 def through_outage(loop: Loop, name: str, rig: Rig, shaper: Shaper, lasts_s: float) -> Outage:
-    """Enqueue at a fixed rate, and have nobody reach the server for a while.
+    """Enqueue at a fixed rate, and make the server unreachable for some time.
 
     Args:
-        shaper: by which the client reaches the server of the rig, which is empty.
+        shaper: through which the client reaches the rig's server, which is empty.
+        lasts_s: duration of the outage.
     """
     connect(rig, shaper.port)
     ended_s: list[float] = []
@@ -46,29 +47,29 @@ def through_outage(loop: Loop, name: str, rig: Rig, shaper: Shaper, lasts_s: flo
 def through_failover(
     loop: Loop, name: str, rig: Rig, shaper: Shaper, group: SentinelGroup
 ) -> Outage:
-    """Enqueue at a fixed rate, and kill the primary.
+    """Enqueue at a fixed rate, and kill the primary meanwhile.
 
     Args:
-        shaper: by which the client reaches the primary of the group, which is empty.
+        shaper: through which the client reaches the group's primary, which is empty.
 
     Raises:
         ServerError: the replica does not take over.
     """
     connect(rig, shaper.port)
     ended_s: list[float] = []
-    gives_up_s = loop.clock() + _TAKES_OVER_WITHIN_S
+    deadline_s = loop.clock() + _TAKES_OVER_WITHIN_S
 
-    def look(has_taken_over: Callable[[], bool], begun_s: float) -> None:
+    def follow(has_taken_over: Callable[[], bool], begun_s: float) -> None:
         if has_taken_over():
             shaper.upstream = group.primary.address
             ended_s.append(loop.clock() - begun_s)
-        elif loop.clock() > gives_up_s:
+        elif loop.clock() > deadline_s:
             raise ServerError(f"No replica took over within {_TAKES_OVER_WITHIN_S:.0f} s.")
         else:
-            loop.call_later(_ASKED_EVERY_S, lambda: look(has_taken_over, begun_s))
+            loop.call_later(_ASKED_EVERY_S, lambda: follow(has_taken_over, begun_s))
 
     return _measured(
-        loop, name, FAILOVER, rig, lambda begun_s: look(group.kill_primary(), begun_s), ended_s
+        loop, name, FAILOVER, rig, lambda begun_s: follow(group.kill_primary(), begun_s), ended_s
     )
 
 
@@ -80,11 +81,11 @@ def _measured(
     begin: Callable[[float], None],
     ended_s: list[float],
 ) -> Outage:
-    """Run the load until some time after the end.
+    """Run the load until some time after the end of the outage.
 
     Args:
-        begin: begins it, given when the load began.
-        ended_s: when it was over, from when the load began; empty until then.
+        begin: begins the outage, given the time at which the load began.
+        ended_s: gets the time at which the outage ended, in seconds since the load began.
     """
     begun_s = loop.clock()
     loop.call_later(_BEFORE_AND_AFTER_S, lambda: begin(begun_s))

@@ -1,4 +1,4 @@
-"""What is measured of a queue: the calls of one round, operation by operation, on a server that begins empty."""
+"""The calls of one round of the bench, operation by operation, on a server that is empty at first. Values."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from midpipe.scenarios.programs.single import enqueue, get, list_of, update
 
 Arguments = dict[str, Json]
 Operate = Callable[[str, Sequence[Arguments]], Sequence[Json]]
-"""Makes the calls of one operation, one after the other, and returns what they answered."""
+"""Makes the calls of one operation, one after the other, and returns their answers."""
 
 
 def one_round(methods: frozenset[str], size: int, operate: Operate) -> None:
-    """Make a round's calls, as far as the subject has them.
+    """Make the calls of a round that the subject has.
 
     Args:
-        size: how many jobs are enqueued; of the other calls there are fewer, as below.
+        size: number of jobs to enqueue; of the other calls there are fewer, as below.
     """
     jobs = [f"job-{number}" for number in range(size)]
     half, tenth = max(1, size // 2), max(1, size // 10)
@@ -31,7 +31,7 @@ def one_round(methods: frozenset[str], size: int, operate: Operate) -> None:
     if "list_jobs" in methods:
         operate("list_jobs", [_arguments(list_of())] * tenth)
     if "update_status" in methods:
-        # The later half, so that the first ones stay for the worker.
+        # The second half of the jobs; the first half is for the worker.
         operate("update_status", [_arguments(update("running", job)) for job in jobs[half:]])
     if {"claim", "complete"} <= methods:
         claimed = operate("claim", [_arguments(claim("worker"))] * half)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from midpipe.scenarios.latency.figures import Percentiles
+from midpipe.scenarios.latency.results import Percentiles
 from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.soak.checker import Tally
 

@@ -1,4 +1,4 @@
-"""Latency on a real server: what the network adds, round trips as counted on the wire, and an outage as it was."""
+"""Latency on a real server: the network's share, round trips counted on the wire, outages and failovers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_network_of_40_ms_is_in_every_call() -> None:
     assert far - near > 35.0
 
 
-def test_a_call_that_was_due_while_another_took_long_is_timed_from_when_it_was_due() -> None:
+def test_a_call_that_had_to_wait_for_another_is_timed_from_when_it_was_due() -> None:
     rows, _ = measured(FLOOR, networks=("cross-region",), rates=(100.0,))
     closed, due = (
         rows[FLOOR, "cross-region", "get_job", mode].percentiles
@@ -63,7 +63,7 @@ def test_a_call_that_was_due_while_another_took_long_is_timed_from_when_it_was_d
     assert due.longest > closed.longest + 200.0
 
 
-def test_calls_fail_while_the_server_is_out_of_reach_and_succeed_after_it() -> None:
+def test_calls_fail_while_the_server_is_unreachable_and_succeed_afterwards() -> None:
     _, outages = measured(REFERENCE, FLOOR, outage_s=0.5)
     for outage in outages:
         during = [c.ok for c in outage.calls if outage.begins_s < c.due_s < outage.ends_s - 0.02]
@@ -83,7 +83,7 @@ def test_calls_fail_in_a_failover_until_the_replica_is_the_primary() -> None:
 
 
 @pytest.mark.parametrize(("limit", "code"), [("1000", 0), ("0.001", 1)])
-def test_the_ratio_that_was_asked_for_decides(tmp_path: Path, limit: str, code: int) -> None:
+def test_the_limit_of_the_ratio_decides(tmp_path: Path, limit: str, code: int) -> None:
     words = ["bench", "--rounds", "5", "--calls", "20", "--max-p99-ratio", limit]
     ended = CliRunner().invoke(cli, [*words, "--out", str(tmp_path)])
     assert ended.exit_code == code, ended.output

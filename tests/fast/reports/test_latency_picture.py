@@ -12,7 +12,7 @@ from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 
 def test_every_queue_of_the_longest_bench_has_a_line_of_its_own() -> None:
-    entrants = entrants_for(SubjectSpec(REFERENCE), None, everybody=True)
+    entrants = entrants_for(SubjectSpec(REFERENCE), None, with_known=True)
     rows = [
         Row(each.name, "loopback", "enqueue", "closed", 1.0, 0, percentiles((1.0, 2.0)))
         for each in entrants

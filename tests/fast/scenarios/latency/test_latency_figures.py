@@ -1,4 +1,4 @@
-"""Latency as figures: percentiles by rank, and a ratio whose interval says how sure it is."""
+"""Latency statistics: percentiles by rank, and a ratio with its confidence interval."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_histograms_of_two_runs_can_be_merged() -> None:
     assert merged.get_total_count() == 40
 
 
-def test_what_is_twice_as_slow_in_every_round_has_a_ratio_of_two() -> None:
+def test_a_subject_twice_as_slow_in_every_round_has_a_ratio_of_two() -> None:
     baseline = [[1.0, 2.0, 3.0], [1.0, 2.0, 4.0], [1.0, 2.0, 5.0]]
     ratio = ratio_of([[2 * ms for ms in one] for one in baseline], baseline, 99.0)
     assert (ratio.ratio, ratio.low, ratio.high) == (2.0, 2.0, 2.0)
 
 
-def test_a_tail_in_one_round_of_many_makes_the_interval_wide() -> None:
+def test_a_tail_in_one_round_of_many_widens_the_interval() -> None:
     calm = [[1.0] * 50] * 10
     ratio = ratio_of([*calm[:9], [1.0] * 40 + [50.0] * 10], calm, 99.0, limit=1.1)
     assert ratio.low == 1.0
@@ -63,13 +63,13 @@ def test_a_tail_in_one_round_of_many_makes_the_interval_wide() -> None:
         (0.9, 1.4, Outcome.UNKNOWN),
     ],
 )
-def test_an_interval_decides_only_if_all_of_it_is_on_one_side(
+def test_an_interval_decides_only_if_all_of_it_is_on_one_side_of_the_limit(
     low: float, high: float, outcome: Outcome
 ) -> None:
     assert judged(low, high, 1.1) is outcome
 
 
-def test_a_stall_meets_the_share_of_replies_that_the_network_says_and_no_request() -> None:
+def test_the_planned_share_of_replies_stalls_and_no_request_does() -> None:
     delay_s = delays(NETWORKS["lossy"], 1)
     assert not [True for _ in range(5_000) if delay_s(False) > 0.1]
     stalls = sum(delay_s(True) > 0.1 for _ in range(50_000))
