@@ -7,7 +7,7 @@ import re
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.history import History
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.programs.fleets import FLEETS, with_other_subject
+from midpipe.scenarios.programs.fleets import FLEETS, needs_other_subject
 from midpipe.scenarios.programs.program import Program
 
 _MISFIT = re.compile(
@@ -19,13 +19,13 @@ _MISFIT = re.compile(
 def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:
     """Return what a subject lacks to run a program: calls, schemas that its start is laid in, a second subject."""
     missing = sorted(program.methods - traits.methods)
-    if with_other_subject(program):
+    if needs_other_subject(program):
         missing += [] if subject.beside else ["other subject beside it (--beside)"]
     elif program.name in FLEETS and not traits.new_schema:
         missing.append("second schema behind a flag")
     if program.seed and not traits.white_box:
         missing.append("jobs in the review's keys")
-    elif program.takes_old_away and not traits.reads_new:
+    elif program.removes_old_copy and not traits.reads_new:
         missing.append("reads of the new schema alone")
     return tuple(missing)
 

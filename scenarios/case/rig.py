@@ -30,7 +30,7 @@ from midpipe.scenarios.model.state import (
     tables_of,
 )
 from midpipe.scenarios.programs.program import ITSELF, Version
-from midpipe.scenarios.programs.single import enqueue, get, without_old
+from midpipe.scenarios.programs.single import enqueue, get, removal_of_old_copy
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess, Opened
 from midpipe.scenarios.subjects.processes import ForkServer
 
@@ -295,14 +295,14 @@ class Rig:
             waits_for_replicas=self._opened.waits_for_replicas,
             counters=self._opened.counters,
             new_schema=new_schema,
-            reads_new=new_schema and self._finds_without_old("midpipe-probe"),
+            reads_new=new_schema and self._finds_without_old_copy("midpipe-probe"),
         )
 
-    def _finds_without_old(self, job_id: str) -> bool:
+    def _finds_without_old_copy(self, job_id: str) -> bool:
         """Whether the subject reads the new schema: before it does, none may take the old one away."""
         if "get_job" not in self._opened.methods:
             return False
-        self.lay(without_old(job_id))
+        self.lay(removal_of_old_copy(job_id))
         asked = get(job_id).given()
         return bool(self.recovery_call("get_job", asked).value)
 

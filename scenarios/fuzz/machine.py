@@ -226,14 +226,14 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
             self.fault_names = of_theme or fault_group
             self.drawn_faults = drawn_faults[:fault_count]
             self.clients, self.jobs, self.max_calls = clients, jobs, max_calls
-            self.workspaces = workspaces and theme.begins in ("", "laid")
+            self.workspaces = workspaces and theme.begins in ("", "seeded")
             if theme.has_versions and space.version_pair:
                 self.clients = min(clients, 2)
                 self.version = {
                     client: space.version_pair[number % len(space.version_pair)]
                     for number, client in enumerate(CLIENTS)
                 }
-            if theme.begins == "laid":
+            if theme.begins == "seeded":
                 # A version that reads only the new schema comes after the backfill, so the job is in the new one.
                 holds_job = "new" if "new-only" in space.version_pair else schema
                 self.steps.append(WrittenStep("", holds_job, ("job-1",)))

@@ -57,5 +57,6 @@ class FuzzSpace:
         return tuple(
             t
             for t in THEMES
-            if 2 * len(t.verbs & self.verbs) > len(t.verbs) and (self.starts or t.begins != "laid")
+            if 2 * len(t.verbs & self.verbs) > len(t.verbs)
+            and (self.starts or t.begins != "seeded")
         )

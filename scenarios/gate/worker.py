@@ -65,7 +65,7 @@ from midpipe.scenarios.explore.tasks import (
 )
 from midpipe.scenarios.model.record import CaseRecord, first_difference
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.programs.fleets import takes_part_in
+from midpipe.scenarios.programs.fleets import has_part
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import SUITES, program_named
 from midpipe.scenarios.programs.written import PREFIX
@@ -284,7 +284,7 @@ class Worker:
         for ended in self._hunted(task, programs):
             cases += 1
             invalid += not ended.valid
-            takes_part = not task.part or takes_part_in(task.part, program_named(ended.program))
+            takes_part = not task.part or has_part(task.part, program_named(ended.program))
             for violation in ended.violations if takes_part else ():
                 counting = [b.seen for b in violation.evidence if b.lasts or not task.lasting]
                 if counting:

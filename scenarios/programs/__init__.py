@@ -1,1 +1,1 @@
-"""What the clients do: small, named programs of a few calls each."""
+"""The programs that clients run: small, named, of a few calls each."""

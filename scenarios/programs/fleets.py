@@ -1,8 +1,8 @@
 """The programs of a mixed fleet: two versions of one queue side by side, and clients that are rolled forward and back.
 
-A canary is a mixed fleet, and so is every minute of a roll-out. Each program is told once, for two versions, and made
-for every two that may meet: the stages of the plan under review that are next to each other, the canary as its
-authors planned it, and the other subject that a user names. Both ways round, since either may come first.
+A canary is a mixed fleet, and so is every stage of a roll-out. Each program is defined once for two versions and made
+for each version pair: neighbouring stages of the reviewed migration plan, the canary that the plan describes, and the
+other subject that a user names. Each pair comes in both orders, since either version may act first.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ VERSIONS: Mapping[str, Version] = MappingProxyType(
         OTHER: Version(beside=True),
     }
 )
-_MEETINGS = (
+_VERSION_PAIRS = (
     ("off", "read-old"),
     ("read-old", "read-new"),
     ("read-new", "new-only"),
@@ -55,12 +55,12 @@ _MEETINGS = (
 
 
 def by(version: Version, *calls: Call) -> tuple[Call, ...]:
-    """Return the calls as made by a client that runs the version."""
+    """Return the calls of a client that runs the version."""
     return tuple(replace(call, version=version) for call in calls)
 
 
-def programs_of_meeting(one: str, two: str) -> Iterator[Program]:
-    """Make every program for two versions, the first of which came first."""
+def programs_of_version_pair(one: str, two: str) -> Iterator[Program]:
+    """Yield every program for two versions by name; ``one`` prepares the start state."""
     first, second = VERSIONS[one], VERSIONS[two]
     both = f"{one} and {two}"
 
@@ -73,39 +73,45 @@ def programs_of_meeting(one: str, two: str) -> Iterator[Program]:
         reads: tuple[Call, ...] = (),
     ) -> Program:
         by_client_id = dict(zip("ABC", clients, strict=False))
-        told = f"{summary} Versions: {both}."
-        return Program(f"mixed-{what}-{one}-{two}", told, by_client_id, prepare, seed, reads)
+        return Program(
+            name=f"mixed-{what}-{one}-{two}",
+            summary=f"{summary} Versions: {both}.",
+            clients=by_client_id,
+            prepare=prepare,
+            seed=seed,
+            reads=reads,
+        )
 
     yield named(
         "update",
-        "A job of one version is finished by the other, and read by both.",
+        "The other version completes a job of the first, and both read it.",
         by(second, update("completed", result={"n": SECRET_RESULT}), get()),
         by(first, get()),
         prepare=by(first, enqueue()),
     )
     yield named(
         "request",
-        "Both versions are sent one request id.",
+        "A client of each version enqueues under the same request id.",
         by(first, enqueue("job-1", "r-1")),
         by(second, enqueue("job-2", "r-1")),
     )
     yield named(
         "claim",
-        "A job of one version is claimed and completed by a worker of the other.",
+        "A worker of the other version claims and completes a job of the first.",
         by(second, claim("worker-a"), complete()),
         by(first, get()),
         prepare=by(first, enqueue()),
     )
     yield named(
         "list",
-        "Both versions enqueue, and both list.",
+        "Both versions enqueue a job, and both list the jobs.",
         by(first, enqueue("job-1")),
         by(second, enqueue("job-2")),
         reads=(*by(first, list_of()), *by(second, list_of())),
     )
     yield named(
         "roll",
-        "A client is rolled to the other version between two calls, and back again, while another one reads.",
+        "A client is rolled to the other version between two calls, and back, while another client reads.",
         (
             *by(first, enqueue(), update("running")),
             *by(second, update("completed"), get()),
@@ -125,20 +131,24 @@ def programs_of_meeting(one: str, two: str) -> Iterator[Program]:
 FLEETS: Mapping[str, Program] = MappingProxyType(
     {
         program.name: program
-        for one, two in _MEETINGS
+        for one, two in _VERSION_PAIRS
         for pair in ((one, two), (two, one))
-        for program in programs_of_meeting(*pair)
+        for program in programs_of_version_pair(*pair)
     }
 )
 
 
-def with_other_subject(program: Program) -> bool:
-    """Whether the program needs a second subject, not only other flags."""
+def needs_other_subject(program: Program) -> bool:
+    """Whether the program needs the subject that the user names with ``--beside``."""
     return any(version.beside for version in program.versions)
 
 
-def takes_part_in(what: str, program: Program) -> bool:
-    """Whether a program has what a flaw takes: ``two versions``, ``a roll`` of one client, or a ``backfill``."""
+def has_part(what: str, program: Program) -> bool:
+    """Whether a program has the part that shows a flaw: ``two versions``, ``a roll`` of one client, or a method.
+
+    Args:
+        what: one of those two, or the beginning of a method's name, such as ``backfill``.
+    """
     if what == "two versions":
         return len(program.versions) > 1
     if what == "a roll":

@@ -21,7 +21,7 @@ from midpipe.scenarios.programs.single import (
 
 
 def claim(worker: str, lease_s: float = 30.0) -> Call:
-    """Return a claim; with the shortest lease, one that has expired as soon as anybody looks."""
+    """Return a claim with a lease of that many seconds; SHORTEST_LEASE_S has ended before the next command."""
     return Call("claim", {"worker_id": worker, "lease_s": lease_s})
 
 
@@ -69,7 +69,7 @@ _PROGRAMS = (
     ),
     Program(
         "request-id-in-two-workspaces",
-        "Two clients of two workspaces happen to use the same request id.",
+        "Two clients of two workspaces use the same request id.",
         {"A": (enqueue("job-1", "r-1"),), "B": (enqueue("job-2", "r-1", OTHER_WORKSPACE),)},
     ),
     Program(
@@ -84,7 +84,7 @@ _PROGRAMS = (
     ),
     Program(
         "claim-vs-claim",
-        "Two workers claim while one job waits.",
+        "Two workers claim while one job is pending.",
         {"A": (claim("worker-a"),), "B": (claim("worker-b"),)},
         prepare=(enqueue(),),
     ),
@@ -101,13 +101,13 @@ _PROGRAMS = (
     ),
     Program(
         "finish-vs-finish",
-        "Two workers claim and complete while two jobs wait.",
+        "Two workers claim and complete while two jobs are pending.",
         {"A": (claim("worker-a"), complete()), "B": (claim("worker-b"), complete())},
         prepare=(enqueue("job-1"), enqueue("job-2")),
     ),
     Program(
         "finish-vs-reclaim",
-        "A worker finishes a job whose lease has expired, while another one claims and finishes it.",
+        "A worker completes a job whose lease has expired, while another one claims and completes it.",
         {
             "A": (claim("worker-a", SHORTEST_LEASE_S), complete("a")),
             "B": (claim("worker-b"), complete("b")),
@@ -116,7 +116,7 @@ _PROGRAMS = (
     ),
     Program(
         "heartbeat-vs-reclaim",
-        "A worker keeps an expired lease alive while another one claims the job.",
+        "A worker sends a heartbeat for an expired lease while another one claims the job.",
         {
             "A": (claim("worker-a", SHORTEST_LEASE_S), HEARTBEAT),
             "B": (claim("worker-b"), complete("b")),
@@ -125,7 +125,7 @@ _PROGRAMS = (
     ),
     Program(
         "end-vs-reclaim",
-        "A client completes a job without its lease, while a worker claims what an ended lease has held.",
+        "A client completes a job without a lease, while a worker claims it because its lease has ended.",
         {"A": (update("completed"), get()), "B": (claim("worker-b"),)},
         prepare=(enqueue(), claim("worker-x", SHORTEST_LEASE_S)),
     ),
@@ -143,7 +143,7 @@ _PROGRAMS = (
     ),
     Program(
         "old-job-vs-update",
-        "Two clients update a job from before the flag went on.",
+        "Two clients update a job from before the flag was turned on.",
         {"A": (update("running", "job-0"),), "B": (update("failed", "job-0"),)},
         seed=old_job_seed("job-0"),
     ),
@@ -155,7 +155,7 @@ _PROGRAMS = (
     ),
     Program(
         "pages-vs-update",
-        "One client lists the jobs that wait, page by page, while another one starts the first of them.",
+        "One client lists the pending jobs page by page, while another one starts the first of them.",
         {"A": (PAGE, NEXT_PAGE), "B": (update("running", "job-3"),)},
         prepare=(enqueue("job-1"), enqueue("job-2"), enqueue("job-3")),
     ),
@@ -179,7 +179,7 @@ _PROGRAMS = (
     ),
     Program(
         "cleanup-vs-read",
-        "The old schema is backfilled and removed while a client reads a job that only it held.",
+        "The old schema is backfilled and removed while a client reads a job that only the old schema held.",
         {"A": (BACKFILL, CLEANUP), "B": (get("job-0"),)},
         seed=old_job_seed("job-0"),
     ),

@@ -1,7 +1,6 @@
-"""The shape of a program: who calls what, from which start state, and what a caller does after an exception.
+"""The form of a program: which client calls what, from which start state, and what a caller does after an exception.
 
-A program is data. It says nothing about what must hold: that is the invariants' business, and they read
-the history.
+A program is data. It does not say what must hold; the invariants do, and they read the history.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ MAX_RETRIES = 3
 
 
 class Retry(StrEnum):
-    """What the caller does after an exception, up to MAX_RETRIES times."""
+    """What a caller does after an exception, up to MAX_RETRIES times."""
 
     NONE = "none"
     SAME = "the same call again"
@@ -25,7 +24,7 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An argument that is taken from the client's last answer of a method: ``Answer("claim", "lease_token")``."""
+    """An argument taken from the client's last answer of a method: ``Answer("claim", "lease_token")``."""
 
     method: str
     field: str
@@ -33,11 +32,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Which version of the subject a caller runs: a fleet may hold several at once.
+    """The version of the subject that a caller runs; a mixed fleet has several.
 
     Args:
-        environment: variables set over the subject's own; a flag, say.
-        beside: the other subject, the one that the user named with ``--beside``.
+        environment: variables that override the subject's own, for example a feature flag.
+        beside: it is the other subject, which the user names with ``--beside``.
     """
 
     environment: tuple[tuple[str, str], ...] = ()
@@ -56,10 +55,10 @@ class Call:
     """One request of a caller.
 
     Args:
-        method: a call of the narrow waist.
+        method: a call of the subject contract.
         arguments: by name; JSON values, or Answer.
-        retry: the caller's rule after an exception.
-        version: what the caller runs; another one than at its last call means that it was started again in between.
+        retry: what the caller does after an exception.
+        version: what the caller runs; if it differs from that of its last call, the caller was restarted in between.
     """
 
     method: str
@@ -68,7 +67,7 @@ class Call:
     version: Version = ITSELF
 
     def given(self) -> dict[str, Json]:
-        """Return the arguments of a call that takes none of them from an answer. Raises TypeError if it does."""
+        """Return the arguments. Raises TypeError if one of them is an Answer."""
         return {name: _given(value) for name, value in self.arguments.items()}
 
 
@@ -88,13 +87,13 @@ class Program:
 
     Args:
         name: as in schedules; words joined by hyphens.
-        summary: one sentence for people.
-        clients: the calls of each client, by letter.
+        summary: one sentence for reports.
+        clients: the calls of each client, by client id.
         prepare: calls made without faults before the case begins.
-        seed: Redis commands that lay a start state which no current code would write (white box).
-        reads: calls made without faults after recovery, for the invariants to look at.
-        needs: methods the subject must have beyond those called.
-        malformed: every call has an argument that must be refused.
+        seed: Redis commands that write a start state which no current code would write (white box).
+        reads: calls made without faults after recovery, whose answers the invariants check.
+        needs: methods that the subject must have beyond those called.
+        malformed: every call has an argument that the subject must refuse.
     """
 
     name: str
@@ -108,22 +107,22 @@ class Program:
 
     @property
     def methods(self) -> frozenset[str]:
-        """Every method a subject must have to run this program."""
+        """Every method that a subject must have to run this program."""
         return self.needs | {call.method for call in (*self._calls, *self.reads)}
 
     @property
-    def takes_old_away(self) -> bool:
-        """Whether it begins with a job that the new schema alone holds."""
+    def removes_old_copy(self) -> bool:
+        """Whether its start state has a job that only the new schema holds."""
         return any(command == "DEL" for command, *_ in self.seed)
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        """The versions of the subject that take part, each once; a program of one version has one."""
+        """The versions of the subject that its calls run, each once."""
         return tuple(dict.fromkeys(call.version for call in self._calls))
 
     @property
     def runners(self) -> tuple[tuple[str, Version], ...]:
-        """Each client with each version that it runs, once: the processes that the program needs."""
+        """Each client with each version that it runs, once; the program needs a process for each."""
         return tuple(
             dict.fromkeys(
                 (client_id, call.version)
@@ -134,7 +133,7 @@ class Program:
 
     @property
     def length(self) -> int:
-        """About how many commands its clients send, so that the long ones can be begun first."""
+        """About how many commands its clients send, so that the long programs can be started first."""
         calls = [call for calls in self.clients.values() for call in calls]
         return sum(_COMMANDS_OF_A_PASS if call.method in _PASSES else 1 for call in calls)
 

@@ -1,4 +1,4 @@
-"""Every program by name: of one client, of several, and of a mixed fleet."""
+"""All programs by name: of one client, of several clients, and of a mixed fleet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRAMS: Mapping[str, Program] = MappingProxyType({**SINGLE, **PAIRS, **FLEETS}
 
 
 def program_named(name: str) -> Program:
-    """Return a program by its name, or by its text. Raises UsageError with the nearest name."""
+    """Return a program by its name, or a written program by its text. Raises UsageError that suggests a name."""
     if name.startswith(PREFIX):
         return program_from(name)
     if name not in PROGRAMS:

@@ -1,6 +1,6 @@
 """The programs of one client, for the sweep.
 
-Job parameters and results carry marks that must never be seen in a log line.
+Job params and results carry markers that must never appear in a log line.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def list_of(workspace_id: str = WORKSPACE) -> Call:
 
 
 def once(call: Call) -> Call:
-    """Return the call as a caller makes it who never retries."""
+    """Return the call of a caller that never retries."""
     return Call(call.method, call.arguments, Retry.NONE)
 
 
@@ -74,11 +74,11 @@ MALFORMED: Mapping[str, Call] = MappingProxyType(
         "odd-status": once(update("done")),
     }
 )
-"""Calls that must be refused, by what is wrong with them."""
+"""Calls that a subject must refuse, by what is wrong with them."""
 
 
 def old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that lay a job as code from before the new schema wrote it."""
+    """Return the commands that write a job in the old schema only, as code from before the new schema did."""
     fields = {
         "job_id": job_id,
         "status": "pending",
@@ -94,8 +94,8 @@ def old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
     return (("HSET", f"ai:jobs:{job_id}", *words), ("RPUSH", "ai:queue:pending", job_id))
 
 
-def without_old(job_id: str) -> tuple[tuple[str, ...], ...]:
-    """Return the command that takes a job out of the old schema."""
+def removal_of_old_copy(job_id: str) -> tuple[tuple[str, ...], ...]:
+    """Return the command that deletes a job from the old schema."""
     return (("DEL", f"ai:jobs:{job_id}"),)
 
 
@@ -108,7 +108,15 @@ def _program(
     reads: tuple[Call, ...] = (),
     malformed: bool = False,
 ) -> Program:
-    return Program(name, summary, {"A": calls}, prepare, seed, reads, malformed=malformed)
+    return Program(
+        name=name,
+        summary=summary,
+        clients={"A": calls},
+        prepare=prepare,
+        seed=seed,
+        reads=reads,
+        malformed=malformed,
+    )
 
 
 _PROGRAMS = (
@@ -130,13 +138,13 @@ _PROGRAMS = (
     ),
     _program(
         "same-request-again",
-        "One request id is sent twice, one after the other, with different job ids.",
+        "One client sends a request id twice in a row, with different job ids.",
         enqueue("job-1", "r-1"),
         enqueue("job-2", "r-1"),
     ),
     _program(
         "same-job-again",
-        "One job id is sent twice, one after the other, without a request id.",
+        "One client sends a job id twice in a row, without a request id.",
         enqueue(),
         enqueue(),
     ),
@@ -164,13 +172,13 @@ _PROGRAMS = (
     ),
     _program(
         "finish-with-large-result",
-        "A job is completed with a result of some size.",
+        "A job is completed with a result of 16 KB.",
         update("completed", result={"answer": SECRET_RESULT, "log": "x" * LARGE}),
         prepare=(enqueue(),),
     ),
     _program(
         "update-old-job",
-        "A job written before the flag went on is marked running and read.",
+        "A job written before the flag was turned on is marked running and read.",
         update("running", "job-0"),
         get("job-0"),
         seed=old_job_seed("job-0"),
@@ -184,7 +192,7 @@ _PROGRAMS = (
     ),
     _program(
         "list-old-job",
-        "The jobs of a workspace are listed, one of them from code before the new schema.",
+        "The jobs of a workspace are listed, one of them written before the new schema existed.",
         get("job-0"),
         list_of(),
         prepare=(enqueue(),),
@@ -195,7 +203,7 @@ _PROGRAMS = (
         "The jobs of a workspace are listed once the old schema no longer holds one of them.",
         list_of(),
         prepare=(enqueue("job-1"), enqueue("job-2")),
-        seed=without_old("job-1"),
+        seed=removal_of_old_copy("job-1"),
     ),
     _program(
         "two-workspaces",
@@ -223,7 +231,7 @@ _PROGRAMS = (
     ),
     _program(
         "work-under-a-lease",
-        "A worker claims a job under a lease, keeps it, and completes the job.",
+        "A worker claims a job under a lease, extends the lease, and completes the job.",
         Call("claim", {"worker_id": "worker-1", "lease_s": 30.0}),
         Call(
             "heartbeat",
@@ -246,7 +254,7 @@ _PROGRAMS = (
     ),
     _program(
         "claim-fail",
-        "A worker claims a job, keeps its lease, and gives it back.",
+        "A worker claims a job, extends its lease, and fails the job.",
         Call("claim", {"worker_id": "worker-1"}),
         Call(
             "heartbeat",
@@ -264,7 +272,7 @@ _PROGRAMS = (
     ),
     _program(
         "claim-give-back",
-        "A worker that is told to stop claims a job and gives it back.",
+        "A worker that is shutting down gives back the job that it has claimed.",
         Call("claim", {"worker_id": "worker-1"}),
         Call(
             "give_back",
@@ -274,20 +282,20 @@ _PROGRAMS = (
     ),
     _program(
         "enqueue-after-a-refused-one",
-        "An enqueue is refused, and the next one of the same client is as it should be.",
+        "A client's enqueue is refused, and its next one is well-formed.",
         MALFORMED["empty-workspace"],
         enqueue(request_id="r-1"),
     ),
     _program(
         "bad-input",
-        "Every enqueue has an argument that must be refused before any write.",
+        "Every enqueue has an argument that the subject must refuse before any write.",
         *(call for call in MALFORMED.values() if call.method == "enqueue"),
         malformed=True,
         prepare=(enqueue(),),
     ),
     _program(
         "bad-status",
-        "An update has an argument that must be refused before any write.",
+        "An update has an argument that the subject must refuse before any write.",
         *(call for call in MALFORMED.values() if call.method == "update_status"),
         malformed=True,
         prepare=(enqueue(),),

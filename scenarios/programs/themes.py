@@ -1,6 +1,6 @@
-"""The kinds of calls that written programs are made of: a few in one program meet more often than all of them.
+"""Themes of written programs: a program made of a few kinds of calls makes them interact more often.
 
-After Groce et al., "Swarm Testing" (ISSTA 2012). Verbs of written programs, as data; knows nothing of who draws them.
+After Groce et al., "Swarm Testing" (ISSTA 2012). Verbs of written programs, as data; knows nothing of the generator.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ CLAIMS = ("claim", "claim-ended")
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The kinds of calls of one program.
+    """The kinds of calls in one program.
 
     Args:
-        begins: what the program begins with: ``twice`` gives a job out twice, ``laid`` has jobs in one schema,
-            ``overtaken`` updates a job and updates it further, ``claimed`` has a worker claim a job, ``race`` has two
-            workers claim while two jobs wait.
-        faults: by name, those that it is about; empty takes any kind.
+        verbs: the verbs that it draws from.
+        begins: what the program begins with: ``twice`` hands a job out twice, ``seeded`` has jobs in one schema,
+            ``overtaken`` updates a job and then updates it further, ``claimed`` has a worker claim a job, ``race`` has
+            two workers claim while two jobs are pending.
         has_versions: its clients may run different versions.
+        faults: names of the faults that it draws from; empty allows every kind.
     """
 
     verbs: frozenset[str]
@@ -47,7 +48,7 @@ _MIGRATION = _theme(
     "backfill",
     "backfill-step",
     "cleanup",
-    begins="laid",
+    begins="seeded",
     has_versions=True,
 )
 _OVERTAKEN = Theme(frozenset(("enqueue", "update", "get")), "overtaken", faults=("late",))
@@ -73,4 +74,4 @@ CROSSINGS: tuple[tuple[tuple[int, tuple[str, ...]], ...], ...] = (
     ((0, ("backfill-step", "job-1")), (1, ("update", "job-1", "completed"))),
     ((0, ("backfill",)), (0, ("cleanup",)), (1, ("get", "job-1"))),
 )
-"""What two clients do with a job that only one schema has: the number of the client, and its call."""
+"""What two clients do with a job that only one schema holds: the number of the client, and its call."""

@@ -3,17 +3,17 @@
 ::
 
     program  = "written(" { start "," } step { "," step } ")"
-    start    = "old" job | "new" job                what there is before the first call: a job in that schema only
+    start    = "old" job | "new" job                seeded before the first call: a job in that schema only
     step     = client ["@" version] verb { word }
     job      = [ workspace "/" ] id
     verb     = "enqueue" job [request] | "update" job status | "get" job | "list" [workspace]
              | "claim" | "claim-ended" | "heartbeat" | "heartbeat-ended" | "complete" | "fail"
              | "backfill" | "backfill-step" job | "cleanup" | "malformed" what
 
-Steps of one client are its calls, in order. What ends in ``-once`` is never retried, ``enqueue-anew`` takes a new job
-id for each attempt. ``claim-ended`` claims under a lease that has ended at once, ``heartbeat-ended`` lets one end; the
-calls after a claim use the answer of the client's last one. Versions are those of a mixed fleet. Calls that must be
-refused make up a program of their own.
+Steps of one client are its calls, in order. A caller never retries a verb that ends in ``-once``; ``enqueue-anew``
+takes a new job id for each attempt. ``claim-ended`` claims under a lease that ends at once, ``heartbeat-ended`` makes a
+lease end; calls after a claim use the answer of the client's last claim. Versions are those of a mixed fleet. A program
+with ``malformed`` calls has no others.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from midpipe.scenarios.programs.single import (
     list_of,
     old_job_seed,
     once,
+    removal_of_old_copy,
     update,
-    without_old,
 )
 
 PREFIX = "written("
@@ -52,7 +52,7 @@ FAIL = Call(
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
-    """A verb: how many words it takes at least and at most, and the call that it makes of them."""
+    """A verb: the least and the most words that it takes, and the call that it makes of them."""
 
     least: int
     most: int
@@ -103,7 +103,7 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
                 HEARTBEAT, arguments={**HEARTBEAT.arguments, "lease_s": SHORTEST_LEASE_S}
             ),
         ),
-        # A worker completes a job in the workspace that the job is of.
+        # A worker completes a job in the job's own workspace.
         "complete": _Verb(0, 0, lambda: _in_workspace(complete(), Answer("claim", "workspace_id"))),
         "fail": _Verb(0, 0, lambda: FAIL),
         "backfill": _Verb(0, 0, lambda: BACKFILL),
@@ -118,11 +118,12 @@ MALFORMED_VERB = "malformed"
 
 @dataclass(frozen=True, slots=True)
 class WrittenStep:
-    """One call of a written program, or a job that is there before the first one.
+    """One call of a written program, or a job that is seeded before the first call.
 
     Args:
-        client: empty for a job that is there: then the verb is one of STARTS.
-        version: by name; empty is the subject as it is.
+        client: the client's id; empty for a seeded job, whose verb is one of STARTS.
+        verb, words: as in the text.
+        version: a name in VERSIONS; empty for the subject itself.
     """
 
     client: str
@@ -135,7 +136,7 @@ class WrittenStep:
         return " ".join((f"{self.client}{at}", self.verb, *self.words)).lstrip()
 
     def call(self) -> Call:
-        """Return the call, as the engine makes it."""
+        """Return the call that the client makes."""
         made = VERBS[self.verb].call(*self.words)
         return replace(made, version=VERSIONS[self.version]) if self.version else made
 
@@ -146,7 +147,7 @@ def written(steps: tuple[WrittenStep, ...]) -> str:
 
 
 def program_from(text: str) -> Program:
-    """Read a written program. Raises UsageError with what can't be read."""
+    """Return the program that the text describes. Raises UsageError that names the step it can't read."""
     steps = steps_from(text)
     clients: dict[str, tuple[Call, ...]] = {}
     for step in steps:
@@ -155,25 +156,26 @@ def program_from(text: str) -> Program:
     refused = {step.verb == MALFORMED_VERB for step in steps if step.client}
     if len(refused) != 1:
         raise UsageError(
-            f"{text!r} has no call, or both calls that must be refused and others: write two programs."
+            f"{text!r} has no call, or mixes malformed calls with others. Write malformed calls in a program "
+            "of their own."
         )
     return Program(
-        text,
-        "Written as text.",
-        dict(sorted(clients.items())),
+        name=text,
+        summary="Written as text.",
+        clients=dict(sorted(clients.items())),
         prepare=tuple(enqueue(step.words[0]) for step in steps if step.verb == "new"),
-        seed=tuple(command for step in steps for command in _laid(step)),
+        seed=tuple(command for step in steps for command in _seed_of(step)),
         malformed=refused == {True},
     )
 
 
-def _laid(step: WrittenStep) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that lay a job that is there before the first call."""
+def _seed_of(step: WrittenStep) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that seed a job before the first call."""
     if step.client:
         return ()
     if step.verb == "old":
         return old_job_seed(step.words[0])
-    return without_old(step.words[0])
+    return removal_of_old_copy(step.words[0])
 
 
 def steps_from(text: str) -> tuple[WrittenStep, ...]:
@@ -185,7 +187,7 @@ def steps_from(text: str) -> tuple[WrittenStep, ...]:
 def _step(words: list[str]) -> WrittenStep:
     shown = " ".join(words)
     if len(words) < 2:
-        raise UsageError(f"{shown!r} is not a call: write 'A enqueue job-1 r-1', for example.")
+        raise UsageError(f"{shown!r} is not a call. Write for example 'A enqueue job-1 r-1'.")
     if words[0] in STARTS and len(words) == 2:
         return WrittenStep("", words[0], (words[1],))
     client, _, version = words[0].partition("@")
@@ -193,11 +195,13 @@ def _step(words: list[str]) -> WrittenStep:
     known = version in VERSIONS or not version
     if not (len(client) == 1 and "A" <= client <= "Z") or not known:
         raise UsageError(
-            f"{words[0]!r} (in {shown!r}) is not a client: a letter, and @ with one of "
-            f"{', '.join(VERSIONS)} if it runs a version."
+            f"{words[0]!r} (in {shown!r}) is not a client. Write a capital letter, followed by @ and one of "
+            f"{', '.join(VERSIONS)} if the client runs that version."
         )
     if verb is None or not verb.least <= len(words) - 2 <= verb.most:
         raise UsageError(f"{shown!r} is not a call. The verbs are {', '.join(VERBS)}.")
     if words[1] == MALFORMED_VERB and words[2] not in MALFORMED:
-        raise UsageError(f"{shown!r} is not a call. Malformed are {', '.join(MALFORMED)}.")
+        raise UsageError(
+            f"{shown!r} is not a call. The malformed calls are {', '.join(MALFORMED)}."
+        )
     return WrittenStep(client, words[1], tuple(words[2:]), version)

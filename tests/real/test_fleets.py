@@ -9,7 +9,7 @@ from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.explore import CaseEnded, explore, warm_up
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec, parse_subject
-from midpipe.scenarios.programs.fleets import FLEETS, programs_of_meeting
+from midpipe.scenarios.programs.fleets import FLEETS, programs_of_version_pair
 from midpipe.scenarios.programs.program import Program
 
 AS_PLANNED = "midpipe.scenarios.flaws.as_planned:SimpleQueue"
@@ -75,7 +75,7 @@ def test_of_all_phases_only_the_first_and_the_last_may_not_meet(
     spec = SubjectSpec(REFERENCE)
     violated_invariants = {
         violation.invariant
-        for program in programs_of_meeting(one, two)
+        for program in programs_of_version_pair(one, two)
         for case in cases_of(worker, spec, program)
         for violation in case.violations
     }

@@ -20,7 +20,7 @@ from midpipe.scenarios.gate.parts.part import Gathered
 from midpipe.scenarios.gate.resume import Stopped
 from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.model.verdict import Figure, LedgerRow, Outcome, merge
-from midpipe.scenarios.programs.fleets import with_other_subject
+from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import SUITES
 from midpipe.scenarios.programs.single import SINGLE
@@ -71,7 +71,7 @@ def orders_of(
     programs = {
         name: program
         for name, program in SUITES[suite].items()
-        if not is_fleet or with_other_subject(program) == (options.subject.beside is not None)
+        if not is_fleet or needs_other_subject(program) == (options.subject.beside is not None)
     }
     return Exploration(
         suite,

@@ -104,7 +104,7 @@ def test_a_job_that_may_still_be_held_need_not_be_received_again(seen: Evidence)
     assert violated_invariants(seen) == set()
 
 
-def asked_twice(first_phase: Phase = Phase.PROGRAM, *, laid: tuple[str, ...] = ()) -> Evidence:
+def asked_twice(first_phase: Phase = Phase.PROGRAM, *, seeded: tuple[str, ...] = ()) -> Evidence:
     """One request that named two jobs, both of which live in the end."""
     history = (
         call(job_id="a", at=0, request=1, request_id="r", phase=first_phase),
@@ -112,7 +112,7 @@ def asked_twice(first_phase: Phase = Phase.PROGRAM, *, laid: tuple[str, ...] = (
     )
     return evidence(
         *history,
-        states=(tables(*laid), tables("a", "b")),
+        states=(tables(*seeded), tables("a", "b")),
         found=("a", "b"),
         delivered=("a", "b"),
     )
@@ -123,11 +123,11 @@ def test_two_jobs_of_one_request_are_a_duplicate() -> None:
 
 
 def test_a_seeded_job_is_no_duplicate_of_a_request_that_names_it() -> None:
-    assert violated_invariants(asked_twice(laid=("b",))) == set()
+    assert violated_invariants(asked_twice(seeded=("b",))) == set()
 
 
 def test_a_job_that_the_same_request_asked_for_in_the_preparation_is_a_duplicate() -> None:
-    assert violated_invariants(asked_twice(Phase.PREPARE, laid=("a",))) == {"no-duplicate"}
+    assert violated_invariants(asked_twice(Phase.PREPARE, seeded=("a",))) == {"no-duplicate"}
 
 
 def update(at: int) -> Operation:

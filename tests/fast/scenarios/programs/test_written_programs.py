@@ -55,7 +55,7 @@ def test_a_replay_line_holds_a_written_program() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("written()", "is not a call"),
         ("written(A)", "is not a call"),
@@ -64,22 +64,24 @@ def test_a_replay_line_holds_a_written_program() -> None:
         ("written(A claim job-1)", "The verbs are"),
         ("written(AB list)", "is not a client"),
         ("written(A@never list)", "is not a client"),
-        ("written(A malformed lunch)", "Malformed are"),
-        ("written(A malformed no-workspace, A list)", "write two programs"),
+        ("written(A malformed lunch)", "The malformed calls are"),
+        ("written(A malformed no-workspace, A list)", "in a program of their own"),
         ("written(old job-1)", "has no call"),
     ],
 )
-def test_what_can_not_be_read_is_told_with_what_could_be(text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_text_that_can_not_be_read_is_refused_with_the_alternatives(
+    text: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
         program_named(text)
 
 
-def test_calls_that_must_be_refused_make_up_a_program_of_their_own() -> None:
+def test_malformed_calls_make_up_a_program_of_their_own() -> None:
     program = program_named("written(A malformed no-workspace, B malformed odd-status)")
     assert (program.malformed, program_named("written(A list)").malformed) == (True, False)
 
 
-def test_a_job_that_is_there_is_laid_in_the_schema_named() -> None:
+def test_a_seeded_job_is_written_in_the_schema_named() -> None:
     program = program_named("written(old job-1, new job-2, A get globex/job-3)")
     assert [command[:2] for command in program.seed] == [
         ("HSET", "ai:jobs:job-1"),
