@@ -17,7 +17,7 @@ from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.tasks import HuntDone, SourceDone
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.trying import row_from, task_for
+from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.record import CaseRecord, Stepped
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec

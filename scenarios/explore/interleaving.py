@@ -15,7 +15,7 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.explore import DIVERGED, dry_run, explore, ledger_rows
 from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.tasks import (
-    RUNS_IF_UNSTEADY,
+    RUNS_IF_NONDETERMINISTIC,
     ExplorationDone,
     ExplorationProgress,
     InterleaveTask,
@@ -65,7 +65,7 @@ class Interleaving:
         if not task.sampling and not self._nondeterministic:
             yield from self._every_order()
         if task.sampling or self._nondeterministic:
-            yield from self._random_orders(task.sampling or Sampling(RUNS_IF_UNSTEADY, 0))
+            yield from self._random_orders(task.sampling or Sampling(RUNS_IF_NONDETERMINISTIC, 0))
         rows = ledger_rows(self._program.name, *self._ledgers)
         yield ExplorationDone(
             rows,

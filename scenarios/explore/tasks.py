@@ -76,7 +76,7 @@ class PowerLossTask:
     latency_bound_ms: float
 
 
-RUNS_IF_UNSTEADY = 200
+RUNS_IF_NONDETERMINISTIC = 200
 """Random orders of a program of a subject that does not do the same each time."""
 
 

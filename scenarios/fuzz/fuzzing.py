@@ -69,7 +69,7 @@ class Fuzzing:
 
     Args:
         durable: makes a rig on a server that keeps its data and may be killed; None if midpipe has no such server.
-        is_called_off: asked before each example; true ends the task as if its deadline had come.
+        is_cancelled: asked before each example; true ends the task as if its deadline had come.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Fuzzing:
         rig: Rig,
         task: FuzzTask,
         durable: Callable[[], Rig] | None,
-        is_called_off: Callable[[], bool],
+        is_cancelled: Callable[[], bool],
     ) -> None:
         self._rig = rig
         self._task = task
         self._durable = durable
-        self._is_called_off = is_called_off
+        self._is_cancelled = is_cancelled
         self._durable_rig: Rig | None = None
         traits = rig.traits
         self._verbs = frozenset(v for v in VERBS if _METHODS.get(v, v) in traits.methods)
@@ -115,7 +115,7 @@ class Fuzzing:
     @property
     def _is_over(self) -> bool:
         """Whether everything hunted for is found, or the time is up except for what shrinking needs."""
-        if self._is_called_off():
+        if self._is_cancelled():
             return True
         if self._task.invariants:
             return not self._hunted or time.monotonic() > self._task.deadline_s

@@ -1,1 +1,1 @@
-"""The whole judgement of a subject: its parts, its worker processes, its budget."""
+"""The gate: judges a subject in parts, in worker processes, within a time budget."""

@@ -1,7 +1,7 @@
-"""The gate: its parts one after the other, put together as a verdict.
+"""The gate: runs its parts one after the other and combines their results into a verdict.
 
-It emits what happens to a listener and never imports a report. Interrupted, it keeps what it has and marks
-the verdict partial.
+It emits events to a listener and never imports a report. When interrupted, it keeps the results so far and marks the
+verdict as partial.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from midpipe.scenarios.gate.options import Listener, Options, PartBegan, TaskEnd
 from midpipe.scenarios.gate.parts.durability import Durability
 from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
-from midpipe.scenarios.gate.parts.part import Gathered, Part
+from midpipe.scenarios.gate.parts.part import Part, Results
 from midpipe.scenarios.gate.parts.review import Review
 from midpipe.scenarios.gate.parts.selfcheck import Selfcheck
 from midpipe.scenarios.gate.parts.stories import Stories
@@ -37,18 +37,18 @@ from midpipe.scenarios.model.verdict import LedgerRow, Outcome, Status, Verdict,
 from midpipe.scenarios.programs.registry import program_named
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
-_MOST_INVALID_TOLD = 3
+_MAX_INVALID_REPORTED = 3
 
 
 class Gate:
-    """Runs the parts and puts the verdict together.
+    """Runs the parts and builds the verdict.
 
     Args:
-        listen: told of every event, for progress.
-        stopped: an earlier run of orders, to go on with.
+        listen: receives every event, for progress reports.
+        stopped: an earlier run of orders to resume.
 
     Attributes:
-        has_enough: it stopped at the first finding, as it was asked to.
+        has_enough: it has stopped at the first finding, as ``options.fail_fast`` wants.
     """
 
     def __init__(self, options: Options, listen: Listener, stopped: Stopped | None = None) -> None:
@@ -56,19 +56,19 @@ class Gate:
         self._listen = listen
         self._resumed = stopped
         self._orders: Exploration | None = None
-        self._got = Gathered()
+        self._results = Results()
         self.has_enough = False
-        self._left: list[str] = []
+        self._not_started: list[str] = []
         self._begun_s = time.monotonic()
         self._ended_s: float | None = None
 
     @property
     def has_results(self) -> bool:
-        """Whether anything was obtained that a report could show."""
-        return bool(self._got.parts)
+        """Whether any part has a result that a report could show."""
+        return bool(self._results.parts)
 
     def run(self) -> None:
-        """Run every part. Raises MidpipeError; whatever ends it early, ``verdict`` tells what was obtained."""
+        """Run every part. Raises MidpipeError; after any end, ``verdict`` gives the results so far."""
         pool = Pool(self._options.server, self._options.jobs)
         try:
             if self._explores:
@@ -76,71 +76,75 @@ class Gate:
             for make in self._parts():
                 part = make()
                 if self.has_enough and not isinstance(part, Stories):
-                    self._leave(part.name, part.tasks())
+                    self._record_not_started(part.name, part.tasks())
                 else:
                     self._run(part, pool)
         except BaseException:
-            self._got.partial = True
+            self._results.partial = True
             raise
         finally:
             pool.close()
             self._ended_s = time.monotonic()
 
     def stopped(self) -> Stopped | None:
-        """Return what a later run of orders can go on from; None if nothing of it is left."""
+        """Return the state that a later run of orders can resume; None if everything was run."""
         return self._orders.stopped(asked_by(self._options)) if self._orders else self._resumed
 
     def _interleave(self, deadline_s: float) -> Exploration:
-        self._orders = orders_of("interleave", self._options, self._got, deadline_s, self._resumed)
+        self._orders = orders_of(
+            "interleave", self._options, self._results, deadline_s, self._resumed
+        )
         return self._orders
 
     def verdict(self, version: str, command: str, started_at: str) -> Verdict:
-        """Return the verdict on what was obtained.
+        """Return the verdict on the results so far.
 
         Args:
             started_at: UTC, ISO 8601.
         """
-        got = self._got
-        if not got.findings:
-            Stories(self._options, got).finish(0.0)
-        parts = tuple((part, got.parts[part]) for part in self._options.parts if part in got.parts)
+        results = self._results
+        if not results.findings:
+            Stories(self._options, results).finish(0.0)
+        parts = tuple(
+            (part, results.parts[part]) for part in self._options.parts if part in results.parts
+        )
         doubts = self._doubts()
         outcome = merge(result for _, result in parts)
-        if outcome is Outcome.PASS and (got.partial or doubts):
+        if outcome is Outcome.PASS and (results.partial or doubts):
             outcome = Outcome.UNKNOWN
         return Verdict(
             midpipe=version,
             subject=self._options.subject.text,
             again=self._options.subject.options,
-            server=got.server,
+            server=results.server,
             command=command,
             started_at=started_at,
             seconds=round((self._ended_s or time.monotonic()) - self._begun_s, 3),
             outcome=outcome,
             parts=parts,
-            findings=got.findings,
-            invariants=got.tally.invariant_rows(got.traits) if self._explores else (),
-            ledger=tuple(got.ledger.values()),
-            selfcheck=tuple(got.flaws),
-            review=tuple(got.review),
-            durability=tuple(got.durability),
-            power_loss=tuple(got.power_loss),
-            coverage=got.coverage,
-            figures=tuple(got.figures),
-            warnings=(*doubts, *got.warnings),
-            partial=got.partial,
+            findings=results.findings,
+            invariants=results.tally.invariant_rows(results.traits) if self._explores else (),
+            ledger=tuple(results.ledger.values()),
+            selfcheck=tuple(results.flaws),
+            review=tuple(results.review),
+            durability=tuple(results.durability),
+            power_loss=tuple(results.power_loss),
+            coverage=results.coverage,
+            figures=tuple(results.figures),
+            warnings=(*doubts, *results.warnings),
+            partial=results.partial,
         )
 
     def _doubts(self) -> tuple[str, ...]:
-        """Return why a pass could not be believed: what no case looked at, what was invalid, what crashed."""
-        tally = self._got.tally
+        """Return why a pass would not be credible: invariants never checked, invalid cases, crashed checkers."""
+        tally = self._results.tally
         if not self._explores:
             return ()
         if not tally.cases and not self.has_enough:
-            return ("No case was run, so nothing is known of the subject.",)
+            return ("No case was run, so nothing is known about the subject.",)
         unseen = [
             f"{row.invariant} is unknown: {row.note}."
-            for row in tally.invariant_rows(self._got.traits)
+            for row in tally.invariant_rows(self._results.traits)
             if row.status is Status.UNKNOWN
             and not self._options.programs
             and "sweep" in self._options.parts
@@ -148,55 +152,55 @@ class Gate:
         ]
         invalid = [
             f"The case {replay!r} is invalid: {invalid_reason}."
-            for replay, invalid_reason in tally.invalid[:_MOST_INVALID_TOLD]
+            for replay, invalid_reason in tally.invalid[:_MAX_INVALID_REPORTED]
         ]
-        if len(tally.invalid) > _MOST_INVALID_TOLD:
+        if len(tally.invalid) > _MAX_INVALID_REPORTED:
             invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
-        stopped = "Stopped at the first finding, as --fail-fast asks. Not begun: "
-        left = [f"{stopped}{'; '.join(self._left)}."] if self._left else []
-        return (*left, *unseen, *invalid, *sorted(tally.crashed))
+        stopped = "Stopped at the first finding because of --fail-fast. Not started: "
+        not_started = [f"{stopped}{'; '.join(self._not_started)}."] if self._not_started else []
+        return (*not_started, *unseen, *invalid, *sorted(tally.crashed))
 
     def _parts(self) -> tuple[Callable[[], Part], ...]:
-        """Return what makes each part when its turn has come: a later one builds on what an earlier one got."""
-        options, got = self._options, self._got
+        """Return a constructor for each part; a part is made when its turn comes, as it may use earlier results."""
+        options, results = self._options, self._results
         deadline_s = self._begun_s + (options.time_budget_s or math.inf)
         known: dict[str, Callable[[], Part]] = {
-            "selfcheck": lambda: Selfcheck(options, got),
-            "review": lambda: Review(options, got),
-            "sweep": lambda: sweep_of(options, got, deadline_s),
+            "selfcheck": lambda: Selfcheck(options, results),
+            "review": lambda: Review(options, results),
+            "sweep": lambda: sweep_of(options, results, deadline_s),
             "interleave": lambda: self._interleave(deadline_s),
-            "fleet": lambda: orders_of("fleet", options, got, deadline_s),
-            "durability": lambda: Durability(options, got, deadline_s),
+            "fleet": lambda: orders_of("fleet", options, results, deadline_s),
+            "durability": lambda: Durability(options, results, deadline_s),
             "fuzz": lambda: Fuzzing(
-                options, got, deadline_s, self._begun_s if options.parts == ("fuzz",) else None
+                options, results, deadline_s, self._begun_s if options.parts == ("fuzz",) else None
             ),
-            "stories": lambda: Stories(options, got),
+            "stories": lambda: Stories(options, results),
         }
-        asked = list(options.parts)
+        names = list(options.parts)
         if options.fail_fast is not None:
-            # What looks at midpipe's own queues can wait: it has nothing to say about this one.
-            asked.sort(key=lambda part: part not in EXPLORING)
-        if "durability" in asked and options.server.is_shared:
-            asked.remove("durability")
-            got.warnings.append(
-                f"durability: does not apply to {got.server}, which is not midpipe's to kill."
+            # Parts that run midpipe's own queues come last: they say nothing about this subject.
+            names.sort(key=lambda part: part not in EXPLORING)
+        if "durability" in names and options.server.is_shared:
+            names.remove("durability")
+            results.warnings.append(
+                f"durability was not run: midpipe did not start {results.server}, so it must not kill it."
             )
-        names = [*asked, *(["stories"] if self._explores else [])]
+        names += ["stories"] if self._explores else []
         return tuple(known[name] for name in names)
 
     @property
     def _explores(self) -> bool:
-        """Whether the subject is run, not only midpipe's own queues."""
+        """Whether the subject itself is run, and not only midpipe's own queues."""
         return bool(EXPLORING & set(self._options.parts))
 
     def _probe(self, pool: Pool) -> None:
-        """Find out at once whether the subject works, not after everything else has run."""
-        # A queue that waits for replicas can't do a thing without one.
+        """Check that the subject can be hosted before anything else runs."""
+        # A queue that waits for replicas can't do anything without one.
         modes = self._options.persistence if self._options.parts == ("durability",) else ()
         needed = modes[0] if modes and all(mode.is_replicated for mode in modes) else None
         for _, message in pool.run([ProbeTask(self._options.subject, needed)]):
             if isinstance(message, Probed):
-                self._got.traits, self._got.server = message.traits, message.server
+                self._results.traits, self._results.server = message.traits, message.server
 
     def _run(self, part: Part, pool: Pool) -> None:
         tasks = part.tasks()
@@ -204,7 +208,7 @@ class Gate:
             return
         self._listen(PartBegan(part.name, len(tasks)))
         begun_s = time.monotonic()
-        left: tuple[int, ...] = ()
+        not_started: tuple[int, ...] = ()
         try:
             for number, message in pool.run([task for _, task in tasks]):
                 part.take(number, message)
@@ -213,33 +217,34 @@ class Gate:
                 elif not isinstance(message, FuzzBatch | ExplorationProgress):
                     self._listen(TaskEnded(part.name, tasks[number][0]))
                 if not self.has_enough and self._has_failed():
-                    self.has_enough = self._got.partial = True
-                    left = pool.call_off()
+                    self.has_enough = self._results.partial = True
+                    not_started = pool.cancel()
         finally:
             part.finish(time.monotonic() - begun_s)
-        begun = {name for number, (name, _) in enumerate(tasks) if number not in left}
-        self._leave(part.name, [task for task in tasks if task[0] not in begun])
+        started = {name for number, (name, _) in enumerate(tasks) if number not in not_started}
+        self._record_not_started(part.name, [task for task in tasks if task[0] not in started])
 
     def _has_failed(self) -> bool:
-        """Whether the subject has a finding that is to end the run."""
+        """Whether the subject has a finding that ends the run."""
         least = self._options.fail_fast
         if least is None:
             return False
         return any(
-            INVARIANTS[kind.invariant].severity.counts_from(least) for kind in self._got.tally.found
-        ) or any(row.torn for row in self._got.power_loss)
+            INVARIANTS[kind.invariant].severity.counts_from(least)
+            for kind in self._results.tally.found
+        ) or any(row.torn for row in self._results.power_loss)
 
-    def _leave(self, part: str, tasks: Sequence[tuple[str, Task]]) -> None:
-        """Write down what is not begun any more; of a program one case is known, that without faults."""
+    def _record_not_started(self, part: str, tasks: Sequence[tuple[str, Task]]) -> None:
+        """Record what is not started any more. Of a program one case is known to exist: the one without faults."""
         programs = {
             name: LedgerRow(name, NO_FAULT, 1, 0, 0, (), 1, 0, 0)
             for name, task in tasks
             if isinstance(task, SweepTask | InterleaveTask)
-            and self._got.traits
-            and not missing_for(program_named(name), task.subject, self._got.traits)
+            and self._results.traits
+            and not missing_for(program_named(name), task.subject, self._results.traits)
         }
-        is_begun = part in self._got.parts
-        if programs or (tasks and not is_begun):
-            self._left.append(f"{len(programs)} programs of {part}" if is_begun else part)
+        is_started = part in self._results.parts
+        if programs or (tasks and not is_started):
+            self._not_started.append(f"{len(programs)} programs of {part}" if is_started else part)
         for name, row in programs.items():
-            self._got.ledger.setdefault((name, NO_FAULT), row)
+            self._results.ledger.setdefault((name, NO_FAULT), row)

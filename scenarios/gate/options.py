@@ -1,4 +1,4 @@
-"""What is asked of the gate, and what it tells while it runs. Plain values."""
+"""The options of a gate run, and the events that it emits while it runs. Plain values."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet", "durability", "f
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to judge, against what, how deep.
+    """Which subject to judge, on which server, and how thoroughly.
 
     Args:
-        jobs: workers, each with its own server.
+        jobs: number of workers, each with a server of its own.
         max_faults: faults per case in the sweep.
-        max_preemptions: per order of several clients; None is no bound.
-        max_orders: of each program of several clients, the simplest ones; None is no bound.
+        max_preemptions: preemptions per order of several clients; None is no bound.
+        max_orders: orders of each program of several clients, the simplest ones first; None is no bound.
         max_interleaved_faults: faults per order of several clients.
         max_fleet_faults: faults per order of a mixed fleet.
-        sampling: random orders of several clients instead of every one.
-        prune: leave out orders that can't differ.
-        latency_bound_ms: for a subject that declares no bound of its own.
-        persistence: how the server keeps its data when it is killed; a way that it can't have is left out.
-        seed: of the fuzzing.
-        fuzz_s: how long the fuzzing runs, in seconds; making the finds small is part of it if nothing else is run.
-        examples: directory of what fuzzing has found, tried first; None keeps nothing.
-        checkpoint: file from which an interrupted fuzz run goes on; None keeps none.
-        resumes: go on with the run that the checkpoint is of.
-        selfcheck_by: how the flawed queues are hunted: ``programs``, ``fuzz`` or both.
-        flaw_budget_s: how long each of them is fuzzed at most.
-        parts: which of PARTS to run, in that order.
-        programs: names of the programs to run; empty takes all.
+        sampling: run random orders of several clients instead of every order.
+        prune: skip orders that are equivalent to one that is run.
+        latency_bound_ms: the bound on every call of a subject that declares none itself.
+        persistence: the ways of keeping data under which the server is killed; those it does not support are skipped.
+        seed: seed of the fuzzing.
+        fuzz_s: time for fuzzing, in seconds; includes shrinking if ``fuzz`` is the only part.
+        examples: directory of the failing examples of earlier fuzz runs, which are run first; None keeps none.
+        checkpoint: file that an interrupted fuzz run is resumed from; None keeps none.
+        resumes: resume the run in the checkpoint.
+        selfcheck_by: how selfcheck looks for each planted flaw: by ``programs``, by ``fuzz`` or by both.
+        flaw_budget_s: longest time to fuzz one flawed queue, in seconds.
+        parts: which of PARTS to run, in this order.
+        programs: names of the programs to run; empty is all.
         time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
-        fail_fast: the subject's parts come first, and its first finding that is so severe, or worse, ends them; None
-            goes on.
+        fail_fast: run the subject's parts first and stop at its first finding of this severity or worse; None runs
+            everything.
     """
 
     subject: SubjectSpec = field(default_factory=SubjectSpec)
@@ -76,7 +76,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class PartBegan:
-    """A part of the gate began; it has so many tasks."""
+    """A part of the gate has started, with this number of tasks."""
 
     part: str
     tasks: int
@@ -84,7 +84,7 @@ class PartBegan:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """One task of the part came to its end; ``what`` names it."""
+    """One task of the part has ended; ``what`` names it."""
 
     part: str
     what: str

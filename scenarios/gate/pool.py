@@ -1,7 +1,7 @@
-"""Workers in processes of their own, one task each at a time, messages as they come.
+"""A pool of workers, each in a process of its own with one task at a time, that passes on their messages.
 
-A worker whose parent is gone ends; whatever it started ends with it, because its run directory's leash sees
-the end of its input. Ctrl-C is the parent's to handle: workers ignore it and are told to stop.
+A worker ends when its parent does, and the servers and subjects that it started end with it: the reaper of its run
+directory sees the end of its input. Ctrl-C is handled by the parent; workers block it and are sent a stop message.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.tasks import Failed, Message, Result, Task
 from midpipe.scenarios.gate.worker import Worker
 
-_STOP, _ENOUGH = None, "enough"
+_STOP, _CANCEL = None, "cancel"
 _ERRORS = {kind.__name__: kind for kind in (ServerError, SubjectError, UsageError)}
 
 
 class Pool:
-    """Some workers.
+    """A number of workers.
 
     Args:
-        server: which server each of them breaks; each has its own.
-        jobs: how many; 1 works in this process, and so does a server that there is only one of.
+        server: the kind of server that each worker starts for itself.
+        jobs: number of workers. One worker runs in this process; a server given by its URL always has just one.
 
     Attributes:
-        jobs: how many there are.
+        jobs: the actual number of workers.
     """
 
     def __init__(self, server: ServerSpec, jobs: int) -> None:
@@ -50,33 +50,33 @@ class Pool:
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._waiting: deque[tuple[int, Task]] = deque()
         self._busy: dict[Connection, int] = {}
-        self._is_called_off = False
+        self._is_cancelled = False
         self._local: Worker | None = None
         if self.jobs == 1:
-            self._local = Worker(server, lambda: self._is_called_off)
+            self._local = Worker(server, lambda: self._is_cancelled)
             return
         context = multiprocessing.get_context("spawn")
-        # Its own start ends in letting SIGINT through, whoever held it back: so it comes first.
+        # Starting the resource tracker unblocks SIGINT, so it must come before the signal is blocked below.
         resource_tracker.ensure_running()
         for processor in _processors(jobs):
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_serve, args=(server, theirs, os.getpid(), processor), daemon=True
             )
-            with _interrupts_held_back():
+            with _signals_blocked():
                 process.start()
             theirs.close()
             self._workers.append((process, ours))
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Message]]:
-        """Do the tasks; yields (task number, message) as they come. Raises MidpipeError on the first failure."""
-        self._waiting, self._busy, self._is_called_off = deque(enumerate(tasks)), {}, False
+        """Run the tasks; yields (task number, message) as messages arrive. Raises MidpipeError on the first failure."""
+        self._waiting, self._busy, self._is_cancelled = deque(enumerate(tasks)), {}, False
         while self._local is not None and self._waiting:
             number, task = self._waiting.popleft()
             for message in self._local.do(task):
                 yield number, message
         for _, connection in self._workers:
-            self._give(connection)
+            self._assign(connection)
         while self._busy:
             for ready in wait(list(self._busy)):
                 assert isinstance(ready, Connection)
@@ -87,26 +87,26 @@ class Pool:
                 yield number, message
                 if isinstance(message, Result):
                     del self._busy[ready]
-                    self._give(ready)
+                    self._assign(ready)
 
-    def call_off(self) -> tuple[int, ...]:
-        """Begin no further task of this run, end those under way as if their time was up; return those not begun."""
-        left = tuple(number for number, _ in self._waiting)
+    def cancel(self) -> tuple[int, ...]:
+        """Start no further task and end the running ones as if their time was up; return those not yet started."""
+        not_started = tuple(number for number, _ in self._waiting)
         self._waiting.clear()
-        self._is_called_off = True
+        self._is_cancelled = True
         for connection in self._busy:
             with suppress(OSError):
-                connection.send(_ENOUGH)
-        return left
+                connection.send(_CANCEL)
+        return not_started
 
-    def _give(self, connection: Connection) -> None:
+    def _assign(self, connection: Connection) -> None:
         if self._waiting:
             number, task = self._waiting.popleft()
             self._busy[connection] = number
             connection.send(task)
 
     def close(self) -> None:
-        """Stop every worker, whatever it is doing."""
+        """Stop every worker, even in the middle of a task."""
         if self._local is not None:
             self._local.close()
             self._local = None
@@ -122,20 +122,20 @@ class Pool:
 
 
 def _processors(jobs: int) -> Iterator[int | None]:
-    """Return on which processor each worker shall stay, with all that it starts; None leaves it to the system.
+    """Return the processor to which each worker is pinned, with its child processes; None leaves it to the system.
 
-    In a case one process waits for the other, so to wake up another processor each time costs more than it brings. But
-    only workers that fill the machine may choose: fewer would crowd on some processors and leave the others idle.
+    In a case one process always waits for another one, so waking up a second processor costs more than it gains. Only
+    as many workers as there are processors are pinned: fewer would crowd on some and leave the others idle.
     """
-    able = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-    if not able or jobs < len(able):
+    available = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+    if not available or jobs < len(available):
         return repeat(None, jobs)
-    return islice(cycle(able), jobs)
+    return islice(cycle(available), jobs)
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Hold back what would end us; a process that is started here inherits that."""
+def _signals_blocked() -> Iterator[None]:
+    """Block SIGINT and SIGTERM, for this process and for one that is started inside the context."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
@@ -160,16 +160,16 @@ def _receive(connection: Connection) -> Message:
 
 
 def _serve(server: ServerSpec, connection: Connection, parent: int, processor: int | None) -> None:
-    """Serve one worker's tasks until told to stop or the parent is gone. Ctrl-C stays held back: the parent has it."""
+    """Run tasks until a stop message arrives or the parent is gone. SIGINT stays blocked: the parent handles it."""
     if processor is not None and sys.platform == "linux":
         os.sched_setaffinity(0, (processor,))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     worker: Worker | None = None
     try:
-        # Whatever the parent sends while a task is under way means that it wants no more of it.
+        # The only message that the parent sends during a task is the one that cancels it.
         worker = Worker(server, connection.poll)
         while (task := connection.recv()) is not _STOP:
-            if task == _ENOUGH:
+            if task == _CANCEL:
                 continue
             try:
                 for message in worker.do(task):
@@ -180,9 +180,9 @@ def _serve(server: ServerSpec, connection: Connection, parent: int, processor: i
                 connection.send(Failed(type(error).__name__, str(error)))
             except (EOFError, OSError):
                 raise
-            except Exception as error:  # whatever went wrong, the parent wants to tell it
-                told = f"{type(error).__name__}: {error}"
-                connection.send(Failed("InternalError", told, traceback.format_exc()))
+            except Exception as error:  # the parent reports it as an internal error
+                reason = f"{type(error).__name__}: {error}"
+                connection.send(Failed("InternalError", reason, traceback.format_exc()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except MidpipeError as error:

@@ -1,4 +1,4 @@
-"""Counts of a sweep as its cases end, and what follows from them: invariant rows, findings, warnings. Pure."""
+"""Counts the cases of a run as they end, and derives from them the invariant rows and the kinds of findings. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SEVERITIES = tuple(Severity)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Violations that are told as one finding: the invariant and the method in which it fell."""
+    """Violations that are reported as one finding: the same invariant, violated in the same method."""
 
     invariant: str
     method: str
@@ -28,7 +28,13 @@ class Kind:
 
 @dataclass(slots=True)
 class Found:
-    """The shortest case of a kind so far, how many there were, and Hypothesis' line for the first that was fuzzed."""
+    """The shortest case of a kind so far.
+
+    Args:
+        faults: number of faults in the case.
+        cases: number of cases of this kind.
+        blob: Hypothesis' reproduce line of the first case that was fuzzed; empty if none was.
+    """
 
     replay: str
     program: str
@@ -40,7 +46,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class SavedTally:
-    """A tally as it is kept in a file."""
+    """A tally in the form in which it is stored in a file."""
 
     cases: int
     invalid: tuple[tuple[str, str], ...]
@@ -54,7 +60,16 @@ class SavedTally:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts as a sweep goes on."""
+    """The counts so far.
+
+    Attributes:
+        invalid: replay string and reason of each invalid case.
+        crashed: invariants whose checker crashed, with the error.
+        violations, observations: by invariant.
+        found: the kinds of violations.
+        violated_invariants: by replay string, of every valid case except those of written programs.
+        seconds: time spent on reset, connecting, operations and judging.
+    """
 
     cases: int = 0
     invalid: list[tuple[str, str]] = field(default_factory=list)
@@ -66,7 +81,7 @@ class Tally:
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
 
     def saved(self) -> SavedTally:
-        """Return everything that was counted."""
+        """Return the counts in the form for a file."""
         return SavedTally(
             self.cases,
             tuple(self.invalid),
@@ -82,7 +97,7 @@ class Tally:
 
     @classmethod
     def restored(cls, saved: SavedTally) -> Tally:
-        """Return a tally that goes on from what was saved."""
+        """Return a tally that continues from saved counts."""
         return cls(
             saved.cases,
             list(saved.invalid),
@@ -95,7 +110,7 @@ class Tally:
         )
 
     def knows(self, ended: CaseEnded) -> bool:
-        """Whether the very case was counted before."""
+        """Whether this case has been counted already."""
         return (
             ended.replay in self.violated_invariants
             or (ended.replay, ended.invalid_reason) in self.invalid
@@ -112,7 +127,7 @@ class Tally:
             return
         self.observations.update(dict(ended.observations))
         if not ended.program.startswith(PREFIX):
-            # A program that was written at random hardly comes twice, and a night's worth of them is many.
+            # A fuzzed program hardly ever repeats, and a long run has too many of them to remember.
             self.violated_invariants[ended.replay] = frozenset(
                 v.invariant for v in ended.violations
             )
@@ -141,7 +156,7 @@ class Tally:
             known.evidence = seen
 
     def kinds(self) -> tuple[tuple[Kind, Found], ...]:
-        """Return what was found, worst first."""
+        """Return the kinds of violations, the most severe first."""
         order = list(INVARIANTS)
 
         def rank(item: tuple[Kind, Found]) -> tuple[int, int, str]:
@@ -152,7 +167,7 @@ class Tally:
         return tuple(sorted(self.found.items(), key=rank))
 
     def invariant_rows(self, traits: Traits | None) -> tuple[InvariantRow, ...]:
-        """Return a row for every invariant; one that applies and saw nothing is unknown."""
+        """Return a row for every invariant. One that applies but was never observed is unknown."""
         return tuple(self._row(name, traits) for name in INVARIANTS)
 
     def _row(self, name: str, traits: Traits | None) -> InvariantRow:
@@ -166,7 +181,7 @@ class Tally:
         elif any(crash.startswith(f"{name} crashed") for crash in self.crashed):
             status, note = Status.UNKNOWN, "its checker crashed"
         elif not self.observations[name]:
-            status, note = Status.UNKNOWN, "no case gave it anything to look at"
+            status, note = Status.UNKNOWN, "no case gave it anything to check"
         else:
             status = Status.HOLDS
         return InvariantRow(
@@ -182,7 +197,7 @@ class Tally:
     def neighbour_of(self, kind: Kind, found: Found) -> str | None:
         """Return the nearest case of the same program in which the invariant holds.
 
-        Near is: the same fault one position away, then any fault at the same place, then the fault-free case.
+        Nearest is the same fault one position away, then another fault at the same place, then the case without faults.
         """
         if found.program.startswith(PREFIX):
             return replay_string(found.program, Schedule())
@@ -199,7 +214,7 @@ class Tally:
 
 
 def first_method(program: Program) -> str:
-    """Return the method that the program's first client calls first."""
+    """Return the first method that the program's first client calls."""
     return next(iter(program.clients.values()))[0].method
 
 
@@ -208,18 +223,18 @@ def _schedule(replay: str) -> Schedule:
 
 
 def _distance(one: Schedule, other: Schedule) -> tuple[int, int, int]:
-    """Return how far two cases are apart: by number of faults, by place, by kind of fault."""
-    mine, theirs = one.faults, other.faults
-    if not mine or not theirs:
-        return (abs(len(mine) - len(theirs)) * 100, 0, 0)
-    place = abs(mine[0].position.ordinal - theirs[0].position.ordinal)
-    place += abs(mine[0].position.inside - theirs[0].position.inside)
-    kind = int(mine[0].fault != theirs[0].fault)
-    return (abs(len(mine) - len(theirs)), place + 2 * kind, kind)
+    """Return the distance of two cases: by number of faults, then by place, then by kind of fault."""
+    ours, theirs = one.faults, other.faults
+    if not ours or not theirs:
+        return (abs(len(ours) - len(theirs)) * 100, 0, 0)
+    place = abs(ours[0].position.ordinal - theirs[0].position.ordinal)
+    place += abs(ours[0].position.inside - theirs[0].position.inside)
+    kind = int(ours[0].fault != theirs[0].fault)
+    return (abs(len(ours) - len(theirs)), place + 2 * kind, kind)
 
 
 def _weight(replay: str, faults: int) -> tuple[int, int, int]:
-    """Return how long a case is: fewer faults, fewer calls in its program, then what comes first."""
+    """Return the length of a case: its faults, then the calls of its program, then its place in the registry."""
     name = replay.partition(":")[0]
     program = program_named(name)
     calls = sum(len(calls) for calls in program.clients.values()) + len(program.prepare)

@@ -17,7 +17,7 @@ from midpipe.scenarios.fuzz.fuzzing import DURABLE_ONE_IN
 from midpipe.scenarios.fuzz.sometimes import LEASE_EXPIRED, required_events
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
-from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.coverage import Met, Place
 from midpipe.scenarios.model.evidence import ViolationEvidence
@@ -176,7 +176,7 @@ def test_an_example_that_was_kept_is_tried_first_and_one_without_a_place_is_forg
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     options = Options(jobs=1, fuzz_s=60.0, checkpoint=tmp_path / "checkpoint.json", parts=("fuzz",))
-    got = Gathered()
+    got = Results()
     part = Fuzzing(options, got, math.inf)
     part.tasks()
     part.take(0, FOUND)
@@ -186,7 +186,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     part.take(0, batch)
     part.finish(5.0)
 
-    resumed_got = Gathered()
+    resumed_got = Results()
     resumed = Fuzzing(replace(options, resumes=True), resumed_got, math.inf)
     ((_, next_task),) = resumed.tasks()
     assert isinstance(next_task, FuzzTask)
@@ -201,7 +201,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> None:
     traits = worker.rig(SubjectSpec(REFERENCE)).traits
-    got = Gathered()
+    got = Results()
     part = Fuzzing(Options(jobs=1), got, 0.0)
     never = FuzzBatch(1)
     never.sometimes.update(dict.fromkeys(required_events(traits), 1))

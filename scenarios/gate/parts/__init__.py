@@ -1,1 +1,1 @@
-"""The parts of the gate: what each asks the workers to do, and what it makes of their answers."""
+"""The parts of the gate, one per module: each plans tasks and turns their results into an outcome."""

@@ -1,8 +1,9 @@
-"""Durability: the server killed at every command, for each way of keeping data; and what a power loss leaves.
+"""Durability: the server is killed at every command, under each persistence mode, and loses power at every moment.
 
-A subject can't be blamed for what the server's persistence does not promise. So what falls is a finding only where
-nothing is lost with a killed process: an append-only file, a replica that has got everything, and a replica that
-lags if the subject says that it waits for it. For the others it is told, row by row, and changes no outcome.
+A subject is not to blame for data that the server's persistence does not promise to keep. So a violation is a finding
+only where a killed process loses nothing: with an append-only file, with a replica that has received everything, and
+with a lagging replica if the subject says that it waits for replicas. Other violations are reported row by row and do
+not change the outcome.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from midpipe.scenarios.explore.tasks import (
     Task,
 )
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.verdict import DurabilityRow, Outcome, PowerLossRow, merge
 
 GATE_PROGRAMS = (
@@ -42,18 +43,18 @@ class _Counts:
 
 
 class Durability:
-    """Kills the server under each persistence asked for, and takes its power away."""
+    """Kills the server under each persistence mode of the options, and simulates power losses."""
 
     name = "durability"
 
-    def __init__(self, options: Options, got: Gathered, deadline_s: float) -> None:
+    def __init__(self, options: Options, results: Results, deadline_s: float) -> None:
         self._options = options
-        self._got = got
+        self._results = results
         self._deadline_s = deadline_s
         self._modes = options.persistence
         self._counts = {mode: _Counts() for mode in self._modes}
         self._outcomes: list[Outcome] = []
-        self._beyond: dict[Persistence, str] = {}
+        self._unsupported: dict[Persistence, str] = {}
         self._not_tried: dict[str, list[str]] = {}
         self._planned = tuple(self._plan())
 
@@ -74,14 +75,14 @@ class Durability:
             and task.persistence
         ):
             if message.not_tried:
-                self._beyond[task.persistence] = message.not_tried
-            self._got.partial = self._got.partial or message.stopped
+                self._unsupported[task.persistence] = message.not_tried
+            self._results.partial = self._results.partial or message.stopped
 
     def finish(self, seconds: float) -> None:
         for mode, counts in self._counts.items():
-            if mode in self._beyond:
+            if mode in self._unsupported:
                 continue
-            self._got.durability.append(
+            self._results.durability.append(
                 DurabilityRow(
                     persistence=mode.value,
                     promise=mode.promise,
@@ -96,14 +97,16 @@ class Durability:
                 self._outcomes.append(Outcome.FAIL if counts.violated else Outcome.PASS)
             if counts.invalid:
                 self._outcomes.append(Outcome.UNKNOWN)
-        for reason in dict.fromkeys(self._beyond.values()):
-            modes = ", ".join(mode for mode, why in self._beyond.items() if why == reason)
-            self._got.warnings.append(f"{modes}: does not apply here, and was not tried. {reason}")
-        for reason, programs in self._not_tried.items():
-            self._got.warnings.append(
-                f"A power loss does not apply to {', '.join(sorted(programs))}, and was not tried: {reason}."
+        for reason in dict.fromkeys(self._unsupported.values()):
+            modes = ", ".join(mode for mode, why in self._unsupported.items() if why == reason)
+            self._results.warnings.append(
+                f"{modes} was not tested, because it does not apply to this server. {reason}"
             )
-        self._got.parts[self.name] = merge(self._outcomes)
+        for reason, programs in self._not_tried.items():
+            self._results.warnings.append(
+                f"Power loss was not tested in {', '.join(sorted(programs))}: {reason}."
+            )
+        self._results.parts[self.name] = merge(self._outcomes)
 
     def _plan(self) -> list[tuple[str, Task]]:
         options = self._options
@@ -127,8 +130,8 @@ class Durability:
         return [*kills, *losses]
 
     def _counts_against_it(self, mode: Persistence) -> bool:
-        """Whether what falls is the subject's fault: the persistence keeps all, or the subject says that it waits."""
-        traits = self._got.traits
+        """Whether a violation is the subject's fault: the mode keeps everything, or the subject waits for replicas."""
+        traits = self._results.traits
         return mode.keeps_all or (
             mode is Persistence.REPLICA_BEHIND and traits is not None and traits.waits_for_replicas
         )
@@ -138,10 +141,10 @@ class Durability:
         counts.cases += 1
         counts.invalid += not ended.valid
         if not ended.faults:
-            # What falls without a fault is the sweep's to tell.
+            # A violation without a fault is reported by the sweep.
             return
         if self._counts_against_it(mode):
-            self._got.tally.add(ended)
+            self._results.tally.add(ended)
         if ended.violations:
             counts.violated += 1
             counts.replay = counts.replay or ended.replay
@@ -150,7 +153,7 @@ class Durability:
     def _lost_power(self, program: str, done: PowerLossDone) -> None:
         torn = [left for left in done.left if left.seen]
         first = torn[0] if torn else None
-        self._got.power_loss.append(
+        self._results.power_loss.append(
             PowerLossRow(
                 program=program,
                 moments=len(done.left),
@@ -161,7 +164,7 @@ class Durability:
         )
         self._outcomes.append(Outcome.FAIL if torn else Outcome.PASS)
         if first is not None:
-            self._got.warnings.append(
-                f"A power loss in {program} after {first.after!r} leaves a state in which {first.seen[0]}; "
-                f"so do {len(torn)} of {len(done.left)} moments."
+            self._results.warnings.append(
+                f"A power loss in {program} after {first.after!r} leaves a state in which {first.seen[0]}. "
+                f"{len(torn)} of {len(done.left)} moments leave such a state."
             )

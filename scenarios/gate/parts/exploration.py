@@ -1,4 +1,4 @@
-"""The exploration of the subject: every position and fault of one client, every order of several; counted."""
+"""The sweep of all positions and faults of one client, and the exploration of the orders of several clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from midpipe.scenarios.explore.explore import CaseEnded, rows_of
 from midpipe.scenarios.explore.tasks import (
-    RUNS_IF_UNSTEADY,
+    RUNS_IF_NONDETERMINISTIC,
     ExplorationDone,
     ExplorationProgress,
     InterleaveTask,
@@ -16,7 +16,7 @@ from midpipe.scenarios.explore.tasks import (
     Task,
 )
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Stopped
 from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.model.verdict import Figure, LedgerRow, Outcome, merge
@@ -25,15 +25,15 @@ from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import SUITES
 from midpipe.scenarios.programs.single import SINGLE
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
-def sweep_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
-    """Return the part that breaks every command of every program of one client."""
+def sweep_of(options: Options, results: Results, deadline_s: float) -> Exploration:
+    """Return the part that places every fault at every command of every program of one client."""
     shards = max(1, options.jobs)
     return Exploration(
         "sweep",
-        got,
+        results,
         tuple(
             (
                 program,
@@ -46,7 +46,7 @@ def sweep_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
                     deadline_s,
                 ),
             )
-            for program in _asked(options, SINGLE)
+            for program in _selected(options, SINGLE)
             for shard in range(shards)
         ),
     )
@@ -55,15 +55,15 @@ def sweep_of(options: Options, got: Gathered, deadline_s: float) -> Exploration:
 def orders_of(
     suite: str,
     options: Options,
-    got: Gathered,
+    results: Results,
     deadline_s: float,
     stopped: Stopped | None = None,
 ) -> Exploration:
-    """Return the part that runs every order of every program of several clients, or of a mixed fleet.
+    """Return the part that runs every order of each program of several clients, or of a mixed fleet.
 
     Args:
         suite: ``interleave`` or ``fleet``.
-        stopped: an earlier run, to go on with.
+        stopped: an earlier run to resume.
     """
     frontiers = dict(stopped.frontiers) if stopped else {}
     finished = stopped.finished if stopped else ()
@@ -75,7 +75,7 @@ def orders_of(
     }
     return Exploration(
         suite,
-        got,
+        results,
         tuple(
             (
                 program,
@@ -102,11 +102,11 @@ def orders_of(
 def _ordered(programs: Mapping[str, Program], options: Options) -> tuple[str, ...]:
     """Return the programs in the order in which they are run.
 
-    Those of the same versions one after the other, lest every worker keep processes of every version; among them the
-    long ones first: one that is begun last keeps one worker busy and all others idle. If the first finding is enough,
-    the short ones: what is wrong with two clients mostly shows in them, after far fewer cases.
+    Programs of the same versions come together, so that no worker has to keep processes of every version. Among them
+    the longest come first, because a long program started last keeps one worker busy while the others are idle. With
+    fail-fast the shortest come first: they show most bugs of two clients after far fewer cases.
     """
-    names, sign = _asked(options, programs), -1 if options.fail_fast is None else 1
+    names, sign = _selected(options, programs), -1 if options.fail_fast is None else 1
     first_seen: dict[frozenset[Version], int] = {}
     for name in names:
         first_seen.setdefault(frozenset(programs[name].versions), len(first_seen))
@@ -118,31 +118,31 @@ def _ordered(programs: Mapping[str, Program], options: Options) -> tuple[str, ..
     return tuple(sorted(names, key=place))
 
 
-def _asked(options: Options, programs: Mapping[str, Program]) -> tuple[str, ...]:
+def _selected(options: Options, programs: Mapping[str, Program]) -> tuple[str, ...]:
     return tuple(name for name in programs if not options.programs or name in options.programs)
 
 
 def _named(programs: Sequence[str]) -> str:
-    return f"{', '.join(programs[:MOST_NAMED])}{', …' if len(programs) > MOST_NAMED else ''}"
+    return f"{', '.join(programs[:MAX_NAMED])}{', …' if len(programs) > MAX_NAMED else ''}"
 
 
 class Exploration:
-    """Runs the subject's cases, one program after the other, in the shards and bounds of its tasks.
+    """Explores the subject program by program, and counts what was run, pruned and not reached.
 
     Args:
         name: ``sweep``, ``interleave`` or ``fleet``.
-        planned: program and task.
+        planned: each program with its task; a program with several shards comes several times.
     """
 
     def __init__(
         self,
         name: str,
-        got: Gathered,
+        results: Results,
         planned: tuple[tuple[str, SweepTask | InterleaveTask], ...],
         stopped: Stopped | None = None,
     ) -> None:
         self.name = name
-        self._got = got
+        self._results = results
         self._planned = planned
         self._resumes = stopped is not None
         self._seconds = 0.0
@@ -156,7 +156,7 @@ class Exploration:
         self._violated = stopped.violated if stopped else 0
         self._invalid = stopped.invalid if stopped else 0
         if stopped:
-            got.tally = Tally.restored(stopped.tally)
+            results.tally = Tally.restored(stopped.tally)
             for row in stopped.ledger:
                 self._add_to_ledger(row)
 
@@ -170,7 +170,7 @@ class Exploration:
         elif isinstance(message, ExplorationProgress):
             self._frontiers[program] = message.frontier
         elif isinstance(message, ExplorationDone):
-            self._got.partial = self._got.partial or message.stopped
+            self._results.partial = self._results.partial or message.stopped
             if message.nondeterministic:
                 self._nondeterministic[program] = message.nondeterministic
             if message.bounded:
@@ -187,16 +187,16 @@ class Exploration:
                 self._add_to_ledger(row)
 
     def _take_case(self, ended: CaseEnded) -> None:
-        if self._resumes and self._got.tally.knows(ended):
-            # It ended after the last note that the run before had made.
+        if self._resumes and self._results.tally.knows(ended):
+            # The earlier run had finished this case after it last saved its progress.
             return
-        self._got.tally.add(ended)
+        self._results.tally.add(ended)
         self._cases += 1
         self._violated += bool(ended.violations)
         self._invalid += bool(not ended.valid or ended.crashed)
 
     def stopped(self, asked: str) -> Stopped | None:
-        """Return what a later run can go on from; None if nothing is left to run."""
+        """Return the state that a later run can resume; None if everything was run."""
         if {program for program, _ in self._planned} <= set(self._finished):
             return None
         return Stopped(
@@ -208,13 +208,15 @@ class Exploration:
             cases=self._cases,
             violated=self._violated,
             invalid=self._invalid,
-            ledger=tuple(row for row in self._got.ledger.values() if row.program in self._finished),
-            tally=self._got.tally.saved(),
+            ledger=tuple(
+                row for row in self._results.ledger.values() if row.program in self._finished
+            ),
+            tally=self._results.tally.saved(),
             seconds=self._seconds,
         )
 
     def finish(self, seconds: float) -> None:
-        got = self._got
+        results = self._results
         self._seconds = seconds = self._seconds_before + seconds
         for program, frontier in self._frontiers.items():
             for row in rows_of(program, frontier.counts):
@@ -223,31 +225,31 @@ class Exploration:
         outcomes += [Outcome.FAIL] if self._violated else []
         outcomes += [Outcome.UNKNOWN] if self._invalid or self._nondeterministic else []
         for program, where in sorted(self._nondeterministic.items()):
-            got.warnings.append(
-                f"The subject does not do the same each time in {program}: {where}. "
+            results.warnings.append(
+                f"The subject is nondeterministic in {program}: {where}. "
                 + (
-                    "So not every case of it may have been met."
+                    "The sweep may have missed cases of this program."
                     if self.name == "sweep"
-                    else f"So random orders of it were run ({RUNS_IF_UNSTEADY}), not every one."
+                    else f"{RUNS_IF_NONDETERMINISTIC} random orders of it were run instead of every order."
                 )
             )
         if self._bounded:
-            got.warnings.append(
-                f"Of {_named(sorted(self._bounded))} only the simplest orders were run, as many as --orders says; "
-                "the ledger counts the rest as not reached."
+            results.warnings.append(
+                f"Only the simplest orders of {_named(sorted(self._bounded))} were run, up to the bound of --orders; "
+                "the ledger counts the others as not reached."
             )
         for missing in sorted(set(self._missing.values())):
-            programs = sorted(name for name, lacks in self._missing.items() if lacks == missing)
+            programs = sorted(name for name, calls in self._missing.items() if calls == missing)
             were = "program was" if len(programs) == 1 else "programs were"
-            got.warnings.append(
-                f"{len(programs)} {were} not run, because the subject has no {', '.join(missing)}: "
-                f"{_named(programs)}{'' if len(programs) > MOST_NAMED else '.'}"
+            results.warnings.append(
+                f"{len(programs)} {were} not run because the subject has no {', '.join(missing)}: "
+                f"{_named(programs)}{'' if len(programs) > MAX_NAMED else '.'}"
             )
         if len(self._missing) == len({program for program, _ in self._planned}):
-            # Nothing of this part applies to the subject, which was said above; that is no doubt about it.
+            # No program of this part applies to the subject, as the warning says. That is no reason for unknown.
             outcomes.append(Outcome.PASS)
-        got.parts[self.name] = merge(outcomes)
-        got.figures += self._figures(seconds)
+        results.parts[self.name] = merge(outcomes)
+        results.figures += self._figures(seconds)
 
     def _figures(self, seconds: float) -> list[Figure]:
         rate = round(self._cases / seconds, 1) if seconds else 0.0
@@ -259,11 +261,11 @@ class Exploration:
 
     def _add_to_ledger(self, row: LedgerRow) -> None:
         key = (row.program, row.fault)
-        known = self._got.ledger.get(key)
+        known = self._results.ledger.get(key)
         if known is None:
-            self._got.ledger[key] = row
+            self._results.ledger[key] = row
             return
-        self._got.ledger[key] = replace(
+        self._results.ledger[key] = replace(
             known,
             space=known.space + row.space,
             run=known.run + row.run,

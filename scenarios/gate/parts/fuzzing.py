@@ -1,4 +1,4 @@
-"""Fuzzing as a part: a seed for each worker, until the time is up; and whether the run met what it must meet."""
+"""The fuzzing part: every worker fuzzes from a seed of its own until the time is up. Keeps examples and checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, Message, Task
 from midpipe.scenarios.fuzz.examples import Example, example_file, read_examples, write_examples
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import Found, Kind
 from midpipe.scenarios.model.checkpoint import (
     Checkpoint,
@@ -22,28 +22,28 @@ from midpipe.scenarios.model.verdict import CoverageRow, Figure, LedgerRow, Outc
 
 PROGRAM = "written at random"
 CHECKPOINT_EVERY_S = 10.0
-_SEEDS_APART = 1_000_000
-_MOST_TOLD = 3
+_SEED_DISTANCE = 1_000_000
+_MAX_REPORTED = 3
 
 
 class Fuzzing:
     """Runs examples for ``options.fuzz_s`` seconds on every worker.
 
     Args:
-        begun_s: on the monotonic clock, when the time for it began; None begins with the first task.
-        deadline_s: on the same clock; no example is begun after it, whatever the options allow.
+        begun_s: on the monotonic clock, when its time started; None is now.
+        deadline_s: on the same clock; no example is started after it, even if ``options.fuzz_s`` is not up.
 
     Raises:
-        UsageError: it is to go on with a run, and there is none, or another one.
+        UsageError: there is no run to resume, or it had other options.
     """
 
     name = "fuzz"
 
     def __init__(
-        self, options: Options, got: Gathered, deadline_s: float, begun_s: float | None = None
+        self, options: Options, results: Results, deadline_s: float, begun_s: float | None = None
     ) -> None:
         self._options = options
-        self._got = got
+        self._results = results
         self._deadline_s = deadline_s
         self._cases: Counter[str] = Counter()
         self._invalid: Counter[str] = Counter()
@@ -53,7 +53,7 @@ class Fuzzing:
         self._nondeterministic: dict[str, str] = {}
         self._stale: set[str] = set()
         jobs = max(1, options.jobs)
-        self._next_seeds = [options.seed + number * _SEEDS_APART for number in range(jobs)]
+        self._next_seeds = [options.seed + number * _SEED_DISTANCE for number in range(jobs)]
         self._spent_s, self._done = 0.0, 0
         self._saved_s = time.monotonic()
         self._begun_s = self._saved_s if begun_s is None else begun_s
@@ -64,7 +64,7 @@ class Fuzzing:
         options = self._options
         left_s = max(0.0, options.fuzz_s - self._spent_s)
         deadline_s = min(self._deadline_s, self._begun_s + left_s)
-        self._got.told_by_s = deadline_s if options.parts == (self.name,) else None
+        self._results.stories_deadline_s = deadline_s if options.parts == (self.name,) else None
         known = [example.replay for example in self._known()]
         jobs = len(self._next_seeds)
         return tuple(
@@ -83,13 +83,13 @@ class Fuzzing:
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, CaseEnded):
-            kinds = len(self._got.tally.found)
-            self._got.tally.add(message)
+            kinds = len(self._results.tally.found)
+            self._results.tally.add(message)
             label = f"{message.fault} (sampled)"
             self._cases[label] += 1
             self._invalid[label] += not message.valid
             self._violated[label] += bool(message.violations)
-            if len(self._got.tally.found) > kinds:
+            if len(self._results.tally.found) > kinds:
                 self._keep_examples()
         elif isinstance(message, FuzzDone):
             self._done += 1
@@ -103,28 +103,28 @@ class Fuzzing:
                 self._save()
 
     def finish(self, seconds: float) -> None:
-        got = self._got
+        results = self._results
         total = self._cases.total()
         outcomes = [Outcome.PASS] if total else []
         outcomes += [Outcome.FAIL] if self._violated.total() else []
         outcomes += [Outcome.UNKNOWN] if self._invalid.total() or self._nondeterministic else []
-        for happening, count in sorted(self._sometimes.items()):
+        for event, count in sorted(self._sometimes.items()):
             if not count:
                 outcomes.append(Outcome.UNKNOWN)
-                got.warnings.append(
-                    f"In {total} examples it never happened that {happening}, so the fuzzing proves little. "
+                results.warnings.append(
+                    f"In {total} examples it never happened that {event}, so the fuzzing proves little. "
                     "Give it more time."
                 )
-        got.warnings += self._doubts()
-        got.parts[self.name] = merge(outcomes)
-        got.coverage = tuple(
+        results.warnings += self._doubts()
+        results.parts[self.name] = merge(outcomes)
+        results.coverage = tuple(
             CoverageRow(row.operation, row.places, row.seen, row.known)
             for row in self._coverage.rows()
         )
-        got.figures += self._figures(total, seconds)
+        results.figures += self._figures(total, seconds)
         for label, count in sorted(self._cases.items()):
             invalid = self._invalid[label]
-            got.ledger[PROGRAM, label] = LedgerRow(
+            results.ledger[PROGRAM, label] = LedgerRow(
                 PROGRAM, label, count, count - invalid, 0, (), 0, invalid, self._violated[label]
             )
         if self._stale:
@@ -132,19 +132,19 @@ class Fuzzing:
         self._end_checkpoint()
 
     def _doubts(self) -> list[str]:
-        told = [
-            f"{replay!r} was run twice and differed: {where}. So the subject is not deterministic there."
-            for replay, where in sorted(self._nondeterministic.items())[:_MOST_TOLD]
+        doubts = [
+            f"{replay!r} was run twice and differed: {where}. The subject is nondeterministic there."
+            for replay, where in sorted(self._nondeterministic.items())[:_MAX_REPORTED]
         ]
-        if len(self._nondeterministic) > _MOST_TOLD:
-            told.append(
-                f"{len(self._nondeterministic)} examples in all differed when they were run twice."
+        if len(self._nondeterministic) > _MAX_REPORTED:
+            doubts.append(
+                f"{len(self._nondeterministic)} examples in total differed when they were run twice."
             )
         if self._stale:
-            told.append(
-                f"{len(self._stale)} examples of earlier runs can't be placed any more, and are forgotten."
+            doubts.append(
+                f"{len(self._stale)} examples of earlier runs no longer fit the subject and were dropped."
             )
-        return told
+        return doubts
 
     def _figures(self, total: int, seconds: float) -> list[Figure]:
         coverage = self._coverage
@@ -159,25 +159,25 @@ class Fuzzing:
             ),
             Figure("fuzz: new combinations in a further case", estimate, "combinations"),
             *(
-                Figure(f"fuzz: {happening}", float(count), "cases")
-                for happening, count in sorted(self._sometimes.items())
+                Figure(f"fuzz: {event}", float(count), "cases")
+                for event, count in sorted(self._sometimes.items())
             ),
         ]
 
-    # --- what is kept on disk ------------------------------------------------------------------------
+    # --- files -----------------------------------------------------------------------------------------
 
     def _known(self) -> tuple[Example, ...]:
         directory = self._options.examples
         return read_examples(example_file(directory, self._options.subject)) if directory else ()
 
     def _keep_examples(self) -> None:
-        """Keep what was found, behind what is known; what can't be placed any more is left out."""
+        """Add the new failing examples to the file, and drop those that no longer fit the subject."""
         options = self._options
         if options.examples is None:
             return
         found = [
             Example(known.replay, f"{kind.invariant} in {kind.method}; {known.blob}".rstrip("; "))
-            for kind, known in self._got.tally.kinds()
+            for kind, known in self._results.tally.kinds()
         ]
         kept = [example for example in self._known() if example.replay not in self._stale]
         write_examples(
@@ -191,14 +191,14 @@ class Fuzzing:
         write_checkpoint(self._options.checkpoint, self._checkpoint())
 
     def _end_checkpoint(self) -> None:
-        """Forget the checkpoint of a run that came to its end; one that was interrupted leaves its last state."""
+        """Delete the checkpoint of a completed run; an interrupted run keeps its last state."""
         if self._done < len(self._next_seeds):
             self._save()
         elif self._options.checkpoint is not None:
             self._options.checkpoint.unlink(missing_ok=True)
 
     def _checkpoint(self) -> Checkpoint:
-        options, tally, coverage = self._options, self._got.tally, self._coverage
+        options, tally, coverage = self._options, self._results.tally, self._coverage
         return Checkpoint(
             subject=options.subject.options,
             seed=options.seed,
@@ -232,7 +232,7 @@ class Fuzzing:
         )
 
     def _resume(self, saved: Checkpoint) -> None:
-        tally = self._got.tally
+        tally = self._results.tally
         self._next_seeds = list(saved.next_seeds)
         self._spent_s = saved.spent_s
         for label, (count, invalid, violated) in saved.cases.items():

@@ -1,4 +1,4 @@
-"""The shape of a part of the gate, and what all parts gather into."""
+"""The protocol of a part of the gate, and the results that all parts add to."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from midpipe.scenarios.model.verdict import (
 
 
 @dataclass(slots=True)
-class Gathered:
-    """What has been obtained so far.
+class Results:
+    """The results so far.
 
     Attributes:
-        told_by_s: on the monotonic clock, when the stories are to be told, if somebody waits for that; None if nobody.
+        flaws: rows of the selfcheck.
+        stories_deadline_s: on the monotonic clock, when shrinking must end; None is no limit.
+        partial: something that was planned has not been run.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -38,7 +40,7 @@ class Gathered:
     durability: list[DurabilityRow] = field(default_factory=list)
     power_loss: list[PowerLossRow] = field(default_factory=list)
     coverage: tuple[CoverageRow, ...] = ()
-    told_by_s: float | None = None
+    stories_deadline_s: float | None = None
     findings: tuple[Finding, ...] = ()
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -47,15 +49,19 @@ class Gathered:
 
 
 class Part(Protocol):
-    """One part of the gate. It is asked for its tasks, told each answer, and then told that this was all."""
+    """One part of the gate: it plans tasks, takes their messages, and draws its conclusions at the end."""
 
     name: str
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
-        """Return what is to be done, each task with a few words that name it."""
+        """Return the tasks, each with a short name for progress reports."""
 
     def take(self, number: int, message: Message) -> None:
-        """Take an answer to the task of that number."""
+        """Take a message of the task with this number."""
 
     def finish(self, seconds: float) -> None:
-        """Weigh what was obtained, all of it or (after an interruption) a part."""
+        """Add this part's outcome, warnings and figures to the results; after an interruption, of what has been run.
+
+        Args:
+            seconds: how long the part ran.
+        """

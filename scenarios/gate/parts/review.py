@@ -4,50 +4,54 @@ from __future__ import annotations
 
 from midpipe.scenarios.explore.tasks import HuntDone, Message, SourceDone, Task
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.part import Gathered
-from midpipe.scenarios.gate.parts.trying import row_from, task_for
+from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
+from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, ReviewRow, Status, merge
 from midpipe.scenarios.review.issues import ISSUES
 from midpipe.scenarios.review.subjects import SUBJECTS
 
-_MUST = {"reference": Status.HOLDS, "as reviewed": Status.VIOLATED}
+_EXPECTED = {"reference": Status.HOLDS, "as reviewed": Status.VIOLATED}
 
 
 class Review:
-    """Tries every issue on every subject that the review is about."""
+    """Checks every issue of the review on every subject that the review is about."""
 
     name = "review"
 
-    def __init__(self, options: Options, got: Gathered) -> None:
+    def __init__(self, options: Options, results: Results) -> None:
         self._options = options
-        self._got = got
-        self._asked = [(issue, name) for name in SUBJECTS for issue in ISSUES.values()]
+        self._results = results
+        self._checks = [(issue, name) for name in SUBJECTS for issue in ISSUES.values()]
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         bound_ms = self._options.latency_bound_ms
         return tuple(
             (f"{issue.id} {name}", task_for(issue, SubjectSpec(SUBJECTS[name]), bound_ms))
-            for issue, name in self._asked
+            for issue, name in self._checks
         )
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, HuntDone | SourceDone):
-            issue, name = self._asked[number]
-            self._got.review.append(row_from(issue, name, message))
+            issue, name = self._checks[number]
+            self._results.review.append(row_from(issue, name, message))
 
     def finish(self, seconds: float) -> None:
         order, names = list(ISSUES), list(SUBJECTS)
-        rows = self._got.review
+        rows = self._results.review
         rows.sort(key=lambda row: (order.index(row.issue), names.index(row.subject)))
         for row in rows:
             if _outcome(row) is Outcome.FAIL:
-                word = "shows on" if row.shown is Status.VIOLATED else "does not show on"
-                self._got.warnings.append(f"{row.issue} {word} the {row.subject}: {row.evidence}.")
-        self._got.parts[self.name] = merge(map(_outcome, rows))
+                verb = (
+                    "was reproduced on" if row.shown is Status.VIOLATED else "was not reproduced on"
+                )
+                self._results.warnings.append(
+                    f"{row.issue} {verb} the {row.subject}: {row.evidence}."
+                )
+        self._results.parts[self.name] = merge(map(_outcome, rows))
 
 
 def _outcome(row: ReviewRow) -> Outcome:
     if row.shown is Status.UNKNOWN:
         return Outcome.UNKNOWN
-    return Outcome.PASS if row.shown is _MUST.get(row.subject, row.shown) else Outcome.FAIL
+    return Outcome.PASS if row.shown is _EXPECTED.get(row.subject, row.shown) else Outcome.FAIL

@@ -1,6 +1,6 @@
-"""Selfcheck: each flawed queue must be caught by the invariants it names, and the reference by none.
+"""Selfcheck: every flawed queue must violate the invariants that it names, and the reference none.
 
-By the programs that are written for it, by fuzzing alone within a budget for each queue, or by both, side by side.
+Each queue is run by the programs written for its flaw, by fuzzing alone within a time budget, or by both.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from midpipe.scenarios.explore.tasks import HuntDone, HuntTask, Message, Task
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import FlawRow, Outcome, merge
 from midpipe.scenarios.programs.registry import SUITES
@@ -17,13 +17,13 @@ PROGRAMS, FUZZ = "programs", "fuzz"
 
 
 class Selfcheck:
-    """Hunts every flawed queue until it is caught. The reference is swept whole, here or as the subject."""
+    """Hunts for the flaw in every flawed queue. The reference is swept completely, here or as the subject."""
 
     name = "selfcheck"
 
-    def __init__(self, options: Options, got: Gathered) -> None:
+    def __init__(self, options: Options, results: Results) -> None:
         self._options = options
-        self._got = got
+        self._results = results
         hunts = [(flaw, self._hunt_of(flaw, by)) for flaw in FLAWS for by in options.selfcheck_by]
         self._flaws = tuple((flaw, hunt.suite) for flaw, hunt in hunts)
         self._hunts = tuple((flaw.name, hunt) for flaw, hunt in hunts)
@@ -49,8 +49,8 @@ class Selfcheck:
 
     def finish(self, seconds: float) -> None:
         order = [flaw.name for flaw in FLAWS]
-        self._got.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
-        self._got.parts[self.name] = merge(self._outcomes)
+        self._results.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
+        self._results.parts[self.name] = merge(self._outcomes)
 
     def _hunt_of(self, flaw: Flaw, by: str) -> HuntTask:
         if by == FUZZ:
@@ -82,12 +82,12 @@ class Selfcheck:
             row = FlawRow(
                 "reference", caught.invariant, False, True, caught.replay, caught.case_number
             )
-            self._got.flaws.append(row)
-            self._got.warnings.append(
-                f"The reference is accused by {caught.invariant} in {caught.replay!r}: {caught.seen}"
+            self._results.flaws.append(row)
+            self._results.warnings.append(
+                f"The reference violates {caught.invariant} in {caught.replay!r}: {caught.seen}"
             )
         if done.invalid:
-            self._got.warnings.append(f"{done.invalid} cases of the reference were invalid.")
+            self._results.warnings.append(f"{done.invalid} cases of the reference were invalid.")
             return Outcome.FAIL if done.caught else Outcome.UNKNOWN
         return Outcome.FAIL if done.caught else Outcome.PASS
 
@@ -95,7 +95,7 @@ class Selfcheck:
         by_invariant = {caught.invariant: caught for caught in done.caught}
         for name in dict.fromkeys((*flaw.caught_by, *by_invariant)):
             caught = by_invariant.get(name)
-            self._got.flaws.append(
+            self._results.flaws.append(
                 FlawRow(
                     flaw=flaw.name,
                     invariant=name,
@@ -109,8 +109,8 @@ class Selfcheck:
             )
         missed = [name for name in flaw.caught_by if name not in by_invariant]
         if missed:
-            self._got.warnings.append(
+            self._results.warnings.append(
                 f"Selfcheck: {', '.join(missed)} did not catch the flawed queue {flaw.name} "
-                f"in {done.cases} cases of its {suite}, so a pass of theirs proves little."
+                f"in {done.cases} cases of {suite}, so a pass by the same checks proves little."
             )
         return Outcome.FAIL if missed else Outcome.PASS

@@ -8,7 +8,7 @@ from itertools import groupby
 from midpipe.scenarios.explore.tasks import ExplorationDone
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import orders_of
-from midpipe.scenarios.gate.parts.part import Gathered
+from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Severity
 from midpipe.scenarios.programs.fleets import FLEETS
@@ -17,7 +17,7 @@ from midpipe.scenarios.programs.program import Program
 
 def fleet(fail_fast: Severity | None = None) -> list[list[Program]]:
     """Return the programs of a fleet in the order in which they are run, those of the same versions together."""
-    part = orders_of("fleet", Options(SubjectSpec(), fail_fast=fail_fast), Gathered(), math.inf)
+    part = orders_of("fleet", Options(SubjectSpec(), fail_fast=fail_fast), Results(), math.inf)
     programs = [FLEETS[name] for name, _ in part.tasks()]
     return [list(those) for _, those in groupby(programs, lambda p: frozenset(p.versions))]
 
@@ -42,7 +42,7 @@ def test_the_short_ones_are_begun_first_if_the_first_finding_is_enough() -> None
 
 
 def test_a_program_of_too_many_orders_is_named_and_is_no_doubt_about_those_that_were_run() -> None:
-    got = Gathered()
+    got = Results()
     part = orders_of("interleave", Options(SubjectSpec(), max_orders=5), got, math.inf)
     part.take(0, ExplorationDone((), bounded=True))
     part.finish(1.0)

@@ -1,4 +1,4 @@
-"""Trying the review's issues on subjects: which tasks to run, and what their results say. Pure."""
+"""The check of one review issue on one subject: the task that looks for it, and the row its result gives. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from midpipe.scenarios.review.source import READINGS, methods_in
 
 
 def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | SourceTask:
-    """Return the task whose result shows whether the issue is there."""
+    """Return the task whose result shows whether the subject has the issue."""
     if issue.source:
         return SourceTask(subject)
     return HuntTask(
@@ -25,27 +25,27 @@ def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> Hun
 
 
 def row_from(issue: Issue, name: str, done: HuntDone | SourceDone) -> ReviewRow:
-    """Return the row of an issue that was tried on the subject called ``name``."""
+    """Return the row for the result of an issue's task on the subject called ``name``."""
     if isinstance(done, SourceDone):
         return row_from_source(issue, name, done)
     return row_from_hunt(issue, name, done)
 
 
 def row_from_hunt(issue: Issue, name: str, done: HuntDone) -> ReviewRow:
-    """Return the row of an issue that was tried by behaviour."""
+    """Return the row of an issue that was looked for by running cases."""
     hit = next((caught for caught in done.caught if caught.invariant in issue.invariants), None)
     if hit is not None:
         return _row(issue, name, "behaviour", Status.VIOLATED, hit.seen, hit.replay)
     if not done.runnable:
         return _row(issue, name, "behaviour", Status.NOT_APPLICABLE, "the subject lacks the calls")
     if done.invalid or not done.cases:
-        told = f"{done.invalid} of {done.cases} cases were invalid"
-        return _row(issue, name, "behaviour", Status.UNKNOWN, told)
-    return _row(issue, name, "behaviour", Status.HOLDS, f"not shown in {done.cases} cases")
+        invalid = f"{done.invalid} of {done.cases} cases were invalid"
+        return _row(issue, name, "behaviour", Status.UNKNOWN, invalid)
+    return _row(issue, name, "behaviour", Status.HOLDS, f"not reproduced in {done.cases} cases")
 
 
 def row_from_source(issue: Issue, name: str, done: SourceDone) -> ReviewRow:
-    """Return the row of an issue that is read in the subject's source."""
+    """Return the row of an issue that was looked for in the subject's source."""
     methods = methods_in(done.methods)
     if not methods:
         return _row(issue, name, "source", Status.UNKNOWN, "its source can't be read")
