@@ -1,1 +1,1 @@
-"""Queues with one planted flaw each, which the invariants must catch."""
+"""Flawed queues that the invariants must catch; ``midpipe selfcheck`` proves that they do."""

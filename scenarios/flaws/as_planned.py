@@ -1,4 +1,4 @@
-"""The queue as shipped with phases 3 and 4 of its roll-out plan: a backfill that reads, then writes, and a clean-up."""
+"""The queue as shipped, with phases 3 and 4 of its migration plan: a non-atomic backfill, and a clean-up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from midpipe.scenarios.flaws.parts import new_key, old_key
 
 
 class SimpleQueue(as_shipped.SimpleQueue):
-    """What was shipped; ``backfill`` reads before it writes, step by step, and ``cleanup`` looks at no reader."""
+    """The shipped queue. ``backfill`` reads and writes in separate commands; ``cleanup`` does not wait for readers."""
 
     def backfill(self) -> int:
         names = self._redis.scan_iter(old_key("*"), count=1000)

@@ -1,7 +1,7 @@
-"""The queue as the review saw it: one command after the other, the request key first, a clean-up that half works.
+"""The queue as the review found it: separate commands, the request key first, a clean-up that may fail.
 
-Written anew from the review's facts: same keys, same calls, same order of commands. Its eleven issues are its
-flaws; the comments name them.
+Rewritten from the facts in the review: same keys, same calls, same order of commands. Comments mark the flaws with the
+ids of the review's issues.
 """
 
 from __future__ import annotations
@@ -48,25 +48,25 @@ class SimpleQueue:
         from midpipe.scenarios.flaws.telemetry import record_dual_write_attempt
 
         client = self._redis
-        # CRITICAL-1: the key is there before the job is.
+        # CRITICAL-1: the key is set before the job is written.
         if client_request_id and not client.set(
             request_key(workspace_id, client_request_id), job_id, nx=True, ex=REQUEST_S
         ):
             return False
         fields = fields_of(job_id, action_provider, action_name, params, workspace_id, actor_id)
         try:
-            # HIGH-1: three writes, each alone.
+            # HIGH-1: three separate writes.
             client.hset(old_key(job_id), mapping=fields)
             if ENABLE_NEW_SCHEMA:
                 client.hset(new_key(workspace_id, job_id), mapping=fields)
                 record_dual_write_attempt(workspace_id, "succeeded")
             client.rpush(PENDING, job_id)
         except Exception:
-            # LOW-2: the traceback goes with it.
+            # LOW-2: the log line carries the traceback.
             _log.error("enqueue of %s failed", job_id, exc_info=True)
             if ENABLE_NEW_SCHEMA:
                 record_dual_write_attempt(workspace_id, "failed")
-            # HIGH-3: this may fail as well; and the request key stays.
+            # HIGH-3: these may fail as well, and the request key stays.
             client.delete(old_key(job_id))
             if ENABLE_NEW_SCHEMA:
                 client.delete(new_key(workspace_id, job_id))
@@ -78,14 +78,14 @@ class SimpleQueue:
             fields = self._redis.hgetall(new_key(workspace_id, job_id))
             if fields:
                 return decoded(fields)
-        # MEDIUM-2: nobody learns that the old schema answered.
+        # MEDIUM-2: no log line or metric says that the old schema answered.
         return decoded(self._redis.hgetall(old_key(job_id)))
 
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
     ) -> None:
         changes = changes_to(status, result)
-        # HIGH-2: the old hash first, the new one if all goes well. LOW-1: not counted.
+        # HIGH-2: the old hash first; a failure leaves the new one as it was. LOW-1: no counter.
         self._redis.hset(old_key(job_id), mapping=changes)
         if ENABLE_NEW_SCHEMA and workspace_id:
             key = new_key(workspace_id, job_id)

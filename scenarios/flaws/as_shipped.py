@@ -1,4 +1,4 @@
-"""The queue as it was shipped: one transaction, looked at from outside; and an EXISTS that decides nothing."""
+"""The queue as it was shipped: it checks outside its transaction, and queues an EXISTS whose reply decides nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class SimpleQueue(as_reviewed.SimpleQueue):
-    """EXISTS, then MULTI HSET HSET RPUSH SET EXEC. The driver does not retry."""
+    """Sends EXISTS, then MULTI HSET HSET RPUSH SET EXEC. The driver does not retry."""
 
     def enqueue(
         self,
@@ -99,7 +99,7 @@ class SimpleQueue(as_reviewed.SimpleQueue):
         with self._redis.pipeline(transaction=True) as block:
             block.hset(old_key(job_id), mapping=changes)
             if is_dual():
-                # Its answer comes with EXEC, when the next command has run already.
+                # Its reply arrives with EXEC, after the next command has been executed.
                 block.exists(new_key(workspace_id, job_id))
                 block.hset(new_key(workspace_id, job_id), mapping=changes)
             block.execute()

@@ -1,4 +1,4 @@
-"""The queue as shipped, with one line of its constructor changed: the driver now retries by default."""
+"""The queue as shipped, with one line of its constructor changed, so that the driver retries by default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from midpipe.scenarios.flaws.parts import url_or_default
 
 
 class SimpleQueue(as_shipped.SimpleQueue):
-    """``Redis(...)`` sends a MULTI … EXEC again whose reply was lost; ``from_url`` does not."""
+    """``Redis(...)`` resends a MULTI … EXEC whose reply was lost; ``from_url`` does not."""
 
     def __init__(self, redis_url: str | None = None) -> None:
         options = parse_url(url_or_default(redis_url))  # type: ignore[no-untyped-call] # redis has no type for it

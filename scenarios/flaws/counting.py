@@ -1,4 +1,4 @@
-"""Queues that do everything right and count it wrong: the reference, and telemetry that says what did not happen.
+"""The reference with wrong telemetry: the queues are correct, and their counters disagree with what happened.
 
 Each docstring names the flaw. Like the reference, they count if AI_JOBS_METRICS is on.
 """
@@ -13,7 +13,7 @@ from midpipe.scenarios.flaws.single import OpenQueue
 
 
 class CountsBeforeTheFact(OpenQueue):
-    """A dual write counts as succeeded before it is sent; whatever comes of it."""
+    """It counts a dual write as succeeded before it is sent, whatever its outcome."""
 
     driver_retries = 0
 
@@ -27,7 +27,7 @@ class CountsBeforeTheFact(OpenQueue):
 
 
 class CountsEnqueuesOnly(OpenQueue):
-    """An update writes both schemas, and is not counted as a write to both."""
+    """It counts enqueues as dual writes, but not updates, which write both schemas too."""
 
     _operation = ""
 
@@ -41,7 +41,7 @@ class CountsEnqueuesOnly(OpenQueue):
 
 
 class CountsFallbacksAsNew(OpenQueue):
-    """A job that only the old schema holds counts as found in the new one: the migration seems further on."""
+    """It counts a job that only the old schema holds as found in the new one, so the migration seems further on."""
 
     def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
         counts, self._telemetry = self._telemetry, Telemetry()
@@ -54,7 +54,7 @@ class CountsFallbacksAsNew(OpenQueue):
 
 
 class CountsDuplicatesAsJobs(OpenQueue):
-    """A request that was known already counts as one more job that waits."""
+    """It counts a duplicate request as one more pending job."""
 
     def enqueue(self, *args: Any, **named: Any) -> bool:
         new = super().enqueue(*args, **named)

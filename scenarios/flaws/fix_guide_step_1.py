@@ -1,4 +1,4 @@
-"""The fix guide's first step: the request key moves to the end, and nobody looks at it before the writes."""
+"""The fix guide's first step: the request key is set last, and no command checks it before the writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from midpipe.scenarios.flaws.parts import (
 
 
 class SimpleQueue(as_reviewed.SimpleQueue):
-    """HSET old, HSET new, RPUSH, then SET NX; a clean-up that may take the data of a queued id away."""
+    """HSET old, HSET new, RPUSH, then SET NX; the clean-up may delete the data of a queued id."""
 
     def enqueue(
         self,

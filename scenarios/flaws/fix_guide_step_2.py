@@ -1,4 +1,4 @@
-"""The fix guide's second step: the writes in a transaction, the request key still after it."""
+"""The fix guide's second step: the writes are in a transaction, and the request key is still set after it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from midpipe.scenarios.flaws.parts import (
 
 
 class SimpleQueue(as_reviewed.SimpleQueue):
-    """MULTI HSET HSET RPUSH EXEC, then SET NX: cut in between, and the retry enqueues a second time."""
+    """MULTI HSET HSET RPUSH EXEC, then SET NX: after a cut in between, the retry enqueues a second job."""
 
     def enqueue(
         self,

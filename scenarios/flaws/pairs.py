@@ -1,6 +1,6 @@
-"""Queues with a flaw that takes two clients to see: the reference, and one step made of two.
+"""Queues with a flaw that only two clients can show: the reference, with one atomic step split in two.
 
-With one client, whatever the fault, each of them is right; between the two halves of a step somebody else comes.
+With one client each of them is correct under every fault; the flaw needs another client between the two halves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ALL = 1_000_000
 
 
 class ChecksOutsideTheTransaction(OpenQueue):
-    """The request and the job are looked for first, and then written in a transaction that looks for nothing."""
+    """It checks for the request and the job first, and then writes them in a transaction that checks nothing."""
 
     driver_retries = 0
 
@@ -57,7 +57,7 @@ class ChecksOutsideTheTransaction(OpenQueue):
 
 
 class ChecksTheOwnerFirst(ChecksOutsideTheTransaction):
-    """Whether another workspace has the job is asked before, not while, the job is written."""
+    """It checks whether another workspace has the job before, and not in, the step that writes the job."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         owner = self.driver.hget(old_key(job_id), "workspace_id")
@@ -67,7 +67,7 @@ class ChecksTheOwnerFirst(ChecksOutsideTheTransaction):
 
 
 class PeeksThenRemoves(OpenQueue):
-    """claim looks at the head of the queue, marks the job, and then removes it."""
+    """claim reads the head of the queue, marks the job running, and then removes it from the queue."""
 
     driver_retries = 0
 
@@ -84,7 +84,7 @@ class PeeksThenRemoves(OpenQueue):
 
 
 class LosesTheRaceForTheHead(PeeksThenRemoves):
-    """claim looks at the head of the queue, and gives up if another worker has removed it meanwhile."""
+    """claim reads the head of the queue, and returns None if another worker has removed it meanwhile."""
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
         job_id = self.driver.lindex(keys.PENDING, 0)
@@ -96,7 +96,7 @@ class LosesTheRaceForTheHead(PeeksThenRemoves):
 
 
 class IgnoresTheToken(OpenQueue):
-    """Whoever says that a job is complete is believed."""
+    """complete accepts every lease token."""
 
     def complete(
         self, job_id: str, workspace_id: str, lease_token: int, result: Any = None
@@ -106,7 +106,7 @@ class IgnoresTheToken(OpenQueue):
 
 
 class GivesEveryoneTheSameToken(OpenQueue):
-    """A job's token is the same for every worker that ever had it, so it fences nobody."""
+    """All workers of a job receive the same lease token, so an expired lease does not fence its worker."""
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
         job = super().claim(worker_id, lease_s)
@@ -117,7 +117,7 @@ class GivesEveryoneTheSameToken(OpenQueue):
 
 
 class ChecksTheTokenFirst(OpenQueue):
-    """The token is compared by one command, and the job completed by the next."""
+    """complete compares the lease token in one command, and completes the job in the next."""
 
     def complete(
         self, job_id: str, workspace_id: str, lease_token: int, result: Any = None
@@ -129,7 +129,7 @@ class ChecksTheTokenFirst(OpenQueue):
 
 
 class ReclaimsInTwoSteps(OpenQueue):
-    """Expired leases are looked up by one command and put back by the next, whoever did so meanwhile."""
+    """claim finds expired leases in one command, and requeues their jobs in the next without checking again."""
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
         for job_id in self.driver.zrangebyscore(keys.LEASES, "-inf", time.time() * 1000):
@@ -143,7 +143,7 @@ class ReclaimsInTwoSteps(OpenQueue):
 
 
 class PagesByOffset(OpenQueue):
-    """A page begins so many jobs after the first one, which may be another one by then."""
+    """A page is cut out by offset, so it skips a job when an earlier one has left the listing."""
 
     def list_jobs(
         self,
@@ -159,7 +159,7 @@ class PagesByOffset(OpenQueue):
 
 
 class BackfillsInTwoSteps(OpenQueue):
-    """The backfill reads the old hash and writes the new one; an update in between is overwritten."""
+    """The backfill reads the old hash and writes the new one, and overwrites an update in between."""
 
     def backfill(self) -> int:
         copied = 0

@@ -1,4 +1,4 @@
-"""What the flawed queues share: keys, fields, decoding. No writes of its own, so every flaw is visible in its file."""
+"""Keys, fields and decoding for the flawed queues. It writes nothing, so each queue's file shows its whole flaw."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def now() -> str:
 
 
 def checked(workspace_id: object) -> None:
-    """Raise ValueError unless it is a workspace's name."""
+    """Raise ValueError unless it is a valid workspace_id."""
     if not isinstance(workspace_id, str) or not _WORKSPACE.fullmatch(workspace_id):
         raise ValueError(f"workspace_id {workspace_id!r} is malformed")
 
@@ -78,7 +78,7 @@ def fields_of(
 
 
 def changes_to(status: str, result: Any) -> dict[str, str]:
-    """Return the fields that an update writes."""
+    """Return the fields of a hash that an update writes."""
     changes = {"status": status}
     if result is not None:
         changes["result"] = json.dumps(result)
@@ -101,6 +101,6 @@ def decoded(fields: Mapping[str, str]) -> Job | None:
 
 
 def newest(jobs: Iterable[Job | None], limit: int) -> list[Job]:
-    """Return the newest jobs first."""
+    """Return at most ``limit`` jobs, the newest first."""
     found = [job for job in jobs if job is not None]
     return sorted(found, key=lambda job: str(job.get("enqueued_at")), reverse=True)[:limit]

@@ -1,7 +1,7 @@
-"""Every flawed queue, what is wrong with it, and which invariants must catch it. Data.
+"""All flawed queues, what is wrong with each, and which invariants must catch it. Data.
 
-Of a queue for the sweep only invariants are declared that one client and one fault can make fall; what takes two
-clients or two versions says so, and needs no fault.
+For a flaw in the suite ``sweep``, ``caught_by`` lists the invariants that one client and at most one fault can violate;
+a flaw in another suite needs two clients or two versions, and no fault.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ class Flaw:
     """A queue with a planted flaw.
 
     Args:
-        name: as in reports.
+        name: the name in reports.
         subject: ``module:Class``.
         summary: one sentence.
-        caught_by: the invariants that must fall.
+        caught_by: ids of the invariants that it must violate.
         suite: the programs that show it: ``sweep`` (one client), ``interleave`` (two), ``fleet`` (two versions).
-        programs: of the suite, those that must show it; empty takes all.
-        part: what takes part in a program that shows it, where another flaw of the queue might be shown instead.
+        programs: names of those programs in the suite that must show it; empty means all.
+        part: what a program must contain (as in ``has_part``) to show this flaw and no other flaw of the same queue.
     """
 
     name: str
@@ -41,34 +41,50 @@ def _name(kind: str) -> str:
 
 def _design(name: str, summary: str, *caught_by: str) -> Flaw:
     module = name.replace("-", "_")
-    return Flaw(name, f"midpipe.scenarios.flaws.{module}:SimpleQueue", summary, caught_by)
+    subject = f"midpipe.scenarios.flaws.{module}:SimpleQueue"
+    return Flaw(name=name, subject=subject, summary=summary, caught_by=caught_by)
 
 
 def _single(kind: str, summary: str, *caught_by: str, programs: tuple[str, ...] = ()) -> Flaw:
     subject = f"midpipe.scenarios.flaws.single:{kind}"
-    return Flaw(_name(kind), subject, summary, caught_by, programs=programs)
+    return Flaw(
+        name=_name(kind), subject=subject, summary=summary, caught_by=caught_by, programs=programs
+    )
 
 
 def _pair(kind: str, summary: str, *caught_by: str) -> Flaw:
     subject = f"midpipe.scenarios.flaws.pairs:{kind}"
-    return Flaw(_name(kind), subject, summary, caught_by, suite="interleave")
+    return Flaw(
+        name=_name(kind), subject=subject, summary=summary, caught_by=caught_by, suite="interleave"
+    )
 
 
 def _counting(kind: str, summary: str, program: str) -> Flaw:
-    subject, caught_by = f"midpipe.scenarios.flaws.counting:{kind}", ("telemetry-is-true",)
-    return Flaw(_name(kind), subject, summary, caught_by, programs=(program,))
+    return Flaw(
+        name=_name(kind),
+        subject=f"midpipe.scenarios.flaws.counting:{kind}",
+        summary=summary,
+        caught_by=("telemetry-is-true",),
+        programs=(program,),
+    )
 
 
 def _planned(name: str, summary: str, program: str, part: str) -> Flaw:
-    caught_by = ("no-divergence", "status-order")
-    subject = "midpipe.scenarios.flaws.as_planned:SimpleQueue"
-    return Flaw(name, subject, summary, caught_by, "fleet", (program,), part)
+    return Flaw(
+        name=name,
+        subject="midpipe.scenarios.flaws.as_planned:SimpleQueue",
+        summary=summary,
+        caught_by=("no-divergence", "status-order"),
+        suite="fleet",
+        programs=(program,),
+        part=part,
+    )
 
 
 FLAWS: tuple[Flaw, ...] = (
     _design(
         "as-reviewed",
-        "The request key blocks the retry, three writes tear apart, the schemas drift.",
+        "The request key blocks the retry, three writes are not atomic, the schemas diverge.",
         "no-lost-job",
         "retry-succeeds",
         "no-orphan",
@@ -80,25 +96,25 @@ FLAWS: tuple[Flaw, ...] = (
     ),
     _design(
         "fix-guide-step-1",
-        "The request key comes last and nobody looks at it first.",
+        "Sets the request key last and does not check it first.",
         "no-duplicate",
         "no-orphan",
         "answer-is-true",
     ),
     _design(
         "fix-guide-step-2",
-        "A cut between the transaction and the request key lets the retry in again.",
+        "After a cut between the transaction and the request key, the retry enqueues a second job.",
         "no-duplicate",
     ),
     _design(
         "as-shipped",
-        "A transaction whose reply is lost is run again by the caller; an update half-fills a hash.",
+        "The caller repeats a transaction whose reply was lost; an update half-fills a hash.",
         "no-duplicate",
         "no-divergence",
     ),
     _design(
         "as-shipped-retrying",
-        "The same with the driver's default retries, which run the transaction again by themselves.",
+        "The same with the driver's default retries, which repeat the transaction by themselves.",
         "no-duplicate",
         "no-divergence",
     ),
@@ -111,29 +127,33 @@ FLAWS: tuple[Flaw, ...] = (
     _single("PushesAgain", "Queues an id again with every call.", "no-duplicate"),
     _single(
         "RequestKeyFirst",
-        "Marks a request as known before its job is written.",
+        "Sets the request key before it writes the job.",
         "no-lost-job",
         "retry-succeeds",
     ),
-    _single("PushesFirst", "Queues an id before its data is there.", "no-orphan"),
+    _single("PushesFirst", "Queues an id before it writes the data.", "no-orphan"),
     _single(
         "PlainPipeline",
-        "Sends its writes in one packet, without MULTI.",
+        "Sends its writes in one pipeline without MULTI.",
         "no-orphan",
         "answer-is-true",
     ),
-    _single("SwallowsExceptions", "Says True after an exception.", "no-lost-job", "answer-is-true"),
+    _single(
+        "SwallowsExceptions", "Returns True after an exception.", "no-lost-job", "answer-is-true"
+    ),
     _single(
         "SaysFalseAfterAnException",
-        "Says False after an exception.",
+        "Returns False after an exception.",
         "no-lost-job",
         "answer-is-true",
     ),
-    _single("FireAndForget", "Says True without waiting for the server.", "no-lost-job"),
+    _single("FireAndForget", "Returns True without waiting for the server's reply.", "no-lost-job"),
     _single("UpdatesOneThenTheOther", "Updates the schemas one after the other.", "no-divergence"),
-    _single("FillsHalfAHash", "Makes a new hash out of nothing but a status.", "no-divergence"),
-    _single("LastArrivalWins", "Lets an update win that arrives late.", "status-order"),
-    _single("ForgetsTheUpdate", "Answers an update that it never sends.", "status-order"),
+    _single(
+        "FillsHalfAHash", "Creates a new hash with a status and no other fields.", "no-divergence"
+    ),
+    _single("LastArrivalWins", "Lets an update that arrives late win.", "status-order"),
+    _single("ForgetsTheUpdate", "Acknowledges an update that it never sends.", "status-order"),
     _single(
         "StoresLargeResultsApart",
         "Writes a large result after the status.",
@@ -141,10 +161,10 @@ FLAWS: tuple[Flaw, ...] = (
         programs=("finish-with-large-result",),
     ),
     _single("WaitsForEver", "Has no time-out.", "bounded-latency"),
-    _single("RetriesForEver", "Has no end to its retries.", "bounded-latency"),
+    _single("RetriesForEver", "Retries without limit.", "bounded-latency"),
     _single(
         "DeclaresLessThanItWaits",
-        "Promises an answer sooner than its time-out lets it give up.",
+        "Declares a latency bound shorter than its own time-out.",
         "bounded-latency",
     ),
     _single("OneRequestForAll", "Keeps request ids without their workspace.", "no-lost-job"),
@@ -155,21 +175,21 @@ FLAWS: tuple[Flaw, ...] = (
     _single("ListsTheOldSchema", "Lists one schema only.", "list-is-whole"),
     _single(
         "PopsBeforeItMarks",
-        "Takes a job off the queue before it is marked.",
+        "Pops a job from the queue before it marks the job running.",
         "no-lost-job",
         "no-orphan",
     ),
     _single(
         "KeepsDeadWorkersJobs",
-        "Never gives a dead worker's job out again.",
+        "Never hands out a dead worker's job again.",
         "no-lost-job",
         programs=("work-under-a-lease",),
     ),
-    _single("GivesTheNewestFirst", "Takes jobs off the wrong end of the queue.", "queue-order"),
+    _single("GivesTheNewestFirst", "Hands out the newest job first.", "queue-order"),
     _counting(
         "CountsBeforeTheFact", "Counts a dual write as succeeded before it is sent.", "enqueue"
     ),
-    _counting("CountsEnqueuesOnly", "Counts no update as a dual write.", "update-running"),
+    _counting("CountsEnqueuesOnly", "Does not count updates as dual writes.", "update-running"),
     _counting(
         "CountsFallbacksAsNew", "Counts a fall-back as a read of the new schema.", "list-old-job"
     ),
@@ -177,63 +197,69 @@ FLAWS: tuple[Flaw, ...] = (
     Flaw(
         "as-shipped-twice",
         "midpipe.scenarios.flaws.as_shipped:SimpleQueue",
-        "Two clients with one request id both find that it is not known.",
+        "Two clients with one request id both find no request key.",
         ("no-duplicate",),
         suite="interleave",
     ),
     _planned(
         "as-shipped-in-a-canary",
-        "A worker with the flag off finishes a job in the old schema; the others go on reading the new.",
+        "A worker with the flag off completes a job in the old schema; the others read the new one.",
         "mixed-update-read-new-off",
         "two versions",
     ),
     _planned(
         "as-shipped-rolled-back",
-        "A roll-back and a second try leave updates in the old schema that the new one never sees.",
+        "After a roll-back and another roll-out, updates made in the old schema are missing in the new one.",
         "mixed-roll-read-new-off",
         "a roll",
     ),
     _planned(
         "as-planned-backfill",
-        "The backfill overwrites an update that came between its read and its write.",
+        "The backfill overwrites an update between its read and its write.",
         "mixed-backfill-read-new-read-old",
         "backfill",
     ),
     Flaw(
         "as-planned-cleanup",
         "midpipe.scenarios.flaws.as_planned:SimpleQueue",
-        "A reader looks at the new schema before the backfill, and at the old one after the clean-up.",
+        "A client reads the new schema before the backfill, and the old one after the clean-up.",
         ("answer-is-true",),
-        "interleave",
-        ("cleanup-vs-read",),
-        "cleanup",
+        suite="interleave",
+        programs=("cleanup-vs-read",),
+        part="cleanup",
     ),
     _pair(
         "ChecksOutsideTheTransaction",
-        "Looks first, and writes whatever came meanwhile.",
+        "Checks for the request and the job before its transaction.",
         "no-duplicate",
     ),
-    _pair("ChecksTheOwnerFirst", "Asks whose a job is before it writes it.", "no-duplicate"),
-    _pair(
-        "PeeksThenRemoves", "Looks at the head of the queue, and removes it later.", "no-duplicate"
-    ),
+    _pair("ChecksTheOwnerFirst", "Checks a job's workspace before it writes it.", "no-duplicate"),
+    _pair("PeeksThenRemoves", "Reads the head of the queue, and removes it later.", "no-duplicate"),
     _pair(
         "LosesTheRaceForTheHead",
-        "Says that no job waits after another worker was quicker.",
+        "Returns None although jobs are pending, after another worker was quicker.",
         "queue-order",
     ),
-    _pair("IgnoresTheToken", "Lets anybody finish a job.", "no-duplicate"),
-    _pair("GivesEveryoneTheSameToken", "Fences nobody.", "no-duplicate"),
+    _pair("IgnoresTheToken", "Lets every worker complete a job.", "no-duplicate"),
     _pair(
-        "ChecksTheTokenFirst", "Compares the token before, not while, it finishes.", "no-duplicate"
+        "GivesEveryoneTheSameToken",
+        "Gives all workers of a job the same lease token.",
+        "no-duplicate",
+    ),
+    _pair(
+        "ChecksTheTokenFirst",
+        "Compares the lease token in a command before the completion.",
+        "no-duplicate",
     ),
     _pair(
         "ReclaimsInTwoSteps",
-        "Puts an expired job back that somebody else put back.",
+        "Requeues an expired job that another worker has requeued.",
         "no-duplicate",
     ),
-    _pair("PagesByOffset", "Skips a job when another one leaves the page before.", "list-is-whole"),
+    _pair("PagesByOffset", "Skips a job when an earlier one leaves the listing.", "list-is-whole"),
     _pair(
-        "BackfillsInTwoSteps", "Overwrites an update with what it read before it.", "no-divergence"
+        "BackfillsInTwoSteps",
+        "Overwrites an update between the backfill's read and write.",
+        "no-divergence",
     ),
 )

@@ -1,7 +1,7 @@
-"""Queues with one planted flaw each: the reference, and one thing done wrong.
+"""Queues with one planted flaw each, which one client and one fault can show: the reference with one mistake.
 
-Each docstring names the flaw; ``registry.py`` says which invariants must catch it. ``driver_retries`` is 0
-where a silent retry of the driver would hide the flaw behind a second chance.
+Each docstring names the flaw; ``registry.py`` says which invariants must catch it. ``driver_retries`` is 0 where a
+retry inside the driver would hide the flaw.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class OpenQueue(Queue):
-    """The reference, with its driver open to whatever is done wrong with it."""
+    """The reference, with access to its driver. It has no flaw of its own."""
 
     @property
     def driver(self) -> Any:
@@ -39,7 +39,7 @@ class OpenQueue(Queue):
 
 
 class CleansUpAfterItself(OpenQueue):
-    """After an exception it deletes the job's data, although the job may be in the queue by then."""
+    """After an exception it deletes the job's data, although the job may be in the queue."""
 
     driver_retries = 0
 
@@ -52,7 +52,7 @@ class CleansUpAfterItself(OpenQueue):
 
 
 class PushesAgain(OpenQueue):
-    """The data is written once, and every call pushes the id."""
+    """It writes a job's data once, but pushes its id with every call."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         new = super().enqueue(job_id, *args, **named)
@@ -62,7 +62,7 @@ class PushesAgain(OpenQueue):
 
 
 class RequestKeyFirst(OpenQueue):
-    """The request is marked as known in a command of its own, before the job is written."""
+    """It sets the request key in a separate command, before it writes the job."""
 
     driver_retries = 0
 
@@ -76,7 +76,7 @@ class RequestKeyFirst(OpenQueue):
 
 
 class PushesFirst(OpenQueue):
-    """The id is queued before its data is there; a worker may be quicker."""
+    """It queues the id before it writes the data, so a worker may receive an id without data."""
 
     def enqueue(
         self,
@@ -99,7 +99,7 @@ class PushesFirst(OpenQueue):
 
 
 class PlainPipeline(OpenQueue):
-    """All writes go out in one packet, without MULTI: one round trip, and no atomicity."""
+    """It sends all writes in one pipeline without MULTI: one round trip, but not atomic."""
 
     driver_retries = 0
 
@@ -124,7 +124,7 @@ class PlainPipeline(OpenQueue):
 
 
 class SwallowsExceptions(OpenQueue):
-    """An exception is logged, and the caller is told True."""
+    """It logs an exception and returns True."""
 
     driver_retries = 0
 
@@ -137,7 +137,7 @@ class SwallowsExceptions(OpenQueue):
 
 
 class SaysFalseAfterAnException(OpenQueue):
-    """An exception becomes False, which says that the job is in already."""
+    """It returns False after an exception, which means that the job was accepted before."""
 
     driver_retries = 0
 
@@ -149,7 +149,7 @@ class SaysFalseAfterAnException(OpenQueue):
 
 
 class FireAndForget(OpenQueue):
-    """It writes without waiting for an answer, and says True."""
+    """It writes without waiting for the server's reply, and returns True."""
 
     def __init__(self, redis_url: str | None = None) -> None:
         super().__init__(redis_url)
@@ -180,7 +180,7 @@ class FireAndForget(OpenQueue):
 
 
 class UpdatesOneThenTheOther(OpenQueue):
-    """The two schemas are updated by two commands."""
+    """It updates the two schemas in two commands."""
 
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
@@ -192,7 +192,7 @@ class UpdatesOneThenTheOther(OpenQueue):
 
 
 class FillsHalfAHash(OpenQueue):
-    """A job that only the old schema holds gets a new hash with nothing in it but its status."""
+    """An update of a job that only the old schema holds creates a new hash with a status and no other fields."""
 
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
@@ -206,7 +206,7 @@ class FillsHalfAHash(OpenQueue):
 
 
 class LastArrivalWins(FillsHalfAHash):
-    """Whatever update arrives last is kept, also one that the caller gave up on long ago."""
+    """The update that arrives last wins, even if its caller has timed out and sent a newer one since."""
 
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
@@ -218,7 +218,7 @@ class LastArrivalWins(FillsHalfAHash):
 
 
 class ForgetsTheUpdate(OpenQueue):
-    """It answers as soon as the update is queued in the client, and sends it never."""
+    """It queues the update in a pipeline that it never executes, and returns."""
 
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
@@ -230,7 +230,7 @@ class ForgetsTheUpdate(OpenQueue):
 
 
 class StoresLargeResultsApart(OpenQueue):
-    """A large result is written after the status, and a retry finds the status and leaves."""
+    """It writes a large result after the status; a retry finds the status set and writes no result."""
 
     driver_retries = 0
 
@@ -250,7 +250,7 @@ class StoresLargeResultsApart(OpenQueue):
 
 
 class WaitsForEver(OpenQueue):
-    """It throws the time-outs away that it was given; a silent server is waited for without end."""
+    """It ignores the time-outs in its URL, and waits for a silent server for ever."""
 
     driver_retries = 0
     latency_bound_s = 0.4
@@ -261,7 +261,7 @@ class WaitsForEver(OpenQueue):
 
 
 class RetriesForEver(OpenQueue):
-    """A connection error is tried again at once, as often as it takes."""
+    """It retries after a connection error without limit."""
 
     driver_retries = 0
     latency_bound_s = 0.4
@@ -275,7 +275,7 @@ class RetriesForEver(OpenQueue):
 
 
 class DeclaresLessThanItWaits(OpenQueue):
-    """It promises an answer sooner than its own time-out lets it give up."""
+    """It declares a latency bound that is shorter than its own time-out."""
 
     @property
     def latency_bound_s(self) -> float:
@@ -283,7 +283,7 @@ class DeclaresLessThanItWaits(OpenQueue):
 
 
 class OneRequestForAll(OpenQueue):
-    """Request ids are kept without the workspace, so that one workspace's id blocks another's."""
+    """It keeps request ids without their workspace, so a request of one workspace blocks that of another."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         request_id = named.get("client_request_id")
@@ -297,14 +297,14 @@ class OneRequestForAll(OpenQueue):
 
 
 class ReadsAnybodysJob(OpenQueue):
-    """get_job does not care whose job it is."""
+    """get_job returns a job to every workspace."""
 
     def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
         return super().get_job(job_id)
 
 
 class WritesThenValidates(OpenQueue):
-    """A call is counted in Redis before its arguments are looked at."""
+    """It counts a call in Redis before it validates the arguments."""
 
     def enqueue(self, *args: Any, **named: Any) -> bool:
         self.driver.incr("ai:calls")
@@ -312,7 +312,7 @@ class WritesThenValidates(OpenQueue):
 
 
 class TakesAnyWorkspace(OpenQueue):
-    """An empty workspace_id is as good as any."""
+    """It accepts an empty workspace_id."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         if not named.get("workspace_id"):
@@ -322,7 +322,7 @@ class TakesAnyWorkspace(OpenQueue):
 
 
 class LogsParams(OpenQueue):
-    """An error line tells what the job was about."""
+    """It writes the job's params into a log line at ERROR."""
 
     driver_retries = 0
 
@@ -335,7 +335,7 @@ class LogsParams(OpenQueue):
 
 
 class ListsTheOldSchema(OpenQueue):
-    """list_jobs knows one schema only."""
+    """list_jobs reads the old schema only."""
 
     def list_jobs(
         self,
@@ -350,7 +350,7 @@ class ListsTheOldSchema(OpenQueue):
 
 
 class PopsBeforeItMarks(OpenQueue):
-    """claim takes the id off the queue, and marks the job running by a second command."""
+    """claim pops the id from the queue, and marks the job running in a second command."""
 
     driver_retries = 0
 
@@ -372,7 +372,7 @@ class PopsBeforeItMarks(OpenQueue):
 
 
 class KeepsDeadWorkersJobs(OpenQueue):
-    """A lease that has ended is forgotten, and its job with it."""
+    """claim deletes expired leases without requeueing their jobs."""
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
         self.driver.zremrangebyscore(keys.LEASES, "-inf", time.time() * 1000)
@@ -380,7 +380,7 @@ class KeepsDeadWorkersJobs(OpenQueue):
 
 
 class GivesTheNewestFirst(PopsBeforeItMarks):
-    """claim takes from the end at which jobs are put in."""
+    """claim takes the newest job: it pops from the end at which enqueue pushes."""
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
         self.driver.lmove(keys.PENDING, keys.PENDING, "RIGHT", "LEFT")

@@ -1,1 +1,1 @@
-"""The review's issues, each tied to programs and invariants, or to a reading of the source."""
+"""The issues of the review, each tied to programs and invariants, or to a check of the source code."""

@@ -1,7 +1,7 @@
-"""The eleven issues of the review, by id: what shows each, on which programs. Data.
+"""The eleven issues of the review by id, with the programs and invariants, or the source check, that show each. Data.
 
-Most are behaviour: a case on a real server. Those that no behaviour shows (an import inside a method, a
-metric that is never counted) are read in the source, and say so.
+Most show in a case on a real server. Those that have no visible behaviour (an import inside a method, a metric that is
+never counted) are checked in the source code.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Issue:
 
     Args:
         id: as in the review.
-        what: what goes wrong, one sentence.
-        programs: where it shows, by behaviour.
-        invariants: which invariant falls then.
-        faults: names of the faults to try; empty tries all.
-        commands: names of the commands to break; empty breaks all.
-        source: name of the reading in ``midpipe.scenarios.review.source``, for an issue that no behaviour shows.
+        what: what goes wrong, in one sentence.
+        programs: the programs that can show it.
+        invariants: the invariants of which one must be violated.
+        faults: names of the faults to inject; empty means all.
+        commands: names of the commands at which to inject them; empty means all.
+        source: name of the check in ``midpipe.scenarios.review.source``, for an issue without visible behaviour.
     """
 
     id: str
@@ -51,7 +51,7 @@ _ISSUES = (
     Issue(
         "HIGH-1",
         Severity.HIGH,
-        "Three writes that can tear apart",
+        "Three writes that are not atomic",
         "A failure between the writes leaves a queued id without data, or data without a place in the queue.",
         programs=("enqueue-once",),
         invariants=("answer-is-true",),
@@ -61,7 +61,7 @@ _ISSUES = (
         "HIGH-2",
         Severity.HIGH,
         "update_status lets the schemas diverge",
-        "The old hash is written, the new one is not: two answers to one question, for good.",
+        "The old hash is written and the new one is not, so the schemas disagree for good.",
         programs=("update-once",),
         invariants=("no-divergence",),
         faults=("cut-before", "lost-reply", "refuse"),
@@ -69,8 +69,8 @@ _ISSUES = (
     Issue(
         "HIGH-3",
         Severity.HIGH,
-        "A job that no worker will ever see",
-        "The push fails after the hashes were written, and the clean-up fails too.",
+        "A job that no worker ever receives",
+        "The push fails after the hashes were written, and the clean-up fails as well.",
         programs=("enqueue-once",),
         invariants=("no-orphan",),
         faults=("refuse",),
@@ -80,14 +80,14 @@ _ISSUES = (
         "MEDIUM-1",
         Severity.MEDIUM,
         "Telemetry is imported inside the method",
-        "Every call pays for an import statement.",
+        "Every call executes an import statement.",
         source="imports_in_methods",
     ),
     Issue(
         "MEDIUM-2",
         Severity.MEDIUM,
         "The fall-back to the old schema is silent",
-        "get_job falls back with no log and no metric, so migration progress can't be seen.",
+        "get_job falls back without a log line or metric, so the progress of the migration is invisible.",
         source="silent_fallback",
     ),
     Issue(
@@ -102,7 +102,7 @@ _ISSUES = (
     Issue(
         "MEDIUM-4",
         Severity.MEDIUM,
-        "Tests see happy paths only",
+        "Tests cover happy paths only",
         "Every program passes without faults while the same programs fail with one.",
         programs=("same-request-again",),
         invariants=("no-lost-job", "no-duplicate", "retry-succeeds"),
@@ -127,7 +127,7 @@ _ISSUES = (
         "LOW-2",
         Severity.LOW,
         "exc_info in error logs leaks job data",
-        "Tracebacks in error logs carry what they were called with; ids at debug and a sentence at error do.",
+        "Tracebacks in error logs carry arguments; ids at DEBUG and one sentence at ERROR would suffice.",
         source="tracebacks_in_logs",
     ),
 )

@@ -1,7 +1,7 @@
-"""What can only be read in the source of a Python subject. Pure: the text of its methods in, findings out.
+"""Checks of a Python subject's source code, for issues without visible behaviour. Pure: text in, sentences out.
 
-A reading answers with sentences of what is wrong, with line numbers; none means that it is not there. It
-can't see through helper modules, and says nothing about a subject that is no Python class.
+A check returns a sentence with a line number for each place that has the issue. It does not follow calls into helper
+modules, and knows nothing of subjects that are not Python classes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-_TELLING = (
+_REPORTING = (
     "log",
     "record",
     "inc",
@@ -26,14 +26,14 @@ _TELLING = (
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Methods = Mapping[str, Function]
-Reading = Callable[[Methods], tuple[str, ...]]
+SourceCheck = Callable[[Methods], tuple[str, ...]]
 
 
 def methods_in(sources: Iterable[tuple[str, str, int]]) -> Methods:
-    """Return the methods as syntax trees, with the line numbers of their file.
+    """Parse the methods into syntax trees with the line numbers of their file.
 
     Args:
-        sources: name, text and first line of each.
+        sources: name, text and first line number of each.
     """
     found: dict[str, Function] = {}
     for name, text, first_line in sources:
@@ -55,19 +55,19 @@ def imports_in_methods(methods: Methods) -> tuple[str, ...]:
 
 
 def silent_fallback(methods: Methods) -> tuple[str, ...]:
-    """Find a get_job that reads two schemas itself and tells nobody which one answered."""
+    """Find a get_job that reads two schemas and neither logs nor counts which one answered."""
     method = methods.get("get_job")
     if method is None:
         return ()
     calls = list(_calls(method))
     reads = [name for name in calls if "hgetall" in name.lower()]
-    if len(reads) < 2 or any(_tells(name) for name in calls):
+    if len(reads) < 2 or any(_reports(name) for name in calls):
         return ()
     return (f"get_job reads two schemas and neither logs nor counts which (line {method.lineno})",)
 
 
 def uncounted_updates(methods: Methods) -> tuple[str, ...]:
-    """Find an update_status that writes and counts nothing, where enqueue counts."""
+    """Find an update_status that counts nothing although enqueue counts."""
     enqueue, update = methods.get("enqueue"), methods.get("update_status")
     if enqueue is None or update is None:
         return ()
@@ -79,7 +79,7 @@ def uncounted_updates(methods: Methods) -> tuple[str, ...]:
 
 
 def tracebacks_in_logs(methods: Methods) -> tuple[str, ...]:
-    """Find error logs that carry a traceback."""
+    """Find log calls at WARNING or above that carry a traceback."""
     return tuple(
         f"{method.name} logs with a traceback (line {node.lineno})"
         for method in methods.values()
@@ -90,12 +90,12 @@ def tracebacks_in_logs(methods: Methods) -> tuple[str, ...]:
 
 def _logs_traceback(call: ast.Call) -> bool:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    asked = any(
+    has_exc_info = any(
         word.arg == "exc_info"
         and not (isinstance(word.value, ast.Constant) and not word.value.value)
         for word in call.keywords
     )
-    return name == "exception" or (asked and name in ("error", "warning", "critical"))
+    return name == "exception" or (has_exc_info and name in ("error", "warning", "critical"))
 
 
 def _calls(node: ast.AST) -> Iterator[str]:
@@ -108,15 +108,15 @@ def _calls(node: ast.AST) -> Iterator[str]:
                 yield function.id
 
 
-def _tells(name: str) -> bool:
+def _reports(name: str) -> bool:
     return any(
-        word in name.lower().rpartition(".")[2] or f"{word}." in name.lower() for word in _TELLING
+        word in name.lower().rpartition(".")[2] or f"{word}." in name.lower() for word in _REPORTING
     )
 
 
-READINGS: Mapping[str, Reading] = MappingProxyType(
+SOURCE_CHECKS: Mapping[str, SourceCheck] = MappingProxyType(
     {
-        reading.__name__: reading
-        for reading in (imports_in_methods, silent_fallback, uncounted_updates, tracebacks_in_logs)
+        check.__name__: check
+        for check in (imports_in_methods, silent_fallback, uncounted_updates, tracebacks_in_logs)
     }
 )

@@ -1,4 +1,4 @@
-"""The subjects that the review's issues are tried on: as reviewed, as shipped, and the reference."""
+"""The subjects on which the review's issues are tried: as reviewed, as shipped, and the reference."""
 
 from __future__ import annotations
 

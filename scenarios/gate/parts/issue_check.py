@@ -6,7 +6,7 @@ from midpipe.scenarios.explore.tasks import HuntDone, HuntTask, SourceDone, Sour
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import ReviewRow, Status
 from midpipe.scenarios.review.issues import Issue
-from midpipe.scenarios.review.source import READINGS, methods_in
+from midpipe.scenarios.review.source import SOURCE_CHECKS, methods_in
 
 
 def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | SourceTask:
@@ -49,7 +49,7 @@ def row_from_source(issue: Issue, name: str, done: SourceDone) -> ReviewRow:
     methods = methods_in(done.methods)
     if not methods:
         return _row(issue, name, "source", Status.UNKNOWN, "its source can't be read")
-    sentences = READINGS[issue.source](methods)
+    sentences = SOURCE_CHECKS[issue.source](methods)
     if sentences:
         return _row(issue, name, "source", Status.VIOLATED, "; ".join(sentences[:3]))
     return _row(issue, name, "source", Status.HOLDS, "not in the source")

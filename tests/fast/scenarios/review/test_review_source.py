@@ -1,19 +1,19 @@
-"""Readings of a subject's source: what they see, and what they leave alone."""
+"""The checks of a subject's source code: what they report, and what they accept."""
 
 from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.review.source import READINGS, methods_in
+from midpipe.scenarios.review.source import SOURCE_CHECKS, methods_in
 
 
-def read(reading: str, **methods: str) -> tuple[str, ...]:
+def sentences_of(check: str, **methods: str) -> tuple[str, ...]:
     sources = [(name, text, 10) for name, text in methods.items()]
-    return READINGS[reading](methods_in(sources))
+    return SOURCE_CHECKS[check](methods_in(sources))
 
 
 @pytest.mark.parametrize(
-    ("reading", "method", "text", "told"),
+    ("check", "method", "text", "sentence"),
     [
         (
             "imports_in_methods",
@@ -41,14 +41,14 @@ def read(reading: str, **methods: str) -> tuple[str, ...]:
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(
-    reading: str, method: str, text: str, told: str
+def test_each_issue_is_reported_with_its_line(
+    check: str, method: str, text: str, sentence: str
 ) -> None:
-    assert read(reading, **{method: text}) == (told,)
+    assert sentences_of(check, **{method: text}) == (sentence,)
 
 
 @pytest.mark.parametrize(
-    ("reading", "method", "text"),
+    ("check", "method", "text"),
     [
         ("imports_in_methods", "enqueue", "def enqueue(self):\n    count()\n"),
         ("silent_fallback", "get_job", "def get_job(self):\n    return self.r.hgetall('new')\n"),
@@ -69,21 +69,23 @@ def test_what_is_wrong_is_told_with_its_line(
         ),
     ],
 )
-def test_what_is_not_wrong_is_not_told(reading: str, method: str, text: str) -> None:
-    assert read(reading, **{method: text}) == ()
+def test_correct_code_gives_no_sentence(check: str, method: str, text: str) -> None:
+    assert sentences_of(check, **{method: text}) == ()
 
 
-def test_an_update_that_counts_nothing_is_told_where_enqueue_counts() -> None:
+def test_an_update_that_counts_nothing_is_reported_if_enqueue_counts() -> None:
     enqueue = "def enqueue(self):\n    record_dual_write('ok')\n"
     silent = "def update_status(self):\n    self.r.hset('k')\n"
-    assert read("uncounted_updates", enqueue=enqueue, update_status=silent) == (
+    assert sentences_of("uncounted_updates", enqueue=enqueue, update_status=silent) == (
         "update_status counts no dual write (line 10)",
     )
 
 
-def test_an_update_need_not_count_where_nothing_does() -> None:
+def test_an_update_need_not_count_if_enqueue_does_not() -> None:
     silent = "def update_status(self):\n    self.r.hset('k')\n"
     assert (
-        read("uncounted_updates", enqueue="def enqueue(self):\n    pass\n", update_status=silent)
+        sentences_of(
+            "uncounted_updates", enqueue="def enqueue(self):\n    pass\n", update_status=silent
+        )
         == ()
     )
