@@ -29,7 +29,7 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 
-from midpipe.faultinject.decide.ledger import Ledger, LedgerCount
+from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.outcome_prediction import NOTHING, Learned, OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
@@ -95,7 +95,7 @@ class Frontier:
     """Where an exploration stands between two runs: what is to be made yet, and what was counted."""
 
     branches: tuple[Branch, ...]
-    counts: tuple[LedgerCount, ...]
+    ledger: Ledger
     open_scripts: tuple[str, ...] = ()
     relied_on: tuple[str, ...] = ()
     unforeseeable: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ class Interleave:
         if frontier is None:
             self._add(self._branch)
         else:
-            self.ledger = Ledger.counted(frontier.counts)
+            self.ledger = frontier.ledger.copy()
             for branch in frontier.branches:
                 self._push(branch)
 
@@ -204,7 +204,7 @@ class Interleave:
         known = self.independence
         return Frontier(
             (*under_way, *(waiting[-1] for waiting in sorted(self._waiting))),
-            self.ledger.counts(),
+            self.ledger.copy(),
             tuple(sorted(known.open_scripts)),
             tuple(sorted(known.relied_on)),
             tuple(sorted(known.unforeseeable)),

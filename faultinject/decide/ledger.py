@@ -1,21 +1,30 @@
-"""The ledger: of everything planned, what ran, what was left out and by which rule, what was never reached.
+"""The ledger: of all planned cases, how many ran, were pruned and by which rule, and were never reached.
 
-A pass means no more than its ledger. Rows are kept per fault; ``none`` is the fault-free run.
+A pass is worth no more than its ledger. There is a row per fault; ``none`` is the case without faults.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 NO_FAULT = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerCount:
-    """Counts of one fault, in cases: ``space = run + pruned + not_reached + invalid``."""
+class LedgerRow:
+    """Numbers of cases for one fault in one program. ``space = run + pruned + not_reached + invalid``.
 
+    Args:
+        space: all cases within the stated bound.
+        run: valid cases that were run.
+        pruned, pruned_by: cases left out because their result is known from others, and the rules that say so.
+        not_reached: planned cases that were not run because of the time budget or an interruption.
+        invalid: cases that could not be judged, for example because the planned fault did not fire.
+        violated: cases among ``run`` that violated an invariant.
+    """
+
+    program: str
     fault: str
     space: int
     run: int
@@ -28,63 +37,65 @@ class LedgerCount:
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts as a run goes on."""
+    """The counts of one program so far, by fault. Its fields can be stored and read back.
 
-    _space: Counter[str] = field(default_factory=Counter)
-    _run: Counter[str] = field(default_factory=Counter)
-    _invalid: Counter[str] = field(default_factory=Counter)
-    _violated: Counter[str] = field(default_factory=Counter)
-    _pruned: dict[str, Counter[str]] = field(default_factory=dict)
+    Attributes:
+        left_out_by: by fault, the number of cases that each rule left out.
+    """
 
-    @classmethod
-    def counted(cls, counts: Iterable[LedgerCount]) -> Ledger:
-        """Return a ledger that goes on from these counts. How many each single rule left out is not kept apart."""
-        ledger = cls()
-        for count in counts:
-            ledger._space[count.fault] = count.space
-            ledger._run[count.fault] = count.run
-            ledger._invalid[count.fault] = count.invalid
-            ledger._violated[count.fault] = count.violated
-            if count.pruned_by:
-                by_rule = Counter(dict.fromkeys(count.pruned_by, 0))
-                by_rule[count.pruned_by[0]] = count.pruned
-                ledger._pruned[count.fault] = by_rule
-        return ledger
+    space: dict[str, int] = field(default_factory=dict)
+    run: dict[str, int] = field(default_factory=dict)
+    invalid: dict[str, int] = field(default_factory=dict)
+    violated: dict[str, int] = field(default_factory=dict)
+    left_out_by: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def copy(self) -> Ledger:
+        """Return a ledger with the same counts."""
+        return deepcopy(self)
 
     def planned(self, fault: str) -> None:
-        """A case with this fault belongs to the space and is to be run."""
-        self._space[fault] += 1
+        """Count a case with this fault that is to be run."""
+        _add_one(self.space, fault)
 
     def pruned(self, fault: str, rule: str) -> None:
-        """A case with this fault belongs to the space and is left out by a rule."""
-        self._space[fault] += 1
-        self._pruned.setdefault(fault, Counter())[rule] += 1
+        """Count a case with this fault that belongs to the space and is left out by a rule."""
+        _add_one(self.space, fault)
+        self.left_out(fault, rule)
 
     def left_out(self, fault: str, rule: str) -> None:
-        """A planned case is not run after all, by a rule."""
-        self._pruned.setdefault(fault, Counter())[rule] += 1
+        """Count a planned case that is not run after all, by a rule."""
+        _add_one(self.left_out_by.setdefault(fault, {}), rule)
 
     def ended(self, fault: str, *, valid: bool, violated: bool) -> None:
-        """A planned case was run."""
-        (self._run if valid else self._invalid)[fault] += 1
+        """Count a planned case that was run."""
+        _add_one(self.run if valid else self.invalid, fault)
         if violated:
-            self._violated[fault] += 1
+            _add_one(self.violated, fault)
 
-    def counts(self) -> tuple[LedgerCount, ...]:
-        """Return a row per fault, in the order in which they were first planned."""
-        return tuple(self._count(fault) for fault in self._space)
+    def rows(self, program: str = "") -> tuple[LedgerRow, ...]:
+        """Return a row per fault, in the order in which the faults were first planned.
 
-    def _count(self, fault: str) -> LedgerCount:
-        pruned = self._pruned.get(fault, Counter())
-        left_out = sum(pruned.values())
-        done = self._run[fault] + self._invalid[fault]
-        return LedgerCount(
+        Args:
+            program: its name, for the rows.
+        """
+        return tuple(self._row(program, fault) for fault in self.space)
+
+    def _row(self, program: str, fault: str) -> LedgerRow:
+        by_rule = self.left_out_by.get(fault, {})
+        run, invalid = self.run.get(fault, 0), self.invalid.get(fault, 0)
+        pruned = sum(by_rule.values())
+        return LedgerRow(
+            program=program,
             fault=fault,
-            space=self._space[fault],
-            run=self._run[fault],
-            pruned=left_out,
-            pruned_by=tuple(sorted(pruned)),
-            not_reached=self._space[fault] - left_out - done,
-            invalid=self._invalid[fault],
-            violated=self._violated[fault],
+            space=self.space[fault],
+            run=run,
+            pruned=pruned,
+            pruned_by=tuple(sorted(by_rule)),
+            not_reached=self.space[fault] - pruned - run - invalid,
+            invalid=invalid,
+            violated=self.violated.get(fault, 0),
         )
+
+
+def _add_one(counts: dict[str, int], key: str) -> None:
+    counts[key] = counts.get(key, 0) + 1

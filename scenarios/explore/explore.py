@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from midpipe.faultinject.decide.ledger import Ledger, LedgerCount
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, replay_string
 from midpipe.faultinject.decide.scheduler import Scheduler
@@ -34,7 +33,6 @@ from midpipe.scenarios.case.requirements import misfit_in
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
-from midpipe.scenarios.model.verdict import LedgerRow
 from midpipe.scenarios.programs.program import Program
 
 PATIENT_MS = 3_000
@@ -262,28 +260,4 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         observations=record.observations,
         crashed=record.crashed,
         seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
-    )
-
-
-def ledger_rows(program: str, *ledgers: Ledger) -> tuple[LedgerRow, ...]:
-    """Return the ledgers of one program as rows of the verdict."""
-    return tuple(row for ledger in ledgers for row in rows_of(program, ledger.counts()))
-
-
-def rows_of(program: str, counts: Sequence[LedgerCount]) -> tuple[LedgerRow, ...]:
-    """Return counts of one program as rows of the verdict."""
-    return tuple(_row(program, count) for count in counts)
-
-
-def _row(program: str, count: LedgerCount) -> LedgerRow:
-    return LedgerRow(
-        program=program,
-        fault=count.fault,
-        space=count.space,
-        run=count.run,
-        pruned=count.pruned,
-        pruned_by=count.pruned_by,
-        not_reached=count.not_reached,
-        invalid=count.invalid,
-        violated=count.violated,
     )

@@ -12,7 +12,7 @@ from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.sweep import Placeable
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import DIVERGED, dry_run, explore, ledger_rows
+from midpipe.scenarios.explore.explore import DIVERGED, dry_run, explore
 from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.tasks import (
     RUNS_IF_NONDETERMINISTIC,
@@ -66,9 +66,9 @@ class Interleaving:
             yield from self._every_order()
         if task.sampling or self._nondeterministic:
             yield from self._random_orders(task.sampling or Sampling(RUNS_IF_NONDETERMINISTIC, 0))
-        rows = ledger_rows(self._program.name, *self._ledgers)
+        name = self._program.name
         yield ExplorationDone(
-            rows,
+            tuple(row for ledger in self._ledgers for row in ledger.rows(name)),
             stopped=self._stopped,
             nondeterministic=self._nondeterministic,
             frontier=self._frontier,

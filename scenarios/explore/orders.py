@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.predictable import is_foreseeable_in_script
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
 from midpipe.faultinject.errors import ServerError
@@ -51,7 +52,7 @@ class Orders:
         self._program = program
         self._plan = plan
         self._bound_ms = latency_bound_ms
-        known = frontier or Frontier((), ())
+        known = frontier or Frontier((), Ledger())
         self._independence = Independence(known.open_scripts, known.relied_on, known.unforeseeable)
         self.planner = plan(self._independence, frontier)
 

@@ -7,13 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from midpipe.faultinject.decide.interleave import Frontier
+from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.power_loss import PowerLossOutcome
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.verdict import LedgerRow, Story
+from midpipe.scenarios.model.verdict import Story
 
 SHRINKS_FOR_S = 10.0
 

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from midpipe.faultinject.decide.ledger import NO_FAULT
+from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
@@ -33,7 +33,7 @@ from midpipe.scenarios.gate.parts.stories import Stories
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import Stopped, asked_by
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.verdict import LedgerRow, Outcome, Status, Verdict, merge
+from midpipe.scenarios.model.verdict import Outcome, Status, Verdict, merge
 from midpipe.scenarios.programs.registry import program_named
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
@@ -237,7 +237,17 @@ class Gate:
     def _record_not_started(self, part: str, tasks: Sequence[tuple[str, Task]]) -> None:
         """Record what is not started any more. Of a program one case is known to exist: the one without faults."""
         programs = {
-            name: LedgerRow(name, NO_FAULT, 1, 0, 0, (), 1, 0, 0)
+            name: LedgerRow(
+                program=name,
+                fault=NO_FAULT,
+                space=1,
+                run=0,
+                pruned=0,
+                pruned_by=(),
+                not_reached=1,
+                invalid=0,
+                violated=0,
+            )
             for name, task in tasks
             if isinstance(task, SweepTask | InterleaveTask)
             and self._results.traits

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from midpipe.faultinject.decide.interleave import Frontier
+from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.tally import SavedTally
-from midpipe.scenarios.model.verdict import LedgerRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from midpipe.scenarios.explore.explore import (
     dry_run,
     ended_from,
     explore,
-    ledger_rows,
     run_schedule,
     selected,
     warm_up,
@@ -242,7 +241,7 @@ class Worker:
             yield ended
             if stopped := self._is_over(task):
                 break
-        rows = ledger_rows(task.program, sweep.ledger)
+        rows = sweep.ledger.rows(task.program)
         yield ExplorationDone(rows, stopped=stopped, nondeterministic=rehearsed.nondeterministic)
 
     def _is_over(self, task: SweepTask | InterleaveTask | FuzzTask) -> bool:

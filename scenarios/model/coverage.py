@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.state import Tables
+from midpipe.scenarios.model.verdict import CoverageRow
 
 NO_FAULT = "none"
 LAST_COMMAND_COUNTED = 8
@@ -54,21 +55,6 @@ class Met:
     place: Place
     fault: str
     possible: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class OperationCovered:
-    """Coverage of one operation.
-
-    Args:
-        places: number of places reached.
-        seen, known: number of combinations that cases have shown, and of those in the known space.
-    """
-
-    operation: str
-    places: int
-    seen: int
-    known: int
 
 
 @dataclass(slots=True)
@@ -118,11 +104,11 @@ class Coverage:
         once = sum(1 for count in self.cases.values() if count == 1)
         return once / self.examples if self.examples else float("inf")
 
-    def rows(self) -> tuple[OperationCovered, ...]:
+    def rows(self) -> tuple[CoverageRow, ...]:
         """Return the coverage of each operation, by name."""
         seen = Counter(place.operation for place, _ in self.cases)
         return tuple(
-            OperationCovered(
+            CoverageRow(
                 operation=operation,
                 places=len(faults),
                 seen=seen[operation],

@@ -10,13 +10,13 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.model.verdict import (
     CoverageRow,
     DurabilityRow,
     Figure,
     Finding,
     InvariantRow,
-    LedgerRow,
     Outcome,
     PowerLossRow,
     ServerColumn,

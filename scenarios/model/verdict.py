@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from midpipe.faultinject.decide.ledger import LedgerRow
+
 SCHEMA = 1
 
 
@@ -139,30 +141,6 @@ class Finding:
     neighbour: Story | None = None
     on: str = ""
     blob: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """Numbers of cases for one fault in one program. ``space = run + pruned + not_reached + invalid``.
-
-    Args:
-        space: all cases within the stated bound.
-        run: valid cases that were run.
-        pruned, pruned_by: cases left out because their result is known from others, and the rules that say so.
-        not_reached: planned cases that were not run because of the time budget or an interruption.
-        invalid: cases that could not be judged, for example because the planned fault did not fire.
-        violated: cases among ``run`` that violated an invariant.
-    """
-
-    program: str
-    fault: str
-    space: int
-    run: int
-    pruned: int
-    pruned_by: tuple[str, ...]
-    not_reached: int
-    invalid: int
-    violated: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def test_how_many_times_fewer_orders_are_run(
             runs += 1
             if runs == MOST_WITHOUT_PRUNING:
                 break
-        return runs, sum(row.space for row in orders.planner.ledger.counts())
+        return runs, sum(row.space for row in orders.planner.ledger.rows())
 
     pruned, _ = benchmark.pedantic(count, kwargs={"prune": True}, rounds=1, iterations=1)
     runs, whole = count(prune=False)

@@ -96,7 +96,7 @@ def test_every_program_is_exhausted_for_the_reference_without_a_violation(worker
             planner = Interleave()
             ended = list(explore(rig, program, planner))
             assert [case.replay for case in ended if case.violations or not case.valid] == []
-            assert sum(row.not_reached for row in planner.ledger.counts()) == 0
+            assert sum(row.not_reached for row in planner.ledger.rows()) == 0
 
 
 def test_a_lease_of_no_time_has_ended_before_anything_else_happens(worker: Worker) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from midpipe.scenarios.explore.explore import CaseEnded, rows_of
+from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
     RUNS_IF_NONDETERMINISTIC,
     ExplorationDone,
@@ -19,7 +20,7 @@ from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Stopped
 from midpipe.scenarios.gate.tally import Tally
-from midpipe.scenarios.model.verdict import Figure, LedgerRow, Outcome, merge
+from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import SUITES
@@ -219,7 +220,7 @@ class Exploration:
         results = self._results
         self._seconds = seconds = self._seconds_before + seconds
         for program, frontier in self._frontiers.items():
-            for row in rows_of(program, frontier.counts):
+            for row in frontier.ledger.rows(program):
                 self._add_to_ledger(row)
         outcomes = [Outcome.PASS] if self._cases else []
         outcomes += [Outcome.FAIL] if self._violated else []

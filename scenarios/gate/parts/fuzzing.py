@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, Message, Task
 from midpipe.scenarios.fuzz.examples import Example, example_file, read_examples, write_examples
@@ -18,7 +19,7 @@ from midpipe.scenarios.model.checkpoint import (
     write_checkpoint,
 )
 from midpipe.scenarios.model.coverage import Coverage
-from midpipe.scenarios.model.verdict import CoverageRow, Figure, LedgerRow, Outcome, merge
+from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 
 PROGRAM = "written at random"
 CHECKPOINT_EVERY_S = 10.0
@@ -117,10 +118,7 @@ class Fuzzing:
                 )
         results.warnings += self._doubts()
         results.parts[self.name] = merge(outcomes)
-        results.coverage = tuple(
-            CoverageRow(row.operation, row.places, row.seen, row.known)
-            for row in self._coverage.rows()
-        )
+        results.coverage = self._coverage.rows()
         results.figures += self._figures(total, seconds)
         for label, count in sorted(self._cases.items()):
             invalid = self._invalid[label]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.explore.tasks import Message, Task
 from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.model.evidence import Traits
@@ -14,7 +15,6 @@ from midpipe.scenarios.model.verdict import (
     Figure,
     Finding,
     FlawRow,
-    LedgerRow,
     Outcome,
     PowerLossRow,
     ReviewRow,

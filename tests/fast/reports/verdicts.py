@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.model.verdict import (
     Figure,
     Finding,
     FlawRow,
     InvariantRow,
     KeyChange,
-    LedgerRow,
     Outcome,
     ReviewRow,
     Severity,

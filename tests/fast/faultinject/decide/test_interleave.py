@@ -146,7 +146,7 @@ def test_an_exploration_that_is_stopped_goes_on_where_it_was(
     second = planner(kept)
     made += [order for order, _ in runs_of(clients, second)]
     assert made == orders
-    assert second.ledger.counts() == whole.ledger.counts()
+    assert second.ledger.rows() == whole.ledger.rows()
 
 
 @pytest.mark.parametrize("bound", [0, 1, 2])
@@ -187,7 +187,7 @@ def test_the_ledger_adds_up() -> None:
     planner = Interleave(1)
     clients = ((("a", True), ("k", True)), (("b", True), ("k", True)))
     runs = len(list(runs_of(clients, planner)))
-    (row,) = planner.ledger.counts()
+    (row,) = planner.ledger.rows()
     assert (row.run, row.space) == (runs, row.run + row.pruned + row.not_reached + row.invalid)
 
 

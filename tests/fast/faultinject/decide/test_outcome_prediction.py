@@ -157,7 +157,7 @@ def test_the_ledger_says_how_many_were_foreseen() -> None:
     world = World(((LOOKS, LOOKS), (LOOKS, LOOKS)))
     planner = Interleave(None)
     world.explore(planner)
-    (row,) = planner.ledger.counts()
+    (row,) = planner.ledger.rows()
     assert (row.run, row.not_reached) == (world.runs, 0)
     assert "foreseen" in row.pruned_by
 
@@ -167,7 +167,7 @@ def test_nothing_is_foreseen_of_a_client_that_goes_on_as_it_likes() -> None:
     world = World(((APPENDS,) * 2,) * 2, mood=iter([0, 0, 0, 0, *([1] * 1_000)]))
     planner = Interleave(None)
     world.explore(planner)
-    (row,) = planner.ledger.counts()
+    (row,) = planner.ledger.rows()
     assert "foreseen" not in row.pruned_by
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midpipe.faultinject.decide.ledger import LedgerCount
+from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_schedule
 from midpipe.faultinject.decide.sweep import Sweep, fault_label
@@ -42,7 +42,7 @@ def run_all(sweep: Sweep, length: int) -> list[Schedule]:
     return seen
 
 
-def total(rows: tuple[LedgerCount, ...], name: str) -> int:
+def total(rows: tuple[LedgerRow, ...], name: str) -> int:
     return sum(getattr(row, name) for row in rows)
 
 
@@ -77,7 +77,7 @@ def test_shards_are_a_partition(shards: int) -> None:
 def test_the_ledger_adds_up(length: int, max_faults: int) -> None:
     sweep = Sweep(max_faults)
     cases = len(run_all(sweep, length))
-    rows = sweep.ledger.counts()
+    rows = sweep.ledger.rows()
     assert total(rows, "run") == cases
     for row in rows:
         assert row.space == row.run + row.pruned + row.not_reached + row.invalid
@@ -88,7 +88,7 @@ def test_what_was_planned_and_not_run_is_not_reached() -> None:
     sweep.begin()
     step = Step(event(1), None, Executed.YES)
     sweep.end(RunEnd((step,), valid=True))
-    assert total(sweep.ledger.counts(), "not_reached") == len(placeable(event(1)))
+    assert total(sweep.ledger.rows(), "not_reached") == len(placeable(event(1)))
 
 
 def test_a_fault_free_run_that_is_invalid_has_no_children() -> None:
@@ -102,7 +102,7 @@ def test_a_late_read_is_pruned_by_name() -> None:
     sweep = Sweep(1)
     sweep.begin()
     sweep.end(RunEnd((Step(event(1, "HGETALL", is_write=False), None, Executed.YES),), valid=True))
-    late = [row for row in sweep.ledger.counts() if row.fault.startswith("late")]
+    late = [row for row in sweep.ledger.rows() if row.fault.startswith("late")]
     assert [(row.pruned, row.pruned_by) for row in late] == [(1, ("late-read",))] * 2
 
 

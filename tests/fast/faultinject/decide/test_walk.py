@@ -71,6 +71,6 @@ def test_a_run_holds_no_more_faults_than_asked() -> None:
 def test_the_ledger_says_that_a_row_was_sampled() -> None:
     walk = Walk(Random, 5, 0)
     orders(walk, TWO_OF_THREE)
-    assert [(row.fault, row.space, row.run) for row in walk.ledger.counts()] == [
+    assert [(row.fault, row.space, row.run) for row in walk.ledger.rows()] == [
         ("none (sampled)", 5, 5)
     ]

@@ -6,11 +6,11 @@ from midpipe.scenarios.model.coverage import (
     NO_FAULT,
     Coverage,
     Met,
-    OperationCovered,
     Place,
     state_for,
 )
 from midpipe.scenarios.model.state import Tables
+from midpipe.scenarios.model.verdict import CoverageRow
 
 FAULTS = frozenset(("cut-before", "lost-reply"))
 FIRST = Place("enqueue", 1, "EVALSHA", again=False, state="absent")
@@ -36,8 +36,8 @@ def test_a_reached_place_is_known_with_every_fault_that_fits_it_and_with_none() 
     coverage = Coverage()
     coverage.add([passed(FIRST), broken(READ)])
     assert coverage.rows() == (
-        OperationCovered("enqueue", places=1, seen=1, known=3),
-        OperationCovered("get_job", places=1, seen=1, known=3),
+        CoverageRow("enqueue", places=1, seen=1, known=3),
+        CoverageRow("get_job", places=1, seen=1, known=3),
     )
 
 
