@@ -1,15 +1,17 @@
-"""One case: start state, program and schedule in; a record out.
+"""One case: runs a program from its start state under a schedule, and records what happens.
 
-Clients run until each is parked (a command of it waits) or done; then the scheduler decides which waiting
-command goes next and what happens to it. So there is one order of events, and it is the schedule's. Nothing
-sleeps: the case waits for commands, answers and closed connections, and for a lease that is to end.
+Clients run until each is settled: parked, which means that a command of it waits, or done. Then the scheduler decides
+which waiting command goes next and what happens to it. So there is one order of events, and the schedule determines
+it. Nothing sleeps: the case waits for commands, answers, closed connections, and for leases that are to end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.faults import effects_of
-from midpipe.faultinject.faults.effects import PASS, Deliver, Process, WireEffects
+from midpipe.faultinject.faults.effects import PASS, Deliver, Effects, Process, WireEffects
 from midpipe.faultinject.vocabulary import (
     Decision,
     Executed,
@@ -20,218 +22,235 @@ from midpipe.faultinject.vocabulary import (
     WireEvent,
 )
 from midpipe.faultinject.wire.resp import Reply
-from midpipe.scenarios.case.caller import (
-    Caller,
-    completion_of,
+from midpipe.scenarios.case.answered import Answered
+from midpipe.scenarios.case.client import (
+    Client,
     resolved_arguments,
     standby_claims,
+    standby_completion,
 )
 from midpipe.scenarios.case.clients import Clients
-from midpipe.scenarios.case.held import DELIVERED_WITHIN_S, HeldCommands
+from midpipe.scenarios.case.held import ANSWERED_WITHIN_S, HeldCommands
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.reply_text import says_something, shown_reply
-from midpipe.scenarios.case.rig import RECOVERY, STANDBY, Answered, Rig
-from midpipe.scenarios.case.side_effects import STANDING_STILL, SideEffects
+from midpipe.scenarios.case.recovery_client import RECOVERY, STANDBY
+from midpipe.scenarios.case.reply_text import reply_text, reports_effect
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.side_effects import SERVER_PAUSED, SideEffects
 from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.record import Stepped
 from midpipe.scenarios.programs.program import Call, Program
 
-_MAX_STEPS = 2_000
+_MOST_COMMANDS = 2_000
 
 
 class Case:
-    """Runs one case on a rig. Use once.
+    """Runs one case on a rig. Use once: ``prepare``, then ``run``.
 
     Args:
         time_outs_ms: each client's socket time-out.
-        latency_bound_ms: how long an operation may take before it counts as hung.
-        lease_s: how long claims are made for, so that it costs little to wait until they have ended; None: as they are.
+        latency_bound_ms: how long a call may take before it counts as hung, for a subject that declares no bound.
+        lease_s: how long every claim's lease is made, so that waiting for its end is cheap; None leaves it as it is.
+
+    Attributes:
+        recorder: what has happened so far, and why the case may be invalid.
     """
 
     def __init__(
         self,
         rig: Rig,
         program: Program,
-        time_outs_ms: dict[str, int],
-        latency_bound_ms: float,
         *,
+        time_outs_ms: Mapping[str, int],
+        latency_bound_ms: float,
         lease_s: float | None = None,
     ) -> None:
         self._rig = rig
         self._program = program
-        self.book = Recorder(rig)
-        self._held = HeldCommands(rig, self.book)
-        self._outages = SideEffects(rig, lease_s)
+        self.recorder = Recorder(rig)
+        self._held = HeldCommands(rig, self.recorder)
+        self._side_effects = SideEffects(rig, lease_s)
         self._clients = Clients(
             rig,
-            self.book,
+            self.recorder,
             self._held,
-            self._outages,
+            self._side_effects,
             time_outs_ms=time_outs_ms,
             latency_bound_ms=latency_bound_ms,
         )
         self._awaited: Position | None = None
-        self._stepped: Step | None = None
+        self._step: Step | None = None
         self._fault: FaultRef | None = None
-        self._last: str | None = None
-
-    def prepare(self) -> None:
-        """Lay the start state, without faults, and make every client's instance."""
-        rig = self._rig
-        for call in self._program.prepare:
-            self.recover(call, Phase.PREPARE)
-            self._outages.lease_begins(call.arguments)
-        rig.lay(self._program.seed)
-        rig.keep_snapshot()
-        self.book.look()
-        self._clients.open(self._program.clients, self._step_over)
+        self._last_client: str | None = None
 
     @property
     def latency_bound_ms(self) -> float:
         """The bound in force: the subject's own, if it declares one."""
         return self._clients.latency_bound_ms
 
-    def run(self, scheduler: Scheduler) -> None:
-        """Run the program to its end under the scheduler's decisions, and let everything become quiet."""
-        self._clients.begin()
-        for _ in range(_MAX_STEPS):
-            self._clients.wait()
-            waiting = self._clients.waiting_events()
-            if not waiting and not self.book.invalid_reason and self._clients.is_anyone_blocked:
-                self._clients.wait_while_blocked()
-                continue
-            if not waiting or self.book.invalid_reason:
-                break
-            # What only queues is no choice: a block goes on to its EXEC, the first client's before the others'.
-            waiting = next(((event,) for event in waiting if event.position.inside), waiting)
-            self._carry_out(scheduler.decide(Point(waiting, self._last)))
-        else:
-            self.book.invalid_reason = f"more than {_MAX_STEPS} commands were sent"
-        self._held.release_all()
-        self._clients.stop()
-
     @property
     def leases_are_short(self) -> bool:
-        return self._outages.leases_are_short
+        return self._side_effects.leases_are_short
 
-    def wait_for_leases(self) -> None:
+    def prepare(self) -> None:
+        """Write the start state, without faults, and make every client's instance of the subject."""
+        for call in self._program.prepare:
+            self.recover(call, Phase.PREPARE)
+            self._side_effects.note_write(call.arguments)
+        self._rig.seed(self._program.seed)
+        self._rig.save_snapshot()
+        self.recorder.record_state()
+        self._clients.open(self._program.clients, self._step_over)
+
+    def run(self, scheduler: Scheduler) -> None:
+        """Run the program to its end under the scheduler's decisions, and deliver what is still held."""
+        clients, recorder = self._clients, self.recorder
+        clients.begin()
+        for _ in range(_MOST_COMMANDS):
+            clients.settle()
+            waiting = clients.waiting_events()
+            if not waiting and not recorder.invalid_reason and clients.is_anyone_blocked:
+                clients.wait_while_blocked()
+                continue
+            if not waiting or recorder.invalid_reason:
+                break
+            # Inside a transaction there is nothing to choose: it goes on to its EXEC, the first client's first.
+            waiting = next(((event,) for event in waiting if event.position.inside), waiting)
+            self._carry_out(scheduler.decide(Point(waiting, self._last_client)))
+        else:
+            recorder.invalid_reason = f"the clients sent more than {_MOST_COMMANDS} commands"
+        self._held.release_all()
+        clients.stop()
+
+    def await_leases(self) -> None:
         """Wait until the program's leases have ended, if they are short."""
-        self._outages.wait_for_leases()
+        self._side_effects.await_leases()
 
-    def recover(self, call: Call, phase: Phase, client: str = RECOVERY) -> Answered:
-        """Make a call without faults, as R (or the stand-by worker), and write it into the history."""
+    def recover(self, call: Call, phase: Phase, client_id: str = RECOVERY) -> Answered:
+        """Make a call without faults, as midpipe's own client or as the stand-by worker, and record it."""
         arguments = resolved_arguments(call.arguments, {}) or {}
-        answered = self._rig.recovery_call(call.method, arguments, call.version, client)
-        self.book.recovered(call, arguments, answered, phase, client)
+        answered = self._rig.recovery.call(call.method, arguments, call.version, client_id)
+        self.recorder.record_recovery_call(call, arguments, answered, phase, client_id)
         return answered
 
-    def _effects(self, decision: Decision) -> WireEffects:
-        if decision.fault is None:
-            return STANDING_STILL if self._outages.server_stands_still else PASS
-        caller = self._clients[decision.event.position.client]
-        caller.faulted = True
-        effects = effects_of(decision.fault, decision.event)
-        if effects.process is Process.FROZEN:
-            self._freeze(caller)
-        self._outages.begin(caller.wire, effects)
-        self._fault = decision.fault
-        return effects.wire
-
-    def _freeze(self, caller: Caller) -> None:
-        """Stop the client's process until its leases have ended and another worker has done what there was to do."""
-        caller.host.freeze()
-        try:
-            self._outages.wait_for_leases()
-            for claim in standby_claims(self._rig.traits, caller.calls[caller.next_call].version):
-                job = self.recover(claim, Phase.PROGRAM, STANDBY).value
-                if not isinstance(job, dict):
-                    break
-                self.recover(completion_of(job, claim), Phase.PROGRAM, STANDBY)
-            self.book.look()
-        finally:
-            caller.host.go_on()
-
     def _carry_out(self, decision: Decision) -> None:
+        """Let the chosen command through with the fault's effects, and wait until it is over."""
         event = decision.event
-        client_id, is_inside = event.position.client, bool(event.position.inside)
+        is_inside = bool(event.position.inside)
         if not is_inside:
-            self._last = client_id
-        self._awaited, self._stepped, self._fault = event.position, None, None
-        for client in self._clients:
-            client.listens = False
-        caller = self._clients[client_id]
-        waiting = caller.wire.waiting
-        self._outages.end_leases_of_no_time()
-        caller.wire.let_through(self._effects(decision))
+            self._last_client = event.position.client
+        self._awaited, self._step, self._fault = event.position, None, None
+        for other in self._clients:
+            other.listens = False
+        client = self._clients[event.position.client]
+        waiting = client.wire.waiting
+        self._side_effects.await_zero_leases()
+        client.wire.let_through(self._begin_effects(decision))
         may_block = self._rig.table.is_blocking(event.args) and not is_inside
-        if may_block and not self._answers_at_once():
-            caller.blocked, self._fault = (event.position, self._fault), None
+        if may_block and not self._is_answered_at_once():
+            client.blocked, self._fault = (event.position, self._fault), None
             return
-        over = self._rig.loop.run_until(
-            lambda: self._stepped is not None or caller.wire.invalid_reason != "",
-            DELIVERED_WITHIN_S,
-        )
-        if self._stepped is None:
-            self.book.invalid_reason = (
-                caller.wire.invalid_reason
-                if over
-                else (
-                    f"the server did not answer {event.position} within {DELIVERED_WITHIN_S:.0f} s"
-                )
+        step = self._await_step(client, event)
+        if step is None:
+            return
+        if self._side_effects.has_lease_ended_unplanned:
+            self.recorder.invalid_reason = (
+                f"a lease ended before {event.position}; the machine may be too busy"
             )
             return
-        if self._outages.lease_ended_unplanned:
-            self.book.invalid_reason = f"too busy a machine: a lease ended before {event.position}"
-            return
-        step = self._stepped
-        if step is not None and decision.fault and waiting:
+        if decision.fault and waiting:
             effects = effects_of(decision.fault, event)
             if effects.wire.deliver is Deliver.HELD:
                 self._held.hold(waiting[0], step, effects.wire.held_for)
                 return
-            if effects.server.pauses:
-                self._held.server_stopped_at(step)
-            if how := self._outages.replace_server(effects):
-                self.book.restarted(how)
-            if effects.process is Process.KILLED:
-                caller.was_killed = True
-                caller.wire.dies()
-                self._clients.end_process(caller, "Crash", "the client's process was killed")
+            self._end_effects(client, effects, step)
         if is_inside:
             return
         self._held.count_down(event)
-        if not self._outages.server_stands_still:
+        if not self._side_effects.is_server_paused:
             self._held.release_due()
         if self._clients.is_anyone_blocked:
-            self._settle()
+            self._receive_replies()
 
-    def _answers_at_once(self) -> bool:
-        """Whether the server answers the command that it was just given, without waiting for anybody."""
-        self._settle()
-        return self._stepped is not None
+    def _begin_effects(self, decision: Decision) -> WireEffects:
+        """Begin what a fault does beside the connection; return what becomes of the command."""
+        if decision.fault is None:
+            return SERVER_PAUSED if self._side_effects.is_server_paused else PASS
+        client = self._clients[decision.event.position.client]
+        client.attempt.faulted = True
+        effects = effects_of(decision.fault, decision.event)
+        if effects.process is Process.FROZEN:
+            self._freeze(client)
+        self._side_effects.begin(client.wire, effects)
+        self._fault = decision.fault
+        return effects.wire
 
-    def _settle(self) -> None:
-        """Let everything arrive that the server has answered by now."""
+    def _end_effects(self, client: Client, effects: Effects, step: Step) -> None:
+        """Carry out what a fault does after its command."""
+        if effects.server.pauses:
+            self._held.keep_unanswered(step)
+        if how := self._side_effects.replace_server(effects):
+            self.recorder.record_restart(how)
+        if effects.process is Process.KILLED:
+            client.was_killed = True
+            client.wire.mark_killed()
+            self._clients.end_process(client, "Crash", "the client's process was killed")
+
+    def _freeze(self, client: Client) -> None:
+        """Stop the client's process until its leases have ended and a stand-by worker has done the jobs it can get."""
+        client.host.freeze()
+        try:
+            self._side_effects.await_leases()
+            version = client.calls[client.next_call].version
+            for claim in standby_claims(self._rig.traits, version):
+                job = self.recover(claim, Phase.PROGRAM, STANDBY).value
+                if not isinstance(job, dict):
+                    break
+                self.recover(standby_completion(job, claim), Phase.PROGRAM, STANDBY)
+            self.recorder.record_state()
+        finally:
+            client.host.go_on()
+
+    def _await_step(self, client: Client, event: WireEvent) -> Step | None:
+        """Wait until the command that was let through is over; None if it is not, and the case is invalid."""
+        self._rig.loop.run_until(
+            lambda: self._step is not None or client.wire.invalid_reason != "", ANSWERED_WITHIN_S
+        )
+        if self._step is None:
+            self.recorder.invalid_reason = client.wire.invalid_reason or (
+                f"the server did not answer {event.position} within {ANSWERED_WITHIN_S:.0f} s"
+            )
+        return self._step
+
+    def _is_answered_at_once(self) -> bool:
+        """Whether the server answers the command that it was just given without waiting for another client."""
+        self._receive_replies()
+        return self._step is not None
+
+    def _receive_replies(self) -> None:
+        """Receive everything that the server has answered by now."""
         self._rig.await_server()
         for _ in range(2):
             self._rig.loop.step(0.0)
 
     def _step_over(self, event: WireEvent, executed: Executed, reply: Reply | None) -> None:
-        caller = self._clients[event.position.client]
-        if caller.blocked and caller.blocked[0] == event.position:
-            fault, caller.blocked = caller.blocked[1], None
+        """Record that a command is over, and what it changed."""
+        client = self._clients[event.position.client]
+        attempt, recorder = client.attempt, self.recorder
+        if client.blocked and client.blocked[0] == event.position:
+            fault, client.blocked = client.blocked[1], None
         else:
             fault, self._fault = self._fault, None
-        step = Step(event, fault, executed, shown_reply(reply))
-        before = self.book.last_state
+        step = Step(event, fault, executed, reply_text(reply))
+        before = recorder.last_state
         may_have_changed = executed is not Executed.NO and event.is_write
-        if may_have_changed and not event.position.inside and not self._outages.server_stands_still:
-            caller.changed_state = self.book.look() or caller.changed_state
-            caller.changed_job = self.book.is_job_changed(before) or caller.changed_job
-            self._outages.lease_begins(caller.arguments)
-            # A time that is written again within its millisecond shows no change; nobody who has not heard can know.
-            caller.says_it_did |= fault is not None and says_something(reply)
+        is_whole = not event.position.inside and not self._side_effects.is_server_paused
+        if may_have_changed and is_whole:
+            attempt.changed_state = recorder.record_state() or attempt.changed_state
+            attempt.changed_job = recorder.is_job_changed(before) or attempt.changed_job
+            self._side_effects.note_write(attempt.arguments)
+            # A time that is written again within its millisecond changes nothing; only the lost reply tells of it.
+            attempt.reply_reports_effect |= fault is not None and reports_effect(reply)
         raw = b"" if reply is None else reply.raw
-        self.book.entries.append(Stepped(step, before, self.book.last_state, raw))
+        recorder.record(Stepped(step, before, recorder.last_state, raw))
         if event.position == self._awaited:
-            self._stepped = step
+            self._step = step

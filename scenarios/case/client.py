@@ -1,175 +1,187 @@
-"""One client of a case: which call it is in, which command of it waits, and how its events are numbered.
-
-It is the director of its own links: set-up and queued commands are answered at once, every other command is
-parked until the case lets it through. A client is parked when a command of it waits, done when it has no
-call left.
-"""
+"""One client of a case: its calls, its attempts, and the arguments that its retry rule makes. No socket."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from midpipe.faultinject.faults.effects import PASS, WireEffects
-from midpipe.faultinject.net.link import Link
-from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
-from midpipe.faultinject.wire.commands import CommandTable, key_pattern
-from midpipe.faultinject.wire.conversation import SUBSCRIBING, ReceivedCommand
-from midpipe.faultinject.wire.resp import ProtocolError, Reply
+from midpipe.faultinject.vocabulary import FaultRef, Position
+from midpipe.scenarios.case.answered import Answered
+from midpipe.scenarios.case.client_wire import ClientWire
+from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.history import Completion, Json, Operation, RaisedError
+from midpipe.scenarios.programs.program import Answer, Call, Retry, Version
+from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
+from midpipe.scenarios.subjects.hosting import HostProcess
 
-StepOver = Callable[[WireEvent, Executed, Reply | None], None]
+_MOST_STANDBY_JOBS = 5
 
 
 @dataclass(slots=True)
-class ClientWire:
-    """The wire's side of one client in one case.
+class Attempt:
+    """One attempt at a call.
 
     Args:
-        passes_all: let everything pass and count nothing, while an instance is made.
-        has_subscribed: one of its connections receives messages.
-        may_give_up: the server stands still, so the client may give up on any command.
-        was_killed: a fault has ended its process.
-        step_over: told when a command that was let through is over.
+        number: from 1; above 1 the client retries after an exception.
+        invoked_at: as in Operation.
+        began_s: on the loop's clock.
+
+    Attributes:
+        faulted: a fault was placed in it.
+        changed_state, changed_job: a command of it changed the server's state, or the data of a job.
+        reply_reports_effect: the reply that a fault took away said that its command did something.
+        answer: what the subject's process answered; None so far.
     """
 
-    client_id: str
-    table: CommandTable
-    step_over: StepOver
-    operation: int = 0
-    attempt: int = 0
-    passes_all: bool = False
-    may_give_up: bool = False
+    number: int
+    arguments: dict[str, Json]
+    invoked_at: int
+    began_s: float
+    faulted: bool = False
+    changed_state: bool = False
+    changed_job: bool = False
+    reply_reports_effect: bool = False
+    answer: HostAnswer | None = None
+
+
+def _none_yet() -> Attempt:
+    return Attempt(0, {}, invoked_at=0, began_s=0.0)
+
+
+@dataclass(slots=True)
+class Client:
+    """One client.
+
+    Args:
+        calls: what it calls, in order.
+        host: the process in which the subject runs for it.
+
+    Attributes:
+        next_call: index of the call that is under way, or that comes next.
+        attempt: the last one that it began; number 0 before the first.
+        answers: what its calls have returned, by method.
+        is_calling: an attempt is under way.
+        has_ended: its process was ended, and it makes no further call.
+        was_killed: a fault ended its process.
+        listens: it has subscribed to a channel, and what it waits for may be a message.
+        blocked: the blocking command that the server has not answered yet, and the fault placed at it.
+    """
+
+    wire: ClientWire
+    calls: tuple[Call, ...]
+    host: HostProcess
+    next_call: int = 0
+    attempt: Attempt = field(default_factory=_none_yet)
+    answers: dict[str, Json] = field(default_factory=dict)
+    is_calling: bool = False
+    has_ended: bool = False
     was_killed: bool = False
-    invalid_reason: str = ""
-    has_subscribed: bool = False
-    _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(default_factory=list)
-    _ordinal: int = 0
-    _setup_ordinal: int = 0
-    _command: int = 0
-    _block_ordinal: int = 0
-    _let_through: dict[Link, WireEvent] = field(default_factory=dict)
-    _watched: dict[Link, tuple[bytes, ...]] = field(default_factory=dict)
+    listens: bool = False
+    blocked: tuple[Position, FaultRef | None] | None = None
 
     @property
-    def waiting(self) -> tuple[Link, ReceivedCommand, WireEvent] | None:
-        """The command that waits longest; a client with several connections may have more of them."""
-        return self._parked[0] if self._parked else None
+    def has_answer(self) -> bool:
+        """An answer has come that was not taken yet."""
+        return self.is_calling and self.attempt.answer is not None
 
-    def begins(self, operation: int, attempt: int) -> None:
-        """The client makes an attempt at an operation; its commands are counted from 1 again."""
-        self.operation, self.attempt, self._command = operation, attempt, 0
+    @property
+    def is_done(self) -> bool:
+        return not self.is_calling and (self.has_ended or self.next_call >= len(self.calls))
 
-    def dies(self) -> None:
-        """Its process is killed: what waits here is taken not to have left its machine."""
-        self.was_killed = True
-        self._parked.clear()
+    @property
+    def is_settled(self) -> bool:
+        """It is done, parked, or waits for what only the server or another client can bring: a reply, or a message."""
+        is_parked = self.wire.waiting is not None
+        return self.is_done or is_parked or self.blocked is not None or self.listens
 
-    def let_through(self, effects: WireEffects) -> None:
-        """Carry out the waiting command."""
-        if self.waiting is None:
-            return
-        link, heard, event = self._parked.pop(0)
-        self._let_through[link] = event
-        link.carry_out(heard, effects)
+    def close_instance(self) -> None:
+        """Close the subject's instance in order, as far as the server can tell."""
+        if self.host.is_alive:
+            self.host.close_client(self.wire.client_id)
 
-    def is_passthrough(self, heard: ReceivedCommand) -> bool:
-        """Each command is a decision of its own, and what it changes is seen before the next one."""
-        return False
+    def stop(self) -> None:
+        """End a call that is still under way because the case is invalid, so that it can't disturb the next case."""
+        if self.is_calling:
+            self.host.kill()
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
-        self._setup_ordinal += 1
-        return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects | None:
-        if self.passes_all:
-            return PASS
-        if heard.inside == 1:
-            self._ordinal += 1
-            self._block_ordinal = self._ordinal
-        # When the blocks of two clients come is a race; so it waits, too, until there is none.
-        self._parked.append((link, heard, self._event(link, heard, self._block_ordinal)))
-        return None
+def operation_of(
+    client: Client, answered: Answered, *, has_late_write: bool, now: int, state_after: int
+) -> Operation:
+    """Return the attempt that has just ended as an operation.
 
-    def parked(self, link: Link, heard: ReceivedCommand) -> None:
-        self.has_subscribed = self.has_subscribed or heard.command.name in SUBSCRIBING
-        if self.passes_all:
-            link.carry_out(heard, PASS)
-            return
-        if self.was_killed:
-            return
-        if heard.block:
-            ordinal = self._block_ordinal
-        else:
-            self._ordinal += 1
-            ordinal = self._ordinal
-        self._parked.append((link, heard, self._event(link, heard, ordinal)))
+    Args:
+        has_late_write: a write of it is held and will still reach the server, or came late and changed its state.
+        now, state_after: as ``completed_at`` and ``state_after`` in Operation.
+    """
+    call, attempt = client.calls[client.next_call], client.attempt
+    may_have_had_effect = attempt.changed_state or attempt.reply_reports_effect or has_late_write
+    return Operation(
+        client=client.wire.client_id,
+        request=client.next_call + 1,
+        attempt=attempt.number,
+        method=call.method,
+        arguments=attempt.arguments,
+        completion=completion_for(answered.error, may_have_had_effect),
+        value=answered.value,
+        error=answered.error,
+        wrote=attempt.changed_state,
+        faulted=attempt.faulted,
+        invoked_at=attempt.invoked_at,
+        completed_at=now,
+        duration_ms=answered.ms,
+        state_after=state_after,
+        version=str(call.version),
+        caller_died=client.was_killed,
+        wrote_job=attempt.changed_job,
+        counted=answered.counted,
+    )
 
-    def done(
-        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
-    ) -> None:
-        event = self._let_through.pop(link, None)
-        if event is not None:
-            self.step_over(event, executed, reply)
 
-    def client_gone(self, link: Link, *, mid_command: bool) -> None:
-        if not mid_command:
-            # The connection ended under a command that waits here; its client will hear of it.
-            self._parked = [waiting for waiting in self._parked if waiting[0] is not link]
-        event = self._let_through.pop(link, None)
-        if mid_command and event is not None and self.table.is_blocking(event.args):
-            # It waited long enough; a server drops the blocked command of a connection that is gone.
-            link.close()
-            self.step_over(event, Executed.NO, None)
-        elif mid_command and (self.may_give_up or self.was_killed):
-            link.close()
-        elif mid_command:
-            # Nobody planned this: the machine was too busy for the client's time-out.
-            self.invalid_reason = f"{self.client_id} gave up on a command that nothing was done to"
-            self._parked.clear()
-            link.close()
-
-    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
-        self.invalid_reason = f"{self.client_id} or the server broke the protocol: {error}"
-
-    def _event(self, link: Link, heard: ReceivedCommand, ordinal: int) -> WireEvent:
-        self._command += 1
-        args = heard.command.args
-        block = tuple(command.args for command in heard.block[1:])
-        keys = _keys(self.table, (args, *block), self._watched_by(link, heard))
-        return WireEvent(
-            position=Position(self.client_id, ordinal, heard.inside),
-            index=WireIndex(
-                operation=self.operation,
-                attempt=self.attempt,
-                command=self._command,
-                name=heard.command.name.decode("ascii", "replace"),
-                key_pattern=key_pattern(keys[0]) if keys else "",
-            ),
-            args=args,
-            size=len(heard.command.raw),
-            is_write=any(self.table.is_write(words) for words in (args, *block)),
-            keys=keys,
-            block=block,
-        )
-
-    def _watched_by(self, link: Link, heard: ReceivedCommand) -> tuple[bytes, ...]:
-        """Return the keys that decide, because the connection watches them, what this command does."""
-        name = heard.command.name
-        if name == b"WATCH":
-            watched = (*self._watched.get(link, ()), *heard.command.args[1:])
-            self._watched[link] = watched
-        elif name in (b"EXEC", b"DISCARD", b"UNWATCH"):
-            return self._watched.pop(link, ())
+def standby_claims(traits: Traits, version: Version) -> tuple[Call, ...]:
+    """Return the claims that a stand-by worker may make; none if the subject lacks the calls for it."""
+    if not {"claim", "complete"} <= traits.methods:
         return ()
+    claim = Call("claim", {"worker_id": "worker-standby", "lease_s": 30.0}, version=version)
+    return (claim,) * _MOST_STANDBY_JOBS
 
 
-def _keys(
-    table: CommandTable, commands: tuple[tuple[bytes, ...], ...], watched: tuple[bytes, ...]
-) -> tuple[bytes, ...] | None:
-    found = list(watched)
-    for words in commands:
-        keys = table.touched(words)
-        if keys is None:
-            return None
-        found += keys
-    return tuple(dict.fromkeys(found))
+def standby_completion(job: Mapping[str, Json], claim: Call) -> Call:
+    """Return the call by which the stand-by worker completes a job that it has claimed."""
+    arguments = {
+        "job_id": job.get("job_id"),
+        "workspace_id": job.get("workspace_id"),
+        "lease_token": job.get("lease_token"),
+        "result": {"by": "worker-standby"},
+    }
+    return Call("complete", arguments, version=claim.version)
+
+
+def completion_for(error: RaisedError | None, may_have_had_effect: bool) -> Completion:
+    """Return how a call completed that returned, or that raised the error."""
+    if error is None:
+        return Completion.OK
+    return Completion.INFO if may_have_had_effect else Completion.FAIL
+
+
+def retry_arguments(call: Call, arguments: dict[str, Json], attempt: int) -> dict[str, Json]:
+    """Return the arguments of the attempt that follows this one, as the call's retry rule makes them."""
+    if call.retry is Retry.NEW_JOB_ID and "job_id" in arguments:
+        return {**arguments, "job_id": f"{call.arguments['job_id']}-try-{attempt + 1}"}
+    return arguments
+
+
+def resolved_arguments(
+    arguments: Mapping[str, Json | Answer], answers: Mapping[str, Json]
+) -> dict[str, Json] | None:
+    """Return the arguments with the answers of earlier calls put in, or None if one of those is missing."""
+    resolved: dict[str, Json] = {}
+    for name, value in arguments.items():
+        if isinstance(value, Answer):
+            answer = answers.get(value.method)
+            if not isinstance(answer, Mapping) or value.field not in answer:
+                return None
+            resolved[name] = answer[value.field]
+        else:
+            resolved[name] = value
+    return resolved

@@ -1,7 +1,8 @@
-"""The clients of one case: makes their calls, waits until each is parked or done, and takes their answers.
+"""The clients of one case: makes their calls, waits until each is settled, and takes their answers.
 
-A call that raised is made again, as its program's retry rule says. A call that does not return within the latency
-bound hangs, and its process is killed. Knows no schedule and no fault.
+A client is settled when it is done, or parked: a command of it waits for a decision. A call that raised is made again
+as its program's retry rule says. A call that does not return within the latency bound hangs, and its process is
+killed. Knows no schedule and no fault.
 """
 
 from __future__ import annotations
@@ -9,18 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from midpipe.faultinject.vocabulary import WireEvent
-from midpipe.scenarios.case.caller import Caller, for_retry, operation_of, resolved_arguments
-from midpipe.scenarios.case.client import ClientWire, StepOver
+from midpipe.scenarios.case.answered import answered_from
+from midpipe.scenarios.case.client import (
+    Attempt,
+    Client,
+    operation_of,
+    resolved_arguments,
+    retry_arguments,
+)
+from midpipe.scenarios.case.client_wire import ClientWire, StepOver
 from midpipe.scenarios.case.held import HeldCommands
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.rig import Rig, answered_from
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.side_effects import SideEffects
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.record import Called
 from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Retry
 from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
 
-_LISTENS_AFTER_S = 0.03
+_MESSAGE_WITHIN_S = 0.03
+"""How long a subscriber has for the call that a message would let it make, before other clients go on."""
 
 
 class Clients:
@@ -37,7 +46,7 @@ class Clients:
     def __init__(
         self,
         rig: Rig,
-        book: Recorder,
+        recorder: Recorder,
         held: HeldCommands,
         side_effects: SideEffects,
         *,
@@ -45,18 +54,18 @@ class Clients:
         latency_bound_ms: float,
     ) -> None:
         self._rig = rig
-        self._book = book
+        self._recorder = recorder
         self._held = held
         self._side_effects = side_effects
         self._time_outs_ms = time_outs_ms
         self.latency_bound_ms = latency_bound_ms
-        self._callers: dict[str, Caller] = {}
+        self._clients: dict[str, Client] = {}
 
-    def __getitem__(self, client_id: str) -> Caller:
-        return self._callers[client_id]
+    def __getitem__(self, client_id: str) -> Client:
+        return self._clients[client_id]
 
-    def __iter__(self) -> Iterator[Caller]:
-        return iter(self._callers.values())
+    def __iter__(self) -> Iterator[Client]:
+        return iter(self._clients.values())
 
     def open(self, calls: Mapping[str, tuple[Call, ...]], step_over: StepOver) -> None:
         """Make every client's instance of the subject.
@@ -64,185 +73,199 @@ class Clients:
         Args:
             calls: what each client calls, in order.
             step_over: as in ClientWire.
+
+        Raises:
+            SubjectError: a constructor raised, hung, or ended its process.
         """
         rig = self._rig
         for client_id, its_calls in calls.items():
             wire = ClientWire(client_id, rig.table, step_over)
             host = rig.host(client_id, its_calls[0].version)
-            self._callers[client_id] = Caller(wire, its_calls, host)
+            self._clients[client_id] = Client(wire, its_calls, host)
             listener = rig.listener(client_id)
             listener.director = listener.prefetches_for = wire
         self._make_instances(*self)
 
-    def _make_instances(self, *callers: Caller) -> None:
-        """Make the clients' instances; what a constructor sends passes, as connection set-up does."""
-        opening = []
-        for caller in callers:
-            caller.wire.passes_all = True
-            url = self._rig.url(caller.wire.client_id, self._time_outs_ms[caller.wire.client_id])
-            opening.append(caller.host.begin_instance(caller.wire.client_id, url))
-        for caller, wait in zip(callers, opening, strict=True):
-            opened = wait()
-            caller.wire.passes_all = False
-            if opened.latency_bound_ms is not None:
-                self.latency_bound_ms = opened.latency_bound_ms
-
     def begin(self) -> None:
         """Make every client's first call."""
-        for caller in self:
-            self._call_next(caller)
+        for client in self:
+            self._call_next(client)
 
     def stop(self) -> None:
         """End what the case has left under way, and close the clients' connections."""
-        for caller in self:
-            self.end_outage(caller)
-            caller.stop()
-            self._rig.listener(caller.wire.client_id).close_links()
+        for client in self:
+            self.end_outage(client)
+            client.stop()
+            self._rig.listener(client.wire.client_id).close_links()
 
     @property
     def is_anyone_blocked(self) -> bool:
-        return any(caller.blocked for caller in self)
+        """Whether the server has a blocking command that it has not answered yet."""
+        return any(client.blocked for client in self)
 
     def waiting_events(self) -> tuple[WireEvent, ...]:
-        """Return the command that each parked client waits with, by client."""
+        """Return the command with which each parked client waits, in order of the clients."""
         return tuple(
-            caller.wire.waiting[2]
-            for _, caller in sorted(self._callers.items())
-            if caller.wire.waiting is not None
+            client.wire.waiting[2]
+            for _, client in sorted(self._clients.items())
+            if client.wire.waiting is not None
         )
 
-    def wait(self) -> None:
-        """Wait until every client is parked or done; take answers and make next calls as they come."""
-        callers = tuple(self)
+    def settle(self) -> None:
+        """Wait until every client is settled; take answers and make next calls as they come.
 
-        def ready(caller: Caller) -> bool:
-            return (
-                caller.may_be_decided
-                or caller.answer is not None
-                or bool(caller.wire.invalid_reason)
-            )
+        Ends early if the case turns out invalid.
+        """
+        clients = tuple(self)
 
-        def something_to_do() -> bool:
-            return all(map(ready, callers))
+        def is_ready(client: Client) -> bool:
+            return client.is_settled or client.has_answer or bool(client.wire.invalid_reason)
 
-        def all_but_listeners_ready() -> bool:
+        def are_all_ready() -> bool:
+            return all(map(is_ready, clients))
+
+        def are_all_but_subscribers_ready() -> bool:
             # A subscriber may be waiting for a message that another client's next command would send.
-            return any(caller.wire.waiting for caller in callers) and all(
-                ready(caller) or caller.wire.has_subscribed for caller in callers
+            return any(client.wire.waiting for client in clients) and all(
+                is_ready(client) or client.wire.has_subscribed for client in clients
             )
 
         run_until = self._rig.loop.run_until
-        while not all(caller.may_be_decided for caller in callers):
+        while not all(client.is_settled for client in clients):
             if not run_until(
-                lambda: something_to_do() or all_but_listeners_ready(), self._patience_s
+                lambda: are_all_ready() or are_all_but_subscribers_ready(), self._patience_s
             ):
-                for caller in callers:
-                    if not caller.may_be_decided and caller.answer is None:
-                        self._give_up_on(caller)
-            elif not something_to_do() and not run_until(something_to_do, _LISTENS_AFTER_S):
-                for caller in callers:
-                    caller.listens = not ready(caller)
-            for caller in callers:
-                if caller.wire.invalid_reason and not self._book.invalid_reason:
-                    self._book.invalid_reason = caller.wire.invalid_reason
-                if caller.answer is not None:
-                    self._take_answer(caller)
-            if self._book.invalid_reason:
+                for client in clients:
+                    if not client.is_settled and not client.has_answer:
+                        self._end_hanging_call(client)
+            elif not are_all_ready() and not run_until(are_all_ready, _MESSAGE_WITHIN_S):
+                for client in clients:
+                    client.listens = not is_ready(client)
+            for client in clients:
+                if client.wire.invalid_reason and not self._recorder.invalid_reason:
+                    self._recorder.invalid_reason = client.wire.invalid_reason
+                if client.has_answer:
+                    self._take_answer(client)
+            if self._recorder.invalid_reason:
                 return
 
     def wait_while_blocked(self) -> None:
-        """Wait until a blocked client's command is over: only a time-out, the server's or the client's, can end it."""
-        self._side_effects.time_passes()
-        blocked = [caller for caller in self if caller.blocked]
-        over = self._rig.loop.run_until(
+        """Wait until a blocking command is over: only a time-out, the server's or the client's, can end it now."""
+        self._side_effects.allow_leases_to_end()
+        blocked = [client for client in self if client.blocked]
+        is_over = self._rig.loop.run_until(
             lambda: (
-                self._book.invalid_reason != "" or any(caller.blocked is None for caller in blocked)
+                self._recorder.invalid_reason != ""
+                or any(client.blocked is None for client in blocked)
             ),
             self._patience_s,
         )
-        for caller in () if over else blocked:
-            caller.blocked = None
-            self._give_up_on(caller)
+        for client in () if is_over else blocked:
+            client.blocked = None
+            self._end_hanging_call(client)
 
     def end_process(
-        self, caller: Caller, kind: str, message: str, *, at_least_ms: float = 0.0
+        self, client: Client, kind: str, message: str, *, at_least_ms: float = 0.0
     ) -> None:
-        """Kill the client's process; it makes no further call, and this one is answered with an error."""
-        caller.host.kill()
-        ms = (self._rig.loop.clock() - caller.called_s) * 1000
+        """Kill the client's process: its call raises an error of that kind, and it makes no further call.
+
+        Args:
+            at_least_ms: how long the call counts as having taken, if it took less.
+        """
+        client.host.kill()
+        ms = (self._rig.loop.clock() - client.attempt.began_s) * 1000
         error = {"type": kind, "message": message}
-        caller.answer = {"error": error, "ms": max(ms, at_least_ms)}
-        caller.has_ended = True
+        client.attempt.answer = {"error": error, "ms": max(ms, at_least_ms)}
+        client.has_ended = True
 
-    def end_outage(self, caller: Caller) -> None:
-        """The client's operation has ended: what a fault did to its listener or to the server ends as well."""
-        if self._side_effects.end(caller.wire):
-            caller.changed_state = self._held.server_went_on() or caller.changed_state
+    def end_outage(self, client: Client) -> None:
+        """End what a fault did to the client's listener or to the server: it lasts as long as the client's call."""
+        if self._side_effects.end(client.wire) and self._held.record_after_pause():
+            client.attempt.changed_state = True
 
-    def _call_next(self, caller: Caller) -> None:
-        """Make the client's next call, skipping those whose arguments no earlier call has answered."""
-        while caller.next_call < len(caller.calls):
-            call = caller.calls[caller.next_call]
-            arguments = resolved_arguments(call.arguments, caller.answers)
+    def _make_instances(self, *clients: Client) -> None:
+        """Make the clients' instances; what a constructor sends passes, as all that sets a connection up does."""
+        opening = []
+        for client in clients:
+            client.wire.passes_all = True
+            client_id = client.wire.client_id
+            url = self._rig.url(client_id, self._time_outs_ms[client_id])
+            opening.append(client.host.begin_instance(client_id, url))
+        for client, wait in zip(clients, opening, strict=True):
+            opened = wait()
+            client.wire.passes_all = False
+            if opened.latency_bound_ms is not None:
+                self.latency_bound_ms = opened.latency_bound_ms
+
+    def _call_next(self, client: Client) -> None:
+        """Make the client's next call, skipping those that need an answer which no earlier call gave."""
+        while client.next_call < len(client.calls):
+            call = client.calls[client.next_call]
+            arguments = resolved_arguments(call.arguments, client.answers)
             if arguments is not None:
                 self._side_effects.shorten_lease(arguments)
-                self._invoke(caller, call, arguments, attempt=1)
+                self._invoke(client, call, arguments, number=1)
                 return
-            caller.next_call += 1
+            client.next_call += 1
 
-    def _invoke(self, caller: Caller, call: Call, arguments: dict[str, Json], attempt: int) -> None:
-        client_id = caller.wire.client_id
-        caller.arguments, caller.attempt = arguments, attempt
-        caller.answer, caller.is_calling = None, True
-        caller.faulted = caller.changed_state = caller.changed_job = caller.says_it_did = False
-        caller.invoked_at = self._book.now
-        caller.called_s = self._rig.loop.clock()
-        caller.wire.begins(caller.next_call + 1, attempt)
-        words = tuple(arguments.items())
-        self._book.entries.append(Called(client_id, call.method, words, attempt, str(call.version)))
+    def _invoke(self, client: Client, call: Call, arguments: dict[str, Json], number: int) -> None:
+        client_id = client.wire.client_id
+        now, clock_s = self._recorder.now, self._rig.loop.clock()
+        client.attempt = attempt = Attempt(number, arguments, invoked_at=now, began_s=clock_s)
+        client.is_calling = True
+        client.wire.begin_attempt(client.next_call + 1, number)
+        named = tuple(arguments.items())
+        self._recorder.record(Called(client_id, call.method, named, number, str(call.version)))
 
-        def take(message: HostAnswer) -> None:
-            caller.answer = message
+        def take(answer: HostAnswer) -> None:
+            attempt.answer = answer
 
         host = self._rig.host(client_id, call.version)
-        if host is not caller.host:
+        if host is not client.host:
             # A supervisor starts it again because its process died in the call before; or the client changes version.
-            caller.leave()
-            caller.host = host
-            self._make_instances(caller)
+            client.close_instance()
+            client.host = host
+            self._make_instances(client)
         host.call(client_id, call.method, arguments, take)
 
     @property
     def _patience_s(self) -> float:
+        """How long to wait for an answer before the call counts as hung."""
         return self.latency_bound_ms / 1000 * 1.2 + 0.2
 
-    def _give_up_on(self, caller: Caller) -> None:
-        """The call hangs: end its process, so that it surely does nothing more."""
-        ms = (self._rig.loop.clock() - caller.called_s) * 1000
+    def _end_hanging_call(self, client: Client) -> None:
+        """End the process of a call that hangs, so that it surely does nothing more."""
+        ms = (self._rig.loop.clock() - client.attempt.began_s) * 1000
         message = f"no answer within {ms:.0f} ms"
-        self.end_process(caller, "Hang", message, at_least_ms=self.latency_bound_ms + 1)
+        self.end_process(client, "Hang", message, at_least_ms=self.latency_bound_ms + 1)
 
-    def _take_answer(self, caller: Caller) -> None:
-        assert caller.answer is not None
-        answered = answered_from(caller.answer)
-        caller.answer, caller.is_calling = None, False
-        self.end_outage(caller)
-        self._book.logs += answered.logs
-        call = caller.calls[caller.next_call]
-        attempt = (caller.wire.client_id, caller.next_call + 1, caller.attempt)
-        under_way = self._held.holds_write_of(*attempt)
-        caller.changed_state = caller.changed_state or self._held.came_late(*attempt)
-        self._book.complete(
-            operation_of(caller, answered, under_way, self._book.now, self._book.last_state)
+    def _take_answer(self, client: Client) -> None:
+        """Record the answer of the client's call, and make the call again or the next one."""
+        attempt = client.attempt
+        assert attempt.answer is not None
+        answered = answered_from(attempt.answer)
+        client.is_calling = False
+        self.end_outage(client)
+        self._recorder.logs += answered.logs
+        call = client.calls[client.next_call]
+        key = (client.wire.client_id, client.next_call + 1, attempt.number)
+        has_late_write = self._held.holds_write_of(*key)
+        attempt.changed_state = attempt.changed_state or self._held.came_late(*key)
+        operation = operation_of(
+            client,
+            answered,
+            has_late_write=has_late_write,
+            now=self._recorder.now,
+            state_after=self._recorder.last_state,
         )
-        if answered.error is None:
-            caller.answers[call.method] = answered.value
-        elif (
-            not caller.has_ended and call.retry is not Retry.NONE and caller.attempt <= MAX_RETRIES
-        ):
-            arguments = for_retry(call, caller.arguments, caller.attempt)
-            self._invoke(caller, call, arguments, caller.attempt + 1)
+        self._recorder.record_completion(operation)
+        if client.has_ended:
             return
-        if not caller.has_ended:
-            caller.next_call += 1
-            self._call_next(caller)
+        if answered.error is None:
+            client.answers[call.method] = answered.value
+        elif call.retry is not Retry.NONE and attempt.number <= MAX_RETRIES:
+            arguments = retry_arguments(call, attempt.arguments, attempt.number)
+            self._invoke(client, call, arguments, attempt.number + 1)
+            return
+        client.next_call += 1
+        self._call_next(client)

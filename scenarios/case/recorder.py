@@ -1,11 +1,12 @@
-"""What is written down while a case runs: entries, states and history in one order, and why it may be invalid."""
+"""Records a case while it runs: entries, states and history in one order, and why the case may be invalid."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from midpipe.faultinject.vocabulary import Step
-from midpipe.scenarios.case.rig import Answered, Rig
+from midpipe.scenarios.case.answered import Answered
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.history import Completion, Json, Operation, Phase
 from midpipe.scenarios.model.record import Arrived, Completed, Entry, Restarted
 from midpipe.scenarios.model.state import State, is_job_changed
@@ -13,10 +14,13 @@ from midpipe.scenarios.programs.program import Call
 
 
 class Recorder:
-    """The book of one case.
+    """The record of one case as it grows.
 
     Attributes:
+        entries: what happened, in order.
         states: the server's states, each different from the one before.
+        history: the operations, in order of completion.
+        logs: what the subject logged at WARNING or above, and what it printed.
         invalid_reason: why the case is invalid; empty so far.
     """
 
@@ -35,71 +39,75 @@ class Recorder:
 
     @property
     def last_state(self) -> int:
+        """Index of the latest state."""
         return len(self.states) - 1
 
-    def look(self) -> bool:
-        """Keep the server's state if it is another one; return whether it has changed by more than time."""
+    def record(self, entry: Entry) -> None:
+        """Add an entry."""
+        self.entries.append(entry)
+
+    def record_state(self) -> bool:
+        """Read the server's state and keep it if it differs; return whether anything but remaining times changed."""
         snapshot = self._rig.snapshot()
         if not self.states:
             self.states.append(snapshot.state)
             return True
         last = self.states[-1]
         if snapshot.state == last:
-            # The same values, though they may last longer by now.
+            # Equal values, though their keys may last longer by now.
             self.states[-1] = snapshot.state
             return False
         self.states.append(snapshot.state)
         return snapshot.differs_by_more_than_time(last)
 
     def is_job_changed(self, since: int) -> bool:
-        """Whether the data of any job has changed since a state."""
+        """Whether the data of any job has changed since the state of that index."""
         return since != self.last_state and is_job_changed(self.states[since], self.states[-1])
 
-    def arrived(self, step: Step) -> bool:
-        """Write down that a command has reached the server late; return whether it changed anything."""
+    def record_arrival(self, step: Step) -> bool:
+        """Record that a command reached the server after its client moved on; return whether it changed anything."""
         before = self.last_state
-        changed = self.look()
-        self.entries.append(Arrived(step, before, self.last_state))
+        changed = self.record_state()
+        self.record(Arrived(step, before, self.last_state))
         return changed
 
-    def restarted(self, how: str) -> None:
-        """Write down that the server was killed, and how it has come back."""
+    def record_restart(self, how: str) -> None:
+        """Record that the server was killed, and in a few words how it came back."""
         before = self.last_state
-        self.look()
-        self.entries.append(Restarted(before, self.last_state, how))
+        self.record_state()
+        self.record(Restarted(before, self.last_state, how))
 
-    def recovered(
+    def record_completion(self, operation: Operation) -> None:
+        """Record that a call returned or raised."""
+        self.history.append(operation)
+        self.record(Completed(operation))
+
+    def record_recovery_call(
         self,
         call: Call,
         arguments: Mapping[str, Json],
         answered: Answered,
         phase: Phase,
-        client: str,
+        client_id: str,
     ) -> None:
-        """Write down a call that was made without faults, and waited for."""
+        """Record a call that midpipe itself made without faults, and its answer."""
         self.logs += answered.logs
-        self.complete(
-            Operation(
-                client=client,
-                request=len(self.history) + 1,
-                attempt=1,
-                method=call.method,
-                arguments=arguments,
-                completion=Completion.OK if answered.error is None else Completion.INFO,
-                value=answered.value,
-                error=answered.error,
-                wrote=False,
-                faulted=False,
-                invoked_at=self.now,
-                completed_at=self.now + 1,
-                duration_ms=answered.ms,
-                state_after=max(0, self.last_state),
-                phase=phase,
-                version=str(call.version),
-            )
+        operation = Operation(
+            client=client_id,
+            request=len(self.history) + 1,
+            attempt=1,
+            method=call.method,
+            arguments=arguments,
+            completion=Completion.OK if answered.error is None else Completion.INFO,
+            value=answered.value,
+            error=answered.error,
+            wrote=False,
+            faulted=False,
+            invoked_at=self.now,
+            completed_at=self.now + 1,
+            duration_ms=answered.ms,
+            state_after=max(0, self.last_state),
+            phase=phase,
+            version=str(call.version),
         )
-
-    def complete(self, operation: Operation) -> None:
-        """Write down that a call returned or raised."""
-        self.history.append(operation)
-        self.entries.append(Completed(operation))
+        self.record_completion(operation)

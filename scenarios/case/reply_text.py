@@ -1,16 +1,18 @@
-"""What went over the wire, as short text for people. Pure."""
+"""A server's reply as short text for a report, and whether it reports an effect. Pure."""
 
 from __future__ import annotations
 
 from midpipe.faultinject.wire.resp import ErrorReply, MapReply, Reply, SetReply, Value, Verbatim
 
-
-def shown_reply(reply: Reply | None) -> str:
-    """Return a server's reply as short text for people."""
-    return "" if reply is None else " ".join(_shown_value(reply.value)[:200].split())
+_MOST_CHARACTERS = 200
 
 
-def _shown_value(value: Value) -> str:
+def reply_text(reply: Reply | None) -> str:
+    """Return a server's reply as one line of at most 200 characters; empty if there is none."""
+    return "" if reply is None else " ".join(_value_text(reply.value)[:_MOST_CHARACTERS].split())
+
+
+def _value_text(value: Value) -> str:
     if value is None:
         return "nil"
     if isinstance(value, bytes):
@@ -18,15 +20,15 @@ def _shown_value(value: Value) -> str:
     if isinstance(value, ErrorReply):
         return f"error {value.message}"
     if isinstance(value, tuple):
-        return "[" + ", ".join(_shown_value(item) for item in value) + "]"
+        return "[" + ", ".join(_value_text(item) for item in value) + "]"
     if isinstance(value, MapReply):
-        pairs = (f"{_shown_value(key)}: {_shown_value(item)}" for key, item in value.pairs)
+        pairs = (f"{_value_text(key)}: {_value_text(item)}" for key, item in value.pairs)
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, SetReply):
-        return _shown_value(value.items)
+        return _value_text(value.items)
     return value.text.decode("utf-8", "replace") if isinstance(value, Verbatim) else str(value)
 
 
-def says_something(reply: Reply | None) -> bool:
-    """Whether a reply says that its command has done something: it is no error, no nil, and neither zero nor empty."""
+def reports_effect(reply: Reply | None) -> bool:
+    """Whether a reply says that its command did something: it is no error, not nil, not zero and not empty."""
     return reply is not None and not isinstance(reply.value, ErrorReply) and bool(reply.value)

@@ -1,4 +1,4 @@
-"""What a program needs that a subject may lack; pure."""
+"""What a program requires of a subject. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.fleets import FLEETS, needs_other_subject
 from midpipe.scenarios.programs.program import Program
 
-_MISFIT = re.compile(
+_WRONG_ARGUMENTS = re.compile(
     r"unexpected keyword argument|missing \d+ required (positional|keyword-only) argument"
 )
-"""What Python says of a call that does not fit."""
+"""Python's messages for a call with arguments that the method does not take."""
 
 
 def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple[str, ...]:
-    """Return what a subject lacks to run a program: calls, schemas that its start is laid in, a second subject."""
+    """Return what a program requires and the subject does not have: calls, schemas, a second subject.
+
+    Args:
+        traits: what the subject has.
+    """
     missing = sorted(program.methods - traits.methods)
     if needs_other_subject(program):
         missing += [] if subject.beside else ["other subject beside it (--beside)"]
@@ -30,15 +34,19 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
     return tuple(missing)
 
 
-def misfit_in(history: History) -> str:
-    """Return a call of a run without faults that the subject does not take as it was made; empty if there is none."""
+def rejected_call_in(history: History) -> str:
+    """Return the call of a run without faults whose arguments the subject does not take; empty if there is none."""
     for call in history:
-        if call.error and call.error.is_a("TypeError") and _MISFIT.search(call.error.message):
+        if (
+            call.error
+            and call.error.is_a("TypeError")
+            and _WRONG_ARGUMENTS.search(call.error.message)
+        ):
             names = ", ".join(call.arguments)
             return f"{call.method}({names}) (it raised TypeError: {call.error.message})"
     return ""
 
 
 def starts_for(traits: Traits) -> tuple[str, ...]:
-    """Return the starts of written programs whose job such a subject can know."""
+    """Return the start states of written programs whose job such a subject can find."""
     return (*(("old",) if traits.white_box else ()), *(("new",) if traits.reads_new else ()))

@@ -28,9 +28,9 @@ from midpipe.faultinject.faults import (
 )
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.vocabulary import FaultRef, RunEnd, WireEvent
-from midpipe.scenarios.case.judge import run_case
-from midpipe.scenarios.case.requirements import misfit_in
+from midpipe.scenarios.case.requirements import rejected_call_in
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
 from midpipe.scenarios.programs.program import Program
@@ -187,7 +187,7 @@ def warm_up(
     A server knows its scripts from the second call on, so this is what the field looks like, and no case differs
     from its replay because it ran first. The fault ``script-flush`` takes the scripts away.
     """
-    rig.keep_only(program.runners)
+    rig.hosts.keep_only(program.runners)
     return tuple(
         run_schedule(rig, program, partial(Replay, schedule), latency_bound_ms)
         for schedule in schedules or (Schedule(),)
@@ -210,7 +210,7 @@ class Rehearsed:
 def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> Rehearsed:
     """Run the program without faults, and see whether the subject is one for it."""
     _, one, other = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
-    return Rehearsed(first_difference(one.shape(), other.shape()), misfit_in(other.history))
+    return Rehearsed(first_difference(one.shape(), other.shape()), rejected_call_in(other.history))
 
 
 def explore(

@@ -88,7 +88,7 @@ class ScriptWatch:
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        self._monitor = rig.connected()
+        self._monitor = rig.new_control()
         self._marks = 0
         self._deaf = False
         self._unforeseeable: set[str] = set()

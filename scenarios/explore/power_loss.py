@@ -23,7 +23,7 @@ from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.wire.readers import CommandReader
-from midpipe.scenarios.case.caller import resolved_arguments
+from midpipe.scenarios.case.client import resolved_arguments
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.explore import run_schedule, warm_up
 from midpipe.scenarios.invariants.no_divergence import differences_of
@@ -93,9 +93,9 @@ def _after_retry(rig: Rig, program: Program) -> tuple[str, ...]:
         if call.method != "enqueue" or arguments is None:
             continue
         request = arguments.get("client_request_id") or arguments["job_id"]
-        again = rig.recovery_call("enqueue", arguments, call.version)
+        again = rig.recovery.call("enqueue", arguments, call.version)
         wanted = {name: arguments[name] for name in ("job_id", "workspace_id")}
-        if rig.recovery_call("get_job", wanted, call.version).value is not None:
+        if rig.recovery.call("get_job", wanted, call.version).value is not None:
             found.add(request)
         elif again.error is not None:
             wrong[request] = f"the same request raises {again.error.type}"

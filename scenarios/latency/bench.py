@@ -18,7 +18,8 @@ from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.faultinject.servers.server import Server
-from midpipe.scenarios.case.rig import Rig, answered_from
+from midpipe.scenarios.case.answered import answered_from
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.entrants import Entrant
 from midpipe.scenarios.latency.figures import percentiles, ratio_of
 from midpipe.scenarios.latency.load import answers_of, connect

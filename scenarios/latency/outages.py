@@ -12,7 +12,8 @@ from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.shaper import Shaper
 from midpipe.faultinject.servers.sentinel import SentinelGroup
-from midpipe.scenarios.case.rig import Rig, answered_from
+from midpipe.scenarios.case.answered import answered_from
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.load import answers_of, connect
 from midpipe.scenarios.latency.results import FAILOVER, OUT_OF_REACH, Outage, OutageCall
 from midpipe.scenarios.latency.workload import Arguments

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from midpipe.faultinject.servers.server import fields_of
-from midpipe.scenarios.case.caller import ended_as, for_retry
+from midpipe.scenarios.case.answered import Answered, answered_from
+from midpipe.scenarios.case.client import completion_for, retry_arguments
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.rig import RECOVERY, Answered, Rig, answered_from
+from midpipe.scenarios.case.recovery_client import RECOVERY
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.history import Json, Operation, Phase
 from midpipe.scenarios.network.measuring import CLIENT
 from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
@@ -61,7 +63,7 @@ class NetworkCase:
         self._route = route
         self._fault = fault
         self._bound_ms = bound_ms
-        self.book = Recorder(rig)
+        self.recorder = Recorder(rig)
         self.watched = Watched()
 
     @property
@@ -72,14 +74,14 @@ class NetworkCase:
     def leases_are_short(self) -> bool:
         return False
 
-    def wait_for_leases(self) -> None:
+    def await_leases(self) -> None:
         """Leases are as they are."""
 
     def recover(self, call: Call, phase: Phase) -> Answered:
         """Make a call without faults, past the Toxiproxy, and write it into the history."""
         arguments = call.given()
-        answered = self._rig.recovery_call(call.method, arguments, call.version)
-        self.book.recovered(call, arguments, answered, phase, RECOVERY)
+        answered = self._rig.recovery.call(call.method, arguments, call.version)
+        self.recorder.record_recovery_call(call, arguments, answered, phase, RECOVERY)
         return answered
 
     def run(self) -> None:
@@ -88,8 +90,8 @@ class NetworkCase:
         rig.reset()
         for call in self._program.prepare:
             self.recover(call, Phase.PREPARE)
-        rig.lay(self._program.seed)
-        self.book.look()
+        rig.seed(self._program.seed)
+        self.recorder.record_state()
         ours, accepted = self._connected(), self._accepted()
         opened = rig.host(CLIENT).make_instance(
             CLIENT, rig.url_at(self._route.address.port, TIME_OUT_MS)
@@ -103,25 +105,27 @@ class NetworkCase:
             self._request(number, call, ours)
         self._hang_up(ours)
         self.watched.connections = self._accepted() - accepted
-        self.book.look()
+        self.recorder.record_state()
 
     def _warm_up(self) -> None:
         """Have the client read a job that is not there, so that its connection is set up. Not a call of the program."""
         if "get_job" not in self._rig.traits.methods:
-            self.book.invalid_reason = "the subject has no get_job to set its connection up with"
+            self.recorder.invalid_reason = (
+                "the subject has no get_job to set its connection up with"
+            )
             return
         nothing = Call("get_job", {"job_id": "no-such-job", "workspace_id": WORKSPACE})
         if self._answered(nothing, nothing.given()).error is not None:
-            self.book.invalid_reason = "get_job raised although there was no fault"
+            self.recorder.invalid_reason = "get_job raised although there was no fault"
 
     def _request(self, number: int, call: Call, ours: frozenset[str]) -> None:
         arguments = call.given()
         for attempt in range(1, MAX_RETRIES + 2):
             operation = self._attempt(number, call, arguments, attempt, ours)
-            self.book.complete(operation)
+            self.recorder.record_completion(operation)
             if operation.error is None or call.retry is Retry.NONE:
                 return
-            arguments = for_retry(call, arguments, attempt)
+            arguments = retry_arguments(call, arguments, attempt)
 
     def _attempt(
         self,
@@ -131,7 +135,7 @@ class NetworkCase:
         attempt: int,
         ours: frozenset[str],
     ) -> Operation:
-        invoked_at = self.book.now
+        invoked_at = self.recorder.now
         answered = self._answered(call, arguments)
         is_faulted = number == attempt == 1 and self._fault is not None
         if is_faulted:
@@ -139,23 +143,23 @@ class NetworkCase:
             if self._fault is not None and self._fault.shows is not Shows.LATE_CLOSE:
                 self._route.mend()
         is_quiet = answered.error is None or self._settled(ours)
-        changed = self.book.look()
-        self.book.logs += answered.logs
+        changed = self.recorder.record_state()
+        self.recorder.logs += answered.logs
         return Operation(
             client=CLIENT,
             request=number,
             attempt=attempt,
             method=call.method,
             arguments=arguments,
-            completion=ended_as(answered.error, changed or not is_quiet),
+            completion=completion_for(answered.error, changed or not is_quiet),
             value=answered.value,
             error=answered.error,
             wrote=changed,
             faulted=is_faulted,
             invoked_at=invoked_at,
-            completed_at=self.book.now,
+            completed_at=self.recorder.now,
             duration_ms=answered.ms,
-            state_after=self.book.last_state,
+            state_after=self.recorder.last_state,
         )
 
     def _answered(self, call: Call, arguments: dict[str, Json]) -> Answered:
@@ -182,7 +186,7 @@ class NetworkCase:
         self._route.mend()
         self._route.hang_up()
         if not self._settled(ours):
-            self.book.invalid_reason = "the server still has a connection of the client's"
+            self.recorder.invalid_reason = "the server still has a connection of the client's"
 
     def _settled(self, ours: frozenset[str]) -> bool:
         """Wait until the server has no connection but ours; return whether it came to that."""

@@ -8,7 +8,8 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
-from midpipe.scenarios.case.rig import Rig, answered_from
+from midpipe.scenarios.case.answered import answered_from
+from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.network.placements import TIME_OUT_MS, Piece, Tape
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.subjects.hosting import Answer
@@ -62,7 +63,7 @@ def measured(rig: Rig, program: Program) -> tuple[Piece, ...]:
     """
     rig.reset()
     for call in program.prepare:
-        rig.recovery_call(call.method, call.given())
+        rig.recovery.call(call.method, call.given())
     tapes = _Tapes()
     rig.listener(CLIENT).director = tapes
     host = rig.host(CLIENT)

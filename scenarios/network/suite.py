@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from midpipe.scenarios.case.judge import judged
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.run import judged_record
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.network.case import NetworkCase, Watched
@@ -96,10 +96,10 @@ def _row(
     bound_ms: float,
     connections: int,
 ) -> tuple[NetworkRow, Watched]:
-    printed = rig.printed()
+    printed = rig.hosts.printed_sizes()
     case = NetworkCase(rig, program, route, fault, bound_ms)
     case.run()
-    record = judged(rig, program, case, printed)
+    record = judged_record(rig, program, case, printed)
     fired = case.watched.shows(fault, connections) if fault else True
     invalid_reason = record.invalid_reason or "; ".join(record.crashed)
     if fault is None and case.watched.has_raised:

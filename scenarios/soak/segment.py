@@ -324,7 +324,7 @@ class Segment:
         if "get_job" not in self._rig.traits.methods:
             return RAISED
         call = get(job_id_of(number))
-        answered = self._rig.recovery_call(call.method, call.given())
+        answered = self._rig.recovery.call(call.method, call.given())
         if answered.error is not None:
             return RAISED
         job = answered.value

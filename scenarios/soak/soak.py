@@ -218,7 +218,7 @@ class Soak:
             proxy = TriggeredProxy(self._loop, self.server.address, self._rig.table)
             url = self._rig.url_at(proxy.port, plan.time_out_ms)
             self._processes.append(
-                LoadProcess(self._rig.new_host, proxy, name=name, request=request, url=url)
+                LoadProcess(self._rig.hosts.new, proxy, name=name, request=request, url=url)
             )
         for process in self._processes:
             process.wait_until_open()
@@ -242,7 +242,7 @@ class Soak:
             self._called("complete", {**completion, **fields})
 
     def _called(self, method: str, arguments: dict[str, Json]) -> Json:
-        answered = self._rig.recovery_call(method, arguments)
+        answered = self._rig.recovery.call(method, arguments)
         if answered.error is not None:
             raise SubjectError(
                 f"{self._subject.text} can't {method} even without a fault: {answered.error.type}: "

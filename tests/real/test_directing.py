@@ -219,7 +219,7 @@ def test_a_client_that_loses_patience_while_another_sleeps_is_named(
     assert isinstance(done, ExplorationDone)
     invalid_reasons = {case.invalid_reason for case in cases if isinstance(case, CaseEnded)}
     assert all(
-        "gave up" in invalid_reason for invalid_reason in invalid_reasons if invalid_reason
+        "timed out" in invalid_reason for invalid_reason in invalid_reasons if invalid_reason
     ), invalid_reasons
 
 

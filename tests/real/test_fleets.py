@@ -39,7 +39,7 @@ def test_the_plan_under_review_undoes_an_acknowledged_update(
 def test_versions_that_are_run_no_more_leave_no_process_behind(worker: Worker) -> None:
     rig = worker.rig(SubjectSpec(REFERENCE))
     warm_up(rig, FLEETS["mixed-roll-off-read-old"], 5_000.0)
-    before = tuple(rig.printed())
+    before = tuple(rig.hosts.printed_sizes())
     warm_up(rig, FLEETS["mixed-roll-read-new-new-only"], 5_000.0)
     assert len(before) > 1
     assert not any(host.is_alive for host in before)
@@ -48,9 +48,9 @@ def test_versions_that_are_run_no_more_leave_no_process_behind(worker: Worker) -
 def test_a_process_that_the_next_program_needs_goes_on(worker: Worker) -> None:
     rig = worker.rig(SubjectSpec(REFERENCE))
     warm_up(rig, FLEETS["mixed-update-off-read-old"], 5_000.0)
-    before = set(rig.printed())
+    before = set(rig.hosts.printed_sizes())
     warm_up(rig, FLEETS["mixed-claim-off-read-old"], 5_000.0)
-    assert before <= set(rig.printed())
+    assert before <= set(rig.hosts.printed_sizes())
 
 
 def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(worker: Worker) -> None:

@@ -25,23 +25,23 @@ def until_gone(rig: Rig, key: str) -> None:
 
 
 @pytest.fixture
-def book(rig: Rig) -> Recorder:
-    """Return a book that has seen a key that lasts for a moment, and one that lasts."""
+def recorder(rig: Rig) -> Recorder:
+    """Return a recorder that has seen a key that lasts for a moment, and one that lasts."""
     rig.control.call("SET", "brief", "1", "PX", "20")
     rig.control.call("SET", "lasting", "1", "EX", "1000")
-    book = Recorder(rig)
-    book.look()
-    return book
+    recorder = Recorder(rig)
+    recorder.record_state()
+    return recorder
 
 
 def test_a_key_that_is_gone_because_its_time_had_come_was_changed_by_no_command(
-    rig: Rig, book: Recorder
+    rig: Rig, recorder: Recorder
 ) -> None:
     until_gone(rig, "brief")
     # The next moment, since the server tells the time in whole milliseconds.
     time.sleep(0.002)
-    assert not book.look()
-    assert sorted(book.states[-1]) == ["lasting"]
+    assert not recorder.record_state()
+    assert sorted(recorder.states[-1]) == ["lasting"]
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_a_key_that_is_gone_because_its_time_had_come_was_changed_by_no_command(
     [("DEL", "lasting"), ("SET", "lasting", "2"), ("SET", "new", "1")],
 )
 def test_what_a_command_does_is_a_change_whatever_time_does_meanwhile(
-    rig: Rig, book: Recorder, command: tuple[str, ...]
+    rig: Rig, recorder: Recorder, command: tuple[str, ...]
 ) -> None:
     until_gone(rig, "brief")
     rig.control.call(*command)
-    assert book.look()
+    assert recorder.record_state()
 
 
 def test_a_key_whose_time_was_put_off_is_not_taken_for_one_whose_time_had_come(
-    rig: Rig, book: Recorder
+    rig: Rig, recorder: Recorder
 ) -> None:
     rig.control.call("PERSIST", "brief")
-    assert not book.look()
+    assert not recorder.record_state()
     time.sleep(0.03)
     rig.control.call("DEL", "brief")
-    assert book.look()
+    assert recorder.record_state()

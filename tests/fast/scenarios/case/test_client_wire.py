@@ -8,7 +8,7 @@ from midpipe.faultinject.vocabulary import WireEvent
 from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
 from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import Command
-from midpipe.scenarios.case.client import ClientWire
+from midpipe.scenarios.case.client_wire import ClientWire
 
 TABLE = CommandTable({b"UNWATCH": CommandSpec(b"UNWATCH", frozenset(), ())})
 MANY = 200  # so that the interpreter gives a new object the place of one that is gone

@@ -1,0 +1,183 @@
+"""One client's connections in a case: which of its commands waits, and how its commands are numbered.
+
+ClientWire is the director of the client's links. Commands that set a connection up pass at once; every other command
+is parked until the case lets it through. Knows no schedule, and no call beyond its number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from midpipe.faultinject.faults.effects import PASS, WireEffects
+from midpipe.faultinject.net.link import Link
+from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
+from midpipe.faultinject.wire.commands import CommandTable, key_pattern
+from midpipe.faultinject.wire.conversation import SUBSCRIBING, ReceivedCommand
+from midpipe.faultinject.wire.resp import ProtocolError, Reply
+
+StepOver = Callable[[WireEvent, Executed, Reply | None], None]
+
+
+@dataclass(slots=True)
+class ClientWire:
+    """One client's side of the proxy.
+
+    Args:
+        client_id: ``A``, ``B``, …
+        step_over: called when a command that was let through is over, with whether the server ran it and its reply.
+
+    Attributes:
+        passes_all: every command passes and none is counted, while an instance of the subject is made.
+        may_time_out: the server is stopped, so a time-out of the client's is expected at any command.
+        was_killed: a fault killed the client's process.
+        invalid_reason: why the case is invalid; empty so far.
+        has_subscribed: one of the client's connections receives published messages.
+    """
+
+    client_id: str
+    table: CommandTable
+    step_over: StepOver
+    operation: int = 0
+    attempt: int = 0
+    passes_all: bool = False
+    may_time_out: bool = False
+    was_killed: bool = False
+    invalid_reason: str = ""
+    has_subscribed: bool = False
+    _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(default_factory=list)
+    _ordinal: int = 0
+    _setup_ordinal: int = 0
+    _command: int = 0
+    _block_ordinal: int = 0
+    _let_through: dict[Link, WireEvent] = field(default_factory=dict)
+    _watched: dict[Link, tuple[bytes, ...]] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> tuple[Link, ReceivedCommand, WireEvent] | None:
+        """The command that has waited longest; a client with several connections may have more waiting."""
+        return self._parked[0] if self._parked else None
+
+    def begin_attempt(self, operation: int, attempt: int) -> None:
+        """Count the client's commands from 1 again: it begins an attempt at an operation.
+
+        Args:
+            operation, attempt: ordinals, from 1.
+        """
+        self.operation, self.attempt, self._command = operation, attempt, 0
+
+    def mark_killed(self) -> None:
+        """The client's process was killed: the commands that wait here count as never sent."""
+        self.was_killed = True
+        self._parked.clear()
+
+    def let_through(self, effects: WireEffects) -> None:
+        """Carry out the waiting command with these effects."""
+        if self.waiting is None:
+            return
+        link, command, event = self._parked.pop(0)
+        self._let_through[link] = event
+        link.carry_out(command, effects)
+
+    def is_passthrough(self, received: ReceivedCommand) -> bool:
+        """Return False: each command is a decision of its own, and its changes are recorded before the next one."""
+        return False
+
+    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
+        self._setup_ordinal += 1
+        return PASS
+
+    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects | None:
+        if self.passes_all:
+            return PASS
+        if received.inside == 1:
+            self._ordinal += 1
+            self._block_ordinal = self._ordinal
+        # Parked as well, so that the blocks of two clients do not race each other.
+        self._parked.append((link, received, self._event(link, received, self._block_ordinal)))
+        return None
+
+    def parked(self, link: Link, received: ReceivedCommand) -> None:
+        self.has_subscribed = self.has_subscribed or received.command.name in SUBSCRIBING
+        if self.passes_all:
+            link.carry_out(received, PASS)
+            return
+        if self.was_killed:
+            return
+        if received.block:
+            ordinal = self._block_ordinal
+        else:
+            self._ordinal += 1
+            ordinal = self._ordinal
+        self._parked.append((link, received, self._event(link, received, ordinal)))
+
+    def done(
+        self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
+        event = self._let_through.pop(link, None)
+        if event is not None:
+            self.step_over(event, executed, reply)
+
+    def client_gone(self, link: Link, *, mid_command: bool) -> None:
+        if not mid_command:
+            # The connection ended while a command of it waits here; the client will see the error.
+            self._parked = [waiting for waiting in self._parked if waiting[0] is not link]
+        event = self._let_through.pop(link, None)
+        if mid_command and event is not None and self.table.is_blocking(event.args):
+            # The client's own time-out came first. A server drops the blocked command of a closed connection.
+            link.close()
+            self.step_over(event, Executed.NO, None)
+        elif mid_command and (self.may_time_out or self.was_killed):
+            link.close()
+        elif mid_command:
+            # No fault planned this time-out: the machine was too busy.
+            self.invalid_reason = f"{self.client_id} timed out on a command that no fault delayed"
+            self._parked.clear()
+            link.close()
+
+    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
+        self.invalid_reason = f"{self.client_id} or the server violated the protocol: {error}"
+
+    def _event(self, link: Link, received: ReceivedCommand, ordinal: int) -> WireEvent:
+        self._command += 1
+        args = received.command.args
+        block = tuple(command.args for command in received.block[1:])
+        keys = _keys(self.table, (args, *block), self._watched_by(link, received))
+        return WireEvent(
+            position=Position(self.client_id, ordinal, received.inside),
+            index=WireIndex(
+                operation=self.operation,
+                attempt=self.attempt,
+                command=self._command,
+                name=received.command.name.decode("ascii", "replace"),
+                key_pattern=key_pattern(keys[0]) if keys else "",
+            ),
+            args=args,
+            size=len(received.command.raw),
+            is_write=any(self.table.is_write(words) for words in (args, *block)),
+            keys=keys,
+            block=block,
+        )
+
+    def _watched_by(self, link: Link, received: ReceivedCommand) -> tuple[bytes, ...]:
+        """Return the keys that the connection watches and that therefore decide what this command does."""
+        name = received.command.name
+        if name == b"WATCH":
+            watched = (*self._watched.get(link, ()), *received.command.args[1:])
+            self._watched[link] = watched
+        elif name in (b"EXEC", b"DISCARD", b"UNWATCH"):
+            return self._watched.pop(link, ())
+        return ()
+
+
+def _keys(
+    table: CommandTable, commands: tuple[tuple[bytes, ...], ...], watched: tuple[bytes, ...]
+) -> tuple[bytes, ...] | None:
+    """Return the keys that the commands touch, each once, after the watched ones; None if they can't be known."""
+    all_keys = list(watched)
+    for words in commands:
+        keys = table.touched(words)
+        if keys is None:
+            return None
+        all_keys += keys
+    return tuple(dict.fromkeys(all_keys))

@@ -1,0 +1,106 @@
+"""The processes that host a subject for the clients of a rig, kept from case to case within bounds.
+
+Each client has a process for every version of the subject that it has run. A Python subject is loaded once, and its
+processes are forked from that one if forking is sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.program import ITSELF, Version
+from midpipe.scenarios.subjects.hosting import HostProcess
+from midpipe.scenarios.subjects.processes import ForkServer
+
+_MOST_HOSTS = 3
+_MOST_FORK_SERVERS = 2
+
+
+class Hosts:
+    """The host processes of one subject and its versions. Close it with ``close``."""
+
+    def __init__(self, subject: SubjectSpec, loop: Loop, run: RunDirectory) -> None:
+        self._subject = subject
+        self._loop = loop
+        self._run = run
+        # In both, what was used last comes last.
+        self._hosts: dict[tuple[str, Version], HostProcess] = {}
+        self._fork_servers: dict[SubjectSpec, ForkServer | None] = {}
+
+    def get(self, client_id: str, version: Version = ITSELF) -> HostProcess:
+        """Return the process in which a client runs a version of the subject, started if need be.
+
+        Raises:
+            SubjectError: the subject can't be loaded.
+        """
+        host = self._hosts.pop((client_id, version), None)
+        if host is None or not host.is_alive:
+            if host is not None:
+                host.kill()
+            host = self._new(self._subject_of(version))
+            host.wait_until_ready()
+        self._hosts[client_id, version] = host
+        return host
+
+    def new(self) -> HostProcess:
+        """Return a process that hosts the subject, not ready yet. The caller ends it."""
+        return self._new(self._subject)
+
+    def clients_with(self, version: Version) -> tuple[str, ...]:
+        """Return the ids of the clients that have a process for a version, in order."""
+        return tuple(sorted(client_id for client_id, known in self._hosts if known == version))
+
+    def keep_only(self, wanted: Sequence[tuple[str, Version]]) -> None:
+        """End processes that are not wanted, those used longest ago first, until few will be left.
+
+        Args:
+            wanted: each client's versions in the program that comes next.
+        """
+        needed = {self._subject_of(version) for _, version in wanted}
+        for subject in tuple(self._fork_servers):
+            if len({*self._fork_servers, *needed}) > _MOST_FORK_SERVERS and subject not in needed:
+                self._forget(subject)
+        for key in tuple(self._hosts):
+            if len({*self._hosts, *wanted}) > _MOST_HOSTS and key not in wanted:
+                self._hosts.pop(key).kill()
+
+    def printed_sizes(self) -> Mapping[HostProcess, int]:
+        """Return how many bytes each process has printed."""
+        return {host: host.printed_size() for host in self._hosts.values()}
+
+    def close(self) -> None:
+        """End every process."""
+        for host in self._hosts.values():
+            host.kill()
+        for fork_server in filter(None, self._fork_servers.values()):
+            fork_server.close()
+
+    def _subject_of(self, version: Version) -> SubjectSpec:
+        return self._subject.varied(version.environment, beside=version.beside)
+
+    def _new(self, subject: SubjectSpec) -> HostProcess:
+        return HostProcess(subject, self._loop, self._run, self._fork_server(subject))
+
+    def _fork_server(self, subject: SubjectSpec) -> ForkServer | None:
+        """Return what forks processes that have loaded the subject; None if that would not be sound."""
+        if subject in self._fork_servers:
+            server = self._fork_servers.pop(subject)
+        else:
+            server = ForkServer(subject, self._run) if subject.is_python else None
+            if server is not None and not server.can_fork:
+                server.close()
+                server = None
+        self._fork_servers[subject] = server
+        return server
+
+    def _forget(self, subject: SubjectSpec) -> None:
+        """End every process that has loaded the subject."""
+        for key in tuple(self._hosts):
+            if self._subject_of(key[1]) == subject:
+                self._hosts.pop(key).kill()
+        server = self._fork_servers.pop(subject)
+        if server is not None:
+            server.close()

@@ -1,0 +1,125 @@
+"""Recovers from a case without faults: reads every job back, makes the program's reads, and drains the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from midpipe.scenarios.case.answered import Answered
+from midpipe.scenarios.case.recorder import Recorder
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.model.evidence import status_of
+from midpipe.scenarios.model.history import Json, Phase
+from midpipe.scenarios.model.state import tables_of
+from midpipe.scenarios.programs.program import Call, Program, Version
+
+MAX_DELIVERIES = 20
+Jobs = Mapping[tuple[str, str], Json]
+"""What get_job answered, by (job_id, workspace_id); None for a job that it did not find."""
+
+
+class FinishedCase(Protocol):
+    """A case whose clients are done, however its faults were made."""
+
+    recorder: Recorder
+
+    @property
+    def latency_bound_ms(self) -> float:
+        """How long a call might take before it counted as hung."""
+
+    @property
+    def leases_are_short(self) -> bool:
+        """Whether its claims were made for so short a time that recovery can wait until all have ended."""
+
+    def await_leases(self) -> None:
+        """Wait until the program's leases have ended, if they are short."""
+
+    def recover(self, call: Call, phase: Phase) -> Answered:
+        """Make a call without faults and record it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What recovery found.
+
+    Args:
+        read_back: what get_job answered, once by each version of the program's fleet.
+        delivered: as in Evidence.
+        given_up: as in Evidence.
+    """
+
+    read_back: tuple[Jobs, ...]
+    delivered: tuple[str, ...] | None
+    given_up: frozenset[str]
+
+
+def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
+    """Read every job back with every version, make the program's reads, and drain the queue."""
+    case.await_leases()
+    case.recorder.states.append(rig.snapshot().state)
+    job_keys = () if program.malformed else _job_keys(case)
+    read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)
+    for call in program.reads:
+        case.recover(call, Phase.RECOVERY)
+    delivered = _drain(rig, case, program.versions[0])
+    given_up = frozenset[str]()
+    if case.leases_are_short:
+        given_up = _given_up(rig, program.versions[0], read_back[0], delivered or ())
+    return Recovered(read_back, delivered, given_up)
+
+
+def _job_keys(case: FinishedCase) -> tuple[tuple[str, str], ...]:
+    """Return the (job_id, workspace_id) of every job that the case has put in or updated."""
+    keys = {
+        (operation.job_id, operation.workspace_id): None
+        for operation in case.recorder.history
+        if operation.method in ("enqueue", "update_status")
+    }
+    return tuple(keys)
+
+
+def _read_back(
+    rig: Rig, case: FinishedCase, job_keys: tuple[tuple[str, str], ...], version: Version
+) -> Jobs:
+    jobs: dict[tuple[str, str], Json] = {}
+    if "get_job" in rig.traits.methods:
+        for job_id, workspace_id in job_keys:
+            arguments = {"job_id": job_id, "workspace_id": workspace_id}
+            answered = case.recover(Call("get_job", arguments, version=version), Phase.RECOVERY)
+            jobs[job_id, workspace_id] = answered.value if answered.error is None else None
+    return jobs
+
+
+def _drain(rig: Rig, case: FinishedCase, version: Version) -> tuple[str, ...] | None:
+    """Take what a worker would get, until there is nothing left; return the job ids, None if that can't be known."""
+    method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
+    if method is None:
+        return tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
+    delivered: list[str] = []
+    for number in range(1, MAX_DELIVERIES + 1):
+        may_block = method == "dequeue" and rig.traits.white_box
+        if may_block and not tables_of(rig.snapshot().state).pending:
+            break
+        arguments: dict[str, Json] = {"worker_id": f"drain-{number}"} if method == "claim" else {}
+        job = rig.recovery.call(method, arguments, version).value
+        if isinstance(job, dict):
+            job = job.get("job_id")
+        if not isinstance(job, str):
+            break
+        delivered.append(job)
+    return tuple(delivered)
+
+
+def _given_up(
+    rig: Rig, version: Version, read_back: Jobs, delivered: tuple[str, ...]
+) -> frozenset[str]:
+    """Return the jobs that were running before the drain, were not delivered by it, and are failed now."""
+    given_up = set()
+    for (job_id, workspace_id), job in read_back.items():
+        if status_of(job) == "running" and job_id not in delivered:
+            arguments: dict[str, Json] = {"job_id": job_id, "workspace_id": workspace_id}
+            answered = rig.recovery.call("get_job", arguments, version)
+            if status_of(answered.value) == "failed":
+                given_up.add(job_id)
+    return frozenset(given_up)
