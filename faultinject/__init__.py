@@ -1,1 +1,1 @@
-"""What can happen on the wire, who decides it, and how it is done. Knows no queue."""
+"""Faults on the wire, at servers and in processes: what can happen, who decides it, how it is done. Knows no queue."""

@@ -1,35 +1,42 @@
-"""Errors by whose fault they are. Messages are one sentence of what was seen, and one of the way out."""
+"""Errors, by who has to act: the user, the author of the subject, the owner of the server, or midpipe's developers.
+
+Each message states what was seen, and then what to do about it.
+"""
 
 from __future__ import annotations
 
 
 class MidpipeError(Exception):
-    """Base of everything that midpipe raises on purpose."""
+    """Base of everything that midpipe raises on purpose.
+
+    Attributes:
+        exit_code: the process exits with it if the command line does not handle the error.
+    """
 
     exit_code = 2
 
 
 class UsageError(MidpipeError):
-    """What the user gave can't be used."""
+    """An option, an argument or a file that the user gave is not usable."""
 
 
 class SubjectError(MidpipeError):
-    """The queue under test can't be loaded, hosted or called."""
+    """The queue under test cannot be loaded, hosted or called."""
 
 
 class ServerError(MidpipeError):
-    """Redis can't be started or reached, or is not ours to touch."""
+    """The Redis server cannot be started or reached, or midpipe must not touch it."""
 
 
 class NotApplicableError(ServerError):
-    """There is nothing wrong with the server, but what was asked for does not apply to it."""
+    """The server works, but what was asked for does not apply to it."""
 
 
 class InternalError(MidpipeError):
-    """midpipe's own fault.
+    """A defect of midpipe itself.
 
     Args:
-        trace: where it happened, as text.
+        trace: the stack trace, as text.
     """
 
     def __init__(self, message: str, trace: str = "") -> None:

@@ -1,14 +1,13 @@
-"""The words of the wire as frozen values: positions, wire events, fault references, points, decisions.
+"""The values that all of midpipe shares: positions, wire events, fault references, points of decision, steps.
 
-Every other part of midpipe speaks in these. A position survives reconnects and driver retries, because it
-counts commands and never bytes, ports or connections. Nothing here knows Redis' protocol, a queue, a socket
-or a clock.
+A position counts commands, never bytes, ports or connections, so it stays the same across reconnects and driver
+retries. Nothing here knows the Redis protocol, a queue, a socket or a clock.
 
-Why a lost reply is UNKNOWN to the caller and not NO::
+Why a command whose reply is lost counts as UNKNOWN for its caller, and not as NO::
 
     A  RPUSH ai:queue:pending j1     -> sent
-    S  runs it                       -> 1
-    A  connection reset              -> the reply is gone
+    S  executes it                   -> 1
+    A  connection reset              -> the reply is lost
     A  raises ConnectionError        ... and j1 is in the queue
 """
 
@@ -20,7 +19,7 @@ from enum import StrEnum
 
 
 class Executed(StrEnum):
-    """Whether the server ran a command. Read off the server's side of the proxy, never guessed."""
+    """Whether the server executed a command, as observed on the server's side of the proxy; never guessed."""
 
     YES = "yes"
     NO = "no"
@@ -29,7 +28,7 @@ class Executed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens: a unix socket's path, or a host and a port."""
+    """Where a server listens: the path of a unix socket, or a host and a port."""
 
     path: str = ""
     host: str = ""
@@ -44,10 +43,10 @@ class Position:
     """Where something happens: the n-th wire event of one client in a case.
 
     Args:
-        client: the client's letter.
+        client: the client's id, one letter.
         ordinal: number of the client's wire event in this case, from 1, over all operations and attempts.
         inside: the k-th command inside a MULTI … EXEC block, from 1 (MULTI itself is 1); 0 is the event as a whole.
-        setup: counts the commands that set a connection up (HELLO, AUTH, …) instead; they are numbered on their own.
+        setup: ``ordinal`` counts handshake commands (HELLO, AUTH, …), which have a numbering of their own.
     """
 
     client: str
@@ -63,14 +62,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class WireIndex:
-    """The wire execution index: the same place, told by what the client was doing.
+    """Where a command stands in its client's program: the operation, the attempt, and the number within the attempt.
 
     Args:
-        operation: ordinal of the client's operation, from 1.
-        attempt: attempt of the caller at that operation, from 1.
-        command: ordinal of the command within the attempt, from 1.
+        operation: number of the client's operation, from 1.
+        attempt: number of the caller's attempt at that operation, from 1.
+        command: number of the command within the attempt, from 1.
         name: the command's name, upper case.
-        key_pattern: the family of its first key, variable parts as ``*``; empty if it has none.
+        key_pattern: its first key with variable parts as ``*``; empty if it has no key.
     """
 
     operation: int
@@ -81,7 +80,7 @@ class WireIndex:
 
     @property
     def call(self) -> tuple[int, int]:
-        """Which attempt at which operation the command belongs to."""
+        """The operation and the attempt that the command belongs to."""
         return self.operation, self.attempt
 
     def __str__(self) -> str:
@@ -96,11 +95,11 @@ class WireEvent:
     """One command on its way to the server.
 
     Args:
-        args: the command's words; of a MULTI … EXEC block those of the command named by the position.
-        block: inside of a MULTI … EXEC block, all its commands in order; empty otherwise.
+        args: the command's name and arguments; of a MULTI … EXEC block, those of the command at the position.
         size: bytes on the wire.
-        is_write: may change data, after the server's own command table.
-        keys: keys it touches; None if that can't be told.
+        is_write: whether it may change data, according to the server's command table.
+        keys: the keys that it touches; None if they are unknown.
+        block: of a MULTI … EXEC block, all its commands in order; empty otherwise.
     """
 
     position: Position
@@ -118,7 +117,7 @@ class WireEvent:
 
 @dataclass(frozen=True, slots=True, order=True)
 class FaultRef:
-    """A fault by name, with its one optional whole-number parameter: ``late``, ``late=1``."""
+    """A fault by name, with its optional integer parameter: ``late``, ``late=1``."""
 
     name: str
     parameter: int | None = None
@@ -129,11 +128,11 @@ class FaultRef:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point of decision: every client is parked or done, and one of the parked events goes next.
+    """A point of decision: every client is parked or done, and the scheduler chooses the event that goes next.
 
     Args:
-        choices: the parked events, by client letter; a position inside MULTI … EXEC comes as its only choice.
-        last: the client that was let through last, if any.
+        choices: the parked events, ordered by client id. A command inside MULTI … EXEC is always the only choice.
+        last: the client whose event went last; None at the first point.
     """
 
     choices: tuple[WireEvent, ...]
@@ -142,7 +141,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which event goes next, and what happens to it instead of passing (None: it passes)."""
+    """The event that goes next, and the fault placed at it; without a fault it passes."""
 
     event: WireEvent
     fault: FaultRef | None = None
@@ -150,12 +149,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A decision that was carried out, with what came of it.
+    """A decision that was carried out, with its result.
 
     Args:
-        executed: whether the server ran the command; of a block, whether it ran EXEC.
-        reply: the server's reply as short text, if one was seen by the proxy.
-        fired: the planned fault did happen.
+        executed: whether the server executed the command; of a block, whether it executed EXEC.
+        reply: the server's reply as short text; empty if the proxy received none.
+        fired: whether the planned fault happened.
     """
 
     event: WireEvent
@@ -167,11 +166,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A step, what the server held before and after it, and its whole reply.
+    """A step with the server's data before and after it, and the whole reply.
 
     Args:
-        before, after: of every key its type and its words, as text in which order means something.
-        reply: as it came from the server; empty if none did.
+        before, after: by key, its type and content as text; the order of elements is part of the text.
+        reply: the server's bytes; empty if no reply arrived.
     """
 
     step: Step
@@ -182,10 +181,14 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended, as a scheduler is told: the steps taken, in order, and whether they may be believed.
+    """How a run ended, as reported to its scheduler.
 
     Args:
-        observed: returns the same steps with all that was to be seen of them, or nothing if some of it was not seen.
+        steps: the steps taken, in order.
+        valid: whether the run counts.
+        invalid_reason: why it does not count; empty if it does.
+        violated: ids of the invariants that did not hold.
+        observed: returns the steps with data and replies, or an empty tuple if any of these was not recorded.
     """
 
     steps: tuple[Step, ...]
