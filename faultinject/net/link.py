@@ -119,7 +119,7 @@ class Link:
         Args:
             data: bytes that were read from the client and not sent on.
         """
-        self.conversation.hear_client(data)
+        self.conversation.receive_from_client(data)
         self._advance()
 
     def has_server_hung_up(self, within_s: float = 0.0) -> bool:
@@ -178,7 +178,7 @@ class Link:
             return
         if self._silent:
             return
-        self.conversation.hear_client(data)
+        self.conversation.receive_from_client(data)
         self._advance()
 
     def _server_readable(self) -> None:
@@ -188,7 +188,7 @@ class Link:
         if not data:
             self._server_gone()
             return
-        self.conversation.hear_server(data)
+        self.conversation.receive_from_server(data)
         try:
             while (reply := self.conversation.next_reply()) is not None:
                 if self._passthrough:
@@ -236,7 +236,7 @@ class Link:
 
     def _take_reply(self, reply: Reply) -> None:
         current = self._current.command if self._current is not None else None
-        if self.conversation.is_unasked(reply, current):
+        if self.conversation.is_unsolicited(reply, current):
             if self._owed > 0:
                 self._answer.append(reply.raw)
             else:
@@ -265,7 +265,7 @@ class Link:
         self._is_advancing = True
         try:
             while self._may_take_next:
-                self._current = received = self.conversation.next_heard()
+                self._current = received = self.conversation.next_command()
                 if received is None:
                     break
                 self._passes_through = (

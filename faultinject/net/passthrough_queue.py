@@ -61,7 +61,7 @@ class PassthroughQueue:
         """Pass a reply on, and count it for the first command that is owed one, unless it is a push."""
         pending = self._pending[0]
         self._to_client.append(reply.raw)
-        if self._conversation.is_unasked(reply, pending.received.command):
+        if self._conversation.is_unsolicited(reply, pending.received.command):
             return
         pending.reply = reply
         pending.owed -= 1

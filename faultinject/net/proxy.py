@@ -148,7 +148,7 @@ class Listener:
         def hand_over(prefetch: HandshakePrefetch, data: bytes) -> None:
             self._prefetches.remove(prefetch)
             link = self._link(prefetch.client, prefetch.server, director)
-            link.conversation.set_up += prefetch.answered
+            link.conversation.handshake += prefetch.answered
             if prefetch.is_complete:
                 link.take_over(data)
             else:
@@ -166,8 +166,8 @@ class Listener:
         )
 
     def _link_closed(self, link: Link) -> None:
-        if link.conversation.is_set_up:
-            self._handshake = prefetchable(link.conversation.set_up)
+        if link.conversation.is_handshake_over:
+            self._handshake = prefetchable(link.conversation.handshake)
         # A link that holds a command outlives its client; ``close_links`` ends it.
         if link.held is None:
             with suppress(ValueError):

@@ -1,1 +1,1 @@
-"""The protocol without I/O: bytes in, commands, replies and wire events out."""
+"""The Redis protocol, sans I/O: bytes in, commands and replies out."""

@@ -1,9 +1,9 @@
-"""The command table: which keys a command touches, whether it may write, block, or sets a connection up.
+"""The command table: which keys a command touches, and whether it may write, may block, or belongs to the handshake.
 
-Read from the server's own answer to COMMAND, so that it is true for the server at hand. Servers from 7.0 on
-describe where the keys stand (https://redis.io/docs/latest/develop/reference/key-specs/); for older ones the
-first, last and step positions serve, and of the commands with movable keys only the script calls are known.
-What can't be told is None, and None counts as "any key". Pure.
+The table is parsed from the server's own reply to COMMAND, so it is right for the server under test. Servers from 7.0
+on describe where the keys are (https://redis.io/docs/latest/develop/reference/key-specs/). For older servers the
+first, last and step positions are used, and of the commands with movable keys only script calls are understood.
+Unknown keys are None, and None counts as "any key". Pure.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SETUP = frozenset(
     )
 )
 SCRIPT_CALLS = frozenset((b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"))
-# Neither marked as reading nor as writing by the server, and without any effect on data.
-_HARMLESS = frozenset(
+# The server flags these neither as reading nor as writing, and they have no effect on data.
+_CHANGES_NO_DATA = frozenset(
     (
         b"MULTI",
         b"EXEC",
@@ -53,22 +53,24 @@ _HARMLESS = frozenset(
 )
 
 
-# Of the commands without keys, those that neither change nor see any data, script or message.
+# Commands without keys that neither change nor read any data, script or message.
 _TOUCHES_NOTHING = frozenset((b"MULTI", b"EXEC", b"DISCARD", b"UNWATCH", b"PING", b"ECHO", b"TIME"))
 
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """Where some of a command's keys stand.
+    """Where some of a command's keys are. Positions count the command's name and arguments, from 0.
 
     Args:
-        index: where the search begins; 0 if it begins after ``keyword``.
-        keyword: word to look for, from ``index`` on (negative: from the end); empty if there is none.
-        is_counted: the number of keys stands on the wire, ``count_at`` words after the beginning.
-        first: of counted keys, words from the beginning to the first of them.
-        last: of others, the last key relative to the first; negative counts from the end of the command.
-        limit: with ``last`` -1, 1/limit of the remaining words are keys.
-        is_complete: no further keys can be meant by what stands there.
+        index: where the search begins; without a ``keyword``, the position of the first key or of the key count.
+        keyword: the argument after which the search begins, looked for from ``index`` on (negative: backwards from
+            the end); empty if there is none.
+        is_counted: the command gives the number of its keys, ``count_at`` arguments after the beginning.
+        first: of counted keys, the distance from the beginning to the first key.
+        last: of other keys, the last key relative to the first; negative counts from the end of the command.
+        step: the distance from one key to the next.
+        limit: with ``last`` -1, 1/limit of the remaining arguments are keys.
+        is_complete: whether these are all the keys that the specification can stand for.
     """
 
     index: int
@@ -82,7 +84,7 @@ class KeySpec:
     is_complete: bool = True
 
     def keys(self, args: Sequence[bytes]) -> tuple[bytes, ...] | None:
-        """Return the keys in a command's words; None if the words don't fit."""
+        """Return the keys among a command's name and arguments; None if they do not fit the specification."""
         begin = self._begin(args)
         if begin is None:
             return ()
@@ -117,7 +119,7 @@ class CommandSpec:
     """One command as its server describes it.
 
     Args:
-        keys_at: where its keys stand; None if the server can't say.
+        keys_at: where its keys are; None if the server does not say.
     """
 
     name: bytes
@@ -127,12 +129,12 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True)
 class CommandTable:
-    """What is known of each command, by name; of a subcommand as ``XGROUP|CREATE``."""
+    """The server's commands by name, subcommands as ``XGROUP|CREATE``; ``args`` is a name with its arguments."""
 
     specs: Mapping[bytes, CommandSpec]
 
     def spec(self, args: Sequence[bytes]) -> CommandSpec | None:
-        """Return the command's (or subcommand's) description."""
+        """Return the description of the command or subcommand; None if the server does not know it."""
         name = args[0].upper()
         if len(args) > 1:
             found = self.specs.get(name + b"|" + args[1].upper())
@@ -141,23 +143,23 @@ class CommandTable:
         return self.specs.get(name)
 
     def is_setup(self, args: Sequence[bytes]) -> bool:
-        """Whether the command sets a connection up, and touches no data."""
+        """Whether the command belongs to the handshake of a connection, and touches no data."""
         return args[0].upper() in SETUP
 
     def is_write(self, args: Sequence[bytes]) -> bool:
-        """Whether the command may change anything; True for a command that is not known."""
-        if args[0].upper() in _HARMLESS:
+        """Whether the command may change data; True for an unknown command."""
+        if args[0].upper() in _CHANGES_NO_DATA:
             return False
         spec = self.spec(args)
         return spec is None or "readonly" not in spec.flags
 
     def is_blocking(self, args: Sequence[bytes]) -> bool:
-        """Whether the command may wait on the server."""
+        """Whether the command may block on the server."""
         spec = self.spec(args)
         return spec is not None and "blocking" in spec.flags
 
     def keys(self, args: Sequence[bytes]) -> tuple[bytes, ...] | None:
-        """Return the keys that the command touches, or None if that can't be told."""
+        """Return the keys that the command touches; None if they are unknown."""
         spec = self.spec(args)
         if spec is None or spec.keys_at is None:
             return None
@@ -170,28 +172,24 @@ class CommandTable:
         return tuple(found)
 
     def touched(self, args: Sequence[bytes]) -> tuple[bytes, ...] | None:
-        """Return the keys that the command's order among others can matter to; None if it may be any.
+        """Return the keys for which the command's order among other commands can matter; None if it may be any key.
 
-        SCAN and KEYS have no keys and see all of them, a script without keys may do anything, and who receives
-        what PUBLISH sends depends on who subscribed first.
+        SCAN and KEYS name no key and read all of them, a script without keys may do anything, and the receivers of a
+        PUBLISH are the clients that subscribed before it.
         """
         found = self.keys(args)
-        if (
-            found == ()
-            and args[0].upper() not in _TOUCHES_NOTHING
-            and not _asks_for_the_server(args)
-        ):
+        if found == () and args[0].upper() not in _TOUCHES_NOTHING and not _is_info_server(args):
             return None
         return found
 
 
-def _asks_for_the_server(args: Sequence[bytes]) -> bool:
-    """Whether it is INFO server: what the server is, and nothing of what it holds."""
+def _is_info_server(args: Sequence[bytes]) -> bool:
+    """Whether it is INFO server, which describes the server and none of its data."""
     return [word.upper() for word in args] == [b"INFO", b"SERVER"]
 
 
 def parse_command_table(reply: object) -> CommandTable:
-    """Return the table from a server's RESP2 answer to COMMAND."""
+    """Return the table from a server's RESP2 reply to COMMAND."""
     specs: dict[bytes, CommandSpec] = {}
     for entry in _items(reply):
         _add(specs, _items(entry))
@@ -199,7 +197,7 @@ def parse_command_table(reply: object) -> CommandTable:
 
 
 def key_pattern(key: bytes) -> str:
-    """Return the family of a key: its first two words, the rest as ``*``."""
+    """Return a key with its variable parts as ``*``: ``ai:job:42`` is ``ai:job:*``."""
     words = key.decode("utf-8", "backslashreplace").split(":")
     return ":".join(
         word if number < 2 and word.isalpha() else "*" for number, word in enumerate(words)

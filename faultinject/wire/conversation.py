@@ -1,10 +1,10 @@
-"""One connection's conversation, sans I/O: bytes in, commands and whole replies out.
+"""The conversation on one connection, sans I/O: bytes in, complete commands and replies out.
 
-It knows which commands set a connection up, which are queued inside MULTI … EXEC, and how many replies the
-server owes for each, so that whoever stands between client and server can treat "the k-th command" as a
-thing. It never writes, never waits, and knows no fault and no client's name.
+It classifies the commands (handshake, queued inside MULTI … EXEC, event) and knows how many replies the server owes
+for each, so that a proxy can address "the k-th command". It never writes, never waits, and knows no fault and no
+client by name.
 
-Replies are counted, not matched: Redis answers in order. Pushes (RESP3) are nobody's answer.
+Replies are counted, not matched to commands, because Redis replies in order. A RESP3 push is the reply to no command.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from midpipe.faultinject.wire.resp import Command, Reply
 SUBSCRIBING = frozenset(
     (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")
 )
-
-
 _MESSAGES = ((b"message",), (b"pmessage",), (b"smessage",))
 
 
 class Kind(Enum):
-    """What a command is to the conversation."""
+    """The part of the conversation that a command belongs to: the handshake, a MULTI … EXEC block, or neither."""
 
     SETUP = "setup"
     INSIDE = "inside"
@@ -34,12 +32,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCommand:
-    """A command heard from the client.
+    """A command received from the client.
 
     Args:
-        replies: replies the server owes for it; 0 with CLIENT REPLY OFF or SKIP.
-        inside: of a command queued in MULTI … EXEC its number from 1 (MULTI is 1); 0 otherwise.
-        block: of the EXEC or DISCARD that ends a block, the commands before it, MULTI first.
+        replies: how many replies the server owes for it; 0 after CLIENT REPLY OFF or SKIP.
+        inside: of a command queued in MULTI … EXEC, its number from 1 (MULTI is 1); otherwise 0.
+        block: of the EXEC or DISCARD that ends a block, the commands before it, MULTI first; otherwise empty.
     """
 
     command: Command
@@ -52,9 +50,12 @@ class ReceivedCommand:
 class Conversation:
     """The two byte streams of one connection.
 
+    Args:
+        table: the server's command table.
+
     Attributes:
-        set_up: what the client said before its first other command, as far as it has.
-        is_set_up: it has sent another command.
+        handshake: the handshake commands before the client's first other command.
+        is_handshake_over: whether the client has sent another command.
     """
 
     def __init__(self, table: CommandTable) -> None:
@@ -64,64 +65,65 @@ class Conversation:
         self._block: list[Command] = []
         self._reply_off = False
         self._skip_next = False
-        self._listens = False
-        self.set_up: list[Command] = []
-        self.is_set_up = False
+        self._has_subscribed = False
+        self.handshake: list[Command] = []
+        self.is_handshake_over = False
 
-    def hear_client(self, data: bytes) -> None:
-        """Take bytes that the client sent."""
+    def receive_from_client(self, data: bytes) -> None:
+        """Add bytes that the client sent."""
         self._commands.feed(data)
 
-    def hear_server(self, data: bytes) -> None:
-        """Take bytes that the server sent."""
+    def receive_from_server(self, data: bytes) -> None:
+        """Add bytes that the server sent."""
         self._replies.feed(data)
 
     def next_reply(self) -> Reply | None:
-        """Return the next whole reply or push, or None. Raises ProtocolError."""
+        """Return the next complete reply or push; None if more bytes are needed. Raises ProtocolError."""
         return self._replies.next_reply()
 
-    def next_heard(self) -> ReceivedCommand | None:
-        """Return the next whole command, or None if more bytes are needed. Raises ProtocolError."""
+    def next_command(self) -> ReceivedCommand | None:
+        """Return the next complete command; None if more bytes are needed. Raises ProtocolError."""
         command = self._commands.next_command()
         if command is None:
             return None
         name = command.name
-        replies = self._owed(command, name)
+        replies = self._replies_owed(command, name)
         if self._block:
-            return self._inside(command, name, replies)
+            return self._received_inside(command, name, replies)
         if name == b"MULTI":
-            self.is_set_up = True
+            self.is_handshake_over = True
             self._block.append(command)
             return ReceivedCommand(command, Kind.INSIDE, replies, inside=1)
         kind = Kind.SETUP if self._table.is_setup(command.args) else Kind.EVENT
         if kind is Kind.EVENT:
-            self.is_set_up = True
-        elif not self.is_set_up:
-            self.set_up.append(command)
+            self.is_handshake_over = True
+        elif not self.is_handshake_over:
+            self.handshake.append(command)
         return ReceivedCommand(command, kind, replies)
 
-    def is_unasked(self, reply: Reply, command: Command | None) -> bool:
-        """Whether the server sent this by itself: a message to a subscriber, or another push.
+    def is_unsolicited(self, reply: Reply, command: Command | None) -> bool:
+        """Whether a reply answers no command: a message to a subscriber, or another push.
 
         Args:
-            command: the command under way; what confirms a subscription is its answer, though RESP3 pushes it.
+            command: the command that waits for its reply; None if none does. The confirmation of a subscription is
+                its reply, although RESP3 sends it as a push.
         """
         kind = reply.value[:1] if isinstance(reply.value, tuple) else ()
         subscribes = command is not None and command.name in SUBSCRIBING
-        # Only from here on: a reply to a command before it may look like a message.
-        self._listens = self._listens or subscribes
+        # Not before the first subscription: an ordinary reply may look like a message.
+        self._has_subscribed = self._has_subscribed or subscribes
         if reply.is_push:
             return not subscribes or kind in _MESSAGES
-        return self._listens and kind in _MESSAGES
+        return self._has_subscribed and kind in _MESSAGES
 
-    def _inside(self, command: Command, name: bytes, replies: int) -> ReceivedCommand:
+    def _received_inside(self, command: Command, name: bytes, replies: int) -> ReceivedCommand:
         if name in (b"EXEC", b"DISCARD", b"RESET"):
             block, self._block = tuple(self._block), []
             return ReceivedCommand(command, Kind.EVENT, replies, block=block)
         self._block.append(command)
         return ReceivedCommand(command, Kind.INSIDE, replies, inside=len(self._block))
 
-    def _owed(self, command: Command, name: bytes) -> int:
+    def _replies_owed(self, command: Command, name: bytes) -> int:
         if name == b"CLIENT" and len(command.args) >= 3 and command.args[1].upper() == b"REPLY":
             return self._reply_mode(command.args[2].upper())
         if self._skip_next:

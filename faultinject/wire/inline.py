@@ -1,6 +1,6 @@
-"""Inline commands: a line as a person types it over telnet, split into words as the server splits it.
+"""Inline commands, as typed over telnet: a line split into arguments as the server splits it. Pure.
 
-Double quotes take ``\\n``, ``\\r``, ``\\t``, ``\\a``, ``\\b`` and ``\\xHH``; single quotes take ``\\'`` only. Pure.
+Double quotes allow ``\\n``, ``\\r``, ``\\t``, ``\\a``, ``\\b`` and ``\\xHH``; single quotes allow ``\\'`` only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SPACE = b" \t\n\r\v\f\0"
 
 
 def split_inline(line: bytes) -> tuple[bytes, ...] | None:
-    """Return the words of a line, or None if its quotes are unbalanced."""
+    """Return the name and arguments of a line; None if its quotes are unbalanced."""
     words: list[bytes] = []
     position = 0
     while True:

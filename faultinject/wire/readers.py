@@ -1,11 +1,12 @@
-"""RESP2 and RESP3, sans I/O: bytes in, whole commands and whole replies out, at any split of the bytes.
+"""Incremental RESP2 and RESP3 parsers, sans I/O: bytes in, complete commands and replies out, at any split.
 
-Both readers keep what they have understood so far, so that a bulk of a hundred megabytes that comes in small
-pieces is copied once and never scanned again, and a reply nested a thousand levels deep needs no recursion.
-Each frame carries its raw bytes, because whoever stands in the middle must pass on exactly what came.
+Both readers keep the state of a partly received frame. So a bulk string of a hundred megabytes that arrives in small
+pieces is copied once and never scanned again, and a reply nested a thousand levels deep needs no recursion. Each
+frame carries its raw bytes, because a proxy must forward exactly what it received. Small frames that arrived at once
+take the fast path.
 
-Malformed input raises ProtocolError with the offset, in bytes since the stream began, of what is wrong. A
-reader that has raised is of no further use.
+Malformed input raises ProtocolError with the offset of the error, in bytes from the beginning of the stream. A reader
+that has raised must not be used again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from midpipe.faultinject.wire.fast_path import whole_command, whole_reply
+from midpipe.faultinject.wire.fast_path import parse_command, parse_reply
 from midpipe.faultinject.wire.inline import split_inline
 from midpipe.faultinject.wire.resp import (
     Command,
@@ -30,11 +31,15 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_ARGUMENTS = 1024 * 1024
 MAX_BULK_BYTES = 512 * 1024 * 1024
 MAX_ITEMS = 2**31
-_SMALL_BYTES = 16 * 1024
+FAST_PATH_BYTES = 16 * 1024
 
 
 class _Buffer:
-    """Received bytes that belong to the frame under way, and how far they have been understood."""
+    """The received bytes of an incomplete frame, and how far they have been parsed.
+
+    Args:
+        longest_line: in bytes; a longer line is a ProtocolError.
+    """
 
     def __init__(self, longest_line: int) -> None:
         self.data = bytearray()
@@ -44,54 +49,55 @@ class _Buffer:
         self._passed = 0
 
     def offset(self, back: int = 0) -> int:
-        """Return where the reader stands in the stream, in bytes."""
+        """Return the reader's position in the stream, minus ``back``, in bytes."""
         return self._passed + self.position - back
 
     def line(self) -> bytes | None:
-        """Return the next line without its CRLF, or None if it has not come whole yet."""
+        """Return the next line without its CRLF; None if it is incomplete."""
         data = self.data
         end = data.find(b"\r\n", max(self.position, self._searched))
         if end < 0:
             self._searched = max(self.position, len(data) - 1)
             if len(data) - self.position > self._longest_line:
-                raise ProtocolError("a line has no end", self.offset())
+                raise ProtocolError("a line does not end", self.offset())
             return None
         found = bytes(data[self.position : end])
         self.position = end + 2
         return found
 
     def bulk(self, length: int) -> bytes | None:
-        """Return ``length`` bytes that are followed by CRLF, or None if they have not come whole yet."""
+        """Return ``length`` bytes that are followed by CRLF; None if they are incomplete."""
         end = self.position + length
         if len(self.data) < end + 2:
             return None
         if self.data[end : end + 2] != b"\r\n":
             raise ProtocolError(
-                f"a bulk of {length} bytes is not followed by CRLF", self.offset() + length
+                f"a bulk string of {length} bytes is not followed by CRLF", self.offset() + length
             )
         found = bytes(memoryview(self.data)[self.position : end])
         self.position = end + 2
         return found
 
-    def has_come_whole(self, size: int) -> None:
-        """The frame that begins the buffer has been understood; it has so many bytes."""
+    def skip_frame(self, size: int) -> None:
+        """Remove the frame at the beginning of the buffer, which is ``size`` bytes long."""
         self.position = size
-        self.forget()
+        self.discard()
 
     def take_frame(self) -> bytes:
-        """Return the bytes of the frame that ends here, and forget them."""
+        """Remove the frame that ends at the current position, and return its bytes."""
         raw = bytes(memoryview(self.data)[: self.position])
-        self.forget()
+        self.discard()
         return raw
 
-    def forget(self) -> None:
+    def discard(self) -> None:
+        """Remove the bytes before the current position."""
         del self.data[: self.position]
         self._passed += self.position
         self.position = self._searched = 0
 
 
 class CommandReader:
-    """Reads a client's side: RESP arrays of bulks, and inline commands."""
+    """Parses the client's side: RESP arrays of bulk strings, and inline commands."""
 
     def __init__(self) -> None:
         self._buffer = _Buffer(MAX_LINE_BYTES)
@@ -100,19 +106,19 @@ class CommandReader:
         self._length: int | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take bytes, any number."""
+        """Add received bytes, any number of them."""
         self._buffer.data += data
 
     def next_command(self) -> Command | None:
-        """Return the next whole command, or None if more bytes are needed. Raises ProtocolError."""
+        """Return the next complete command; None if more bytes are needed. Raises ProtocolError."""
         while not self._missing:
             buffer = self._buffer
             if not buffer.data:
                 return None
-            if len(buffer.data) <= _SMALL_BYTES:
-                command = whole_command(bytes(buffer.data))
+            if len(buffer.data) <= FAST_PATH_BYTES:
+                command = parse_command(bytes(buffer.data))
                 if command is not None:
-                    buffer.has_come_whole(len(command.raw))
+                    buffer.skip_frame(len(command.raw))
                     return command
             if buffer.data[0] != 0x2A:
                 command = self._inline()
@@ -124,14 +130,16 @@ class CommandReader:
                 return None
             count = _integer(header[1:], buffer, len(header) + 1)
             if count > MAX_ARGUMENTS:
-                raise ProtocolError(f"a command of {count} words", buffer.offset(len(header) + 2))
+                raise ProtocolError(
+                    f"a command of {count} arguments", buffer.offset(len(header) + 2)
+                )
             if count <= 0:
-                buffer.forget()
+                buffer.discard()
                 continue
             self._missing = count
-        return self._words()
+        return self._arguments()
 
-    def _words(self) -> Command | None:
+    def _arguments(self) -> Command | None:
         buffer = self._buffer
         while self._missing:
             if self._length is None:
@@ -140,28 +148,28 @@ class CommandReader:
                     return None
                 if header[:1] != b"$":
                     raise ProtocolError(
-                        f"a word begins with {header[:1]!r}, not with '$'",
+                        f"an argument begins with {header[:1]!r}, not with '$'",
                         buffer.offset(len(header) + 2),
                     )
                 self._length = _integer(header[1:], buffer, len(header) + 1)
                 if not 0 <= self._length <= MAX_BULK_BYTES:
-                    raise ProtocolError(f"a word of {self._length} bytes", buffer.offset())
-            word = buffer.bulk(self._length)
-            if word is None:
+                    raise ProtocolError(f"an argument of {self._length} bytes", buffer.offset())
+            argument = buffer.bulk(self._length)
+            if argument is None:
                 return None
-            self._args.append(word)
+            self._args.append(argument)
             self._length = None
             self._missing -= 1
         args, self._args = tuple(self._args), []
         return Command(args, buffer.take_frame())
 
     def _inline(self) -> Command | None:
-        """Read a line as a person types it; without words it is skipped, as the server does."""
+        """Return an inline command; an empty one has no ``args``, and is skipped as the server skips it."""
         buffer = self._buffer
         end = buffer.data.find(b"\n")
         if end < 0:
             if len(buffer.data) > MAX_LINE_BYTES:
-                raise ProtocolError("an inline command has no end", buffer.offset())
+                raise ProtocolError("an inline command does not end", buffer.offset())
             return None
         args = split_inline(bytes(buffer.data[:end]).rstrip(b"\r"))
         if args is None:
@@ -172,7 +180,7 @@ class CommandReader:
 
 @dataclass(slots=True)
 class _Open:
-    """An aggregate that is not whole yet."""
+    """An aggregate whose items are incomplete."""
 
     kind: int
     missing: int
@@ -180,7 +188,7 @@ class _Open:
 
 
 class ReplyReader:
-    """Reads a server's side: every type of RESP2 and RESP3."""
+    """Parses the server's side: every type of RESP2 and RESP3."""
 
     def __init__(self) -> None:
         self._buffer = _Buffer(MAX_BULK_BYTES)
@@ -190,16 +198,16 @@ class ReplyReader:
         self._attributes: MapReply | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take bytes, any number."""
+        """Add received bytes, any number of them."""
         self._buffer.data += data
 
     def next_reply(self) -> Reply | None:
-        """Return the next whole reply or push, or None if more bytes are needed. Raises ProtocolError."""
+        """Return the next complete reply or push; None if more bytes are needed. Raises ProtocolError."""
         buffer = self._buffer
-        if not buffer.position and 0 < len(buffer.data) <= _SMALL_BYTES:
-            reply = whole_reply(bytes(buffer.data))
+        if not buffer.position and 0 < len(buffer.data) <= FAST_PATH_BYTES:
+            reply = parse_reply(bytes(buffer.data))
             if reply is not None:
-                buffer.has_come_whole(len(reply.raw))
+                buffer.skip_frame(len(reply.raw))
                 return reply
         while True:
             scalar = self._scalar()
@@ -208,31 +216,31 @@ class ReplyReader:
             value = scalar[0]
             while True:
                 if not self._stack:
-                    return self._whole(value)
+                    return self._complete(value)
                 innermost = self._stack[-1]
                 innermost.items.append(value)
                 innermost.missing -= 1
                 if innermost.missing:
                     break
                 self._stack.pop()
-                value = _closed(innermost)
+                value = _aggregate_value(innermost)
                 if innermost.kind == 0x7C:
-                    self._note(value)
+                    self._keep_attributes(value)
                     break
 
-    def _note(self, value: Value) -> None:
-        """Keep attributes of the reply as a whole; those of an element say nothing about the reply."""
+    def _keep_attributes(self, value: Value) -> None:
+        """Keep attributes that precede a reply; those of one of its elements are dropped."""
         if not self._stack and isinstance(value, MapReply):
             self._attributes = value
             self._kind = b""
 
-    def _whole(self, value: Value) -> Reply:
+    def _complete(self, value: Value) -> Reply:
         reply = Reply(value, self._buffer.take_frame(), self._kind, self._attributes)
         self._kind, self._attributes = b"", None
         return reply
 
     def _scalar(self) -> tuple[Value] | None:
-        """Return the next value without parts, opening aggregates on the way; None if more bytes are needed."""
+        """Return the next scalar in a 1-tuple, opening aggregates on the way; None if more bytes are needed."""
         buffer = self._buffer
         while True:
             if self._bulk is not None:
@@ -263,7 +271,7 @@ class ReplyReader:
                 return (_line_value(kind, rest, buffer, len(line) + 2),)
 
     def _open(self, kind: int, rest: bytes, back: int) -> tuple[Value] | None:
-        """Open an aggregate; return its value at once if it has no parts."""
+        """Open an aggregate; an empty or null one is returned at once, in a 1-tuple."""
         buffer = self._buffer
         count = _length(rest, buffer, back, MAX_ITEMS, nullable=kind == 0x2A)
         if kind == 0x3E and self._stack:
@@ -275,21 +283,21 @@ class ReplyReader:
         if count:
             self._stack.append(_Open(kind, count, []))
             return None
-        empty = _closed(_Open(kind, 0, []))
+        empty = _aggregate_value(_Open(kind, 0, []))
         if kind == 0x7C:
-            self._note(empty)
+            self._keep_attributes(empty)
             return None
         return (empty,)
 
 
 _BULKS = frozenset(b"$!=")
 _AGGREGATES = frozenset(b"*%~>|")
-# CPython reads no longer ones unless told to.
+# By default CPython converts no longer ones.
 _MOST_DIGITS = 4_000
 _FLOATS: Mapping[bytes, str] = {b"inf": "inf", b"-inf": "-inf", b"nan": "nan"}
 
 
-def _closed(aggregate: _Open) -> Value:
+def _aggregate_value(aggregate: _Open) -> Value:
     items = aggregate.items
     if aggregate.kind in (0x25, 0x7C):
         return MapReply(tuple(zip(items[::2], items[1::2], strict=True)))
@@ -304,7 +312,7 @@ def _bulk_value(kind: int, data: bytes, buffer: _Buffer) -> Value:
     if kind == 0x21:
         return ErrorReply(data.decode("utf-8", "replace"))
     if data[3:4] != b":":
-        raise ProtocolError("a verbatim string without its format", buffer.offset(len(data) + 2))
+        raise ProtocolError("a verbatim string without a format", buffer.offset(len(data) + 2))
     return Verbatim(data[:3].decode("ascii", "replace"), data[4:])
 
 
@@ -322,14 +330,14 @@ def _line_value(kind: int, rest: bytes, buffer: _Buffer, back: int) -> Value:
     if kind == 0x2C:
         return _float(rest, buffer, back - 1)
     raise ProtocolError(
-        f"{bytes([kind])!r} followed by {rest[:20]!r} is no reply", buffer.offset(back)
+        f"{bytes([kind])!r} followed by {rest[:20]!r} is not a reply", buffer.offset(back)
     )
 
 
 def _integer(digits: bytes, buffer: _Buffer, back: int) -> int:
     unsigned = digits[1:] if digits[:1] in (b"-", b"+") else digits
     if not unsigned.isdigit() or len(unsigned) > _MOST_DIGITS:
-        raise ProtocolError(f"{digits[:20]!r} is not a whole number", buffer.offset(back))
+        raise ProtocolError(f"{digits[:20]!r} is not an integer", buffer.offset(back))
     return int(digits)
 
 

@@ -1,7 +1,7 @@
-"""The values of RESP2 and RESP3: commands, replies, and what they hold.
+"""The values of RESP2 and RESP3: commands, replies, and their content.
 
-Source of the format: https://redis.io/docs/latest/develop/reference/protocol-spec/. The streamed types that
-RESP3 once proposed (``$?``) are sent by no server and are refused.
+Specification: https://redis.io/docs/latest/develop/reference/protocol-spec/. No server sends the streamed types of
+the RESP3 proposal (``$?``); the readers reject them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TypeAlias, Union
 
 
 class ProtocolError(ValueError):
-    """What was received is not RESP.
+    """The received bytes are not RESP.
 
     Args:
         message: what is wrong.
-        offset: where, in bytes since the stream began.
+        offset: the position of the error, in bytes from the beginning of the stream.
     """
 
     def __init__(self, message: str, offset: int) -> None:
@@ -25,7 +25,7 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """An error that the server answered; its ``code`` is the first word."""
+    """An error reply; its ``code`` is the first word of the message."""
 
     message: str
 
@@ -49,7 +49,7 @@ class MapReply:
     pairs: tuple[tuple[Value, Value], ...]
 
     def as_dict(self) -> dict[Value, Value]:
-        """Return a dict. Raises TypeError if a key can't be hashed."""
+        """Return a dict. Raises TypeError if a key is not hashable."""
         return dict(self.pairs)
 
 
@@ -77,7 +77,7 @@ Value: TypeAlias = Union[
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A whole command: its words and the bytes they came in."""
+    """A complete command: its name and arguments, and the bytes that were received."""
 
     args: tuple[bytes, ...]
     raw: bytes
@@ -90,13 +90,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply or push.
+    """A complete reply or push.
 
     Args:
-        value: what it says; arrays and pushes as tuples, simple strings as str, bulks as bytes.
-        raw: the bytes it came in, attributes included.
-        kind: its first byte (``+``, ``$``, ``>``, …), attributes left aside.
-        attributes: what RESP3 attributes said before it; None if there were none.
+        value: the content; arrays and pushes as tuples, simple strings as str, bulk strings as bytes.
+        raw: the bytes that were received, attributes included.
+        kind: its first byte (``+``, ``$``, ``>``, …), after any attributes.
+        attributes: the RESP3 attributes before it; None if there were none.
     """
 
     value: Value
@@ -114,7 +114,7 @@ class Reply:
 
 
 def encode_command(*args: bytes | str | int | float) -> bytes:
-    """Return a command as a RESP array of bulks; text is encoded as UTF-8."""
+    """Return a command as a RESP array of bulk strings; text is encoded as UTF-8."""
     out = [b"*%d\r\n" % len(args)]
     for arg in args:
         word = arg if isinstance(arg, bytes) else str(arg).encode()

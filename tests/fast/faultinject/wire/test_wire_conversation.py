@@ -13,9 +13,9 @@ TABLE = CommandTable({b"GET": CommandSpec(b"GET", frozenset({"readonly"}), None)
 
 def heard(*commands: tuple[str, ...]) -> list[ReceivedCommand]:
     conversation = Conversation(TABLE)
-    conversation.hear_client(b"".join(encode_command(*command) for command in commands))
+    conversation.receive_from_client(b"".join(encode_command(*command) for command in commands))
     found = []
-    while (one := conversation.next_heard()) is not None:
+    while (one := conversation.next_command()) is not None:
         found.append(one)
     return found
 
@@ -63,6 +63,6 @@ def test_a_skipped_reply_is_the_next_one_only() -> None:
 def test_replies_are_counted_as_they_come_in_any_pieces() -> None:
     conversation = Conversation(TABLE)
     for byte in b"+OK\r\n:1\r\n":
-        conversation.hear_server(bytes([byte]))
+        conversation.receive_from_server(bytes([byte]))
     values = [reply.value for reply in iter(conversation.next_reply, None)]
     assert values == ["OK", 1]
