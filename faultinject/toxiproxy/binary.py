@@ -18,9 +18,9 @@ import urllib.request
 from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError
-from midpipe.faultinject.servers.go_module import TOXIPROXY_VERSION, toxiproxy_from_go
 from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.toxiproxy.go_module import TOXIPROXY_VERSION, toxiproxy_from_go
 from midpipe.faultinject.vocabulary import Address
 
 _NAMES = ("toxiproxy-server", "toxiproxy")

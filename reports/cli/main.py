@@ -29,7 +29,6 @@ _COMMANDS = (
     "reproduce",
     "replay",
     "report",
-    "images",
 )
 
 

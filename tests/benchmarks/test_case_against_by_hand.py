@@ -20,13 +20,14 @@ import redis
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.faultinject.servers import container, toxiproxy
+from midpipe.faultinject.servers import container
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
 from midpipe.reference.queue import Queue
 from midpipe.scenarios.explore.explore import run_schedule, warm_up
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
+from tests.support import toxiproxy_container
 
 pytestmark = pytest.mark.docker
 CASE = "enqueue-with-request-id: A1:EVALSHA!lost-reply"
@@ -91,7 +92,7 @@ def containers() -> Iterator[ByHand]:
 
     images = (
         os.environ.get("MIDPIPE_REDIS_IMAGE") or container.DEFAULT_IMAGE,
-        os.environ.get("MIDPIPE_TOXIPROXY_IMAGE") or toxiproxy.DEFAULT_IMAGE,
+        os.environ.get("MIDPIPE_TOXIPROXY_IMAGE") or toxiproxy_container.DEFAULT_IMAGE,
     )
     with ExitStack() as stack:
         network = stack.enter_context(Network())

@@ -18,9 +18,9 @@ from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.remains import LABEL
-from midpipe.faultinject.servers.toxiproxy import DEFAULT_IMAGE as TOXIPROXY_IMAGE
-from midpipe.faultinject.servers.toxiproxy import ToxiproxyContainer
 from midpipe.scenarios.gate.worker import Worker
+from tests.support.toxiproxy_container import DEFAULT_IMAGE as TOXIPROXY_IMAGE
+from tests.support.toxiproxy_container import ToxiproxyContainer
 
 
 def skip_or_fail(reason: str) -> None:

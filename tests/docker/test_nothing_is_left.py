@@ -33,7 +33,7 @@ import sys, time
 from midpipe.faultinject.servers.container import ContainerServer
 from midpipe.faultinject.servers.engine import Household
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.faultinject.servers.toxiproxy import ToxiproxyContainer
+from tests.support.toxiproxy_container import ToxiproxyContainer
 server = ContainerServer(sys.argv[1], Household(RunDirectory(), networked=True))
 ToxiproxyContainer(sys.argv[2], server)
 print("up", flush=True)
@@ -42,7 +42,7 @@ time.sleep(600)
 
 TOPOLOGY = """
 import sys
-from midpipe.faultinject.servers.cluster import Cluster
+from tests.support.cluster import Cluster
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec, origin_of
 from midpipe.faultinject.servers.sentinel import SentinelGroup

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.errors import ServerError
-from midpipe.faultinject.servers.cluster import Cluster
 from midpipe.faultinject.servers.container import ContainerNode
 from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_of
@@ -24,6 +23,7 @@ from tests.real import test_failover as replicas
 from tests.real import test_reference_availability as queues
 from tests.real import test_topologies as groups
 from tests.real.fronting import Fronted
+from tests.support.cluster import Cluster
 
 pytestmark = pytest.mark.docker
 LISTENS = "0A"

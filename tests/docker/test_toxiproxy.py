@@ -10,9 +10,9 @@ import pytest
 
 from midpipe.faultinject.servers.container import ContainerServer
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.toxiproxy import LISTEN_PORTS, ToxiproxyContainer
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from midpipe.faultinject.wire.resp import encode_command
+from tests.support.toxiproxy_container import LISTEN_PORTS, ToxiproxyContainer
 
 pytestmark = pytest.mark.docker
 LISTEN = LISTEN_PORTS[0]

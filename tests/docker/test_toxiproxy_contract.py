@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from midpipe.faultinject.servers.toxiproxy import ToxiproxyContainer
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from midpipe.faultinject.vocabulary import Address
 from tests.real import test_toxiproxy_contract as suite
+from tests.support.toxiproxy_container import ToxiproxyContainer
 
 pytestmark = pytest.mark.docker
 

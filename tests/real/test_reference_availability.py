@@ -13,7 +13,6 @@ from redis.sentinel import Sentinel
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.faults.effects import PASS, WireEffects
-from midpipe.faultinject.servers.cluster import PRIMARIES, Cluster
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.reaper import RunDirectory
@@ -26,6 +25,7 @@ from tests.real.conftest import PlannedDirector
 from tests.real.fronting import Fronted
 from tests.real.queues import job
 from tests.real.waiting import wait_until
+from tests.support.cluster import PRIMARIES, Cluster
 
 TAG = "{ai}:"
 NEW = Phase.NEW

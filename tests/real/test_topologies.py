@@ -13,7 +13,6 @@ from typing import cast
 
 import pytest
 
-from midpipe.faultinject.servers.cluster import PRIMARIES, Cluster
 from midpipe.faultinject.servers.control import Control, ReplyError
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.reaper import RunDirectory
@@ -22,6 +21,7 @@ from midpipe.faultinject.vocabulary import Address
 from tests.real.fronting import Fronted
 from tests.real.processes import started_by
 from tests.real.waiting import is_running, wait_until
+from tests.support.cluster import PRIMARIES, Cluster
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_replica_takes_over_the_slots_of_a_primary_that_died(cluster: Cluster)
 CHILD = """
 import sys, time
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.faultinject.servers.cluster import Cluster
+from tests.support.cluster import Cluster
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
