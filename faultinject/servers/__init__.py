@@ -1,1 +1,1 @@
-"""A Redis-protocol server to break: started, reset and stopped by us, or named by the user."""
+"""Redis-protocol servers to break: started by midpipe, or named by the user."""

@@ -1,8 +1,8 @@
-"""A server of our own in a container, reached over TCP on the port that the engine maps to it, or on the machine's own.
+"""A server in a container that midpipe starts, reached over TCP on a mapped port or on the host's network.
 
-It is ours, so it may be killed, stopped and reconfigured. What it keeps, it keeps inside its container, which is the
-same one after a kill; only its port here is another one. Its files are not at hand: it can't be started on a part of
-them.
+midpipe owns it, so it may be killed, suspended and reconfigured. Its data stays in the container, which survives a
+kill; only the mapped port changes. Its files can't be reached from outside, so it can't be started on a prefix of its
+append-only file.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.servers.server import empty, fields_of, software
-from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
+from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, disable_snapshots
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.resp import Value
 
 DEFAULT_IMAGE = "redis:8"
 PORT = 6379
 NAME = "redis"
-"""Its name on its household's network, if there is one."""
+"""The server's name on its group's network, if the group has one."""
 _START_WITHIN_S = 60.0
 _POLL_S = 0.01
-_LOOK_S = 0.5
+_CHECK_S = 0.5
 
 
 class ContainerServer:
-    """A running container of an image whose entry point is a Redis-protocol server, or puts one before options.
+    """A running container of an image whose entry point is a Redis-protocol server, or prefixes options with one.
 
     Args:
         image: as the engine names it.
-        household: what the container belongs to; it ends with this server.
-        persistence: what it keeps on its disk.
+        group: the group to start the container in; it is removed with this server.
+        persistence: what the server writes to disk.
 
     Raises:
-        ServerError: the image can't be had, or the server does not start; says what it logged.
+        ServerError: the image can't be pulled, or the server does not start; the message has the end of its log.
     """
 
     username: str | None = None
@@ -49,139 +49,139 @@ class ContainerServer:
     is_ours = True
 
     def __init__(
-        self, image: str, household: ContainerGroup, persistence: Persistence = Persistence.NONE
+        self, image: str, group: ContainerGroup, persistence: Persistence = Persistence.NONE
     ) -> None:
         self.persistence = persistence
-        self.household = household
+        self.group = group
         self._image = image
         try:
-            # Only the engine's host reaches it, and the mapped port is on its loopback.
+            # Protected mode refuses clients from outside the container; the mapped port is on the host's loopback only.
             options = {"--protected-mode": "no", **persistence.options}
-            self.container = household.start(image, _words(options), [PORT], NAME)
-            self.address = self._mapped()
+            self.container = group.start(image, _words(options), [PORT], NAME)
+            self.address = self._current_address()
             self.name = self._wait_until_it_answers()
         except BaseException:
-            household.close()
+            group.close()
             raise
 
     def reset(self, control: Control) -> None:
-        """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
+        """Delete all data and functions; loaded scripts stay."""
         empty(control)
 
     def restart(self) -> None:
-        """Kill the container's process (SIGKILL), and start the same container again; its port is another one."""
+        """Kill the container's process (SIGKILL), and start the same container again; the mapped port changes."""
         self.container.kill()
         self.container.start_again()
-        self.address = self._mapped()
+        self.address = self._current_address()
         self._wait_until_it_answers()
 
     def readdress(self) -> None:
-        """As ``restart``, whose port is another one."""
+        """As ``restart``, which changes the port already."""
         self.restart()
 
     def fail_snapshots(self, control: Control) -> None:
-        """Have the server fail to take a snapshot. Raises ServerError if it did not fail."""
+        """Make a snapshot fail. Raises ServerError if it succeeds."""
         _, home = cast("tuple[bytes, bytes]", control.call("CONFIG", "GET", "dir"))
-        # No file can be put where a directory is. It stays, since an image need not hold what removes one.
+        # A directory in the file's place makes the snapshot fail. It stays: an image need not contain rmdir.
         self.container.make_directory(home.decode(), SNAPSHOT)
         await_failed_snapshot(control)
 
-    def mend_snapshots(self, control: Control) -> None:
-        """End fail_snapshots; fine without it."""
-        want_no_snapshots(control)
+    def restore_snapshots(self, control: Control) -> None:
+        """Undo fail_snapshots; does nothing without it."""
+        disable_snapshots(control)
 
-    def stand_still(self) -> None:
-        """Stop the process (SIGSTOP)."""
+    def suspend(self) -> None:
+        """Suspend the process (SIGSTOP)."""
         self.container.signal("SIGSTOP")
 
-    def go_on(self) -> None:
-        """Let a stopped process go on (SIGCONT)."""
+    def resume(self) -> None:
+        """Resume the process (SIGCONT)."""
         self.container.signal("SIGCONT")
 
     def stop(self) -> None:
-        """Remove the container and all that belongs to it; safe to call twice."""
-        self.household.close()
+        """Remove the container and its group; safe to call twice."""
+        self.group.close()
 
     def _wait_until_it_answers(self) -> str:
-        begun_s = looked_s = time.monotonic()
+        begun_s = checked_s = time.monotonic()
         while time.monotonic() - begun_s < _START_WITHIN_S:
             try:
-                return self._asked_for_its_name()
+                return self._ask_name()
             except ServerError:
-                # The engine's own listener answers before the server does, and hangs up.
+                # The engine's own listener accepts before the server does, and hangs up.
                 pass
-            if time.monotonic() - looked_s > _LOOK_S:
-                looked_s = time.monotonic()
-                self._raise_if_it_has_ended()
+            if time.monotonic() - checked_s > _CHECK_S:
+                checked_s = time.monotonic()
+                self._raise_if_exited()
             time.sleep(_POLL_S)
         raise ServerError(
             f"The server in the container of {self._image} did not answer within {_START_WITHIN_S:.0f} s. "
             "Is it an image of Redis or Valkey?"
         )
 
-    def _raise_if_it_has_ended(self) -> None:
-        if logged := self.container.ended():
+    def _raise_if_exited(self) -> None:
+        if logged := self.container.exit_log():
             raise ServerError(
-                f"The container of {self._image} ended before its server answered. "
+                f"The container of {self._image} exited before its server answered. "
                 f"Is it an image of Redis or Valkey? It logged: {logged}"
             )
 
-    def _mapped(self) -> Address:
+    def _current_address(self) -> Address:
         try:
             return self.container.address(PORT)
         except ServerError:
-            self._raise_if_it_has_ended()
+            self._raise_if_exited()
             raise
 
-    def _asked_for_its_name(self) -> str:
+    def _ask_name(self) -> str:
         control = Control(self.address, timeout_s=2.0)
         try:
-            # Refused while it is still loading what it kept.
+            # An error while the server still loads its data.
             control.call("PING")
-            told = control.call("INFO", "server")
-            self._recognise(told)
-            return f"{software(told)} (container of {self._image})"
+            info = control.call("INFO", "server")
+            self._verify_identity(info)
+            return f"{software(info)} (container of {self._image})"
         finally:
             control.close()
 
-    def _recognise(self, told: Value) -> None:
-        """Raise ServerError if another server answers there; none can on a port that the engine maps."""
+    def _verify_identity(self, info: Value) -> None:
+        """Raise ServerError if another server answers at the address; on a mapped port none can."""
 
 
 class ContainerNode(ContainerServer):
-    """One of several servers in containers, on the network of the machine itself, and on its loopback only.
+    """One of several servers in containers on the host's network, listening on its loopback only.
 
-    ``stop`` ends its process, and ``restart`` starts the same container again; it goes with its household.
+    ``stop`` ends its process, and ``restart`` starts the same container again; the container is removed with its group.
 
     Args:
-        image, household: as a ContainerServer takes them.
-        port: the one of this machine on which it listens.
-        words: of its command line, which say so.
+        image, group: as a ContainerServer takes them.
+        port: the port that it listens on.
+        arguments: of its command line, with the port and the address to listen on.
         config: the text of its configuration file, which it may rewrite.
 
     Raises:
-        ServerError: the image can't be had, the port is taken, or the server does not start.
+        ServerError: the image can't be pulled, the port is taken, or the server does not start.
     """
 
     def __init__(
-        self, image: str, household: ContainerGroup, port: int, words: Sequence[str], config: str
+        self, image: str, group: ContainerGroup, port: int, arguments: Sequence[str], config: str
     ) -> None:
         self.persistence = Persistence.NONE
-        self.household = household
+        self.group = group
         self._image = image
         self._port = port
-        # Every server tells the name of its file, a Sentinel too: so none is taken for another that has its port.
+        # INFO reports the configuration file, for a Sentinel too, and so identifies the server behind the port.
         self._config = f"/data/{uuid.uuid4().hex}.conf"
         options = {"--hz": "100", **self.persistence.options}
-        self.container = household.start(
+        self.container = group.start(
             image,
-            [self._config, *_words(options), *words],
-            prepared=lambda container: container.with_copy_into_container(
+            [self._config, *_words(options), *arguments],
+            prepare=lambda container: container.with_copy_into_container(
                 config.encode(), self._config, 0o666
             ),
-            on_our_loopback=True,
+            on_host_network=True,
         )
-        self.address = self._mapped()
+        self.address = self._current_address()
         try:
             self.name = self._wait_until_it_answers()
         except BaseException:
@@ -190,17 +190,17 @@ class ContainerNode(ContainerServer):
 
     @property
     def is_running(self) -> bool:
-        return not self.container.ended()
+        return not self.container.exit_log()
 
     def stop(self) -> None:
         """End the process; safe to call twice."""
         self.container.kill()
 
-    def _mapped(self) -> Address:
+    def _current_address(self) -> Address:
         return Address(host=LOOPBACK, port=self._port)
 
-    def _recognise(self, told: Value) -> None:
-        if fields_of(told).get("config_file") != self._config:
+    def _verify_identity(self, info: Value) -> None:
+        if fields_of(info).get("config_file") != self._config:
             raise ServerError(f"Another server answers at {self.address}.")
 
 

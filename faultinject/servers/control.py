@@ -1,4 +1,4 @@
-"""midpipe's own connection to a server: plain calls, no retries, errors in a sentence. Never a password in one."""
+"""midpipe's own connection to a server: plain calls, no retries, errors as sentences without passwords."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Control:
     Args:
         password, username: sent with AUTH if there is a password.
         database: selected if it is not 0.
-        timeout_s: for connecting and for each answer.
+        timeout_s: for connecting and for each answer, in seconds.
 
     Raises:
-        ServerError: nobody listens there, or the server refuses.
+        ServerError: no server listens there, or it refuses.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class Control:
         return value
 
     def pipeline(self, commands: Sequence[Sequence[Word]]) -> tuple[Value, ...]:
-        """Send commands in one write and return their answers; errors are among them, as values."""
+        """Send commands in one write and return their answers, with error replies as values. Raises ServerError."""
         try:
             self._socket.sendall(b"".join(encode_command(*words) for words in commands))
         except OSError as error:
-            raise self._silent(error) from error
+            raise self._no_answer(error) from error
         return tuple(self.next_value() for _ in commands)
 
     def next_value(self) -> Value:
-        """Return the next thing that the server says: an answer, or what MONITOR lets hear. Raises ServerError."""
+        """Return the next answer, or the next line of MONITOR. Raises ServerError."""
         try:
             while (reply := self._reader.next_reply()) is None:
                 data = self._socket.recv(_READ_BYTES)
@@ -84,10 +84,10 @@ class Control:
                     raise ServerError(f"The server at {self._address} closed the connection.")
                 self._reader.feed(data)
         except (OSError, ProtocolError) as error:
-            raise self._silent(error) from error
+            raise self._no_answer(error) from error
         return reply.value
 
-    def _silent(self, error: Exception) -> ServerError:
+    def _no_answer(self, error: Exception) -> ServerError:
         reason = "timed out" if isinstance(error, BlockingIOError) else error
         return ServerError(f"The server at {self._address} does not answer: {reason}.")
 
@@ -100,7 +100,7 @@ def _connected(address: Address, timeout_s: float) -> socket.socket:
     try:
         if not address.path:
             tcp = socket.create_connection((address.host, address.port), timeout=timeout_s)
-            return _waits_in_the_system(tcp, timeout_s)
+            return _with_kernel_timeout(tcp, timeout_s)
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             unix.settimeout(timeout_s)
@@ -108,7 +108,7 @@ def _connected(address: Address, timeout_s: float) -> socket.socket:
         except BaseException:
             unix.close()
             raise
-        return _waits_in_the_system(unix, timeout_s)
+        return _with_kernel_timeout(unix, timeout_s)
     except OSError as error:
         raise ServerError(
             f"No server answers at {address}: {error.strerror or error}. "
@@ -116,8 +116,8 @@ def _connected(address: Address, timeout_s: float) -> socket.socket:
         ) from error
 
 
-def _waits_in_the_system(connected: socket.socket, timeout_s: float) -> socket.socket:
-    """Return the socket with its time-out kept by the system, which saves a call before each call."""
+def _with_kernel_timeout(connected: socket.socket, timeout_s: float) -> socket.socket:
+    """Return the socket, blocking and with its time-out kept by the kernel, which saves a poll before each read."""
     connected.setblocking(True)
     microseconds = max(1, round(timeout_s * 1_000_000))
     time_out = struct.pack("ll", *divmod(microseconds, 1_000_000))

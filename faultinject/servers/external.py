@@ -1,7 +1,7 @@
-"""Somebody's server, named by URL: used only if the database named is empty, and left empty.
+"""A server that the user names by URL: used only if the named database is empty, and left empty.
 
-midpipe empties exactly that database (FLUSHDB), never the server. The script cache belongs to all databases,
-so it stays as it is.
+midpipe empties exactly that database (FLUSHDB), never the whole server. The script cache belongs to all databases, so
+midpipe does not flush it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """What a URL says. Its repr holds no password."""
+    """The parts of a URL. Its repr holds no password."""
 
     address: Address
     database: int
@@ -40,7 +40,7 @@ def parse_url(url: str) -> Location:
     """Read ``redis://[user[:password]@]host[:port][/database]`` or ``unix://[user[:password]@]/path[?db=n]``.
 
     Raises:
-        UsageError: it can't be read, or the server is not on this machine. Never tells the password.
+        UsageError: the URL is malformed, or the server is not on this machine. The message holds no password.
     """
     try:
         parts = urlsplit(url)
@@ -61,10 +61,14 @@ def parse_url(url: str) -> Location:
 
 
 class ExternalServer:
-    """A server that somebody else started.
+    """A server that the user started.
+
+    Args:
+        url: as ``parse_url`` takes it.
 
     Raises:
-        ServerError: it does not answer, wants other credentials, or the database holds something.
+        ServerError: it does not answer, refuses the credentials, or the database is not empty.
+        UsageError: as ``parse_url`` raises it.
     """
 
     is_ours = False
@@ -74,7 +78,7 @@ class ExternalServer:
         where = parse_url(url)
         self.address = where.address
         self.username, self.password, self.database = where.username, where.password, where.database
-        control = self._connected()
+        control = self._connect()
         try:
             held = control.call("DBSIZE")
             if held != 0:
@@ -90,35 +94,43 @@ class ExternalServer:
             control.close()
 
     def reset(self, control: Control) -> None:
-        """Empty the database that the user named."""
+        """Delete all data in the database that the user named."""
         control.call("FLUSHDB")
 
     def restart(self) -> None:
-        """Refuse: it is somebody else's."""
-        raise UsageError(f"The server at {self.address} is not midpipe's to kill.")
+        """Refuse: midpipe did not start the server."""
+        raise UsageError(
+            f"midpipe did not start the server at {self.address}, so it may not kill it."
+        )
 
     def readdress(self) -> None:
-        """Refuse: it is somebody else's."""
-        raise UsageError(f"The server at {self.address} is not midpipe's to kill.")
+        """Refuse: midpipe did not start the server."""
+        raise UsageError(
+            f"midpipe did not start the server at {self.address}, so it may not kill it."
+        )
 
     def fail_snapshots(self, control: Control) -> None:
-        """Refuse: it is somebody else's."""
-        raise UsageError(f"The server at {self.address} is not midpipe's to change.")
+        """Refuse: midpipe did not start the server."""
+        raise UsageError(
+            f"midpipe did not start the server at {self.address}, so it may not reconfigure it."
+        )
 
-    def mend_snapshots(self, control: Control) -> None:
-        """Nothing to undo."""
+    def restore_snapshots(self, control: Control) -> None:
+        """Do nothing: there is nothing to undo."""
 
-    def stand_still(self) -> None:
-        """Refuse: it is somebody else's."""
-        raise UsageError(f"The server at {self.address} is not midpipe's to stop.")
+    def suspend(self) -> None:
+        """Refuse: midpipe did not start the server."""
+        raise UsageError(
+            f"midpipe did not start the server at {self.address}, so it may not suspend it."
+        )
 
-    def go_on(self) -> None:
-        """Nothing to undo."""
+    def resume(self) -> None:
+        """Do nothing: there is nothing to undo."""
 
     def stop(self) -> None:
-        """Leave the database as empty as it was found."""
+        """Empty the database, as it was found."""
         try:
-            control = self._connected()
+            control = self._connect()
         except ServerError:
             return
         try:
@@ -126,7 +138,7 @@ class ExternalServer:
         finally:
             control.close()
 
-    def _connected(self) -> Control:
+    def _connect(self) -> Control:
         control: Control | None = None
         try:
             control = Control(self.address, self.password, self.username, self.database)

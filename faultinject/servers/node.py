@@ -1,7 +1,7 @@
-"""One of several servers of ours that find each other over TCP: a replica, a Sentinel, a node of a Cluster.
+"""One of several servers that find each other over TCP: a primary, a replica or a Sentinel.
 
-It listens on a port of the loopback, whatever it is made of: so each is known to the others, to clients and to a proxy
-by one and the same address.
+A node listens on a loopback port, whether it is a process or a container, so the other nodes, clients and a proxy all
+reach it by the same address.
 """
 
 from __future__ import annotations
@@ -19,107 +19,109 @@ from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.resp import Value
 
 REPLICATED = (
-    # The first copy is sent at once, not when more replicas may have come.
+    # Send the first copy at once, without waiting for further replicas.
     *("--repl-diskless-sync", "no"),
     *("--repl-diskless-sync-delay", "0"),
-    # And loaded as it comes: by way of the disk, Valkey 9.1 looks for it only once a second.
+    # Load it as it arrives: by way of the disk, Valkey 9.1 checks for it only once a second.
     *("--repl-diskless-load", "swapdb"),
 )
 Announce = Callable[[Sequence[Address]], Sequence[int]]
-"""From where servers listen to the ports by which they are to be known: those of a proxy, say."""
+"""Returns, for the addresses on which servers listen, the ports that they announce: a proxy's, for example."""
 _TRIES = 5
-_IN_STEP_WITHIN_S = 10.0
+_REPLICATED_WITHIN_S = 10.0
 _POLL_S = 0.001
 
 
 class NodeServer(Server, Protocol):
-    """A server of ours that may have been ended, and that ``restart`` starts again."""
+    """A server that midpipe started, and that ``restart`` starts again after ``stop``."""
 
     @property
     def is_running(self) -> bool: ...
 
 
 class Origin(Protocol):
-    """What the servers of one topology come from: a binary, or an image.
+    """Starts the servers of one topology, from a binary or from an image.
 
     Attributes:
-        ports: those that its servers may listen on.
+        ports: free ports for its servers.
     """
 
     @property
     def ports(self) -> Iterator[int]: ...
 
-    def start(self, port: int, more: Sequence[str], config: str | None) -> NodeServer:
-        """Start a server on a port of the loopback. Raises ServerError.
+    def start(self, port: int, arguments: Sequence[str], config: str | None) -> NodeServer:
+        """Start a server on a loopback port. Raises ServerError.
 
         Args:
-            more: further words of its command line.
-            config: the text of its configuration file, which it may rewrite; None is no such file.
+            arguments: further words of its command line.
+            config: the text of its configuration file, which it may rewrite; None gives it no such file.
         """
 
     def close(self) -> None:
-        """End every server that came from it; safe to call twice."""
+        """End every server that it has started; safe to call twice."""
 
 
 class Node:
-    """A server on a port that it shares with nobody.
+    """A server on a loopback port of its own.
 
     Args:
-        origin: what it comes from.
-        more, config: as the origin takes them.
+        origin: starts it.
+        arguments, config: as ``Origin.start`` takes them.
 
     Raises:
         ServerError: it does not start.
     """
 
     def __init__(
-        self, origin: Origin, more: Sequence[str] = REPLICATED, config: str | None = None
+        self, origin: Origin, arguments: Sequence[str] = REPLICATED, config: str | None = None
     ) -> None:
         for tries_left in range(_TRIES - 1, -1, -1):
             self.port = next(origin.ports)
             try:
-                self.server = origin.start(self.port, more, config)
+                self.server = origin.start(self.port, arguments, config)
                 return
             except ServerError:
-                # Another port helps only if somebody has taken this one meanwhile.
+                # Another port helps only if another process has taken this one meanwhile.
                 if not tries_left or may_listen_on(self.port):
                     raise
 
     @property
     def address(self) -> Address:
-        """Where midpipe's own calls go."""
+        """Where midpipe reaches it; not the announced address."""
         return self.server.address
 
-    def told(self, *words: Word) -> Value:
-        """Return its answer to a command on a connection of its own. Raises ServerError."""
+    def call(self, *words: Word) -> Value:
+        """Send a command on a new connection and return the answer. Raises ServerError."""
         with closing(Control(self.address)) as control:
             return control.call(*words)
 
     def info(self, section: str) -> dict[str, str]:
-        """Return the fields of a section of INFO. Raises ServerError."""
-        return dict(fields_of(self.told("INFO", section)))
+        """Return the fields of one section of INFO. Raises ServerError."""
+        return dict(fields_of(self.call("INFO", section)))
 
     def stop(self) -> None:
         """End it; safe to call twice."""
         self.server.stop()
 
 
-def known_ports(nodes: Sequence[Node], announce: Announce | None) -> tuple[int, ...]:
-    """Return the ports by which nodes are to be known: what is announced, or their own."""
+def announced_ports(nodes: Sequence[Node], announce: Announce | None) -> tuple[int, ...]:
+    """Return the ports that nodes announce: those from ``announce``, or their own."""
     if announce is None:
         return tuple(node.port for node in nodes)
-    # Over TCP: servers ask their peers' connections where they come from, and a socket's path is no answer to them.
+    # TCP addresses: servers look up the peer address of a connection, and a unix socket has none.
     return tuple(announce(tuple(Address(host=LOOPBACK, port=node.port) for node in nodes)))
 
 
-def await_that(holds: Callable[[], bool], within_s: float, what: str, poll_s: float) -> None:
-    """Ask until it holds: servers tell nobody when they have found each other.
+def await_condition(holds: Callable[[], bool], within_s: float, what: str, poll_s: float) -> None:
+    """Poll until a condition holds; servers send no event when they have found each other.
 
     Args:
-        what: how to go on after "did not", in the error.
+        within_s: how long to wait, in seconds.
+        what: what the servers should do, for the error: "The servers did not …".
+        poll_s: pause between two polls, in seconds.
 
     Raises:
-        ServerError: it did not hold in time.
+        ServerError: the condition did not hold in time.
     """
     deadline_s = time.monotonic() + within_s
     while not holds():
@@ -128,18 +130,18 @@ def await_that(holds: Callable[[], bool], within_s: float, what: str, poll_s: fl
         time.sleep(poll_s)
 
 
-def await_in_step(primary: Node, replica: Node) -> None:
-    """Wait until the replica has got everything. Raises ServerError."""
+def await_replication(primary: Node, replica: Node) -> None:
+    """Wait until the replica has received all of the primary's writes. Raises ServerError."""
 
-    def is_in_step() -> bool:
-        had = fields_of(of_replica.call("INFO", "replication"))
+    def is_replicated() -> bool:
+        received = fields_of(of_replica.call("INFO", "replication"))
         sent = fields_of(of_primary.call("INFO", "replication"))
-        return had.get("master_link_status") == "up" and (
-            had.get("slave_repl_offset") == sent.get("master_repl_offset")
+        return received.get("master_link_status") == "up" and (
+            received.get("slave_repl_offset") == sent.get("master_repl_offset")
         )
 
     with (
         closing(Control(primary.address)) as of_primary,
         closing(Control(replica.address)) as of_replica,
     ):
-        await_that(is_in_step, _IN_STEP_WITHIN_S, "get in step", _POLL_S)
+        await_condition(is_replicated, _REPLICATED_WITHIN_S, "replicate all writes", _POLL_S)

@@ -1,4 +1,4 @@
-"""Which server a user asked for, and opening it."""
+"""Parses the server that a user names with --redis, and opens it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ServerSpec:
     def option(self) -> str:
         """The option that names this server on a command line, quoted for a shell; empty for the default.
 
-        Holds no secret: a server that wants a password is named without it.
+        Holds no secret: a URL appears without its user and password.
         """
         if self == ServerSpec():
             return ""
@@ -50,7 +50,7 @@ class ServerSpec:
 
     @property
     def is_shared(self) -> bool:
-        """There is only one of it, so only one worker can use it."""
+        """Whether there is only one such server, so that only one worker can use it."""
         return self.kind == EXTERNAL
 
 
@@ -71,13 +71,13 @@ def parse_server_spec(text: str) -> ServerSpec:
 def open_server(
     spec: ServerSpec, run: RunDirectory, persistence: Persistence = Persistence.NONE
 ) -> Server:
-    """Start or reach the server.
+    """Start the server, or connect to it.
 
     Args:
-        persistence: of a server that is ours.
+        persistence: for a server that midpipe starts.
 
     Raises:
-        ServerError: it can't be started or reached, or is not to be touched.
+        ServerError: it can't be started or reached, or its database is not empty.
         NotApplicableError: it can't have a replica.
     """
     if spec.kind == EXTERNAL:
@@ -90,15 +90,15 @@ def open_server(
 
 
 def origin_of(spec: ServerSpec, run: RunDirectory) -> Origin:
-    """Return what the servers of one topology are to come from.
+    """Return the origin of a topology's servers.
 
     Raises:
-        ServerError: there is no engine.
-        NotApplicableError: of that server there is only one.
+        ServerError: no container engine answers.
+        NotApplicableError: the server is external, or the engine has no host network to use.
     """
     if spec.kind == EXTERNAL:
         raise NotApplicableError(
-            "A replica, Sentinels and a Cluster are midpipe's to start, and a server that a URL names is not. "
+            "A server that a URL names gets no replica and no Sentinels, because midpipe does not start it. "
             "Leave --redis out, or name a binary or an image: --redis embedded:redis-server, --redis docker."
         )
     if spec.kind == CONTAINER:

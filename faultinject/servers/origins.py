@@ -1,7 +1,7 @@
-"""What the servers of a topology come from: a binary of this machine, or an image.
+"""The origins of a topology's servers: a binary on this machine, or an image.
 
-From an image they are on the network of the machine itself, and listen on its loopback only: so each announces an
-address that the others, the clients and midpipe's proxy reach alike. Behind mapped ports it would have two.
+Containers use the host's network and listen on its loopback only, so each announces one address that the other
+servers, the clients and midpipe's proxy all reach. Behind a mapped port it would have two.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 
 
 class FromBinary:
-    """Processes of a binary.
+    """Starts processes of a binary.
 
     Args:
         binary, run: as an EmbeddedServer takes them.
@@ -28,10 +28,10 @@ class FromBinary:
         self._run = run
         self._started: list[EmbeddedServer] = []
 
-    def start(self, port: int, more: Sequence[str], config: str | None) -> EmbeddedServer:
+    def start(self, port: int, arguments: Sequence[str], config: str | None) -> EmbeddedServer:
         """Start a process. Raises ServerError."""
-        words = (*_listening(port), *more)
-        server = EmbeddedServer(self._binary, self._run, more=words, config=config)
+        arguments = (*_listen_arguments(port), *arguments)
+        server = EmbeddedServer(self._binary, self._run, arguments=arguments, config=config)
         self._started.append(server)
         return server
 
@@ -42,32 +42,35 @@ class FromBinary:
 
 
 class FromImage:
-    """Containers of an image.
+    """Starts containers of an image.
+
+    Args:
+        image, run: as a ContainerServer and a ContainerGroup take them.
 
     Raises:
         ServerError: no engine answers.
-        NotApplicableError: this machine's loopback is not that of the engine.
+        NotApplicableError: the engine's host network is not this machine's.
     """
 
     def __init__(self, image: str, run: RunDirectory) -> None:
         self.ports = run.ports
         self._image = image
-        self._household = ContainerGroup(run)
+        self._group = ContainerGroup(run)
         try:
-            self._household.want_our_loopback()
+            self._group.require_host_network()
         except BaseException:
-            self._household.close()
+            self._group.close()
             raise
 
-    def start(self, port: int, more: Sequence[str], config: str | None) -> ContainerNode:
+    def start(self, port: int, arguments: Sequence[str], config: str | None) -> ContainerNode:
         """Start a container. Raises ServerError."""
-        words = (*_listening(port), *more)
-        return ContainerNode(self._image, self._household, port, words, config or "")
+        arguments = (*_listen_arguments(port), *arguments)
+        return ContainerNode(self._image, self._group, port, arguments, config or "")
 
     def close(self) -> None:
         """Remove every container; safe to call twice."""
-        self._household.close()
+        self._group.close()
 
 
-def _listening(port: int) -> tuple[str, ...]:
+def _listen_arguments(port: int) -> tuple[str, ...]:
     return "--bind", LOOPBACK, "--port", str(port)

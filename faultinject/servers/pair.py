@@ -1,18 +1,18 @@
-"""A primary and its replica, of our own: the replica can be cut off, and takes over when the primary is killed.
+"""A primary and its replica, both started by midpipe: the replica can be cut off, and can take over.
 
-Clients keep one name, that of the proxy, and it leads to whoever is the primary. The one that was killed is started
-again at once, empty, as the other's replica, so that after a failover there are two again.
+Clients connect to the proxy, which leads to the current primary. After a failover the killed server is started again
+at once, empty, as the other's replica, so that there are two servers again.
 """
 
 from __future__ import annotations
 
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.node import Node, Origin, await_in_step
+from midpipe.faultinject.servers.node import Node, Origin, await_replication
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.vocabulary import Address
 
-# Where nobody listens: a replica that is told to follow it has lost its primary, and keeps what it has got.
+# No server listens here: a replica of this address has lost its primary, and keeps the data that it has.
 _NOWHERE = (LOOPBACK, 1)
 
 
@@ -20,11 +20,11 @@ class Pair:
     """Two running servers, one of them the other's replica.
 
     Args:
-        origin: what both come from; it ends with them.
-        persistence: REPLICA or REPLICA_BEHIND; nothing is kept on disk.
+        origin: starts both; closed with this pair.
+        persistence: REPLICA or REPLICA_BEHIND; nothing is written to disk.
 
     Raises:
-        ServerError: they don't start, or don't get in step.
+        ServerError: they don't start, or the replica does not catch up.
     """
 
     username: str | None = None
@@ -35,7 +35,7 @@ class Pair:
     def __init__(self, origin: Origin, persistence: Persistence) -> None:
         self.persistence = persistence
         self._origin = origin
-        # Of the primary; another one after a failover.
+        # The primary's address; a failover changes it.
         self.address = Address()
         self._is_behind = True
         try:
@@ -50,32 +50,32 @@ class Pair:
 
     @property
     def replica_address(self) -> Address:
-        """Of the one that is the replica now."""
+        """Where the current replica listens."""
         return self._replica.address
 
     def reset(self, control: Control) -> None:
-        """Empty the primary, and so the replica."""
+        """Delete all data on the primary, and so on the replica."""
         self._primary.server.reset(control)
 
     def fall_behind(self) -> None:
-        """Cut the replica off, once it has got everything; it gets nothing more until ``catch_up``."""
-        await_in_step(self._primary, self._replica)
-        self._replica.told("REPLICAOF", *_NOWHERE)
+        """Disconnect the replica once it has all writes; it receives no more until ``catch_up``."""
+        await_replication(self._primary, self._replica)
+        self._replica.call("REPLICAOF", *_NOWHERE)
         self._is_behind = True
 
     def catch_up(self) -> None:
-        """Let the replica follow the primary again, until it has got everything; fine if it does."""
+        """Connect the replica again and wait until it has all writes; does nothing if it is connected."""
         if self._is_behind:
-            self._replica.told("REPLICAOF", LOOPBACK, self._primary.port)
+            self._replica.call("REPLICAOF", LOOPBACK, self._primary.port)
             self._is_behind = False
-            await_in_step(self._primary, self._replica)
+            await_replication(self._primary, self._replica)
 
     def fail_over(self) -> None:
-        """Kill the primary (SIGKILL), and let the replica take over with what it has got."""
+        """Kill the primary (SIGKILL), and promote the replica with the data that it has."""
         if not self._is_behind:
-            await_in_step(self._primary, self._replica)
+            await_replication(self._primary, self._replica)
         self._primary.stop()
-        self._replica.told("REPLICAOF", "NO", "ONE")
+        self._replica.call("REPLICAOF", "NO", "ONE")
         self._primary, self._replica = self._replica, self._primary
         self.address = self._primary.address
         self._replica.server.restart()
@@ -83,30 +83,30 @@ class Pair:
         self.catch_up()
 
     def restart(self) -> None:
-        """Kill the primary, and start it again, empty, as it was."""
+        """Kill the primary, and start it again as the primary, empty."""
         self._primary.server.restart()
 
     def readdress(self) -> None:
-        """As ``restart``; the replica goes by the port, which stays."""
+        """As ``restart``, at another unix socket; the replica uses the port, which stays."""
         self._primary.server.readdress()
         self.address = self._primary.address
 
     def fail_snapshots(self, control: Control) -> None:
-        """Have the primary's snapshot fail."""
+        """Make a snapshot of the primary fail."""
         self._primary.server.fail_snapshots(control)
 
-    def mend_snapshots(self, control: Control) -> None:
-        """End fail_snapshots."""
-        self._primary.server.mend_snapshots(control)
+    def restore_snapshots(self, control: Control) -> None:
+        """Undo fail_snapshots."""
+        self._primary.server.restore_snapshots(control)
 
-    def stand_still(self) -> None:
-        """Stop the primary (SIGSTOP)."""
-        self._primary.server.stand_still()
+    def suspend(self) -> None:
+        """Suspend the primary (SIGSTOP)."""
+        self._primary.server.suspend()
 
-    def go_on(self) -> None:
-        """Let the primary go on."""
-        self._primary.server.go_on()
+    def resume(self) -> None:
+        """Resume the primary (SIGCONT)."""
+        self._primary.server.resume()
 
     def stop(self) -> None:
-        """End both."""
+        """End both servers; safe to call twice."""
         self._origin.close()

@@ -1,9 +1,8 @@
-"""What a server keeps, on disk or with a replica, and what that promises when its process or its machine dies. Values.
+"""How a server persists its data, and what that promises when its process or its machine dies. Values only.
 
-Source of the promises: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and, of replicas,
-…/management/replication/ . A write is in the
-kernel's hands before its reply is sent, whatever ``appendfsync`` says; so the death of the process loses nothing that
-an append-only file was given, and only the death of the machine tells the three kinds apart.
+Sources: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and …/management/replication/ .
+The server hands a write to the kernel before it sends the reply, whatever ``appendfsync`` says. So a killed process
+loses nothing of an append-only file, and the three settings differ only when the machine loses power.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from types import MappingProxyType
 
 
 class Persistence(StrEnum):
-    """How a server keeps its data."""
+    """How a server persists its data."""
 
     NONE = "none"
     RDB = "rdb"
@@ -26,22 +25,22 @@ class Persistence(StrEnum):
 
     @property
     def is_replicated(self) -> bool:
-        """Whether it is a replica that keeps the data, and takes over when the server dies."""
+        """Whether a replica holds the data and takes over when the server dies."""
         return self in (Persistence.REPLICA, Persistence.REPLICA_BEHIND)
 
     @property
     def appends(self) -> bool:
-        """Whether every write goes to an append-only file."""
+        """Whether the server has an append-only file."""
         return self.value.startswith("aof-")
 
     @property
     def keeps_all(self) -> bool:
-        """Whether nothing that a command has written is lost when the process dies."""
+        """Whether a killed process loses no write."""
         return self.appends or self is Persistence.REPLICA
 
     @property
     def options(self) -> Mapping[str, str]:
-        """The server's options for it. No preamble in the file, so that it is all commands."""
+        """The server's options. The append-only file gets no RDB preamble, so that it consists of commands."""
         if not self.appends:
             return MappingProxyType({"--save": "", "--appendonly": "no"})
         return MappingProxyType(
@@ -56,19 +55,19 @@ class Persistence(StrEnum):
 
     @property
     def promise(self) -> str:
-        """What is kept when the process is killed, and when the machine loses its power."""
+        """What survives a killed process, and a machine that loses power."""
         return _PROMISES[self]
 
 
 _PROMISES = MappingProxyType(
     {
         Persistence.NONE: "Nothing is kept.",
-        Persistence.RDB: "The last snapshot is kept; here it is taken when the start state has been laid.",
-        Persistence.AOF_NO: "A killed process loses nothing; a machine without power what the kernel had not written.",
-        Persistence.AOF_EVERYSEC: "A killed process loses nothing; a machine without power about the last second.",
-        Persistence.AOF_ALWAYS: "Nothing that was acknowledged is lost, by process or machine.",
-        Persistence.REPLICA: "What the replica has got is kept: here it has got everything when it takes over.",
-        Persistence.REPLICA_BEHIND: "What the replica has not got is lost, acknowledged or not, "
+        Persistence.RDB: "The last snapshot is kept; midpipe takes it once the start state has been written.",
+        Persistence.AOF_NO: "A killed process loses nothing; a power loss loses what the kernel had not yet written.",
+        Persistence.AOF_EVERYSEC: "A killed process loses nothing; a power loss loses about the last second.",
+        Persistence.AOF_ALWAYS: "No acknowledged write is lost, neither by a killed process nor by a power loss.",
+        Persistence.REPLICA: "The replica's data is kept; here it has received every write when it takes over.",
+        Persistence.REPLICA_BEHIND: "Writes that the replica has not received are lost, acknowledged or not, "
         "unless the queue waits for it (WAIT).",
     }
 )

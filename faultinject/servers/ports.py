@@ -1,7 +1,7 @@
-"""Finding TCP ports on the loopback for servers that can't do without: replicas, Sentinels, nodes of a Cluster.
+"""Finds free TCP ports on the loopback for servers that need one: replicas, Sentinels, nodes of a Cluster.
 
-The system gives none away for somebody else to bind, so a port that is free now may be taken a moment later;
-whoever starts a server on one tries again with another.
+A port can't be reserved for another process, so one that is free now may be taken a moment later; the code that
+starts a server on it then tries the next.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Iterator
 
 LOOPBACK = "127.0.0.1"
 BUS_OFFSET = 10_000
-"""A Cluster's node listens for its peers so far above its own port."""
-# Below the ports that systems give to connections, and such that the bus is a port as well.
+"""A node of a Cluster listens for its peers this far above its own port."""
+# Below the kernel's ephemeral ports, and low enough for the bus port above.
 _FIRST, _LAST = 12_000, 22_000
 
 
 def free_ports(run: str) -> Iterator[int]:
-    """Yield ports on which, and on the bus above which, nobody listens.
+    """Yield ports that are free, together with the bus port above each.
 
     Args:
-        run: a name that no other run has. Each begins at another place, since what watches a server that has gone, a
-            Sentinel say, must not find another run's server in its place.
+        run: a name that no other run has. Each run starts at a different port, so that what still watches a server of
+            a finished run (a Sentinel, for example) does not find another run's server at its address.
     """
     span = _LAST - _FIRST
     for number in itertools.count(zlib.crc32(run.encode())):
@@ -33,7 +33,7 @@ def free_ports(run: str) -> Iterator[int]:
 
 
 def may_listen_on(port: int) -> bool:
-    """Whether nobody listens on a port, nor on the bus above it, now."""
+    """Whether a port and the bus port above it are free now."""
     return _is_free(port) and _is_free(port + BUS_OFFSET)
 
 

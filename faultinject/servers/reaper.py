@@ -1,9 +1,9 @@
-"""A run's directory and its processes, on a leash: whatever ends midpipe ends them too.
+"""A run's temporary directory and its processes, cleaned up however midpipe ends.
 
-A small shell waits for the end of its standard input, which comes when midpipe closes it or dies, by SIGKILL
-too. Then it kills every process that is still guarded, runs the commands it was given for the end (those that remove
-what an engine keeps elsewhere, say), and removes the directory. No atexit hook does that:
-they don't run in a killed process, nor in a worker that leaves by ``os._exit``.
+The reaper is a small shell that waits for the end of its standard input, which comes when midpipe closes it or dies,
+by SIGKILL too. Then it kills every process that is still registered, runs the registered clean-up commands (those that
+remove containers, for example), and removes the directory. An atexit hook would not do: it does not run in a killed
+process, nor in a worker that leaves by ``os._exit``.
 """
 
 from __future__ import annotations
@@ -42,45 +42,50 @@ rm -rf -- "$1"
 
 
 class RunDirectory:
-    """A temporary directory that goes when midpipe goes. A context manager."""
+    """A temporary directory that is removed when midpipe ends. A context manager.
+
+    Attributes:
+        path: the directory.
+        ports: free ports, each given out once.
+    """
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="midpipe-"))
         self._numbers = itertools.count(1)
-        # Each port is given out once: who still looks for a server that has gone must not find another one there.
+        # Given out once, so that a client that still looks for an ended server does not find another one there.
         self.ports = free_ports(self.path.name)
         self._reaper = subprocess.Popen(
-            ["/bin/sh", "-c", _REAPER, "midpipe-leash", str(self.path)],
+            ["/bin/sh", "-c", _REAPER, "midpipe-reaper", str(self.path)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
 
     def subdirectory(self, name: str) -> Path:
-        """Make and return a fresh directory inside."""
+        """Create and return a new directory inside."""
         path = self.path / f"{name}{next(self._numbers)}"
         path.mkdir(mode=0o700)
         return path
 
     def guard(self, pid: int) -> None:
-        """Have the process killed when midpipe ends."""
-        self._tell(f"+{pid}\n")
+        """Register a process, to be killed when midpipe ends."""
+        self._send(f"+{pid}\n")
 
     def release(self, pid: int) -> None:
-        """Forget a process that has ended."""
-        self._tell(f"-{pid}\n")
+        """Unregister a process that has ended."""
+        self._send(f"-{pid}\n")
 
     def at_end(self, command: Sequence[str]) -> Path:
-        """Have a command run when midpipe ends, before the directory goes. Remove the file returned to forget it."""
+        """Register a command, to be run when midpipe ends; returns a file, whose removal unregisters the command."""
         path = self.path / f"at-end{next(self._numbers)}"
         path.write_text(shlex.join(command))
         return path
 
     def close(self) -> None:
-        """End what is still guarded, and remove the directory; safe to call twice."""
-        leash = self._reaper.stdin
-        if leash is not None and not leash.closed:
+        """Kill the processes that are still registered, and remove the directory; safe to call twice."""
+        pipe = self._reaper.stdin
+        if pipe is not None and not pipe.closed:
             with suppress(OSError):
-                leash.close()
+                pipe.close()
         self._reaper.wait()
 
     def __enter__(self) -> RunDirectory:
@@ -94,10 +99,10 @@ class RunDirectory:
     ) -> None:
         self.close()
 
-    def _tell(self, line: str) -> None:
-        leash = self._reaper.stdin
-        if leash is None or leash.closed:
+    def _send(self, line: str) -> None:
+        pipe = self._reaper.stdin
+        if pipe is None or pipe.closed:
             return
         with suppress(OSError):
-            leash.write(line.encode())
-            leash.flush()
+            pipe.write(line.encode())
+            pipe.flush()

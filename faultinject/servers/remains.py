@@ -1,8 +1,7 @@
-"""What is left of containers and networks with a label, and its removal. Run as a file, it removes it.
+"""Removes the containers and networks that carry a run's label.
 
-The leash runs it when midpipe has died, in an interpreter of its own: so it imports nothing of midpipe's. It looks
-again until nothing has turned up for a moment, because what the dead process had just asked the engine for may still
-be made.
+The reaper runs this file as a script after midpipe has died, so it imports nothing of midpipe. The script repeats
+until it has found nothing for a moment, because the engine may still be creating what the dead process asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _ROUNDS = 20
 
 
 def remove_remains(client: Any, run: str) -> int:
-    """Remove every container, its volumes, and every network of a run; return how many there were.
+    """Remove every container, volume and network of a run; return how many containers and networks there were.
 
     Args:
         client: a ``docker.DockerClient``.
@@ -30,7 +29,7 @@ def remove_remains(client: Any, run: str) -> int:
     label = {"label": f"{LABEL}={run}"}
     for container in client.containers.list(all=True, filters=label, ignore_removed=True):
         found += 1
-        # Another one may be removing it as well.
+        # Another process may be removing it as well.
         with suppress(APIError):
             container.remove(force=True, v=True)
     for network in client.networks.list(filters=label):
@@ -41,7 +40,7 @@ def remove_remains(client: Any, run: str) -> int:
 
 
 def main(run: str) -> None:
-    """Remove what is left of a run, and what still turns up."""
+    """Remove the run's containers and networks until no more appear."""
     import docker
 
     client = docker.from_env()

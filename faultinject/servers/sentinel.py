@@ -1,11 +1,10 @@
-"""A primary and its replica, watched by three Sentinels that make the replica the primary when the primary is gone.
+"""A primary and its replica, watched by three Sentinels that promote the replica when the primary is down.
 
-Everything is a process of the same binary, or a container of the same image. The two servers may announce other ports
-than their own, those of a proxy: then Sentinels, replica and clients all go that way, since Sentinels tell clients the
-port that they were told.
+All are processes of one binary or containers of one image. The two servers may announce the ports of a proxy: then
+Sentinels, replica and clients all go through the proxy, since Sentinels report to clients the announced port.
 
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/ (quorum, down-after-milliseconds,
-replica-announce-port; SENTINEL DEBUG since 7.0 shortens the periods that are fixed otherwise).
+replica-announce-port; SENTINEL DEBUG sets, since 7.0, the periods that are fixed otherwise).
 """
 
 from __future__ import annotations
@@ -14,16 +13,22 @@ from collections.abc import Callable
 from typing import cast
 
 from midpipe.faultinject.servers.control import ReplyError
-from midpipe.faultinject.servers.node import Announce, Node, Origin, await_that, known_ports
+from midpipe.faultinject.servers.node import (
+    Announce,
+    Node,
+    Origin,
+    announced_ports,
+    await_condition,
+)
 from midpipe.faultinject.servers.ports import LOOPBACK
 
 SERVICE = "midpipe"
 QUORUM, SENTINELS = 2, 3
-# Longer than a busy machine stands still, lest a primary be called dead that is not.
+# Longer than a busy machine may stall, so that Sentinels don't take a live primary for dead.
 _DOWN_AFTER_MS, _FAILOVER_MS = 2_000, 2_000
 _KNOWN_WITHIN_S, _TAKEN_OVER_WITHIN_S = 30.0, 60.0
 _POLL_S = 0.02
-_OFTEN = tuple(
+_SHORT_PERIODS = tuple(
     word
     for period in ("ping-period", "ask-period", "info-period", "publish-period")
     for word in (period, "100")
@@ -34,8 +39,8 @@ class SentinelGroup:
     """Two servers and three Sentinels. Stop it with ``stop``.
 
     Args:
-        origin: what all of them come from; it ends with them.
-        announce: tells the ports by which the primary and the replica are to be known; their own if None.
+        origin: starts all of them; closed with this group.
+        announce: returns the ports that primary and replica announce; None has them announce their own.
 
     Raises:
         ServerError: they don't start, or don't find each other.
@@ -48,17 +53,17 @@ class SentinelGroup:
         try:
             for _ in range(2):
                 self.nodes.append(Node(origin))
-            self.announced = known_ports(self.nodes, announce)
+            self.announced = announced_ports(self.nodes, announce)
             for node, port in zip(self.nodes, self.announced, strict=True):
-                node.told("CONFIG", "SET", "replica-announce-ip", LOOPBACK)
-                node.told("CONFIG", "SET", "replica-announce-port", port)
-            self.nodes[1].told("REPLICAOF", LOOPBACK, self.announced[0])
+                node.call("CONFIG", "SET", "replica-announce-ip", LOOPBACK)
+                node.call("CONFIG", "SET", "replica-announce-port", port)
+            self.nodes[1].call("REPLICAOF", LOOPBACK, self.announced[0])
             for _ in range(SENTINELS):
                 config = _config(self.announced[0])
                 sentinel = Node(origin, ("--sentinel",), config)
                 self.sentinels.append(sentinel)
-                _hurried(sentinel)
-            await_that(self._all_know_each_other, _KNOWN_WITHIN_S, "find each other", _POLL_S)
+                _shorten_periods(sentinel)
+            await_condition(self._all_know_each_other, _KNOWN_WITHIN_S, "find each other", _POLL_S)
         except BaseException:
             self.stop()
             raise
@@ -70,15 +75,15 @@ class SentinelGroup:
 
     @property
     def primary(self) -> Node:
-        """The node that the Sentinels name, if they agree; the first one's word otherwise."""
+        """The node that the first Sentinel names as the primary."""
         return self.nodes[self.announced.index(_named_by(self.sentinels[0]))]
 
     def fail_over(self) -> None:
-        """Kill the primary (SIGKILL), and wait until the other one has taken over."""
-        await_that(
+        """Kill the primary (SIGKILL), and wait until the replica has been promoted."""
+        await_condition(
             self.kill_primary(),
             _TAKEN_OVER_WITHIN_S,
-            "make the replica the primary",
+            "promote the replica",
             _POLL_S,
         )
 
@@ -86,7 +91,7 @@ class SentinelGroup:
         """Kill the primary (SIGKILL).
 
         Returns:
-            Tells, when asked, whether every Sentinel names the other one by now, and it takes writes.
+            A function that returns whether every Sentinel names the other server by now, and it takes writes.
         """
         gone = self.primary
         gone.stop()
@@ -100,12 +105,12 @@ class SentinelGroup:
         return has_taken_over
 
     def stop(self) -> None:
-        """End every process; safe to call twice."""
+        """End every server and Sentinel; safe to call twice."""
         self._origin.close()
 
     def _all_know_each_other(self) -> bool:
         for sentinel in self.sentinels:
-            answer = cast("tuple[bytes, ...]", sentinel.told("SENTINEL", "MASTER", SERVICE))
+            answer = cast("tuple[bytes, ...]", sentinel.call("SENTINEL", "MASTER", SERVICE))
             fields = dict(zip(answer[::2], answer[1::2], strict=True))
             others, replicas = fields[b"num-other-sentinels"], fields[b"num-slaves"]
             if (int(others), int(replicas)) != (SENTINELS - 1, 1):
@@ -114,8 +119,8 @@ class SentinelGroup:
 
 
 def _named_by(sentinel: Node) -> int:
-    """Return the port of the primary as a Sentinel names it."""
-    answer = sentinel.told("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+    """Return the port of the primary, as a Sentinel reports it."""
+    answer = sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
     return int(cast("tuple[bytes, bytes]", answer)[1])
 
 
@@ -127,9 +132,9 @@ def _config(port: int) -> str:
     )
 
 
-def _hurried(sentinel: Node) -> None:
-    """Have a Sentinel look and tell more often; one before 7.0 keeps its own pace."""
+def _shorten_periods(sentinel: Node) -> None:
+    """Shorten a Sentinel's fixed periods; one before 7.0 can't be configured so."""
     try:
-        sentinel.told("SENTINEL", "DEBUG", *_OFTEN)
+        sentinel.call("SENTINEL", "DEBUG", *_SHORT_PERIODS)
     except ReplyError:
         return

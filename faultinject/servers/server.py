@@ -1,4 +1,4 @@
-"""What every server to break has in common, however it came to be."""
+"""The port to every server that midpipe breaks, whether it started the server or the user did."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from midpipe.faultinject.vocabulary import Address
 
 
 def empty(control: Control) -> None:
-    """Empty every database of a server of ours, and its functions, if it has any; scripts stay known."""
-    # To flush functions takes the server ten times as long as to tell that there are none; before 7.0 it is an error.
+    """Delete all data and functions of a server that midpipe started; loaded scripts stay."""
+    # FUNCTION FLUSH takes ten times as long as FUNCTION LIST; before 7.0 both are errors.
     _, functions = control.pipeline((("FLUSHALL",), ("FUNCTION", "LIST")))
     if isinstance(functions, tuple) and functions:
         control.call("FUNCTION", "FLUSH")
@@ -22,10 +22,10 @@ class Server(Protocol):
     """A Redis-protocol server that midpipe may write to and empty.
 
     Attributes:
-        name: software, version and where it came from, for reports.
-        is_ours: midpipe started it, and may change how it works, not only what it holds.
-        persistence: what it keeps, if it is ours.
         address: where it listens now; a restart may change it.
+        name: software, version and origin, for reports.
+        is_ours: whether midpipe started it, and so may reconfigure, kill and suspend it.
+        persistence: how it persists its data; NONE for an external server.
     """
 
     address: Address
@@ -37,38 +37,38 @@ class Server(Protocol):
     persistence: Persistence
 
     def reset(self, control: Control) -> None:
-        """Empty it for the next case. Scripts stay known, as they are in the field from the second call on."""
+        """Delete the data of the last case. Loaded scripts stay, as in production from the second call on."""
 
     def restart(self) -> None:
-        """Kill the server, and start it again on what it has kept. Only for one that is ours."""
+        """Kill the server, and start it again on its persisted data. Raises UsageError unless ``is_ours``."""
 
     def readdress(self) -> None:
-        """As ``restart``, and it comes back at another address. Only for one that is ours."""
+        """As ``restart``, at another address. Raises UsageError unless ``is_ours``."""
 
     def fail_snapshots(self, control: Control) -> None:
-        """Have a snapshot fail, so that the server takes no writes. Only for one that is ours."""
+        """Make a snapshot fail, so that the server refuses writes. Raises UsageError unless ``is_ours``."""
 
-    def mend_snapshots(self, control: Control) -> None:
-        """End fail_snapshots; fine without it."""
+    def restore_snapshots(self, control: Control) -> None:
+        """Undo fail_snapshots; does nothing without it."""
 
-    def stand_still(self) -> None:
-        """Stop the server where it is. Only for one that is ours."""
+    def suspend(self) -> None:
+        """Suspend the server's process. Raises UsageError unless ``is_ours``."""
 
-    def go_on(self) -> None:
-        """End stand_still; fine without it."""
+    def resume(self) -> None:
+        """Resume the server's process; does nothing if it is not suspended."""
 
     def stop(self) -> None:
-        """Give it back: our own server ends, somebody else's is left as empty as it was."""
+        """End a server that midpipe started; empty the database of an external one."""
 
 
 def fields_of(info: object) -> Mapping[str, str]:
-    """Return the fields of a server's answer to INFO."""
+    """Return the fields of an answer to INFO."""
     text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
     return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
 
 def software(info: object) -> str:
-    """Return name and version out of the server's answer to INFO server."""
+    """Return software and version from an answer to INFO server."""
     fields = fields_of(info)
     if "valkey_version" in fields:
         return f"Valkey {fields['valkey_version']}"

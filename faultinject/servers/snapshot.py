@@ -1,6 +1,6 @@
-"""A snapshot that a server is meant to take, and can't: so it stops writing, as long as it is meant to.
+"""Makes a server's snapshot fail: while it is configured to take snapshots, it then refuses writes (MISCONF).
 
-Whoever owns the server puts a directory in the snapshot's place first; no file can be put there.
+The caller first creates a directory in the place of the snapshot's file.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ _POLL_S = 0.003
 
 
 def await_failed_snapshot(control: Control) -> None:
-    """Have the server want snapshots, begin one, and wait until it has seen it fail.
+    """Configure snapshots, start one, and wait until the server reports that it failed.
 
     Raises:
-        ServerError: the snapshot did not fail.
+        ServerError: the snapshot succeeded, or took too long.
     """
     control.pipeline((("CONFIG", "SET", "save", "3600 1"), ("BGSAVE",)))
     deadline_s = time.monotonic() + _FAILED_WITHIN_S
-    told = fields_of(control.call("INFO", "persistence"))
-    while told.get("rdb_bgsave_in_progress") != "0" and time.monotonic() < deadline_s:
+    status = fields_of(control.call("INFO", "persistence"))
+    while status.get("rdb_bgsave_in_progress") != "0" and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
-        told = fields_of(control.call("INFO", "persistence"))
-    if (told.get("rdb_bgsave_in_progress"), told.get("rdb_last_bgsave_status")) != ("0", "err"):
-        raise ServerError("The server took a snapshot that was meant to fail.")
+        status = fields_of(control.call("INFO", "persistence"))
+    if (status.get("rdb_bgsave_in_progress"), status.get("rdb_last_bgsave_status")) != ("0", "err"):
+        raise ServerError(
+            "The server's snapshot did not fail, though a directory is in its file's place."
+        )
 
 
-def want_no_snapshots(control: Control) -> None:
-    """Have the server want no snapshots any more, so that a failed one stops it from nothing."""
+def disable_snapshots(control: Control) -> None:
+    """Configure no snapshots, so that the server accepts writes again."""
     control.call("CONFIG", "SET", "save", "")

@@ -64,7 +64,7 @@ class SideEffects:
             self._rig.pair.fall_behind()
             self._replica_delayed_by = wire
         if effects.server.pauses:
-            self._rig.server.stand_still()
+            self._rig.server.suspend()
             self._paused_by, wire.may_time_out = wire, True
 
     def end(self, wire: ClientWire) -> bool:
@@ -73,14 +73,14 @@ class SideEffects:
         self._rig.operate(self._undo.pop(wire.client_id, ()))
         if self._snapshots_failed_by is wire:
             self._snapshots_failed_by = None
-            self._rig.server.mend_snapshots(self._rig.control)
+            self._rig.server.restore_snapshots(self._rig.control)
         if self._replica_delayed_by is wire:
             self._replica_delayed_by = None
             self._rig.pair.catch_up()
         if self._paused_by is not wire:
             return False
         self._paused_by, wire.may_time_out = None, False
-        self._rig.server.go_on()
+        self._rig.server.resume()
         self._rig.await_server()
         return True
 

@@ -65,7 +65,7 @@ class ChaosDriver:
         if fault == KILL:
             self._kill_server()
         elif fault == PAUSE:
-            self._rig.server.stand_still()
+            self._rig.server.suspend()
             self.server_is_paused = True
             self._rig.loop.call_later(self._pause_s, self._resume_server)
         elif fault == CLIENT_KILL:
@@ -86,7 +86,7 @@ class ChaosDriver:
             process.proxy.accept_again()
 
     def _resume_server(self) -> None:
-        self._rig.server.go_on()
+        self._rig.server.resume()
         self.server_is_paused = False
 
     def _crash(self, process: LoadProcess) -> None:

@@ -28,13 +28,13 @@ ENDS_WITHIN_S = 90.0
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 HOST = "subjects/host.py"
 
-HOUSEHOLD = """
+CONTAINERS = """
 import sys, time
 from midpipe.faultinject.servers.container import ContainerServer
-from midpipe.faultinject.servers.engine import Household
+from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.reaper import RunDirectory
 from tests.support.toxiproxy_container import ToxiproxyContainer
-server = ContainerServer(sys.argv[1], Household(RunDirectory(), networked=True))
+server = ContainerServer(sys.argv[1], ContainerGroup(RunDirectory(), networked=True))
 ToxiproxyContainer(sys.argv[2], server)
 print("up", flush=True)
 time.sleep(600)
@@ -182,7 +182,7 @@ def test_when_midpipe_is_ended_nothing_is_left(
 def test_a_network_with_two_containers_goes_as_well(
     run: Run, redis_image: str, toxiproxy_image: str, how: signal.Signals
 ) -> None:
-    process = run.start("-c", HOUSEHOLD, redis_image, toxiproxy_image)
+    process = run.start("-c", CONTAINERS, redis_image, toxiproxy_image)
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     # Two containers and a network.

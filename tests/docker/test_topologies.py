@@ -90,29 +90,27 @@ def listening() -> set[tuple[str, int]]:
     return {(address, int(port, 16)) for address, port in ends}
 
 
-test_what_the_replica_has_got_is_there = (
-    replicas.test_what_the_replica_has_got_is_there_after_it_took_over
-)
+test_what_the_replica_has_got_is_there = replicas.test_replicated_writes_survive_a_failover
 test_what_was_acknowledged_while_the_replica_was_cut_off_is_gone = (
-    replicas.test_what_was_acknowledged_while_the_replica_was_cut_off_is_gone_after_it_took_over
+    replicas.test_writes_acknowledged_while_the_replica_was_disconnected_are_lost_in_a_failover
 )
 test_a_replica_that_was_cut_off_gets_everything_once_it_catches_up = (
-    replicas.test_a_replica_that_was_cut_off_gets_everything_once_it_catches_up
+    replicas.test_a_disconnected_replica_receives_every_write_once_it_catches_up
 )
 test_the_one_that_died_comes_back_as_the_replica = (
-    replicas.test_the_one_that_died_comes_back_as_the_replica
+    replicas.test_the_killed_primary_comes_back_as_the_replica
 )
 test_a_command_that_the_replica_has_got_survives_the_failover = (
-    replicas.test_a_command_that_the_replica_has_got_survives_the_failover_and_its_retry_finds_it
+    replicas.test_a_replicated_command_survives_the_failover_and_its_retry_finds_the_job
 )
 test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged = (
-    replicas.test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged
+    replicas.test_a_failover_to_a_lagging_replica_loses_an_acknowledged_job
 )
 test_a_queue_that_waits_acknowledges_nothing_that_a_failover_loses = (
-    replicas.test_a_queue_that_waits_for_the_replica_acknowledges_nothing_that_a_failover_loses
+    replicas.test_a_queue_that_waits_for_the_replica_acknowledges_no_job_that_a_failover_loses
 )
 test_a_queue_that_waits_for_a_replica_that_lags_says_so = (
-    replicas.test_a_queue_that_waits_for_a_replica_that_lags_says_that_the_job_is_not_safe_yet
+    replicas.test_a_queue_that_waits_for_a_lagging_replica_reports_that_the_job_is_not_durable
 )
 
 
@@ -165,9 +163,9 @@ def test_calls_fail_in_a_failover_until_the_replica_is_the_primary(spec: ServerS
 def test_a_node_knows_itself_from_another_server_that_has_taken_its_port(
     sentinels: SentinelGroup, redis_image: str, run_directory: RunDirectory
 ) -> None:
-    household = ContainerGroup(run_directory)
+    group = ContainerGroup(run_directory)
     taken = sentinels.sentinels[0].port
     words = ("--bind", "127.0.0.1", "--port", str(taken))
-    with pytest.raises(ServerError, match="ended before its server answered"):
-        ContainerNode(redis_image, household, taken, words, "")
-    household.close()
+    with pytest.raises(ServerError, match="exited before its server answered"):
+        ContainerNode(redis_image, group, taken, words, "")
+    group.close()

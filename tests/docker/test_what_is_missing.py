@@ -1,4 +1,4 @@
-"""What a container needs and is not there: told in one sentence with the way out, exit code 2, no traceback."""
+"""A missing engine, image or reaper is reported in one sentence with the way out, exit code 2, no traceback."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MIDPIPE = (
 )
 
 
-def told(image: str, **environment: str) -> str:
-    """Run midpipe on a server in a container that can't be had, and return the one line that it says."""
+def message_for(image: str, **environment: str) -> str:
+    """Run midpipe on a container that can't be started, and return the one line of its message."""
     ended = subprocess.run(
         [*MIDPIPE, f"docker:{image}"],
         cwd=ROOT,
@@ -40,26 +40,26 @@ def told(image: str, **environment: str) -> str:
     return lines[0]
 
 
-def test_without_an_engine_it_says_so(tmp_path: Path) -> None:
+def test_a_missing_engine_is_reported(tmp_path: Path) -> None:
     pytest.importorskip("testcontainers")
     nowhere = f"unix://{tmp_path}/docker.sock"
-    line = told("redis:8", DOCKER_HOST=nowhere)
+    line = message_for("redis:8", DOCKER_HOST=nowhere)
     assert line.startswith("midpipe: No container engine answers: ")
     assert "Is Docker running" in line
 
 
 @pytest.mark.usefixtures("engine")
-def test_an_image_that_can_not_be_had_is_named() -> None:
-    line = told("midpipe.invalid/no-such-image:1")
+def test_an_image_that_can_t_be_pulled_is_named() -> None:
+    line = message_for("midpipe.invalid/no-such-image:1")
     assert "The image midpipe.invalid/no-such-image:1 is not on the engine" in line
-    assert "`midpipe images`" in line
+    assert "leave --redis out to use the embedded server" in line
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_reaper_that_can_not_be_had_is_told_with_the_setting_that_does_without(
+def test_a_missing_ryuk_image_is_reported_with_the_setting_that_disables_ryuk(
     redis_image: str,
 ) -> None:
-    line = told(
+    line = message_for(
         redis_image,
         TESTCONTAINERS_RYUK_DISABLED="false",
         RYUK_CONTAINER_IMAGE="midpipe.invalid/no-such-reaper:1",
@@ -68,6 +68,6 @@ def test_a_reaper_that_can_not_be_had_is_told_with_the_setting_that_does_without
     assert "TESTCONTAINERS_RYUK_DISABLED=true" in line
 
 
-def test_an_image_that_is_no_server_is_told(toxiproxy_image: str) -> None:
-    line = told(toxiproxy_image)
+def test_an_image_without_a_server_is_reported(toxiproxy_image: str) -> None:
+    line = message_for(toxiproxy_image)
     assert "Is it an image of Redis or Valkey?" in line

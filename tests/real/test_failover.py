@@ -1,4 +1,4 @@
-"""A primary that dies and a replica that takes over: what the server loses, and what a queue makes of it."""
+"""Failover from a primary to its replica: which writes are lost, and how a queue copes."""
 
 from __future__ import annotations
 
@@ -42,41 +42,41 @@ def pair(run_directory: RunDirectory) -> Iterator[Pair]:
     started.stop()
 
 
-def told(address: Address, *commands: tuple[str, ...]) -> tuple[Value, ...]:
+def call(address: Address, *commands: tuple[str, ...]) -> tuple[Value, ...]:
     with closing(Control(address)) as control:
         return control.pipeline(commands)
 
 
 def role_of(address: Address) -> str:
-    return fields_of(told(address, ("INFO", "replication"))[0])["role"]
+    return fields_of(call(address, ("INFO", "replication"))[0])["role"]
 
 
-def test_what_the_replica_has_got_is_there_after_it_took_over(pair: Pair) -> None:
-    told(pair.address, ("FLUSHALL",), ("SET", "k", "v"))
+def test_replicated_writes_survive_a_failover(pair: Pair) -> None:
+    call(pair.address, ("FLUSHALL",), ("SET", "k", "v"))
     pair.fail_over()
-    assert told(pair.address, ("GET", "k")) == (b"v",)
+    assert call(pair.address, ("GET", "k")) == (b"v",)
 
 
-def test_what_was_acknowledged_while_the_replica_was_cut_off_is_gone_after_it_took_over(
+def test_writes_acknowledged_while_the_replica_was_disconnected_are_lost_in_a_failover(
     pair: Pair,
 ) -> None:
-    told(pair.address, ("FLUSHALL",), ("SET", "before", "v"))
+    call(pair.address, ("FLUSHALL",), ("SET", "before", "v"))
     pair.fall_behind()
-    acknowledged = told(pair.address, ("SET", "after", "v"))
+    acknowledged = call(pair.address, ("SET", "after", "v"))
     pair.fail_over()
-    kept = told(pair.address, ("GET", "before"), ("GET", "after"))
+    kept = call(pair.address, ("GET", "before"), ("GET", "after"))
     assert (acknowledged, kept) == (("OK",), (b"v", None))
 
 
-def test_a_replica_that_was_cut_off_gets_everything_once_it_catches_up(pair: Pair) -> None:
+def test_a_disconnected_replica_receives_every_write_once_it_catches_up(pair: Pair) -> None:
     pair.fall_behind()
-    told(pair.address, ("SET", "late", "v"))
-    missing = told(pair.replica_address, ("GET", "late"))
+    call(pair.address, ("SET", "late", "v"))
+    missing = call(pair.replica_address, ("GET", "late"))
     pair.catch_up()
-    assert (missing, told(pair.replica_address, ("GET", "late"))) == ((None,), (b"v",))
+    assert (missing, call(pair.replica_address, ("GET", "late"))) == ((None,), (b"v",))
 
 
-def test_the_one_that_died_comes_back_as_the_replica(pair: Pair) -> None:
+def test_the_killed_primary_comes_back_as_the_replica(pair: Pair) -> None:
     before = pair.address
     pair.fail_over()
     assert (role_of(pair.address), role_of(before), pair.replica_address) == (
@@ -96,7 +96,7 @@ def violated_invariants(record: CaseRecord) -> set[str]:
     return {violation.invariant for violation in record.violations}
 
 
-def test_a_command_that_the_replica_has_got_survives_the_failover_and_its_retry_finds_it(
+def test_a_replicated_command_survives_the_failover_and_its_retry_finds_the_job(
     worker: Worker,
 ) -> None:
     record = record_of(worker, "enqueue: A1:EVALSHA!failover")
@@ -110,7 +110,7 @@ def test_a_command_that_the_replica_has_got_survives_the_failover_and_its_retry_
     )
 
 
-def test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged(
+def test_a_failover_to_a_lagging_replica_loses_an_acknowledged_job(
     worker: Worker,
 ) -> None:
     record = record_of(worker, "enqueue: A1:EVALSHA!failover-behind")
@@ -120,7 +120,7 @@ def test_a_failover_to_a_replica_that_lags_loses_a_job_that_was_acknowledged(
     assert {"no-lost-job", "answer-is-true"} <= violated_invariants(record)
 
 
-def test_a_queue_that_waits_for_the_replica_acknowledges_nothing_that_a_failover_loses(
+def test_a_queue_that_waits_for_the_replica_acknowledges_no_job_that_a_failover_loses(
     worker: Worker,
 ) -> None:
     record = record_of(worker, "enqueue: A1:EVALSHA!failover-behind", WAITING)
@@ -128,7 +128,7 @@ def test_a_queue_that_waits_for_the_replica_acknowledges_nothing_that_a_failover
     assert (violated_invariants(record), record.delivered) == (set(), ("job-1",))
 
 
-def test_a_queue_that_waits_for_a_replica_that_lags_says_that_the_job_is_not_safe_yet(
+def test_a_queue_that_waits_for_a_lagging_replica_reports_that_the_job_is_not_durable(
     worker: Worker,
 ) -> None:
     record = record_of(worker, "enqueue: A1:EVALSHA!lag", WAITING)
@@ -162,7 +162,7 @@ def rows_of(verdict: Verdict) -> tuple[DurabilityRow, DurabilityRow]:
     return in_step, behind
 
 
-def test_what_a_lagging_replica_costs_a_queue_that_does_not_wait_is_told_and_not_held_against_it() -> (
+def test_jobs_lost_to_a_lagging_replica_are_reported_but_do_not_fail_a_queue_that_does_not_wait() -> (
     None
 ):
     verdict = verdict_of(ALONE)
@@ -176,14 +176,14 @@ def test_what_a_lagging_replica_costs_a_queue_that_does_not_wait_is_told_and_not
     assert verdict.outcome is Outcome.PASS
 
 
-def test_the_reference_loses_nothing_that_it_acknowledged_if_it_waits_for_the_replica() -> None:
+def test_the_reference_loses_no_acknowledged_job_if_it_waits_for_the_replica() -> None:
     verdict = verdict_of(WAITING)
     in_step, behind = rows_of(verdict)
     assert (in_step.violated, behind.violated, behind.counts) == (0, 0, True)
     assert (behind.cases > 1, verdict.outcome) == (True, Outcome.PASS)
 
 
-def test_a_queue_that_only_says_that_it_waits_fails(tmp_path: Path) -> None:
+def test_a_queue_that_claims_to_wait_and_does_not_fails(tmp_path: Path) -> None:
     source = tmp_path / "says.py"
     source.write_text(UNTRUE)
     verdict = verdict_of(SubjectSpec(f"{source}:Says"))

@@ -142,7 +142,7 @@ def test_a_client_that_disconnects_between_two_handshake_commands_was_not_mid_co
 def test_a_client_that_disconnects_while_a_stopped_server_owes_a_handshake_reply_was_mid_command(
     prefetching: Wire, server: Server
 ) -> None:
-    server.stand_still()
+    server.suspend()
     try:
         client = prefetching.connect()
         prefetching.send(client, FIRST[0])
@@ -150,5 +150,5 @@ def test_a_client_that_disconnects_while_a_stopped_server_owes_a_handshake_reply
         client.close()
         prefetching.turn()
     finally:
-        server.go_on()
+        server.resume()
     assert prefetching.director.gave_up == 1

@@ -101,7 +101,7 @@ def test_cuts_stand_beyond_the_handshake_and_inside_of_every_command_and_reply()
 def test_the_server_may_be_reached_by_another_address_than_ours(
     api: Address, run_directory: RunDirectory
 ) -> None:
-    node = Node(FromBinary(None, run_directory), more=())
+    node = Node(FromBinary(None, run_directory), arguments=())
     server = parse_server_spec(f"redis://127.0.0.1:{node.port}/0")
     via = Via(f"http://{api}", upstream=f"localhost:{node.port}", listen="localhost:0")
     result = suite(via, only=frozenset({"latency-up"}), server=server)

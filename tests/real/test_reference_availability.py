@@ -76,14 +76,14 @@ def url_in(cluster: Cluster) -> str:
 
 @pytest.fixture
 def watched(sentinels: SentinelGroup) -> Iterator[Queue]:
-    sentinels.primary.told("FLUSHALL")
+    sentinels.primary.call("FLUSHALL")
     with closing(Queue(url_of(sentinels), phase=NEW)) as queue:
         yield queue
 
 
 @pytest.fixture
 def spread(cluster: Cluster) -> Iterator[Queue]:
-    cluster.primary_of(TAG).told("FLUSHALL")
+    cluster.primary_of(TAG).call("FLUSHALL")
     with closing(Queue(url_in(cluster), phase=NEW, prefix=TAG)) as queue:
         yield queue
 
@@ -150,37 +150,37 @@ def test_every_call_works_through_sentinels(watched: Queue) -> None:
 
 
 def test_every_call_works_with_a_driver_that_asks_sentinels(sentinels: SentinelGroup) -> None:
-    sentinels.primary.told("FLUSHALL")
+    sentinels.primary.call("FLUSHALL")
     asking: Any = Sentinel(list(sentinels.addresses), decode_responses=True)  # type: ignore[no-untyped-call] # has none
     with closing(Queue(client=asking.master_for(SERVICE), phase=NEW)) as queue:
         does_everything(queue)
 
 
 def test_a_queue_through_sentinels_waits_for_the_replica(sentinels: SentinelGroup) -> None:
-    sentinels.primary.told("FLUSHALL")
+    sentinels.primary.call("FLUSHALL")
     with closing(Queue(url_of(sentinels), phase=NEW, durability=Durability(1))) as queue:
         assert queue.enqueue(**job()) is True
     replica = next(node for node in sentinels.nodes if node is not sentinels.primary)
-    assert replica.told("LLEN", "ai:queue:pending") == 1
+    assert replica.call("LLEN", "ai:queue:pending") == 1
 
 
 def test_a_lost_reply_through_sentinels_and_the_proxy_costs_nothing(
     sentinels: SentinelGroup, before_sentinels: Fronted
 ) -> None:
-    sentinels.primary.told("FLUSHALL")
+    sentinels.primary.call("FLUSHALL")
     port = sentinels.announced[sentinels.nodes.index(sentinels.primary)]
     director = lose_a_reply(before_sentinels, port)
     with closing(Queue(url_of(sentinels), phase=NEW)) as queue:
         queue.enqueue(**job())
     assert director.sent > 1
-    assert sentinels.primary.told("LLEN", "ai:queue:pending") == 1
+    assert sentinels.primary.call("LLEN", "ai:queue:pending") == 1
 
 
 def test_the_queue_goes_on_once_another_server_has_taken_over(
     sentinels: SentinelGroup, watched: Queue
 ) -> None:
     watched.enqueue(**job("job-1"))
-    wait_until(lambda: sentinels.nodes[1].told("LLEN", "ai:queue:pending") == 1)
+    wait_until(lambda: sentinels.nodes[1].call("LLEN", "ai:queue:pending") == 1)
     before = sentinels.primary
     sentinels.fail_over()
     until_answered(lambda: watched.enqueue(**job("job-2")))
@@ -199,7 +199,7 @@ def test_every_call_works_in_a_cluster(spread: Queue) -> None:
 
 
 def test_every_call_works_with_a_driver_for_a_cluster(cluster: Cluster) -> None:
-    cluster.primary_of(TAG).told("FLUSHALL")
+    cluster.primary_of(TAG).call("FLUSHALL")
     driver = redis.RedisCluster(host="127.0.0.1", port=cluster.announced[0], decode_responses=True)
     with closing(Queue(client=driver, phase=NEW, prefix=TAG)) as queue:
         does_everything(queue)
@@ -209,9 +209,9 @@ def test_every_key_lives_in_the_slot_of_the_hash_tag(cluster: Cluster, spread: Q
     does_everything(spread)
     slots = set()
     for node in cluster.nodes[:PRIMARIES]:
-        for key in cast("tuple[bytes, ...]", node.told("KEYS", "*")):
-            slots.add(node.told("CLUSTER", "KEYSLOT", key))
-    assert slots == {cluster.nodes[0].told("CLUSTER", "KEYSLOT", TAG)}
+        for key in cast("tuple[bytes, ...]", node.call("KEYS", "*")):
+            slots.add(node.call("CLUSTER", "KEYSLOT", key))
+    assert slots == {cluster.nodes[0].call("CLUSTER", "KEYSLOT", TAG)}
 
 
 @pytest.mark.parametrize("prefix", ["", "ai:", "{}:", "}{", "{ai"])
@@ -231,23 +231,23 @@ def test_a_node_of_a_cluster_that_is_taken_for_a_server_refuses_and_writes_nothi
     cluster: Cluster,
 ) -> None:
     node = cluster.nodes[0]
-    before = node.told("DBSIZE")
+    before = node.call("DBSIZE")
     with (
         closing(Queue(f"redis://127.0.0.1:{node.port}", phase=NEW)) as queue,
         pytest.raises(redis.ResponseError, match="don't hash to the same slot"),
     ):
         queue.enqueue(**job())
-    assert node.told("DBSIZE") == before
+    assert node.call("DBSIZE") == before
 
 
 def test_a_lost_reply_in_a_cluster_costs_nothing(cluster: Cluster, before_cluster: Fronted) -> None:
     serving = cluster.primary_of(TAG)
-    serving.told("FLUSHALL")
+    serving.call("FLUSHALL")
     director = lose_a_reply(before_cluster, cluster.announced[cluster.nodes.index(serving)])
     with closing(Queue(url_in(cluster), phase=NEW, prefix=TAG)) as queue:
         queue.enqueue(**job())
     assert director.sent > 1
-    assert serving.told("LLEN", f"{TAG}ai:queue:pending") == 1
+    assert serving.call("LLEN", f"{TAG}ai:queue:pending") == 1
 
 
 def replica_of(cluster: Cluster, primary: Node) -> Node:
@@ -258,12 +258,12 @@ def test_what_a_queue_in_a_cluster_acknowledged_after_waiting_is_there_when_a_re
     cluster: Cluster,
 ) -> None:
     serving = cluster.primary_of(TAG)
-    serving.told("FLUSHALL")
+    serving.call("FLUSHALL")
     with closing(Queue(url_in(cluster), phase=NEW, prefix=TAG, durability=Durability(1))) as queue:
         assert queue.enqueue(**job("job-1")) is True
         cluster.fail_over(serving)
         with pytest.raises(ServerError):
-            serving.told("PING")
+            serving.call("PING")
         until_answered(lambda: queue.get_job("job-1", "acme") is not None)
     assert cluster.primary_of(TAG) is replica_of(cluster, serving)
 

@@ -94,7 +94,7 @@ def test_misconf_is_a_snapshot_that_the_server_itself_could_not_take(
     with closing(Control(server.address)) as control:
         server.fail_snapshots(control)
         refused, told = control.pipeline((("SET", "k", "v"), ("INFO", "persistence")))
-        server.mend_snapshots(control)
+        server.restore_snapshots(control)
         control.call("SET", "k", "v")
     assert isinstance(refused, ErrorReply)
     assert (refused.code, fields_of(told)["rdb_last_bgsave_status"]) == ("MISCONF", "err")

@@ -1,4 +1,4 @@
-"""Servers to break: ours start, are emptied and end with us; somebody else's are used only if it is safe."""
+"""Servers to break: midpipe's own start, are emptied and end with midpipe; external ones are used only if safe."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def port() -> int:
 
 
 @pytest.fixture
-def somebodys_server(run: RunDirectory, port: int, server: EmbeddedServer) -> Iterator[int]:
+def external_server(run: RunDirectory, port: int, server: EmbeddedServer) -> Iterator[int]:
     """A server on a TCP port of its own, with the password ``s3cret``; yields the port."""
     process = subprocess.Popen(
         [
@@ -65,7 +65,7 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_the_embedded_server_answers_and_says_what_it_is(run: RunDirectory) -> None:
+def test_the_embedded_server_answers_and_reports_its_software(run: RunDirectory) -> None:
     server = EmbeddedServer(None, run)
     control = Control(server.address)
     answer = control.call("PING")
@@ -88,39 +88,41 @@ def test_a_reset_empties_the_data_and_leaves_the_scripts_known(
     assert (control.call("DBSIZE"), control.call("SCRIPT", "EXISTS", sha)) == (0, (1,))
 
 
-def test_a_reset_takes_the_functions_away(server: EmbeddedServer, control: Control) -> None:
+def test_a_reset_deletes_the_functions(server: EmbeddedServer, control: Control) -> None:
     library = "#!lua name=one\nserver.register_function('f', function() return 1 end)"
     control.call("FUNCTION", "LOAD", library)
     server.reset(control)
     assert control.call("FUNCTION", "LIST") == ()
 
 
-def test_a_server_that_does_not_answer_in_time_is_told_as_that(server: EmbeddedServer) -> None:
+def test_a_server_that_does_not_answer_in_time_is_reported_as_timed_out(
+    server: EmbeddedServer,
+) -> None:
     impatient = Control(server.address, timeout_s=0.05)
-    server.stand_still()
+    server.suspend()
     try:
         with pytest.raises(ServerError, match="does not answer: timed out"):
             impatient.call("PING")
     finally:
-        server.go_on()
+        server.resume()
         impatient.close()
 
 
-def test_a_binary_that_does_not_exist_is_told_with_the_way_out(run: RunDirectory) -> None:
+def test_a_missing_binary_is_reported_with_the_way_out(run: RunDirectory) -> None:
     with pytest.raises(ServerError, match=r"no server binary '/no/such'.*--redis embedded:"):
         open_server(parse_server_spec("embedded:/no/such"), run)
 
 
-def test_a_binary_that_is_no_server_is_told_with_what_it_printed(run: RunDirectory) -> None:
+def test_a_binary_that_is_no_server_is_reported_with_its_output(run: RunDirectory) -> None:
     script = run.path / "not-a-server"
     script.write_text("#!/bin/sh\necho I bake bread >&2\nexit 3\n")
     script.chmod(0o755)
-    with pytest.raises(ServerError, match=r"exit code 3.*I bake bread"):
+    with pytest.raises(ServerError, match=r"exited with code 3.*I bake bread"):
         open_server(parse_server_spec(f"embedded:{script}"), run)
 
 
 @pytest.mark.parametrize("module", ["testcontainers.core", "docker"])
-def test_a_container_without_the_extra_is_told_what_to_install(
+def test_a_container_without_the_extra_names_the_extra_to_install(
     run: RunDirectory, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     # As if it were not installed, whether it is or not.
@@ -141,7 +143,7 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_server_and_directory_go_with_midpipe_however_it_dies(how: signal.Signals) -> None:
+def test_server_and_directory_are_removed_however_midpipe_dies(how: signal.Signals) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD],
         stdout=subprocess.PIPE,
@@ -158,15 +160,15 @@ def test_server_and_directory_go_with_midpipe_however_it_dies(how: signal.Signal
     wait_until(lambda: not is_running(int(pid)) and not Path(directory).exists())
 
 
-def test_closing_the_leash_twice_is_fine() -> None:
+def test_a_run_directory_may_be_closed_twice() -> None:
     run = RunDirectory()
     run.close()
     run.close()
     assert not run.path.exists()
 
 
-def test_an_empty_database_of_somebody_is_used_and_left_empty(somebodys_server: int) -> None:
-    server = ExternalServer(f"redis://:s3cret@127.0.0.1:{somebodys_server}/3")
+def test_an_empty_external_database_is_used_and_left_empty(external_server: int) -> None:
+    server = ExternalServer(f"redis://:s3cret@127.0.0.1:{external_server}/3")
     control = Control(server.address, server.password, server.username, server.database)
     control.call("SET", "k", "v")
     server.stop()
@@ -175,22 +177,22 @@ def test_an_empty_database_of_somebody_is_used_and_left_empty(somebodys_server: 
     assert held == 0
 
 
-def test_a_database_that_holds_something_is_refused_and_left_as_it_was(
-    somebodys_server: int,
+def test_an_external_database_with_keys_is_refused_and_not_changed(
+    external_server: int,
 ) -> None:
-    control = Control(Address(host="127.0.0.1", port=somebodys_server), "s3cret", database=2)
+    control = Control(Address(host="127.0.0.1", port=external_server), "s3cret", database=2)
     control.call("SET", "precious", "1")
     with pytest.raises(ServerError, match=r"Database 2 .* holds 1 keys.*nothing was touched"):
-        ExternalServer(f"redis://:s3cret@127.0.0.1:{somebodys_server}/2")
+        ExternalServer(f"redis://:s3cret@127.0.0.1:{external_server}/2")
     value = control.call("GET", "precious")
     control.close()
     assert value == b"1"
 
 
-def test_a_reset_of_one_database_leaves_the_others_alone(somebodys_server: int) -> None:
-    neighbour = Control(Address(host="127.0.0.1", port=somebodys_server), "s3cret", database=2)
+def test_a_reset_of_one_database_does_not_touch_the_others(external_server: int) -> None:
+    neighbour = Control(Address(host="127.0.0.1", port=external_server), "s3cret", database=2)
     neighbour.call("SET", "precious", "1")
-    server = ExternalServer(f"redis://:s3cret@127.0.0.1:{somebodys_server}/3")
+    server = ExternalServer(f"redis://:s3cret@127.0.0.1:{external_server}/3")
     control = Control(server.address, server.password, server.username, server.database)
     control.call("SET", "k", "v")
     server.reset(control)
@@ -201,26 +203,26 @@ def test_a_reset_of_one_database_leaves_the_others_alone(somebodys_server: int) 
 
 
 @pytest.mark.parametrize("credentials", ["", ":wr0ng@", "nobody:s3cret@"])
-def test_the_message_about_credentials_says_where_they_go_and_holds_none(
-    somebodys_server: int, credentials: str
+def test_the_message_about_credentials_shows_their_place_in_the_url_and_contains_none(
+    external_server: int, credentials: str
 ) -> None:
     with pytest.raises(ServerError) as raised:
-        ExternalServer(f"redis://{credentials}127.0.0.1:{somebodys_server}/0")
-    told = str(raised.value)
-    assert ("redis://user:password@" in told, "s3cret" in told, "wr0ng" in told) == (
+        ExternalServer(f"redis://{credentials}127.0.0.1:{external_server}/0")
+    message = str(raised.value)
+    assert ("redis://user:password@" in message, "s3cret" in message, "wr0ng" in message) == (
         True,
         False,
         False,
     )
 
 
-def test_a_port_where_nobody_listens_is_told_with_the_way_out(port: int) -> None:
+def test_a_port_without_a_server_is_reported_with_the_way_out(port: int) -> None:
     with pytest.raises(ServerError, match=r"No server answers at 127\.0\.0\.1:\d+.*--redis"):
         ExternalServer(f"redis://127.0.0.1:{port}/0")
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("redis://db.example.com/0", "not on this machine"),
         ("redis://localhost:port/0", "port a number"),
@@ -231,10 +233,10 @@ def test_a_port_where_nobody_listens_is_told_with_the_way_out(port: int) -> None
         ("http://u:s3cret@localhost", "--redis takes embedded"),
     ],
 )
-def test_a_server_that_can_not_be_named_so_is_told_without_secrets(text: str, told: str) -> None:
+def test_a_malformed_server_is_refused_without_showing_secrets(text: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse_server_spec(text)
-    assert (told in str(raised.value), "s3cret" in str(raised.value)) == (True, False)
+    assert (message in str(raised.value), "s3cret" in str(raised.value)) == (True, False)
 
 
 def test_no_repr_holds_the_password() -> None:

@@ -1,4 +1,4 @@
-"""Sentinel and Cluster from one binary: they find each other, go through a proxy if asked, take over, leave nothing."""
+"""Sentinel and Cluster from one binary: they find each other, announce a proxy, fail over, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def cluster(run_directory: RunDirectory) -> Iterator[Cluster]:
     started.stop()
 
 
-def asked(port: int, *words: str) -> object:
+def call(port: int, *words: str) -> object:
     with closing(Control(Address(host="127.0.0.1", port=port))) as control:
         return control.call(*words)
 
@@ -55,7 +55,7 @@ def test_every_sentinel_names_the_port_of_the_proxy(
 ) -> None:
     assert fronted.front is not None
     named = [
-        asked(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        call(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         for _, port in sentinels.addresses
     ]
     assert named == [(b"127.0.0.1", str(fronted.front.ports[0]).encode())] * SENTINELS
@@ -63,48 +63,48 @@ def test_every_sentinel_names_the_port_of_the_proxy(
 
 def test_the_replica_follows_through_the_proxy(sentinels: SentinelGroup, fronted: Fronted) -> None:
     assert fronted.front is not None
-    told = sentinels.nodes[1].info("replication")
-    assert (told["master_port"], told["master_link_status"]) == (
+    status = sentinels.nodes[1].info("replication")
+    assert (status["master_port"], status["master_link_status"]) == (
         str(fronted.front.ports[0]),
         "up",
     )
 
 
-def test_sentinels_make_the_replica_the_primary_and_tell_its_port(
+def test_sentinels_promote_the_replica_and_report_its_port(
     sentinels: SentinelGroup, fronted: Fronted
 ) -> None:
     assert fronted.front is not None
     assert sentinels.primary is sentinels.nodes[0]
     sentinels.fail_over()
-    named = asked(sentinels.addresses[0][1], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+    named = call(sentinels.addresses[0][1], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
     port = fronted.front.ports[1]
     assert named == (b"127.0.0.1", str(port).encode())
-    assert asked(port, "SET", "k", "v") == "OK"
+    assert call(port, "SET", "k", "v") == "OK"
 
 
 def test_every_slot_of_a_cluster_has_a_primary_with_a_replica(cluster: Cluster) -> None:
     slots = cast(
         "tuple[tuple[int, int, object, object], ...]",
-        asked(cluster.nodes[0].port, "CLUSTER", "SLOTS"),
+        call(cluster.nodes[0].port, "CLUSTER", "SLOTS"),
     )
     served = sorted((row[0], row[1], len(row) - 2) for row in slots)
     assert served == [(0, 5461, 2), (5462, 10923, 2), (10924, 16383, 2)]
 
 
-def test_a_node_sends_away_what_is_not_its_own(cluster: Cluster) -> None:
+def test_a_node_redirects_commands_for_another_node_s_slots(cluster: Cluster) -> None:
     serving = cluster.primary_of("k")
     other = next(node for node in cluster.nodes[:PRIMARIES] if node is not serving)
     with pytest.raises(ReplyError, match=f"MOVED .* 127.0.0.1:{serving.port}"):
-        other.told("SET", "k", "v")
+        other.call("SET", "k", "v")
 
 
 def test_a_replica_takes_over_the_slots_of_a_primary_that_died(cluster: Cluster) -> None:
     before = cluster.primary_of("k")
-    before.told("SET", "k", "v")
+    before.call("SET", "k", "v")
     cluster.fail_over(before)
     after = cluster.primary_of("k")
     assert cluster.nodes.index(after) == cluster.nodes.index(before) + PRIMARIES
-    assert after.told("SET", "k", "w") == "OK"
+    assert after.call("SET", "k", "w") == "OK"
 
 
 CHILD = """
@@ -127,8 +127,8 @@ time.sleep(60)
 
 
 def servers_of(pid: int) -> list[int]:
-    """Return the processes that a process has started, the leash left out."""
-    return [found for found, command in started_by(pid).items() if "midpipe-leash" not in command]
+    """Return the processes that a process has started, the reaper left out."""
+    return [found for found, command in started_by(pid).items() if "midpipe-reaper" not in command]
 
 
 @pytest.mark.parametrize(("topology", "processes"), [("pair", 2), ("sentinel", 5), ("cluster", 6)])

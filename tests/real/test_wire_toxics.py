@@ -36,7 +36,7 @@ class Bench:
         self._client.create("redis", f"127.0.0.1:{node.port}")
         self.sockets = ExitStack()
         self.listen = str(client._server.get_proxy("redis").listen)
-        node.told("FLUSHALL")
+        node.call("FLUSHALL")
 
     def place(self, kind: str, **attributes: Attribute) -> None:
         self._client.add_toxic("redis", kind, attributes)
@@ -52,7 +52,7 @@ class Bench:
     @property
     def value(self) -> object:
         """The counter, read past the proxy."""
-        return self._node.told("GET", "n")
+        return self._node.call("GET", "n")
 
     def connect(self) -> socket.socket:
         return self.sockets.enter_context(connected(self.listen))
@@ -64,7 +64,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def node(run_directory: RunDirectory) -> Iterator[Node]:
-    started = Node(FromBinary(None, run_directory), more=())
+    started = Node(FromBinary(None, run_directory), arguments=())
     yield started
     started.stop()
 
@@ -84,7 +84,7 @@ def bench(node: Node, client: ToxiproxyClient) -> Iterator[Bench]:
     made.close()
 
 
-def await_that(holds: Callable[[], bool]) -> bool:
+def await_condition(holds: Callable[[], bool]) -> bool:
     """Wait until something holds that a silent connection can't tell; return whether it came to that."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not holds():
@@ -140,7 +140,7 @@ def test_a_fault_at_a_command_does_what_its_name_says(
     assert told(end, "PING") == (b"+PONG\r\n", OPEN)
     quiet_s = QUIET_S if seen == (b"", OPEN) else PATIENCE_S
     assert told(end, "INCR", "n", quiet_s=quiet_s) == seen
-    assert await_that(lambda: (bench.value, bench.fired) == (executed, 1))
+    assert await_condition(lambda: (bench.value, bench.fired) == (executed, 1))
 
 
 def test_refuse_cuts_the_connection_and_refuses_others_for_its_time(bench: Bench) -> None:
@@ -163,7 +163,7 @@ def test_a_refusal_ends_by_itself(bench: Bench) -> None:
             found.append(bench.connect())
         return bool(found)
 
-    assert await_that(is_taken_again)
+    assert await_condition(is_taken_again)
     assert told(found[0], "PING") == (b"+PONG\r\n", OPEN)
 
 
@@ -173,7 +173,7 @@ def test_a_late_command_arrives_once_its_client_has_gone(bench: Bench) -> None:
     assert told(end, "INCR", "n", quiet_s=QUIET_S) == (b"", OPEN)
     assert bench.value is None
     end.close()
-    assert await_that(lambda: bench.value == b"1")
+    assert await_condition(lambda: bench.value == b"1")
 
 
 def test_a_late_command_arrives_after_so_many_further_ones(bench: Bench) -> None:
@@ -240,7 +240,7 @@ def test_a_pipeline_of_megabytes_passes_whole_while_its_commands_are_read(bench:
 def test_a_client_that_does_not_read_its_reply_holds_up_nobody_else(
     bench: Bench, node: Node
 ) -> None:
-    node.told("SET", "big", b"x" * 30_000_000)
+    node.call("SET", "big", b"x" * 30_000_000)
     bench.place("cut-before", command="NEVER")
     lazy, other = bench.connect(), bench.connect()
     lazy.sendall(encode_command("GET", "big"))

@@ -1,7 +1,7 @@
-"""A real Toxiproxy in a container, on a network with a server's container, as a second source of network faults.
+"""A real Toxiproxy in a container, on one network with a server's container.
 
-It reaches the server by name, so it need not be told a port that changes. Its proxies are made over its HTTP API, on
-the ports that were mapped when it started. It ends with the server's household. Knows no toxic.
+It reaches the server by host name, so a changed port does not matter. Its proxies are created over its HTTP API, on
+the ports that were mapped when it started. It is removed with the server's group.
 
 Source: https://github.com/Shopify/toxiproxy (the API's port and the image), testcontainers' Java module for the ports.
 """
@@ -14,7 +14,7 @@ from midpipe.faultinject.vocabulary import Address
 DEFAULT_IMAGE = "ghcr.io/shopify/toxiproxy:2.12.0"
 API_PORT = 8474
 LISTEN_PORTS = range(8666, 8670)
-"""Those inside on which its proxies may listen; each costs the engine a process."""
+"""The ports inside on which its proxies may listen; each mapped port costs the engine a process."""
 _POLL_S = 0.02
 
 
@@ -23,23 +23,23 @@ class ToxiproxyContainer:
 
     Args:
         image: as the engine names it.
-        server: one of a household with a network.
+        server: a server of a group with a network.
 
     Raises:
-        ServerError: the image can't be had, or it does not start.
+        ServerError: the image can't be pulled, or it does not start.
     """
 
     upstream = f"{NAME}:{PORT}"
-    """The server, as a proxy of this Toxiproxy reaches it."""
+    """The server's address inside the network."""
 
     def __init__(self, image: str, server: ContainerServer) -> None:
-        household = server.household
-        self._container = household.start(
+        group = server.group
+        self._container = group.start(
             image,
             ports=[API_PORT, *LISTEN_PORTS],
             name="toxiproxy",
-            prepared=lambda container: container.waiting_for(
-                household.answers(API_PORT, "/version", _POLL_S)
+            prepare=lambda container: container.waiting_for(
+                group.until_http_answers(API_PORT, "/version", _POLL_S)
             ),
         )
 
@@ -49,5 +49,5 @@ class ToxiproxyContainer:
         return self._container.address(API_PORT)
 
     def address(self, listen_port: int) -> Address:
-        """Return where a proxy that listens on one of its ports inside is reached from here."""
+        """Return where a port inside is mapped on this machine."""
         return self._container.address(listen_port)
