@@ -116,7 +116,13 @@ class Durability:
             (
                 program,
                 SweepTask(
-                    options.subject, program, (0, 1), 1, bound_ms, self._deadline_s, persistence
+                    subject=options.subject,
+                    program=program,
+                    shard=(0, 1),
+                    max_faults=1,
+                    latency_bound_ms=bound_ms,
+                    deadline_s=self._deadline_s,
+                    persistence=persistence,
                 ),
             )
             for persistence in self._modes

@@ -39,12 +39,12 @@ def sweep_of(options: Options, results: Results, deadline_s: float) -> Explorati
             (
                 program,
                 SweepTask(
-                    options.subject,
-                    program,
-                    (shard, shards),
-                    options.max_faults,
-                    options.latency_bound_ms,
-                    deadline_s,
+                    subject=options.subject,
+                    program=program,
+                    shard=(shard, shards),
+                    max_faults=options.max_faults,
+                    latency_bound_ms=options.latency_bound_ms,
+                    deadline_s=deadline_s,
                 ),
             )
             for program in _selected(options, SINGLE)
@@ -81,16 +81,18 @@ def orders_of(
             (
                 program,
                 InterleaveTask(
-                    options.subject,
-                    program,
-                    options.max_preemptions,
-                    options.max_fleet_faults if is_fleet else options.max_interleaved_faults,
-                    options.prune,
-                    options.latency_bound_ms,
-                    deadline_s,
-                    options.sampling,
-                    frontiers.get(program),
-                    options.max_orders,
+                    subject=options.subject,
+                    program=program,
+                    max_preemptions=options.max_preemptions,
+                    max_faults=(
+                        options.max_fleet_faults if is_fleet else options.max_interleaved_faults
+                    ),
+                    prune=options.prune,
+                    latency_bound_ms=options.latency_bound_ms,
+                    deadline_s=deadline_s,
+                    sampling=options.sampling,
+                    frontier=frontiers.get(program),
+                    max_orders=options.max_orders,
                 ),
             )
             for program in _ordered(programs, options)

@@ -14,12 +14,12 @@ def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> Hun
     if issue.source:
         return SourceTask(subject)
     return HuntTask(
-        subject,
-        issue.invariants[:1],
-        latency_bound_ms,
-        issue.programs,
-        issue.faults,
-        issue.commands,
+        subject=subject,
+        invariants=issue.invariants[:1],
+        latency_bound_ms=latency_bound_ms,
+        programs=issue.programs,
+        faults=issue.faults,
+        commands=issue.commands,
         lasting=True,
     )
 

@@ -80,7 +80,12 @@ class Selfcheck:
     def _reference(self, done: HuntDone) -> Outcome:
         for caught in done.caught:
             row = FlawRow(
-                "reference", caught.invariant, False, True, caught.replay, caught.case_number
+                flaw="reference",
+                invariant=caught.invariant,
+                expected=False,
+                caught=True,
+                replay=caught.replay,
+                case_number=caught.case_number,
             )
             self._results.flaws.append(row)
             self._results.warnings.append(

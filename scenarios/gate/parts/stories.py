@@ -41,12 +41,12 @@ class Stories:
             (
                 replay,
                 StoryTask(
-                    subject,
-                    replay,
-                    bound_ms,
-                    shrinks_for,
-                    shrinks_s,
-                    STORY_RUNS if shrinks_for else 1,
+                    subject=subject,
+                    replay=replay,
+                    latency_bound_ms=bound_ms,
+                    shrinks_for=shrinks_for,
+                    shrinks_s=shrinks_s,
+                    runs=STORY_RUNS if shrinks_for else 1,
                 ),
             )
             for replay, shrinks_for in cases
