@@ -19,9 +19,9 @@ from midpipe.reports.cli.options import (
     subject_options,
 )
 from midpipe.reports.resume_file import read_stopped
-from midpipe.scenarios.explore.tasks import Sampling
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.resume import asked_by
+from midpipe.scenarios.model.messages import Sampling
 from midpipe.scenarios.programs.registry import program_named
 
 

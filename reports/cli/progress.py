@@ -17,8 +17,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.gate.options import Event, PartBegan
+from midpipe.scenarios.model.messages import CaseEnded
 
 TELLS_EVERY_S = 30.0
 """Where there is no terminal, so that a log of a long part does not look dead."""

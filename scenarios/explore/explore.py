@@ -32,37 +32,17 @@ from midpipe.scenarios.case.requirements import rejected_call_in
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
-from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
+from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
+from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.record import CaseRecord, first_difference
 from midpipe.scenarios.programs.program import Program
 
 PATIENT_MS = 3_000
 IMPATIENT_MS = 8
 LESS_IMPATIENT_MS = 60
 """Of a client that must wait for its turn among several, before the fault that it has to wait for."""
-DEFAULT_LATENCY_BOUND_MS = 5_000.0
 DIVERGED = "the subject did something else than in the run before: "
 _TRIES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class CaseEnded:
-    """What the engine reports of a case: enough to count, to find and to replay; the story is told later.
-
-    Args:
-        blob: Hypothesis' line to reproduce the example, if it was one in which something fell for the first time.
-    """
-
-    program: str
-    replay: str
-    fault: str
-    faults: int
-    valid: bool
-    invalid_reason: str
-    violations: tuple[Violation, ...]
-    observations: tuple[tuple[str, int], ...]
-    crashed: tuple[str, ...]
-    seconds: tuple[float, float, float, float]
-    blob: str = ""
 
 
 def is_slow(fault: FaultRef) -> bool:

@@ -20,8 +20,8 @@ from midpipe.scenarios.explore.tasks import (
     ExplorationProgress,
     InterleaveTask,
     Message,
-    Sampling,
 )
+from midpipe.scenarios.model.messages import Sampling
 from midpipe.scenarios.programs.program import Program
 
 _TELLS_EVERY_S = 1.0

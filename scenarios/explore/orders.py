@@ -18,7 +18,8 @@ from midpipe.faultinject.decide.predictable import is_foreseeable_in_script
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
 from midpipe.faultinject.errors import ServerError
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import CaseEnded, explore
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.state import SNAPSHOT_SCRIPT
 from midpipe.scenarios.programs.program import Program
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from midpipe.faultinject.decide.interleave import Frontier
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.power_loss import PowerLossOutcome
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Story
 
@@ -79,20 +79,6 @@ class PowerLossTask:
 
 RUNS_IF_NONDETERMINISTIC = 200
 """Random orders of a program of a subject that does not do the same each time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Random orders of a program.
-
-    Args:
-        runs: how many orders.
-        depth: None takes any client at each point; a number is the depth of PCT's random priorities.
-    """
-
-    runs: int
-    seed: int
-    depth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import CaseEnded, ended_from, run_schedule, warm_up
+from midpipe.scenarios.explore.explore import ended_from, run_schedule, warm_up
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask
 from midpipe.scenarios.fuzz.case_coverage import coverage_of
 from midpipe.scenarios.fuzz.faults import faults_for, one_waiting_client, placeable_in
@@ -20,6 +20,7 @@ from midpipe.scenarios.fuzz.openings import opening_plans, version_pairs_of
 from midpipe.scenarios.fuzz.sometimes import events_in, required_events
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.model.coverage import Coverage
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS, WrittenStep, program_from, written

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow
 from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
     ExplorationProgress,
     FuzzBatch,
@@ -33,6 +32,7 @@ from midpipe.scenarios.gate.parts.stories import Stories
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import Stopped, asked_by
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import Outcome, Status, Verdict, merge
 from midpipe.scenarios.programs.registry import program_named
 

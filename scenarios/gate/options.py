@@ -8,8 +8,8 @@ from pathlib import Path
 
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.scenarios.explore.explore import DEFAULT_LATENCY_BOUND_MS, CaseEnded
-from midpipe.scenarios.explore.tasks import Sampling
+from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
+from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Severity
 

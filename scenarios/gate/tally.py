@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import InvariantRow, Severity, Status
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import PROGRAMS, program_named

@@ -30,7 +30,6 @@ from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.explore import (
-    CaseEnded,
     dry_run,
     ended_from,
     explore,
@@ -62,6 +61,7 @@ from midpipe.scenarios.explore.tasks import (
     SweepTask,
     Task,
 )
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import CaseRecord, first_difference
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.fleets import has_part

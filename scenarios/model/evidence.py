@@ -13,6 +13,8 @@ from midpipe.scenarios.model.history import History, Json, Operation, Phase
 from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
 
+DEFAULT_LATENCY_BOUND_MS = 5_000.0
+"""How long any call may take if the subject declares no bound of its own."""
 GIVE_BACK = ("fail", "give_back")
 """The calls by which a worker releases a job that it has not done, so that another worker may claim it."""
 
@@ -74,7 +76,7 @@ class Evidence:
     read_back: Mapping[tuple[str, str], Json]
     logs: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
-    latency_bound_ms: float = 5_000.0
+    latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     malformed: bool = False
     leases_ended: bool = False
     given_up: frozenset[str] = frozenset()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import ExplorationDone, InterleaveTask, SweepTask
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded
 
 _MOST_TOLD = 5
 

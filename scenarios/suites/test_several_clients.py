@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.explore.explore import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.explore.tasks import InterleaveTask
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
 from midpipe.scenarios.suites.judging import judge
@@ -18,5 +18,12 @@ def test_no_order_of_the_clients_costs_a_job(
 ) -> None:
     judge(
         midpipe_worker,
-        InterleaveTask(midpipe_subject, program, 2, 0, True, DEFAULT_LATENCY_BOUND_MS),
+        InterleaveTask(
+            subject=midpipe_subject,
+            program=program,
+            max_preemptions=2,
+            max_faults=0,
+            prune=True,
+            latency_bound_ms=DEFAULT_LATENCY_BOUND_MS,
+        ),
     )

@@ -25,13 +25,14 @@ from midpipe.faultinject.decide.walk import Walk
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import CaseEnded, explore, run_schedule, warm_up
+from midpipe.scenarios.explore.explore import explore, run_schedule, warm_up
 from midpipe.scenarios.explore.orders import Orders
-from midpipe.scenarios.explore.tasks import InterleaveTask, Sampling
+from midpipe.scenarios.explore.tasks import InterleaveTask
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.invariants.linearizability import Answer, Put, Take, check_queue
+from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import PROGRAMS, SUITES

@@ -18,9 +18,9 @@ from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.reports.verdict_file import read_verdict
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import ExplorationDone, PowerLossDone, PowerLossTask, SweepTask
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 pytestmark = pytest.mark.docker

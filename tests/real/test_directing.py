@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
-from midpipe.scenarios.explore.explore import CaseEnded, explore, selected
+from midpipe.scenarios.explore.explore import explore, selected
 from midpipe.scenarios.explore.tasks import ExplorationDone, InterleaveTask
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
     FuzzTask,
     InterleaveTask,
@@ -22,6 +21,7 @@ from midpipe.scenarios.explore.tasks import (
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import Event, Options, PartBegan
 from midpipe.scenarios.gate.pool import Pool
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict
 

@@ -6,8 +6,9 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.explore.explore import CaseEnded, explore, warm_up
+from midpipe.scenarios.explore.explore import explore, warm_up
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec, parse_subject
 from midpipe.scenarios.programs.fleets import FLEETS, programs_of_version_pair
 from midpipe.scenarios.programs.program import Program

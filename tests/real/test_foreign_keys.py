@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import ExplorationDone, FuzzBatch, FuzzTask, SweepTask
 from midpipe.scenarios.fuzz.sometimes import required_events
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import PROGRAMS
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, StoryTask, StoryTold
 from midpipe.scenarios.fuzz.fuzzing import DURABLE_ONE_IN
 from midpipe.scenarios.fuzz.sometimes import LEASE_EXPIRED, required_events
@@ -22,6 +21,7 @@ from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.coverage import Met, Place
 from midpipe.scenarios.model.evidence import ViolationEvidence
 from midpipe.scenarios.model.history import Completion
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome

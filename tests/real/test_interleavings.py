@@ -11,19 +11,19 @@ from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.explore.explore import CaseEnded, explore, run_schedule
+from midpipe.scenarios.explore.explore import explore, run_schedule
 from midpipe.scenarios.explore.tasks import (
     ExplorationDone,
     HuntDone,
     HuntTask,
     InterleaveTask,
-    Sampling,
     StoryTask,
     StoryTold,
 )
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
 from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
+from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS, claim
 from midpipe.scenarios.programs.program import Program

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import InterleaveTask, SweepTask
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "queue.mjs"

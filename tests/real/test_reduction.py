@@ -9,9 +9,9 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.orders import Orders, ScriptWatch, heard_from
 from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import contents_of
 from midpipe.scenarios.programs.pairs import PAIRS

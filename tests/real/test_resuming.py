@@ -9,10 +9,10 @@ import pytest
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.resume_file import NAME, keep_stopped, read_stopped
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import Event, Options
 from midpipe.scenarios.gate.resume import Stopped, asked_by
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Verdict
 

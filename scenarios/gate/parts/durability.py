@@ -12,7 +12,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
     ExplorationDone,
     Message,
@@ -23,6 +22,7 @@ from midpipe.scenarios.explore.tasks import (
 )
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import DurabilityRow, Outcome, PowerLossRow, merge
 
 GATE_PROGRAMS = (

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from midpipe.faultinject.decide.ledger import LedgerRow
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import (
     RUNS_IF_NONDETERMINISTIC,
     ExplorationDone,
@@ -20,6 +19,7 @@ from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Stopped
 from midpipe.scenarios.gate.tally import Tally
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version

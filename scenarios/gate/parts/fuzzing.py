@@ -6,7 +6,6 @@ import time
 from collections import Counter
 
 from midpipe.faultinject.decide.ledger import LedgerRow
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, Message, Task
 from midpipe.scenarios.fuzz.examples import Example, example_file, read_examples, write_examples
 from midpipe.scenarios.gate.options import Options
@@ -19,6 +18,7 @@ from midpipe.scenarios.model.checkpoint import (
     write_checkpoint,
 )
 from midpipe.scenarios.model.coverage import Coverage
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 
 PROGRAM = "written at random"

@@ -8,8 +8,8 @@ from itertools import count
 from rich.console import Console
 
 from midpipe.reports.cli.progress import TELLS_EVERY_S, ProgressSink
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.gate.options import PartBegan
+from midpipe.scenarios.model.messages import CaseEnded
 
 CASE = CaseEnded("enqueue", "enqueue:", "none", 0, True, "", (), (), (), (0.0, 0.0, 0.0, 0.0))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.explore.explore import CaseEnded
 from midpipe.scenarios.gate.tally import Kind, Tally
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import Status
 
