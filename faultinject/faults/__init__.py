@@ -1,4 +1,4 @@
-"""The catalogue of faults, by name. A new fault is one file and one line here."""
+"""The catalogue of faults, by name, and what can be asked of each. To add a fault, write its file and list it here."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ CATALOGUE: Mapping[str, Fault] = MappingProxyType(
 
 
 def effects_of(ref: FaultRef, event: WireEvent) -> Effects:
-    """Return what the fault does to the event. Raises KeyError for a fault that the catalogue lacks."""
+    """Return what the fault does at the event. Raises KeyError for a fault that is not in the catalogue."""
     return CATALOGUE[ref.name].effects(event.size, ref.parameter)
 
 
 def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
-    """Return every fault, with every parameter a sweep tries, that can happen at the event."""
+    """Return every fault that can happen at the event, with each parameter that a sweep tries."""
     return tuple(
         FaultRef(fault.name, parameter)
         for fault in CATALOGUE.values()
@@ -78,12 +78,12 @@ def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
 
 
 def changes_process(ref: FaultRef) -> bool:
-    """Whether the fault is one of the client's process; such a case runs with leases that end soon."""
+    """Whether the fault kills or freezes the client's process; a case with one runs with short leases."""
     return CATALOGUE[ref.name].effects(2, ref.parameter).process is not Process.RUNS
 
 
 class Pace(IntEnum):
-    """How long a case with a fault takes; the quick ones are better run first."""
+    """How long a case with a fault takes. Schedulers run the quick ones first."""
 
     QUICK = 0
     WAITS_FOR_TIME_OUT = 1
@@ -100,15 +100,15 @@ def pace_of(ref: FaultRef) -> Pace:
 
 
 def needs_persistence(ref: FaultRef) -> bool:
-    """Whether the fault means something only to a server whose persistence was chosen."""
+    """Whether the fault needs a server with a chosen persistence."""
     return CATALOGUE[ref.name].needs_persistence
 
 
 def needs_replica(ref: FaultRef) -> bool:
-    """Whether the fault means something only to a server that has a replica."""
+    """Whether the fault needs a server with a replica."""
     return CATALOGUE[ref.name].needs_replica
 
 
 def is_for_any_server(ref: FaultRef) -> bool:
-    """Whether the fault leaves the server itself alone."""
+    """Whether the fault leaves the server alone, so that any server will do."""
     return not CATALOGUE[ref.name].needs_own_server

@@ -1,7 +1,7 @@
 """cut-before: the connection is reset, and the command never reaches the server.
 
-What a rebooting router, an idle time-out in a load balancer or a killed proxy does. The caller can't tell it
-from a lost reply, which is the whole trouble.
+A rebooting router, an idle time-out in a load balancer or a killed proxy does this. The caller cannot distinguish it
+from a lost reply, after which the command was executed.
 """
 
 from midpipe.faultinject.faults.effects import Close, Deliver, Effects, WireEffects

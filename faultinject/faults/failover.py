@@ -1,13 +1,12 @@
-"""failover, failover-behind, lag: what becomes of a command when there is a replica. Replication is asynchronous.
+"""failover, failover-behind, lag: faults of asynchronous replication.
 
-``failover``: the replica has got the command; the primary dies before its reply arrives, and the replica takes over.
-``failover-behind``: the replica has not got it; the reply arrives, the primary dies, and the replica takes over without
-a write that was acknowledged. ``lag``: the replica gets nothing from this command on until the call has ended, and
-nothing dies.
+``failover``: the replica has received the command; the primary dies before its reply arrives, and the replica takes
+over. ``failover-behind``: the reply arrives, the primary dies, and the replica takes over without this acknowledged
+write. ``lag``: the replica receives nothing from this command until the call has ended; no server dies.
 
-The link between the two is cut and not slowed down, right after the replica has got all that came before: so what is
-lost is certain, and no race. The clients find the new primary under the old name. A replica knows no script that its
-primary was taught: EVALSHA travels as its effects.
+The replication link is cut, not slowed down, as soon as the replica has received everything before the command. So it
+is certain, and no race, which writes are lost. Clients reach the new primary under the old name. The replica's script
+cache is empty, because a primary replicates the effects of EVALSHA and not the script.
 
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/ and the pages on WAIT and Sentinel.
 """
@@ -29,7 +28,7 @@ def _may_be_lost(event: WireEvent) -> bool:
 
 FAILOVER = Fault(
     name="failover",
-    summary="The server dies after it ran the command, and a replica that has got it takes over.",
+    summary="The server dies after it executed the command, and a replica that has received it takes over.",
     effects=lambda size, parameter: Effects(
         WireEffects(reply_passes=False, close=Close.RESET),
         ServerEffects(replacement=Replacement.REPLICA),
@@ -40,7 +39,7 @@ FAILOVER = Fault(
 )
 FAILOVER_BEHIND = Fault(
     name="failover-behind",
-    summary="The server dies after its answer arrived, and a replica that has not got the command takes over.",
+    summary="The server dies after its reply arrived, and a replica that has not received the command takes over.",
     effects=lambda size, parameter: Effects(
         WireEffects(close=Close.FIN),
         ServerEffects(replica_lags=True, replacement=Replacement.REPLICA),
@@ -52,7 +51,7 @@ FAILOVER_BEHIND = Fault(
 )
 LAG = Fault(
     name="lag",
-    summary="The replica gets nothing more, from this command until the call has ended.",
+    summary="The replica receives nothing from this command until the call has ended.",
     effects=lambda size, parameter: Effects(server=ServerEffects(replica_lags=True)),
     may_apply=_may_be_lost,
     needs_own_server=True,

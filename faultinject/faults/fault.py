@@ -1,4 +1,4 @@
-"""The shape of a fault: a name, a sentence, where it applies, and its effects. Pure; no socket, no queue."""
+"""What a fault is: a name, a summary, where it applies, and its effects. Pure: no socket, no queue."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Fault:
 
     Args:
         name: as in schedules and reports.
-        summary: one sentence, for people.
-        effects: from the command's size in bytes and the optional parameter to what is done.
-        may_apply: whether it can happen at an event at all.
-        variants: the parameters a sweep tries; ``(None,)`` for a fault without one.
-        inside_block: it means something at a command inside MULTI … EXEC, before EXEC.
-        forgets_scripts: afterwards the server must be taught its scripts again, lest the next case differ.
-        needs_persistence: it is tried only on a server whose persistence was chosen for it.
-        needs_replica: it is tried only on a server that has one.
-        needs_own_server: it changes the server, so it is tried only on one that midpipe started.
+        summary: one sentence for reports.
+        effects: returns the effects, given the command's size in bytes and the optional parameter.
+        may_apply: whether the fault can happen at an event.
+        variants: the parameters that a sweep tries; ``(None,)`` for a fault without a parameter.
+        inside_block: whether it makes sense at a command inside MULTI … EXEC, before EXEC.
+        forgets_scripts: whether the server loses its script cache, so that it must be warmed before the next case.
+        needs_own_server: whether it changes the server, and so requires one that midpipe started.
+        needs_persistence: whether it requires a server whose persistence was chosen for it.
+        needs_replica: whether it requires a server with a replica.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""kill, kill-before: the server dies with SIGKILL, and comes back with what its persistence kept.
+"""kill, kill-before: the server is killed with SIGKILL, and restarts with the data that its persistence kept.
 
-``kill``: after it ran the command, before the reply arrives. ``kill-before``: the command never reaches it. The server
-is back before its clients try again, as under a supervisor. What else was connected is cut off as well, and the scripts
-are forgotten.
+``kill``: after it executed the command, before the reply arrives. ``kill-before``: before the command reaches it. The
+server is back before its clients try again, as under a supervisor. All other connections end as well, and the script
+cache is empty.
 """
 
 from midpipe.faultinject.faults.effects import (
@@ -19,7 +19,7 @@ _RESTARTED = ServerEffects(replacement=Replacement.RESTARTED)
 
 KILL = Fault(
     name="kill",
-    summary="The server is killed after it ran the command, and comes back with what it had kept.",
+    summary="The server is killed after it executed the command, and restarts with the data it had persisted.",
     effects=lambda size, parameter: Effects(
         WireEffects(reply_passes=False, close=Close.RESET), _RESTARTED
     ),
@@ -29,7 +29,7 @@ KILL = Fault(
 )
 KILL_BEFORE = Fault(
     name="kill-before",
-    summary="The server is killed before the command reaches it, and comes back with what it had kept.",
+    summary="The server is killed before the command reaches it, and restarts with the data it had persisted.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET), _RESTARTED
     ),

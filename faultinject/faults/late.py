@@ -1,7 +1,7 @@
 """late: the command is held past the client's time-out and delivered after the client has moved on.
 
-A packet stuck in a queue on the way. ``late`` delivers once all clients are done, ``late=n`` after n further
-commands of the same client, so that an old write can land on top of a newer one.
+Like a packet that is stuck in a queue on its way. ``late`` delivers it once all clients are done, ``late=n`` after n
+further commands of the same client, so that an old write can overwrite a newer one.
 """
 
 from midpipe.faultinject.faults.effects import Deliver, Effects, WireEffects

@@ -1,7 +1,7 @@
-"""lost-reply, lost-reply-fin: the server runs the command, the reply never arrives, the connection ends.
+"""lost-reply, lost-reply-fin: the server executes the command, and the connection ends before the reply arrives.
 
-The caller can't know that the command ran. Ends by a reset, and in a variant by an orderly FIN, which some
-clients take for an empty answer.
+The caller cannot know that the command was executed. ``lost-reply`` ends the connection with a reset,
+``lost-reply-fin`` with an orderly FIN, which some clients take for an empty reply.
 """
 
 from midpipe.faultinject.faults.effects import Close, Effects, WireEffects
@@ -9,11 +9,11 @@ from midpipe.faultinject.faults.fault import Fault
 
 LOST_REPLY = Fault(
     name="lost-reply",
-    summary="The server runs the command; the reply is lost with a reset.",
+    summary="The server executes the command; the connection is reset before the reply arrives.",
     effects=lambda size, parameter: Effects(WireEffects(reply_passes=False, close=Close.RESET)),
 )
 LOST_REPLY_FIN = Fault(
     name="lost-reply-fin",
-    summary="The server runs the command; the connection is closed in order before the reply.",
+    summary="The server executes the command; the connection is closed in order before the reply arrives.",
     effects=lambda size, parameter: Effects(WireEffects(reply_passes=False, close=Close.FIN)),
 )

@@ -1,8 +1,8 @@
-"""misconf: the server takes no writes, because its last snapshot failed.
+"""misconf: the server rejects writes, because its last snapshot failed.
 
-A server that is to take snapshots stops writing when one fails (``stop-writes-on-bgsave-error``, which is on unless
-somebody turned it off): a full disk, a directory that is gone. Here a real BGSAVE is begun that can't put its file in
-place, and the client's command follows once the server has seen that end; so the error is the server's own.
+A server with snapshots configured rejects writes after one has failed (``stop-writes-on-bgsave-error``, on by
+default), for example because the disk is full or the directory is gone. Here a real BGSAVE fails to write its file,
+and the client's command is delivered after the server has noticed; so the error is the server's own.
 
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and the comments in redis.conf.
 """
@@ -12,7 +12,7 @@ from midpipe.faultinject.faults.fault import Fault
 
 MISCONF = Fault(
     name="misconf",
-    summary="The server's last snapshot failed, and it takes no writes until the call has ended.",
+    summary="The server's last snapshot failed, and it rejects writes until the call has ended.",
     effects=lambda size, parameter: Effects(server=ServerEffects(snapshots_fail=True)),
     may_apply=lambda event: event.is_write,
     needs_own_server=True,

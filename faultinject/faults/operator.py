@@ -1,8 +1,8 @@
-"""script-flush, oom, readonly, client-kill, noperm: what a server's operator, or its fate, does to it.
+"""script-flush, oom, readonly, client-kill, noperm: states that an operator, or the load, puts a server into.
 
-Each is made by the command that makes it in the field, run on the server right before the client's command;
-so the error that the client sees is the server's own. What can be undone is undone when the client's call has
-ended. Only for a server that is midpipe's own.
+Each is produced by the same command as in production, executed on the server right before the client's command; so
+the error that the client sees is the server's own. The state is undone when the client's call has ended. Only for a
+server that midpipe started.
 
 Sources: https://redis.io/docs/latest/commands/config-set/ (maxmemory, noeviction is the default policy),
 replicaof, client-kill, script-flush, acl-setuser.
@@ -16,8 +16,8 @@ from midpipe.faultinject.vocabulary import WireEvent
 
 Commands = tuple[tuple[str, ...], ...]
 _SCRIPTS_BY_NAME = ("EVALSHA", "EVALSHA_RO")
-# A port of the loopback where nobody listens: a replica without its primary goes on serving what it has.
-_NOWHERE = ("127.0.0.1", "1")
+# A loopback port on which nothing listens: a replica without its primary keeps serving the data it has.
+_UNREACHABLE = ("127.0.0.1", "1")
 
 
 def _run(before: Commands, after: Commands = ()) -> EffectsOf:
@@ -30,7 +30,7 @@ def _calls_script_by_name(event: WireEvent) -> bool:
 
 SCRIPT_FLUSH = Fault(
     name="script-flush",
-    summary="The server has forgotten every script.",
+    summary="The server's script cache is empty.",
     effects=_run((("SCRIPT", "FLUSH"),)),
     may_apply=_calls_script_by_name,
     forgets_scripts=True,
@@ -38,14 +38,14 @@ SCRIPT_FLUSH = Fault(
 )
 OOM = Fault(
     name="oom",
-    summary="The server has reached its maxmemory and takes no more writes until the call has ended.",
+    summary="The server has reached its maxmemory and rejects writes until the call has ended.",
     effects=_run((("CONFIG", "SET", "maxmemory", "1"),), (("CONFIG", "SET", "maxmemory", "0"),)),
     needs_own_server=True,
 )
 READONLY = Fault(
     name="readonly",
     summary="The server has been demoted to a replica until the call has ended.",
-    effects=_run((("REPLICAOF", *_NOWHERE),), (("REPLICAOF", "NO", "ONE"),)),
+    effects=_run((("REPLICAOF", *_UNREACHABLE),), (("REPLICAOF", "NO", "ONE"),)),
     needs_own_server=True,
 )
 CLIENT_KILL = Fault(

@@ -1,7 +1,7 @@
-"""slow, slice, bandwidth: everything arrives whole and in order, but not at once.
+"""slow, slice, bandwidth: command and reply arrive complete and in order, but slowly or in pieces.
 
-None of these may lose or reorder a byte. ``slow=n`` waits n milliseconds before the command and before the
-reply; ``slice=n`` writes n bytes at a time; ``bandwidth=n`` lets n bytes pass each millisecond.
+None of these loses or reorders a byte. ``slow=n`` waits n milliseconds before the command and before the reply;
+``slice=n`` writes n bytes at a time; ``bandwidth=n`` lets n bytes pass per millisecond.
 """
 
 from midpipe.faultinject.faults.effects import Effects, WireEffects
@@ -23,7 +23,7 @@ SLICE = Fault(
 )
 BANDWIDTH = Fault(
     name="bandwidth",
-    summary="Command and reply trickle through a narrow line.",
+    summary="Command and reply pass at a limited bandwidth.",
     effects=lambda size, parameter: Effects(
         WireEffects(chunk=parameter or DEFAULT_BYTES_PER_MS, delay_ms=1)
     ),

@@ -1,7 +1,7 @@
-"""pause: the server is stopped (SIGSTOP) past the client's time-out, then goes on (SIGCONT).
+"""pause: the server is stopped (SIGSTOP) past the client's time-out, then continues (SIGCONT).
 
-The command waits in the server's socket and is run once the server goes on, whether its client is still there or not,
-as on a machine whose disk or hypervisor hangs. Only for a server that is midpipe's own.
+The command waits in the server's socket buffer and is executed once the server continues, even if its client has gone,
+as on a machine whose disk or hypervisor hangs. Only for a server that midpipe started.
 """
 
 from midpipe.faultinject.faults.effects import Deliver, Effects, ServerEffects, WireEffects
@@ -9,7 +9,7 @@ from midpipe.faultinject.faults.fault import Fault
 
 PAUSE = Fault(
     name="pause",
-    summary="The server stands still past the client's time-out, then runs what it was sent.",
+    summary="The server is stopped past the client's time-out, then executes the command.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True),
         ServerEffects(pauses=True),

@@ -1,8 +1,8 @@
-"""crash, crash-before, freeze: what becomes of the client's process.
+"""crash, crash-before, freeze: the client's process is killed or stopped.
 
-``crash``: SIGKILL right after the command was sent; the server runs it, and nobody is left to hear. ``crash-before``:
-SIGKILL right before. ``freeze``: SIGSTOP before the command, long enough for every lease to end and for another worker
-to take over; then SIGCONT, and the command is sent after all, as by a machine that slept.
+``crash``: SIGKILL right after the command was sent; the server executes it, and no process reads the reply.
+``crash-before``: SIGKILL right before the command. ``freeze``: SIGSTOP before the command, until every lease has ended
+and another worker has taken over; then SIGCONT, and the command is sent, as by a machine that wakes from sleep.
 """
 
 from midpipe.faultinject.faults.effects import Deliver, Effects, Process, WireEffects
@@ -10,7 +10,7 @@ from midpipe.faultinject.faults.fault import Fault
 
 CRASH = Fault(
     name="crash",
-    summary="The client's process is killed; the server runs the command that it had sent.",
+    summary="The client's process is killed after it sent the command; the server executes it.",
     effects=lambda size, parameter: Effects(
         WireEffects(reply_passes=False), process=Process.KILLED
     ),
@@ -24,6 +24,6 @@ CRASH_BEFORE = Fault(
 )
 FREEZE = Fault(
     name="freeze",
-    summary="The client's process is stopped past its leases, another worker takes over, then it goes on.",
+    summary="The client's process is stopped until its leases end and another worker has taken over, then continues.",
     effects=lambda size, parameter: Effects(process=Process.FROZEN),
 )

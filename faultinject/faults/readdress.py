@@ -1,8 +1,8 @@
-"""readdress: the server is restarted and comes back at another address, as a container or a machine that is replaced.
+"""readdress: the server restarts at another address, as when a container or a machine is replaced.
 
-Everything that was connected is cut off, and whoever tries the old address is refused until the client's call has
-ended; from then on the name that the client was given leads to the new address. What it holds is what its persistence
-kept, as after ``kill-before``.
+All connections end, and the old address refuses new ones until the client's call has ended; from then on the name that
+the client was given resolves to the new address. The server has the data that its persistence kept, as after
+``kill-before``.
 """
 
 from midpipe.faultinject.faults.effects import (
@@ -17,7 +17,7 @@ from midpipe.faultinject.faults.fault import Fault
 
 READDRESS = Fault(
     name="readdress",
-    summary="The server is restarted at another address, which its name leads to only once the call has ended.",
+    summary="The server restarts at another address, to which its name resolves once the call has ended.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET, refuse=True),
         ServerEffects(replacement=Replacement.READDRESSED),

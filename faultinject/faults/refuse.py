@@ -1,7 +1,7 @@
 """refuse: the connection is cut before the command, and new ones are refused until the client's operation ends.
 
-A refused attempt can't be seen from the proxy (the kernel answers it), so it can't be counted either: the
-refusal ends at the next thing that can be seen, the operation's completion.
+The proxy does not see a refused attempt, because the kernel answers it, so it cannot count attempts: the refusal ends
+with the next event that is visible, the completion of the operation.
 """
 
 from midpipe.faultinject.faults.effects import Close, Deliver, Effects, WireEffects

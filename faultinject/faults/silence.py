@@ -1,7 +1,7 @@
-"""stall and black-hole: the connection stays open and says nothing, past the client's time-out.
+"""stall, black-hole: the connection stays open, and no reply arrives within the client's time-out.
 
-``stall``: the server ran the command, the reply is held. ``black-hole``: nothing passes either way, as when
-a peer's machine lost its power. A client without a time-out hangs in both.
+``stall``: the server executed the command, and the reply is held. ``black-hole``: nothing passes in either direction,
+as when the peer's machine has lost its power. A client without a time-out hangs in both.
 """
 
 from midpipe.faultinject.faults.effects import Deliver, Effects, WireEffects
@@ -9,12 +9,12 @@ from midpipe.faultinject.faults.fault import Fault
 
 STALL = Fault(
     name="stall",
-    summary="The server runs the command; the reply is held past the client's time-out.",
+    summary="The server executes the command; the reply is held past the client's time-out.",
     effects=lambda size, parameter: Effects(WireEffects(reply_passes=False, waits=True)),
 )
 BLACK_HOLE = Fault(
     name="black-hole",
-    summary="Nothing passes either way, and nothing is closed.",
+    summary="Nothing passes in either direction, and the connection stays open.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, waits=True)
     ),

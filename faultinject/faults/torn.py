@@ -1,7 +1,7 @@
 """torn-first, torn-middle, torn-last: the connection is reset after a part of the command reached the server.
 
-The server must treat a command that never became whole as never sent; the three places are the first byte,
-the middle, and all but the last byte.
+The server must ignore an incomplete command. The three variants deliver the first byte, the first half, and all but
+the last byte.
 """
 
 from collections.abc import Callable
