@@ -15,8 +15,9 @@ from midpipe.scenarios.explore.explore import ended_from, run_schedule, warm_up
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask
 from midpipe.scenarios.fuzz.case_coverage import coverage_of
 from midpipe.scenarios.fuzz.faults import faults_for, one_waiting_client, placeable_in
-from midpipe.scenarios.fuzz.machine import Plan, Result, run_batch
+from midpipe.scenarios.fuzz.machine import run_batch
 from midpipe.scenarios.fuzz.openings import opening_plans, version_pairs_of
+from midpipe.scenarios.fuzz.plan import Plan, Result
 from midpipe.scenarios.fuzz.sometimes import events_in, required_events
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.model.coverage import Coverage

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings, target
 from hypothesis import strategies as st
@@ -22,61 +20,28 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from midpipe.faultinject.decide.drawn import FaultAt
-from midpipe.faultinject.faults import CATALOGUE
-from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.scenarios.fuzz.draws import (
+    FAULTS,
+    MAX_CALLS,
+    MAX_FAULTS,
+    PICKS,
+    DrawnFault,
+    placed_faults,
+)
+from midpipe.scenarios.fuzz.plan import Plan, Run
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
 from midpipe.scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
-from midpipe.scenarios.programs.written import STARTS, WrittenStep, written
+from midpipe.scenarios.programs.written import STARTS, WrittenStep
 
 CLIENTS = ("A", "B", "C")
 REQUESTS = ("", "r-1", "r-2")
 STATUSES = ("running", "completed", "failed")
 USES_OF_A_LEASE = ("complete", "complete", "heartbeat", "heartbeat-ended", "fail")
-MAX_CALLS = 8
-MAX_FAULTS = 2
-LAST_COMMAND = 6
 EXAMPLES_IN_A_BATCH = 40
 STEPS_IN_AN_EXAMPLE = 9
 TARGETED_ONE_IN = 4
 _REPRODUCE_LINE = re.compile(r"@reproduce_failure\([^)]*\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One example: the steps of a program, and the numbers that decide its order.
-
-    Args:
-        picks: as in midpipe.faultinject.decide.drawn.Drawn.
-    """
-
-    steps: tuple[WrittenStep, ...]
-    picks: tuple[int, ...]
-    faults: tuple[FaultAt, ...]
-
-    @property
-    def program(self) -> str:
-        return written(self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of one example.
-
-    Args:
-        novelty: how much new coverage it brought, which Hypothesis maximises.
-        new_violation: the violations that no earlier example had, as text; empty if there are none. Hypothesis treats
-            it as a failure and ends the batch. A violation that is known already is no failure, because Hypothesis
-            would then never get past a frequent bug to a rarer one.
-    """
-
-    novelty: float
-    new_violation: str = ""
-
-
-Run = Callable[[Plan], Result]
-"""Runs a plan. For the same plan it must return the same result again."""
 
 
 class NewViolationError(AssertionError):
@@ -114,35 +79,6 @@ def run_batch(run: Run, space: FuzzSpace, number: int) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _DrawnFault:
-    """A fault as drawn: numbers, each taken modulo the number of choices once the program is complete."""
-
-    call: int
-    command: int
-    attempt: int
-    fault: int
-    aim: int
-
-
-_FAULTS = st.builds(
-    _DrawnFault,
-    call=st.integers(0, MAX_CALLS - 1),
-    # 0 stands for the last command, which in most calls does the actual work.
-    command=st.sampled_from((0, 0, 0, 1, 2, 3, *range(1, LAST_COMMAND + 1))),
-    attempt=st.sampled_from((1, 1, 1, 2)),
-    fault=st.integers(0, 31),
-    aim=st.sampled_from((0, 0, 0, 1)),
-)
-
-
-# Either one or two preemptions in the order as written, or frequent changes of client.
-_FEW_PICKS = st.dictionaries(
-    st.sampled_from((0, 1, 2, 3, 4, 5, *range(11))), st.integers(1, 2), min_size=1, max_size=2
-).map(lambda places: [places.get(number, 0) for number in range(1 + max(places))])
-_MANY_PICKS = st.lists(st.sampled_from((0, 0, 1, 2)), max_size=16)
-
-
 def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
     """Return the state machine class that plans within a space and runs each plan at teardown."""
     clients, jobs = st.integers(0, 2), st.integers(0, 2)
@@ -158,7 +94,7 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
             self.theme, self.clients, self.jobs, self.max_calls = themes[0], 1, 1, MAX_CALLS
             self.workspaces = False
             self.fault_names: tuple[str, ...] = ()
-            self.drawn_faults: list[_DrawnFault] = []
+            self.drawn_faults: list[DrawnFault] = []
             self.picks: tuple[int, ...] = ()
 
         # --- the model ---------------------------------------------------------------------------
@@ -189,7 +125,7 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
         # --- the rules ---------------------------------------------------------------------------
 
         @initialize(
-            picks=_FEW_PICKS | _MANY_PICKS,
+            picks=PICKS,
             theme=st.sampled_from(themes),
             clients=st.sampled_from((2, 2, 3, 1)),
             jobs=st.integers(1, 3),
@@ -201,7 +137,7 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
             first_claim=st.sampled_from(CLAIMS),
             finishing=st.sampled_from(((), (), (0, 1), (1, 0))),
             fault_group=st.sampled_from(space.fault_groups),
-            drawn_faults=st.lists(_FAULTS, min_size=MAX_FAULTS, max_size=MAX_FAULTS),
+            drawn_faults=st.lists(FAULTS, min_size=MAX_FAULTS, max_size=MAX_FAULTS),
             fault_count=st.sampled_from((1, 1, 2, 0)),
         )
         def begin(
@@ -218,7 +154,7 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
             first_claim: str,
             finishing: tuple[int, ...],
             fault_group: tuple[str, ...],
-            drawn_faults: list[_DrawnFault],
+            drawn_faults: list[DrawnFault],
             fault_count: int,
         ) -> None:
             self.picks, self.theme = tuple(picks), theme
@@ -379,30 +315,10 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
             calls = [step for step in self.steps if step.client]
             # An example that Hypothesis abandoned halfway is not complete, so its result would not count.
             if calls and sys.exc_info()[0] is None:
-                faults = tuple(
-                    self.fault(drawn, calls) for drawn in self.drawn_faults if self.fault_names
-                )
+                faults = placed_faults(self.drawn_faults, self.fault_names, calls, space)
                 result = run(Plan(tuple(self.steps), self.picks, faults))
                 target(result.novelty, label="new coverage")
                 if result.new_violation:
                     raise NewViolationError(result.new_violation)
-
-        def fault(self, drawn: _DrawnFault, calls: list[WrittenStep]) -> FaultAt:
-            """Return the fault that the drawn numbers stand for, now that the program is complete."""
-            first = self.drawn_faults[0]
-            # Only a call that met the first fault is attempted again.
-            again = drawn is not first and drawn.attempt > 1
-            number = (first if again else drawn).call % len(calls)
-            step = calls[number]
-            unseen = space.unseen.get(step.verb, ())
-            commands = space.commands.get(step.verb, LAST_COMMAND)
-            command = (drawn.command - 1) % commands + 1 if drawn.command else commands
-            name = self.fault_names[drawn.fault % len(self.fault_names)]
-            if drawn.aim and unseen:
-                command, name = unseen[drawn.fault % len(unseen)]
-            variants = CATALOGUE[name].variants
-            fault = FaultRef(name, variants[drawn.fault % len(variants)])
-            operation = sum(1 for other in calls[: number + 1] if other.client == step.client)
-            return FaultAt(step.client, operation, command, fault, 2 if again else 1)
 
     return Planner

@@ -1,4 +1,4 @@
-"""The examples that every fuzz run starts with, and the pairs of versions that it runs side by side."""
+"""The examples that every fuzz run starts with, and the pairs of versions that it runs side by side. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from midpipe.faultinject.decide.drawn import FaultAt
 from midpipe.faultinject.vocabulary import FaultRef
-from midpipe.scenarios.fuzz.machine import Plan
+from midpipe.scenarios.fuzz.plan import Plan
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.written import WrittenStep
 

@@ -10,7 +10,8 @@ from hypothesis import reproduce_failure, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.fuzz.machine import NewViolationError, Plan, Result, machine, run_batch
+from midpipe.scenarios.fuzz.machine import NewViolationError, machine, run_batch
+from midpipe.scenarios.fuzz.plan import Plan, Result
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS
