@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
-from midpipe.faultinject.decide.sweep import Placeable, default_choice, planned
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, planned
+from midpipe.faultinject.decide.scheduler import default_choice
+from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 

@@ -32,8 +32,9 @@ from itertools import count
 from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.outcome_prediction import NOTHING, Learned, OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
-from midpipe.faultinject.decide.sweep import Placeable, default_choice, fault_label, planned
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, fault_label, planned
+from midpipe.faultinject.decide.scheduler import default_choice
+from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
 
 COMMUTES = "commutes"

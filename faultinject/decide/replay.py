@@ -7,7 +7,7 @@ passes in the default order. A fault whose position now holds another command is
 from __future__ import annotations
 
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
-from midpipe.faultinject.decide.sweep import default_choice
+from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 

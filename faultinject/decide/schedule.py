@@ -17,8 +17,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from midpipe.faultinject.decide.ledger import NO_FAULT
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.vocabulary import FaultRef, Position
+from midpipe.faultinject.vocabulary import FaultRef, Position, WireEvent
 
 _STEP = re.compile(
     r"(?P<client>[A-Z])(?P<setup>s?)(?P<ordinal>[1-9]\d{0,5})(?:\.(?P<inside>[1-9]\d{0,5}))?"
@@ -59,6 +60,16 @@ class Schedule:
     def placed(self) -> tuple[tuple[str, FaultRef], ...]:
         """Every fault, each after the client that it happens to."""
         return tuple((step.position.client, step.fault) for step in self.steps if step.fault)
+
+
+def planned(event: WireEvent, fault: FaultRef) -> PlannedStep:
+    """Return the step that places a fault at an event and names the command expected there."""
+    return PlannedStep(event.position, event.name, fault)
+
+
+def fault_label(schedule: Schedule) -> str:
+    """Return the names of a schedule's faults, joined by ``+``, or ``none``."""
+    return "+".join(str(step.fault) for step in schedule.faults) or NO_FAULT
 
 
 def replay_string(program: str, schedule: Schedule) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from midpipe.faultinject.vocabulary import Decision, Point, RunEnd
+from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, WireEvent
 
 
 class Scheduler(Protocol):
@@ -22,3 +22,11 @@ class Scheduler(Protocol):
 
     def end(self, run: RunEnd) -> None:
         """The run ended; learn from it."""
+
+
+def default_choice(point: Point) -> WireEvent:
+    """Return the event that goes next unless a schedule says otherwise: the last client goes on, else the first."""
+    for event in point.choices:
+        if event.position.client == point.last:
+            return event
+    return min(point.choices, key=lambda event: event.position)

@@ -8,15 +8,13 @@ first. Within one level, faults that wait for a time-out or a process come last,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
 from midpipe.faultinject.decide.pruning import rule_against
-from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
-from midpipe.faultinject.faults import Pace, pace_of, placeable
-from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step, WireEvent
-
-Placeable = Callable[[WireEvent], tuple[FaultRef, ...]]
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
+from midpipe.faultinject.decide.scheduler import default_choice
+from midpipe.faultinject.faults import Pace, Placeable, pace_of, placeable
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step
 
 
 class Sweep:
@@ -122,21 +120,3 @@ class Sweep:
         ordered = sorted(self._next_level, key=lambda planned: planned[0])
         self._waiting.extend(schedule for _, schedule in ordered)
         self._next_level.clear()
-
-
-def default_choice(point: Point) -> WireEvent:
-    """Return the event that goes next unless a schedule says otherwise: the last client goes on, else the first."""
-    for event in point.choices:
-        if event.position.client == point.last:
-            return event
-    return min(point.choices, key=lambda event: event.position)
-
-
-def planned(event: WireEvent, fault: FaultRef) -> PlannedStep:
-    """Return the step that places a fault at an event and names the command expected there."""
-    return PlannedStep(event.position, event.name, fault)
-
-
-def fault_label(schedule: Schedule) -> str:
-    """Return the names of a schedule's faults, joined by ``+``, or ``none``."""
-    return "+".join(str(step.fault) for step in schedule.faults) or NO_FAULT

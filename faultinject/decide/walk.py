@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from midpipe.faultinject.decide.ledger import Ledger
-from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
-from midpipe.faultinject.decide.sweep import Placeable, fault_label, planned
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, fault_label, planned
+from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 SAMPLED = "sampled"

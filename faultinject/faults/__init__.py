@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -23,6 +23,9 @@ from midpipe.faultinject.faults.refuse import REFUSE
 from midpipe.faultinject.faults.silence import BLACK_HOLE, STALL
 from midpipe.faultinject.faults.torn import TORN_FIRST, TORN_LAST, TORN_MIDDLE
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
+
+Placeable = Callable[[WireEvent], tuple[FaultRef, ...]]
+"""Returns the faults that can be placed at an event."""
 
 CATALOGUE: Mapping[str, Fault] = MappingProxyType(
     {

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Protocol
 
 from midpipe.faultinject.decide.replay import Replay
-from midpipe.faultinject.decide.schedule import Schedule, replay_string
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, replay_string
 from midpipe.faultinject.decide.scheduler import Scheduler
-from midpipe.faultinject.decide.sweep import Placeable, fault_label
 from midpipe.faultinject.faults import (
     CATALOGUE,
     Pace,
+    Placeable,
     changes_process,
     is_for_any_server,
     needs_persistence,

@@ -9,8 +9,8 @@ from random import Random
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.faultinject.decide.sweep import Placeable
 from midpipe.faultinject.decide.walk import Walk
+from midpipe.faultinject.faults import Placeable
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.explore import DIVERGED, dry_run, explore
 from midpipe.scenarios.explore.orders import Orders

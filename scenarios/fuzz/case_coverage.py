@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from midpipe.faultinject.decide.sweep import Placeable
+from midpipe.faultinject.faults import Placeable
 from midpipe.scenarios.model.coverage import LAST_COMMAND_COUNTED, NO_FAULT, Met, Place, state_for
 from midpipe.scenarios.model.record import Called, CaseRecord, Stepped
 from midpipe.scenarios.model.state import tables_of

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from midpipe.faultinject.decide.drawn import FaultAt
-from midpipe.faultinject.decide.sweep import Placeable
-from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.faults import CATALOGUE, Placeable
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
 from midpipe.scenarios.case.rig import Rig

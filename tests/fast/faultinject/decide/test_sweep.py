@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.decide.replay import Replay
-from midpipe.faultinject.decide.schedule import Schedule, parse_schedule
-from midpipe.faultinject.decide.sweep import Sweep, fault_label
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, parse_schedule
+from midpipe.faultinject.decide.sweep import Sweep
 from midpipe.faultinject.faults import CATALOGUE, placeable
 from midpipe.faultinject.vocabulary import (
     Executed,
