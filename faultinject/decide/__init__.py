@@ -1,1 +1,1 @@
-"""Who decides what happens next on the wire: schedulers, their text form, their ledger. Pure."""
+"""Schedulers, which decide what happens next on the wire; the text form of schedules; the ledger. Pure."""

@@ -1,9 +1,9 @@
 """One run decided by drawn numbers: which client goes next, and which fault happens where. A scheduler.
 
-Whoever draws (Hypothesis, dice) knows nothing of events: a number is taken modulo what there is to choose from, and 0
-goes on in the order in which the calls were written down. So every list of numbers is a run, and smaller numbers are
-simpler runs. A fault is placed by what its client is doing, so that it stays where it is when another client's calls
-are taken out of the program.
+The source of the numbers (Hypothesis) knows nothing about events: a number is taken modulo the number of choices, and
+0 follows the order in which the calls were written. So every list of numbers is a run, and smaller numbers are simpler
+runs. A fault is placed by operation and command, so it stays in place when Hypothesis removes another client's calls
+from the program.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Wi
 
 @dataclass(frozen=True, slots=True)
 class FaultAt:
-    """A fault at a command, told by what its client is doing.
+    """A fault at one command of a client's program.
 
     Args:
-        operation: ordinal of the client's operation, from 1.
-        command: ordinal of the command within the attempt, from 1; those inside MULTI … EXEC count.
-        attempt: of the caller at that operation, from 1.
+        client: the client's id.
+        operation: number of the client's operation, from 1.
+        command: number of the command within the attempt, from 1; commands inside MULTI … EXEC count.
+        attempt: number of the caller's attempt at that operation, from 1.
     """
 
     client: str
@@ -35,7 +36,7 @@ class FaultAt:
     attempt: int = 1
 
     def is_at(self, event: WireEvent) -> bool:
-        """Whether the event is the one."""
+        """Whether the fault belongs to this event."""
         index = event.index
         here = (event.position.client, index.operation, index.attempt, index.command)
         return here == (self.client, self.operation, self.attempt, self.command)
@@ -45,10 +46,10 @@ class Drawn:
     """Decides one run.
 
     Args:
-        picks: a number for each point of decision; what is missing is 0.
-        faults: those to place, wherever they can be placed.
-        placeable: which faults can be placed at an event.
-        order: the client of each call, in the order in which they were written down.
+        picks: a number for each point of decision; after the last one, 0.
+        faults: placed wherever the event allows them.
+        placeable: returns the faults that can be placed at an event.
+        order: the client of each call, in the order in which the calls were written.
     """
 
     def __init__(
@@ -72,12 +73,12 @@ class Drawn:
 
     @property
     def diverged(self) -> str:
-        """Nowhere: nothing is repeated."""
+        """Always empty: a drawn run repeats no other run."""
         return ""
 
     @property
     def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, each after its client."""
+        """Every fault that may happen in the run, as pairs of client id and fault."""
         return tuple((planned.client, planned.fault) for planned in self._faults)
 
     def begin(self) -> bool:
@@ -87,7 +88,7 @@ class Drawn:
         return True
 
     def restart(self) -> None:
-        """The same run is made again, from its beginning."""
+        """Start the same run again."""
         self._moves: list[PlannedStep] = []
         self._decided = 0
 
@@ -106,7 +107,7 @@ class Drawn:
         return Decision(event, fault)
 
     def end(self, run: RunEnd) -> None:
-        """Nothing to learn: there is one run."""
+        """There is one run only, so there is nothing to learn."""
 
     def _picked(self, point: Point, number: int) -> WireEvent:
         default = min(point.choices, key=self._rank) if self._ranks else default_choice(point)

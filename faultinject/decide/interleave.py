@@ -179,7 +179,7 @@ class Interleave:
 
     @property
     def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, each after its client."""
+        """Every fault that may happen in the run, as pairs of client id and fault."""
         return self.current.placed
 
     def begin(self) -> bool:

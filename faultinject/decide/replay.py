@@ -1,7 +1,7 @@
-"""Replay: one schedule, carried out again, with a clear word if it can't be placed any more. A scheduler.
+"""Replay of one schedule, which reports the steps that can no longer be placed. A scheduler.
 
-Steps are taken in their order where they name an event that is parked; whatever the schedule leaves out
-passes in the default order. A fault whose position now holds another command is not placed.
+Steps are taken in order, each as soon as its event is parked; events that the schedule does not name pass in the
+default order. A fault is not placed if its position now holds another command than the schedule names.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Wi
 
 
 class Replay:
-    """Decides exactly one run."""
+    """Decides one run, as a schedule says."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.current = schedule
@@ -22,7 +22,7 @@ class Replay:
 
     @property
     def unplaced(self) -> tuple[str, ...]:
-        """Why steps of the schedule could not be placed, one sentence each; empty if all were."""
+        """Why steps of the schedule could not be placed, one sentence each; empty if all were placed."""
         missing = tuple(
             f"{step.position}: the client never sent its command number {step.position.ordinal}."
             for step in self._left
@@ -31,12 +31,12 @@ class Replay:
 
     @property
     def diverged(self) -> str:
-        """Nowhere: what has no place is told by ``unplaced``."""
+        """Always empty: ``unplaced`` reports the differences."""
         return ""
 
     @property
     def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, each after its client."""
+        """Every fault that may happen in the run, as pairs of client id and fault."""
         return self.current.placed
 
     def begin(self) -> bool:
@@ -59,7 +59,7 @@ class Replay:
         return Decision(event, step.fault)
 
     def end(self, run: RunEnd) -> None:
-        """Nothing to learn: there is one run."""
+        """There is one run only, so there is nothing to learn."""
 
     def _scheduled(self, point: Point) -> WireEvent | None:
         waiting = {event.position: event for event in point.choices}

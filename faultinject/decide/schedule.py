@@ -1,8 +1,9 @@
 """The text form of a case: ``enqueue: A4:RPUSH!lost-reply``.
 
-A schedule lists the steps that matter. Steps it leaves out pass in the default order, the first client with
-something to say going first; so the empty schedule is the fault-free run. A step may name the command it
-expects, so that a replay on changed code says "can't be placed any more" instead of breaking another place.
+A schedule lists the steps that matter. All other events pass in the default order: the client whose event went last
+goes on, otherwise the first client by id. So the empty schedule is the run without faults. A step may name the command
+that it expects; a replay on changed code then reports that the step cannot be placed, instead of breaking another
+command.
 
 ::
 
@@ -58,12 +59,12 @@ class Schedule:
 
     @property
     def placed(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault, each after the client that it happens to."""
+        """Every fault, as pairs of client id and fault."""
         return tuple((step.position.client, step.fault) for step in self.steps if step.fault)
 
 
 def planned(event: WireEvent, fault: FaultRef) -> PlannedStep:
-    """Return the step that places a fault at an event and names the command expected there."""
+    """Return the step that places a fault at an event, and names the command that it expects there."""
     return PlannedStep(event.position, event.name, fault)
 
 
@@ -73,7 +74,7 @@ def fault_label(schedule: Schedule) -> str:
 
 
 def replay_string(program: str, schedule: Schedule) -> str:
-    """Return the one line that names a case."""
+    """Return the line that identifies a case and replays it."""
     return f"{program}: {schedule}".rstrip()
 
 
@@ -85,12 +86,12 @@ def parse_replay_string(text: str, faults: Collection[str]) -> tuple[str, Schedu
         faults: names of the faults that exist.
 
     Raises:
-        UsageError: the line is malformed or names a fault that does not exist; says where and what is near.
+        UsageError: the line is malformed, or names an unknown fault; the message suggests the nearest one.
     """
     program, colon, rest = text.strip().partition(":")
     if not colon or not _PROGRAM.fullmatch(program):
         raise UsageError(
-            f"A schedule reads 'program: steps', for example 'enqueue: A2!lost-reply'; got {text!r}."
+            f"{text!r} is not a schedule. A schedule is 'program: steps', for example 'enqueue: A2!lost-reply'."
         )
     return program, parse_schedule(rest, faults)
 
@@ -104,8 +105,8 @@ def _parse_step(word: str, faults: Collection[str]) -> PlannedStep:
     match = _STEP.fullmatch(word)
     if match is None:
         raise UsageError(
-            f"{word!r} is not a step. A step is a client's letter and the number of its command, with a "
-            "fault if one is placed there: A2, A2:RPUSH, A2!lost-reply, A3.2!cut-before."
+            f"{word!r} is not a step. A step is a client's letter and the number of its command, and a fault "
+            "if one is placed there: A2, A2:RPUSH, A2!lost-reply, A3.2!cut-before."
         )
     name = match["fault"]
     if name is not None and name not in faults:
@@ -122,7 +123,7 @@ def _parse_step(word: str, faults: Collection[str]) -> PlannedStep:
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """Return `` Did you mean …?`` for the nearest known word, or the list of all."""
+    """Return `` Did you mean …?`` with the nearest known word, or the list of all known words."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
         return f" Did you mean {near[0]!r}?"

@@ -1,7 +1,7 @@
-"""The narrow waist between a case and whoever decides it: three methods.
+"""The interface between a running case and the algorithm that decides it: three methods.
 
-Sweep, replay and (later) interleave and random are schedulers; a ledger or a determinism check wraps one.
-A scheduler sees values only, so it can be tested without a socket.
+Sweep, interleave, walk, drawn and replay are schedulers. A scheduler sees values only, so it can be tested without a
+socket.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, WireEvent
 
 
 class Scheduler(Protocol):
-    """Decides runs, one after the other."""
+    """Decides one run after the other."""
 
     def begin(self) -> bool:
-        """A run may begin. Return False when there is nothing left to try."""
+        """Begin the next run; return False if there is none."""
 
     def decide(self, point: Point) -> Decision:
-        """Choose the event that goes next and what happens to it."""
+        """Choose the event that goes next, and the fault that happens at it."""
 
     def end(self, run: RunEnd) -> None:
-        """The run ended; learn from it."""
+        """Take note of how the run ended."""
 
 
 def default_choice(point: Point) -> WireEvent:
-    """Return the event that goes next unless a schedule says otherwise: the last client goes on, else the first."""
+    """Return the event that goes next by default: the last client's, or else the first client's."""
     for event in point.choices:
         if event.position.client == point.last:
             return event

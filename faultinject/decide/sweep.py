@@ -1,8 +1,8 @@
-"""The sweep: all positions times all faults, up to a number of faults per case. A scheduler.
+"""The sweep: every fault at every position, up to a number of faults per case. A scheduler.
 
-The first run has no fault and shows the positions. Each run with fewer faults than the bound is the parent
-of runs that place one more, after its last one; so no pair is tried twice, and cases with fewer faults come
-first. Within one level, faults that wait for a time-out or a process come last, because they are slow.
+The first run has no fault and reveals the positions. Each run with fewer faults than the bound is the parent of runs
+that place one more fault, after its last one; so no combination is tried twice, and cases with fewer faults come first.
+Among cases with equally many faults, the slow ones come last: those that wait for a time-out or start a process.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Sweep:
     """Plans and decides the cases of one program.
 
     Args:
-        max_faults: faults per case; 0 runs the program once without any.
-        shard: (index, count): of all first faults, this sweep takes every count-th. The fault-free run is
-            everybody's, and counted by shard 0.
-        faults: which faults can be placed at an event.
-        ledger: takes the counts.
+        max_faults: faults per case; 0 runs the program once, without faults.
+        shard: (index, count): this sweep takes every count-th first fault, starting with the index-th. Every shard
+            makes the run without faults; only shard 0 counts it.
+        faults: returns the faults that can be placed at an event.
+        ledger: receives the counts.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class Sweep:
 
     @property
     def current(self) -> Schedule:
-        """The schedule of the run that began last."""
+        """The schedule of the current run."""
         return self._current
 
     @property
     def diverged(self) -> str:
-        """Nowhere: a fault without its place does not fire, which is seen."""
+        """Always empty: a fault that finds no place does not fire, and the case is invalid for that reason."""
         return ""
 
     @property
     def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, each after its client."""
+        """Every fault that may happen in the run, as pairs of client id and fault."""
         return self.current.placed
 
     def begin(self) -> bool:
@@ -74,7 +74,7 @@ class Sweep:
         return True
 
     def restart(self) -> None:
-        """The same run is made again; there is nothing to take back."""
+        """Start the same run again; there is no state to reset."""
 
     def decide(self, point: Point) -> Decision:
         event = default_choice(point)

@@ -1,11 +1,11 @@
-"""Random orders of several clients' events, seeded: for programs whose orders are too many to run all. A scheduler.
+"""Random orders of several clients' events, seeded: for programs with too many orders to run them all. A scheduler.
 
-A plain walk takes any waiting client at each point. With a depth it follows PCT (Burckhardt et al., "A Randomized
-Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010): clients have random priorities, the highest goes
-on, and at depth - 1 random steps the one that would go on drops below all others. A find of depth d among n clients
-and k steps is then met with a probability of at least 1 / (n * k ** (d - 1)) in each run.
+A plain walk chooses any waiting client at each point. With a depth it is PCT (Burckhardt et al., "A Randomized
+Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010): clients have random priorities, the client with
+the highest goes next, and at depth - 1 random steps its priority drops below all others. Each run then finds a bug of
+depth d, among n clients and k steps, with a probability of at least 1 / (n * k ** (d - 1)).
 
-Each run is told as the schedule of all its moves, so it replays as any other.
+The schedule of a run lists all its steps, so it can be replayed like any other.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _FIRST_GUESS_OF_STEPS = 8
 T = TypeVar("T")
 
 
-class Dice(Protocol):
-    """What random.Random can do, as far as it is needed here."""
+class Rng(Protocol):
+    """The methods of random.Random that a walk uses."""
 
     def random(self) -> float: ...
 
@@ -37,18 +37,18 @@ class Walk:
     """Decides a number of random runs.
 
     Args:
-        rng: makes dice from a seed: random.Random.
-        runs: how many.
-        seed: same seed, same program, same runs.
-        depth: None walks plainly; a number is PCT's bound on the depth of a find.
-        max_faults: per run.
-        faults: which faults can be placed at an event.
-        ledger: takes the counts; what is sampled says so in its row.
+        rng: makes a random number generator from a seed: random.Random.
+        runs: number of runs.
+        seed: the same seed and program give the same runs.
+        depth: None is a plain walk; a number is PCT's bound on the depth of a bug.
+        max_faults: faults per run.
+        faults: returns the faults that can be placed at an event.
+        ledger: receives the counts, in rows that are marked as sampled.
     """
 
     def __init__(
         self,
-        rng: Callable[[str], Dice],
+        rng: Callable[[str], Rng],
         runs: int,
         seed: int,
         depth: int | None = None,
@@ -70,17 +70,17 @@ class Walk:
 
     @property
     def current(self) -> Schedule:
-        """The schedule of the run that began last, as far as it has come."""
+        """The steps of the current run so far."""
         return Schedule(tuple(self._moves))
 
     @property
     def diverged(self) -> str:
-        """Nowhere: nothing is repeated."""
+        """Always empty: a random run repeats no other run."""
         return ""
 
     @property
     def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, each after its client."""
+        """Every fault that may happen in the run, as pairs of client id and fault."""
         return self.current.placed
 
     def begin(self) -> bool:
@@ -92,7 +92,7 @@ class Walk:
         return True
 
     def restart(self) -> None:
-        """The same run is made again, from its beginning."""
+        """Start the same run again."""
         self._rng = self._make_rng(f"{self._seed}/{self._number}")
         self._moves = []
         self._priorities: dict[str, float] = {}
