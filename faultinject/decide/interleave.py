@@ -38,7 +38,7 @@ from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
 
 COMMUTES = "commutes"
-FORESEEN = "foreseen"
+PREDICTED = "predicted"
 TOO_MANY_PREEMPTIONS = "preemptions"
 
 
@@ -97,9 +97,9 @@ class Frontier:
 
     branches: tuple[Branch, ...]
     ledger: Ledger
-    open_scripts: tuple[str, ...] = ()
-    relied_on: tuple[str, ...] = ()
-    unforeseeable: tuple[str, ...] = ()
+    untrusted_scripts: tuple[str, ...] = ()
+    trusted_scripts: tuple[str, ...] = ()
+    unpredictable_scripts: tuple[str, ...] = ()
     learned: Learned = NOTHING
 
 
@@ -186,11 +186,11 @@ class Interleave:
         while self._waiting:
             self._branch = heapq.heappop(self._waiting)[-1]
             self.restart()
-            if not (self._prune and self._outcome_prediction.foresees_nothing_new(self.decide)):
+            if not (self._prune and self._outcome_prediction.predicts_nothing_new(self.decide)):
                 self._is_under_way = True
                 self.restart()
                 return True
-            self.ledger.left_out(fault_label(self.current), FORESEEN)
+            self.ledger.left_out(fault_label(self.current), PREDICTED)
             self._branch_off()
         return False
 
@@ -206,9 +206,9 @@ class Interleave:
         return Frontier(
             (*under_way, *(waiting[-1] for waiting in sorted(self._waiting))),
             self.ledger.copy(),
-            tuple(sorted(known.open_scripts)),
-            tuple(sorted(known.relied_on)),
-            tuple(sorted(known.unforeseeable)),
+            tuple(sorted(known.untrusted_scripts)),
+            tuple(sorted(known.trusted_scripts)),
+            tuple(sorted(known.unpredictable_scripts)),
             self._outcome_prediction.learned(),
         )
 

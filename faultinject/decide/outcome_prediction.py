@@ -1,31 +1,32 @@
-"""What an order will come to, told from the orders that were run: so it need not be run to show nothing new. Pure.
+"""Predicts the outcomes of an order from the orders that were run, so that orders with nothing new are pruned. Pure.
 
-Every run teaches two things: which command a client sends after the answers that it was given, and what a command
-answers and changes, given what the keys that it touches hold. An order whose every step has been learned can be
-followed without a server. It is left out if all that it would show has been shown:
+Every run teaches two things: which command a client sends after the replies that it received, and what a command
+replies and changes, given the content of the keys that it touches. An order all of whose steps are known from other
+runs can be simulated without a server. It is pruned if each of its outcomes has occurred in a run:
 
-- *how it ends*: the last state, what each client sent and was answered, what each step changed, also what was answered
-  and lost, and which calls had ended when a call began;
-- *each state* that the server passes through;
-- *each call's end*: what its client had been answered by then, and the state at that moment.
+- *the end of the run*: the last state, all commands and replies, the changes of each step, also of steps whose reply
+  was lost, and which calls had ended when each call began;
+- *each state* of the server on the way;
+- *each end of a call*: what its client had received by then, and the state at that moment.
 
-So every claim falls that would fall without this rule, if it weighs an end, a state, or one call and the state at its
-end. Blind to: a claim that weighs a whole sequence of states against something else.
+So pruning hides no violation of an invariant that judges an end, a state, or one call and the state at its end. Blind
+to: an invariant that relates a whole sequence of states to something else.
 
-Why it is sound. A command's effect on what its keys hold is the server's, and the same each time: commands of which
-that is not true (``foreseeable``) end all foresight for the program, and so does a client that was seen to send
-different commands after the same answers, or a start state that differs. Scripts are taken at their word about their
-keys only as long as whoever runs the cases listens to them (``Independence``). Faults are foreseen if all they do is
-done on the wire of one client.
+Why it is sound. A command's effect depends on the content of its keys and is the same each time. Prediction is disabled
+for the whole program by a command of which that is not true (``predictable``), by a client that was seen to send
+different commands after the same replies, and by a start state that differs. Scripts are trusted to touch their
+declared keys as long as the code that runs the cases observes them (``Independence``). Faults are predicted if they act
+on the connection of one client only.
 
-Times and random names are not the same twice. Each is known by all that brought it up: what its client had been through
-and what the command met; so two times of unlike lengths to come have unlike names. Where several of them meet in front
-of a command or a client, the order in which they came up belongs to what was seen. So a subject may keep, give back and
-compare them, with one another and with the present, and is foreseen rightly; a lease may not end in the middle of a
-run: a case in which one ended unplanned is invalid. A key's time to live is seen by nothing that is foreseeable.
+Times and random identifiers differ from run to run. Each is named after what created it: the past of its client, and
+the inputs of its command; so two deadlines of different lengths have different names. Where several of them meet in a
+command's inputs or in a client's past, the order in which they appeared is part of the digest. So a subject may store
+them, return them, and compare them with each other and with the present, and is still predicted correctly. A lease must
+not end in the middle of a run; a case in which one ended unplanned is invalid. No predictable command reads the time to
+live of a key.
 
-Blind to: the order in which a server tells keys and the fields of a hash, which is none; and to what is done with a
-time to live once the case is over.
+Blind to: the order in which a server lists keys and the fields of a hash, which is undefined; and to the effects that a
+time to live has after the case.
 """
 
 from __future__ import annotations
@@ -33,22 +34,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from midpipe.faultinject.decide.predictable import can_be_foreseen
+from midpipe.faultinject.decide.predictable import is_predictable_event
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, scripts_of
 from midpipe.faultinject.decide.simulated_run import (
+    START,
     VOLATILE,
     Effect,
     Names,
-    Sent,
+    NextCommand,
     SimulatedRun,
     digest,
+    is_name_from,
     names_in,
 )
 from midpipe.faultinject.vocabulary import Decision, Executed, FaultRef, Observed, Point, WireEvent
 
-FORESEEN_FAULTS = ("cut-before", "lost-reply")
-_NOT_RUN = Effect("", ())
-_ITSELF = "!"
+PREDICTABLE_FAULTS = frozenset(("cut-before", "lost-reply"))
+_NOT_EXECUTED = Effect("", ())
+_OWN = "!"
+"""The source of a command's own names in a stored effect, which is the same for every past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,57 +60,59 @@ class Learned:
     """What is known of a program's orders.
 
     Args:
-        start: what the server holds before them.
-        waiting: what each client sends first.
-        following: what a client sends after all that it sent and was answered; None is nothing.
-        effects: of commands on what they meet; None is not the same each time.
-        shown: digests of what has been shown.
+        is_disabled: something unpredictable has occurred, so nothing is predicted any more.
+        start: the server's data before the run.
+        pending: the first command of each client.
+        following: by a client's past, the command that it sends next; None if it has finished.
+        effects: by the digest of a command's inputs, its effect; None if it differed between runs.
+        outcomes: digests of the outcomes that have occurred.
     """
 
-    is_blind: bool = False
+    is_disabled: bool = False
     start: tuple[tuple[str, str], ...] = ()
-    waiting: tuple[tuple[str, Sent], ...] = ()
-    following: tuple[tuple[str, Sent | None], ...] = ()
+    pending: tuple[tuple[str, NextCommand], ...] = ()
+    following: tuple[tuple[str, NextCommand | None], ...] = ()
     effects: tuple[tuple[str, Effect | None], ...] = ()
-    shown: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
 
 NOTHING = Learned()
 
 
 class OutcomePrediction:
-    """What has been learned of one program's orders, and what they have shown.
+    """Learns from the runs of one program, and predicts the outcomes of further orders.
 
     Args:
-        learned: by another, of the same program.
+        independence: says which scripts are trusted and predictable.
+        learned: the knowledge of an earlier exploration of the same program.
 
     Attributes:
-        is_blind: something was met that can't be foreseen; nothing is foreseen from then on.
+        is_disabled: something unpredictable has occurred, so nothing is predicted any more.
     """
 
     def __init__(self, independence: Independence, learned: Learned = NOTHING) -> None:
         self._independence = independence
-        self.is_blind = learned.is_blind
-        self._start: tuple[dict[str, str], dict[str, Sent]] | None = None
-        if learned.waiting:
-            self._start = dict(learned.start), dict(learned.waiting)
-        self._next = dict(learned.following)
+        self.is_disabled = learned.is_disabled
+        self._start: tuple[dict[str, str], dict[str, NextCommand]] | None = None
+        if learned.pending:
+            self._start = dict(learned.start), dict(learned.pending)
+        self._following = dict(learned.following)
         self._effects = dict(learned.effects)
-        self._shown = set(learned.shown)
+        self._outcomes = set(learned.outcomes)
 
     def learned(self) -> Learned:
-        """Return all that has been learned."""
-        state, waiting = self._start or ({}, {})
+        """Return everything that has been learned."""
+        state, pending = self._start or ({}, {})
         return Learned(
-            self.is_blind,
+            self.is_disabled,
             tuple(state.items()),
-            tuple(waiting.items()),
-            tuple(self._next.items()),
+            tuple(pending.items()),
+            tuple(self._following.items()),
             tuple(self._effects.items()),
-            tuple(self._shown),
+            tuple(self._outcomes),
         )
 
-    # --- to learn ------------------------------------------------------------------------------------
+    # --- learning ------------------------------------------------------------------------------------
 
     def learn(self, points: Sequence[tuple[WireEvent, ...]], observed: Sequence[Observed]) -> None:
         """Learn from a run that was made.
@@ -115,222 +121,227 @@ class OutcomePrediction:
             points: the events among which each of its steps was chosen.
             observed: its steps.
         """
-        if self.is_blind:
+        if self.is_disabled:
             return
         observed = [seen for seen in observed if not seen.step.event.position.inside]
         faults = {seen.step.fault.name for seen in observed if seen.step.fault}
-        if not observed or len(points) != len(observed) or not faults <= {*FORESEEN_FAULTS}:
+        if not observed or len(points) != len(observed) or not faults <= PREDICTABLE_FAULTS:
             return
         try:
-            course = self._followed(points, observed)
+            run = self._replayed(points, observed)
         except _CoincidenceError:
             return
-        if course is None:
-            self.is_blind = True
+        if run is None:
+            self.is_disabled = True
         else:
-            self._shown |= course.shown
+            self._outcomes |= run.outcomes
 
-    def _followed(
+    def _replayed(
         self, points: Sequence[tuple[WireEvent, ...]], observed: Sequence[Observed]
     ) -> SimulatedRun | None:
-        """Return the course of a run, learning on the way; None if something in it can't be foreseen."""
+        """Simulate an observed run, learning on the way; return None if something in it is unpredictable."""
         names = Names()
-        state = self._told(names, observed[0].before, "start")
-        waiting = {}
+        state = _named(names, observed[0].before, START)
+        pending = {}
         for event in points[0]:
             client_id = event.position.client
-            sent = self._sent(names, event, digest(client_id), frozenset())
-            if sent is None or not self._is_next(digest(client_id), sent):
+            command = self._next_command(names, event, digest(client_id), frozenset())
+            if command is None or not self._is_as_before(digest(client_id), command):
                 return None
-            waiting[client_id] = sent
-        self._start = self._start or (state, waiting)
-        course = self._begun()
+            pending[client_id] = command
+        self._start = self._start or (state, pending)
+        run = self._begin_run()
         for number, seen in enumerate(observed):
-            event, fault = seen.step.event, seen.step.fault
-            client_id = event.position.client
-            sent = course.waiting.get(client_id)
-            if sent is None or sent.event.position != event.position:
-                return None
-            if self._told(names, seen.before, "start") != course.state:
-                # Something else than the clients has changed it.
-                return None
-            is_run = seen.step.executed is not Executed.NO
-            if is_run and not self._can_be_foreseen(seen):
-                return None
-            scene = course.scene(client_id)
-            source = course.source(client_id, scene)
-            effect = self._effect(names, seen, source)
-            if sent.keys is not None and not {key for key, _ in effect.changes} <= {*sent.keys}:
-                return None
-            if is_run:
-                _rule_out_coincidence(effect.names() - names_in(course.met(client_id)), source)
-                self._note(scene, effect.brought_up_by(source, _ITSELF))
-            past = self._past_after(course, client_id, fault, effect)
             following = points[number + 1] if number + 1 < len(points) else ()
-            mine = [event for event in following if event.position.client == client_id]
-            known = course.known[client_id] | names_in(_heard(effect, fault))
-            after = self._sent(names, mine[0], past, known) if mine else None
-            if (mine and after is None) or not self._is_next(past, after):
+            if not self._replay_step(run, names, seen, following):
                 return None
-            self._step(course, client_id, fault, effect)
-            if course.waiting.keys() != {event.position.client for event in following}:
-                return None
-        self._end(course)
-        return course
+        self._end_run(run)
+        return run
 
-    def _sent(
+    def _replay_step(
+        self, run: SimulatedRun, names: Names, seen: Observed, following: tuple[WireEvent, ...]
+    ) -> bool:
+        """Simulate an observed step, and learn from it; return False if it is unpredictable."""
+        event, fault = seen.step.event, seen.step.fault
+        client_id = event.position.client
+        command = run.pending.get(client_id)
+        if command is None or command.event.position != event.position:
+            return False
+        if _named(names, seen.before, START) != run.state:
+            # The state was changed by something other than the clients.
+            return False
+        was_executed = seen.step.executed is not Executed.NO
+        if was_executed and not self._is_predictable(seen):
+            return False
+        inputs = run.inputs_digest(client_id)
+        source = run.source(client_id, inputs)
+        effect = _effect(names, seen, source)
+        if command.keys is not None and not {key for key, _ in effect.changes} <= {*command.keys}:
+            return False
+        if was_executed:
+            _rule_out_coincidence(effect.names() - names_in(run.inputs(client_id)), source)
+            self._learn_effect(inputs, effect.renamed(source, _OWN))
+        past = self._past_after(run, client_id, fault, effect)
+        mine = [event for event in following if event.position.client == client_id]
+        known = run.known_names[client_id] | names_in(_received(effect, fault))
+        after = self._next_command(names, mine[0], past, known) if mine else None
+        if (mine and after is None) or not self._is_as_before(past, after):
+            return False
+        self._step(run, client_id, fault, effect)
+        return run.pending.keys() == {event.position.client for event in following}
+
+    def _next_command(
         self, names: Names, event: WireEvent, past: str, known: frozenset[str]
-    ) -> Sent | None:
-        """Return a command with names; None if its very keys are not the same twice."""
+    ) -> NextCommand | None:
+        """Return a client's next command; None if its keys contain volatile values."""
         words = [word for command in (event.args, *event.block) for word in (*command, b"\x04")]
         keys = None if event.keys is None else tuple(sorted(map(_text, event.keys)))
         if any(VOLATILE.search(key) for key in keys or ()):
             return None
         scripts = {*scripts_of(event)}
-        self._independence.relied_on |= scripts
-        if scripts & self._independence.open_scripts:
+        self._independence.trusted_scripts |= scripts
+        if scripts & self._independence.untrusted_scripts:
             keys = None
-        told = tuple(names.told(_text(word), past) for word in words)
-        _rule_out_coincidence(names_in(told) - known, past)
-        return Sent(event, told, keys)
+        named = tuple(names.replace(_text(word), past) for word in words)
+        _rule_out_coincidence(names_in(named) - known, past)
+        return NextCommand(event, named, keys)
 
-    def _can_be_foreseen(self, seen: Observed) -> bool:
+    def _is_predictable(self, seen: Observed) -> bool:
         known = self._independence
         scripts = {*scripts_of(seen.step.event)}
         return (
-            can_be_foreseen(seen.step.event, seen.reply)
-            and not scripts & known.unforeseeable
-            and not (scripts and EVERY_SCRIPT in known.open_scripts)
+            is_predictable_event(seen.step.event, seen.reply)
+            and not scripts & known.unpredictable_scripts
+            and not (scripts and EVERY_SCRIPT in known.untrusted_scripts)
         )
 
-    def _note(self, inputs: str, effect: Effect) -> None:
+    def _learn_effect(self, inputs: str, effect: Effect) -> None:
         if self._effects.setdefault(inputs, effect) != effect:
-            # Not the same each time: from now on this is never foreseen.
+            # It differs between runs, so it is never predicted from now on.
             self._effects[inputs] = None
 
-    def _is_next(self, past: str, sent: Sent | None) -> bool:
-        """Learn what a client sends after certain answers; return whether it is what it sent before."""
-        known = self._next.setdefault(past, sent)
-        if known is None or sent is None:
-            return known is sent
+    def _is_as_before(self, past: str, command: NextCommand | None) -> bool:
+        """Learn what a client sends after a past; return whether it sent the same before."""
+        known = self._following.setdefault(past, command)
+        if known is None or command is None:
+            return known is command
         return (known.words, known.keys, known.event.index) == (
-            sent.words,
-            sent.keys,
-            sent.event.index,
+            command.words,
+            command.keys,
+            command.event.index,
         )
 
-    def _told(self, names: Names, contents: Mapping[str, str], source: str) -> dict[str, str]:
-        return {key: names.told(contents[key], source) for key in sorted(contents)}
+    # --- prediction ----------------------------------------------------------------------------------
 
-    def _effect(self, names: Names, seen: Observed, source: str) -> Effect:
-        reply = names.told(_text(seen.reply), source)
-        changed = sorted(
-            key
-            for key in {*seen.before, *seen.after}
-            if seen.before.get(key) != seen.after.get(key)
-        )
-        return Effect(
-            reply,
-            tuple((key, names.told(seen.after.get(key, ""), source)) for key in changed),
-        )
-
-    # --- to foresee ----------------------------------------------------------------------------------
-
-    def foresees_nothing_new(self, decide: Callable[[Point], Decision]) -> bool:
-        """Follow the order that is decided; return whether it is known to its end, and has nothing to show."""
-        if self.is_blind or self._start is None:
+    def predicts_nothing_new(self, decide: Callable[[Point], Decision]) -> bool:
+        """Simulate the order that ``decide`` chooses; return whether all of it is known, and no outcome is new."""
+        if self.is_disabled or self._start is None:
             return False
-        course = self._begun()
+        run = self._begin_run()
         last: str | None = None
-        while course.waiting:
-            choices = tuple(sent.event for _, sent in sorted(course.waiting.items()))
+        while run.pending:
+            choices = tuple(command.event for _, command in sorted(run.pending.items()))
             decision = decide(Point(choices, last))
             last, fault = decision.event.position.client, decision.fault
-            effect = self._foreseen(course, last, fault)
-            if effect is None or self._past_after(course, last, fault, effect) not in self._next:
+            effect = self._predicted_effect(run, last, fault)
+            if effect is None or self._past_after(run, last, fault, effect) not in self._following:
                 return False
-            self._step(course, last, fault, effect)
-        self._end(course)
-        return course.shown <= self._shown
+            self._step(run, last, fault, effect)
+        self._end_run(run)
+        return run.outcomes <= self._outcomes
 
-    def _foreseen(
-        self, course: SimulatedRun, client_id: str, fault: FaultRef | None
+    def _predicted_effect(
+        self, run: SimulatedRun, client_id: str, fault: FaultRef | None
     ) -> Effect | None:
         if fault and fault.name == "cut-before":
-            return _NOT_RUN
-        scene = course.scene(client_id)
-        effect = self._effects.get(scene)
-        return effect and effect.brought_up_by(_ITSELF, course.source(client_id, scene))
+            return _NOT_EXECUTED
+        inputs = run.inputs_digest(client_id)
+        effect = self._effects.get(inputs)
+        return effect and effect.renamed(_OWN, run.source(client_id, inputs))
 
-    def _begun(self) -> SimulatedRun:
+    # --- simulation ----------------------------------------------------------------------------------
+
+    def _begin_run(self) -> SimulatedRun:
         assert self._start is not None
-        state, waiting = self._start
-        course = SimulatedRun(
-            dict(state),
-            dict(waiting),
-            {client_id: digest(client_id) for client_id in waiting},
-            dict.fromkeys(waiting, ""),
-            dict.fromkeys(waiting, 0),
-            dict.fromkeys(waiting, frozenset()),
-            {},
+        state, pending = self._start
+        run = SimulatedRun(
+            state=dict(state),
+            pending=dict(pending),
+            past={client_id: digest(client_id) for client_id in pending},
+            calls_before=dict.fromkeys(pending, ""),
+            calls_ended=dict.fromkeys(pending, 0),
+            known_names=dict.fromkeys(pending, frozenset()),
+            first_seen={},
         )
-        for client_id, sent in waiting.items():
-            course.known[client_id] = course.meet(sent.words)
-        course.shown.add(f"state {course.held()}")
-        return course
+        for client_id, command in pending.items():
+            run.known_names[client_id] = run.note_names(command.words)
+        run.outcomes.add(f"state {run.state_digest()}")
+        return run
 
     def _past_after(
-        self, course: SimulatedRun, client_id: str, fault: FaultRef | None, effect: Effect
+        self, run: SimulatedRun, client_id: str, fault: FaultRef | None, effect: Effect
     ) -> str:
-        """Return a digest of a client's past once a command of it has had its effect."""
-        known = course.known[client_id] | names_in(_heard(effect, fault))
-        return digest((course.past[client_id], str(fault), effect, course.ranked(known)))
+        """Return a digest of a client's past after its next command has had this effect."""
+        known = run.known_names[client_id] | names_in(_received(effect, fault))
+        return digest((run.past[client_id], str(fault), effect, run.ranked(known)))
 
     def _step(
-        self, course: SimulatedRun, client_id: str, fault: FaultRef | None, effect: Effect
+        self, run: SimulatedRun, client_id: str, fault: FaultRef | None, effect: Effect
     ) -> None:
-        sent = course.waiting[client_id]
-        past = self._past_after(course, client_id, fault, effect)
-        course.known[client_id] |= course.meet(_heard(effect, fault))
-        course.meet(text for _, text in effect.changes)
+        before = run.pending[client_id].event.index.call
+        past = self._past_after(run, client_id, fault, effect)
+        run.known_names[client_id] |= run.note_names(_received(effect, fault))
+        run.note_names(text for _, text in effect.changes)
         for key, text in effect.changes:
-            course.state[key] = text
+            run.state[key] = text
             if not text:
-                del course.state[key]
-        course.past[client_id] = past
-        course.steps += 1
-        held = course.held()
-        course.shown.add(f"state {held}")
-        after = self._next[past]
+                del run.state[key]
+        run.past[client_id] = past
+        run.steps += 1
+        state = run.state_digest()
+        run.outcomes.add(f"state {state}")
+        after = self._following[past]
         if after is None:
-            del course.waiting[client_id]
+            del run.pending[client_id]
         else:
-            course.waiting[client_id] = after
-            course.known[client_id] |= course.meet(after.words)
-        if after is None or after.event.index.call != sent.event.index.call:
-            course.ended[client_id] += 1
-            course.shown.add(f"call {client_id} {past} {held}")
-        if after is not None and after.event.index.call != sent.event.index.call:
-            others = tuple(sorted(course.ended.items()))
-            course.before[client_id] = digest((course.before[client_id], others))
+            run.pending[client_id] = after
+            run.known_names[client_id] |= run.note_names(after.words)
+        if after is None or after.event.index.call != before:
+            run.calls_ended[client_id] += 1
+            run.outcomes.add(f"call {client_id} {past} {state}")
+        if after is not None and after.event.index.call != before:
+            ended = tuple(sorted(run.calls_ended.items()))
+            run.calls_before[client_id] = digest((run.calls_before[client_id], ended))
 
-    def _end(self, course: SimulatedRun) -> None:
-        ends = tuple(sorted(course.past.items())), tuple(sorted(course.before.items()))
-        course.shown.add(f"end {digest((course.held(), ends))}")
+    def _end_run(self, run: SimulatedRun) -> None:
+        ends = tuple(sorted(run.past.items())), tuple(sorted(run.calls_before.items()))
+        run.outcomes.add(f"end {digest((run.state_digest(), ends))}")
 
 
 class _CoincidenceError(Exception):
-    """Two times of a run, of different origins, are the same by chance, so the run teaches nothing from there on."""
+    """Two volatile values of different origins are equal by chance, so the rest of the run teaches nothing."""
 
 
 def _rule_out_coincidence(names: Iterable[str], source: str) -> None:
-    """Raise if a name that could not be copied from anywhere is not the source's own."""
-    if any(not name.startswith(f"\x02{source}.") for name in names):
+    """Raise if one of the names, none of which could have been copied, is not from the source."""
+    if any(not is_name_from(name, source) for name in names):
         raise _CoincidenceError
 
 
-def _heard(effect: Effect, fault: FaultRef | None) -> tuple[str, ...]:
-    """Return what the client hears of an effect: of a reply that is lost, nothing."""
+def _named(names: Names, contents: Mapping[str, str], source: str) -> dict[str, str]:
+    return {key: names.replace(contents[key], source) for key in sorted(contents)}
+
+
+def _effect(names: Names, seen: Observed, source: str) -> Effect:
+    reply = names.replace(_text(seen.reply), source)
+    keys = sorted({*seen.before, *seen.after})
+    changed = [key for key in keys if seen.before.get(key) != seen.after.get(key)]
+    changes = tuple((key, names.replace(seen.after.get(key, ""), source)) for key in changed)
+    return Effect(reply, changes)
+
+
+def _received(effect: Effect, fault: FaultRef | None) -> tuple[str, ...]:
+    """Return the reply that the client received: none if a fault lost it."""
     return () if fault else (effect.reply,)
 
 

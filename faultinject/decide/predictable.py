@@ -1,9 +1,9 @@
-"""Which commands can be foreseen: what they answer and change depends on what the keys that they touch hold, alone.
+"""Which commands are predictable: their reply and their changes depend only on the content of the keys they touch.
 
-Left out is what depends on anything that a look at the keys does not show: on a key's time to live, on dice, on who is
-listening, on what a connection did before (WATCH), on the order of what has none (SMEMBERS tells the members of a small
-set in the order in which they came), and what may wait. A command that is not known here can't be foreseen. ``TIME``
-inside a script may be: see ``foresight``, which says how times are dealt with.
+Not predictable is a command that depends on a key's time to live, on randomness, on subscribers, on the connection's
+state (WATCH), or on an order that the data type does not define (SMEMBERS lists a small set in order of insertion), and
+one that may block. Commands that are not listed here count as unpredictable. ``TIME`` is predictable inside a script,
+because ``outcome_prediction`` replaces times by names.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _COMMANDS = frozenset(
     ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZSCORE
     """.split()
 )
-# They set a time to live, which nothing foreseeable sees; with an option they look at the one that there is.
+# They set a time to live, which no predictable command reads; with an option (NX, GT, …) they read it themselves.
 _EXPIRE = frozenset((b"EXPIRE", b"PEXPIRE", b"EXPIREAT", b"PEXPIREAT"))
-_SCANNED_AT_ONCE = b"*2\r\n$1\r\n0\r\n"
+_FINAL_CURSOR = b"*2\r\n$1\r\n0\r\n"
 
 
-def is_foreseeable(words: Sequence[bytes]) -> bool:
-    """Whether a command that a client or a script sends is one."""
+def is_predictable(words: Sequence[bytes]) -> bool:
+    """Whether a command, given as name and arguments, is predictable."""
     name = words[0].upper()
     return name in _COMMANDS or (name in _EXPIRE and len(words) == 3)
 
 
-def is_foreseeable_in_script(words: Sequence[bytes]) -> bool:
-    """Whether a script that sends the command may be foreseen."""
-    return words[0].upper() == b"TIME" or is_foreseeable(words)
+def is_predictable_in_script(words: Sequence[bytes]) -> bool:
+    """Whether a script that calls the command is predictable."""
+    return words[0].upper() == b"TIME" or is_predictable(words)
 
 
-def can_be_foreseen(event: WireEvent, reply: bytes) -> bool:
-    """Whether the event, with the reply that it was given, is one.
+def is_predictable_event(event: WireEvent, reply: bytes) -> bool:
+    """Whether an event that received this reply is predictable.
 
-    A SCAN is, if it has seen everything at once: then it is a kind of KEYS.
+    A SCAN is predictable if it returned everything at once, like KEYS.
     """
     if event.name == "SCAN" and not event.block:
-        return event.args[1] == b"0" and reply.startswith(_SCANNED_AT_ONCE)
-    return all(is_foreseeable(words) for words in (event.args, *event.block))
+        return event.args[1] == b"0" and reply.startswith(_FINAL_CURSOR)
+    return all(is_predictable(words) for words in (event.args, *event.block))

@@ -1,6 +1,7 @@
-"""An order as it is followed without a server: what the server holds, what each client sends next, what was shown.
+"""A run followed without a server: the server's data, each client's next command, the outcomes so far. Values only.
 
-Values only. What is not the same twice, times and random words, stands here under names; ``foresight`` says why.
+Times and random identifiers differ from run to run. Here they are replaced by names, which do not; see
+``outcome_prediction``.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ VOLATILE = re.compile(
     r"|(?<![0-9.])\d{13}(?:\.\d+)?(?![0-9.])"
     r"|(?<![0-9.])\d{10}\.\d+(?![0-9.])"
 )
-"""128 random bits, which may begin like a time, and times, as text or as a number of ms or s."""
-_AT_START = "\x02start."
+"""A UUID, which may begin like a time; or a time: as text, or as a number of milliseconds or seconds."""
+START = "start"
+"""The source of the names of values that the server held before the run."""
 _NAME = re.compile("\x02[^\x03]*\x03")
 
-Ranked = tuple[tuple[str, int], ...]
+RankedNames = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A command that a client sends after certain answers.
+class NextCommand:
+    """The command that a client sends next.
 
     Args:
-        words: with names for what is volatile.
-        keys: that it touches; None is all of them.
+        words: its name and arguments, volatile values replaced by names.
+        keys: the keys that it touches; None for any key.
     """
 
     event: WireEvent
@@ -42,7 +44,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a command answered, and what it left in the keys that it changed."""
+    """What a command did: its reply, and the new content of each key that it changed."""
 
     reply: str
     changes: tuple[tuple[str, str], ...]
@@ -50,99 +52,105 @@ class Effect:
     def names(self) -> frozenset[str]:
         return names_in((self.reply, *(text for _, text in self.changes)))
 
-    def brought_up_by(self, source: str, another: str) -> Effect:
-        """Return it with the names that one source brought up as another one's."""
+    def renamed(self, source: str, other: str) -> Effect:
+        """Return the effect with the names of one source replaced by the names of another."""
 
-        def told(text: str) -> str:
-            return text.replace(f"\x02{source}.", f"\x02{another}.")
+        def rename(text: str) -> str:
+            return text.replace(f"\x02{source}.", f"\x02{other}.")
 
-        return Effect(told(self.reply), tuple((key, told(text)) for key, text in self.changes))
+        return Effect(rename(self.reply), tuple((key, rename(text)) for key, text in self.changes))
 
 
 class Names:
-    """Names for the times and random words of one run: by what brought them up."""
+    """The names of one run's volatile values. A value is named after the source that it first appeared from."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
 
-    def told(self, text: str, source: str) -> str:
-        """Return the text with names; what has none yet is named after its source."""
+    def replace(self, text: str, source: str) -> str:
+        """Return the text with names for its volatile values; new values are named after the source."""
 
         def name(match: re.Match[str]) -> str:
-            word = match[0]
-            if word not in self._names:
+            value = match[0]
+            if value not in self._names:
                 self._counts[source] += 1
-                self._names[word] = f"\x02{source}.{self._counts[source]}\x03"
-            return self._names[word]
+                self._names[value] = f"\x02{source}.{self._counts[source]}\x03"
+            return self._names[value]
 
         return VOLATILE.sub(name, text)
 
 
+def is_name_from(name: str, source: str) -> bool:
+    """Whether a value was named after the source."""
+    return name.startswith(f"\x02{source}.")
+
+
 def names_in(texts: Iterable[str]) -> frozenset[str]:
-    """Return the names that stand in texts."""
+    """Return the names that occur in texts."""
     return frozenset(name for text in texts for name in _NAME.findall(text))
 
 
 @dataclass(slots=True)
 class SimulatedRun:
-    """An order as far as it has come.
+    """The state of a run after some of its steps.
 
     Args:
-        state: what the server holds.
-        waiting: what each client sends next; a client that has nothing left is not there.
-        past: a digest of what each client sent, what the server answered and changed, and what was lost of it.
-        before: a digest of which calls had ended when each client's calls began.
-        ended: how many calls, or attempts at one, of each client have ended.
-        known: the names that each client has come across.
-        born: the step before which each name came up.
-        shown: what the order has shown so far.
+        state: the server's data, by key.
+        pending: the next command of each client; a client that has finished is absent.
+        past: of each client, a digest of the commands it sent, their effects, and the faults at them.
+        calls_before: of each client, a digest of which other calls had ended when each of its calls began.
+        calls_ended: of each client, how many of its calls, or attempts at a call, have ended.
+        known_names: of each client, the names that it has sent or received.
+        first_seen: the number of the step at which each name first appeared.
+        steps: the number of steps so far.
+        outcomes: digests of the states, the ends of calls and the end of the run so far.
     """
 
     state: dict[str, str]
-    waiting: dict[str, Sent]
+    pending: dict[str, NextCommand]
     past: dict[str, str]
-    before: dict[str, str]
-    ended: dict[str, int]
-    known: dict[str, frozenset[str]]
-    born: dict[str, int]
+    calls_before: dict[str, str]
+    calls_ended: dict[str, int]
+    known_names: dict[str, frozenset[str]]
+    first_seen: dict[str, int]
     steps: int = 0
-    shown: set[str] = field(default_factory=set)
+    outcomes: set[str] = field(default_factory=set)
 
-    def meet(self, texts: Iterable[str]) -> frozenset[str]:
-        """Return the names in texts; those that are new have come up now. What was there at the start is older."""
+    def note_names(self, texts: Iterable[str]) -> frozenset[str]:
+        """Return the names in texts, and note when the new ones appeared. Names from before the run are not new."""
         names = names_in(texts)
         for name in names:
-            if not name.startswith(_AT_START):
-                self.born.setdefault(name, self.steps)
+            if not is_name_from(name, START):
+                self.first_seen.setdefault(name, self.steps)
         return names
 
-    def ranked(self, names: Iterable[str]) -> Ranked:
-        """Return names with the order in which they came up."""
-        births = sorted({self.born.get(name, -1) for name in names})
-        return tuple(sorted((name, births.index(self.born.get(name, -1))) for name in names))
+    def ranked(self, names: Iterable[str]) -> RankedNames:
+        """Return names with their rank in the order in which they first appeared."""
+        steps = sorted({self.first_seen.get(name, -1) for name in names})
+        return tuple(sorted((name, steps.index(self.first_seen.get(name, -1))) for name in names))
 
-    def met(self, client_id: str) -> tuple[str, ...]:
-        """Return a client's command, and what the keys hold that it touches."""
-        sent = self.waiting[client_id]
-        keys = sorted(self.state) if sent.keys is None else sent.keys
-        return (*sent.words, *(text for key in keys for text in (key, self.state.get(key, ""))))
+    def inputs(self, client_id: str) -> tuple[str, ...]:
+        """Return a client's next command, and the content of the keys that it touches."""
+        command = self.pending[client_id]
+        keys = sorted(self.state) if command.keys is None else command.keys
+        return (*command.words, *(text for key in keys for text in (key, self.state.get(key, ""))))
 
-    def scene(self, client_id: str) -> str:
-        """Return a digest of what the effect of a client's command depends on."""
-        met = self.met(client_id)
-        return digest((client_id, met, self.ranked(names_in(met))))
+    def inputs_digest(self, client_id: str) -> str:
+        """Return a digest of everything that the effect of a client's next command depends on."""
+        inputs = self.inputs(client_id)
+        return digest((client_id, inputs, self.ranked(names_in(inputs))))
 
-    def source(self, client_id: str, scene: str) -> str:
-        """Return what names are called after that a client's command brings up in a scene."""
-        return digest((self.past[client_id], scene))
+    def source(self, client_id: str, inputs: str) -> str:
+        """Return the source of the values that a client's next command creates, given the digest of its inputs."""
+        return digest((self.past[client_id], inputs))
 
-    def held(self) -> str:
-        """Return a digest of the whole state."""
+    def state_digest(self) -> str:
+        """Return a digest of the server's data."""
         ranked = self.ranked(names_in(self.state.values()))
         return digest((tuple(sorted(self.state.items())), ranked))
 
 
 def digest(value: object) -> str:
-    """Return a short text that stands for a value of texts and numbers, and for no other."""
+    """Return a short text that identifies a value made of texts and numbers."""
     return hashlib.blake2b(repr(value).encode(), digest_size=12).hexdigest()

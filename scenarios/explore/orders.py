@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.ledger import Ledger
-from midpipe.faultinject.decide.predictable import is_foreseeable_in_script
+from midpipe.faultinject.decide.predictable import is_predictable_in_script
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
 from midpipe.faultinject.errors import ServerError
 from midpipe.scenarios.case.rig import Rig
@@ -54,13 +54,15 @@ class Orders:
         self._plan = plan
         self._bound_ms = latency_bound_ms
         known = frontier or Frontier((), Ledger())
-        self._independence = Independence(known.open_scripts, known.relied_on, known.unforeseeable)
+        self._independence = Independence(
+            known.untrusted_scripts, known.trusted_scripts, known.unpredictable_scripts
+        )
         self.planner = plan(self._independence, frontier)
 
     def cases(self) -> Iterator[CaseEnded]:
         """Run case after case; none is reported twice, though it may have to be run again."""
         told: set[str] = set()
-        watch = ScriptWatch(self._rig) if self._independence.relied_on else None
+        watch = ScriptWatch(self._rig) if self._independence.trusted_scripts else None
         try:
             while True:
                 begins_anew = False
@@ -70,7 +72,7 @@ class Orders:
                     if ended.replay not in told:
                         told.add(ended.replay)
                         yield ended
-                    if self._independence.relied_on and watch is None:
+                    if self._independence.trusted_scripts and watch is None:
                         watch, begins_anew = ScriptWatch(self._rig), True
                         break
                     if watch is not None and watch.tells_news_to(self._independence):
@@ -92,7 +94,7 @@ class ScriptWatch:
         self._monitor = rig.new_control()
         self._marks = 0
         self._deaf = False
-        self._unforeseeable: set[str] = set()
+        self._unpredictable: set[str] = set()
         try:
             self._monitor.call("MONITOR")
         except ServerError:
@@ -100,13 +102,13 @@ class ScriptWatch:
 
     def tells_news_to(self, known: Independence) -> bool:
         """Add what has been heard since the last call; return whether there was anything new."""
-        open_scripts = self.open_scripts() - known.open_scripts
-        unforeseeable = self._unforeseeable - known.unforeseeable
-        known.open_scripts |= open_scripts
-        known.unforeseeable |= unforeseeable
-        return bool(open_scripts or unforeseeable)
+        untrusted_scripts = self.untrusted_scripts() - known.untrusted_scripts
+        unpredictable_scripts = self._unpredictable - known.unpredictable_scripts
+        known.untrusted_scripts |= untrusted_scripts
+        known.unpredictable_scripts |= unpredictable_scripts
+        return bool(untrusted_scripts or unpredictable_scripts)
 
-    def open_scripts(self) -> set[str]:
+    def untrusted_scripts(self) -> set[str]:
         """Return the scripts that have been seen to touch keys which they did not declare, since the last call.
 
         Of a server that does not let itself be listened to: every script.
@@ -130,8 +132,8 @@ class ScriptWatch:
                 touched = self._rig.table.touched(words)
                 if caller and (touched is None or not declared >= set(touched)):
                     found.add(caller)
-                if caller and not is_foreseeable_in_script(words):
-                    self._unforeseeable.add(caller)
+                if caller and not is_predictable_in_script(words):
+                    self._unpredictable.add(caller)
                 continue
             caller = "" if SNAPSHOT_SCRIPT.encode() in words else script_called(words)
             declared = frozenset(self._rig.table.keys(words) or ())

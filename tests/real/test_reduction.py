@@ -79,7 +79,7 @@ def test_a_script_that_touches_keys_it_did_not_declare_is_found_out(
 ) -> None:
     cases, known = orders_of(worker, f"{file}:Scripted")
     assert duplicates(cases)
-    assert len(known.open_scripts) == 2
+    assert len(known.untrusted_scripts) == 2
 
 
 def test_no_order_is_reported_twice_though_the_exploration_began_anew(
@@ -92,7 +92,7 @@ def test_no_order_is_reported_twice_though_the_exploration_began_anew(
 def test_a_script_that_declares_its_keys_is_believed(worker: Worker, file: Path) -> None:
     cases, known = orders_of(worker, f"{file}:Declared")
     assert duplicates(cases)
-    assert known.open_scripts == set()
+    assert known.untrusted_scripts == set()
 
 
 def test_the_watch_names_a_script_by_what_the_server_calls_it(worker: Worker, file: Path) -> None:
@@ -104,8 +104,8 @@ def test_the_watch_names_a_script_by_what_the_server_calls_it(worker: Worker, fi
         assert isinstance(sha, bytes)
         rig.control.call("EVALSHA", sha, 1, "k")
         rig.control.call("EVAL", "return redis.call('GET', KEYS[1])", 1, "k")
-        assert watch.open_scripts() == {sha.decode()}
-        assert watch.open_scripts() == set()
+        assert watch.untrusted_scripts() == {sha.decode()}
+        assert watch.untrusted_scripts() == set()
     finally:
         watch.close()
 
@@ -119,7 +119,7 @@ def test_a_script_that_looks_at_a_time_to_live_is_not_foreseen(worker: Worker, f
         assert not watch.tells_news_to(known)
         rig.control.call("EVAL", "return redis.call('TTL', KEYS[1])", 1, "k")
         assert watch.tells_news_to(known)
-        assert (len(known.unforeseeable), known.open_scripts) == (1, set())
+        assert (len(known.unpredictable_scripts), known.untrusted_scripts) == (1, set())
     finally:
         watch.close()
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midpipe.faultinject.decide.interleave import Interleave
-from midpipe.faultinject.decide.predictable import can_be_foreseen, is_foreseeable_in_script
+from midpipe.faultinject.decide.predictable import is_predictable_event, is_predictable_in_script
 from midpipe.faultinject.decide.simulated_run import VOLATILE
 from midpipe.faultinject.vocabulary import Position, WireEvent, WireIndex
 from tests.fast.faultinject.decide.store import Clients, Command, World, faults_at
@@ -159,7 +159,7 @@ def test_the_ledger_says_how_many_were_foreseen() -> None:
     world.explore(planner)
     (row,) = planner.ledger.rows()
     assert (row.run, row.not_reached) == (world.runs, 0)
-    assert "foreseen" in row.pruned_by
+    assert "predicted" in row.pruned_by
 
 
 def test_nothing_is_foreseen_of_a_client_that_goes_on_as_it_likes() -> None:
@@ -168,7 +168,7 @@ def test_nothing_is_foreseen_of_a_client_that_goes_on_as_it_likes() -> None:
     planner = Interleave(None)
     world.explore(planner)
     (row,) = planner.ledger.rows()
-    assert "foreseen" not in row.pruned_by
+    assert "predicted" not in row.pruned_by
 
 
 def test_a_random_word_that_begins_like_a_time_is_one_word() -> None:
@@ -183,7 +183,7 @@ def event_of(*words: str, block: tuple[tuple[str, ...], ...] = ()) -> WireEvent:
 
 
 @pytest.mark.parametrize(
-    ("event", "reply", "foreseeable"),
+    ("event", "reply", "predictable"),
     [
         (event_of("HSET", "k", "f", "v"), b":1\r\n", True),
         (event_of("hset", "k", "f", "v"), b":1\r\n", True),
@@ -203,13 +203,13 @@ def event_of(*words: str, block: tuple[tuple[str, ...], ...] = ()) -> WireEvent:
     ids=lambda value: " ".join(map(str, value.args)) if isinstance(value, WireEvent) else "",
 )
 def test_only_what_depends_on_what_keys_hold_can_be_foreseen(
-    event: WireEvent, reply: bytes, foreseeable: bool
+    event: WireEvent, reply: bytes, predictable: bool
 ) -> None:
-    assert can_be_foreseen(event, reply) is foreseeable
+    assert is_predictable_event(event, reply) is predictable
 
 
 @pytest.mark.parametrize(
-    ("words", "foreseeable"),
+    ("words", "predictable"),
     [
         ((b"TIME",), True),
         ((b"HGETALL", b"k"), True),
@@ -219,6 +219,6 @@ def test_only_what_depends_on_what_keys_hold_can_be_foreseen(
     ],
 )
 def test_a_script_may_ask_for_the_time_and_not_for_a_time_to_live(
-    words: tuple[bytes, ...], foreseeable: bool
+    words: tuple[bytes, ...], predictable: bool
 ) -> None:
-    assert is_foreseeable_in_script(words) is foreseeable
+    assert is_predictable_in_script(words) is predictable

@@ -43,19 +43,19 @@ def run_of(a: WireEvent = A, b: WireEvent = B) -> Run:
     return ((a, b), (b,)), (seen(a, {}, A_HOLDS), seen(b, A_HOLDS, A_HOLDS | B_HOLDS))
 
 
-def is_blind_after(*runs: Run, independence: Independence | None = None) -> bool:
+def is_disabled_after(*runs: Run, independence: Independence | None = None) -> bool:
     outcome_prediction = OutcomePrediction(independence or Independence())
     for points, observed in runs:
         outcome_prediction.learn(points, observed)
-    return outcome_prediction.is_blind
+    return outcome_prediction.is_disabled
 
 
 def test_a_run_that_is_as_it_has_to_be_ends_nothing() -> None:
-    assert not is_blind_after(run_of(), run_of())
+    assert not is_disabled_after(run_of(), run_of())
 
 
 def test_a_script_that_is_believed_ends_nothing() -> None:
-    assert not is_blind_after(run_of(replace(A, args=SCRIPT)))
+    assert not is_disabled_after(run_of(replace(A, args=SCRIPT)))
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_a_script_that_is_believed_ends_nothing() -> None:
     ],
 )
 def test_foresight_ends_with(second: Run) -> None:
-    assert is_blind_after(run_of(), second)
+    assert is_disabled_after(run_of(), second)
 
 
 def foresees(outcome_prediction: OutcomePrediction, fault: FaultRef | None = None) -> bool:
     """Whether the order in which B goes first, with a fault or without, is known and has nothing to show."""
     faults = iter((fault, None))
-    return outcome_prediction.foresees_nothing_new(
+    return outcome_prediction.predicts_nothing_new(
         lambda point: Decision(point.choices[-1], next(faults))
     )
 
@@ -143,23 +143,23 @@ def test_a_fault_that_does_more_than_cut_one_client_off_is_not_foreseen() -> Non
 )
 def test_foresight_never_begins_with(event: WireEvent) -> None:
     points = ((event, B), (B,))
-    assert is_blind_after((points, (seen(event, {}, {}), seen(B, {}, B_HOLDS))))
+    assert is_disabled_after((points, (seen(event, {}, {}), seen(B, {}, B_HOLDS))))
 
 
 @pytest.mark.parametrize(
     "independence",
     [
-        Independence(unforeseeable=[script_called(SCRIPT)]),
-        Independence(open_scripts=[EVERY_SCRIPT]),
+        Independence(unpredictable_scripts=[script_called(SCRIPT)]),
+        Independence(untrusted_scripts=[EVERY_SCRIPT]),
     ],
     ids=["a script that sends what can't be foreseen", "a server that shows no script's commands"],
 )
 def test_foresight_never_begins_with_a_script(independence: Independence) -> None:
-    assert is_blind_after(run_of(replace(A, args=SCRIPT)), independence=independence)
+    assert is_disabled_after(run_of(replace(A, args=SCRIPT)), independence=independence)
 
 
 def test_a_script_that_touches_what_it_does_not_declare_may_change_any_key() -> None:
     script = replace(A, args=SCRIPT)
     run = ((script, B), (B,)), (seen(script, {}, B_HOLDS), seen(B, B_HOLDS, B_HOLDS))
-    known = Independence(open_scripts=[script_called(SCRIPT)])
-    assert (is_blind_after(run), is_blind_after(run, independence=known)) == (True, False)
+    known = Independence(untrusted_scripts=[script_called(SCRIPT)])
+    assert (is_disabled_after(run), is_disabled_after(run, independence=known)) == (True, False)
