@@ -47,7 +47,7 @@ EXAMPLES = "examples"
     "--resume",
     "resumes",
     is_flag=True,
-    help="Go on with the run that was interrupted, for what is left of its time; give the same options again.",
+    help="Continue the last run with this --out for the rest of its time; needs the same options.",
 )
 @click.pass_context
 def fuzz(

@@ -18,11 +18,11 @@ from midpipe.reports.cli.options import (
     subject_from,
     subject_options,
 )
-from midpipe.reports.resume_file import read_stopped
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.resume import asked_by
 from midpipe.scenarios.model.messages import Sampling
 from midpipe.scenarios.programs.registry import program_named
+
+CHECKPOINT = "interleave-checkpoint.json"
 
 
 @click.command()
@@ -65,7 +65,7 @@ from midpipe.scenarios.programs.registry import program_named
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on where the last run with this --out was stopped, by --time-budget or by Ctrl-C.",
+    help="Continue the last run with this --out, which --time-budget, Ctrl-C or a crash ended; needs the same options.",
 )
 @click.option(
     "--no-prune",
@@ -107,6 +107,7 @@ def interleave(
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("interleave",),
         programs=tuple(program_named(name).name for name in programs),
+        checkpoint=out / CHECKPOINT,
+        resumes=resume,
     )
-    stopped = read_stopped(out, asked_by(options)) if resume else None
-    ctx.exit(judge(options, out, stopped=stopped))
+    ctx.exit(judge(options, out))

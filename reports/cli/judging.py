@@ -14,13 +14,11 @@ from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.progress import ProgressSink
-from midpipe.reports.resume_file import keep_stopped
 from midpipe.reports.servers import OWN_QUEUES
 from midpipe.reports.sinks.terminal import render_verdict, results, say
 from midpipe.reports.sinks.writing import check_writable, write_reports
 from midpipe.scenarios.gate.gate import EXPLORING, Gate
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.resume import Stopped
 from midpipe.scenarios.model.matrix import merged
 from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict, merge
 
@@ -32,24 +30,19 @@ def judge(
     out: Path,
     fail_on: str = "LOW",
     others: Sequence[ServerSpec] = (),
-    stopped: Stopped | None = None,
 ) -> int:
     """Run, write the reports, show the verdict; return the exit code.
 
     Args:
         fail_on: findings less severe than this do not fail the run.
         others: further servers to judge the subject on, after that of the options.
-        stopped: an earlier run of orders, to go on with.
     """
     check_writable(out)
     command = without_secrets(shlex.join(["midpipe", *sys.argv[1:]]))
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with ProgressSink() as progress:
         runs = (options, *(_elsewhere(options, other) for other in others))
-        gates, failed = _run(runs, progress, stopped)
-    left = gates[0].stopped() if options.parts == ("interleave",) else None
-    if options.parts == ("interleave",):
-        keep_stopped(left, out)
+        gates, failed = _run(runs, progress)
     judged = [gate for gate in gates if gate.has_results]
     if failed is not None and not judged:
         raise failed
@@ -60,8 +53,8 @@ def judge(
     console = results()
     render_verdict(verdict, console)
     say(console, f"Reports: {out}")
-    if left is not None:
-        say(console, "Stopped before its end: the same command with --resume goes on from here.")
+    if options.checkpoint is not None and options.checkpoint.exists():
+        say(console, "The run is not complete: the same command with --resume continues it.")
     if failed is not None:
         say(console, "The verdict is partial.", "yellow")
         raise failed
@@ -69,12 +62,12 @@ def judge(
 
 
 def _run(
-    runs: Sequence[Options], progress: ProgressSink, stopped: Stopped | None
+    runs: Sequence[Options], progress: ProgressSink
 ) -> tuple[list[Gate], BaseException | None]:
     """Run gate after gate until one fails, is interrupted or has found enough; return those begun, and the error."""
     gates: list[Gate] = []
     for options in runs:
-        gate = Gate(options, progress.listen, stopped)
+        gate = Gate(options, progress.listen)
         gates.append(gate)
         try:
             gate.run()

@@ -30,13 +30,14 @@ from midpipe.scenarios.gate.parts.review import Review
 from midpipe.scenarios.gate.parts.selfcheck import Selfcheck
 from midpipe.scenarios.gate.parts.stories import Stories
 from midpipe.scenarios.gate.pool import Pool
-from midpipe.scenarios.gate.resume import Stopped, asked_by
+from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import Outcome, Status, Verdict, merge
 from midpipe.scenarios.programs.registry import program_named
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
+Resumable = Exploration | Fuzzing
 _MAX_INVALID_REPORTED = 3
 
 
@@ -45,21 +46,23 @@ class Gate:
 
     Args:
         listen: receives every event, for progress reports.
-        stopped: an earlier run of orders to resume.
+
+    Raises:
+        UsageError: the run is to resume another one, which left no checkpoint or had other options.
 
     Attributes:
         has_enough: it has stopped at the first finding, as ``options.fail_fast`` wants.
     """
 
-    def __init__(self, options: Options, listen: Listener, stopped: Stopped | None = None) -> None:
+    def __init__(self, options: Options, listen: Listener) -> None:
         self._options = options
         self._listen = listen
-        self._resumed = stopped
-        self._orders: Exploration | None = None
+        self._checkpoint = CheckpointFile(options.checkpoint, request_of(options))
+        self._resumed = self._checkpoint.read() if options.resumes else None
         self._results = Results()
         self.has_enough = False
         self._not_started: list[str] = []
-        self._begun_s = time.monotonic()
+        self._started_s = time.monotonic()
         self._ended_s: float | None = None
 
     @property
@@ -84,17 +87,10 @@ class Gate:
             raise
         finally:
             pool.close()
+            if not self._results.findings:
+                # The stories were not reached; every violation is a finding without one.
+                Stories(self._options, self._results).finish(0.0)
             self._ended_s = time.monotonic()
-
-    def stopped(self) -> Stopped | None:
-        """Return the state that a later run of orders can resume; None if everything was run."""
-        return self._orders.stopped(asked_by(self._options)) if self._orders else self._resumed
-
-    def _interleave(self, deadline_s: float) -> Exploration:
-        self._orders = orders_of(
-            "interleave", self._options, self._results, deadline_s, self._resumed
-        )
-        return self._orders
 
     def verdict(self, version: str, command: str, started_at: str) -> Verdict:
         """Return the verdict on the results so far.
@@ -103,8 +99,6 @@ class Gate:
             started_at: UTC, ISO 8601.
         """
         results = self._results
-        if not results.findings:
-            Stories(self._options, results).finish(0.0)
         parts = tuple(
             (part, results.parts[part]) for part in self._options.parts if part in results.parts
         )
@@ -119,7 +113,7 @@ class Gate:
             server=results.server,
             command=command,
             started_at=started_at,
-            seconds=round((self._ended_s or time.monotonic()) - self._begun_s, 3),
+            seconds=round((self._ended_s or time.monotonic()) - self._started_s, 3),
             outcome=outcome,
             parts=parts,
             findings=results.findings,
@@ -163,16 +157,22 @@ class Gate:
     def _parts(self) -> tuple[Callable[[], Part], ...]:
         """Return a constructor for each part; a part is made when its turn comes, as it may use earlier results."""
         options, results = self._options, self._results
-        deadline_s = self._begun_s + (options.time_budget_s or math.inf)
+        deadline_s = self._started_s + (options.time_budget_s or math.inf)
         known: dict[str, Callable[[], Part]] = {
             "selfcheck": lambda: Selfcheck(options, results),
             "review": lambda: Review(options, results),
             "sweep": lambda: sweep_of(options, results, deadline_s),
-            "interleave": lambda: self._interleave(deadline_s),
+            "interleave": lambda: orders_of(
+                "interleave", options, results, deadline_s, self._resumed
+            ),
             "fleet": lambda: orders_of("fleet", options, results, deadline_s),
             "durability": lambda: Durability(options, results, deadline_s),
             "fuzz": lambda: Fuzzing(
-                options, results, deadline_s, self._begun_s if options.parts == ("fuzz",) else None
+                options,
+                results,
+                deadline_s,
+                self._started_s if options.parts == ("fuzz",) else None,
+                self._resumed,
             ),
             "stories": lambda: Stories(options, results),
         }
@@ -207,7 +207,7 @@ class Gate:
         if not tasks:
             return
         self._listen(PartBegan(part.name, len(tasks)))
-        begun_s = time.monotonic()
+        started_s = time.monotonic()
         not_started: tuple[int, ...] = ()
         try:
             for number, message in pool.run([task for _, task in tasks]):
@@ -216,11 +216,15 @@ class Gate:
                     self._listen(message)
                 elif not isinstance(message, FuzzBatch | ExplorationProgress):
                     self._listen(TaskEnded(part.name, tasks[number][0]))
+                if isinstance(part, Resumable) and self._checkpoint.is_due:
+                    self._checkpoint.write(part.checkpoint())
                 if not self.has_enough and self._has_failed():
                     self.has_enough = self._results.partial = True
                     not_started = pool.cancel()
         finally:
-            part.finish(time.monotonic() - begun_s)
+            part.finish(time.monotonic() - started_s)
+            if isinstance(part, Resumable):
+                self._checkpoint.write(part.checkpoint())
         started = {name for number, (name, _) in enumerate(tasks) if number not in not_started}
         self._record_not_started(part.name, [task for task in tasks if task[0] not in started])
 
@@ -230,8 +234,8 @@ class Gate:
         if least is None:
             return False
         return any(
-            INVARIANTS[kind.invariant].severity.counts_from(least)
-            for kind in self._results.tally.found
+            INVARIANTS[group.invariant].severity.counts_from(least)
+            for group in self._results.tally.groups
         ) or any(row.torn for row in self._results.power_loss)
 
     def _record_not_started(self, part: str, tasks: Sequence[tuple[str, Task]]) -> None:

@@ -1,15 +1,15 @@
-"""Counts the cases of a run as they end, and derives from them the invariant rows and the kinds of findings. Pure."""
+"""Counts the cases of a run as they end, and derives the invariant rows and the groups of violations. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import InvariantRow, Severity, Status
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import PROGRAMS, program_named
@@ -19,23 +19,17 @@ _SEVERITIES = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """Violations that are reported as one finding: the same invariant, violated in the same method."""
-
-    invariant: str
-    method: str
-
-
-@dataclass(slots=True)
-class Found:
-    """The shortest case of a kind so far.
+class ViolationGroup:
+    """Violations that are reported as one finding: the same invariant, violated in the same method.
 
     Args:
-        faults: number of faults in the case.
-        cases: number of cases of this kind.
+        replay, program, faults, evidence: of the shortest case so far.
+        cases: number of cases in the group.
         blob: Hypothesis' reproduce line of the first case that was fuzzed; empty if none was.
     """
 
+    invariant: str
+    method: str
     replay: str
     program: str
     faults: int
@@ -44,29 +38,15 @@ class Found:
     blob: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedTally:
-    """A tally in the form in which it is stored in a file."""
-
-    cases: int
-    invalid: tuple[tuple[str, str], ...]
-    crashed: tuple[str, ...]
-    violations: tuple[tuple[str, int], ...]
-    observations: tuple[tuple[str, int], ...]
-    found: tuple[tuple[Kind, Found], ...]
-    violated_invariants: tuple[tuple[str, tuple[str, ...]], ...]
-    seconds: tuple[float, ...]
-
-
 @dataclass(slots=True)
 class Tally:
-    """The counts so far.
+    """The counts so far. Its fields can be stored and read back.
 
     Attributes:
         invalid: replay string and reason of each invalid case.
         crashed: invariants whose checker crashed, with the error.
         violations, observations: by invariant.
-        found: the kinds of violations.
+        groups: in the order in which they were found.
         violated_invariants: by replay string, of every valid case except those of written programs.
         seconds: time spent on reset, connecting, operations and judging.
     """
@@ -74,40 +54,11 @@ class Tally:
     cases: int = 0
     invalid: list[tuple[str, str]] = field(default_factory=list)
     crashed: set[str] = field(default_factory=set)
-    violations: Counter[str] = field(default_factory=Counter)
-    observations: Counter[str] = field(default_factory=Counter)
-    found: dict[Kind, Found] = field(default_factory=dict)
+    violations: dict[str, int] = field(default_factory=dict)
+    observations: dict[str, int] = field(default_factory=dict)
+    groups: list[ViolationGroup] = field(default_factory=list)
     violated_invariants: dict[str, frozenset[str]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
-
-    def saved(self) -> SavedTally:
-        """Return the counts in the form for a file."""
-        return SavedTally(
-            self.cases,
-            tuple(self.invalid),
-            tuple(sorted(self.crashed)),
-            tuple(self.violations.items()),
-            tuple(self.observations.items()),
-            tuple(self.found.items()),
-            tuple(
-                (replay, tuple(sorted(names))) for replay, names in self.violated_invariants.items()
-            ),
-            tuple(self.seconds),
-        )
-
-    @classmethod
-    def restored(cls, saved: SavedTally) -> Tally:
-        """Return a tally that continues from saved counts."""
-        return cls(
-            saved.cases,
-            list(saved.invalid),
-            set(saved.crashed),
-            Counter(dict(saved.violations)),
-            Counter(dict(saved.observations)),
-            dict(saved.found),
-            {replay: frozenset(names) for replay, names in saved.violated_invariants},
-            list(saved.seconds),
-        )
 
     def knows(self, ended: CaseEnded) -> bool:
         """Whether this case has been counted already."""
@@ -125,46 +76,52 @@ class Tally:
         if not ended.valid:
             self.invalid.append((ended.replay, ended.invalid_reason))
             return
-        self.observations.update(dict(ended.observations))
+        for name, count in ended.observations:
+            self.observations[name] = self.observations.get(name, 0) + count
         if not ended.program.startswith(PREFIX):
             # A fuzzed program hardly ever repeats, and a long run has too many of them to remember.
             self.violated_invariants[ended.replay] = frozenset(
                 v.invariant for v in ended.violations
             )
         for violation in ended.violations:
-            self.violations[violation.invariant] += 1
-            first_call = first_method(program_named(ended.program))
-            for method in {evidence.method or first_call for evidence in violation.evidence}:
-                seen = tuple(
+            name = violation.invariant
+            self.violations[name] = self.violations.get(name, 0) + 1
+            self._group(violation, ended)
+
+    def _group(self, violation: Violation, ended: CaseEnded) -> None:
+        """Add a case to a group for each method in which it violates the invariant."""
+        first_call = first_method(program_named(ended.program))
+        for method in {evidence.method or first_call for evidence in violation.evidence}:
+            group = ViolationGroup(
+                invariant=violation.invariant,
+                method=method,
+                replay=ended.replay,
+                program=ended.program,
+                faults=ended.faults,
+                evidence=tuple(
                     evidence.seen
                     for evidence in violation.evidence
                     if (evidence.method or first_call) == method
-                )
-                self._add_found(Kind(violation.invariant, method), ended, seen)
-
-    def _add_found(self, kind: Kind, ended: CaseEnded, seen: tuple[str, ...]) -> None:
-        known = self.found.get(kind)
-        if known is None:
-            self.found[kind] = Found(
-                ended.replay, ended.program, ended.faults, seen, blob=ended.blob
+                ),
+                blob=ended.blob,
             )
-            return
-        known.cases += 1
-        known.blob = known.blob or ended.blob
-        if _weight(ended.replay, ended.faults) < _weight(known.replay, known.faults):
-            known.replay, known.program, known.faults = ended.replay, ended.program, ended.faults
-            known.evidence = seen
+            key = (group.invariant, group.method)
+            for number, known in enumerate(self.groups):
+                if (known.invariant, known.method) == key:
+                    self.groups[number] = _merged(known, group)
+                    break
+            else:
+                self.groups.append(group)
 
-    def kinds(self) -> tuple[tuple[Kind, Found], ...]:
-        """Return the kinds of violations, the most severe first."""
+    def ranked(self) -> tuple[ViolationGroup, ...]:
+        """Return the groups of violations, the most severe first."""
         order = list(INVARIANTS)
 
-        def rank(item: tuple[Kind, Found]) -> tuple[int, int, str]:
-            kind = item[0]
-            severity = INVARIANTS[kind.invariant].severity
-            return (_SEVERITIES.index(severity), order.index(kind.invariant), kind.method)
+        def rank(group: ViolationGroup) -> tuple[int, int, str]:
+            severity = INVARIANTS[group.invariant].severity
+            return (_SEVERITIES.index(severity), order.index(group.invariant), group.method)
 
-        return tuple(sorted(self.found.items(), key=rank))
+        return tuple(sorted(self.groups, key=rank))
 
     def invariant_rows(self, traits: Traits | None) -> tuple[InvariantRow, ...]:
         """Return a row for every invariant. One that applies but was never observed is unknown."""
@@ -174,13 +131,13 @@ class Tally:
         invariant = INVARIANTS[name]
         why_not = invariant.why_not(traits) if traits else "no case was run"
         note = why_not
-        if self.violations[name]:
+        if self.violations.get(name):
             status = Status.VIOLATED
         elif why_not:
             status = Status.NOT_APPLICABLE if traits else Status.UNKNOWN
         elif any(crash.startswith(f"{name} crashed") for crash in self.crashed):
             status, note = Status.UNKNOWN, "its checker crashed"
-        elif not self.observations[name]:
+        elif not self.observations.get(name):
             status, note = Status.UNKNOWN, "no case gave it anything to check"
         else:
             status = Status.HOLDS
@@ -189,28 +146,35 @@ class Tally:
             severity=invariant.severity,
             claim=invariant.claim,
             status=status,
-            observations=self.observations[name],
-            violations=self.violations[name],
+            observations=self.observations.get(name, 0),
+            violations=self.violations.get(name, 0),
             note=note,
         )
 
-    def neighbour_of(self, kind: Kind, found: Found) -> str | None:
+    def neighbour_of(self, group: ViolationGroup) -> str | None:
         """Return the nearest case of the same program in which the invariant holds.
 
         Nearest is the same fault one position away, then another fault at the same place, then the case without faults.
         """
-        if found.program.startswith(PREFIX):
-            return replay_string(found.program, Schedule())
-        schedule = _schedule(found.replay)
+        if group.program.startswith(PREFIX):
+            return replay_string(group.program, Schedule())
+        schedule = _schedule(group.replay)
         passing = [
             replay
             for replay, violated_invariants in self.violated_invariants.items()
-            if kind.invariant not in violated_invariants
-            and replay.partition(":")[0] == found.program
+            if group.invariant not in violated_invariants
+            and replay.partition(":")[0] == group.program
         ]
         if not passing:
             return None
         return min(passing, key=lambda replay: (_distance(schedule, _schedule(replay)), replay))
+
+
+def _merged(known: ViolationGroup, new: ViolationGroup) -> ViolationGroup:
+    """Return the group of both, with the shorter of the two cases."""
+    is_shorter = _weight(new.replay, new.faults) < _weight(known.replay, known.faults)
+    shorter = new if is_shorter else known
+    return replace(shorter, cases=known.cases + new.cases, blob=known.blob or new.blob)
 
 
 def first_method(program: Program) -> str:

@@ -174,10 +174,9 @@ def test_an_example_that_was_kept_is_tried_first_and_one_without_a_place_is_forg
     assert second.stale == [stale, "no line"]
 
 
-def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    options = Options(jobs=1, fuzz_s=60.0, checkpoint=tmp_path / "checkpoint.json", parts=("fuzz",))
-    got = Results()
-    part = Fuzzing(options, got, math.inf)
+def test_an_interrupted_run_is_resumed_with_its_results() -> None:
+    options = Options(jobs=1, fuzz_s=60.0, parts=("fuzz",))
+    part = Fuzzing(options, Results(), math.inf)
     part.tasks()
     part.take(0, FOUND)
     batch = FuzzBatch(12)
@@ -185,18 +184,20 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     batch.sometimes[LEASE_EXPIRED] = 3
     part.take(0, batch)
     part.finish(5.0)
+    checkpoint = part.checkpoint()
+    assert checkpoint is not None
 
-    resumed_got = Results()
-    resumed = Fuzzing(replace(options, resumes=True), resumed_got, math.inf)
+    results = Results()
+    resumed = Fuzzing(options, results, math.inf, resumed=checkpoint)
     ((_, next_task),) = resumed.tasks()
     assert isinstance(next_task, FuzzTask)
     assert next_task.seed == 12
-    assert resumed_got.tally.found == got.tally.found
+    assert [group.replay for group in results.tally.groups] == [FOUND.replay]
     resumed.take(0, FuzzDone())
     resumed.finish(1.0)
-    assert [(row.operation, row.seen) for row in resumed_got.coverage] == [("enqueue", 1)]
-    assert resumed_got.parts["fuzz"] is Outcome.FAIL
-    assert not (tmp_path / "checkpoint.json").exists()
+    assert [(row.operation, row.seen) for row in results.coverage] == [("enqueue", 1)]
+    assert results.parts["fuzz"] is Outcome.FAIL
+    assert resumed.checkpoint() is None
 
 
 def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> None:

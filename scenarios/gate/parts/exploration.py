@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -17,8 +18,7 @@ from midpipe.scenarios.explore.tasks import (
 )
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.gate.resume import Stopped
-from midpipe.scenarios.gate.tally import Tally
+from midpipe.scenarios.gate.resume import Checkpoint, OrdersState, request_of
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
@@ -34,6 +34,7 @@ def sweep_of(options: Options, results: Results, deadline_s: float) -> Explorati
     shards = max(1, options.jobs)
     return Exploration(
         "sweep",
+        options,
         results,
         tuple(
             (
@@ -58,16 +59,15 @@ def orders_of(
     options: Options,
     results: Results,
     deadline_s: float,
-    stopped: Stopped | None = None,
+    resumed: Checkpoint | None = None,
 ) -> Exploration:
     """Return the part that runs every order of each program of several clients, or of a mixed fleet.
 
     Args:
         suite: ``interleave`` or ``fleet``.
-        stopped: an earlier run to resume.
+        resumed: the checkpoint of an earlier run to resume.
     """
-    frontiers = dict(stopped.frontiers) if stopped else {}
-    finished = stopped.finished if stopped else ()
+    state = (resumed.orders if resumed else None) or OrdersState()
     is_fleet = suite == "fleet"
     programs = {
         name: program
@@ -76,6 +76,7 @@ def orders_of(
     }
     return Exploration(
         suite,
+        options,
         results,
         tuple(
             (
@@ -91,14 +92,14 @@ def orders_of(
                     latency_bound_ms=options.latency_bound_ms,
                     deadline_s=deadline_s,
                     sampling=options.sampling,
-                    frontier=frontiers.get(program),
+                    frontier=state.frontiers.get(program),
                     max_orders=options.max_orders,
                 ),
             )
             for program in _ordered(programs, options)
-            if program not in finished
+            if program not in state.finished
         ),
-        stopped,
+        resumed,
     )
 
 
@@ -140,28 +141,29 @@ class Exploration:
     def __init__(
         self,
         name: str,
+        options: Options,
         results: Results,
         planned: tuple[tuple[str, SweepTask | InterleaveTask], ...],
-        stopped: Stopped | None = None,
+        resumed: Checkpoint | None = None,
     ) -> None:
         self.name = name
+        self._options = options
         self._results = results
         self._planned = planned
-        self._resumes = stopped is not None
-        self._seconds = 0.0
-        self._seconds_before = stopped.seconds if stopped else 0.0
-        self._finished = list(stopped.finished) if stopped else []
-        self._frontiers = dict(stopped.frontiers) if stopped else {}
-        self._missing = dict(stopped.missing) if stopped else {}
-        self._nondeterministic = dict(stopped.nondeterministic) if stopped else {}
+        self._is_resumed = resumed is not None
+        self._started_s = time.monotonic()
+        self._spent_before_s = resumed.spent_s if resumed else 0.0
+        state = (resumed.orders if resumed else None) or OrdersState()
+        self._finished = list(state.finished)
+        self._frontiers = dict(state.frontiers)
+        self._missing = dict(state.missing)
+        self._nondeterministic = dict(state.nondeterministic)
         self._bounded: list[str] = []
-        self._cases = stopped.cases if stopped else 0
-        self._violated = stopped.violated if stopped else 0
-        self._invalid = stopped.invalid if stopped else 0
-        if stopped:
-            results.tally = Tally.restored(stopped.tally)
-            for row in stopped.ledger:
-                self._add_to_ledger(row)
+        self._cases, self._violated, self._invalid = state.cases, state.violated, state.invalid
+        if resumed:
+            results.tally = resumed.tally
+        for row in state.ledger:
+            self._add_to_ledger(row)
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         return self._planned
@@ -190,7 +192,7 @@ class Exploration:
                 self._add_to_ledger(row)
 
     def _take_case(self, ended: CaseEnded) -> None:
-        if self._resumes and self._results.tally.knows(ended):
+        if self._is_resumed and self._results.tally.knows(ended):
             # The earlier run had finished this case after it last saved its progress.
             return
         self._results.tally.add(ended)
@@ -198,29 +200,30 @@ class Exploration:
         self._violated += bool(ended.violations)
         self._invalid += bool(not ended.valid or ended.crashed)
 
-    def stopped(self, asked: str) -> Stopped | None:
+    def checkpoint(self) -> Checkpoint | None:
         """Return the state that a later run can resume; None if everything was run."""
         if {program for program, _ in self._planned} <= set(self._finished):
             return None
-        return Stopped(
-            asked=asked,
-            finished=tuple(self._finished),
-            frontiers=tuple(self._frontiers.items()),
-            missing=tuple(self._missing.items()),
-            nondeterministic=tuple(self._nondeterministic.items()),
-            cases=self._cases,
-            violated=self._violated,
-            invalid=self._invalid,
-            ledger=tuple(
-                row for row in self._results.ledger.values() if row.program in self._finished
+        finished = set(self._finished)
+        return Checkpoint(
+            request=request_of(self._options),
+            spent_s=self._spent_before_s + time.monotonic() - self._started_s,
+            tally=self._results.tally,
+            orders=OrdersState(
+                finished=tuple(self._finished),
+                frontiers=self._frontiers,
+                missing=self._missing,
+                nondeterministic=self._nondeterministic,
+                cases=self._cases,
+                violated=self._violated,
+                invalid=self._invalid,
+                ledger=tuple(r for r in self._results.ledger.values() if r.program in finished),
             ),
-            tally=self._results.tally.saved(),
-            seconds=self._seconds,
         )
 
     def finish(self, seconds: float) -> None:
         results = self._results
-        self._seconds = seconds = self._seconds_before + seconds
+        seconds += self._spent_before_s
         for program, frontier in self._frontiers.items():
             for row in frontier.ledger.rows(program):
                 self._add_to_ledger(row)

@@ -1,28 +1,21 @@
-"""The fuzzing part: every worker fuzzes from a seed of its own until the time is up. Keeps examples and checkpoints."""
+"""The fuzzing part: every worker fuzzes from a seed of its own until the time is up. Keeps failing examples."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 
-from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, Message, Task
 from midpipe.scenarios.fuzz.examples import Example, example_file, read_examples, write_examples
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.gate.tally import Found, Kind
-from midpipe.scenarios.model.checkpoint import (
-    Checkpoint,
-    SavedFind,
-    read_checkpoint,
-    write_checkpoint,
-)
+from midpipe.scenarios.gate.resume import Checkpoint, FuzzState, request_of
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 
 PROGRAM = "written at random"
-CHECKPOINT_EVERY_S = 10.0
 _SEED_DISTANCE = 1_000_000
 _MAX_REPORTED = 3
 
@@ -31,40 +24,45 @@ class Fuzzing:
     """Runs examples for ``options.fuzz_s`` seconds on every worker.
 
     Args:
-        begun_s: on the monotonic clock, when its time started; None is now.
-        deadline_s: on the same clock; no example is started after it, even if ``options.fuzz_s`` is not up.
-
-    Raises:
-        UsageError: there is no run to resume, or it had other options.
+        deadline_s: on the monotonic clock; no example is started after it, even if ``options.fuzz_s`` is not up.
+        started_s: on the same clock, when its time started; None is now.
+        resumed: the checkpoint of an earlier run to resume.
     """
 
     name = "fuzz"
 
     def __init__(
-        self, options: Options, results: Results, deadline_s: float, begun_s: float | None = None
+        self,
+        options: Options,
+        results: Results,
+        deadline_s: float,
+        started_s: float | None = None,
+        resumed: Checkpoint | None = None,
     ) -> None:
         self._options = options
         self._results = results
         self._deadline_s = deadline_s
-        self._cases: Counter[str] = Counter()
-        self._invalid: Counter[str] = Counter()
-        self._violated: Counter[str] = Counter()
-        self._coverage = Coverage()
-        self._sometimes: Counter[str] = Counter()
-        self._nondeterministic: dict[str, str] = {}
+        self._started_s = time.monotonic() if started_s is None else started_s
+        self._spent_before_s = resumed.spent_s if resumed else 0.0
         self._stale: set[str] = set()
-        jobs = max(1, options.jobs)
-        self._next_seeds = [options.seed + number * _SEED_DISTANCE for number in range(jobs)]
-        self._spent_s, self._done = 0.0, 0
-        self._saved_s = time.monotonic()
-        self._begun_s = self._saved_s if begun_s is None else begun_s
-        if options.resumes and options.checkpoint is not None:
-            self._resume(read_checkpoint(options.checkpoint, options.subject.options, jobs))
+        self._done = 0
+        state = (resumed.fuzz if resumed else None) or _initial(options)
+        self._next_seeds = list(state.next_seeds)
+        self._ledger = state.ledger
+        self._sometimes = Counter(state.sometimes)
+        self._nondeterministic = dict(state.nondeterministic)
+        self._coverage = Coverage(
+            cases=Counter({(place, fault): n for place, fault, n in state.coverage}),
+            possible={place: frozenset(faults) for place, faults in state.possible},
+            examples=state.examples,
+        )
+        if resumed:
+            results.tally = resumed.tally
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         options = self._options
-        left_s = max(0.0, options.fuzz_s - self._spent_s)
-        deadline_s = min(self._deadline_s, self._begun_s + left_s)
+        left_s = max(0.0, options.fuzz_s - self._spent_before_s)
+        deadline_s = min(self._deadline_s, self._started_s + left_s)
         self._results.stories_deadline_s = deadline_s if options.parts == (self.name,) else None
         known = [example.replay for example in self._known()]
         jobs = len(self._next_seeds)
@@ -72,10 +70,10 @@ class Fuzzing:
             (
                 f"seed {seed}",
                 FuzzTask(
-                    options.subject,
-                    seed,
-                    options.latency_bound_ms,
-                    deadline_s,
+                    subject=options.subject,
+                    seed=seed,
+                    latency_bound_ms=options.latency_bound_ms,
+                    deadline_s=deadline_s,
                     examples=tuple(known[number::jobs]),
                 ),
             )
@@ -84,13 +82,12 @@ class Fuzzing:
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, CaseEnded):
-            kinds = len(self._results.tally.found)
+            groups = len(self._results.tally.groups)
             self._results.tally.add(message)
             label = f"{message.fault} (sampled)"
-            self._cases[label] += 1
-            self._invalid[label] += not message.valid
-            self._violated[label] += bool(message.violations)
-            if len(self._results.tally.found) > kinds:
+            self._ledger.planned(label)
+            self._ledger.ended(label, valid=message.valid, violated=bool(message.violations))
+            if len(self._results.tally.groups) > groups:
                 self._keep_examples()
         elif isinstance(message, FuzzDone):
             self._done += 1
@@ -100,15 +97,15 @@ class Fuzzing:
             self._nondeterministic.update(dict(message.nondeterministic))
             self._stale.update(message.stale)
             self._next_seeds[number] = message.next_seed
-            if time.monotonic() - self._saved_s > CHECKPOINT_EVERY_S:
-                self._save()
 
     def finish(self, seconds: float) -> None:
         results = self._results
-        total = self._cases.total()
+        rows = self._ledger.rows(PROGRAM)
+        total = sum(row.space for row in rows)
         outcomes = [Outcome.PASS] if total else []
-        outcomes += [Outcome.FAIL] if self._violated.total() else []
-        outcomes += [Outcome.UNKNOWN] if self._invalid.total() or self._nondeterministic else []
+        outcomes += [Outcome.FAIL] if any(row.violated for row in rows) else []
+        if self._nondeterministic or any(row.invalid for row in rows):
+            outcomes.append(Outcome.UNKNOWN)
         for event, count in sorted(self._sometimes.items()):
             if not count:
                 outcomes.append(Outcome.UNKNOWN)
@@ -120,14 +117,10 @@ class Fuzzing:
         results.parts[self.name] = merge(outcomes)
         results.coverage = self._coverage.rows()
         results.figures += self._figures(total, seconds)
-        for label, count in sorted(self._cases.items()):
-            invalid = self._invalid[label]
-            results.ledger[PROGRAM, label] = LedgerRow(
-                PROGRAM, label, count, count - invalid, 0, (), 0, invalid, self._violated[label]
-            )
+        for row in sorted(rows, key=lambda row: row.fault):
+            results.ledger[row.program, row.fault] = row
         if self._stale:
             self._keep_examples()
-        self._end_checkpoint()
 
     def _doubts(self) -> list[str]:
         doubts = [
@@ -149,7 +142,7 @@ class Fuzzing:
         estimate = round(coverage.new_in_a_further_case, 3) if coverage.examples else 0.0
         return [
             Figure("fuzz: examples", float(total), "cases"),
-            Figure("fuzz: time", round(self._spent_s + seconds, 1), "s"),
+            Figure("fuzz: time", round(self._spent_before_s + seconds, 1), "s"),
             Figure("fuzz: cases per second", round(total / seconds, 1) if seconds else 0.0, "1/s"),
             Figure("fuzz: combinations seen", float(coverage.seen), "combinations"),
             Figure(
@@ -162,8 +155,6 @@ class Fuzzing:
             ),
         ]
 
-    # --- files -----------------------------------------------------------------------------------------
-
     def _known(self) -> tuple[Example, ...]:
         directory = self._options.examples
         return read_examples(example_file(directory, self._options.subject)) if directory else ()
@@ -174,82 +165,46 @@ class Fuzzing:
         if options.examples is None:
             return
         found = [
-            Example(known.replay, f"{kind.invariant} in {kind.method}; {known.blob}".rstrip("; "))
-            for kind, known in self._results.tally.kinds()
+            Example(group.replay, f"{group.invariant} in {group.method}; {group.blob}".rstrip("; "))
+            for group in self._results.tally.ranked()
         ]
         kept = [example for example in self._known() if example.replay not in self._stale]
         write_examples(
             example_file(options.examples, options.subject), options.subject, [*kept, *found]
         )
 
-    def _save(self) -> None:
-        if self._options.checkpoint is None:
-            return
-        self._saved_s = time.monotonic()
-        write_checkpoint(self._options.checkpoint, self._checkpoint())
-
-    def _end_checkpoint(self) -> None:
-        """Delete the checkpoint of a completed run; an interrupted run keeps its last state."""
-        if self._done < len(self._next_seeds):
-            self._save()
-        elif self._options.checkpoint is not None:
-            self._options.checkpoint.unlink(missing_ok=True)
-
-    def _checkpoint(self) -> Checkpoint:
-        options, tally, coverage = self._options, self._results.tally, self._coverage
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the state that a later run can resume; None if every worker has used up its time."""
+        if self._done == len(self._next_seeds):
+            return None
+        coverage = self._coverage
         return Checkpoint(
-            subject=options.subject.options,
-            seed=options.seed,
-            budget_s=options.fuzz_s,
-            spent_s=self._spent_s + time.monotonic() - self._begun_s,
-            next_seeds=tuple(self._next_seeds),
-            examples=coverage.examples,
-            cases={
-                label: (count, self._invalid[label], self._violated[label])
-                for label, count in self._cases.items()
-            },
-            sometimes=dict(self._sometimes),
-            coverage=tuple((place, fault, n) for (place, fault), n in coverage.cases.items()),
-            possible=tuple((p, tuple(sorted(faults))) for p, faults in coverage.possible.items()),
-            found=tuple(
-                SavedFind(
-                    kind.invariant,
-                    kind.method,
-                    found.replay,
-                    found.program,
-                    found.faults,
-                    found.evidence,
-                    found.cases,
-                    found.blob,
-                )
-                for kind, found in tally.found.items()
+            request=request_of(self._options),
+            spent_s=self._spent_before_s + time.monotonic() - self._started_s,
+            tally=self._results.tally,
+            fuzz=FuzzState(
+                next_seeds=tuple(self._next_seeds),
+                ledger=self._ledger,
+                sometimes=dict(self._sometimes),
+                nondeterministic=self._nondeterministic,
+                examples=coverage.examples,
+                coverage=tuple((place, fault, n) for (place, fault), n in coverage.cases.items()),
+                possible=tuple(
+                    (place, tuple(sorted(faults))) for place, faults in coverage.possible.items()
+                ),
             ),
-            violations=dict(tally.violations),
-            observations=dict(tally.observations),
-            nondeterministic=tuple(self._nondeterministic.items()),
         )
 
-    def _resume(self, saved: Checkpoint) -> None:
-        tally = self._results.tally
-        self._next_seeds = list(saved.next_seeds)
-        self._spent_s = saved.spent_s
-        for label, (count, invalid, violated) in saved.cases.items():
-            self._cases[label] += count
-            self._invalid[label] += invalid
-            self._violated[label] += violated
-        self._sometimes.update(saved.sometimes)
-        self._nondeterministic.update(dict(saved.nondeterministic))
-        self._coverage.cases.update({(place, fault): n for place, fault, n in saved.coverage})
-        self._coverage.possible.update({place: frozenset(f) for place, f in saved.possible})
-        self._coverage.examples = saved.examples
-        tally.violations.update(saved.violations)
-        tally.observations.update(saved.observations)
-        for found in saved.found:
-            tally.found[Kind(found.invariant, found.method)] = Found(
-                found.replay,
-                found.program,
-                found.faults,
-                found.evidence,
-                found.cases,
-                found.blob,
-            )
+
+def _initial(options: Options) -> FuzzState:
+    """Return the state before the first example."""
+    seeds = (options.seed + number * _SEED_DISTANCE for number in range(max(1, options.jobs)))
+    return FuzzState(
+        next_seeds=tuple(seeds),
+        ledger=Ledger(),
+        sometimes={},
+        nondeterministic={},
+        examples=0,
+        coverage=(),
+        possible=(),
+    )

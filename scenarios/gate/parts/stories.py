@@ -10,7 +10,7 @@ from midpipe.scenarios.explore.tasks import SHRINKS_FOR_S, Message, StoryTask, S
 from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_examples
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.gate.tally import Found, Kind
+from midpipe.scenarios.gate.tally import ViolationGroup
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.verdict import Finding, Story
 
@@ -30,11 +30,11 @@ class Stories:
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         tally = self._results.tally
         cases: list[tuple[str, str]] = []
-        for kind, found in tally.kinds():
-            neighbour = tally.neighbour_of(kind, found)
+        for group in tally.ranked():
+            neighbour = tally.neighbour_of(group)
             # A run that stopped at its first finding may not have run the case without faults.
-            neighbour = neighbour or replay_string(found.program, Schedule())
-            cases += [(found.replay, kind.invariant), (neighbour, "")]
+            neighbour = neighbour or replay_string(group.program, Schedule())
+            cases += [(group.replay, group.invariant), (neighbour, "")]
         subject, bound_ms = self._options.subject, self._options.latency_bound_ms
         shrinks_s = self._shrinks_s(len(cases) // 2)
         return tuple(
@@ -65,8 +65,8 @@ class Stories:
 
     def finish(self, seconds: float) -> None:
         self._results.findings = tuple(
-            self._finding(number, kind, found)
-            for number, (kind, found) in enumerate(self._results.tally.kinds())
+            self._finding(number, group)
+            for number, group in enumerate(self._results.tally.ranked())
         )
         self._keep_examples()
 
@@ -76,49 +76,47 @@ class Stories:
         if directory is None:
             return
         path = example_file(directory, subject)
+        groups, findings = self._results.tally.ranked(), self._results.findings
         smaller = {
-            found.replay: finding.replay
-            for (_, found), finding in zip(
-                self._results.tally.kinds(), self._results.findings, strict=True
-            )
+            group.replay: finding.replay for group, finding in zip(groups, findings, strict=True)
         }
         kept = read_examples(path)
         if any(example.replay in smaller for example in kept):
             shrunk = [replace(e, replay=smaller.get(e.replay, e.replay)) for e in kept]
             write_examples(path, subject, shrunk)
 
-    def _finding(self, number: int, kind: Kind, found: Found) -> Finding:
+    def _finding(self, number: int, group: ViolationGroup) -> Finding:
         case, neighbour = self._stories.get(2 * number), self._stories.get(2 * number + 1)
         if case is not None and (
-            case.nondeterministic or kind.invariant not in case.violated_invariants
+            case.nondeterministic or group.invariant not in case.violated_invariants
         ):
             again = (
                 "did not"
-                if kind.invariant not in case.violated_invariants
+                if group.invariant not in case.violated_invariants
                 else "did so differently"
             )
             self._results.warnings.append(
-                f"{case.story.replay!r} violated {kind.invariant} once and {again} when run again: the subject is "
+                f"{case.story.replay!r} violated {group.invariant} once and {again} when run again: the subject is "
                 f"nondeterministic there{': ' + case.nondeterministic if case.nondeterministic else ''}."
             )
-        story = case.story if case is not None else Story(found.replay, ())
-        passes = neighbour is not None and kind.invariant not in neighbour.violated_invariants
+        story = case.story if case is not None else Story(group.replay, ())
+        passes = neighbour is not None and group.invariant not in neighbour.violated_invariants
         placed = next((step for step in story.steps if step.fault), None)
-        invariant = INVARIANTS[kind.invariant]
+        invariant = INVARIANTS[group.invariant]
         return Finding(
             id=f"F{number + 1}",
-            invariant=kind.invariant,
+            invariant=group.invariant,
             severity=invariant.severity,
-            program=found.program,
+            program=group.program,
             replay=story.replay,
             claim=invariant.claim,
-            evidence=found.evidence,
-            operation=kind.method,
+            evidence=group.evidence,
+            operation=group.method,
             place=f"{placed.position} ({placed.place})" if placed else "",
             fault=placed.fault if placed else "",
-            cases=found.cases,
+            cases=group.cases,
             story=story,
             neighbour=neighbour.story if neighbour is not None and passes else None,
-            blob=found.blob,
+            blob=group.blob,
             on=self._options.server.option,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.gate.tally import Kind, Tally
+from midpipe.scenarios.gate.tally import Tally, ViolationGroup
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import Violation
@@ -63,24 +63,27 @@ def test_an_invariant_that_does_not_apply_neither_holds_nor_passes() -> None:
 
 def test_an_invalid_case_accuses_nobody() -> None:
     tally = tally_of(ended("enqueue: A1!late", "no-lost-job", valid=False))
-    assert (tally.kinds(), tally.invalid) == ((), [("enqueue: A1!late", "the fault did not fire")])
+    assert (tally.ranked(), tally.invalid) == ((), [("enqueue: A1!late", "the fault did not fire")])
 
 
 def test_a_finding_keeps_its_shortest_case_whichever_came_first() -> None:
     two, one = "enqueue: A1!late A2!late", "enqueue: A2!late"
     for cases in ((two, one), (one, two)):
-        ((kind, found),) = tally_of(*(ended(case, "no-lost-job") for case in cases)).kinds()
-        assert (kind, found.replay, found.cases, found.evidence) == (
-            Kind("no-lost-job", "enqueue"),
-            one,
-            2,
-            (f"{one} broke it.",),
+        (group,) = tally_of(*(ended(case, "no-lost-job") for case in cases)).ranked()
+        assert group == ViolationGroup(
+            invariant="no-lost-job",
+            method="enqueue",
+            replay=one,
+            program="enqueue",
+            faults=1,
+            evidence=(f"{one} broke it.",),
+            cases=2,
         )
 
 
 def test_findings_come_worst_first() -> None:
     tally = tally_of(ended("enqueue: A1!late", "quiet-logs", "no-duplicate", "no-lost-job"))
-    assert [kind.invariant for kind, _ in tally.kinds()] == [
+    assert [group.invariant for group in tally.ranked()] == [
         "no-lost-job",
         "no-duplicate",
         "quiet-logs",
@@ -94,11 +97,11 @@ def test_the_neighbour_is_the_nearest_case_that_passes() -> None:
         ended("enqueue: A2!late", "no-lost-job"),
         ended("enqueue: A4!late"),
     )
-    ((kind, found),) = tally.kinds()
-    assert tally.neighbour_of(kind, found) == "enqueue: A1!late"
+    (group,) = tally.ranked()
+    assert tally.neighbour_of(group) == "enqueue: A1!late"
 
 
 def test_a_finding_in_every_case_has_no_neighbour() -> None:
     tally = tally_of(ended("enqueue:", "no-lost-job"))
-    ((kind, found),) = tally.kinds()
-    assert tally.neighbour_of(kind, found) is None
+    (group,) = tally.ranked()
+    assert tally.neighbour_of(group) is None
