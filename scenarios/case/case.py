@@ -208,7 +208,7 @@ class Case:
                 self.recover(standby_completion(job, claim), Phase.PROGRAM, STANDBY)
             self.recorder.record_state()
         finally:
-            client.host.go_on()
+            client.host.resume()
 
     def _await_step(self, client: Client, event: WireEvent) -> Step | None:
         """Wait until the command that was let through is over; None if it is not, and the case is invalid."""

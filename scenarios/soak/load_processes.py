@@ -145,7 +145,7 @@ class LoadProcess:
     def unfreeze(self) -> None:
         """Continue a stopped process (SIGCONT)."""
         if self.is_frozen:
-            self.host.go_on()
+            self.host.resume()
             self.is_frozen = False
 
     def crash(self) -> None:

@@ -201,7 +201,7 @@ class Segment:
         for process in self._processes:
             process.open_when_ready()
             if process.has_exited:
-                self._restart(process, f"{process.name} {process.host.invalid_reason} by itself")
+                self._restart(process, f"{process.name} {process.host.failure} by itself")
             elif process.failure:
                 raise SubjectError(
                     f"A process of {self._rig.subject.text} could not run its load: {process.failure}. "

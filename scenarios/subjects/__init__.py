@@ -1,1 +1,1 @@
-"""Subjects: the queues under test, hosted in processes of their own and spoken to by one protocol."""
+"""Subjects: the queues under test, hosted in separate processes that speak the subject protocol."""

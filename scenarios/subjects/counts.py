@@ -1,6 +1,6 @@
-"""What a subject counts, for ``host.py``: the counters asked for, before and after a call.
+"""Reads a subject's counters before and after a call, for ``host.py``.
 
-Imports nothing of midpipe's, as its neighbour. Blind to: counters outside prometheus_client's default registry.
+Imports nothing of midpipe, like ``host.py``. Blind to: counters outside prometheus_client's default registry.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Any
 
 
 class Counts:
-    """The counters asked for, in the default registry of prometheus_client, if the subject has loaded it."""
+    """The requested counters in the default registry of prometheus_client, if the subject has imported it."""
 
     def __init__(self) -> None:
         self._counters: dict[str, Any] = {}
         self._before: dict[Any, float] = {}
 
-    def look_for(self, names: list[str]) -> list[str]:
-        """Return which of them there are."""
+    def find(self, names: list[str]) -> list[str]:
+        """Look up the named counters; return the names of those that exist."""
         module = sys.modules.get("prometheus_client")
         if module is not None and not self._counters:
-            # All families once, also those that have counted nothing.
+            # collect() lists every family, including those that have counted nothing yet.
             families = {family.name for family in module.REGISTRY.collect()}
             for name in sorted(families.intersection(names)):
                 wanted = module.REGISTRY.restricted_registry([name + "_total"])
@@ -28,10 +28,11 @@ class Counts:
         return list(self._counters)
 
     def begin(self) -> None:
+        """Remember the current values."""
         self._before = self._now()
 
-    def told(self) -> Any:
-        """Return what went up since the beginning; None if there are no counters."""
+    def increases(self) -> Any:
+        """Return [name, labels, increase] for each value that changed since ``begin``; None without counters."""
         if not self._counters:
             return None
         return [
@@ -49,9 +50,9 @@ class Counts:
 
 
 def _counter_of(module: Any, name: str) -> Any:
-    """Return the Counter of that name if its values can be read where they stand, ten times as fast as collected.
+    """Return the Counter of that name if its values can be read directly, which is ten times as fast as collecting.
 
-    They are private there, so whatever is not as it is in prometheus_client 0.26 is collected.
+    The attributes are private; a counter that lacks those of prometheus_client 0.26 is collected instead.
     """
     counter = getattr(module.REGISTRY, "_names_to_collectors", {}).get(name + "_total")
     if type(counter) is not module.Counter:
@@ -61,7 +62,7 @@ def _counter_of(module: Any, name: str) -> Any:
 
 
 def _values_of(name: str, counter: Any) -> list[Any]:
-    """Return each value of a counter after its labels; of one that can only be collected, too."""
+    """Return (labels, value) pairs of a counter, read directly or collected."""
     if not hasattr(counter, "_labelnames"):
         return [
             (tuple(sorted(sample.labels.items())), sample.value)

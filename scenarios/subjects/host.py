@@ -1,8 +1,8 @@
-"""Hosts a Python subject in a process of its own, under the subject's own interpreter. Needs nothing but Python 3.8.
+"""Hosts a Python subject in a separate process, under the subject's own interpreter. Needs nothing but Python 3.8.
 
-One JSON object a line: requests on standard input, answers on standard output. What the subject prints goes
-to standard error instead, so that it can't get between the lines. Imports nothing of midpipe's, because the
-subject's environment need not have it.
+It reads one JSON object a line from standard input and writes its answers to standard output. The subject's own output
+goes to standard error, so that it can't get between the answers. Imports nothing of midpipe, because the subject's
+environment need not have it.
 
 ::
 
@@ -18,11 +18,11 @@ subject's environment need not have it.
     → {"id": 4, "ok": {"job": 17, "attempts": 9, …}}
     ← {"id": 5, "do": "close", "client": "A"}              ← {"id": 6, "do": "exit"}
 
-``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last
-answer, as [level, logger, text]. ``counters`` are those asked for that the subject has in prometheus_client's default
-registry; then each answer to a call tells which went up, as ``"counted": [[name, {label: value}, by], …]``, unless
-the call says ``"counts": false``. As a fork server (``fork`` instead of ``serve``) it loads the subject once, and forks
-a process that serves whenever it is asked on the socket that is its standard input.
+``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last answer, as
+[level, logger, text]. ``counters`` are those of the requested counters that the subject has in prometheus_client's
+default registry; each answer to a call then lists their increases as ``"counted": [[name, {label: value}, by], …]``,
+unless the call has ``"counts": false``. As a fork server (``fork`` instead of ``serve``) it loads the subject once, and
+forks a serving process for each request on the socket that is its standard input.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_STANDARD = getattr(sys, "stdlib_module_names", {"queue"})  # Python 3.10 and later tell
+_STANDARD = getattr(sys, "stdlib_module_names", {"queue"})  # known since Python 3.10
 _TEXT_LENGTH = 2000
 
 
 class _LogLines(logging.Handler):
-    """Keeps lines at WARNING or above until they are told."""
+    """Keeps log lines at WARNING or above until the next answer."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -63,7 +63,7 @@ class _LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = self.format(record)
-        except Exception as error:  # a broken log call is the subject's, and worth telling
+        except Exception as error:  # a broken log call is a mistake of the subject, so report it
             text = f"{record.msg!r} can't be formatted: {error}"
         self.lines.append([record.levelname, record.name, text[:_TEXT_LENGTH]])
 
@@ -73,7 +73,7 @@ class _LogLines(logging.Handler):
 
 
 class _Host:
-    """The subject's instances, by client."""
+    """Answers requests with the subject's instances, one for each client."""
 
     def __init__(self, factory: Any) -> None:
         self._factory = factory
@@ -91,21 +91,19 @@ class _Host:
         begun = time.perf_counter()
         answer: dict[str, Any]
         try:
-            answer = self._done(request)
-        except (
-            BaseException
-        ) as error:  # sys.exit() in a queue is a finding, not the end of its host
-            answer = {"error": _told(error)}
+            answer = self._perform(request)
+        except BaseException as error:  # a subject that calls sys.exit() must not end its host
+            answer = {"error": _described(error)}
         answer["ms"] = round((time.perf_counter() - begun) * 1000, 3)
         if request["do"] == "call" and request.get("counts", True):
-            answer["counted"] = self._counts.told()
+            answer["counted"] = self._counts.increases()
         answer["id"] = request.get("id")
         lines = self.logs.take()
         if lines:
             answer["logs"] = lines
         return answer
 
-    def _done(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _perform(self, request: dict[str, Any]) -> dict[str, Any]:
         client = request.get("client", "")
         if request["do"] == "call":
             method = getattr(self._instances[client], request["method"])
@@ -120,7 +118,7 @@ class _Host:
         if request["do"] == "open":
             instance = self._awaited(self._factory(request["redis"]))
             self._instances[client] = instance
-            counters = self._counts.look_for(request.get("counters") or [])
+            counters = self._counts.find(request.get("counters") or [])
             bound = getattr(instance, "latency_bound_s", None)
             return {
                 "ok": True,
@@ -167,7 +165,7 @@ class _Host:
             if callable(close):
                 try:
                     self._awaited(close())
-                except BaseException:  # it is on its way out, and nobody asked for its opinion
+                except BaseException:  # an instance that can't be closed is dropped all the same
                     continue
                 return
 
@@ -177,7 +175,7 @@ def _is_method(kind: type, name: str) -> bool:
 
 
 def _sources(kind: type) -> dict[str, Any]:
-    """The text of every method, inherited ones too, and the line it begins in."""
+    """Return the text and the first line number of every method, including inherited ones."""
     found = {}
     for name in dir(kind):
         method = inspect.unwrap(getattr(kind, name, None) or _sources)
@@ -190,10 +188,10 @@ def _sources(kind: type) -> dict[str, Any]:
     return found
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def _described(error: BaseException) -> dict[str, Any]:
     try:
         message = str(error)
-    except Exception:  # an exception whose text can't be made still has a type
+    except Exception:  # an exception whose __str__ raises still has a type
         message = "(its message can't be shown)"
     kinds = [kind.__name__ for kind in type(error).__mro__ if kind is not object]
     return {"type": type(error).__name__, "message": message[:_TEXT_LENGTH], "kinds": kinds}
@@ -223,17 +221,14 @@ def _loaded(spec: str) -> Any:
 
 
 def _remember_versions() -> None:
-    """Look up the version of a package once: it stays what it is, and redis-py asks for its own at each connection.
-
-    Only what is found is kept, and the answer is the same; so no subject can tell, unless by the time it takes.
-    """
+    """Cache package versions, because redis-py looks up its own at each connection. Failed lookups are not cached."""
     metadata = sys.modules.get("importlib.metadata")
     if metadata is not None:
         metadata.version = functools.lru_cache(maxsize=None)(metadata.version)  # type: ignore[attr-defined] # of any module
 
 
 def _module_of_file(path: Path) -> Any:
-    """Import a file; one inside a package under its dotted name, so that its relative imports work."""
+    """Import a file. A file inside a package gets its dotted name, so that its relative imports work."""
     path = path.resolve()
     root, name = path.parent, path.stem
     while (root / "__init__.py").is_file():
@@ -245,7 +240,7 @@ def _module_of_file(path: Path) -> Any:
 
 
 def _put_on_path(directory: str) -> None:
-    """Before what is installed and behind the standard library: redis-py itself imports a module named ``queue``."""
+    """Insert a directory after the standard library, because redis-py imports a module named ``queue``."""
     standard = sysconfig.get_path("stdlib")
     libraries = (standard, os.path.join(standard, "lib-dynload"))
     last = max((n for n, path in enumerate(sys.path) if path in libraries), default=-1)
@@ -253,7 +248,7 @@ def _put_on_path(directory: str) -> None:
 
 
 def _neighbour(name: str) -> Any:
-    """Import a file beside this one, once, under a name that no subject has."""
+    """Import a file beside this one, once, under a name that no subject uses."""
     own = f"_midpipe_{name}"
     return sys.modules.get(own) or _executed(own, Path(__file__).resolve().with_name(f"{name}.py"))
 
@@ -269,7 +264,7 @@ def _executed(name: str, path: Path) -> Any:
 
 
 def _own_streams() -> tuple[Any, Any]:
-    """Keep the protocol's two ends, and give the subject an empty input and standard error to print to."""
+    """Return the protocol's two streams, and give the subject an empty input and standard error as its output."""
     requests, answers = os.dup(0), os.dup(1)
     _print_to(2)
     return os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0)
@@ -294,9 +289,9 @@ def _serve(factory: Any, requests: Any, answers: Any) -> None:
 
 
 def _serve_forks(factory: Any, control: socket.socket) -> None:
-    """Fork a process that serves whenever asked, and wait for those that have ended; until the other side is gone.
+    """Fork serving processes and wait for them, as requested, until the other side closes the socket.
 
-    A request to fork comes with three files: for its requests, for its answers, for what it prints.
+    A request to fork carries three file descriptors: for the requests, for the answers, and for the subject's output.
     """
     control.sendall(_line({"ready": True, "forks": _may_fork(control)}))
     _make_ready_to_connect()
@@ -326,7 +321,7 @@ def _serve_forks(factory: Any, control: socket.socket) -> None:
 
 
 def _make_ready_to_connect() -> None:
-    """Load and look up once what each fork would at its first connection and call, which takes longer than to fork."""
+    """Import in advance what each fork would import at its first connection, which takes longer than the fork."""
     _neighbour("counts")
     importlib.import_module("encodings.idna")
     for driver in ("redis", "valkey"):
@@ -345,26 +340,26 @@ def _received(control: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _may_fork(control: socket.socket) -> bool:
-    """Whether a fork of this process would be like one that has loaded the subject by itself: no thread, no socket."""
+    """Whether forking this process is sound: importing the subject left no thread and no socket behind."""
     if threading.active_count() > 1:
         return False
     try:
         if len(os.listdir("/proc/self/task")) > 1:
             return False
     except OSError:
-        pass  # only Linux tells of threads that Python did not start
+        pass  # only Linux lists threads that Python did not start
     for name in os.listdir("/dev/fd"):
         try:
             is_socket = stat.S_ISSOCK(os.fstat(int(name)).st_mode)
         except OSError:
-            continue  # the file that listed them
+            continue  # the descriptor of the listing itself
         if is_socket and int(name) != control.fileno():
             return False
     return True
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until the input ends. ``arguments``: serve or fork, the subject, ``--path DIR`` any number of times."""
+    """Serve until the input ends. ``arguments``: serve or fork, the subject, and any number of ``--path DIR``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     how, subject, *paths = arguments
     if how == "fork":
@@ -379,8 +374,8 @@ def main(arguments: list[str]) -> int:
         _put_on_path(path)
     try:
         factory = _loaded(subject)
-    except BaseException as error:  # whatever an import can raise, its user wants to read it
-        answers.write(_line({"ready": False, "error": _told(error)}))
+    except BaseException as error:  # report every failure to import, SystemExit too
+        answers.write(_line({"ready": False, "error": _described(error)}))
         return 2
     _remember_versions()
     if how == "fork":

@@ -1,7 +1,7 @@
-"""A subject's process, seen from midpipe: started, spoken to line by line, and ended whatever it does.
+"""midpipe's side of a subject's process: start it, send it requests line by line, and end it whatever it does.
 
-Answers arrive through the event loop, so that a call can hang on a held command while midpipe goes on. What
-the subject prints goes to a file of its own. Knows the protocol, no queue and no program.
+Answers arrive through the event loop, so that a call can hang on a held command while midpipe continues. The subject's
+output goes to a file. Knows the subject protocol, but no queue and no program.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from midpipe.scenarios.subjects.processes import (
     ForkServer,
     Process,
     Spawned,
-    not_loaded,
-    not_loaded_in_time,
-    said,
+    load_error_text,
+    load_timeout_text,
+    output_hint,
     tail_of,
 )
 
@@ -42,14 +42,14 @@ Answered = Callable[[Answer], None]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a host says of an instance once it is made.
+    """What a host reports about a new instance.
 
     Args:
         methods: names of its public calls.
-        latency_bound_ms: the bound it declares for every call; None if it declares none.
-        fifo: it gives jobs out in the order in which they came.
+        latency_bound_ms: the bound that it declares for every call; None if it declares none.
+        fifo: it hands jobs out first in, first out.
         waits_for_replicas: it acknowledges a write only once a replica has it.
-        counters: those asked for that it shows.
+        counters: names of those of the requested counters that it exports.
     """
 
     methods: frozenset[str]
@@ -65,8 +65,11 @@ class HostProcess:
     Args:
         spec: the subject.
         loop: delivers the answers.
-        run: keeps what the subject prints, and kills the process if midpipe dies.
-        fork_server: has loaded the subject already; None starts a process that does it by itself.
+        run: keeps the subject's output, and kills the process if midpipe dies.
+        fork_server: a process that has loaded the subject, to fork from; None starts a new process.
+
+    Raises:
+        SubjectError: the process can't be started.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class HostProcess:
         self._waiting: dict[int, Answered] = {}
         self._buffer = b""
         self._ready: Mapping[str, Any] | None = None
-        self.invalid_reason = ""
+        self.failure = ""
         self._printed: Path = run.subdirectory("subject") / "printed"
         self._process: Process = (
             fork_server.fork(self._printed) if fork_server else Spawned(spec, self._printed)
@@ -93,34 +96,34 @@ class HostProcess:
 
     @property
     def is_alive(self) -> bool:
-        return not self.invalid_reason and self._process.is_running()
+        return not self.failure and self._process.is_running()
 
     @property
     def is_ready(self) -> bool:
-        """It has said whether the subject is loaded, or never will: ``wait_until_ready`` returns or raises at once."""
-        return self._ready is not None or bool(self.invalid_reason)
+        """Whether ``wait_until_ready`` returns or raises at once."""
+        return self._ready is not None or bool(self.failure)
 
     def wait_until_ready(self) -> None:
-        """Wait until the subject is loaded. Raises SubjectError if it can't be, with the way out."""
+        """Wait until the subject is loaded. Raises SubjectError with the reason if it can't be."""
         patience_s = self._spec.patience_s
         self.loop.run_until(lambda: self.is_ready, patience_s)
         name = self._spec.text
-        if self.invalid_reason:
-            raise SubjectError(f"The subject {name} {self.invalid_reason}.{said(self._printed)}")
+        if self.failure:
+            raise SubjectError(f"The subject {name} {self.failure}.{output_hint(self._printed)}")
         ready = self._ready
         if ready is None:
             self.kill()
-            raise SubjectError(not_loaded_in_time(self._spec) + said(self._printed))
+            raise SubjectError(load_timeout_text(self._spec) + output_hint(self._printed))
         if not ready.get("ready"):
             self.kill()
-            raise SubjectError(not_loaded(self._spec, ready))
+            raise SubjectError(load_error_text(self._spec, ready))
 
     def make_instance(self, client: str, url: str) -> Opened:
-        """Make a fresh instance of the subject for a client, and wait for it. Raises SubjectError."""
+        """Make a new instance of the subject for a client, and wait for it. Raises SubjectError."""
         return self.begin_instance(client, url)()
 
     def begin_instance(self, client: str, url: str) -> Callable[[], Opened]:
-        """Begin to make a fresh instance of the subject for a client; return what waits for it.
+        """Begin to make a new instance of the subject for a client; return a function that waits for it.
 
         Raises:
             SubjectError: when waited for: its constructor raised or hung, or the process died.
@@ -136,11 +139,11 @@ class HostProcess:
             self.kill()
             raise SubjectError(
                 f"The constructor of {name} did not return within {patience_s:g} s. midpipe calls it with a "
-                f"Redis URL; does it wait for something else? --patience gives it longer.{said(self._printed)}"
+                f"Redis URL; does it wait for something else? --patience gives it longer.{output_hint(self._printed)}"
             )
         answer = answers[0]
-        if self.invalid_reason:
-            raise SubjectError(f"The subject {name} {self.invalid_reason}.{said(self._printed)}")
+        if self.failure:
+            raise SubjectError(f"The subject {name} {self.failure}.{output_hint(self._printed)}")
         error = answer.get("error")
         if error:
             raise SubjectError(
@@ -157,7 +160,7 @@ class HostProcess:
         )
 
     def sources(self, client: str) -> Mapping[str, tuple[str, int]]:
-        """Return the text and the first line of each method of the client's instance; empty if it has none to show."""
+        """Return the text and first line number of each method of the client's instance; empty without source code."""
         answers: list[Answer] = []
         self._send({"do": "source", "client": client}, answers.append)
         self.loop.run_until(lambda: bool(answers), self._spec.patience_s)
@@ -178,25 +181,26 @@ class HostProcess:
         """Call a method of the client's instance.
 
         Args:
-            counts: the answer tells which of the subject's counters went up.
+            answered: is called with the answer, as the host sent it.
+            counts: the answer lists the increases of the subject's counters.
         """
         asked = {"do": "call", "client": client, "method": method, "args": arguments}
         self._send(asked if counts else {**asked, "counts": False}, answered)
 
     def load(self, client: str, step: Mapping[str, Json], answered: Answered) -> None:
-        """Have the client's instance work for a while, in its own process, as ``load.py`` says."""
+        """Have the client's instance work for a while in its own process, as ``load.py`` describes."""
         self._send({"do": "load", "client": client, **step}, answered)
 
     def close_client(self, client: str) -> None:
-        """Drop the client's instance, and its connections with it."""
+        """Drop the client's instance and its connections."""
         self._send({"do": "close", "client": client}, lambda answer: None)
 
     def printed(self) -> str:
-        """Return the last that the subject printed."""
+        """Return the end of the subject's output."""
         return tail_of(self._printed)
 
     def printed_size(self) -> int:
-        """Return how many bytes the subject has printed."""
+        """Return the size of the subject's output in bytes."""
         try:
             return self._printed.stat().st_size
         except OSError:
@@ -206,14 +210,14 @@ class HostProcess:
         """Stop the process (SIGSTOP)."""
         os.kill(self._process.pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let a frozen process go on (SIGCONT)."""
+    def resume(self) -> None:
+        """Let a frozen process continue (SIGCONT)."""
         os.kill(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End the process now; safe to call twice."""
         self._end()
-        self.invalid_reason = self.invalid_reason or "was ended"
+        self.failure = self.failure or "was ended"
 
     def _end(self) -> int:
         """End the process if it has not ended; return its exit code."""
@@ -260,7 +264,7 @@ class HostProcess:
             return
         answered = self._waiting.pop(message.get("id", 0), None)
         if answered is None:
-            self._fail(f"answered {line[:80]!r}, which is the answer to no question")
+            self._fail(f"answered {line[:80]!r}, which does not answer any request")
             return
         answered(message)
 
@@ -271,16 +275,16 @@ class HostProcess:
         else:
             self.loop.forget(self._process.answers)
 
-    def _fail(self, invalid_reason: str) -> None:
-        self.invalid_reason = self.invalid_reason or invalid_reason
+    def _fail(self, failure: str) -> None:
+        self.failure = self.failure or failure
         self._end()
         waiting, self._waiting = self._waiting, {}
         for answered in waiting.values():
-            answered({"error": {"type": "SubjectDied", "message": self.invalid_reason}})
+            answered({"error": {"type": "SubjectDied", "message": self.failure}})
 
 
 def _decoded(line: bytes) -> Any:
-    """Return what a line says; None if it is no JSON. What Python alone takes for JSON, as NaN, is JSON here."""
+    """Decode a line; None if it is not JSON. NaN and Infinity, which Python's encoder writes, are accepted."""
     with suppress(ValueError):
         return msgspec.json.decode(line)
     with suppress(ValueError):

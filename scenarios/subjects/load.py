@@ -1,12 +1,12 @@
-"""Load on a subject, made in the subject's own process, so that a call costs no message to midpipe.
+"""Puts load on a subject from inside the subject's own process, so that a call costs no message to midpipe.
 
 Runs under the subject's interpreter beside ``host.py`` and needs nothing but Python 3.8. It works in short steps:
-midpipe asks for one, the loop calls the subject until the step's time is over, and answers with counts. What happened
-goes into a history on disk, one record of sixteen bytes each, appended with one write per call; so a process that is
-killed leaves whole records and at most one torn one. This file defines that record; ``scenarios.soak`` reads it.
+midpipe requests a step, this module calls the subject until the step's time is over, and answers with counts. The
+history goes to disk as records of sixteen bytes, with one append per call, so a process that is killed leaves whole
+records and at most one torn one. This file defines the record; ``scenarios.soak`` reads it.
 
-A producer enqueues jobs by number, in order, and makes the same call again until it is answered. A worker claims and
-completes, or only takes where nothing can be completed. Both wait a little longer after every failure.
+A producer enqueues jobs by number, in order, and repeats a call until it is answered. A worker claims and completes
+jobs, or only dequeues them if the subject has no completion. Both wait a little longer after every failure.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def job_id_of(number: int) -> str:
 
 
 def number_of(job_id: object) -> int:
-    """Return the number in a job's id; STRANGE_JOB for one that nobody enqueued here."""
+    """Return the number in a job's id; STRANGE_JOB for an id that this load never enqueues."""
     word, _, number = str(job_id).rpartition("-")
     return int(number) if word == "job" and number.isdigit() else STRANGE_JOB
 
@@ -56,33 +56,33 @@ class Load:
         self._claims = 0
         self._counts: dict[str, int] = {}
 
-    def step(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def step(self, request: dict[str, Any]) -> dict[str, Any]:
         """Work for ``seconds``; return the counts, and for a producer the ``job`` that comes next."""
-        if asked["history"] != self._path:
-            self._begin(asked)
+        if request["history"] != self._path:
+            self._begin(request)
         self._counts = {}
-        until_s = time.monotonic() + asked["seconds"]
+        until_s = time.monotonic() + request["seconds"]
         answer: dict[str, Any] = {}
-        if asked["work"] == "enqueue":
-            answer["job"] = self._produce(asked, until_s)
+        if request["work"] == "enqueue":
+            answer["job"] = self._produce(request, until_s)
         else:
             while time.monotonic() < until_s:
-                self._take(asked)
+                self._take(request)
         answer.update(self._counts)
         return answer
 
-    def _begin(self, asked: dict[str, Any]) -> None:
+    def _begin(self, request: dict[str, Any]) -> None:
         if self._file >= 0:
             os.close(self._file)
-        self._path = asked["history"]
+        self._path = request["history"]
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self._zero_ns, self._number = asked["zero_ns"], asked["number"]
+        self._zero_ns, self._number = request["zero_ns"], request["number"]
         self._attempt, self._idle_s = 0, _IDLE_S
 
-    def _produce(self, asked: dict[str, Any], until_s: float) -> int:
-        job: int = asked["job"]
-        end, step = asked["end"], asked["step"]
-        arguments = dict(asked["arguments"])
+    def _produce(self, request: dict[str, Any], until_s: float) -> int:
+        job: int = request["job"]
+        end, step = request["end"], request["step"]
+        arguments = dict(request["arguments"])
         done = b""
         while job < end and time.monotonic() < until_s:
             begun = self._now()
@@ -104,9 +104,9 @@ class Load:
             os.write(self._file, done)
         return job
 
-    def _take(self, asked: dict[str, Any]) -> None:
+    def _take(self, request: dict[str, Any]) -> None:
         begun = self._now()
-        outcome, job = self._called(asked["work"], asked["arguments"])
+        outcome, job = self._called(request["work"], request["arguments"])
         if outcome == RAISED:
             self._pause()
             return
@@ -119,23 +119,23 @@ class Load:
         number = number_of(job.get("job_id") if isinstance(job, dict) else job)
         os.write(self._file, self._record(HANDED_OUT, YES, number, begun, self._now()))
         self._count("handed_out")
-        if asked.get("completion"):
-            self._overstay(asked)
-            self._complete(asked, job, number)
+        if request.get("completion"):
+            self._overstay(request)
+            self._complete(request, job, number)
 
-    def _overstay(self, asked: dict[str, Any]) -> None:
-        """Now and then take longer over a job than its lease."""
+    def _overstay(self, request: dict[str, Any]) -> None:
+        """Every ``overstay_every``-th time, hold a job for longer than its lease."""
         self._claims += 1
-        every = asked.get("overstay_every")
+        every = request.get("overstay_every")
         if every and self._claims % every == 0:
-            time.sleep(asked["overstay_s"])
+            time.sleep(request["overstay_s"])
             self._count("overstay")
 
-    def _complete(self, asked: dict[str, Any], job: dict[str, Any], number: int) -> None:
-        arguments = dict(asked["completion"])
-        for name, field in asked["taken"].items():
+    def _complete(self, request: dict[str, Any], job: dict[str, Any], number: int) -> None:
+        arguments = dict(request["completion"])
+        for name, field in request["taken"].items():
             arguments[name] = job.get(field)
-        until_s = time.monotonic() + asked["lease_s"]
+        until_s = time.monotonic() + request["lease_s"]
         self._attempt = 0
         while True:
             begun = self._now()
@@ -151,7 +151,7 @@ class Load:
         """Call; return the outcome and the value."""
         try:
             value = self._call(method, arguments)
-        except BaseException as error:  # whatever it raised, the caller goes on
+        except BaseException as error:  # the load continues whatever the subject raises
             self._count("raised " + type(error).__name__)
             return RAISED, None
         return (YES if value else NO), value

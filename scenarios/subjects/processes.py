@@ -1,8 +1,8 @@
-"""The processes that subjects run in: started afresh, or forked from one that has loaded the subject already.
+"""The processes that run subjects: started anew, or forked from a process that has loaded the subject.
 
-Loading a subject takes a fifth of a second, most of it the driver's import; forking takes a few milliseconds. A fork
-begins where the import has ended, as under a pre-forking server. A subject whose import leaves threads or sockets
-behind can't be forked soundly, and then every process loads it by itself. Knows of the subject protocol the first line.
+Loading a subject takes a fifth of a second, most of it for the driver's import; a fork takes a few milliseconds. A fork
+starts with the subject imported, as under a pre-forking server. A subject whose import leaves threads or sockets behind
+can't be forked soundly, so each of its processes loads it anew. Knows only the first line of the subject protocol.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _TAIL_BYTES = 2000
 
 
 class Process(Protocol):
-    """A process that serves a subject, with a pipe each way.
+    """A process that serves a subject, with a pipe in each direction.
 
     Attributes:
-        requests, answers: our ends of the pipes.
+        requests, answers: midpipe's ends of the pipes.
     """
 
     pid: int
@@ -42,11 +42,11 @@ class Process(Protocol):
         """Whether it has not ended yet."""
 
     def wait(self) -> int:
-        """Wait for its end; return its exit code, of a signal the negative number. Safe to call twice."""
+        """Wait for its end; return its exit code, or the negated number of a signal. Safe to call twice."""
 
 
 class Spawned:
-    """A process of its own from the start. Raises SubjectError if its program can't be run."""
+    """A process that loads the subject by itself. Raises SubjectError if its program can't be run."""
 
     def __init__(self, spec: SubjectSpec, printed: Path) -> None:
         self._process = _spawned(spec, spec.command, printed, subprocess.PIPE, subprocess.PIPE)
@@ -63,13 +63,13 @@ class Spawned:
 
 
 class ForkServer:
-    """A process that has loaded a subject, and forks one that serves it whenever asked. Close it with ``close``.
+    """A process that has loaded a subject and forks processes that serve it. End it with ``close``.
 
     Args:
-        run: keeps what the subject prints, and kills the process if midpipe dies.
+        run: keeps the subject's output, and kills the process if midpipe dies.
 
     Raises:
-        SubjectError: the subject can't be loaded; says why, and the way out.
+        SubjectError: the subject can't be loaded; the message gives the reason.
     """
 
     def __init__(self, spec: SubjectSpec, run: RunDirectory) -> None:
@@ -91,7 +91,7 @@ class ForkServer:
         """Fork a process that serves the subject.
 
         Args:
-            printed: the file for what it prints.
+            printed: the file for its output.
         """
         requests_there, requests = os.pipe()
         answers, answers_there = os.pipe()
@@ -114,18 +114,18 @@ class ForkServer:
         )
 
     def ask(self, request: Mapping[str, Any], files: list[int] | None = None) -> Mapping[str, Any]:
-        """Ask the process for something, giving it files; return its answer. Raises SubjectError if it is gone."""
+        """Send a request with file descriptors; return the answer. Raises SubjectError if the process is gone."""
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], files or [])
             answer: Mapping[str, Any] = json.loads(self._control.recv(_MOST_BYTES))
         except (OSError, ValueError) as error:
             raise SubjectError(
-                "The process that had loaded the subject is gone. Was it killed, or did the machine run out of memory?"
+                "The process that had loaded the subject has ended. Was it killed, or is the machine out of memory?"
             ) from error
         return answer
 
     def close(self) -> None:
-        """End the process; those that it forked go on."""
+        """End the process, but not those that it has forked."""
         self._control.close()
         self._process.kill()
         self._process.wait()
@@ -136,14 +136,14 @@ class ForkServer:
         try:
             answer: Mapping[str, Any] = json.loads(self._control.recv(_MOST_BYTES))
         except TimeoutError as error:
-            raise SubjectError(not_loaded_in_time(spec) + said(self._printed)) from error
+            raise SubjectError(load_timeout_text(spec) + output_hint(self._printed)) from error
         except (OSError, ValueError) as error:
             code = self._process.wait()
             raise SubjectError(
-                f"The subject {spec.text} ended with exit code {code}.{said(self._printed)}"
+                f"The subject {spec.text} ended with exit code {code}.{output_hint(self._printed)}"
             ) from error
         if not answer.get("ready"):
-            raise SubjectError(not_loaded(spec, answer))
+            raise SubjectError(load_error_text(spec, answer))
         return answer
 
 
@@ -161,7 +161,7 @@ class Forked:
     def is_running(self) -> bool:
         if self._code is not None or self.answers.closed:
             return False
-        # Its end of the pipe is closed as soon as it has ended; it gives that to no process of its own.
+        # Its end of the pipe closes when it ends, because its child processes do not inherit the descriptor.
         hung_up = select.poll()
         hung_up.register(self.answers, 0)
         return not hung_up.poll(0)
@@ -171,21 +171,21 @@ class Forked:
             try:
                 self._code = int(self._server.ask({"do": "wait", "pid": self.pid})["code"])
             except SubjectError:
-                # With its fork server gone it is nobody's child of ours; what is left of it is killed.
+                # Without its fork server no process can wait for it, so make sure that it ends.
                 self._code = -signal.SIGKILL
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
         return self._code
 
 
-def said(printed: Path) -> str:
-    """Return a sentence with the last that was printed, or nothing."""
+def output_hint(printed: Path) -> str:
+    """Return a sentence that quotes the end of the subject's output; empty if it printed nothing."""
     text = tail_of(printed)
     return f" It printed: {text[-400:]}" if text else ""
 
 
 def tail_of(printed: Path) -> str:
-    """Return the last that was printed."""
+    """Return the end of the subject's output."""
     try:
         with printed.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -195,8 +195,8 @@ def tail_of(printed: Path) -> str:
         return ""
 
 
-def not_loaded(spec: SubjectSpec, answer: Mapping[str, Any]) -> str:
-    """Say that the subject raised while it was loaded."""
+def load_error_text(spec: SubjectSpec, answer: Mapping[str, Any]) -> str:
+    """Return the message for a subject whose import raised."""
     error = answer.get("error") or {}
     return (
         f"The subject {spec.text} can't be loaded: {error.get('type')}: {error.get('message')}. "
@@ -204,8 +204,8 @@ def not_loaded(spec: SubjectSpec, answer: Mapping[str, Any]) -> str:
     )
 
 
-def not_loaded_in_time(spec: SubjectSpec) -> str:
-    """Say that the subject took too long."""
+def load_timeout_text(spec: SubjectSpec) -> str:
+    """Return the message for a subject that took too long to load."""
     return (
         f"The subject {spec.text} was not loaded within {spec.patience_s:g} s. Does its module wait for something "
         "when it is imported? --patience gives it longer."
@@ -220,7 +220,9 @@ def _spawned(
     answers: int | None,
 ) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **dict(spec.environment), "PYTHONUNBUFFERED": "1"}
-    if not spec.is_python:  # which the host puts where they don't hide the standard library
+    if (
+        not spec.is_python
+    ):  # for Python, host.py adds them where they can't hide the standard library
         roots = [*spec.paths, str(Path.cwd())]
         known = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join([*roots, *([known] if known else [])])

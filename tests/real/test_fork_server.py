@@ -1,4 +1,4 @@
-"""Subjects that are loaded once and forked: the forks are fresh processes, and what can't be forked soundly isn't."""
+"""Subjects that are loaded once and forked: forks are like new processes, and unsound forks are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Q:
         COUNT += 1
         return COUNT
     def pids(self): return [LOADED_IN, os.getpid()]
-    def dice(self): return random.random()
+    def draw(self): return random.random()
     def say(self): print("said")
 """
 LEAVES_A_THREAD = (
@@ -87,7 +87,7 @@ def call(host: HostProcess, method: str) -> Answer:
     return answers[0]
 
 
-def test_each_fork_begins_where_the_import_has_ended(forks: Callable[[str], Forks]) -> None:
+def test_each_fork_starts_with_the_state_after_the_import(forks: Callable[[str], Forks]) -> None:
     subject = forks(COUNTS)
     counts = [call(host, "count")["ok"] for host in (subject.host(), subject.host())]
     assert counts == [1, 1]
@@ -98,19 +98,21 @@ def test_a_fork_is_a_process_of_its_own(forks: Callable[[str], Forks]) -> None:
     assert loaded_in != pid
 
 
-def test_forks_don_t_share_dice(forks: Callable[[str], Forks]) -> None:
+def test_forks_draw_different_random_numbers(forks: Callable[[str], Forks]) -> None:
     subject = forks(COUNTS)
-    assert call(subject.host(), "dice")["ok"] != call(subject.host(), "dice")["ok"]
+    assert call(subject.host(), "draw")["ok"] != call(subject.host(), "draw")["ok"]
 
 
-def test_what_a_fork_prints_is_kept_apart(forks: Callable[[str], Forks]) -> None:
+def test_each_fork_has_an_output_file_of_its_own(forks: Callable[[str], Forks]) -> None:
     subject = forks(COUNTS)
     loud, quiet = subject.host(), subject.host()
     call(loud, "say")
     assert (loud.printed(), quiet.printed()) == ("said", "")
 
 
-def test_a_fork_that_is_killed_is_told_by_its_exit_code(forks: Callable[[str], Forks]) -> None:
+def test_a_fork_that_is_killed_is_reported_with_its_exit_code(
+    forks: Callable[[str], Forks],
+) -> None:
     host = forks(COUNTS).host()
     os.kill(call(host, "pids")["ok"][1], signal.SIGKILL)
     assert call(host, "count")["error"]["message"] == "ended with exit code -9"
@@ -130,7 +132,7 @@ def test_forks_end_with_the_run_that_they_belong_to(forks: Callable[[str], Forks
     pids = call(subject.host(), "pids")["ok"]
     subject.run.close()
     assert subject.server is not None
-    with pytest.raises(SubjectError, match="is gone"):
+    with pytest.raises(SubjectError, match="has ended"):
         subject.server.ask({"do": "wait", "pid": pids[1]})
 
 
@@ -146,15 +148,15 @@ def test_a_subject_that_leaves_nothing_behind_is_forked(forks: Callable[[str], F
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("raise RuntimeError('no')", "can't be loaded: RuntimeError: no"),
         ("import os\nos._exit(7)", "ended with exit code 7"),
         ("import os\nprint('bye', flush=True)\nos._exit(7)", "It printed: bye"),
     ],
 )
-def test_a_subject_that_can_not_be_loaded_is_told(
-    forks: Callable[[str], Forks], source: str, told: str
+def test_a_subject_that_can_not_be_loaded_is_reported(
+    forks: Callable[[str], Forks], source: str, message: str
 ) -> None:
-    with pytest.raises(SubjectError, match=told):
+    with pytest.raises(SubjectError, match=message):
         forks(source).load()

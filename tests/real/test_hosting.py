@@ -1,4 +1,4 @@
-"""Subjects in processes of their own: what they may do wrong, and what their user is then told."""
+"""Subjects in separate processes: what they may do wrong, and what midpipe then reports."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ COUNTING = (
 )
 
 
-def test_the_counters_that_are_asked_for_are_told_when_an_instance_is_made(hosted: Hosted) -> None:
+def test_a_new_instance_reports_which_requested_counters_it_exports(hosted: Hosted) -> None:
     host = hosted(COUNTING + body("pass"))
     host.wait_until_ready()
     assert host.make_instance("A", "redis://x").counters == {"ai_jobs_dual_write"}
 
 
-def test_an_answer_tells_which_counters_went_up_during_the_call(hosted: Hosted) -> None:
+def test_an_answer_lists_the_counters_that_increased_during_the_call(hosted: Hosted) -> None:
     host = opened(
         hosted(COUNTING + body("DUAL.labels(x).inc(2)", "OTHER.inc()", "if x == 'bad': 1 / 0"))
     )
@@ -92,7 +92,7 @@ def test_an_answer_tells_which_counters_went_up_during_the_call(hosted: Hosted) 
     ]
 
 
-def test_a_counter_without_labels_is_told(hosted: Hosted) -> None:
+def test_a_counter_without_labels_is_listed(hosted: Hosted) -> None:
     source = (
         "from prometheus_client import Counter\nREADS = Counter('relay_job_read_path', 'All.')\n"
     )
@@ -100,7 +100,7 @@ def test_a_counter_without_labels_is_told(hosted: Hosted) -> None:
     assert call(host, "go")["counted"] == [["relay_job_read_path", {}, 3.0]]
 
 
-def test_a_counter_that_is_not_the_library_s_own_is_told(hosted: Hosted) -> None:
+def test_a_counter_of_a_custom_collector_is_listed(hosted: Hosted) -> None:
     source = (
         "from prometheus_client import REGISTRY\n"
         "from prometheus_client.core import CounterMetricFamily\n"
@@ -116,12 +116,12 @@ def test_a_counter_that_is_not_the_library_s_own_is_told(hosted: Hosted) -> None
     assert call(host, "go")["counted"] == [["ai_jobs", {"by": "me", "status": "pending"}, 1.0]]
 
 
-def test_a_call_that_is_not_to_count_tells_nothing(hosted: Hosted) -> None:
+def test_a_call_without_counting_lists_no_counters(hosted: Hosted) -> None:
     host = opened(hosted(COUNTING + body("DUAL.labels('good').inc()")))
     assert "counted" not in call(host, "go", counts=False)
 
 
-def test_what_is_counted_in_a_call_that_is_not_to_count_is_no_other_call_s(hosted: Hosted) -> None:
+def test_increases_during_a_call_without_counting_belong_to_no_later_call(hosted: Hosted) -> None:
     host = opened(hosted(COUNTING + body("DUAL.labels('good').inc(x)")))
     call(host, "go", x=5, counts=False)
     assert call(host, "go", x=1)["counted"] == [["ai_jobs_dual_write", {"result": "good"}, 1.0]]
@@ -140,30 +140,30 @@ def test_the_version_of_a_package_is_looked_up_once(hosted: Hosted) -> None:
     ]
 
 
-def test_a_subject_without_counters_is_not_taken_to_have_counted_nothing(hosted: Hosted) -> None:
+def test_a_subject_without_counters_reports_none_instead_of_no_increases(hosted: Hosted) -> None:
     assert call(opened(hosted(body("pass"))), "go")["counted"] is None
 
 
-def test_the_public_calls_are_told_when_an_instance_is_made(hosted: Hosted) -> None:
+def test_a_new_instance_reports_its_public_calls(hosted: Hosted) -> None:
     host = hosted(body("pass") + " def _hidden(self): pass\n")
     host.wait_until_ready()
     assert host.make_instance("A", "redis://x").methods == {"go"}
 
 
-def test_a_declared_bound_is_told_in_milliseconds(hosted: Hosted) -> None:
+def test_a_declared_bound_is_reported_in_milliseconds(hosted: Hosted) -> None:
     host = hosted(body("pass") + " latency_bound_s = 1.5\n")
     host.wait_until_ready()
     assert host.make_instance("A", "redis://x").latency_bound_ms == 1500.0
 
 
-def test_an_exception_is_told_with_its_classes(hosted: Hosted) -> None:
+def test_an_exception_is_reported_with_its_classes(hosted: Hosted) -> None:
     host = opened(hosted("class Odd(ValueError): pass\n" + body("raise Odd('no')")))
     error = call(host, "go")["error"]
     assert (error["type"], error["message"]) == ("Odd", "no")
     assert "ValueError" in error["kinds"]
 
 
-def test_a_subject_that_calls_exit_is_told_and_goes_on(hosted: Hosted) -> None:
+def test_a_subject_that_calls_exit_is_reported_and_keeps_running(hosted: Hosted) -> None:
     host = opened(hosted(body("import sys", "if x: sys.exit(3)", "return 'still here'")))
     assert call(host, "go", x=1)["error"]["type"] == "SystemExit"
     assert call(host, "go")["ok"] == "still here"
@@ -187,14 +187,14 @@ def test_an_async_method_is_awaited(hosted: Hosted) -> None:
     assert call(opened(hosted(source)), "slow")["ok"] == 7
 
 
-def test_what_a_subject_prints_does_not_get_between_the_answers(hosted: Hosted) -> None:
+def test_a_subjects_output_does_not_get_between_the_answers(hosted: Hosted) -> None:
     host = opened(
         hosted(body("import os", "print('loud', flush=True)", "os.write(1, b'louder')", "return 1"))
     )
     assert (call(host, "go")["ok"], host.printed()) == (1, "loud\nlouder")
 
 
-def test_a_subject_can_not_read_the_questions(hosted: Hosted) -> None:
+def test_a_subject_can_not_read_the_requests(hosted: Hosted) -> None:
     host = opened(hosted(body("import sys", "return sys.stdin.read()")))
     assert call(host, "go")["ok"] == ""
 
@@ -235,7 +235,7 @@ def test_a_file_in_a_package_keeps_its_relative_imports(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("paths", [(), (".",)])
-def test_a_file_named_as_a_module_of_the_standard_library_hides_it_from_nobody(
+def test_a_file_named_like_a_module_of_the_standard_library_does_not_hide_it(
     tmp_path: Path, paths: tuple[str, ...]
 ) -> None:
     (tmp_path / "names.py").write_text("NAME = 'beside'")
@@ -263,7 +263,7 @@ def test_midpipes_own_modules_do_not_shadow_the_subjects(hosted: Hosted) -> None
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("import no_such_module", "can't be loaded: ModuleNotFoundError"),
         ("x = 1", "can't be loaded: AttributeError"),
@@ -273,19 +273,21 @@ def test_midpipes_own_modules_do_not_shadow_the_subjects(hosted: Hosted) -> None
         ("print('hm', flush=True)\nimport os\nos._exit(4)", "It printed: hm"),
     ],
 )
-def test_a_module_that_can_not_be_loaded_is_told(hosted: Hosted, source: str, told: str) -> None:
+def test_a_module_that_can_not_be_loaded_is_reported_with_the_reason(
+    hosted: Hosted, source: str, message: str
+) -> None:
     with pytest.raises(SubjectError) as raised:
         hosted(source).wait_until_ready()
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_module_that_hangs_is_told(hosted: Hosted) -> None:
+def test_a_module_that_hangs_is_reported(hosted: Hosted) -> None:
     with pytest.raises(SubjectError, match=r"not loaded within 0.5 s.*--patience"):
         hosted("import time\ntime.sleep(60)", patience_s=0.5).wait_until_ready()
 
 
 @pytest.mark.parametrize(
-    ("constructor", "told"),
+    ("constructor", "message"),
     [
         ("def __init__(self): pass", "constructor .* raised TypeError.*one argument, a Redis URL"),
         ("def __init__(self, url): raise OSError('no disk')", "raised OSError: no disk"),
@@ -293,23 +295,28 @@ def test_a_module_that_hangs_is_told(hosted: Hosted) -> None:
         ("def __init__(self, url):\n  import os\n  os._exit(5)", "ended with exit code 5"),
     ],
 )
-def test_a_constructor_that_fails_is_told(hosted: Hosted, constructor: str, told: str) -> None:
+def test_a_constructor_that_fails_is_reported(
+    hosted: Hosted, constructor: str, message: str
+) -> None:
     host = hosted(f"class Q:\n {constructor}\n", patience_s=1.0)
     host.wait_until_ready()
-    with pytest.raises(SubjectError, match=told):
+    with pytest.raises(SubjectError, match=message):
         host.make_instance("A", "redis://x")
 
 
 @pytest.mark.parametrize(
-    ("prints", "told"),
+    ("prints", "message"),
     [
         ("print('hello')", "not a JSON object"),
         ("print('[1]')", "not a JSON object"),
-        ('print(\'{"ready": true}\'); print(\'{"id": 9, "ok": 1}\')', "answer to no question"),
+        (
+            'print(\'{"ready": true}\'); print(\'{"id": 9, "ok": 1}\')',
+            "does not answer any request",
+        ),
         ("pass", "ended with exit code 0"),
     ],
 )
-def test_a_command_that_answers_garbage_is_told(prints: str, told: str) -> None:
+def test_a_command_that_answers_garbage_is_reported(prints: str, message: str) -> None:
     loop = Loop()
     with RunDirectory() as run:
         spec = SubjectSpec(
@@ -320,9 +327,9 @@ def test_a_command_that_answers_garbage_is_told(prints: str, told: str) -> None:
             opened(host)
         host.kill()
     loop.close()
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_command_that_can_not_be_run_is_told() -> None:
+def test_a_command_that_can_not_be_run_is_reported() -> None:
     with RunDirectory() as run, pytest.raises(SubjectError, match="can't be started"):
         HostProcess(SubjectSpec("command: /no/such/program"), Loop(), run)

@@ -1,4 +1,4 @@
-"""What counts as a change of the server's state: what a command did, and not what time did to a key."""
+"""What counts as a change of the server's state: the effect of a command, and not the expiry of a key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def until_gone(rig: Rig, key: str) -> None:
 
 @pytest.fixture
 def recorder(rig: Rig) -> Recorder:
-    """Return a recorder that has seen a key that lasts for a moment, and one that lasts."""
+    """Return a recorder that has seen a key with a short TTL, and one with a long TTL."""
     rig.control.call("SET", "brief", "1", "PX", "20")
     rig.control.call("SET", "lasting", "1", "EX", "1000")
     recorder = Recorder(rig)
@@ -34,9 +34,7 @@ def recorder(rig: Rig) -> Recorder:
     return recorder
 
 
-def test_a_key_that_is_gone_because_its_time_had_come_was_changed_by_no_command(
-    rig: Rig, recorder: Recorder
-) -> None:
+def test_an_expired_key_is_no_change_by_a_command(rig: Rig, recorder: Recorder) -> None:
     until_gone(rig, "brief")
     # The next moment, since the server tells the time in whole milliseconds.
     time.sleep(0.002)
@@ -48,7 +46,7 @@ def test_a_key_that_is_gone_because_its_time_had_come_was_changed_by_no_command(
     "command",
     [("DEL", "lasting"), ("SET", "lasting", "2"), ("SET", "new", "1")],
 )
-def test_what_a_command_does_is_a_change_whatever_time_does_meanwhile(
+def test_a_command_s_effect_is_a_change_even_if_a_key_expires_meanwhile(
     rig: Rig, recorder: Recorder, command: tuple[str, ...]
 ) -> None:
     until_gone(rig, "brief")
@@ -56,7 +54,7 @@ def test_what_a_command_does_is_a_change_whatever_time_does_meanwhile(
     assert recorder.record_state()
 
 
-def test_a_key_whose_time_was_put_off_is_not_taken_for_one_whose_time_had_come(
+def test_a_key_whose_ttl_was_removed_does_not_count_as_expired(
     rig: Rig, recorder: Recorder
 ) -> None:
     rig.control.call("PERSIST", "brief")
