@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from midpipe.scenarios.model.counters import DUAL_WRITES, JOBS, LABELS, LISTS, READS
 from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
@@ -25,12 +26,6 @@ from midpipe.scenarios.model.evidence import (
 from midpipe.scenarios.model.history import Operation, Phase
 from midpipe.scenarios.model.verdict import Severity
 
-DUAL_WRITES = "ai_jobs_dual_write"
-READS = "relay_job_read_path"
-LISTS = "relay_job_list_read_path"
-JOBS = "ai_jobs"
-LABELS: Mapping[str, str] = {DUAL_WRITES: "result", READS: "path", LISTS: "", JOBS: "status"}
-"""The counters that are judged, with the label that tells their values apart; an empty label sums them all."""
 _REFUSALS = ("ValueError", "TypeError", "LookupError")
 _WRITES = ("enqueue", "update_status", "claim", "complete", "fail")
 _STATUS_AFTER = {"enqueue": "pending", "claim": "running", "complete": "completed"}

@@ -20,7 +20,7 @@ import msgspec
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.scenarios.invariants.telemetry_is_true import LABELS
+from midpipe.scenarios.model.counters import LABELS
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.processes import (

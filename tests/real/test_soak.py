@@ -133,7 +133,7 @@ import pathlib
 from midpipe import reference
 
 
-class Queue(midpipe.reference.Queue):
+class Queue(reference.Queue):
     died = pathlib.Path(__file__).with_name("died")
 
     def enqueue(self, job_id, *words, **named):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.invariants.telemetry_is_true import DUAL_WRITES, JOBS, LABELS, LISTS, READS
+from midpipe.scenarios.model.counters import DUAL_WRITES, JOBS, LABELS, LISTS, READS
 from midpipe.scenarios.model.history import Counted, Operation
 from midpipe.scenarios.model.state import Tables
 from tests.fast.scenarios.invariants.histories import (
