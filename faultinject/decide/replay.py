@@ -16,9 +16,8 @@ class Replay:
 
     def __init__(self, schedule: Schedule) -> None:
         self.current = schedule
-        self._left: list[PlannedStep] = list(schedule.steps)
         self._begun = False
-        self._moved: list[str] = []
+        self.restart()
 
     @property
     def unplaced(self) -> tuple[str, ...]:
@@ -44,6 +43,11 @@ class Replay:
             return False
         self._begun = True
         return True
+
+    def restart(self) -> None:
+        """Make the same run once more, from its beginning."""
+        self._left: list[PlannedStep] = list(self.current.steps)
+        self._moved: list[str] = []
 
     def decide(self, point: Point) -> Decision:
         event = self._scheduled(point)

@@ -9,7 +9,8 @@ import click
 from midpipe.reports.cli.options import fleet_options, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 
 
 @click.command()
@@ -32,7 +33,8 @@ def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> N
     try:
         subject = subject_from(values)
         runs = [
-            worker.replay(subject, schedule, values["latency_bound_s"] * 1000) for _ in range(times)
+            replay_case(worker, subject, schedule, values["latency_bound_s"] * 1000)
+            for _ in range(times)
         ]
     finally:
         worker.close()

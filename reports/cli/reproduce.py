@@ -15,10 +15,11 @@ from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
-from midpipe.scenarios.explore.tasks import HuntDone, SourceDone
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import HuntDone, SourceDone
 from midpipe.scenarios.model.record import CaseRecord, Stepped
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import ReviewRow, Status
@@ -70,7 +71,7 @@ def _reproduce(issue: Issue, subject: SubjectSpec, values: dict[str, Any]) -> in
     try:
         row = _tried(worker, issue, subject, bound_ms)
         if row.replay:
-            told = worker.replay(subject, row.replay, bound_ms)
+            told = replay_case(worker, subject, row.replay, bound_ms)
             render_story(story_of(told.record, told.replay), console)
             _tell_the_neighbour(worker, console, row.replay, subject, bound_ms)
     finally:
@@ -99,10 +100,10 @@ def _tell_the_neighbour(
     reference = SubjectSpec(REFERENCE, environment=subject.environment)
     program, _, steps = replay.partition(":")
     fault = steps.rpartition("!")[2] if "!" in steps else ""
-    told = worker.replay(reference, f"{program}:", bound_ms)
+    told = replay_case(worker, reference, f"{program}:", bound_ms)
     if fault:
         place = _writing_place(told.record)
-        told = worker.replay(reference, f"{program}: {place}!{fault}", bound_ms)
+        told = replay_case(worker, reference, f"{program}: {place}!{fault}", bound_ms)
     say(console, "")
     say(console, f"The reference, {'with the same fault' if fault else 'without a fault'}:", "bold")
     render_story(story_of(told.record, told.replay), console)

@@ -1,71 +1,114 @@
-"""An interleave task from its first case to its last: every order, or random ones of a subject that is not steady."""
+"""Explores the orders of one program's clients: every one, or random ones if the subject is not deterministic."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from random import Random
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.walk import Walk
-from midpipe.faultinject.faults import Placeable
+from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import DIVERGED, dry_run, explore
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.orders import Orders
-from midpipe.scenarios.explore.tasks import (
-    RUNS_IF_NONDETERMINISTIC,
+from midpipe.scenarios.explore.running import DIVERGED, dry_run
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import (
     ExplorationDone,
     ExplorationProgress,
-    InterleaveTask,
     Message,
+    Sampling,
 )
-from midpipe.scenarios.model.messages import Sampling
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import program_named
 
-_TELLS_EVERY_S = 1.0
+INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
+"""With several clients the order is what counts; these two say whether the command ran or not."""
+RUNS_IF_NONDETERMINISTIC = 200
+"""Random orders of a program whose subject is not deterministic."""
+_REPORTS_EVERY_S = 1.0
 
 
-class Interleaving:
-    """Does one task on a rig.
+@dataclass(frozen=True, slots=True)
+class InterleaveTask:
+    """Run every order of one program's clients, within bounds.
 
     Args:
-        faults: which faults can be placed at an event.
-        is_over: no further case is to be begun.
+        max_preemptions: per run; None sets no bound.
+        max_faults: faults per run.
+        prune: leave out orders whose result is known from others.
+        latency_bound_ms: for a subject that declares none.
+        deadline_s: on the monotonic clock, which all processes share; no case begins after it.
+        sampling: random orders instead of every one; None runs every one.
+        frontier: where an earlier run stopped; this one resumes there.
+        max_orders: run only so many, the simplest ones; None sets no bound.
+    """
+
+    subject: SubjectSpec
+    program: str
+    max_preemptions: int | None
+    max_faults: int
+    prune: bool
+    latency_bound_ms: float
+    deadline_s: float = math.inf
+    sampling: Sampling | None = None
+    frontier: Frontier | None = None
+    max_orders: int | None = None
+
+    def run(self, worker: Worker) -> Iterator[Message]:
+        rig = worker.rig(self.subject)
+        program = program_named(self.program)
+        missing = missing_for(program, self.subject, rig.traits)
+        if missing:
+            yield ExplorationDone((), missing)
+            return
+        dry = dry_run(rig, program, self.latency_bound_ms)
+        if dry.rejected_call:
+            yield ExplorationDone((), (dry.rejected_call,))
+            return
+        yield from _Interleaving(self, worker, rig, program, dry.nondeterministic).messages()
+
+
+class _Interleaving:
+    """One task under way.
+
+    Args:
+        nondeterministic: where two runs without faults differed; empty if they did not.
     """
 
     def __init__(
         self,
+        task: InterleaveTask,
+        worker: Worker,
         rig: Rig,
         program: Program,
-        task: InterleaveTask,
-        faults: Placeable,
-        is_over: Callable[[], bool],
+        nondeterministic: str,
     ) -> None:
+        self._task = task
+        self._worker = worker
         self._rig = rig
         self._program = program
-        self._task = task
-        self._faults = faults
-        self._is_over = is_over
+        self._nondeterministic = nondeterministic
+        self._faults = selected(worker.server.is_ours, INTERLEAVED_FAULTS)
         self._ledgers: list[Ledger] = []
-        self._nondeterministic = ""
         self._stopped = False
         self._bounded = False
         self._frontier: Frontier | None = None
 
     def messages(self) -> Iterator[Message]:
-        """Run the cases; the result comes last."""
-        task = self._task
-        rehearsed = dry_run(self._rig, self._program, task.latency_bound_ms)
-        if rehearsed.misfit:
-            yield ExplorationDone((), (rehearsed.misfit,))
-            return
-        self._nondeterministic = rehearsed.nondeterministic
-        if not task.sampling and not self._nondeterministic:
+        """Run the cases; yields the result last."""
+        sampling = self._task.sampling
+        if not sampling and not self._nondeterministic:
             yield from self._every_order()
-        if task.sampling or self._nondeterministic:
-            yield from self._random_orders(task.sampling or Sampling(RUNS_IF_NONDETERMINISTIC, 0))
+        if sampling or self._nondeterministic:
+            yield from self._random_orders(sampling or Sampling(RUNS_IF_NONDETERMINISTIC, 0))
         name = self._program.name
         yield ExplorationDone(
             tuple(row for ledger in self._ledgers for row in ledger.rows(name)),
@@ -78,17 +121,17 @@ class Interleaving:
     def _every_order(self) -> Iterator[Message]:
         task = self._task
         orders = Orders(self._rig, self._program, self._plan, task.latency_bound_ms, task.frontier)
-        told_s = time.monotonic()
+        reported_s = time.monotonic()
         for number, ended in enumerate(orders.cases(), 1):
             yield ended
-            if time.monotonic() > told_s + _TELLS_EVERY_S:
+            if time.monotonic() > reported_s + _REPORTS_EVERY_S:
                 yield ExplorationProgress(orders.planner.frontier())
-                told_s = time.monotonic()
+                reported_s = time.monotonic()
             if ended.invalid_reason.startswith(DIVERGED):
-                # Every order is a promise that only a subject can keep which does the same each time.
+                # "Every order" means something only for a subject that does the same each time.
                 self._nondeterministic = ended.invalid_reason.removeprefix(DIVERGED)
                 break
-            if self._is_over():
+            if self._worker.is_over(task.deadline_s):
                 self._stopped = True
                 self._frontier = orders.planner.frontier()
                 break
@@ -109,18 +152,20 @@ class Interleaving:
         )
 
     def _random_orders(self, sampling: Sampling) -> Iterator[Message]:
+        task = self._task
         walk = Walk(
             Random,
             sampling.runs,
             sampling.seed,
             sampling.depth,
-            self._task.max_faults,
+            task.max_faults,
             self._faults,
         )
-        bound_ms = self._task.latency_bound_ms
-        for ended in explore(self._rig, self._program, walk, latency_bound_ms=bound_ms):
+        for ended in explore(
+            self._rig, self._program, walk, latency_bound_ms=task.latency_bound_ms
+        ):
             yield ended
-            if self._is_over():
+            if self._worker.is_over(task.deadline_s):
                 self._stopped = True
                 break
         self._ledgers.append(walk.ledger)

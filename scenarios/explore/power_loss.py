@@ -1,13 +1,13 @@
-"""What a power loss leaves: a server started on every prefix of the file to which a fault-free run was appended.
+"""Tries power losses: starts a server on every prefix of the file to which a run without faults was appended.
 
 A machine that loses its power keeps some prefix of the append-only file. Which one depends on ``appendfsync``: with
-``always`` it holds every write that was answered, with ``everysec`` about the last second may be missing, with ``no``
-whatever the kernel had not written yet. That each prefix is a state in which no job is half written, and from which the
-same request makes a whole one, depends on the queue. So this is told apart from ``kill``: a process that is killed
-loses nothing that it had appended, whatever ``appendfsync`` says.
+``always`` it has every write that was answered, with ``everysec`` about the last second may be missing, with ``no``
+whatever the kernel had not written yet. Whether each prefix is a state in which no job is half written, and from which
+the same request makes a whole one, depends on the queue. The fault ``kill`` does not show this: a process that is
+killed loses nothing that it had appended, whatever ``appendfsync`` is.
 
-Each record is cut off at its end and in its middle; a script's writes stand between MULTI and EXEC, so a cut comes
-there too. A server loads such a file up to the last whole record, or the last whole transaction (a test shows it).
+Each record is cut at its end and in its middle. A script's writes stand between MULTI and EXEC, so a cut comes there
+too. A server loads such a file up to the last whole record, or the last whole transaction (a test shows it).
 
 Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ ("How durable is the append only
 file?" and "What should I do if my AOF gets truncated?").
@@ -19,36 +19,48 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from midpipe.faultinject.decide.replay import Replay
-from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.wire.readers import CommandReader
 from midpipe.scenarios.case.client import resolved_arguments
+from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import run_schedule, warm_up
+from midpipe.scenarios.explore.running import warm_up
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.invariants.no_divergence import differences_of
 from midpipe.scenarios.invariants.no_orphan import orphans_of
 from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.model.messages import Message, PowerLossDone, PowerLossOutcome
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import tables_of
 from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import program_named
 
-_BEGINS = b"FLUSHALL"
+_RESET = b"FLUSHALL"
 
 
 @dataclass(frozen=True, slots=True)
-class PowerLossOutcome:
-    """What a power loss after so many records left.
+class PowerLossTask:
+    """Run one program without faults, and find out what a power loss leaves at each moment of it."""
 
-    Args:
-        after: the last record that was kept whole, as short text; empty if none was.
-        torn: the next record was kept in part.
-        seen: what does not hold in the state that the server came back with, one sentence each.
-    """
+    subject: SubjectSpec
+    program: str
+    latency_bound_ms: float
 
-    records: int
-    after: str
-    torn: bool
-    seen: tuple[str, ...]
+    def run(self, worker: Worker) -> Iterator[Message]:
+        server = worker.durable_server(Persistence.AOF_EVERYSEC)
+        rig = worker.rig(self.subject, Persistence.AOF_EVERYSEC)
+        program = program_named(self.program)
+        missing = missing_for(program, self.subject, rig.traits)
+        if missing:
+            yield PowerLossDone((), f"the subject has no {', '.join(missing)}")
+        elif not rig.traits.white_box:
+            yield PowerLossDone((), "the subject has no keys that midpipe can read")
+        elif not isinstance(server, EmbeddedServer):
+            yield PowerLossDone((), "midpipe can't reach the files of a server in a container")
+        else:
+            outcomes = power_losses(rig, server, program, self.latency_bound_ms)
+            yield PowerLossDone(tuple(outcomes))
 
 
 def power_losses(
@@ -58,36 +70,40 @@ def power_losses(
 
     Args:
         rig: on the server.
-        server: one whose persistence appends.
+        server: one with an append-only file.
     """
-    warm_up(rig, program, latency_bound_ms)
-    run_schedule(rig, program, lambda: Replay(Schedule()), latency_bound_ms)
+    # Twice: in the first run the server learns the scripts, which a record of the second may refer to.
+    for _ in range(2):
+        warm_up(rig, program, latency_bound_ms)
     records = records_since_reset(server.appended.read_bytes())
-    kept = b""
+    whole = b""
     for number, (record, following) in enumerate(pairwise((b"", *records, b""))):
-        kept += record
-        for torn in (b"", following[: len(following) // 2]) if following else (b"",):
-            server.keep_only(kept + torn)
+        whole += record
+        for part in (b"", following[: len(following) // 2]) if following else (b"",):
+            server.keep_only(whole + part)
             rig.restart_server()
             yield PowerLossOutcome(
-                number, _shown(record), bool(torn), (*_half(rig), *_after_retry(rig, program))
+                records=number,
+                after=_text(record),
+                torn=bool(part),
+                seen=(*_half_written(rig), *_failed_retries(rig, program)),
             )
 
 
-def _half(rig: Rig) -> tuple[str, ...]:
+def _half_written(rig: Rig) -> tuple[str, ...]:
     tables = tables_of(rig.snapshot().state)
     return (*orphans_of(tables), *differences_of(tables))
 
 
-def _after_retry(rig: Rig, program: Program) -> tuple[str, ...]:
-    """Make every enqueue of the program again, as a caller does that was not answered; return what is wrong then.
+def _failed_retries(rig: Rig, program: Program) -> tuple[str, ...]:
+    """Make every enqueue of the program again, as a caller does who got no answer; return what is wrong then.
 
     Enqueues with the same request id are one request, and one job is enough for it.
     """
     if "get_job" not in rig.traits.methods:
         return ()
     wrong: dict[Json, str] = {}
-    found: set[Json] = set()
+    fulfilled: set[Json] = set()
     for call in (call for calls in program.clients.values() for call in calls):
         arguments = resolved_arguments(call.arguments, {})
         if call.method != "enqueue" or arguments is None:
@@ -96,28 +112,29 @@ def _after_retry(rig: Rig, program: Program) -> tuple[str, ...]:
         again = rig.recovery.call("enqueue", arguments, call.version)
         wanted = {name: arguments[name] for name in ("job_id", "workspace_id")}
         if rig.recovery.call("get_job", wanted, call.version).value is not None:
-            found.add(request)
+            fulfilled.add(request)
         elif again.error is not None:
             wrong[request] = f"the same request raises {again.error.type}"
         else:
-            told = f"the same request is answered {again.value}"
-            wrong[request] = f"{told}, and there is no {arguments['job_id']}"
-    return tuple(sentence for request, sentence in wrong.items() if request not in found)
+            wrong[request] = (
+                f"the same request returns {again.value}, and there is no {arguments['job_id']}"
+            )
+    return tuple(sentence for request, sentence in wrong.items() if request not in fulfilled)
 
 
 def records_since_reset(appended: bytes) -> tuple[bytes, ...]:
-    """Return the records after the last one that empties the server, each as it stands in the file."""
+    """Return the records of an append-only file after the last one that empties the server, each with its bytes."""
     reader = CommandReader()
     reader.feed(appended)
     records: list[bytes] = []
     while (command := reader.next_command()) is not None:
         records.append(bytes(command.raw))
-        if command.args and command.args[0].upper() == _BEGINS:
+        if command.args and command.args[0].upper() == _RESET:
             records.clear()
     return tuple(records)
 
 
-def _shown(record: bytes) -> str:
+def _text(record: bytes) -> str:
     reader = CommandReader()
     reader.feed(record)
     command = reader.next_command()

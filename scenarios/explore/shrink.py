@@ -1,11 +1,11 @@
-"""Making a find smaller: fewer calls, faults, steps, changes of client, as long as it still fails. Runs nothing itself.
+"""Shrinks a failing case: fewer calls, faults, steps and changes of client, as long as it still fails. Pure.
 
-Whatever step is left out passes in the default order, so every smaller schedule is a case. The best so far is kept when
-the time is up. After Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input" (2002), with one
-step or two at a time only: schedules are short. Of two schedules of one length, the smaller is that in which the wire
-goes from client to client less often.
+The command of a step that is left out passes in the default order, so every smaller schedule is a case. When the time
+is up, the smallest so far is returned. After Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input"
+(2002), but only one step or two are left out at a time, because schedules are short. Of two schedules of one length the
+smaller is the one that changes between clients less often.
 
-What no later event depends on, back from the failure, can be left out at once: see ``causal_past``.
+All steps that the failure does not depend on can be left out at once: see ``causal_past``.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from midpipe.scenarios.programs.written import steps_from, written
 Fails = Callable[[Schedule], bool]
 
 
-def shrunk(schedule: Schedule, fails: Fails, time_is_up: Callable[[], bool]) -> Schedule:
-    """Return a smaller schedule that still fails, at best one in which no two steps can be left out.
+def shrunk(schedule: Schedule, fails: Fails, is_time_up: Callable[[], bool]) -> Schedule:
+    """Return a smaller schedule that still fails; given the time, one in which no two steps can be left out.
 
     Args:
         schedule: one that fails.
-        fails: runs a schedule; whether it fails in the same way.
-        time_is_up: asked before each run.
+        fails: runs a schedule and returns whether it fails in the same way.
+        is_time_up: asked before each run.
     """
     best = schedule
     changed = True
     while changed:
         changed = False
         for smaller in _smaller(best):
-            if time_is_up():
+            if is_time_up():
                 return best
             if fails(smaller):
                 best, changed = smaller, True
@@ -44,7 +44,7 @@ def shrunk(schedule: Schedule, fails: Fails, time_is_up: Callable[[], bool]) -> 
 
 
 def _smaller(schedule: Schedule) -> tuple[Schedule, ...]:
-    """Return what to try next: the tail cut off, without a fault, in a smoother order, without a step, without two."""
+    """Return what to try next: without the last half, without a fault, with fewer changes, without one step or two."""
     steps = schedule.steps
     without_fault = [
         Schedule((*steps[:number], replace(step, fault=None, command=""), *steps[number + 1 :]))
@@ -58,11 +58,11 @@ def _smaller(schedule: Schedule) -> tuple[Schedule, ...]:
         if left_out < len(steps)
         for kept in combinations(steps, len(steps) - left_out)
     ]
-    return tuple(dict.fromkeys((*halves, *without_fault, *_smoother(steps), *fewer)))
+    return tuple(dict.fromkeys((*halves, *without_fault, *_with_fewer_changes(steps), *fewer)))
 
 
-def _smoother(steps: tuple[PlannedStep, ...]) -> Iterator[Schedule]:
-    """Yield the schedules in which one step comes earlier or later, and the wire changes hands less often."""
+def _with_fewer_changes(steps: tuple[PlannedStep, ...]) -> Iterator[Schedule]:
+    """Yield the schedules in which one step comes earlier or later, and the client changes less often."""
     changes = _changes(steps)
     for number, step in enumerate(steps):
         others = (*steps[:number], *steps[number + 1 :])
@@ -73,7 +73,7 @@ def _smoother(steps: tuple[PlannedStep, ...]) -> Iterator[Schedule]:
 
 
 def _changes(steps: tuple[PlannedStep, ...]) -> int:
-    """Return how often a step is another client's than the one before."""
+    """Return how often a step belongs to another client than the step before."""
     return sum(one.position.client != other.position.client for one, other in pairwise(steps))
 
 
@@ -88,9 +88,9 @@ def _keeps_order(steps: tuple[PlannedStep, ...]) -> bool:
 def causal_past(
     events: Sequence[WireEvent], failure: Collection[Position], independence: Independence
 ) -> frozenset[Position]:
-    """Return the positions of what the failure depends on, itself included.
+    """Return the positions of the events that the failure depends on, itself included.
 
-    An event depends on the one before it of the same client, and on every earlier one that does not commute with it.
+    An event depends on the event before it of the same client, and on every earlier one that does not commute with it.
 
     Args:
         events: of the run that failed, in order.
@@ -107,8 +107,8 @@ def causal_past(
     return frozenset(event.position for event in past)
 
 
-def without_bystanders(schedule: Schedule, past: frozenset[Position]) -> Schedule:
-    """Return the schedule without the steps that lie outside the failure's past."""
+def only_steps_in(schedule: Schedule, past: frozenset[Position]) -> Schedule:
+    """Return the schedule with only the steps whose position is in the failure's past."""
     return Schedule(tuple(step for step in schedule.steps if step.position in past))
 
 
@@ -116,14 +116,14 @@ def shrunk_program(
     program: str,
     schedule: Schedule,
     fails_in: Callable[[str, Schedule], bool],
-    time_is_up: Callable[[], bool],
+    is_time_up: Callable[[], bool],
 ) -> tuple[str, Schedule]:
     """Return a written program with fewer calls that still fails, and the schedule in which it does.
 
     Args:
-        program: the text of one that fails in the schedule.
-        fails_in: runs a program in a schedule; whether it fails in the same way.
-        time_is_up: asked before each run.
+        program: the text of a program that fails in the schedule.
+        fails_in: runs a program under a schedule and returns whether it fails in the same way.
+        is_time_up: asked before each run.
     """
     changed = True
     while changed:
@@ -132,26 +132,26 @@ def shrunk_program(
         for number in range(len(steps)):
             kept = (*steps[:number], *steps[number + 1 :])
             if not any(step.client for step in kept):
-                # A program has a call; a job that is there makes none.
+                # What is left only writes the start state, and a program needs a call.
                 continue
             text = written(kept)
-            smaller = _first_that_fails(text, schedule, fails_in, time_is_up)
+            smaller = _first_failing(text, schedule, fails_in, is_time_up)
             if smaller is not None:
                 program, schedule, changed = text, smaller, True
                 break
     return program, schedule
 
 
-def _first_that_fails(
+def _first_failing(
     program: str,
     schedule: Schedule,
     fails_in: Callable[[str, Schedule], bool],
-    time_is_up: Callable[[], bool],
+    is_time_up: Callable[[], bool],
 ) -> Schedule | None:
-    """Return the schedule, or what is left of it without its last steps, if the program fails in it."""
+    """Return the longest beginning of the schedule in which the program fails; None if it fails in none."""
     for length in range(len(schedule.steps), -1, -1):
         shorter = Schedule(schedule.steps[:length])
-        if time_is_up():
+        if is_time_up():
             return None
         if fails_in(program, shorter):
             return shorter

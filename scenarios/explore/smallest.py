@@ -1,4 +1,4 @@
-"""From a case in which an invariant falls to the smallest one found in which it still does, within a time."""
+"""Finds the smallest case, within a time, that still violates an invariant."""
 
 from __future__ import annotations
 
@@ -9,62 +9,63 @@ from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.vocabulary import Position
-from midpipe.scenarios.explore.shrink import causal_past, shrunk, shrunk_program, without_bystanders
+from midpipe.scenarios.explore.replaying import Replayed
+from midpipe.scenarios.explore.shrink import causal_past, only_steps_in, shrunk, shrunk_program
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.programs.written import PREFIX
 
-Replays = Callable[[str], tuple[CaseRecord, tuple[str, ...]]]
-"""Runs a replay string; returns the record, and why steps could not be placed."""
+Replays = Callable[[str], Replayed]
+"""Runs the case that a replay string names."""
 
 
 def smallest(text: str, invariant: str, replays: Replays, for_s: float) -> str:
-    """Return the smallest schedule found in which the invariant falls, as a replay string.
+    """Return the replay string of the smallest case found that violates the invariant.
 
     Args:
-        text: a replay string in which it falls.
-        for_s: no further case is begun after so many seconds; the best so far is returned.
+        text: the replay string of a case that violates it.
+        for_s: no further case begins after so many seconds; then the smallest so far is returned.
     """
     name, schedule = parse_replay_string(text, CATALOGUE)
-    up_s = time.monotonic() + for_s
-    last: list[CaseRecord] = []
+    deadline_s = time.monotonic() + for_s
+    last_failure: CaseRecord | None = None
 
     def fails_in(program: str, smaller: Schedule) -> bool:
-        record, unplaced = replays(replay_string(program, smaller))
-        violated_invariants = {violation.invariant for violation in record.violations}
-        fails = record.is_valid and not unplaced and invariant in violated_invariants
+        nonlocal last_failure
+        replayed = replays(replay_string(program, smaller))
+        fails = replayed.violates(invariant)
         if fails:
-            last[:] = [record]
+            last_failure = replayed.record
         return fails
 
-    def time_is_up() -> bool:
-        return time.monotonic() > up_s
+    def is_time_up() -> bool:
+        return time.monotonic() > deadline_s
 
-    def without_what_it_does_not_depend_on(schedule: Schedule) -> Schedule:
-        if not last or time_is_up():
+    def without_independent_steps(schedule: Schedule) -> Schedule:
+        if last_failure is None or is_time_up():
             return schedule
-        events = [step.event for step in last[0].steps]
-        past = causal_past(events, failure_in(last[0], invariant), Independence())
-        smaller = without_bystanders(schedule, past)
+        events = [step.event for step in last_failure.steps]
+        past = causal_past(events, failure_in(last_failure, invariant), Independence())
+        smaller = only_steps_in(schedule, past)
         return smaller if smaller != schedule and fails_in(name, smaller) else schedule
 
     if name.startswith(PREFIX):
-        name, schedule = shrunk_program(name, schedule, fails_in, time_is_up)
+        name, schedule = shrunk_program(name, schedule, fails_in, is_time_up)
     if schedule.steps and fails_in(name, schedule):
-        # At once, so that a long random order leaves less to try.
-        schedule = without_what_it_does_not_depend_on(schedule)
-    schedule = shrunk(schedule, lambda smaller: fails_in(name, smaller), time_is_up)
-    return replay_string(name, without_what_it_does_not_depend_on(schedule))
+        # First of all, so that a long random order leaves less to try.
+        schedule = without_independent_steps(schedule)
+    schedule = shrunk(schedule, lambda smaller: fails_in(name, smaller), is_time_up)
+    return replay_string(name, without_independent_steps(schedule))
 
 
 def failure_in(record: CaseRecord, invariant: str) -> frozenset[Position]:
-    """Return where a failure shows: every wire event of the operations that its evidence names, or of all of them."""
+    """Return where a violation shows: every command of the operations that its evidence names, or of all operations."""
     methods = {
         evidence.method
         for violation in record.violations
         if violation.invariant == invariant
         for evidence in violation.evidence
     }
-    named = {
+    operations = {
         (operation.client, operation.request)
         for operation in record.history
         if operation.method in methods or "" in methods
@@ -72,5 +73,5 @@ def failure_in(record: CaseRecord, invariant: str) -> frozenset[Position]:
     return frozenset(
         step.event.position
         for step in record.steps
-        if (step.event.position.client, step.event.index.operation) in named
+        if (step.event.position.client, step.event.index.operation) in operations
     )

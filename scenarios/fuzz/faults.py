@@ -7,7 +7,7 @@ from midpipe.faultinject.faults import CATALOGUE, Placeable
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import is_slow, may_happen_to, selected
+from midpipe.scenarios.explore.fault_selection import selected, suits, waits_for_time_out
 from midpipe.scenarios.fuzz.space import PLAIN_FAULTS
 from midpipe.scenarios.programs.program import Program
 
@@ -33,9 +33,11 @@ def placeable_in(rig: Rig, program: Program) -> Placeable:
 
 def one_waiting_client(faults: tuple[FaultAt, ...]) -> tuple[FaultAt, ...]:
     """Return the faults, keeping those that run into a time-out for the first such client only."""
-    waiting = [planned.client for planned in faults if is_slow(planned.fault)]
+    waiting = [planned.client for planned in faults if waits_for_time_out(planned.fault)]
     return tuple(
-        planned for planned in faults if not is_slow(planned.fault) or planned.client == waiting[0]
+        planned
+        for planned in faults
+        if not waits_for_time_out(planned.fault) or planned.client == waiting[0]
     )
 
 
@@ -51,7 +53,7 @@ def faults_for(rig: Rig) -> tuple[str, ...]:
     planned = [
         name
         for name, fault in CATALOGUE.items()
-        if may_happen_to(persistence, FaultRef(name)) and (ours or not fault.needs_own_server)
+        if suits(persistence, FaultRef(name)) and (ours or not fault.needs_own_server)
     ]
     if persistence is None:
         return tuple(planned)

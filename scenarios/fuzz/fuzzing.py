@@ -11,8 +11,8 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import ended_from, run_schedule, warm_up
-from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask
+from midpipe.scenarios.explore.explore import ended_from
+from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.fuzz.case_coverage import coverage_of
 from midpipe.scenarios.fuzz.faults import faults_for, one_waiting_client, placeable_in
 from midpipe.scenarios.fuzz.machine import run_batch
@@ -20,8 +20,9 @@ from midpipe.scenarios.fuzz.openings import opening_plans, version_pairs_of
 from midpipe.scenarios.fuzz.plan import Plan, Result
 from midpipe.scenarios.fuzz.sometimes import events_in, required_events
 from midpipe.scenarios.fuzz.space import FuzzSpace
+from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.model.coverage import Coverage
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS, WrittenStep, program_from, written
@@ -157,12 +158,8 @@ class Fuzzing:
         order = tuple(step.client for step in plan.steps if step.client)
         drawn = Drawn(plan.picks, one_waiting_client(plan.faults), placeable, order)
 
-        def again() -> Drawn:
-            drawn.restart()
-            return drawn
-
         def run() -> CaseRecord:
-            record = run_schedule(rig, program, again, self._task.latency_bound_ms)
+            record = run_schedule(rig, program, drawn, self._task.latency_bound_ms)
             if any(CATALOGUE[fault.name].forgets_scripts for _, fault in drawn.planned_faults):
                 self._warm_up(rig)
             return record

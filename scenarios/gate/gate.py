@@ -12,15 +12,10 @@ from collections.abc import Callable, Sequence
 
 from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow
 from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.explore.tasks import (
-    ExplorationProgress,
-    FuzzBatch,
-    InterleaveTask,
-    Probed,
-    ProbeTask,
-    SweepTask,
-    Task,
-)
+from midpipe.scenarios.explore.interleaving import InterleaveTask
+from midpipe.scenarios.explore.probing import ProbeTask
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Listener, Options, PartBegan, TaskEnded
 from midpipe.scenarios.gate.parts.durability import Durability
 from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
@@ -32,7 +27,7 @@ from midpipe.scenarios.gate.parts.stories import Stories
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, ExplorationProgress, FuzzBatch, Probed
 from midpipe.scenarios.model.verdict import Outcome, Status, Verdict, merge
 from midpipe.scenarios.programs.registry import program_named
 

@@ -27,8 +27,8 @@ from midpipe.faultinject.errors import (
     UsageError,
 )
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.explore.tasks import Failed, Message, Result, Task
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.worker import Task, Worker
+from midpipe.scenarios.model.messages import Failed, Message, Result
 
 _STOP, _CANCEL = None, "cancel"
 _ERRORS = {kind.__name__: kind for kind in (ServerError, SubjectError, UsageError)}

@@ -1,10 +1,34 @@
-"""Values that travel between the gate and its workers."""
+"""Values that travel between the gate and its workers.
+
+A worker sends a message for each case, and one result at the end of the task.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
+from midpipe.faultinject.decide.interleave import Frontier
+from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.scenarios.model.coverage import Coverage
+from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.record import Violation
+from midpipe.scenarios.model.verdict import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Random orders of a program, instead of every order.
+
+    Args:
+        runs: number of orders.
+        seed: the same seed gives the same orders.
+        depth: bug depth of PCT, which gives the clients random priorities; None picks any client at each point.
+    """
+
+    runs: int
+    seed: int
+    depth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +59,169 @@ class CaseEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """Random orders of a program, instead of every order.
+class ExplorationProgress:
+    """Where an exploration stands, reported about once a second, so that little is lost if it is interrupted."""
+
+    frontier: Frontier
+
+
+@dataclass(slots=True)
+class FuzzBatch:
+    """A batch of examples was run.
 
     Args:
-        runs: number of orders.
-        seed: the same seed gives the same orders.
-        depth: bug depth of PCT, which gives the clients random priorities; None picks any client at each point.
+        next_seed: of the batch that comes next.
+        sometimes: by event that a run must show now and then to mean something, how often this batch showed it.
+        nondeterministic: of the examples that were run twice and differed: the replay string, and the difference.
+        stale: replay strings of an earlier run that can't be placed any more.
     """
 
-    runs: int
-    seed: int
-    depth: int | None = None
+    next_seed: int
+    coverage: Coverage = field(default_factory=Coverage)
+    sometimes: Counter[str] = field(default_factory=Counter)
+    nondeterministic: list[tuple[str, str]] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The subject can be hosted: what it has, and the name of the server that it was tried on."""
+
+    traits: Traits
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDone:
+    """The subject's methods: name, text, number of the first line; none if its source can't be read."""
+
+    methods: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplorationDone:
+    """A sweep, or an exploration of orders, came to its end.
+
+    Args:
+        ledger: its share of the ledger.
+        missing: what the program requires and the subject does not have; then nothing was run.
+        stopped: it stopped before its end, because of the deadline or because it was called off.
+        nondeterministic: where two runs without faults differed; empty if they did not.
+        frontier: where it stopped, if a later run can resume there.
+        bounded: there were more orders than were to be run.
+        not_tried: why the server can't keep its data as the sweep needs it; then nothing was run.
+    """
+
+    ledger: tuple[LedgerRow, ...]
+    missing: tuple[str, ...] = ()
+    stopped: bool = False
+    nondeterministic: str = ""
+    frontier: Frontier | None = None
+    bounded: bool = False
+    not_tried: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLossOutcome:
+    """What one power loss left.
+
+    Args:
+        records: how many records of the append-only file were kept whole.
+        after: the last of them as short text; empty if there is none.
+        torn: the next record was kept in part.
+        seen: a sentence for each thing that is wrong with the state in which the server came back.
+    """
+
+    records: int
+    after: str
+    torn: bool
+    seen: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLossDone:
+    """Every power loss of a program was tried.
+
+    Args:
+        not_tried: why none could be tried; empty if they were.
+    """
+
+    outcomes: tuple[PowerLossOutcome, ...]
+    not_tried: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzDone:
+    """A fuzz task ended: its time was up, or every invariant that it hunted was violated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """An invariant caught a flaw.
+
+    Args:
+        replay: the first case that violated it.
+        case_number: of that case, from 1.
+        seconds: from the start of the hunt to that case.
+        seen: what was observed, one sentence.
+    """
+
+    invariant: str
+    replay: str
+    case_number: int
+    seconds: float
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class HuntDone:
+    """A hunt came to its end.
+
+    Args:
+        cases, invalid: how many were run, and how many of them were invalid.
+        runnable: how many programs the subject can run.
+    """
+
+    caught: tuple[Caught, ...]
+    cases: int
+    invalid: int
+    runnable: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoryDone:
+    """A case was run again for its story.
+
+    Args:
+        unplaced: a sentence for each step of the schedule that could not be placed.
+        invalid_reason: why the case is invalid; empty if it is valid.
+        shape: what must be the same in every replay.
+        nondeterministic: where the runs of the case differed; empty if they did not.
+    """
+
+    story: Story
+    violated_invariants: tuple[str, ...]
+    unplaced: tuple[str, ...]
+    invalid_reason: str
+    shape: tuple[str, ...]
+    nondeterministic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A task could not be done.
+
+    Args:
+        kind: name of the MidpipeError, which says at whose fault.
+        trace: the traceback of an error of midpipe's own.
+    """
+
+    kind: str
+    message: str
+    trace: str = ""
+
+
+Result = (
+    Probed | SourceDone | ExplorationDone | PowerLossDone | FuzzDone | HuntDone | StoryDone | Failed
+)
+Message = CaseEnded | ExplorationProgress | FuzzBatch | Result

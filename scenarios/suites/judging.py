@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.explore.tasks import ExplorationDone, InterleaveTask, SweepTask
-from midpipe.scenarios.gate.worker import Worker
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.explore.interleaving import InterleaveTask
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone
 
 _MOST_TOLD = 5
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from midpipe.scenarios.gate.worker import Worker
+    from midpipe.scenarios.explore.worker import Worker
     from midpipe.scenarios.model.spec import SubjectSpec
     from midpipe.scenarios.suites.faulted import FaultedRedis, TestRedis
 
@@ -78,7 +78,7 @@ def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
     """What runs cases: a server of its own, and processes for the subject."""
     from midpipe.faultinject.errors import MidpipeError
     from midpipe.faultinject.servers.opening import parse_server_spec
-    from midpipe.scenarios.gate.worker import Worker
+    from midpipe.scenarios.explore.worker import Worker
 
     try:
         worker = Worker(parse_server_spec(pytestconfig.getoption("midpipe_redis")))

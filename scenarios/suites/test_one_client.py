@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.explore.tasks import SweepTask
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.single import SINGLE

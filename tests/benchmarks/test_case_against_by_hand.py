@@ -23,8 +23,8 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers import container
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
 from midpipe.reference.queue import Queue
-from midpipe.scenarios.explore.explore import run_schedule, warm_up
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.running import run_schedule, warm_up
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
 from tests.support import toxiproxy_container
@@ -132,7 +132,7 @@ def cases_of(spec: ServerSpec) -> Iterator[Callable[[], None]]:
         warm_up(rig, program, 5_000.0, schedule)
 
         def case() -> None:
-            record = run_schedule(rig, program, lambda: Replay(schedule), 5_000.0)
+            record = run_schedule(rig, program, Replay(schedule), 5_000.0)
             assert (record.invalid_reason, record.violations, record.faults) == ("", (), 1)
 
         yield case

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.explore.tasks import HuntDone, HuntTask
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.flaws.registry import FLAWS
 from midpipe.scenarios.gate.gate import Gate
+from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import HuntDone
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 BUDGET_S = 10.0

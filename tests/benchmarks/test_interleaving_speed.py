@@ -25,12 +25,13 @@ from midpipe.faultinject.decide.walk import Walk
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import explore, run_schedule, warm_up
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.orders import Orders
-from midpipe.scenarios.explore.tasks import InterleaveTask
+from midpipe.scenarios.explore.running import run_schedule, warm_up
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
 from midpipe.scenarios.gate.pool import Pool
-from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.invariants.linearizability import Answer, Put, Take, check_queue
 from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -185,7 +186,7 @@ def drawn_by_hypothesis(rig: Rig, programs: list[Program], wanted: set[str]) -> 
             warm_up(rig, program, 5_000.0)
             known.add(program.name)
         first.runs += 1
-        record = run_schedule(rig, program, lambda: Drawn(picks, (), lambda _: ()), 5_000.0)
+        record = run_schedule(rig, program, Drawn(picks, (), lambda _: ()), 5_000.0)
         if wanted & {violation.invariant for violation in record.violations}:
             first.found, first.seconds = True, time.perf_counter() - begun_s
 

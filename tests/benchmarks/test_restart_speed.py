@@ -12,7 +12,7 @@ from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.scenarios.explore.tasks import SweepTask
+from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.gate.parts.durability import GATE_PROGRAMS
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.model.messages import CaseEnded

@@ -18,9 +18,9 @@ import pytest
 from midpipe.faultinject.faults import Pace, pace_of
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.vocabulary import FaultRef
-from midpipe.scenarios.explore.tasks import Message, SweepTask
+from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.gate.pool import Pool
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, Message
 from midpipe.scenarios.model.spec import SubjectSpec
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.remains import LABEL
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.worker import Worker
 from tests.support.toxiproxy_container import DEFAULT_IMAGE as TOXIPROXY_IMAGE
 from tests.support.toxiproxy_container import ToxiproxyContainer
 

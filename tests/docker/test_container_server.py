@@ -18,9 +18,11 @@ from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.reports.verdict_file import read_verdict
-from midpipe.scenarios.explore.tasks import ExplorationDone, PowerLossDone, PowerLossTask, SweepTask
-from midpipe.scenarios.gate.worker import Worker
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.explore.power_loss import PowerLossTask
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone, PowerLossDone
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 pytestmark = pytest.mark.docker
@@ -82,7 +84,7 @@ def run_id(info: object) -> str:
 def test_a_kill_at_a_command_leaves_what_the_server_had_run(
     worker: Worker, fault: str, executed: Executed
 ) -> None:
-    record = worker.replay(SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0).record
+    record = replay_case(worker, SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0).record
     step = next(step for step in record.steps if step.fault)
     assert (record.invalid_reason, record.violations) == ("", ())
     assert step.executed is executed
@@ -90,7 +92,7 @@ def test_a_kill_at_a_command_leaves_what_the_server_had_run(
 
 
 def test_a_container_that_stands_still_runs_the_command_once_it_goes_on(worker: Worker) -> None:
-    record = worker.replay(SubjectSpec(), "enqueue: A1:EVALSHA!pause", 5_000.0).record
+    record = replay_case(worker, SubjectSpec(), "enqueue: A1:EVALSHA!pause", 5_000.0).record
     first = record.history[0]
     assert first.error is not None
     assert "Timeout" in first.error.type
@@ -100,7 +102,7 @@ def test_a_container_that_stands_still_runs_the_command_once_it_goes_on(worker: 
 def test_a_power_loss_is_told_to_be_out_of_reach_and_not_tried(worker: Worker) -> None:
     (done,) = worker.do(PowerLossTask(SubjectSpec(), "enqueue", 5_000.0))
     assert isinstance(done, PowerLossDone)
-    assert (done.left, "are not at hand" in done.not_tried) == ((), True)
+    assert (done.outcomes, "are not at hand" in done.not_tried) == ((), True)
 
 
 def test_the_mapped_port_is_open_on_one_address_of_this_machine_only(

@@ -11,8 +11,10 @@ import pytest
 
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.explore.tasks import Caught, HuntDone, HuntTask, StoryTask, StoryTold
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.stories import StoryTask
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.gate.hunting import HuntTask
+from midpipe.scenarios.model.messages import Caught, HuntDone, StoryDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
 
@@ -48,7 +50,7 @@ def shrunk(worker: Worker, queue: str, invariant: str, replay: str) -> tuple[int
     """Return how many operations and how many steps the smallest case has that still violates the invariant."""
     task = StoryTask(flawed(queue), replay, LATENCY_BOUND_MS, invariant, shrinks_s=BUDGET_S)
     *_, story = worker.do(task)
-    assert isinstance(story, StoryTold)
+    assert isinstance(story, StoryDone)
     assert invariant in story.violated_invariants
     program, schedule = parse_replay_string(story.story.replay, CATALOGUE)
     operations = sum(map(len, program_named(program).clients.values()))

@@ -28,7 +28,7 @@ from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.worker import Worker
 
 
 @pytest.fixture(scope="module")

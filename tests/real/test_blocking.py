@@ -6,7 +6,8 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.scenarios.explore.explore import explore
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
 
@@ -33,7 +34,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> SubjectSpec:
 def test_a_worker_that_waits_receives_the_job_that_is_enqueued_meanwhile(
     worker: Worker, subject: SubjectSpec
 ) -> None:
-    record = worker.replay(subject, "enqueue-vs-claim: B1 A1", 5_000.0).record
+    record = replay_case(worker, subject, "enqueue-vs-claim: B1 A1", 5_000.0).record
     claim = next(operation for operation in record.history if operation.method == "claim")
     assert (record.invalid_reason, claim.value) == ("", {"job_id": "job-1"})
 
@@ -41,7 +42,7 @@ def test_a_worker_that_waits_receives_the_job_that_is_enqueued_meanwhile(
 def test_a_worker_that_nobody_feeds_is_answered_when_its_time_is_up(
     worker: Worker, subject: SubjectSpec
 ) -> None:
-    record = worker.replay(subject, "claim-vs-claim:", 5_000.0).record
+    record = replay_case(worker, subject, "claim-vs-claim:", 5_000.0).record
     answers = [o.value for o in record.history if o.method == "claim"]
     assert (record.invalid_reason, answers) == ("", [{"job_id": "job-1"}, None])
 
@@ -61,7 +62,9 @@ def test_every_order_with_a_blocking_command_is_valid_and_the_same_each_time(
 def test_a_lost_reply_of_a_blocking_command_is_a_fault_like_any_other(
     worker: Worker, subject: SubjectSpec
 ) -> None:
-    record = worker.replay(subject, "enqueue-vs-claim: B1:BLPOP!lost-reply A1", 5_000.0).record
+    record = replay_case(
+        worker, subject, "enqueue-vs-claim: B1:BLPOP!lost-reply A1", 5_000.0
+    ).record
     assert record.invalid_reason == ""
     # It waits, and is in no queue; whether some lease holds it, no call tells.
     assert "no-orphan" in {violation.invariant for violation in record.violations}

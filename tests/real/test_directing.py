@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
-from midpipe.scenarios.explore.explore import explore, selected
-from midpipe.scenarios.explore.tasks import ExplorationDone, InterleaveTask
-from midpipe.scenarios.gate.worker import Worker
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.explore.fault_selection import selected
+from midpipe.scenarios.explore.interleaving import InterleaveTask
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
 
@@ -198,7 +200,7 @@ def test_a_worker_that_waits_for_a_message_hears_of_the_job_that_is_enqueued_mea
     worker: Worker, file: Path, name: str
 ) -> None:
     schedule = "enqueue-vs-claim: B1 A1 A2"
-    runs = [worker.replay(SubjectSpec(f"{file}:{name}"), schedule, 5_000.0) for _ in range(3)]
+    runs = [replay_case(worker, SubjectSpec(f"{file}:{name}"), schedule, 5_000.0) for _ in range(3)]
     claims = [
         o.value
         for run in runs

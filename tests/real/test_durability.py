@@ -13,9 +13,10 @@ from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.wire.resp import Value
-from midpipe.scenarios.explore.power_loss import PowerLossOutcome, records_since_reset
-from midpipe.scenarios.explore.tasks import PowerLossDone, PowerLossTask
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.power_loss import PowerLossTask, records_since_reset
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import PowerLossDone, PowerLossOutcome
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
@@ -82,13 +83,13 @@ def test_a_file_cut_inside_a_record_or_a_transaction_is_loaded_up_to_its_beginni
 def test_what_the_server_ran_before_it_was_killed_is_there_when_it_comes_back(
     worker: Worker,
 ) -> None:
-    record = worker.replay(SubjectSpec(REFERENCE), "enqueue: A1:EVALSHA!kill", 5_000.0).record
+    record = replay_case(worker, SubjectSpec(REFERENCE), "enqueue: A1:EVALSHA!kill", 5_000.0).record
     assert (record.invalid_reason, record.violations, record.delivered) == ("", (), ("job-1",))
 
 
 def test_without_persistence_an_acknowledged_job_is_gone(worker: Worker) -> None:
-    record = worker.replay(
-        SubjectSpec(REFERENCE), "get: A1:EVALSHA!kill", 5_000.0, Persistence.NONE
+    record = replay_case(
+        worker, SubjectSpec(REFERENCE), "get: A1:EVALSHA!kill", 5_000.0, Persistence.NONE
     ).record
     assert "no-lost-job" in {violation.invariant for violation in record.violations}
 
@@ -97,8 +98,8 @@ def moments(worker: Worker, subject: str) -> tuple[PowerLossOutcome, ...]:
     task = PowerLossTask(SubjectSpec(subject), "enqueue-with-request-id", 5_000.0)
     (done,) = worker.do(task)
     assert isinstance(done, PowerLossDone)
-    assert len(done.left) > 4
-    return done.left
+    assert len(done.outcomes) > 4
+    return done.outcomes
 
 
 def torn_moments(worker: Worker, subject: str) -> list[tuple[str, ...]]:
@@ -130,6 +131,6 @@ def test_a_power_loss_between_two_writes_leaves_a_job_of_the_reviewed_queue_half
 def test_a_power_loss_after_the_request_key_costs_the_reviewed_queue_a_job_that_is_asked_for_again(
     worker: Worker,
 ) -> None:
-    lost = "the same request is answered False, and there is no job-1"
+    lost = "the same request returns False, and there is no job-1"
     left = moments(worker, AS_REVIEWED)
     assert {moment.after.partition(" ")[0] for moment in left if lost in moment.seen} == {"SET"}

@@ -10,18 +10,15 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.explore.tasks import (
-    FuzzTask,
-    InterleaveTask,
-    Probed,
-    ProbeTask,
-    SweepTask,
-    Task,
-)
+from midpipe.scenarios.explore.interleaving import InterleaveTask
+from midpipe.scenarios.explore.probing import ProbeTask
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Task
+from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import Event, Options, PartBegan
 from midpipe.scenarios.gate.pool import Pool
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, Probed
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict
 

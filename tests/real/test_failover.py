@@ -16,9 +16,10 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.vocabulary import Address, Executed
 from midpipe.faultinject.wire.resp import Value
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.history import Completion
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec, parse_subject
@@ -87,7 +88,7 @@ def test_the_killed_primary_comes_back_as_the_replica(pair: Pair) -> None:
 
 
 def record_of(worker: Worker, replay: str, subject: SubjectSpec = ALONE) -> CaseRecord:
-    replayed = worker.replay(subject, replay, 5_000.0)
+    replayed = replay_case(worker, subject, replay, 5_000.0)
     assert (replayed.unplaced, replayed.record.invalid_reason) == ((), "")
     return replayed.record
 

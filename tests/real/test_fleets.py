@@ -6,8 +6,10 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.explore.explore import explore, warm_up
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.running import warm_up
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec, parse_subject
 from midpipe.scenarios.programs.fleets import FLEETS, programs_of_version_pair
@@ -85,7 +87,7 @@ def test_of_all_phases_only_the_first_and_the_last_may_not_meet(
 
 
 def test_a_client_that_is_rolled_runs_the_other_version_from_then_on(worker: Worker) -> None:
-    record = worker.replay(SubjectSpec(REFERENCE), "mixed-roll-off-read-new:", 5_000.0).record
+    record = replay_case(worker, SubjectSpec(REFERENCE), "mixed-roll-off-read-new:", 5_000.0).record
     written = [
         any(key.startswith("ai:job:") for key in record.states[operation.state_after])
         for operation in record.history

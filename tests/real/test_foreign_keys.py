@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.scenarios.explore.tasks import ExplorationDone, FuzzBatch, FuzzTask, SweepTask
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.fuzz.sometimes import required_events
-from midpipe.scenarios.gate.worker import Worker
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.fuzz.task import FuzzTask
+from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone, FuzzBatch
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import PROGRAMS
 
@@ -116,7 +118,7 @@ def test_an_update_before_the_job_is_there_may_do_nothing(
     worker: Worker, subject: SubjectSpec
 ) -> None:
     line = "written(A update job-1 running, A get job-1, A enqueue job-1, A get job-1):"
-    assert worker.replay(subject, line, 5_000.0).record.violations == ()
+    assert replay_case(worker, subject, line, 5_000.0).record.violations == ()
 
 
 def test_fuzzing_finds_nothing_and_waits_for_nothing_that_can_not_happen(

@@ -11,17 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, StoryTask, StoryTold
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.stories import StoryTask
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.fuzz.fuzzing import DURABLE_ONE_IN
 from midpipe.scenarios.fuzz.sometimes import LEASE_EXPIRED, required_events
+from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.gate.worker import Worker
 from midpipe.scenarios.model.coverage import Met, Place
 from midpipe.scenarios.model.evidence import ViolationEvidence
 from midpipe.scenarios.model.history import Completion
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, StoryDone
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome
@@ -77,7 +79,7 @@ def test_what_was_found_shrinks_to_a_program_that_still_fails(worker: Worker) ->
     subject = "midpipe.scenarios.flaws.single:PushesAgain"
     found = first_find(worker, subject, "no-duplicate")
     *_, told = worker.do(StoryTask(SubjectSpec(subject), found.replay, 5_000.0, "no-duplicate"))
-    assert isinstance(told, StoryTold)
+    assert isinstance(told, StoryDone)
     assert "no-duplicate" in told.violated_invariants
     assert told.story.replay.count("enqueue") == 2
 
@@ -218,6 +220,6 @@ def test_a_command_held_for_one_client_says_nothing_of_the_call_of_another(worke
         "written(A enqueue job-1 r-2, A enqueue-once globex/job-9, B enqueue-once job-9): "
         "A1:EVALSHA!late A2 A3 B1"
     )
-    record = worker.replay(SubjectSpec(REFERENCE), line, 5_000.0).record
+    record = replay_case(worker, SubjectSpec(REFERENCE), line, 5_000.0).record
     refused = next(operation for operation in record.history if operation.client == "B")
     assert (refused.completion, record.violations) == (Completion.FAIL, ())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.spec import SubjectSpec
 
@@ -31,7 +32,7 @@ def test_a_call_that_goes_on_after_its_command_came_late_has_written(tmp_path: P
     worker = Worker(ServerSpec())
     try:
         line = "claim-complete: A1:EVALSHA!late=1"
-        record = worker.replay(subject, line, 5_000.0).record
+        record = replay_case(worker, subject, line, 5_000.0).record
     finally:
         worker.close()
     (claim,) = [o for o in record.history if o.method == "claim" and o.phase is Phase.PROGRAM]

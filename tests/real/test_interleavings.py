@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,22 @@ from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.explore.explore import explore, run_schedule
-from midpipe.scenarios.explore.tasks import (
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.explore.interleaving import InterleaveTask
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.running import run_schedule
+from midpipe.scenarios.explore.stories import StoryTask
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.gate.hunting import HuntTask
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S
+from midpipe.scenarios.model.messages import (
+    CaseEnded,
     ExplorationDone,
     HuntDone,
-    HuntTask,
-    InterleaveTask,
-    StoryTask,
-    StoryTold,
+    Sampling,
+    StoryDone,
 )
-from midpipe.scenarios.flaws.registry import FLAWS, Flaw
-from midpipe.scenarios.gate.worker import Worker
-from midpipe.scenarios.model.history import SHORTEST_LEASE_S
-from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS, claim
 from midpipe.scenarios.programs.program import Program
@@ -52,8 +54,8 @@ def test_the_shortest_string_of_the_duplicate_replays_a_hundred_times_out_of_a_h
 ) -> None:
     told = set()
     for _ in range(100):
-        replayed = worker.replay(
-            SubjectSpec(AS_SHIPPED), "same-request-twice: A1 B1", 5_000.0, warms_up=False
+        replayed = replay_case(
+            worker, SubjectSpec(AS_SHIPPED), "same-request-twice: A1 B1", 5_000.0, warms_up=False
         )
         violated_invariants = tuple(violation.invariant for violation in replayed.record.violations)
         told.add(
@@ -73,8 +75,8 @@ def test_an_order_replays_to_the_same_history_a_hundred_times_out_of_a_hundred(
 ) -> None:
     subject = SubjectSpec(AS_SHIPPED)
     shapes = {
-        worker.replay(
-            subject, "same-request-twice: A1 B1 A2:EXEC!lost-reply", 5_000.0
+        replay_case(
+            worker, subject, "same-request-twice: A1 B1 A2:EXEC!lost-reply", 5_000.0
         ).record.shape()
         for _ in range(100)
     }
@@ -106,7 +108,7 @@ def test_a_lease_of_no_time_has_ended_before_anything_else_happens(worker: Worke
     )
     rig = worker.rig(SubjectSpec())
     for _ in range(10):
-        record = run_schedule(rig, program, partial(Replay, Schedule()), 5_000.0)
+        record = run_schedule(rig, program, Replay(Schedule()), 5_000.0)
         assert not [key for key in record.states[-1] if key.startswith("ai:claim:")]
 
 
@@ -127,7 +129,7 @@ def test_a_queue_that_refuses_a_lease_of_no_time_shows_its_late_completions_too(
     file = tmp_path / "careful.py"
     file.write_text(CAREFUL)
     subject = SubjectSpec(f"{file}:Careful")
-    record = worker.replay(subject, "finish-vs-reclaim: A1 B1", 5_000.0).record
+    record = replay_case(worker, subject, "finish-vs-reclaim: A1 B1", 5_000.0).record
     assert {violation.invariant for violation in record.violations} == {"no-duplicate"}
 
 
@@ -175,7 +177,7 @@ def test_transactions_that_come_at_any_moment_make_no_two_runs_differ(
     subject = SubjectSpec(f"{tmp_path / 'dawdling.py'}:Dawdling")
     line = "same-job-twice:"
     shapes = {
-        str(worker.replay(subject, line, 5_000.0, warms_up=not number).record.shape())
+        str(replay_case(worker, subject, line, 5_000.0, warms_up=not number).record.shape())
         for number in range(20)
     }
     assert len(shapes) == 1
@@ -191,7 +193,7 @@ def test_random_orders_find_the_duplicate_and_it_shrinks_to_the_shortest_string(
     found = [m for m in worker.do(task) if isinstance(m, CaseEnded) and m.violations]
     longest = max(found, key=lambda ended: len(ended.replay))
     *_, told = worker.do(StoryTask(subject, longest.replay, 5_000.0, "no-duplicate"))
-    assert isinstance(told, StoryTold)
+    assert isinstance(told, StoryDone)
     assert told.story.replay in ("same-request-twice: A1 B1", "same-request-twice: B1 A1")
 
 

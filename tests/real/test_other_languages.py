@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.scenarios.explore.tasks import InterleaveTask, SweepTask
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.interleaving import InterleaveTask
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 

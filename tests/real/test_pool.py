@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.explore.tasks import ProbeTask
+from midpipe.scenarios.explore.probing import ProbeTask
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.model.spec import SubjectSpec
 from tests.real.processes import started_by

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from midpipe.scenarios.case.story import story_of
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.history import Completion, Operation
 from midpipe.scenarios.model.record import Arrived, CaseRecord, first_difference
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
@@ -16,7 +17,7 @@ KEEPS_DEAD_WORKERS_JOBS = "midpipe.scenarios.flaws.single:KeepsDeadWorkersJobs"
 
 
 def run(worker: Worker, replay: str, subject: str = REFERENCE) -> CaseRecord:
-    record = worker.replay(SubjectSpec(subject), replay, 5_000.0).record
+    record = replay_case(worker, SubjectSpec(subject), replay, 5_000.0).record
     assert record.invalid_reason == ""
     return record
 

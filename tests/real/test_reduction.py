@@ -9,8 +9,9 @@ import pytest
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.scenarios.explore.orders import Orders, ScriptWatch, heard_from
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.orders import Orders
+from midpipe.scenarios.explore.script_watch import ScriptWatch, monitored_command
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import contents_of
@@ -116,9 +117,9 @@ def test_a_script_that_looks_at_a_time_to_live_is_not_foreseen(worker: Worker, f
     known = Independence()
     try:
         rig.control.call("EVAL", "return redis.call('GET', KEYS[1])", 1, "k")
-        assert not watch.tells_news_to(known)
+        assert not watch.update(known)
         rig.control.call("EVAL", "return redis.call('TTL', KEYS[1])", 1, "k")
-        assert watch.tells_news_to(known)
+        assert watch.update(known)
         assert (len(known.unpredictable_scripts), known.untrusted_scripts) == (1, set())
     finally:
         watch.close()
@@ -154,7 +155,7 @@ def test_the_order_in_which_members_came_is_not_among_what_a_set_is_seen_to_hold
 def test_a_line_of_monitor_is_read(
     line: bytes, heard: tuple[bool, tuple[bytes, ...]] | None
 ) -> None:
-    assert heard_from(line) == heard
+    assert monitored_command(line) == heard
 
 
 WATCHING = '''

@@ -15,10 +15,13 @@ import pytest
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.explore.explore import run_end_of, run_schedule, selected, warm_up
-from midpipe.scenarios.explore.orders import ScriptWatch
+from midpipe.scenarios.explore.explore import run_end_of
+from midpipe.scenarios.explore.fault_selection import selected
+from midpipe.scenarios.explore.interleaving import INTERLEAVED_FAULTS
+from midpipe.scenarios.explore.running import run_schedule, warm_up
+from midpipe.scenarios.explore.script_watch import ScriptWatch
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.flaws.registry import FLAWS
-from midpipe.scenarios.gate.worker import INTERLEAVED_FAULTS, Worker
 from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
@@ -78,12 +81,8 @@ def conversations(worker: Worker, subject: str, program: Program) -> frozenset[t
     planner = Interleave(0, 1, selected(True, INTERLEAVED_FAULTS), prune=False)
     said = set()
 
-    def again() -> Interleave:
-        planner.restart()
-        return planner
-
     while planner.begin():
-        record = run_schedule(rig, program, again, 5_000.0)
+        record = run_schedule(rig, program, planner, 5_000.0)
         planner.end(run_end_of(record))
         assert record.is_valid, record.invalid_reason
         commands = (
@@ -106,7 +105,7 @@ def ends(
         while True:
             planner = Interleave(bound, faults, placed, prune=prune, independence=known)
             found = _run(rig_program=(worker, subject, program), planner=planner)
-            if not watch.tells_news_to(known) or found is None:
+            if not watch.update(known) or found is None:
                 return found
     finally:
         watch.close()
@@ -120,12 +119,7 @@ def _run(
     states: set[str] = set()
     runs = 0
     while planner.begin():
-
-        def again() -> Interleave:
-            planner.restart()
-            return planner
-
-        record = run_schedule(rig, program, again, 5_000.0)
+        record = run_schedule(rig, program, planner, 5_000.0)
         planner.end(run_end_of(record))
         assert record.is_valid, record.invalid_reason
         states |= {end_of(record), *violations_of(record)}

@@ -14,7 +14,8 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.resp import ErrorReply
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.history import Completion
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
@@ -23,7 +24,7 @@ AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 
 
 def record_of(worker: Worker, replay: str, subject: str = AS_SHIPPED) -> CaseRecord:
-    replayed = worker.replay(SubjectSpec(subject), replay, 5_000.0)
+    replayed = replay_case(worker, SubjectSpec(subject), replay, 5_000.0)
     assert (replayed.unplaced, replayed.record.invalid_reason) == ((), "")
     return replayed.record
 

@@ -8,7 +8,7 @@ import pytest
 
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 
 

@@ -19,9 +19,11 @@ from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.verdict_file import read_verdict
-from midpipe.scenarios.explore.tasks import PowerLossDone, PowerLossTask
+from midpipe.scenarios.explore.power_loss import PowerLossTask
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.worker import Worker
+from midpipe.scenarios.model.messages import PowerLossDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Verdict
 
@@ -129,7 +131,7 @@ def test_the_reference_passes_and_a_flawed_queue_fails_on_another_server_too(
     ],
 )
 def test_the_server_s_own_faults_happen_on_another_server_too(worker: Worker, fault: str) -> None:
-    replayed = worker.replay(SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0)
+    replayed = replay_case(worker, SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0)
     assert (replayed.unplaced, replayed.record.invalid_reason, replayed.record.faults) == (
         (),
         "",
@@ -140,7 +142,7 @@ def test_the_server_s_own_faults_happen_on_another_server_too(worker: Worker, fa
 
 @pytest.mark.parametrize("fault", ["failover", "lag"])
 def test_a_replica_of_another_server_takes_over_too(worker: Worker, fault: str) -> None:
-    replayed = worker.replay(SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0)
+    replayed = replay_case(worker, SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0)
     assert (replayed.record.invalid_reason, replayed.record.violations) == ("", ())
 
 
@@ -149,7 +151,7 @@ def test_every_prefix_of_another_server_s_file_is_a_state_without_half_a_job(
 ) -> None:
     (done,) = worker.do(PowerLossTask(SubjectSpec(), "enqueue-with-request-id", 5_000.0))
     assert isinstance(done, PowerLossDone)
-    assert (len(done.left) > 4, [left for left in done.left if left.seen]) == (True, [])
+    assert (len(done.outcomes) > 4, [left for left in done.outcomes if left.seen]) == (True, [])
 
 
 def test_another_server_keeps_what_it_appended(

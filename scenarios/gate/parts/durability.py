@@ -12,17 +12,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.scenarios.explore.tasks import (
-    ExplorationDone,
-    Message,
-    PowerLossDone,
-    PowerLossTask,
-    SweepTask,
-    Task,
-)
+from midpipe.scenarios.explore.power_loss import PowerLossTask
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone, Message, PowerLossDone
 from midpipe.scenarios.model.verdict import DurabilityRow, Outcome, PowerLossRow, merge
 
 GATE_PROGRAMS = (
@@ -157,12 +152,12 @@ class Durability:
             counts.violated_invariants.update(violation.invariant for violation in ended.violations)
 
     def _lost_power(self, program: str, done: PowerLossDone) -> None:
-        torn = [left for left in done.left if left.seen]
+        torn = [outcome for outcome in done.outcomes if outcome.seen]
         first = torn[0] if torn else None
         self._results.power_loss.append(
             PowerLossRow(
                 program=program,
-                moments=len(done.left),
+                moments=len(done.outcomes),
                 torn=len(torn),
                 after=first.after if first else "",
                 seen=first.seen[0] if first else "",
@@ -172,5 +167,5 @@ class Durability:
         if first is not None:
             self._results.warnings.append(
                 f"A power loss in {program} after {first.after!r} leaves a state in which {first.seen[0]}. "
-                f"{len(torn)} of {len(done.left)} moments leave such a state."
+                f"{len(torn)} of {len(done.outcomes)} moments leave such a state."
             )

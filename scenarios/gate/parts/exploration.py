@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from midpipe.faultinject.decide.ledger import LedgerRow
-from midpipe.scenarios.explore.tasks import (
-    RUNS_IF_NONDETERMINISTIC,
-    ExplorationDone,
-    ExplorationProgress,
-    InterleaveTask,
-    Message,
-    SweepTask,
-    Task,
-)
+from midpipe.scenarios.explore.interleaving import RUNS_IF_NONDETERMINISTIC, InterleaveTask
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Checkpoint, OrdersState, request_of
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import (
+    CaseEnded,
+    ExplorationDone,
+    ExplorationProgress,
+    Message,
+)
 from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version

@@ -6,13 +6,14 @@ import time
 from collections import Counter
 
 from midpipe.faultinject.decide.ledger import Ledger
-from midpipe.scenarios.explore.tasks import FuzzBatch, FuzzDone, FuzzTask, Message, Task
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.fuzz.examples import Example, example_file, read_examples, write_examples
+from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Checkpoint, FuzzState, request_of
 from midpipe.scenarios.model.coverage import Coverage
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, Message
 from midpipe.scenarios.model.verdict import Figure, Outcome, merge
 
 PROGRAM = "written at random"

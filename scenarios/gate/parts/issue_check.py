@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.explore.tasks import HuntDone, HuntTask, SourceDone, SourceTask
+from midpipe.scenarios.explore.probing import SourceTask
+from midpipe.scenarios.gate.hunting import HuntTask
+from midpipe.scenarios.model.messages import HuntDone, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import ReviewRow, Status
 from midpipe.scenarios.review.issues import Issue

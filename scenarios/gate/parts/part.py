@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from midpipe.faultinject.decide.ledger import LedgerRow
-from midpipe.scenarios.explore.tasks import Message, Task
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.verdict import (
     CoverageRow,
     DurabilityRow,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.explore.tasks import HuntDone, Message, SourceDone, Task
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.model.messages import HuntDone, Message, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, ReviewRow, Status, merge
 from midpipe.scenarios.review.issues import ISSUES

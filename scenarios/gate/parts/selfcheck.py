@@ -5,10 +5,12 @@ Each queue is run by the programs written for its flaw, by fuzzing alone within 
 
 from __future__ import annotations
 
-from midpipe.scenarios.explore.tasks import HuntDone, HuntTask, Message, Task
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.model.messages import HuntDone, Message
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import FlawRow, Outcome, merge
 from midpipe.scenarios.programs.registry import SUITES

@@ -6,12 +6,14 @@ import time
 from dataclasses import replace
 
 from midpipe.faultinject.decide.schedule import Schedule, replay_string
-from midpipe.scenarios.explore.tasks import SHRINKS_FOR_S, Message, StoryTask, StoryTold, Task
+from midpipe.scenarios.explore.stories import SHRINKS_FOR_S, StoryTask
+from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_examples
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import ViolationGroup
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.messages import Message, StoryDone
 from midpipe.scenarios.model.verdict import Finding, Story
 
 STORY_RUNS = 3
@@ -25,7 +27,7 @@ class Stories:
     def __init__(self, options: Options, results: Results) -> None:
         self._options = options
         self._results = results
-        self._stories: dict[int, StoryTold] = {}
+        self._stories: dict[int, StoryDone] = {}
 
     def tasks(self) -> tuple[tuple[str, Task], ...]:
         tally = self._results.tally
@@ -60,7 +62,7 @@ class Stories:
         return min(SHRINKS_FOR_S, left_s * self._options.jobs / findings)
 
     def take(self, number: int, message: Message) -> None:
-        if isinstance(message, StoryTold):
+        if isinstance(message, StoryDone):
             self._stories[number] = message
 
     def finish(self, seconds: float) -> None:

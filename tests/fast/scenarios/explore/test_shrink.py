@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import Schedule, parse_schedule
 from midpipe.faultinject.vocabulary import Position
-from midpipe.scenarios.explore.shrink import causal_past, shrunk, shrunk_program, without_bystanders
+from midpipe.scenarios.explore.shrink import causal_past, only_steps_in, shrunk, shrunk_program
 from midpipe.scenarios.programs.written import program_from
 from tests.fast.faultinject.decide.test_interleave import event
 
@@ -80,7 +80,7 @@ def test_what_the_failure_depends_on_is_its_past() -> None:
     past = causal_past(run, {Position("B", 1)}, Independence())
     assert past == {Position("A", 1), Position("B", 1)}
     schedule = parse_schedule("A1 C1 B1 A2", FAULTS)
-    assert str(without_bystanders(schedule, past)) == "A1 B1"
+    assert str(only_steps_in(schedule, past)) == "A1 B1"
 
 
 def test_when_the_time_is_up_the_best_so_far_is_kept() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
-from midpipe.scenarios.explore.tasks import ExplorationDone
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import orders_of
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.model.messages import ExplorationDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Severity
 from midpipe.scenarios.programs.fleets import FLEETS

@@ -1,0 +1,101 @@
+"""Replays the case that a replay string names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
+from midpipe.faultinject.errors import SubjectError, UsageError
+from midpipe.faultinject.faults import (
+    CATALOGUE,
+    is_for_any_server,
+    needs_persistence,
+    needs_replica,
+)
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.case.requirements import missing_for
+from midpipe.scenarios.explore.fault_selection import forgets_scripts
+from midpipe.scenarios.explore.running import run_schedule, warm_up
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.registry import program_named
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A case that was replayed.
+
+    Args:
+        unplaced: a sentence for each step of the schedule that could not be placed.
+        replay: the replay string in its canonical form.
+    """
+
+    record: CaseRecord
+    unplaced: tuple[str, ...]
+    replay: str
+
+    def violates(self, invariant: str) -> bool:
+        """Whether the case is valid, is the one that was named, and violates the invariant."""
+        violated = {violation.invariant for violation in self.record.violations}
+        return self.record.is_valid and not self.unplaced and invariant in violated
+
+
+def replay_case(
+    worker: Worker,
+    subject: SubjectSpec,
+    text: str,
+    latency_bound_ms: float,
+    persistence: Persistence = Persistence.AOF_ALWAYS,
+    *,
+    warms_up: bool = True,
+) -> Replayed:
+    """Run the case that a replay string names.
+
+    Args:
+        latency_bound_ms: for a subject that declares none.
+        persistence: of the server, if the case kills it.
+        warms_up: first let the server learn the scripts that the case needs.
+
+    Raises:
+        SubjectError: the subject can't run the program.
+        UsageError: the string is malformed or names what does not exist, or the server is not midpipe's to change.
+    """
+    name, schedule = parse_replay_string(text, CATALOGUE)
+    program = program_named(name)
+    _check_server_is_ours(worker, schedule)
+    needed = _persistence_for(schedule, persistence)
+    server = worker.server if needed is None else worker.durable_server(needed)
+    is_known = worker.has_rig(subject, server)
+    rig = worker.rig(subject, needed)
+    missing = missing_for(program, subject, rig.traits)
+    if missing:
+        raise SubjectError(
+            f"{subject.text} has no {', '.join(missing)}, which the program {name} needs."
+        )
+    if warms_up or not is_known:
+        # With the schedule between: a fault may need scripts that the program alone does not, or have them forgotten.
+        warm_up(rig, program, latency_bound_ms, Schedule(), schedule, Schedule())
+    planner = Replay(schedule)
+    record = run_schedule(rig, program, planner, latency_bound_ms)
+    if any(forgets_scripts(fault) for _, fault in schedule.placed):
+        warm_up(rig, program, latency_bound_ms)
+    return Replayed(record, planner.unplaced, replay_string(name, schedule))
+
+
+def _check_server_is_ours(worker: Worker, schedule: Schedule) -> None:
+    for _, fault in schedule.placed:
+        if not is_for_any_server(fault) and not worker.server.is_ours:
+            raise UsageError(
+                f"The fault {fault.name} changes the server, and {worker.server.name} is not midpipe's. "
+                "Leave --redis out to replay it on the embedded one."
+            )
+
+
+def _persistence_for(schedule: Schedule, persistence: Persistence) -> Persistence | None:
+    """Return the persistence that the server needs in a case of that schedule; None if the server is not killed."""
+    faults = [fault for _, fault in schedule.placed]
+    if any(map(needs_replica, faults)):
+        return Persistence.REPLICA
+    return persistence if any(map(needs_persistence, faults)) else None

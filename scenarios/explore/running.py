@@ -1,0 +1,145 @@
+"""Runs the case that a planner has planned, with the time-outs that its faults need, again if it turns out invalid.
+
+Only a client that meets a fault it can notice by its time-out alone has a short time-out. Every other client has a long
+one, so that a busy machine does not cause a time-out that no fault planned. A case that is invalid all the same is run
+again with more patience, before it counts as invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule
+from midpipe.faultinject.decide.scheduler import Scheduler
+from midpipe.faultinject.faults import changes_process
+from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.scenarios.case.requirements import rejected_call_in
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.run import run_case
+from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
+from midpipe.scenarios.explore.fault_selection import waits_for_time_out
+from midpipe.scenarios.model.record import CaseRecord, first_difference
+from midpipe.scenarios.programs.program import Program
+
+LONG_TIME_OUT_MS = 3_000
+SHORT_TIME_OUT_MS = 8
+SHORT_TIME_OUT_AMONG_SEVERAL_MS = 60
+"""Of a client that may have to wait for its turn before it meets its fault."""
+DIVERGED = "the subject did something else than in the run before: "
+_MOST_TRIES = 5
+_MORE_PATIENCE = 3
+
+
+class Planner(Scheduler, Protocol):
+    """A scheduler that says which run it is at, and before the run which faults may happen in it."""
+
+    @property
+    def current(self) -> Schedule:
+        """The schedule of the run."""
+
+    @property
+    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
+        """Every fault that may happen in the run, each after its client."""
+
+    @property
+    def diverged(self) -> str:
+        """Where the run differs from the one that it was to repeat; empty if it does not."""
+
+    def restart(self) -> None:
+        """Make the same run once more, from its beginning."""
+
+
+def run_schedule(
+    rig: Rig, program: Program, planner: Planner, latency_bound_ms: float
+) -> CaseRecord:
+    """Run the case that the planner is at, again if it is invalid, and return the last record."""
+    patience = 1
+    for _ in range(_MOST_TRIES):
+        planner.restart()
+        record = _run_once(rig, program, planner, latency_bound_ms, patience)
+        if record.is_valid:
+            break
+        patience *= _MORE_PATIENCE
+    return record
+
+
+def _run_once(
+    rig: Rig, program: Program, planner: Planner, latency_bound_ms: float, patience: int
+) -> CaseRecord:
+    """Run the case; it is invalid as well if a planned fault did not fire, or the subject did something else.
+
+    Args:
+        patience: how many times longer than usual time-outs and leases last.
+    """
+    time_outs_ms = time_outs_for(program, planner.planned_faults)
+    has_short_leases = any(changes_process(fault) for _, fault in planner.planned_faults)
+    record = run_case(
+        rig,
+        program,
+        planner,
+        time_outs_ms={client_id: ms * patience for client_id, ms in time_outs_ms.items()},
+        latency_bound_ms=latency_bound_ms,
+        lease_s=SHORT_LEASE_S * patience if has_short_leases else None,
+    )
+    planned = len(planner.current.faults)
+    if record.is_valid and record.faults != planned:
+        return replace(record, invalid_reason=f"{record.faults} of {planned} planned faults fired")
+    if record.is_valid and planner.diverged:
+        return replace(record, invalid_reason=f"{DIVERGED}{planner.diverged}")
+    return record
+
+
+def time_outs_for(program: Program, faults: Sequence[tuple[str, FaultRef]]) -> dict[str, int]:
+    """Return each client's socket time-out for a run with these faults, in ms.
+
+    Args:
+        faults: each after the client that it happens to.
+    """
+    waiting = {client_id for client_id, fault in faults if waits_for_time_out(fault)}
+    is_alone = len(program.clients) == 1
+    short_ms = SHORT_TIME_OUT_MS if is_alone else SHORT_TIME_OUT_AMONG_SEVERAL_MS
+    return {
+        client_id: short_ms if client_id in waiting else LONG_TIME_OUT_MS
+        for client_id in program.clients
+    }
+
+
+def warm_up(
+    rig: Rig, program: Program, latency_bound_ms: float, *schedules: Schedule
+) -> tuple[CaseRecord, ...]:
+    """Run the schedules, or the program without faults if none is given, so that the server knows the scripts.
+
+    In production a server knows its scripts from the second call on; and so no case differs from its replay because it
+    ran first. The fault ``script-flush`` has the server forget them.
+    """
+    rig.hosts.keep_only(program.runners)
+    return tuple(
+        run_schedule(rig, program, Replay(schedule), latency_bound_ms)
+        for schedule in schedules or (Schedule(),)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What running a program without faults showed.
+
+    Args:
+        nondeterministic: where two runs differ; empty if they do not.
+        rejected_call: a call whose arguments the subject does not take; empty if there is none.
+    """
+
+    nondeterministic: str
+    rejected_call: str
+
+
+def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
+    """Run a program without faults, and return whether the subject can run it and is deterministic."""
+    # The first run differs from all others: the server learns its scripts.
+    _, one, other = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
+    return DryRun(
+        nondeterministic=first_difference(one.shape(), other.shape()),
+        rejected_call=rejected_call_in(other.history),
+    )

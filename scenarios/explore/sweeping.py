@@ -1,0 +1,73 @@
+"""Sweeps one program: every fault at every position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from midpipe.faultinject.decide.sweep import Sweep
+from midpipe.faultinject.errors import NotApplicableError
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.case.requirements import missing_for
+from midpipe.scenarios.explore.explore import explore
+from midpipe.scenarios.explore.fault_selection import selected
+from midpipe.scenarios.explore.running import dry_run
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import ExplorationDone, Message
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.registry import program_named
+
+_KILLS = ("kill", "kill-before", "readdress")
+_TAKE_OVERS = {
+    Persistence.REPLICA: ("failover", "lag"),
+    Persistence.REPLICA_BEHIND: ("failover-behind",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTask:
+    """Sweep one program of a subject, or one shard of it.
+
+    Args:
+        shard: (index, count): of all first faults, every count-th is placed.
+        max_faults: faults per case.
+        latency_bound_ms: for a subject that declares none.
+        deadline_s: on the monotonic clock, which all processes share; no case begins after it.
+        persistence: of a server that is killed at every position, instead of all other faults; None does not kill it.
+    """
+
+    subject: SubjectSpec
+    program: str
+    shard: tuple[int, int]
+    max_faults: int
+    latency_bound_ms: float
+    deadline_s: float = math.inf
+    persistence: Persistence | None = None
+
+    def run(self, worker: Worker) -> Iterator[Message]:
+        try:
+            rig = worker.rig(self.subject, self.persistence)
+        except NotApplicableError as error:
+            yield ExplorationDone((), not_tried=str(error))
+            return
+        program = program_named(self.program)
+        missing = missing_for(program, self.subject, rig.traits)
+        if missing:
+            yield ExplorationDone((), missing)
+            return
+        dry = dry_run(rig, program, self.latency_bound_ms)
+        if dry.rejected_call:
+            yield ExplorationDone((), (dry.rejected_call,))
+            return
+        deaths = _TAKE_OVERS.get(self.persistence, _KILLS) if self.persistence else ()
+        faults = selected(worker.server.is_ours, deaths, persistence=self.persistence)
+        sweep = Sweep(self.max_faults, self.shard, faults=faults)
+        stopped = False
+        for ended in explore(rig, program, sweep, latency_bound_ms=self.latency_bound_ms):
+            yield ended
+            if stopped := worker.is_over(self.deadline_s):
+                break
+        yield ExplorationDone(
+            sweep.ledger.rows(self.program), stopped=stopped, nondeterministic=dry.nondeterministic
+        )

@@ -1,0 +1,119 @@
+"""A worker: its server, one rig at a time, tasks in and messages out. Runs in this process or in one of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.servers.opening import ServerSpec, open_server
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.servers.server import Server
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.model.messages import Message
+from midpipe.scenarios.model.spec import SubjectSpec
+
+
+class Task(Protocol):
+    """What a worker is asked to do: plain values that travel to its process, and the code that does it there."""
+
+    def run(self, worker: Worker) -> Iterator[Message]:
+        """Do the task; yields a message for each case, the result last. Raises MidpipeError."""
+
+
+class Worker:
+    """Does tasks one after the other. Close it with ``close``.
+
+    Args:
+        server: the server to break.
+        is_cancelled: asked between cases; true ends a task that has a deadline as if the deadline had come.
+
+    Attributes:
+        server: a server that keeps no data.
+
+    Raises:
+        ServerError: the server can't be started or does not answer.
+    """
+
+    def __init__(self, server: ServerSpec, is_cancelled: Callable[[], bool] = bool) -> None:
+        self.is_cancelled = is_cancelled
+        self._run = RunDirectory()
+        self._spec = server
+        self._durable: dict[Persistence, Server] = {}
+        try:
+            self.server: Server = open_server(server, self._run)
+        except BaseException:
+            self._run.close()
+            raise
+        self._rig: Rig | None = None
+
+    def do(self, task: Task) -> Iterator[Message]:
+        """Do a task; yields a message for each case, the result last. Raises MidpipeError."""
+        return task.run(self)
+
+    def is_over(self, deadline_s: float) -> bool:
+        """Whether no further case may begin.
+
+        Args:
+            deadline_s: on the monotonic clock.
+        """
+        return self.is_cancelled() or time.monotonic() > deadline_s
+
+    def rig(self, subject: SubjectSpec, persistence: Persistence | None = None) -> Rig:
+        """Return the rig of a subject: the last one if it is that, else a new one, and the last one is closed.
+
+        Args:
+            persistence: of the server; None takes the one that keeps no data.
+
+        Raises:
+            NotApplicableError: the server can't have that persistence.
+            SubjectError: the subject can't be hosted.
+            UsageError: the server is not midpipe's, so it has the persistence that it has.
+        """
+        server = self.server if persistence is None else self.durable_server(persistence)
+        if not self.has_rig(subject, server):
+            if self._rig is not None:
+                self._rig.close()
+                self._rig = None
+            self._rig = Rig(server, subject, self._run)
+        assert self._rig is not None
+        return self._rig
+
+    def has_rig(self, subject: SubjectSpec, server: Server) -> bool:
+        """Whether the last rig is one of that subject on that server."""
+        rig = self._rig
+        return rig is not None and rig.subject == subject and rig.server is server
+
+    def second_rig(self, subject: SubjectSpec, persistence: Persistence) -> Rig:
+        """Return a rig beside the last one, on a server that keeps its data. The caller closes it."""
+        return Rig(self.durable_server(persistence), subject, self._run)
+
+    def durable_server(self, persistence: Persistence) -> Server:
+        """Return a server of midpipe's own that keeps its data so, started if need be; the one before it is stopped.
+
+        Raises:
+            NotApplicableError: there is no such server.
+            UsageError: the worker's server is not midpipe's own.
+        """
+        if persistence not in self._durable:
+            if not self.server.is_ours:
+                raise UsageError(
+                    f"{self.server.name} is not midpipe's to kill. Leave --redis out to use the embedded one."
+                )
+            self._stop_durable()
+            self._durable[persistence] = open_server(self._spec, self._run, persistence)
+        return self._durable[persistence]
+
+    def close(self) -> None:
+        """End the rig, the servers and everything that belongs to them."""
+        if self._rig is not None:
+            self._rig.close()
+        self._stop_durable()
+        self.server.stop()
+        self._run.close()
+
+    def _stop_durable(self) -> None:
+        while self._durable:
+            self._durable.popitem()[1].stop()

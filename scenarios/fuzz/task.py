@@ -1,0 +1,74 @@
+"""The task of fuzzing a subject: first the saved examples, then batch after batch until the deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from midpipe.faultinject.decide.schedule import parse_replay_string
+from midpipe.faultinject.errors import SubjectError, UsageError
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.explore import ended_from
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import FuzzBatch, Message
+from midpipe.scenarios.model.spec import SubjectSpec
+
+_PERSISTENCE = Persistence.AOF_ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzTask:
+    """Generate programs, orders and faults, and run them.
+
+    Args:
+        seed: of the first batch; the same seed gives the same examples, as far as the time allows.
+        latency_bound_ms: for a subject that declares none.
+        deadline_s: on the monotonic clock, which all processes share; no case begins after it.
+        invariants: stop once each of them was violated; empty goes on until the deadline.
+        examples: replay strings to run first.
+    """
+
+    subject: SubjectSpec
+    seed: int
+    latency_bound_ms: float
+    deadline_s: float
+    invariants: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+    def run(self, worker: Worker) -> Iterator[Message]:
+        # Hypothesis takes a third of a second to load, and no other task needs it.
+        from midpipe.scenarios.fuzz.fuzzing import Fuzzing
+
+        yield from self._saved_examples(worker)
+        fuzzing = Fuzzing(
+            worker.rig(self.subject),
+            self,
+            durable=self._durable_rig(worker),
+            is_cancelled=worker.is_cancelled,
+        )
+        yield from fuzzing.run()
+
+    def _saved_examples(self, worker: Worker) -> Iterator[Message]:
+        batch = FuzzBatch(self.seed)
+        for line in self.examples:
+            if worker.is_over(self.deadline_s):
+                break
+            try:
+                replayed = replay_case(worker, self.subject, line, self.latency_bound_ms)
+            except (SubjectError, UsageError):
+                batch.stale.append(line)
+                continue
+            if replayed.unplaced:
+                batch.stale.append(line)
+            else:
+                yield ended_from(replayed.record, parse_replay_string(line, CATALOGUE)[1])
+        yield batch
+
+    def _durable_rig(self, worker: Worker) -> Callable[[], Rig] | None:
+        """Return what makes a rig on a server that may be killed; None if the server is not midpipe's own."""
+        if not worker.server.is_ours:
+            return None
+        return lambda: worker.second_rig(self.subject, _PERSISTENCE)
