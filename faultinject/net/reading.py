@@ -7,13 +7,13 @@ import socket
 _READ_BYTES = 65536
 
 
-def receive(source: socket.socket) -> bytes | None:
+def receive(source: socket.socket, most_bytes: int = _READ_BYTES) -> bytes | None:
     """Return the bytes that have arrived, ``b""`` at the end of the stream, or None if nothing has arrived yet.
 
     A connection that was reset counts as ended.
     """
     try:
-        return source.recv(_READ_BYTES)
+        return source.recv(most_bytes)
     except BlockingIOError:
         return None
     except OSError:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from midpipe.faultinject.faults import effects_of
 from midpipe.faultinject.faults.effects import PASS, Deliver, WireEffects
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.proxy import accepted, bound
+from midpipe.faultinject.net.loopback import LoopbackPort
+from midpipe.faultinject.net.relay import Relay
 from midpipe.faultinject.vocabulary import (
     Address,
     Executed,
@@ -29,10 +29,6 @@ from midpipe.faultinject.vocabulary import (
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
-
-_READ_BYTES = 65536
-_SEND_WITHIN_S = 10.0
-_BACKLOG = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +57,17 @@ class TriggeredProxy:
 
     def __init__(self, loop: Loop, upstream: Address, table: CommandTable) -> None:
         self._loop = loop
-        self._upstream = upstream
         self._table = table
         self.fired: Counter[str] = Counter()
         self.late = 0
         self.invalid_reason = ""
-        self._pipes: set[_Pipe] = set()
+        self._relays: set[Relay] = set()
         self._links: set[Link] = set()
         self._triggers: Iterator[Trigger] = iter(())
         self._trigger: Trigger | None = None
         self._turns_left = 0
-        self._keeper = bound(0)
-        self.port: int = self._keeper.getsockname()[1]
-        self._listening: socket.socket | None = None
-        self.accept_again()
+        self._port = LoopbackPort(loop, lambda: upstream, self._accepted)
+        self.port = self._port.number
 
     def place(self, triggers: Iterator[Trigger]) -> None:
         """Place faults from now on; each trigger is drawn when the one before it has fired."""
@@ -83,56 +76,19 @@ class TriggeredProxy:
 
     def refuse(self) -> None:
         """Refuse connections from now on."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            self._loop.forget(listening)
-            listening.close()
+        self._port.refuse()
 
     def accept_again(self) -> None:
         """Accept connections again; does nothing if none were refused."""
-        if self._listening is None:
-            self._listening = bound(self.port)
-            self._listening.listen(_BACKLOG)
-            self._loop.watch_readable(self._listening, self._accept)
+        self._port.accept_again()
 
     def close(self) -> None:
         """Free the port and close every connection."""
-        self.refuse()
-        for pipe in tuple(self._pipes):
-            pipe.close()
+        self._port.close()
+        for relay in tuple(self._relays):
+            relay.close()
         for link in tuple(self._links):
             link.close()
-        self._keeper.close()
-
-    def is_due(self) -> bool:
-        """Count a turn; return whether a fault is due at it."""
-        if self._trigger is None:
-            return False
-        self._turns_left -= 1
-        return self._turns_left < 0
-
-    def read_from(self, pipe: _Pipe, data: bytes) -> None:
-        """Replace a pipe by a link, which parses commands from these bytes on."""
-        self._pipes.discard(pipe)
-        client, server = pipe.client, pipe.server
-        for side in (client, server):
-            side.settimeout(_SEND_WITHIN_S)
-        link = Link(
-            self._loop,
-            client=client,
-            server=server,
-            table=self._table,
-            director=self,
-            on_closed=self._link_closed,
-        )
-        self._links.add(link)
-        # The turn was counted when it began; the link counts commands.
-        self._turns_left = max(self._turns_left, 0)
-        link.take_over(data)
-
-    def forget(self, pipe: _Pipe) -> None:
-        """Drop a pipe that has closed."""
-        self._pipes.discard(pipe)
 
     # --- the director of a link ----------------------------------------------------------------------
 
@@ -151,7 +107,7 @@ class TriggeredProxy:
     def parked(self, link: Link, received: ReceivedCommand) -> None:
         """Carry out a command, with the fault that is due at it."""
         trigger = self._trigger
-        if trigger is None or not self.is_due():
+        if trigger is None or not self._is_due():
             link.carry_out(received, PASS)
             return
         effects = effects_of(trigger.fault, _event(received)).wire
@@ -193,89 +149,41 @@ class TriggeredProxy:
         if link.held is None:
             self._links.discard(link)
 
+    def _is_due(self) -> bool:
+        """Count a turn; return whether a fault is due at it."""
+        if self._trigger is None:
+            return False
+        self._turns_left -= 1
+        return self._turns_left < 0
+
     def _draw(self) -> None:
         self._trigger = next(self._triggers, None)
         self._turns_left = self._trigger.after if self._trigger else 0
 
-    def _accept(self) -> None:
-        if self._listening is None:
-            return
-        ends = accepted(self._listening, self._upstream)
-        if ends is None:
-            return
-        client, server = ends
-        self._pipes.add(_Pipe(self, self._loop, client, server))
+    def _accepted(self, client: socket.socket, server: socket.socket) -> None:
+        self._relays.add(Relay(self._loop, client, server, self._relays.discard, self._on_data))
 
+    def _on_data(self, relay: Relay, data: bytes, to_client: bool) -> None:
+        if data and relay.begins_turn and self._is_due() and relay.is_drained:
+            self._relays.discard(relay)
+            self._parse_from(data, *relay.detach())
+        else:
+            relay.pass_on(data, to_client)
 
-class _Pipe:
-    """A connection whose bytes pass unread, turn by turn."""
-
-    __slots__ = ("_loop", "_proxy", "_server_spoke", "client", "server")
-
-    def __init__(
-        self, proxy: TriggeredProxy, loop: Loop, client: socket.socket, server: socket.socket
-    ) -> None:
-        self._proxy = proxy
-        self._loop = loop
-        self.client, self.server = client, server
-        self._server_spoke = True
-        client.setblocking(False)
-        server.setblocking(False)
-        loop.watch_readable(client, self._client_readable)
-        loop.watch_readable(server, self._server_readable)
-
-    def close(self) -> None:
-        for end in (self.client, self.server):
-            self._loop.forget(end)
-            end.close()
-        self._proxy.forget(self)
-
-    def _client_readable(self) -> None:
-        try:
-            data = self.client.recv(_READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self.close()
-            return
-        if self._server_spoke:
-            self._server_spoke = False
-            if self._proxy.is_due():
-                self._loop.forget(self.client)
-                self._loop.forget(self.server)
-                self._proxy.read_from(self, data)
-                return
-        self._send(self.server, data)
-
-    def _server_readable(self) -> None:
-        try:
-            data = self.server.recv(_READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self.close()
-            return
-        self._server_spoke = True
-        self._send(self.client, data)
-
-    def _send(self, to: socket.socket, data: bytes) -> None:
-        try:
-            sent = to.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.close()
-            return
-        if sent < len(data):
-            # A peer that does not read for a while; rare, so blocking is acceptable.
-            to.settimeout(_SEND_WITHIN_S)
-            with suppress(OSError):
-                to.sendall(data[sent:])
-            to.setblocking(False)
+    def _parse_from(self, data: bytes, client: socket.socket, server: socket.socket) -> None:
+        """Have a link parse the commands of a connection, from these bytes on."""
+        link = Link(
+            self._loop,
+            client=client,
+            server=server,
+            table=self._table,
+            director=self,
+            on_closed=self._link_closed,
+        )
+        self._links.add(link)
+        # The turn was counted when it began; the link counts commands.
+        self._turns_left = max(self._turns_left, 0)
+        link.take_over(data)
 
 
 def _event(received: ReceivedCommand) -> WireEvent:

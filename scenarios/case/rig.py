@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.proxy import LOOPBACK, Listener, Proxy
+from midpipe.faultinject.net.loopback import LOOPBACK
+from midpipe.faultinject.net.proxy import Listener, Proxy
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence

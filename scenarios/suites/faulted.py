@@ -15,7 +15,8 @@ import msgspec
 from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
+from midpipe.faultinject.net.loopback import LOOPBACK
+from midpipe.faultinject.net.proxy import Proxy
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.opening import open_server, parse_server_spec
 from midpipe.faultinject.servers.reaper import RunDirectory

@@ -14,7 +14,8 @@ import pytest
 from midpipe.faultinject.faults.effects import PASS, WireEffects
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
+from midpipe.faultinject.net.loopback import LOOPBACK
+from midpipe.faultinject.net.proxy import Proxy
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.reaper import RunDirectory

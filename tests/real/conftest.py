@@ -17,7 +17,8 @@ from midpipe.faultinject.faults import effects_of
 from midpipe.faultinject.faults.effects import PASS, Deliver, WireEffects
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.proxy import LOOPBACK, Proxy
+from midpipe.faultinject.net.loopback import LOOPBACK
+from midpipe.faultinject.net.proxy import Proxy
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
 from midpipe.faultinject.servers.reaper import RunDirectory
