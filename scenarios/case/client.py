@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from midpipe.faultinject.vocabulary import FaultRef, Position
 from midpipe.scenarios.case.answered import Answered
@@ -37,6 +37,7 @@ class Attempt:
     arguments: dict[str, Json]
     invoked_at: int
     began_s: float
+    _: KW_ONLY
     faulted: bool = False
     changed_state: bool = False
     changed_job: bool = False
@@ -70,6 +71,7 @@ class Client:
     wire: ClientWire
     calls: tuple[Call, ...]
     host: HostProcess
+    _: KW_ONLY
     next_call: int = 0
     attempt: Attempt = field(default_factory=_none_yet)
     answers: dict[str, Json] = field(default_factory=dict)

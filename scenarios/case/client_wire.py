@@ -7,7 +7,7 @@ is parked until the case lets it through. Knows no schedule, and no call beyond 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from midpipe.faultinject.faults.effects import PASS, WireEffects
 from midpipe.faultinject.net.link import Link
@@ -38,6 +38,7 @@ class ClientWire:
     client_id: str
     table: CommandTable
     step_over: StepOver
+    _: KW_ONLY
     operation: int = 0
     attempt: int = 0
     passes_all: bool = False
@@ -45,13 +46,12 @@ class ClientWire:
     was_killed: bool = False
     invalid_reason: str = ""
     has_subscribed: bool = False
-    _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(default_factory=list)
-    _ordinal: int = 0
-    _setup_ordinal: int = 0
-    _command: int = 0
-    _block_ordinal: int = 0
-    _let_through: dict[Link, WireEvent] = field(default_factory=dict)
-    _watched: dict[Link, tuple[bytes, ...]] = field(default_factory=dict)
+    _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(init=False, default_factory=list)
+    _ordinal: int = field(init=False, default=0)
+    _command: int = field(init=False, default=0)
+    _block_ordinal: int = field(init=False, default=0)
+    _let_through: dict[Link, WireEvent] = field(init=False, default_factory=dict)
+    _watched: dict[Link, tuple[bytes, ...]] = field(init=False, default_factory=dict)
 
     @property
     def waiting(self) -> tuple[Link, ReceivedCommand, WireEvent] | None:
@@ -84,7 +84,6 @@ class ClientWire:
         return False
 
     def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
-        self._setup_ordinal += 1
         return PASS
 
     def inside(self, link: Link, received: ReceivedCommand) -> WireEffects | None:

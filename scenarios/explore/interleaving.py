@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from random import Random
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
@@ -53,6 +53,7 @@ class InterleaveTask:
 
     subject: SubjectSpec
     program: str
+    _: KW_ONLY
     max_preemptions: int | None
     max_faults: int
     prune: bool
@@ -155,11 +156,11 @@ class _Interleaving:
         task = self._task
         walk = Walk(
             Random,
-            sampling.runs,
-            sampling.seed,
-            sampling.depth,
-            task.max_faults,
-            self._faults,
+            runs=sampling.runs,
+            seed=sampling.seed,
+            depth=sampling.depth,
+            max_faults=task.max_faults,
+            faults=self._faults,
         )
         for ended in explore(
             self._rig, self._program, walk, latency_bound_ms=task.latency_bound_ms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
@@ -33,6 +33,7 @@ class StoryTask:
 
     subject: SubjectSpec
     replay: str
+    _: KW_ONLY
     latency_bound_ms: float
     shrinks_for: str = ""
     shrinks_s: float = SHRINKS_FOR_S

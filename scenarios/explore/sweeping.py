@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from midpipe.faultinject.decide.sweep import Sweep
 from midpipe.faultinject.errors import NotApplicableError
@@ -39,6 +39,7 @@ class SweepTask:
 
     subject: SubjectSpec
     program: str
+    _: KW_ONLY
     shard: tuple[int, int]
     max_faults: int
     latency_bound_ms: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.errors import SubjectError, UsageError
@@ -32,6 +32,7 @@ class FuzzTask:
     """
 
     subject: SubjectSpec
+    _: KW_ONLY
     seed: int
     latency_bound_ms: float
     deadline_s: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from midpipe.faultinject.decide.interleave import Frontier, Interleave
 from midpipe.faultinject.decide.ledger import NO_FAULT
@@ -45,6 +45,7 @@ class HuntTask:
 
     subject: SubjectSpec
     invariants: tuple[str, ...]
+    _: KW_ONLY
     latency_bound_ms: float
     programs: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ class Sampling:
     depth: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseEnded:
     """The result of one case, with what is needed to count and to replay it; its story is recorded in a later run.
 
@@ -188,7 +188,7 @@ class HuntDone:
     runnable: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoryDone:
     """A case was run again for its story.
 

@@ -16,4 +16,13 @@ from midpipe.scenarios.suites.judging import judge
 def test_one_fault_anywhere_costs_no_job(
     midpipe_worker: Worker, midpipe_subject: SubjectSpec, program: str
 ) -> None:
-    judge(midpipe_worker, SweepTask(midpipe_subject, program, (0, 1), 1, DEFAULT_LATENCY_BOUND_MS))
+    judge(
+        midpipe_worker,
+        SweepTask(
+            midpipe_subject,
+            program,
+            shard=(0, 1),
+            max_faults=1,
+            latency_bound_ms=DEFAULT_LATENCY_BOUND_MS,
+        ),
+    )

@@ -61,11 +61,19 @@ def test_first_find_by_fuzzing_beside_the_written_programs(benchmark: Any, name:
 
     try:
         worker.rig(subject)
-        programs = hunt(HuntTask(subject, flaw.caught_by, 5_000.0, flaw.programs, suite=flaw.suite))
+        programs = hunt(
+            HuntTask(
+                subject,
+                flaw.caught_by,
+                latency_bound_ms=5_000.0,
+                programs=flaw.programs,
+                suite=flaw.suite,
+            )
+        )
         fuzzing = HuntTask(
             subject,
             flaw.caught_by,
-            5_000.0,
+            latency_bound_ms=5_000.0,
             suite="fuzz",
             budget_s=FLAW_BUDGET_S,
             part=flaw.part,

@@ -68,10 +68,10 @@ def test_orders_a_second_of_one_request_sent_twice(benchmark: Any, jobs: int) ->
             InterleaveTask(
                 SubjectSpec(AS_SHIPPED),
                 "same-request-twice",
-                2,
-                0,
-                True,
-                5_000.0,
+                max_preemptions=2,
+                max_faults=0,
+                prune=True,
+                latency_bound_ms=5_000.0,
                 sampling=Sampling(runs, number),
             )
             for number in range(jobs)

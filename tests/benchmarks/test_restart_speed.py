@@ -29,7 +29,14 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
 def swept(pool: Pool, mode: Persistence) -> list[CaseEnded]:
     """Run every case in which something happens to the server, of the gate's programs; each shard warms up first."""
     tasks = [
-        SweepTask(SubjectSpec(), program, (0, 1), 1, 5_000.0, persistence=mode)
+        SweepTask(
+            SubjectSpec(),
+            program,
+            shard=(0, 1),
+            max_faults=1,
+            latency_bound_ms=5_000.0,
+            persistence=mode,
+        )
         for program in GATE_PROGRAMS
     ]
     messages = [message for _, message in pool.run(tasks)]

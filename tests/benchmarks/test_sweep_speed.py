@@ -36,7 +36,13 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
 
 def sweep(pool: Pool, max_faults: int) -> list[CaseEnded]:
     tasks = [
-        SweepTask(SubjectSpec(), "enqueue", (shard, SHARDS), max_faults, 5_000.0)
+        SweepTask(
+            SubjectSpec(),
+            "enqueue",
+            shard=(shard, SHARDS),
+            max_faults=max_faults,
+            latency_bound_ms=5_000.0,
+        )
         for shard in range(SHARDS)
     ]
     messages: list[Message] = [message for _, message in pool.run(tasks)]

@@ -31,7 +31,13 @@ AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 
 def swept(worker: Worker, subject: str, program: str) -> list[CaseEnded]:
     """Sweep a program with every single fault; every case of it is valid."""
-    messages = list(worker.do(SweepTask(SubjectSpec(subject), program, (0, 1), 1, 5_000.0)))
+    messages = list(
+        worker.do(
+            SweepTask(
+                SubjectSpec(subject), program, shard=(0, 1), max_faults=1, latency_bound_ms=5_000.0
+            )
+        )
+    )
     cases = [message for message in messages if isinstance(message, CaseEnded)]
     (done,) = (message for message in messages if isinstance(message, ExplorationDone))
     assert [case.invalid_reason for case in cases if not case.valid] == []

@@ -33,7 +33,7 @@ def first_violation(
     task = HuntTask(
         flawed(queue),
         (invariant,),
-        LATENCY_BOUND_MS,
+        latency_bound_ms=LATENCY_BOUND_MS,
         programs=programs,
         suite=suite,
         budget_s=BUDGET_S,
@@ -48,7 +48,13 @@ def first_violation(
 
 def shrunk(worker: Worker, queue: str, invariant: str, replay: str) -> tuple[int, int]:
     """Return how many operations and how many steps the smallest case has that still violates the invariant."""
-    task = StoryTask(flawed(queue), replay, LATENCY_BOUND_MS, invariant, shrinks_s=BUDGET_S)
+    task = StoryTask(
+        flawed(queue),
+        replay,
+        latency_bound_ms=LATENCY_BOUND_MS,
+        shrinks_for=invariant,
+        shrinks_s=BUDGET_S,
+    )
     *_, story = worker.do(task)
     assert isinstance(story, StoryDone)
     assert invariant in story.violated_invariants

@@ -216,7 +216,12 @@ def test_a_client_that_loses_patience_while_another_sleeps_is_named(
     worker: Worker, file: Path
 ) -> None:
     task = InterleaveTask(
-        SubjectSpec(f"{file}:ShortOfPatience"), "same-job-twice", 2, 0, True, 5_000.0
+        SubjectSpec(f"{file}:ShortOfPatience"),
+        "same-job-twice",
+        max_preemptions=2,
+        max_faults=0,
+        prune=True,
+        latency_bound_ms=5_000.0,
     )
     *cases, done = worker.do(task)
     assert isinstance(done, ExplorationDone)
@@ -230,7 +235,14 @@ def test_a_client_that_loses_patience_while_another_sleeps_is_named(
 def test_threads_of_a_client_s_own_are_found_out_and_named_by_the_event_that_differed(
     worker: Worker, file: Path, name: str
 ) -> None:
-    task = InterleaveTask(SubjectSpec(f"{file}:{name}"), "same-job-twice", 2, 0, True, 5_000.0)
+    task = InterleaveTask(
+        SubjectSpec(f"{file}:{name}"),
+        "same-job-twice",
+        max_preemptions=2,
+        max_faults=0,
+        prune=True,
+        latency_bound_ms=5_000.0,
+    )
     ends = (message for _ in range(10) for message in worker.do(task))
     done = next(end for end in ends if isinstance(end, ExplorationDone) and end.nondeterministic)
     assert "wire event" in done.nondeterministic

@@ -106,9 +106,20 @@ def test_an_unknown_does_not_end_it(tmp_path: Path) -> None:
 
 
 HOURS: dict[str, Task] = {
-    "sweep": SweepTask(REFERENCE, "finish-with-result", (0, 1), 3, 5_000.0),
-    "interleave": InterleaveTask(REFERENCE, "finish-vs-reclaim", None, 3, False, 5_000.0),
-    "fuzz": FuzzTask(REFERENCE, 0, 5_000.0, time.monotonic() + 100_000),
+    "sweep": SweepTask(
+        REFERENCE, "finish-with-result", shard=(0, 1), max_faults=3, latency_bound_ms=5_000.0
+    ),
+    "interleave": InterleaveTask(
+        REFERENCE,
+        "finish-vs-reclaim",
+        max_preemptions=None,
+        max_faults=3,
+        prune=False,
+        latency_bound_ms=5_000.0,
+    ),
+    "fuzz": FuzzTask(
+        REFERENCE, seed=0, latency_bound_ms=5_000.0, deadline_s=time.monotonic() + 100_000
+    ),
 }
 
 

@@ -99,7 +99,9 @@ LAID = sorted(
 def test_no_program_begins_with_a_job_that_it_can_not_know(
     worker: Worker, subject: SubjectSpec, program: str
 ) -> None:
-    (done,) = worker.do(SweepTask(subject, program, (0, 1), 0, 5_000.0))
+    (done,) = worker.do(
+        SweepTask(subject, program, shard=(0, 1), max_faults=0, latency_bound_ms=5_000.0)
+    )
     assert isinstance(done, ExplorationDone)
     assert "jobs in the review's keys" in done.missing
 
@@ -109,7 +111,15 @@ def test_the_old_schema_is_not_taken_from_a_queue_that_reads_no_other(
 ) -> None:
     file = tmp_path / "queue.py"
     file.write_text(READS_OLD)
-    (done,) = worker.do(SweepTask(SubjectSpec(f"{file}:Q"), "list-new-only", (0, 1), 0, 5_000.0))
+    (done,) = worker.do(
+        SweepTask(
+            SubjectSpec(f"{file}:Q"),
+            "list-new-only",
+            shard=(0, 1),
+            max_faults=0,
+            latency_bound_ms=5_000.0,
+        )
+    )
     assert isinstance(done, ExplorationDone)
     assert done.missing == ("reads of the new schema alone",)
 
@@ -126,7 +136,9 @@ def test_fuzzing_finds_nothing_and_waits_for_nothing_that_can_not_happen(
 ) -> None:
     met: Counter[str] = Counter()
     cases = 0
-    for message in worker.do(FuzzTask(subject, 7, 5_000.0, time.monotonic() + 30.0)):
+    for message in worker.do(
+        FuzzTask(subject, seed=7, latency_bound_ms=5_000.0, deadline_s=time.monotonic() + 30.0)
+    ):
         if isinstance(message, CaseEnded):
             cases += 1
             assert (message.replay, message.violations) == (message.replay, ())

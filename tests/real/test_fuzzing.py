@@ -31,22 +31,27 @@ from midpipe.scenarios.model.verdict import Outcome
 PATIENCE_S = 60.0
 MET = Met(Place("enqueue", 1, "EVALSHA", False, "absent"), "late", frozenset(("late",)))
 FOUND = CaseEnded(
-    "written(A enqueue job-1)",
-    "written(A enqueue job-1): A1!late",
-    "late",
-    1,
-    True,
-    "",
-    (Violation("no-duplicate", (ViolationEvidence("job-1 was delivered 2 times."),)),),
-    (),
-    (),
-    (0.0, 0.0, 0.0, 0.0),
-    "@reproduce_failure('6', b'')",
+    program="written(A enqueue job-1)",
+    replay="written(A enqueue job-1): A1!late",
+    fault="late",
+    faults=1,
+    valid=True,
+    invalid_reason="",
+    violations=(Violation("no-duplicate", (ViolationEvidence("job-1 was delivered 2 times."),)),),
+    observations=(),
+    crashed=(),
+    seconds=(0.0, 0.0, 0.0, 0.0),
+    blob="@reproduce_failure('6', b'')",
 )
 
 
 def task(subject: str, seconds: float, seed: int = 2000) -> FuzzTask:
-    return FuzzTask(SubjectSpec(subject), seed, 5_000.0, time.monotonic() + seconds)
+    return FuzzTask(
+        SubjectSpec(subject),
+        seed=seed,
+        latency_bound_ms=5_000.0,
+        deadline_s=time.monotonic() + seconds,
+    )
 
 
 def first_find(worker: Worker, subject: str, invariant: str) -> CaseEnded:
@@ -78,7 +83,11 @@ def test_a_planted_flaw_is_found_by_fuzzing_alone(
 def test_what_was_found_shrinks_to_a_program_that_still_fails(worker: Worker) -> None:
     subject = "midpipe.scenarios.flaws.single:PushesAgain"
     found = first_find(worker, subject, "no-duplicate")
-    *_, told = worker.do(StoryTask(SubjectSpec(subject), found.replay, 5_000.0, "no-duplicate"))
+    *_, told = worker.do(
+        StoryTask(
+            SubjectSpec(subject), found.replay, latency_bound_ms=5_000.0, shrinks_for="no-duplicate"
+        )
+    )
     assert isinstance(told, StoryDone)
     assert "no-duplicate" in told.violated_invariants
     assert told.story.replay.count("enqueue") == 2
@@ -209,7 +218,21 @@ def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> No
     never = FuzzBatch(1)
     never.sometimes.update(dict.fromkeys(required_events(traits), 1))
     never.sometimes[LEASE_EXPIRED] = 0
-    part.take(0, CaseEnded("p", "p:", "none", 0, True, "", (), (), (), (0.0, 0.0, 0.0, 0.0)))
+    part.take(
+        0,
+        CaseEnded(
+            program="p",
+            replay="p:",
+            fault="none",
+            faults=0,
+            valid=True,
+            invalid_reason="",
+            violations=(),
+            observations=(),
+            crashed=(),
+            seconds=(0.0, 0.0, 0.0, 0.0),
+        ),
+    )
     part.take(0, never)
     part.finish(1.0)
     assert got.parts["fuzz"] is Outcome.UNKNOWN

@@ -85,7 +85,9 @@ def test_an_order_replays_to_the_same_history_a_hundred_times_out_of_a_hundred(
 
 @pytest.mark.parametrize("flaw", ONLY_BY_TWO, ids=lambda flaw: flaw.name)
 def test_no_single_client_sees_what_two_clients_see(worker: Worker, flaw: Flaw) -> None:
-    task = HuntTask(SubjectSpec(flaw.subject), (), 5_000.0, faults=("cut-before", "lost-reply"))
+    task = HuntTask(
+        SubjectSpec(flaw.subject), (), latency_bound_ms=5_000.0, faults=("cut-before", "lost-reply")
+    )
     *_, done = worker.do(task)
     assert isinstance(done, HuntDone)
     assert [caught.replay for caught in done.caught if caught.invariant in flaw.caught_by] == []
@@ -150,7 +152,14 @@ def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
 ) -> None:
     (tmp_path / "restless.py").write_text(UNSTEADY)
     subject = SubjectSpec(f"{tmp_path / 'restless.py'}:Restless")
-    task = InterleaveTask(subject, "update-vs-get", 2, 0, True, 5_000.0)
+    task = InterleaveTask(
+        subject,
+        "update-vs-get",
+        max_preemptions=2,
+        max_faults=0,
+        prune=True,
+        latency_bound_ms=5_000.0,
+    )
     # Two runs may be alike by chance; that they are so many times over would be no chance.
     ends = (message for _ in range(20) for message in worker.do(task))
     done = next(end for end in ends if isinstance(end, ExplorationDone) and end.nondeterministic)
@@ -189,10 +198,20 @@ def test_random_orders_find_the_duplicate_and_it_shrinks_to_the_shortest_string(
 ) -> None:
     subject = SubjectSpec(AS_SHIPPED)
     sampling = Sampling(200, 1, depth)
-    task = InterleaveTask(subject, "same-request-twice", 2, 1, True, 5_000.0, sampling=sampling)
+    task = InterleaveTask(
+        subject,
+        "same-request-twice",
+        max_preemptions=2,
+        max_faults=1,
+        prune=True,
+        latency_bound_ms=5_000.0,
+        sampling=sampling,
+    )
     found = [m for m in worker.do(task) if isinstance(m, CaseEnded) and m.violations]
     longest = max(found, key=lambda ended: len(ended.replay))
-    *_, told = worker.do(StoryTask(subject, longest.replay, 5_000.0, "no-duplicate"))
+    *_, told = worker.do(
+        StoryTask(subject, longest.replay, latency_bound_ms=5_000.0, shrinks_for="no-duplicate")
+    )
     assert isinstance(told, StoryDone)
     assert told.story.replay in ("same-request-twice: A1 B1", "same-request-twice: B1 A1")
 
@@ -202,7 +221,15 @@ def test_of_more_orders_than_asked_for_the_simplest_are_run_and_the_rest_is_coun
     worker: Worker, most: int, is_bounded: bool
 ) -> None:
     subject = SubjectSpec(AS_SHIPPED)
-    task = InterleaveTask(subject, "same-request-twice", 2, 0, True, 5_000.0, max_orders=most)
+    task = InterleaveTask(
+        subject,
+        "same-request-twice",
+        max_preemptions=2,
+        max_faults=0,
+        prune=True,
+        latency_bound_ms=5_000.0,
+        max_orders=most,
+    )
     *cases, done = worker.do(task)
     assert isinstance(done, ExplorationDone)
     run = len([case for case in cases if isinstance(case, CaseEnded)])

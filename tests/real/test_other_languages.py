@@ -36,13 +36,25 @@ def violated_invariants(worker: Worker, task: SweepTask | InterleaveTask) -> set
 @pytest.mark.parametrize("program", ["enqueue-with-request-id", "same-request-again", "bad-input"])
 def test_the_documented_queue_passes(worker: Worker, program: str) -> None:
     assert (
-        violated_invariants(worker, SweepTask(subject(EXAMPLE), program, (0, 1), 1, 5_000.0))
+        violated_invariants(
+            worker,
+            SweepTask(
+                subject(EXAMPLE), program, shard=(0, 1), max_faults=1, latency_bound_ms=5_000.0
+            ),
+        )
         == set()
     )
 
 
 def test_its_clients_pass_in_every_order(worker: Worker) -> None:
-    task = InterleaveTask(subject(EXAMPLE), "same-request-twice", 2, 0, True, 5_000.0)
+    task = InterleaveTask(
+        subject(EXAMPLE),
+        "same-request-twice",
+        max_preemptions=2,
+        max_faults=0,
+        prune=True,
+        latency_bound_ms=5_000.0,
+    )
     assert violated_invariants(worker, task) == set()
 
 
@@ -51,5 +63,7 @@ def test_without_its_look_at_the_request_it_is_caught(worker: Worker, tmp_path: 
     assert CHECKS_THE_REQUEST in source
     flawed = tmp_path / "queue.mjs"
     flawed.write_text(source.replace(CHECKS_THE_REQUEST, ""))
-    task = SweepTask(subject(flawed), "same-request-again", (0, 1), 0, 5_000.0)
+    task = SweepTask(
+        subject(flawed), "same-request-again", shard=(0, 1), max_faults=0, latency_bound_ms=5_000.0
+    )
     assert violated_invariants(worker, task) == {"no-duplicate"}

@@ -71,8 +71,8 @@ class Selfcheck:
         return HuntTask(
             SubjectSpec(subject),
             invariants,
-            options.latency_bound_ms,
-            programs,
+            latency_bound_ms=options.latency_bound_ms,
+            programs=programs,
             suite=suite,
             budget_s=options.flaw_budget_s,
             seed=options.seed,

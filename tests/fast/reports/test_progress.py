@@ -11,7 +11,18 @@ from midpipe.reports.cli.progress import TELLS_EVERY_S, ProgressSink
 from midpipe.scenarios.gate.options import PartBegan
 from midpipe.scenarios.model.messages import CaseEnded
 
-CASE = CaseEnded("enqueue", "enqueue:", "none", 0, True, "", (), (), (), (0.0, 0.0, 0.0, 0.0))
+CASE = CaseEnded(
+    program="enqueue",
+    replay="enqueue:",
+    fault="none",
+    faults=0,
+    valid=True,
+    invalid_reason="",
+    violations=(),
+    observations=(),
+    crashed=(),
+    seconds=(0.0, 0.0, 0.0, 0.0),
+)
 
 
 def told(cases: int, step_s: float) -> list[str]:
