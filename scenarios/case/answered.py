@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from midpipe.scenarios.model.history import Counted, Json, RaisedError
-from midpipe.scenarios.subjects.hosting import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,12 @@ class Answered:
     counted: tuple[Counted, ...] | None = None
 
 
-def answered_from(answer: Answer) -> Answered:
-    """Return a host process's answer as a value."""
+def answered_from(answer: Mapping[str, Any]) -> Answered:
+    """Return as a value what the subject's process answered to a call.
+
+    Args:
+        answer: as in the subject protocol.
+    """
     error = answer.get("error")
     raised = None
     if isinstance(error, Mapping):

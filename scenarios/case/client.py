@@ -1,4 +1,4 @@
-"""One client of a case: its calls, its attempts, and the arguments that its retry rule makes. No socket."""
+"""One client of a case: its calls, its attempts, and the arguments that its retry rule makes."""
 
 from __future__ import annotations
 
