@@ -55,7 +55,8 @@ class ProgressSink:
         self._violated = 0
 
     def __enter__(self) -> ProgressSink:
-        self._progress.start()
+        if self._live:
+            self._progress.start()
         return self
 
     def __exit__(
@@ -65,7 +66,8 @@ class ProgressSink:
         trace: TracebackType | None,
     ) -> None:
         self._end_part()
-        self._progress.stop()
+        if self._live:  # a progress that was never started ends a plain log with an empty line
+            self._progress.stop()
 
     def listen(self, event: Event) -> None:
         """Take one event."""
