@@ -20,6 +20,8 @@ from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.main import cli
@@ -141,10 +143,79 @@ def test_ci_scripts_can_be_executed(script: str) -> None:
     assert os.access(ROOT / ".ci" / script, os.X_OK)
 
 
-def test_ci_runs_the_tests_that_need_containers_last() -> None:
-    commands = (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().splitlines()
-    assert ".ci/docker " in commands[-1]
-    assert "-m venv" in commands[-3]
+def ci_with_parts_that_exit(
+    folder: Path, statuses: dict[str, int]
+) -> subprocess.CompletedProcess[str]:
+    """Run .ci/run with stand-ins for its parts, each of which names itself and exits with a status."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    begin, parts, end = re.split(r"^(part \w+\n(?:.*\n)*part \w+\n)", script, flags=re.MULTILINE)
+    closing = "= 3 passed in 1.00s ="
+    stand_ins = "".join(
+        f"{name}() {{ echo 'ran {name}'; echo '{closing if name == 'tests' else ''}'; return {status}; }}\n"
+        for name, status in statuses.items()
+    )
+    (folder / ".ci").mkdir()
+    for name, text in (("run", begin + stand_ins + parts + end), ("packages", "#!/bin/sh\n")):
+        (folder / ".ci" / name).write_text(text, encoding="utf-8")
+        (folder / ".ci" / name).chmod(0o755)
+    return subprocess.run(
+        [folder / ".ci" / "run"], capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        ({"tests": 0, "gate": 0, "versions": 0, "containers": 0}, 0),
+        ({"tests": 1, "gate": 0, "versions": 0, "containers": 0}, 1),
+        ({"tests": 1, "gate": 3, "versions": 0, "containers": 2}, 3),
+        ({"tests": 0, "gate": 0, "versions": 0, "containers": 124}, 124),
+    ],
+)
+def test_ci_runs_every_part_and_ends_with_the_worst_status(
+    tmp_path: Path, statuses: dict[str, int], status: int
+) -> None:
+    ran = ci_with_parts_that_exit(tmp_path, statuses)
+    assert ran.returncode == status, ran.stderr
+    assert re.findall(r"^ran (\w+)$", ran.stdout, re.MULTILINE) == list(statuses)
+    assert ran.stdout.splitlines()[-1] == "= 3 passed in 1.00s ="
+
+
+def test_the_workflow_pins_every_action_by_commit_and_keeps_no_credentials() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    actions = re.findall(r"uses: (\S+)", workflow)
+    assert [action for action in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)] == []
+    checkouts = sum("/checkout@" in action for action in actions)
+    assert workflow.count("persist-credentials: false") == checkouts > 0
+
+
+def test_the_constraints_pin_every_direct_dependency_within_its_range() -> None:
+    pinned = {
+        canonicalize_name(requirement.name): requirement.specifier
+        for line in (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line.strip() and not line.strip().startswith("#")
+        for requirement in (Requirement(line),)
+    }
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    direct = [
+        Requirement(text)
+        for group in (
+            table["project"]["dependencies"],
+            *table["project"]["optional-dependencies"].values(),
+            *table["dependency-groups"].values(),
+        )
+        for text in group
+    ]
+    out_of_range = [
+        str(wanted)
+        for wanted in direct
+        if wanted.name != "midpipe"
+        and not any(
+            wanted.specifier.contains(version.version)
+            for version in pinned.get(canonicalize_name(wanted.name), ())
+        )
+    ]
+    assert out_of_range == []
 
 
 def test_the_workflow_runs_the_tests_that_need_containers_as_ci_does() -> None:
