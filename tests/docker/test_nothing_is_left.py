@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.docker.conftest import remains
+from tests.support.children import reap, start
 
 pytestmark = pytest.mark.docker
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,14 +75,13 @@ class Run:
     process: subprocess.Popen[str] | None = None
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        self.process = subprocess.Popen(
+        self.process = start(
             [sys.executable, *words],
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(self.directory), MARK: self.mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
         return self.process
@@ -123,13 +124,14 @@ def run(engine: Any, tmp_path: Path) -> Iterator[Run]:
     if not Path("/proc/self/environ").exists():
         pytest.skip("processes are counted in /proc, which this system has not")
     started = Run(engine, tmp_path)
-    yield started
-    for pid in started.processes():
-        os.kill(pid, signal.SIGKILL)
-    if started.process is not None:
-        for end in filter(None, (started.process.stdin, started.process.stdout)):
-            end.close()
-        started.process.wait()
+    try:
+        yield started
+    finally:
+        for pid in started.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if started.process is not None:
+            reap(started.process)
 
 
 def assert_nothing_is_left(run: Run) -> None:

@@ -1,6 +1,8 @@
-"""The machine's processes, as psutil tells them: a small image has no ps."""
+"""The machine's processes, listed by psutil because a small image has no ps."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 import psutil
 
@@ -13,5 +15,21 @@ def running_with(text: str) -> list[str]:
 
 
 def started_by(pid: int) -> dict[int, str]:
-    """Return the processes that a process has started, by pid, with their command lines."""
-    return {found.pid: " ".join(found.cmdline()) for found in psutil.Process(pid).children()}
+    """Return the running processes that a process has started, by pid, with their command lines."""
+    return _commands(psutil.Process(pid).children())
+
+
+def descended_from(pid: int) -> dict[int, str]:
+    """Return the running processes that a process and its descendants have started, likewise; none if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return _commands(psutil.Process(pid).children(recursive=True))
+    return {}
+
+
+def _commands(processes: list[psutil.Process]) -> dict[int, str]:
+    commands = {}
+    for process in processes:
+        # One that has ended is not running, whether its parent has waited for it or not.
+        with suppress(psutil.NoSuchProcess):
+            commands[process.pid] = " ".join(process.cmdline())
+    return commands

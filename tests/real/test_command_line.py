@@ -9,29 +9,30 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from midpipe.reports.verdict_file import schema
-from tests.real.processes import running_with
+from tests.real.processes import descended_from, running_with
+from tests.real.waiting import is_running, wait_until
+from tests.support.children import running
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
 REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
 
 
-def started(*arguments: str, cwd: Path, tmp: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def started(*arguments: str, cwd: Path, tmp: Path) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running(
         [sys.executable, "-m", "midpipe", *arguments],
         cwd=cwd,
         env={**os.environ, "TMPDIR": str(tmp)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         start_new_session=True,
     )
 
@@ -48,8 +49,8 @@ def ran(*arguments: str, cwd: Path, timeout_s: float = 100.0) -> tuple[int, str,
     """Run midpipe to its end; return exit code, output and errors."""
     temporary = cwd / "t"
     temporary.mkdir(exist_ok=True)
-    process = started(*arguments, cwd=cwd, tmp=temporary)
-    output, errors = process.communicate(timeout=timeout_s)
+    with started(*arguments, cwd=cwd, tmp=temporary) as process:
+        output, errors = process.communicate(timeout=timeout_s)
     return process.returncode, output, errors
 
 
@@ -121,18 +122,10 @@ def foreign_server(tmp_path: Path) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    process = subprocess.Popen(
-        [get_binary_path(), "--port", str(port), "--save", "", "--requirepass", "s3cret"],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-    )
-    deadline_s = time.monotonic() + 10
-    while not is_listening(port):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-    yield port
-    process.kill()
-    process.wait()
+    words = [get_binary_path(), "--port", str(port), "--save", "", "--requirepass", "s3cret"]
+    with running(words, cwd=tmp_path, stdout=subprocess.DEVNULL):
+        wait_until(lambda: is_listening(port))
+        yield port
 
 
 def is_listening(port: int) -> bool:
@@ -203,22 +196,18 @@ def test_a_time_budget_that_ends_the_sweep_makes_a_pass_unknown(tmp_path: Path) 
     assert (code, verdict["partial"], "partial" in output) == (3, True, True)
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.5])
+@pytest.mark.parametrize("part", ["midpipe-reaper", "valkey-server", "subjects/host.py"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_of_a_gate_that_is_ended(
-    tmp_path: Path, temporary: Path, how: signal.Signals, after_s: float
+def test_nothing_is_left_of_a_gate_that_is_ended_once_it_has_started_a_part(
+    tmp_path: Path, temporary: Path, how: signal.Signals, part: str
 ) -> None:
-    process = started("gate", cwd=tmp_path, tmp=temporary)
-    time.sleep(after_s)
-    process.send_signal(how)
-    _, errors = process.communicate(timeout=20)
-    deadline_s = time.monotonic() + 10
-    while running_with(str(temporary)) or any(temporary.glob("midpipe-*")):
-        assert time.monotonic() < deadline_s, (
-            running_with(str(temporary)),
-            sorted(map(str, temporary.iterdir())),
-        )
-        time.sleep(0.02)
+    with started("gate", cwd=tmp_path, tmp=temporary) as process:
+        wait_until(lambda: any(part in line for line in descended_from(process.pid).values()), 60)
+        descendants = descended_from(process.pid)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=30)
+    wait_until(lambda: not any(map(is_running, descendants)))
+    wait_until(lambda: not running_with(str(temporary)) and not any(temporary.glob("midpipe-*")))
     if how is not signal.SIGKILL:
         assert (process.returncode, "Traceback" in errors) == (130, False), errors
 
@@ -237,13 +226,12 @@ def test_a_gate_that_fails_fast_exits_with_1_says_why_it_stopped_and_leaves_noth
 def test_an_interrupted_gate_keeps_what_it_has_and_says_that_it_is_partial(
     tmp_path: Path, temporary: Path
 ) -> None:
-    process = started("gate", cwd=tmp_path, tmp=temporary)
-    verdict = tmp_path / ".midpipe" / "verdict.json"
-    assert process.stderr is not None
-    assert any("selfcheck done" in line for line in process.stderr)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
-    stored = json.loads(verdict.read_text())
+    with started("gate", cwd=tmp_path, tmp=temporary) as process:
+        assert process.stderr is not None
+        assert any("selfcheck done" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+    stored = json.loads((tmp_path / ".midpipe" / "verdict.json").read_text())
     assert (process.returncode, stored["partial"], stored["outcome"]) == (130, True, "unknown")
     assert "partial" in output
 

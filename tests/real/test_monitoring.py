@@ -27,6 +27,7 @@ from midpipe.reference.backfill import Backfill
 from midpipe.reference.migration import Phase
 from midpipe.reference.telemetry import Telemetry
 from tests.real.queues import LEGACY, job, queue_on
+from tests.support.children import running
 
 MONITORING = Path(__file__).resolve().parents[2] / "reference" / "monitoring"
 RULES = sorted(MONITORING.glob("*.yml"))
@@ -272,19 +273,14 @@ def prometheus(telemetry: Telemetry, tmp_path: Path) -> Iterator[Prometheus]:
         "scrape_configs": [{"job_name": "ai-jobs", "static_configs": targets}],
     }
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))
-    process = subprocess.Popen(
-        [
-            path,
-            f"--config.file={tmp_path}/prometheus.yml",
-            f"--storage.tsdb.path={tmp_path}/data",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    yield Prometheus(f"http://127.0.0.1:{port}")
-    process.kill()
-    process.wait()
+    words = [
+        path,
+        f"--config.file={tmp_path}/prometheus.yml",
+        f"--storage.tsdb.path={tmp_path}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with running(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        yield Prometheus(f"http://127.0.0.1:{port}")
     stop_serving()
 
 

@@ -16,6 +16,7 @@ import pytest
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from tests.real.peers import connected, seen_by, upstream
 from tests.real.toxiproxies import midpipe_proxy
+from tests.support.children import running
 
 
 def refused(*options: str) -> str:
@@ -32,17 +33,15 @@ def refused(*options: str) -> str:
 
 
 def test_an_interrupt_ends_it_with_130_and_gives_every_port_back() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "midpipe", "proxy", "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    base = process.stdout.readline().split()[-1]
-    body = json.dumps({"name": "redis", "upstream": "127.0.0.1:1"}).encode()
-    with urllib.request.urlopen(f"{base}/proxies", body) as answer:
-        host, port = json.load(answer)["listen"].split(":")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
-    process.stdout.close()
+    words = [sys.executable, "-m", "midpipe", "proxy", "--port", "0"]
+    with running(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        base = process.stdout.readline().split()[-1]
+        body = json.dumps({"name": "redis", "upstream": "127.0.0.1:1"}).encode()
+        with urllib.request.urlopen(f"{base}/proxies", body) as answer:
+            host, port = json.load(answer)["listen"].split(":")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
     for taken in (int(port), int(base.rpartition(":")[2])):
         with socket.create_server((host, taken)):
             pass

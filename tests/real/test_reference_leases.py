@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from midpipe.faultinject.servers.server import Server
 from midpipe.reference import Queue
 from midpipe.reference.worker import Worker
 from tests.real.queues import job
+from tests.support.children import running
 
 
 def claimed(queue: Queue, worker: str = "w-1", lease_s: float = 30.0) -> dict[str, Any]:
@@ -297,25 +299,19 @@ print("completed", Worker(Queue(), handle, "w-1").run(), flush=True)
 
 @pytest.fixture
 def worker_process(server: Server) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
-    started: list[subprocess.Popen[str]] = []
+    with ExitStack() as started:
 
-    def start(told: int) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(told)],
-            env={**os.environ, "REDIS_URL": f"unix://{server.address.path}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        started.append(process)
-        return process
+        def start(told: int) -> subprocess.Popen[str]:
+            return started.enter_context(
+                running(
+                    [sys.executable, "-c", WORKER, str(told)],
+                    env={**os.environ, "REDIS_URL": f"unix://{server.address.path}"},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
 
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        yield start
 
 
 def last_words(process: subprocess.Popen[str]) -> str:

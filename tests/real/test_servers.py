@@ -20,6 +20,7 @@ from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_s
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address
 from tests.real.waiting import is_running, wait_until
+from tests.support.children import running
 
 
 @pytest.fixture
@@ -38,25 +39,11 @@ def port() -> int:
 @pytest.fixture
 def external_server(run: RunDirectory, port: int, server: EmbeddedServer) -> Iterator[int]:
     """A server on a TCP port of its own, with the password ``s3cret``; yields the port."""
-    process = subprocess.Popen(
-        [
-            server.binary,
-            "--port",
-            str(port),
-            "--save",
-            "",
-            "--requirepass",
-            "s3cret",
-            "--dir",
-            str(run.path),
-        ],
-        stdout=subprocess.DEVNULL,
-    )
-    run.guard(process.pid)
-    wait_until(lambda: is_listening(port))
-    yield port
-    process.kill()
-    process.wait()
+    words = [server.binary, "--port", str(port), "--save", "", "--requirepass", "s3cret"]
+    with running([*words, "--dir", str(run.path)], stdout=subprocess.DEVNULL) as process:
+        run.guard(process.pid)
+        wait_until(lambda: is_listening(port))
+        yield port
     run.release(process.pid)
 
 
@@ -144,19 +131,17 @@ time.sleep(60)
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_server_and_directory_are_removed_however_midpipe_dies(how: signal.Signals) -> None:
-    child = subprocess.Popen(
+    with running(
         [sys.executable, "-c", CHILD],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-    )
-    assert child.stdout is not None
-    with child.stdout:
+    ) as child:
+        assert child.stdout is not None
         pid, directory = child.stdout.readline().split()
-    assert is_running(int(pid))
-    child.send_signal(how)
-    child.wait()
+        assert is_running(int(pid))
+        child.send_signal(how)
+        child.wait()
     wait_until(lambda: not is_running(int(pid)) and not Path(directory).exists())
 
 

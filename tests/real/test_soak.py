@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from midpipe.scenarios.soak.plan import CHAOS, SoakPlan, planned_faults, wire_tr
 from midpipe.scenarios.soak.results import SoakResult
 from midpipe.scenarios.soak.soak import Soak
 from tests.real.processes import running_with
+from tests.support.children import running
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
@@ -180,28 +182,16 @@ def test_the_same_seed_plans_the_same_faults_and_another_one_does_not() -> None:
 # --- the command -------------------------------------------------------------------------------------
 
 
-def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+def started(folder: Path, *words: str) -> AbstractContextManager[subprocess.Popen[str]]:
     temporary = folder / "tmp"
     temporary.mkdir()
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "midpipe",
-            "soak",
-            "--clients",
-            "2",
-            "--workers",
-            "2",
-            "--out",
-            str(folder / "out"),
-            *words,
-        ],
+    options = ["--clients", "2", "--workers", "2", "--out", str(folder / "out")]
+    return running(
+        [sys.executable, "-m", "midpipe", "soak", *options, *words],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 
@@ -218,13 +208,9 @@ def left_over(folder: Path) -> list[str]:
 
 @pytest.fixture
 def soaking(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = started(tmp_path, "--jobs-total", "1_000_000")
-    try:
+    with started(tmp_path, "--jobs-total", "1_000_000") as process:
         wait_for_load(process)
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def wait_until_nothing_is_left(folder: Path) -> None:
@@ -258,10 +244,9 @@ def test_a_killed_soak_leaves_nothing_behind(
 
 
 def test_a_time_budget_ends_the_load_and_the_enqueued_jobs_are_checked(tmp_path: Path) -> None:
-    process = started(
-        tmp_path, "--jobs-total", "1_000_000", "--chaos", "none", "--time-budget", "2s"
-    )
-    output, errors = process.communicate(timeout=90)
+    words = ("--jobs-total", "1_000_000", "--chaos", "none", "--time-budget", "2s")
+    with started(tmp_path, *words) as process:
+        output, errors = process.communicate(timeout=90)
     stored = json.loads((tmp_path / "out" / "soak.json").read_text())
     assert process.returncode in (0, 3), output + errors
     assert stored["tally"]["acknowledged"] == stored["tally"]["delivered"] > 0

@@ -21,6 +21,7 @@ from midpipe.faultinject.vocabulary import Address
 from tests.real.fronting import Fronted
 from tests.real.processes import started_by
 from tests.real.waiting import is_running, wait_until
+from tests.support.children import running
 from tests.support.cluster import PRIMARIES, Cluster
 
 
@@ -135,18 +136,16 @@ def servers_of(pid: int) -> list[int]:
 def test_nothing_of_a_topology_is_left_when_midpipe_is_killed(
     topology: str, processes: int
 ) -> None:
-    child = subprocess.Popen(
+    with running(
         [sys.executable, "-c", CHILD, topology],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-    )
-    assert child.stdout is not None
-    with child.stdout:
+    ) as child:
+        assert child.stdout is not None
         directory = child.stdout.readline().strip()
-    pids = servers_of(child.pid)
-    assert len(pids) == processes
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+        pids = servers_of(child.pid)
+        assert len(pids) == processes
+        child.send_signal(signal.SIGKILL)
+        child.wait()
     wait_until(lambda: not any(map(is_running, pids)) and not Path(directory).exists())

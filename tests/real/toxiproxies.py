@@ -18,6 +18,7 @@ from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.binary import ToxiproxyProcess
 from midpipe.faultinject.vocabulary import Address
+from tests.support.children import running
 
 REAL, OURS = "toxiproxy", "midpipe"
 BOTH = (REAL, OURS)
@@ -39,21 +40,15 @@ def real_toxiproxy(run: RunDirectory) -> Iterator[Address]:
 @contextmanager
 def midpipe_proxy(*options: str) -> Iterator[Address]:
     """Start ``midpipe proxy`` on a free port; yields where its API is."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "midpipe", "proxy", "--port", "0", *options],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://(.+):(\d+)$", line.strip())
-    try:
+    words = [sys.executable, "-m", "midpipe", "proxy", "--port", "0", *options]
+    with running(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://(.+):(\d+)$", line.strip())
         assert found, line
         yield Address(host=found[1], port=int(found[2]))
-    finally:
         process.terminate()
         process.wait(timeout=30)
-        process.stdout.close()
 
 
 @contextmanager

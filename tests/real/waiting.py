@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
+
+import psutil
 
 
 def wait_until(satisfied: Callable[[], bool], within_s: float = 10.0) -> None:
@@ -16,9 +17,8 @@ def wait_until(satisfied: Callable[[], bool], within_s: float = 10.0) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process; one that has ended and was not waited for counts."""
+    """Whether there is such a process. One that has ended is not running, even if no parent has waited for it."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    return True
