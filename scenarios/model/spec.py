@@ -14,6 +14,8 @@ REFERENCE = "midpipe.reference:Queue"
 DEFAULT_PATIENCE_S = 20.0
 DEFAULT_ENVIRONMENT = (("AI_JOBS_METRICS", "on"), ("AI_JOBS_NEW_SCHEMA", "on"))
 """By default the reference writes both schemas and counts in Prometheus metrics."""
+NAMED_IN_0_1 = ("reference", "scenarios")
+"""Top-level packages that version 0.1 installed, and that are parts of midpipe now."""
 _NAMED = re.compile(r"(?P<where>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 HOST_FILE = Path(__file__).parents[1] / "subjects" / "host.py"
 
@@ -114,6 +116,9 @@ def parse_subject(
         environment: ``NAME=value`` words, which override DEFAULT_ENVIRONMENT.
         beside: the other subject of a mixed fleet.
 
+    A module that version 0.1 installed under another name, as in a replay line of that version, is looked up in
+    midpipe, unless a directory of the subject's own import path has that module.
+
     Raises:
         UsageError: the text does not name a subject, its file does not exist, or a variable has no ``=``.
     """
@@ -129,6 +134,8 @@ def parse_subject(
             raise UsageError(
                 f"There is no file {where!r}. Give its path relative to the current directory, or an absolute one."
             )
+        if where.partition(".")[0] in NAMED_IN_0_1 and not _has_module((*paths, "."), where):
+            text = f"midpipe.{text}"
     variables = dict(DEFAULT_ENVIRONMENT)
     for word in environment:
         name, equals, value = word.partition("=")
@@ -136,3 +143,9 @@ def parse_subject(
             raise UsageError(f"--env takes NAME=value; got {word!r}.")
         variables[name] = value
     return SubjectSpec(text, paths, python, tuple(sorted(variables.items())), patience_s, beside)
+
+
+def _has_module(paths: tuple[str, ...], module: str) -> bool:
+    """Return whether one of the directories holds the module's file, or a package of that name."""
+    found = [Path(path, *module.split(".")) for path in paths]
+    return any(path.with_suffix(".py").is_file() or path.is_dir() for path in found)
