@@ -2,19 +2,41 @@
 
 The first run has no fault and reveals the positions. Each run with fewer faults than the bound is the parent of runs
 that place one more fault, after its last one; so no combination is tried twice, and cases with fewer faults come first.
-Among cases with equally many faults, the slow ones come last: those that wait for a time-out or start a process.
+Cases with equally many faults come in rounds, by ``Priority``: what finds the most bugs first, what has to wait last. A
+sweep can be stopped between two cases; another one resumes at its frontier.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
 from midpipe.faultinject.decide.pruning import rule_against
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
 from midpipe.faultinject.decide.scheduler import default_choice
-from midpipe.faultinject.faults import Pace, Placeable, pace_of, placeable
+from midpipe.faultinject.faults import Placeable, Priority, placeable, priority_of
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFrontier:
+    """Where a sweep stands between two runs.
+
+    Args:
+        waiting: the cases to run next, in order.
+        later: the cases with one more fault, in the order in which they were planned.
+        ledger: the counts so far.
+    """
+
+    waiting: tuple[Schedule, ...]
+    later: tuple[Schedule, ...]
+    ledger: Ledger
+
+    @property
+    def next_round(self) -> int:
+        """The round of the next case."""
+        return round_of(self.waiting[0]) if self.waiting else min(map(round_of, self.later))
 
 
 class Sweep:
@@ -25,7 +47,7 @@ class Sweep:
         shard: (index, count): this sweep takes every count-th first fault, starting with the index-th. Every shard
             makes the run without faults; only shard 0 counts it.
         faults: returns the faults that can be placed at an event.
-        ledger: receives the counts.
+        frontier: where an earlier sweep of the same program and shard was stopped; None starts at the beginning.
     """
 
     def __init__(
@@ -33,17 +55,17 @@ class Sweep:
         max_faults: int = 1,
         shard: tuple[int, int] = (0, 1),
         faults: Placeable = placeable,
-        ledger: Ledger | None = None,
+        frontier: SweepFrontier | None = None,
     ) -> None:
         self._max_faults = max_faults
         self._index, self._shards = shard
         self._faults = faults
-        self.ledger = ledger or Ledger()
-        self._waiting: deque[Schedule] = deque()
-        self._next_level: list[tuple[Pace, Schedule]] = []
-        self._baseline_is_due = True
+        self.ledger = frontier.ledger.copy() if frontier else Ledger()
+        self._waiting = deque(frontier.waiting if frontier else ())
+        self._next_level = list(frontier.later if frontier else ())
+        self._baseline_is_due = frontier is None
         self._current = Schedule()
-        if self._index == 0:
+        if frontier is None and self._index == 0:
             self.ledger.planned(NO_FAULT)
 
     @property
@@ -72,6 +94,12 @@ class Sweep:
             return False
         self._current = self._waiting.popleft()
         return True
+
+    def frontier(self) -> SweepFrontier | None:
+        """Return where the sweep stands after the last run; None if every planned case was run."""
+        if not self._waiting and not self._next_level:
+            return None
+        return SweepFrontier(tuple(self._waiting), tuple(self._next_level), self.ledger.copy())
 
     def restart(self) -> None:
         """Start the same run again; there is no state to reset."""
@@ -105,7 +133,7 @@ class Sweep:
                     self.ledger.pruned(fault_label(child), rule)
                     continue
                 self.ledger.planned(fault_label(child))
-                self._next_level.append((pace_of(fault), child))
+                self._next_level.append(child)
 
     def _after_last_fault(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         faults = self._current.faults
@@ -117,6 +145,12 @@ class Sweep:
         return ()
 
     def _open_next_level(self) -> None:
-        ordered = sorted(self._next_level, key=lambda planned: planned[0])
-        self._waiting.extend(schedule for _, schedule in ordered)
+        self._waiting.extend(sorted(self._next_level, key=round_of))
         self._next_level.clear()
+
+
+def round_of(schedule: Schedule) -> int:
+    """Return the round in which a sweep runs the case: by the number of its faults, then by the slowest of them."""
+    faults = [fault for _, fault in schedule.placed]
+    slowest = max(map(priority_of, faults), default=Priority.FINDS_MOST)
+    return max(0, len(faults) - 1) * len(Priority) + slowest

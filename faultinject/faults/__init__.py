@@ -86,7 +86,7 @@ def changes_process(ref: FaultRef) -> bool:
 
 
 class Pace(IntEnum):
-    """How long a case with a fault takes. Schedulers run the quick ones first."""
+    """How long a case with a fault takes."""
 
     QUICK = 0
     WAITS_FOR_TIME_OUT = 1
@@ -100,6 +100,29 @@ def pace_of(ref: FaultRef) -> Pace:
         return Pace.STARTS_A_PROCESS
     waits = fault.effects(2, ref.parameter).wire.waits
     return Pace.WAITS_FOR_TIME_OUT if waits else Pace.QUICK
+
+
+class Priority(IntEnum):
+    """How early a sweep runs a fault: what finds the most bugs first, what has to wait last.
+
+    A time budget cuts off the end.
+    """
+
+    FINDS_MOST = 0
+    QUICK = 1
+    STARTS_A_PROCESS = 2
+    WAITS = 3
+
+
+def priority_of(ref: FaultRef) -> Priority:
+    """Return how early a sweep runs the fault."""
+    fault = CATALOGUE[ref.name]
+    effects = fault.effects(2, ref.parameter)
+    if fault.finds_most:
+        return Priority.FINDS_MOST
+    if effects.wire.waits or effects.process is Process.FROZEN:
+        return Priority.WAITS
+    return Priority.QUICK if pace_of(ref) is Pace.QUICK else Priority.STARTS_A_PROCESS
 
 
 def needs_persistence(ref: FaultRef) -> bool:

@@ -13,5 +13,6 @@ CUT_BEFORE = Fault(
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET)
     ),
+    finds_most=True,
     inside_block=True,
 )

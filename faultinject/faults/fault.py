@@ -26,6 +26,7 @@ class Fault:
         effects: returns the effects, given the command's size in bytes and the optional parameter.
         may_apply: whether the fault can happen at an event.
         variants: the parameters that a sweep tries; ``(None,)`` for a fault without a parameter.
+        finds_most: whether a sweep places it before most other faults, because it finds the most bugs.
         inside_block: whether it makes sense at a command inside MULTI … EXEC, before EXEC.
         forgets_scripts: whether the server loses its script cache, so that it must be warmed before the next case.
         needs_own_server: whether it changes the server, and so requires one that midpipe started.
@@ -38,6 +39,7 @@ class Fault:
     effects: EffectsOf
     may_apply: Callable[[WireEvent], bool] = applies_everywhere
     variants: tuple[int | None, ...] = (None,)
+    finds_most: bool = False
     inside_block: bool = False
     forgets_scripts: bool = False
     needs_own_server: bool = False

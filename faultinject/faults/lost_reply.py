@@ -11,6 +11,7 @@ LOST_REPLY = Fault(
     name="lost-reply",
     summary="The server executes the command; the connection is reset before the reply arrives.",
     effects=lambda size, parameter: Effects(WireEffects(reply_passes=False, close=Close.RESET)),
+    finds_most=True,
 )
 LOST_REPLY_FIN = Fault(
     name="lost-reply-fin",

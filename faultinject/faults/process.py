@@ -14,6 +14,7 @@ CRASH = Fault(
     effects=lambda size, parameter: Effects(
         WireEffects(reply_passes=False), process=Process.KILLED
     ),
+    finds_most=True,
 )
 CRASH_BEFORE = Fault(
     name="crash-before",

@@ -25,17 +25,20 @@ TORN_FIRST = Fault(
     name="torn-first",
     summary="One byte of the command reaches the server, then the connection is reset.",
     effects=_torn_after(lambda size: 1),
+    finds_most=True,
     inside_block=True,
 )
 TORN_MIDDLE = Fault(
     name="torn-middle",
     summary="Half of the command reaches the server, then the connection is reset.",
     effects=_torn_after(lambda size: size // 2),
+    finds_most=True,
     inside_block=True,
 )
 TORN_LAST = Fault(
     name="torn-last",
     summary="All but the command's last byte reaches the server, then the connection is reset.",
     effects=_torn_after(lambda size: size - 1),
+    finds_most=True,
     inside_block=True,
 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, parse_schedule
-from midpipe.faultinject.decide.sweep import Sweep
-from midpipe.faultinject.faults import CATALOGUE, placeable
+from midpipe.faultinject.decide.sweep import Sweep, SweepFrontier, round_of
+from midpipe.faultinject.faults import CATALOGUE, Priority, placeable, priority_of
 from midpipe.faultinject.vocabulary import (
     Executed,
     Point,
@@ -29,10 +29,10 @@ def event(ordinal: int, name: str = "HSET", inside: int = 0, *, is_write: bool =
     return WireEvent(Position("A", ordinal, inside), index, (b"x",), 40, is_write, (b"k",))
 
 
-def run_all(sweep: Sweep, length: int) -> list[Schedule]:
-    """Run every case of a client that always sends the same commands."""
-    seen = []
-    while sweep.begin():
+def run_all(sweep: Sweep, length: int, most: int = 1_000_000) -> list[Schedule]:
+    """Run every case of a client that always sends the same commands, or the first ``most`` of them."""
+    seen: list[Schedule] = []
+    while len(seen) < most and sweep.begin():
         seen.append(sweep.current)
         steps = []
         for ordinal in range(1, length + 1):
@@ -63,6 +63,62 @@ def test_two_faults_are_pairs_in_order_without_repetition() -> None:
 def test_fewer_faults_come_first() -> None:
     counts = [len(schedule.faults) for schedule in run_all(Sweep(2), 2)]
     assert counts == sorted(counts)
+
+
+def test_the_faults_that_find_the_most_come_first_at_every_position_and_those_that_wait_last() -> (
+    None
+):
+    faults = [schedule.faults[0] for schedule in run_all(Sweep(1), 3) if schedule.faults]
+    priorities = [priority_of(step.fault) for step in faults if step.fault]
+    assert priorities == sorted(priorities)
+    first = {
+        (step.fault.name, step.position.ordinal)
+        for step in faults
+        if step.fault and priority_of(step.fault) is Priority.FINDS_MOST
+    }
+    names = ("cut-before", "lost-reply", "torn-first", "torn-middle", "torn-last", "crash")
+    assert first == {(name, ordinal) for name in names for ordinal in (1, 2, 3)}
+    last = {
+        step.fault.name
+        for step in faults
+        if step.fault and priority_of(step.fault) is Priority.WAITS
+    }
+    assert last == {"stall", "black-hole", "late", "pause", "freeze"}
+
+
+@pytest.mark.parametrize("max_faults", [1, 2])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_a_sweep_that_is_stopped_resumes_with_the_next_case(
+    max_faults: int, data: st.DataObject
+) -> None:
+    whole = Sweep(max_faults)
+    cases = run_all(whole, 2)
+    most = data.draw(st.integers(1, len(cases)))
+    first = Sweep(max_faults)
+    seen = run_all(first, 2, most)
+    frontier = first.frontier()
+    if frontier is None:
+        assert seen == cases
+        return
+    second = Sweep(max_faults, frontier=frontier)
+    assert second.begin()
+    assert round_of(second.current) == frontier.next_round
+    again = Sweep(max_faults, frontier=frontier)
+    assert seen + run_all(again, 2) == cases
+    assert again.ledger.rows() == whole.ledger.rows()
+
+
+def test_the_space_is_known_after_the_run_without_faults() -> None:
+    sweep = Sweep(1)
+    run_all(sweep, 3, 1)
+    frontier = sweep.frontier()
+    assert isinstance(frontier, SweepFrontier)
+    rows, whole = frontier.ledger.rows(), Sweep(1)
+    run_all(whole, 3)
+    assert [(row.fault, row.space) for row in rows] == [
+        (row.fault, row.space) for row in whole.ledger.rows()
+    ]
 
 
 @pytest.mark.parametrize("shards", [2, 3, 5])
