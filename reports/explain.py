@@ -1,64 +1,127 @@
-"""A finding in three sentences, and what to change. Pure."""
+"""Explains a finding in three sentences, and says what to change. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from midpipe.scenarios.model.verdict import Finding
+from midpipe.scenarios.model.verdict import Extent, Finding, PartRow, PlacedFault, Verdict
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
-        "no-lost-job": "Write the request key, the hashes and the queue entry in one atomic step, so that no "
-        "request is known whose job is not there.",
-        "retry-succeeds": "Let nothing that is written before a failure answer the retry: one atomic step, or a "
-        "check that the job exists before False is returned.",
-        "queue-order": "Take from the end that jobs are not put in at (RPUSH and LPOP), and look for a job and take it "
-        "in one atomic step, so that a worker who loses a race looks at the next one.",
-        "no-duplicate": "Make the step find its own earlier run: check the request key and the job's hash in "
-        "the same script that writes them.",
-        "no-orphan": "Write the job's data and its place in the queue in one atomic step, and take them away in one.",
-        "no-divergence": "Write both schemas in one atomic step, and copy the whole old hash when the new one "
-        "is missing.",
-        "status-order": "Let a status only go forward, on the server: refuse a write that an acknowledged one "
-        "has overtaken.",
-        "result-is-kept": "Write an end and its result in one atomic step, however large the result is.",
-        "answer-is-true": "Answer only what one atomic step has decided; on an exception leave all or nothing.",
-        "bounded-latency": "Give every connection a time-out, and every retry an end.",
-        "isolation": "Put the workspace into the key, or compare it before a job is returned.",
+        "no-lost-job": "Write the request key, the hashes and the queue entry in one atomic step, so that a known "
+        "request always has a job.",
+        "retry-succeeds": "Make sure that nothing written before a failure answers the retry: use one atomic step, or "
+        "check that the job exists before you return False.",
+        "queue-order": "Put jobs in at one end and take them at the other (RPUSH and LPOP), and look for a job and "
+        "take it in one atomic step, so that a worker that loses a race tries the next one.",
+        "no-duplicate": "Make the step detect its own earlier run: check the request key and the job's hash in the "
+        "same script that writes them.",
+        "no-orphan": "Write the job's data and its queue entry in one atomic step, and delete them in one.",
+        "no-divergence": "Write both schemas in one atomic step, and copy the whole old hash if there is no new one.",
+        "status-order": "Let the server only move a status forward: refuse a write that a later one has overtaken.",
+        "result-is-kept": "Write the final status and the result in one atomic step, however large the result is.",
+        "answer-is-true": "Return only what one atomic step has decided; on an exception leave everything or nothing.",
+        "bounded-latency": "Give every connection a time-out, and every retry loop an end.",
+        "isolation": "Put the workspace into the key, or compare it before you return a job.",
         "bad-input": "Validate every argument before the first command, and raise ValueError or TypeError.",
         "telemetry-is-true": "Count each call once, after its outcome is known, whatever kind of call it is.",
-        "quiet-logs": "Log ids at DEBUG and a plain sentence at ERROR; leave params, results and tracebacks out.",
-        "list-is-whole": "List from an index that both schemas share, and read each job where it is.",
+        "quiet-logs": "Log ids at DEBUG and a plain sentence at ERROR; keep params, results and tracebacks out.",
+        "list-is-whole": "List from an index that both schemas share, and read each job where it is stored.",
     }
 )
 
 
 def explained(finding: Finding) -> tuple[str, str, str]:
-    """Return what was done, what broke, and what it costs."""
-    if finding.fault:
-        done = f"In {finding.program}, {finding.fault} was placed at {finding.place}."
-    else:
-        done = f"In {finding.program}, no fault was needed."
-    broke = finding.evidence[0] if finding.evidence else "The invariant fell."
-    cases = "1 case" if finding.cases == 1 else f"{finding.cases} cases"
+    """Return what was injected, what was observed, and which invariant that violates."""
+    observed = finding.evidence[0] if finding.evidence else "The invariant was violated."
+    cases = _counted(finding.cases, "case")
     return (
-        done,
-        broke,
-        f"{finding.invariant} ({finding.severity}) fell in {cases}: {finding.claim}",
+        f"In {finding.program}, {_injected(finding.faults)}.",
+        observed,
+        f"{finding.invariant} ({finding.severity}) was violated in {cases}: {finding.claim}",
+    )
+
+
+def _injected(faults: tuple[PlacedFault, ...]) -> str:
+    if not faults:
+        return "no fault was needed"
+    placed = (
+        f"{fault.fault} at {fault.position}{f' ({fault.place})' if fault.place else ''}"
+        for fault in faults
+    )
+    return f"midpipe injected {' and '.join(placed)}"
+
+
+def not_judged(verdict: Verdict) -> tuple[str, ...]:
+    """Return what was planned and not judged, a sentence each; empty if the run was complete."""
+    sentences = [
+        *(
+            f"On {column.server or 'no server'}, {sentence}"
+            for column in verdict.servers
+            for sentence in _unfinished(column.parts)
+        ),
+        *(
+            ()
+            if verdict.servers
+            else (f"{one[0].upper()}{one[1:]}" for one in _unfinished(verdict.parts))
+        ),
+    ]
+    if not verdict.partial:
+        return tuple(sentences)
+    unreached: Counter[str] = Counter()
+    for row in verdict.ledger:
+        unreached[row.program] += row.not_reached
+    total = unreached.total()
+    if total:
+        programs = sum(bool(count) for count in unreached.values())
+        sentences.append(
+            f"{_counted(total, 'planned case')} of {_counted(programs, 'program')} "
+            f"{'was' if total == 1 else 'were'} not run, and the ledger says not reached."
+        )
+    if untold := [finding.id for finding in verdict.findings if finding.story is None]:
+        sentences.append(f"The story of {', '.join(untold)} was not recorded.")
+    return tuple(sentences) or ("The run ended before everything that was planned had run.",)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _unfinished(parts: Sequence[PartRow]) -> Iterator[str]:
+    for row in parts:
+        if row.extent is Extent.NOT_BEGUN:
+            yield f"{row.name} was not begun."
+        elif row.extent is Extent.CUT_SHORT:
+            cases = f" after {_counted(row.cases, 'case')}" if row.cases else ""
+            yield f"{row.name} was cut short{cases}."
+
+
+def coverage_sentence(verdict: Verdict) -> str:
+    """Return what the coverage of fuzzing means; empty if nothing was fuzzed."""
+    coverage = verdict.coverage
+    if coverage is None:
+        return ""
+    return (
+        f"{coverage.seen} combinations of operation, command, state of the job and fault were seen, of "
+        f"{coverage.known} that the run has shown to be possible. There may be more: a further case would show "
+        f"{coverage.new_in_a_further_case:g} new ones."
     )
 
 
 def replay_command(replay: str, again: str, on: str = "") -> str:
-    """Return the line that runs a case again.
+    """Return the shell command that runs a case again.
 
     Args:
-        again: the options that name the subject.
-        on: the option that names the server; empty for the default.
+        replay: the case's replay line.
+        again: the options that name the subject, quoted for a shell.
+        on: the option that names the server, quoted for a shell; empty for the default.
     """
-    return " ".join(filter(None, (f"midpipe replay '{replay}'", again, on)))
+    return " ".join(filter(None, ("midpipe replay", shlex.quote(replay), again, on)))
 
 
 def advice_for(finding: Finding) -> str:
-    """Return what to change."""
+    """Return what to change so that the invariant holds."""
     return ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")

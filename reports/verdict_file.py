@@ -1,4 +1,4 @@
-"""The verdict as a JSON file: written, read back, and its schema."""
+"""The verdict as JSON: writing it, reading it back, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.model.safe_text import map_text, printable
 from midpipe.scenarios.model.verdict import SCHEMA, Verdict
 
 SCHEMA_FILE = Path(__file__).with_name("verdict.schema.json")
@@ -21,7 +22,7 @@ def to_json(verdict: Verdict) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the document, the same under every msgspec that the project allows.
+    """Return the JSON Schema of the document; it is the same under every supported version of msgspec.
 
     Releases of msgspec differ in how they indent the docstrings that become descriptions.
     """
@@ -43,7 +44,7 @@ def _with_clean_descriptions(node: Any) -> Any:
 
 
 def write_schema() -> None:
-    """Write the published schema anew; a test fails when it is stale."""
+    """Write the published schema; a test fails when the file is stale."""
     SCHEMA_FILE.write_text(json.dumps(schema(), indent=2) + "\n", "utf-8")
 
 
@@ -51,7 +52,7 @@ def read_verdict(path: Path) -> Verdict:
     """Read a stored verdict.
 
     Raises:
-        UsageError: there is none, it is broken, or a newer midpipe wrote it.
+        UsageError: there is no such file, it is broken, or another version of midpipe wrote it with another schema.
     """
     try:
         data = path.read_bytes()
@@ -61,12 +62,19 @@ def read_verdict(path: Path) -> Verdict:
         ) from error
     try:
         number = msgspec.json.decode(data).get("schema")
-        if isinstance(number, int) and number > SCHEMA:
-            raise UsageError(
-                f"{str(path)!r} has schema {number} and this midpipe reads up to {SCHEMA}. Update midpipe."
-            )
-        return msgspec.json.decode(data, type=Verdict)
-    except (msgspec.MsgspecError, AttributeError) as error:
+        if isinstance(number, int) and number != SCHEMA:
+            raise UsageError(_other_schema(path, number))
+        return map_text(msgspec.json.decode(data, type=Verdict), printable)
+    except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError) as error:
         raise UsageError(
-            f"{str(path)!r} is not a verdict: {error}. Run 'midpipe gate' to make one."
+            f"{str(path)!r} is not a verdict: {error}. Run 'midpipe gate' to write one."
         ) from error
+
+
+def _other_schema(path: Path, number: int) -> str:
+    if number > SCHEMA:
+        return f"{str(path)!r} has schema {number}, and this midpipe reads schema {SCHEMA}. Update midpipe."
+    return (
+        f"{str(path)!r} has schema {number}, written by an older midpipe, and this one reads schema {SCHEMA}. "
+        "Run 'midpipe gate' again, or install the version that wrote it."
+    )

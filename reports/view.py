@@ -8,34 +8,41 @@
           │                   ●  enqueue(job-2, acme, r-1)      │
       B1  │                   ├── EXISTS ai:ide ✂ cut-before    │ never runs it
 
-A call begins at ● and ends at ○, or at ✗ if it raised. An arrow that ends before the server's lane never reached it; ✂
-marks the fault. What the server answered and what a step changed stand beside its lane. A line is at most WIDTH
-characters wide, but for the sentences about a whole case.
+A call begins at ● and ends at ○ if it returned, at ✗ if it raised. An arrow that ends before the server's lane never
+reached the server; ✂ marks the fault. The server's reply and the changed keys stand beside its lane. A line has at most
+WIDTH characters, except for the sentences about the whole case.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from midpipe.scenarios.model.verdict import KeyChange, Story, StoryStep
+from midpipe.scenarios.model.story import (
+    KeyChange,
+    StepKind,
+    Story,
+    StoryCall,
+    StoryCommand,
+    StoryStep,
+)
 
 WIDTH = 110
 LEFT = 6
 """Width of the column of positions, in characters."""
 _LANES = 54
 """Width of all clients' lanes together."""
-_APART = (20, 12)
-"""From lane to lane: of two clients, of more."""
-_SHARED = "R"
-"""midpipe's own client, which needs no lane."""
-_IN_A_LANE = ("call", "command", "answer", "raise")
-_RAN = {"yes": "runs it", "no": "never runs it", "unknown": "not known yet"}
-_SHORTER = (
-    (re.compile(r'\b(?:job_id|workspace_id|client_request_id|status|worker_id)="([^"]*)"'), r"\1"),
-    (re.compile(r"'\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d\.\d{3})[^']*'"), r"\1"),
-    (re.compile(r", … \d+ fields"), ""),
+_LANE_WIDTH = (20, 12)
+"""Of up to two clients, and of more."""
+_IN_A_LANE = (
+    StepKind.CALL,
+    StepKind.COMMAND,
+    StepKind.LATE_COMMAND,
+    StepKind.RETURN,
+    StepKind.RAISE,
 )
+_EXECUTED = {"yes": "runs it", "no": "never runs it", "unknown": "not known yet"}
+_PLAIN_ARGUMENTS = ("job_id", "workspace_id", "client_request_id", "status", "worker_id")
+"""Shown in a lane without their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,8 @@ class Line:
     """One line of the picture.
 
     Args:
-        tone: ``plain``, ``quiet``, ``bad`` or ``fault``; how loud it is.
-        left: position on the wire.
+        tone: ``plain``, ``quiet``, ``bad`` or ``fault``: how a terminal emphasises it.
+        left: position in the schedule.
         text: the clients' lanes, always of the same width; or a sentence about the whole case.
         right: the server's lane and what stands beside it.
     """
@@ -59,30 +66,36 @@ class Line:
 
 
 def picture(story: Story) -> tuple[Line, ...]:
-    """Return a story's lines, the verdict's sentences last."""
+    """Return a story's lines; the violations, or that there are none, come last."""
     lanes = _Lanes(story)
     lines: list[Line] = []
+    has_head = False
     for step in story.steps:
-        if step.kind in _IN_A_LANE and step.client in lanes.client_ids and lanes.head not in lines:
+        if step.kind in _IN_A_LANE and not has_head:
             lines.append(lanes.head)
+            has_head = True
         lines += lanes.lines(step)
-    holds = story.verdict == ("Every invariant holds.",)
-    lines += [
-        Line("plain" if holds else "bad", "✓" if holds else "✗", text) for text in story.verdict
-    ]
-    return tuple(lines)
+    return (*lines, *_end(story))
+
+
+def _end(story: Story) -> tuple[Line, ...]:
+    if story.violations:
+        sentences = (f"{one.invariant}: {one.observed}" for one in story.violations)
+        return tuple(Line("bad", "✗", sentence) for sentence in sentences)
+    if story.invalid_reason:
+        return (Line("bad", "?", f"This case is invalid: {story.invalid_reason}"),)
+    return (Line("plain", "✓", "Every invariant holds."),) if story.steps else ()
 
 
 class _Lanes:
-    """Where each client's lane stands, and the lines drawn over all of them."""
+    """Where each client's lane is, and the lines drawn across all lanes."""
 
     def __init__(self, story: Story) -> None:
-        taking_part = {step.client for step in story.steps if step.kind in _IN_A_LANE}
-        self.client_ids = sorted(taking_part - {_SHARED})
+        clients = sorted({step.client for step in story.steps if step.kind in _IN_A_LANE})
         # An arrow crosses the lanes to its right, so the last lane needs the most room.
-        width = _APART[len(self.client_ids) > 2]
-        self._at = {client_id: number * width for number, client_id in enumerate(self.client_ids)}
-        names = "".join(f"{client_id:<{width}}" for client_id in self.client_ids)
+        width = _LANE_WIDTH[len(clients) > 2]
+        self._at = {client_id: number * width for number, client_id in enumerate(clients)}
+        names = "".join(f"{client_id:<{width}}" for client_id in clients)
         self.head = Line("plain", "", names.ljust(_LANES), "server")
 
     def lines(self, step: StoryStep) -> tuple[Line, ...]:
@@ -90,45 +103,51 @@ class _Lanes:
         changes = tuple(
             Line("quiet", "", self._drawn(""), f"│  {text}")
             for change in step.changes
-            for text in _changed(change)
+            for text in _change(change)
         )
-        if step.client not in self._at:
-            # Nobody's lane: before the case, after it, or the server's own affair.
-            when = "then" if step.kind == "recovery" else ""
-            return (Line("quiet", when, cut(step.text, WIDTH - LEFT)), *changes)
-        if step.kind == "command":
-            return (*self._command(step), *changes)
-        if step.kind == "call":
-            call, _, version = _short(step.text).partition("  [")
-            under = (self._said("plain", f"│  [{version}", step.client),) if version else ()
-            return (self._said("plain", f"●  {call}", step.client), *under)
-        if step.kind == "raise":
-            raised = step.text[step.text.find("raised ") :]
-            return (self._said("bad", f"✗  {raised}", step.client),)
-        answer = step.text.partition(" → ")[2] or step.text
-        return (self._said("plain", f"○  → {_short(answer)}", step.client),)
+        if step.kind not in _IN_A_LANE:
+            return (_outside(step), *changes)
+        if step.command is not None:
+            is_late = step.kind is StepKind.LATE_COMMAND
+            return (*self._command(step.client, step.command, is_late=is_late), *changes)
+        if step.kind is StepKind.CALL and step.call is not None:
+            return self._call(step.client, step.call)
+        if step.error is not None:
+            raised = f"✗  raised {step.error.type}: {step.error.message}"
+            return (self._line("bad", raised, step.client),)
+        return (self._line("plain", f"○  → {step.value}", step.client),)
 
-    def _said(self, tone: str, text: str, client: str) -> Line:
+    def _call(self, client: str, call: StoryCall) -> tuple[Line, ...]:
+        again = f"  (attempt {call.attempt})" if call.attempt > 1 else ""
+        standby = "  (stand-by worker)" if call.standby else ""
+        first = self._line("plain", f"●  {_short_call(call)}{again}{standby}", client)
+        if not call.version:
+            return (first,)
+        return (first, self._line("plain", f"│  [{call.version}]", client))
+
+    def _line(self, tone: str, text: str, client: str) -> Line:
         text = self._drawn(cut(text, WIDTH - LEFT - self._at[client]), client)
         return Line(tone, "", text, "│" if len(text) <= _LANES else "")
 
-    def _command(self, step: StoryStep) -> tuple[Line, ...]:
-        room = _LANES - self._at[step.client]
-        never = step.executed == "no"
-        end = f"─ ✂ {step.fault} " if step.fault and never else "▶"
-        label = f"├── {cut(_block(step.text, room - len(end) - 6), room - len(end) - 6)} "
-        arrow = label + end if step.fault and never else label.ljust(room - 1, "─") + end
-        reply = f"{_RAN.get(step.executed, '')} {_short(step.reply)}" if step.fault else step.reply
-        told = cut(f"│ {_short(reply)}".rstrip(), WIDTH - LEFT - _LANES)
-        tone = "fault" if step.fault else "plain"
-        first = Line(tone, step.position, self._drawn(arrow, step.client), told)
-        if not step.fault or never:
+    def _command(self, client: str, command: StoryCommand, *, is_late: bool) -> tuple[Line, ...]:
+        room = _LANES - self._at[client]
+        fault = command.fault
+        never = command.executed == "no"
+        end = f"─ ✂ {fault} " if fault and never else "▶"
+        text = _command_text(command, room - len(end) - 6, is_late=is_late)
+        label = f"├── {text} "
+        arrow = label + end if fault and never else label.ljust(room - 1, "─") + end
+        executed = f"{_EXECUTED.get(command.executed, '')} " if fault else ""
+        beside = cut(f"│ {executed}{command.reply}".rstrip(), WIDTH - LEFT - _LANES)
+        tone = "fault" if fault else "plain"
+        first = Line(tone, command.position, self._drawn(arrow, client), beside)
+        if not fault or never:
             return (first,)
-        mark = f"✂ {step.fault} ◀─"
+        mark = f"✂ {fault} ◀─"
         return (first, Line("fault", "", self._drawn("")[: -len(mark)] + mark, "│"))
 
     def _drawn(self, drawing: str, client: str = "") -> str:
-        """Return all lanes' lifelines, with something drawn over them from a client's lane on."""
+        """Return all lifelines, with something drawn over them from a client's lane on."""
         lifelines = [" "] * _LANES
         for at in self._at.values():
             lifelines[at] = "│"
@@ -136,28 +155,57 @@ class _Lanes:
         return whole[:at] + drawing + whole[at + len(drawing) :]
 
 
+def _outside(step: StoryStep) -> Line:
+    """Return the line of a step of midpipe's own or of the server's."""
+    if step.kind is StepKind.SEED and step.command is not None:
+        left, text = "", f"before the case, midpipe writes {' '.join(step.command.words)}"
+    elif step.call is None:
+        left, text = "then", step.text
+    else:
+        version = f"  [{step.call.version}]" if step.call.version else ""
+        call = _full_call(step.call)
+        if step.kind is StepKind.PREPARATION:
+            left, text = "", f"before the case: {call}{version}"
+        else:
+            error = step.error
+            result = f"{error.type}: {error.message}" if error else step.value
+            left, text = "then", f"{call} → {result}{version}"
+    return Line("quiet", left, cut(text, WIDTH - LEFT))
+
+
+def _full_call(call: StoryCall) -> str:
+    arguments = ", ".join(f"{each.name}={each.value}" for each in call.arguments)
+    return f"{call.method}({arguments})"
+
+
+def _short_call(call: StoryCall) -> str:
+    arguments = ", ".join(
+        each.value.strip('"') if each.name in _PLAIN_ARGUMENTS else f"{each.name}={each.value}"
+        for each in call.arguments
+    )
+    return f"{call.method}({arguments})"
+
+
+def _command_text(command: StoryCommand, width: int, *, is_late: bool) -> str:
+    """Return a command as typed; of a block that has no room, the names of its commands."""
+    late = "delivered late: " if is_late else ""
+    if not command.block:
+        return cut(late + " ".join(command.words), width)
+    typed = "; ".join(" ".join(words) for words in (("MULTI",), *command.block, command.words))
+    if len(late + typed) <= width:
+        return late + typed
+    names = " ".join(words[0] for words in (("MULTI",), *command.block, command.words))
+    return cut(late + names, width)
+
+
 def cut(text: str, width: int) -> str:
-    """Return the text, its end left out if it is too long."""
+    """Return the text, with its end replaced by an ellipsis if it is too long."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _block(text: str, width: int) -> str:
-    """Return a command's text; of a block that has no room, the names of its commands."""
-    if len(text) <= width or not text.startswith("MULTI; "):
-        return text
-    return " ".join(command.partition(" ")[0] for command in text.split("; "))
-
-
-def _short(text: str) -> str:
-    """Return the text without what the eye does not need: names of plain arguments, dates, counts of fields."""
-    for pattern, instead in _SHORTER:
-        text = pattern.sub(instead, text)
-    return text
-
-
-def _changed(change: KeyChange) -> tuple[str, ...]:
+def _change(change: KeyChange) -> tuple[str, ...]:
     room = WIDTH - LEFT - _LANES - 3
-    before, after = _short(change.before), _short(change.after)
+    before, after = change.before, change.after
     if not before:
         return (cut(f"+ {change.key} = {after}", room),)
     if not after:

@@ -14,7 +14,7 @@ from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.progress import ProgressSink
-from midpipe.reports.servers import OWN_QUEUES
+from midpipe.reports.server_table import OWN_QUEUES
 from midpipe.reports.sinks.terminal import render_verdict, results, say
 from midpipe.reports.sinks.writing import check_writable, write_reports
 from midpipe.scenarios.gate.gate import EXPLORING, Gate
@@ -101,7 +101,7 @@ def without_secrets(command: str) -> str:
 def exit_code(verdict: Verdict, fail_on: str) -> int:
     """Return the exit code of a verdict, given the least severity that fails it."""
     if verdict.outcome is Outcome.FAIL and not _is_grave(verdict, Severity(fail_on)):
-        outcomes = [outcome for _, outcome in verdict.parts]
+        outcomes = [row.outcome for row in verdict.parts]
         is_whole = not verdict.partial and Outcome.UNKNOWN not in outcomes
         return EXIT_CODES[Outcome.PASS if is_whole else Outcome.UNKNOWN]
     return EXIT_CODES[verdict.outcome]
@@ -109,7 +109,7 @@ def exit_code(verdict: Verdict, fail_on: str) -> int:
 
 def _is_grave(verdict: Verdict, least: Severity) -> bool:
     """Whether a failed verdict fails for more than findings less severe than that."""
-    other_parts = [outcome for part, outcome in verdict.parts if part not in EXPLORING]
+    other_parts = [row.outcome for row in verdict.parts if row.name not in EXPLORING]
     return (
         not verdict.findings
         or any(finding.severity.counts_from(least) for finding in verdict.findings)

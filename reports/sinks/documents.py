@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import jinja2
 
-from midpipe.reports.explain import advice_for, explained, replay_command
-from midpipe.reports.finds import coverage_told
-from midpipe.reports.servers import own_queues_told, server_rows
-from midpipe.reports.sinks.markdown import told
+from midpipe.reports.explain import (
+    advice_for,
+    coverage_sentence,
+    explained,
+    not_judged,
+    replay_command,
+)
+from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
+from midpipe.reports.server_table import own_queues_note, server_rows
+from midpipe.reports.view import picture
+from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import Severity, Verdict
 
 NAMES = (
@@ -27,28 +35,52 @@ def document(name: str, verdict: Verdict) -> str:
         severity: sum(finding.severity is severity for finding in verdict.findings)
         for severity in Severity
     }
-    return (
-        _templates()
-        .get_template(f"{name}.j2")
-        .render(
-            verdict=verdict,
-            counts=counts,
-            explained=explained,
-            advice_for=advice_for,
-            told=told,
-            coverage_told=coverage_told,
-            servers=server_rows(verdict),
-            own_queues=own_queues_told(verdict),
-            replay_command=replay_command,
-        )
+    environment = _markdown_templates() if name.endswith(".md") else _text_templates()
+    return environment.get_template(f"{name}.j2").render(
+        verdict=verdict,
+        counts=counts,
+        doubts=(*verdict.warnings, *map(str, verdict.crashes), *not_judged(verdict)),
+        servers=server_rows(verdict),
+        own_queues=own_queues_note(verdict),
+        explained=explained,
+        advice_for=advice_for,
+        coverage_sentence=coverage_sentence,
+        replay_command=replay_command,
+        code=code,
+        block=_block,
+        story=_story,
+        table_row=lambda *cells: table_row(cells),
     )
 
 
+def _block(text: str) -> Markdown:
+    return Markdown("\n".join(fenced([text])))
+
+
+def _story(story: Story) -> Markdown:
+    return Markdown("\n".join(fenced(map(str, picture(story)))))
+
+
+def _escaped(value: object) -> str:
+    return value if isinstance(value, Markdown) else inline(str(value))
+
+
 @cache
-def _templates() -> jinja2.Environment:
+def _markdown_templates() -> jinja2.Environment:
+    """Templates in which every inserted value is escaped, unless it is Markdown already."""
+    return _templates(_escaped)
+
+
+@cache
+def _text_templates() -> jinja2.Environment:
+    return _templates(None)
+
+
+def _templates(finalize: Callable[[object], str] | None) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("midpipe.reports", "templates"),
         autoescape=False,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -1,15 +1,21 @@
-"""The verdict as JUnit XML: a test case per invariant, flaw and review issue. Unknown is skipped, never passed."""
+"""The verdict as JUnit XML: a test case for each invariant, flaw and issue, and one for the run as a whole.
+
+An unknown invariant is skipped. A run whose outcome is unknown has an error that says what was not judged, so that a
+reader that looks for failures and errors only does not take it for a pass.
+"""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import replace
 
-from midpipe.reports.explain import replay_command
+from midpipe.reports.explain import not_judged, replay_command
 from midpipe.scenarios.model.verdict import (
     DurabilityRow,
     FlawRow,
     InvariantRow,
+    Outcome,
     PowerLossRow,
     ReviewRow,
     ServerColumn,
@@ -21,6 +27,7 @@ from midpipe.scenarios.model.verdict import (
 def junit(verdict: Verdict) -> str:
     """Return the XML document."""
     suites = ET.Element("testsuites", name="midpipe")
+    _suite(suites, "run", [_run(verdict)])
     for column in verdict.servers:
         cases = [_on_server(verdict, column, row) for row in verdict.invariants]
         _suite(suites, f"sweep on {column.server}", cases)
@@ -31,25 +38,29 @@ def junit(verdict: Verdict) -> str:
         "durability",
         [*map(_killed, verdict.durability), *map(_without_power, verdict.power_loss)],
     )
-    _suite(suites, "selfcheck", [_flaw(row) for row in verdict.selfcheck if row.expected])
-    _suite(suites, "review", [_issue(row) for row in verdict.review])
+    flaws = [row for row in verdict.selfcheck if row.expected or row.outcome is Outcome.FAIL]
+    _suite(suites, "selfcheck", list(map(_flaw, flaws)))
+    _suite(suites, "review", list(map(_issue, verdict.review)))
     ET.indent(suites)
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
-    )
+    document = ET.tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{document}\n'
 
 
-def _suite(suites: ET.Element, name: str, cases: list[ET.Element]) -> None:
+def _suite(suites: ET.Element, name: str, cases: Sequence[ET.Element]) -> None:
     if not cases:
         return
+
+    def count(tag: str) -> str:
+        return str(sum(case.find(tag) is not None for case in cases))
+
     suite = ET.SubElement(
         suites,
         "testsuite",
         name=f"midpipe.{name}",
         tests=str(len(cases)),
-        failures=str(sum(case.find("failure") is not None for case in cases)),
-        skipped=str(sum(case.find("skipped") is not None for case in cases)),
-        errors="0",
+        failures=count("failure"),
+        skipped=count("skipped"),
+        errors=count("error"),
     )
     suite.extend(cases)
 
@@ -58,44 +69,55 @@ def _case(part: str, name: str) -> ET.Element:
     return ET.Element("testcase", classname=f"midpipe.{part}", name=name, time="0")
 
 
+def _run(verdict: Verdict) -> ET.Element:
+    """Return the test case of the whole run: an error if it is partial or its outcome is unknown."""
+    case = _case("run", "everything that was planned was judged")
+    reasons = not_judged(verdict)
+    if reasons or verdict.outcome is Outcome.UNKNOWN:
+        # A partial run without findings is unknown; the warnings say why a complete one is.
+        reasons = (*reasons, *map(str, verdict.crashes), *verdict.warnings)
+        first = reasons[0] if reasons else "The outcome is unknown."
+        error = ET.SubElement(case, "error", message=first, type=str(verdict.outcome))
+        error.text = "\n".join(reasons)
+    return case
+
+
 def _invariant(verdict: Verdict, row: InvariantRow) -> ET.Element:
     case = _case("sweep", row.invariant)
     if row.status is Status.VIOLATED:
         findings = [finding for finding in verdict.findings if finding.invariant == row.invariant]
         failure = ET.SubElement(case, "failure", message=row.claim, type=str(row.severity))
-        failure.text = _clean("\n".join(line for finding in findings for line in finding.evidence))
-        replays = "\n".join(
+        failure.text = "\n".join(line for finding in findings for line in finding.evidence)
+        ET.SubElement(case, "system-out").text = "\n".join(
             replay_command(finding.replay, verdict.again, finding.on) for finding in findings
         )
-        ET.SubElement(case, "system-out").text = _clean(replays)
     elif row.status is not Status.HOLDS:
         ET.SubElement(case, "skipped", message=f"{row.status}: {row.note}")
     return case
 
 
 def _on_server(verdict: Verdict, column: ServerColumn, row: InvariantRow) -> ET.Element:
-    """Return the invariant's test case on one of several servers, with the findings that were made there."""
+    """Return the invariant's test case on one of several servers, with the findings made there."""
     status = dict(column.invariants).get(row.invariant)
     note = row.note if status is row.status else ""
-    seen = replace(row, status=status or Status.UNKNOWN, note=note if status else "not looked at")
+    seen = replace(row, status=status or Status.UNKNOWN, note=note if status else "not checked")
     made = tuple(finding for finding in verdict.findings if finding.id in column.findings)
     case = _invariant(replace(verdict, findings=made), seen)
-    # Who reads it may know a case by its name alone, and not by the suite that it stands in.
+    # A reader may identify a case by its name alone, without its suite.
     case.set("name", f"{row.invariant} on {column.server or 'no server'}")
     return case
 
 
 def _killed(row: DurabilityRow) -> ET.Element:
     case = _case("durability", f"the server is killed, {row.persistence}")
-    told = _clean(
-        f"{row.violated} of {row.cases} cases: {', '.join(row.violated_invariants)}\n{row.replay}"
-    )
+    violated = f"{row.violated} of {row.cases} cases: {', '.join(row.violated_invariants)}"
+    text = f"{violated}\n{row.replay}"
     if not row.cases:
         ET.SubElement(case, "skipped", message="no case was run")
     elif row.violated and row.counts:
-        ET.SubElement(case, "failure", message=row.promise, type="durability").text = told
+        ET.SubElement(case, "failure", message=row.promise, type="durability").text = text
     elif row.violated:
-        ET.SubElement(case, "system-out").text = f"{row.promise}\n{told}"
+        ET.SubElement(case, "system-out").text = f"{row.promise}\n{text}"
     return case
 
 
@@ -103,37 +125,28 @@ def _without_power(row: PowerLossRow) -> ET.Element:
     case = _case("durability", f"the power is lost in {row.program}")
     if row.torn:
         message = f"{row.torn} of {row.moments} moments, first after {row.after}"
-        failure = ET.SubElement(case, "failure", message=_clean(message), type="durability")
-        failure.text = _clean(row.seen)
+        ET.SubElement(case, "failure", message=message, type="durability").text = row.seen
     return case
 
 
 def _flaw(row: FlawRow) -> ET.Element:
-    case = _case("selfcheck", f"{row.flaw} is caught by {row.invariant}")
-    if not row.caught:
-        ET.SubElement(case, "failure", message="not caught", type="selfcheck")
+    verb = "is caught by" if row.expected else "is not accused by"
+    case = _case("selfcheck", f"{row.flaw} {verb} {row.invariant}")
+    if row.outcome is Outcome.FAIL:
+        message = "accused" if row.caught else "not caught"
+        ET.SubElement(case, "failure", message=message, type="selfcheck").text = row.replay
     else:
-        ET.SubElement(case, "system-out").text = _clean(row.replay)
+        ET.SubElement(case, "system-out").text = row.replay
     return case
 
 
 def _issue(row: ReviewRow) -> ET.Element:
     case = _case("review", f"{row.issue} on {row.subject}")
-    must_hold = row.subject == "reference"
-    if row.shown is Status.VIOLATED and must_hold:
-        failure = ET.SubElement(case, "failure", message=row.title, type=str(row.severity))
-        failure.text = _clean(row.evidence)
+    if row.outcome is Outcome.FAIL:
+        message = f"{row.title}: {row.shown}"
+        ET.SubElement(case, "failure", message=message, type=str(row.severity)).text = row.evidence
     elif row.shown in (Status.UNKNOWN, Status.NOT_APPLICABLE):
         ET.SubElement(case, "skipped", message=f"{row.shown}: {row.evidence}")
     else:
-        ET.SubElement(case, "system-out").text = _clean(
-            f"{row.shown}: {row.evidence}\n{row.replay}"
-        )
+        ET.SubElement(case, "system-out").text = f"{row.shown}: {row.evidence}\n{row.replay}"
     return case
-
-
-def _clean(text: str) -> str:
-    """Leave out what XML 1.0 can't hold."""
-    return "".join(
-        ch for ch in text if ch in "\t\n\r" or " " <= ch <= "\ud7ff" or "\ue000" <= ch <= "�"
-    )

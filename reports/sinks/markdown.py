@@ -1,72 +1,97 @@
-"""The verdict as Markdown for a job summary, kept under the size that hosts cut off silently."""
+"""The verdict as Markdown for a job summary, kept below the size at which hosts silently cut it off."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from midpipe.reports.explain import advice_for, explained, replay_command
-from midpipe.reports.finds import coverage_told
-from midpipe.reports.servers import own_queues_told, server_rows
+from midpipe.reports.explain import (
+    advice_for,
+    coverage_sentence,
+    explained,
+    not_judged,
+    replay_command,
+)
+from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
+from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import picture
-from midpipe.scenarios.model.verdict import Story, Verdict
+from midpipe.scenarios.model.verdict import Finding, Verdict
 
-MOST_BYTES = 900_000
+MAX_BYTES = 900_000
 
 
 def markdown(verdict: Verdict) -> str:
     """Return the summary."""
-    lines = [
-        f"# midpipe: {verdict.outcome.upper()}",
-        "",
-        f"`{verdict.subject}` on {verdict.server or 'no server'}, {verdict.seconds:.1f} s.",
-        "",
-        *(line for warning in verdict.warnings for line in (f"> {warning}", "")),
-    ]
-    for finding in verdict.findings:
-        lines += [
-            f"## {finding.id} {finding.severity}: {finding.invariant} in {finding.operation}",
-            "",
-        ]
-        lines += [*explained(finding), "", f"**Change:** {advice_for(finding)}", ""]
-        lines += ["```", replay_command(finding.replay, verdict.again, finding.on), "```", ""]
-        lines += [
-            "<details><summary>Step by step</summary>",
-            "",
-            "```",
-            *told(finding.story),
-            "```",
-            "",
-        ]
-        lines += ["</details>", ""]
-    if verdict.servers:
-        head, *rows = server_rows(verdict)
-        lines += [_row(head), _row(("---",) * len(head)), *map(_row, rows), ""]
-        lines += [note, ""] if (note := own_queues_told(verdict)) else []
-    lines += ["| invariant | status | looked at | violated in |", "| --- | --- | ---: | ---: |"]
-    lines += [
-        f"| {row.invariant} | {row.status} | {row.observations} | {row.violations} |"
-        for row in verdict.invariants
-    ]
-    if verdict.coverage:
-        lines += ["", "| fuzzed operation | places | combinations | of known |"]
-        lines += ["| --- | ---: | ---: | ---: |"]
-        lines += [
-            f"| {r.operation} | {r.places} | {r.seen} | {r.known} |" for r in verdict.coverage
-        ]
-        lines += ["", coverage_told(verdict)]
-    text = "\n".join(lines) + "\n"
+    text = "\n".join(_lines(verdict)) + "\n"
     encoded = text.encode()
-    if len(encoded) <= MOST_BYTES:
+    if len(encoded) <= MAX_BYTES:
         return text
     return (
-        encoded[:MOST_BYTES].decode("utf-8", "ignore") + "\n\n(cut; the full review has the rest)\n"
+        encoded[:MAX_BYTES].decode("utf-8", "ignore")
+        + "\n\n(cut off here; the full review has the rest)\n"
     )
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _lines(verdict: Verdict) -> Iterator[str]:
+    yield f"# midpipe: {verdict.outcome.upper()}"
+    yield ""
+    server = inline(verdict.server or "no server")
+    yield f"{code(verdict.subject)} on {server}, {verdict.seconds:.1f} s."
+    yield ""
+    for warning in (*verdict.warnings, *map(str, verdict.crashes), *not_judged(verdict)):
+        yield f"> {inline(warning)}"
+        yield ""
+    for finding in verdict.findings:
+        yield from _finding(verdict, finding)
+    if verdict.servers:
+        yield from _servers(verdict)
+    yield from _invariants(verdict)
+    if verdict.coverage is not None:
+        yield from _coverage(verdict)
 
 
-def told(story: Story) -> list[str]:
-    """Return a story as plain lines."""
-    return [str(line) for line in picture(story)]
+def _finding(verdict: Verdict, finding: Finding) -> Iterator[str]:
+    title = f"{finding.id} {finding.severity}: {finding.invariant} in {finding.operation}"
+    yield f"## {inline(title)}"
+    yield ""
+    yield from map(inline, explained(finding))
+    yield ""
+    yield f"**Change:** {inline(advice_for(finding))}"
+    yield ""
+    yield from fenced([replay_command(finding.replay, verdict.again, finding.on)])
+    yield ""
+    if finding.story is not None:
+        yield "<details><summary>Step by step</summary>"
+        yield ""
+        yield from fenced(map(str, picture(finding.story)))
+        yield ""
+        yield "</details>"
+        yield ""
+
+
+def _servers(verdict: Verdict) -> Iterator[str]:
+    head, *rows = server_rows(verdict)
+    yield table_row(head)
+    yield table_row([Markdown("---")] * len(head))
+    yield from map(table_row, rows)
+    yield ""
+    if note := own_queues_note(verdict):
+        yield inline(note)
+        yield ""
+
+
+def _invariants(verdict: Verdict) -> Iterator[str]:
+    yield "| invariant | status | checks | violated in |"
+    yield "| --- | --- | ---: | ---: |"
+    for row in verdict.invariants:
+        yield table_row((row.invariant, row.status, row.observations, row.violations))
+
+
+def _coverage(verdict: Verdict) -> Iterator[str]:
+    assert verdict.coverage is not None
+    yield ""
+    yield "| fuzzed operation | places | combinations | of known |"
+    yield "| --- | ---: | ---: | ---: |"
+    for row in verdict.coverage.operations:
+        yield table_row((row.operation, row.places, row.seen, row.known))
+    yield ""
+    yield inline(coverage_sentence(verdict))

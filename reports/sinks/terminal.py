@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from midpipe.reports.explain import explained, replay_command
-from midpipe.reports.finds import FIRST_FINDS, MISSED, coverage_told, first_finds
-from midpipe.reports.servers import own_queues_told, server_rows
+from midpipe.reports.explain import coverage_sentence, explained, not_judged, replay_command
+from midpipe.reports.selfcheck_table import HUNTS, selfcheck_lines
+from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import LEFT, picture
-from midpipe.scenarios.model.verdict import Finding, Outcome, Status, Story, Verdict
+from midpipe.scenarios.model.story import Story
+from midpipe.scenarios.model.verdict import Extent, Finding, Outcome, PartRow, Status, Verdict
 
 _OUTCOME = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
 _TONE = {"plain": "", "quiet": "dim", "bad": "red", "fault": "bold yellow"}
@@ -23,24 +25,22 @@ _STATUS = {
     Status.UNKNOWN: "yellow",
 }
 _CELL = {str(word): style for word, style in (*_OUTCOME.items(), *_STATUS.items())}
-_MOST_STORIES = 3
-_RATE = ": cases per second"
-
+_MAX_STORIES = 3
 
 WIDTH_OF_A_PIPE = 120
 
 
 def results() -> Console:
-    """Return the console for results: standard output, wide enough for a replay line where nobody watches."""
+    """Return the console for results: standard output, wide enough for a replay line if it is not a terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)
 
 
 def render_verdict(verdict: Verdict, console: Console) -> None:
-    """Show the whole verdict; the outcome first and last."""
+    """Print the whole verdict; the outcome is the first and the last line."""
     _head(verdict, console)
     for number, finding in enumerate(verdict.findings):
-        _finding(verdict, finding, console, with_story=number < _MOST_STORIES)
+        _finding(verdict, finding, console, with_story=number < _MAX_STORIES)
     if verdict.servers:
         _servers(verdict, console)
     elif verdict.invariants:
@@ -59,7 +59,7 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
 
 
 def render_story(story: Story, console: Console) -> None:
-    """Show one case step by step."""
+    """Print one case step by step."""
     for line in picture(story):
         text = Text(f"{line.left:<{LEFT}}", style=_TONE[line.tone])
         text.append(line.text, style=_TONE[line.tone])
@@ -74,86 +74,91 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 def _head(verdict: Verdict, console: Console) -> None:
     say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
-    swept = f"subject {verdict.subject} · server {verdict.server} · " if verdict.server else ""
-    say(console, f"{swept}{verdict.seconds:.1f} s")
+    subject = f"subject {verdict.subject} · server {verdict.server} · " if verdict.server else ""
+    say(console, f"{subject}{verdict.seconds:.1f} s")
     if verdict.partial:
-        say(console, "partial: not everything that was planned has run", "yellow")
-    for warning in verdict.warnings:
+        say(console, "partial: the run ended before everything that was planned had run", "yellow")
+    for warning in (*verdict.warnings, *map(str, verdict.crashes), *not_judged(verdict)):
         say(console, f"! {warning}", "yellow")
 
 
 def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story: bool) -> None:
     console.print()
-    say(
-        console,
-        f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}",
-        "bold red",
-    )
+    title = f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}"
+    say(console, title, "bold red")
     for sentence in explained(finding):
         say(console, f"    {sentence}")
-    if with_story:
+    if with_story and finding.story is not None:
         console.print()
         render_story(finding.story, console)
         if finding.neighbour is not None:
-            say(console, f"    Next to it, this passes: {finding.neighbour.replay!r}", "dim")
+            passing = replay_command(finding.neighbour.replay, verdict.again, finding.on)
+            say(console, f"    A neighbouring case passes: {passing}", "dim")
     say(console, replay_command(finding.replay, verdict.again, finding.on))
     if finding.blob:
-        say(console, f"    As it was found, for Hypothesis: {finding.blob}", "dim")
+        say(console, f"    Hypothesis reproduces the original example with {finding.blob}", "dim")
+
+
+def _table(title: str, columns: Iterable[str], *numeric: str, no_wrap: bool = False) -> Table:
+    """Return an empty table; the columns named last are aligned to the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numeric else "left", no_wrap=no_wrap)
+    return table
+
+
+def _print(table: Table, console: Console) -> None:
+    console.print()
+    console.print(table)
 
 
 def _servers(verdict: Verdict, console: Console) -> None:
     head, *rows = server_rows(verdict)
     table = Table(title="Servers", title_justify="left", box=None, pad_edge=False)
     for column in head:
-        table.add_column(column)
+        table.add_column(Text(column))
     for row in rows:
-        table.add_row(row[0], *(Text(cell, style=_CELL.get(cell, "")) for cell in row[1:]))
-    console.print()
-    console.print(table)
-    if told := own_queues_told(verdict):
-        say(console, told, "dim")
+        table.add_row(Text(row[0]), *(Text(cell, style=_CELL.get(cell, "")) for cell in row[1:]))
+    _print(table, console)
+    if note := own_queues_note(verdict):
+        say(console, note, "dim")
 
 
 def _invariants(verdict: Verdict, console: Console) -> None:
-    table = Table(title="Invariants", title_justify="left", box=None, pad_edge=False)
-    for column in ("invariant", "status", "looked at", "violated in"):
-        table.add_column(
-            column, justify="right" if column in ("looked at", "violated in") else "left"
-        )
+    columns = ("invariant", "status", "checks", "violated in")
+    table = _table("Invariants", columns, "checks", "violated in")
     for row in verdict.invariants:
         table.add_row(
             row.invariant,
             Text(str(row.status), style=_STATUS[row.status]),
             str(row.observations),
-            str(row.violations) if row.violations else "",
+            str(row.violations or ""),
         )
-    console.print()
-    console.print(table)
+    _print(table, console)
 
 
 def _durability(verdict: Verdict, console: Console) -> None:
-    table = Table(title="The server is killed", title_justify="left", box=None, pad_edge=False)
-    for column in ("persistence", "cases", "violated in", "which", "promise"):
-        table.add_column(column, justify="right" if column in ("cases", "violated in") else "left")
+    columns = ("persistence", "cases", "violated in", "which", "promise")
+    table = _table("The server is killed", columns, "cases", "violated in")
     for row in verdict.durability:
-        violated_invariants = ", ".join(row.violated_invariants)
-        style = "red" if row.violated and row.counts else ""
-        violated = str(row.violated) if row.violated else ""
         table.add_row(
             row.persistence,
             str(row.cases),
-            violated,
-            Text(violated_invariants, style=style),
+            str(row.violated or ""),
+            Text(
+                ", ".join(row.violated_invariants),
+                style="red" if row.violated and row.counts else "",
+            ),
             row.promise,
         )
-    console.print()
-    console.print(table)
+    _print(table, console)
     moments = sum(row.moments for row in verdict.power_loss)
     torn = sum(row.torn for row in verdict.power_loss)
     if moments:
+        programs = len(verdict.power_loss)
         say(
             console,
-            f"Power loss: {moments} moments of {len(verdict.power_loss)} programs; {torn} cost a job or half of one",
+            f"Power loss at {moments} moments of {programs} programs; {torn} left a job lost or half written",
             "red" if torn else "",
         )
 
@@ -163,49 +168,38 @@ def _review(verdict: Verdict, console: Console) -> None:
     shown: dict[str, dict[str, Status]] = defaultdict(dict)
     for row in verdict.review:
         shown[row.issue][row.subject] = row.shown
-    table = Table(title="The review", title_justify="left", box=None, pad_edge=False)
-    for column in ("issue", *subjects):
-        table.add_column(column)
+    table = _table("The review", ("issue", *subjects))
     words = {Status.VIOLATED: "happens", Status.HOLDS: "does not happen"}
     for issue, by_subject in shown.items():
-        cells = [
-            Text(
-                words.get(by_subject[name], str(by_subject[name])), style=_STATUS[by_subject[name]]
-            )
-            for name in subjects
-        ]
+        statuses = (by_subject.get(name, Status.UNKNOWN) for name in subjects)
+        cells = (Text(words.get(status, str(status)), style=_STATUS[status]) for status in statuses)
         table.add_row(issue, *cells)
-    console.print()
-    console.print(table)
+    _print(table, console)
 
 
 def _selfcheck(verdict: Verdict, console: Console) -> None:
-    table = Table(title="Selfcheck", title_justify="left", box=None, pad_edge=False)
-    for column in ("flawed queue", "caught by", *FIRST_FINDS, "shortest replay"):
-        numeric = column in FIRST_FINDS
-        table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
-    for line in first_finds(verdict):
-        missed = any(find == MISSED for find in line.finds)
+    columns = ("flawed queue", "caught by", *HUNTS, "shortest replay")
+    table = _table("Selfcheck", columns, *HUNTS, no_wrap=True)
+    for line in selfcheck_lines(verdict):
+        invariant = f"FAILED {line.invariant}" if line.failed else line.invariant
         table.add_row(
             line.flaw,
-            Text(f"MISSED {line.invariant}" if missed else line.invariant, "red" if missed else ""),
-            *line.finds,
+            Text(invariant, style="red" if line.failed else ""),
+            *line.caught,
             Text(line.replay),
         )
-    console.print()
-    console.print(table)
+    _print(table, console)
 
 
 def _coverage(verdict: Verdict, console: Console) -> None:
-    table = Table(title="Covered by fuzzing", title_justify="left", box=None, pad_edge=False)
-    for column in ("operation", "places", "combinations", "of known", ""):
-        table.add_column(column, justify="left" if column == "operation" else "right")
-    for row in verdict.coverage:
+    assert verdict.coverage is not None
+    columns = ("operation", "places", "combinations", "of known", "share")
+    table = _table("Covered by fuzzing", columns, *columns[1:])
+    for row in verdict.coverage.operations:
         share = f"{100 * row.seen / row.known:.0f} %" if row.known else ""
-        table.add_row(row.operation, str(row.places), str(row.seen), str(row.known), share)
-    console.print()
-    console.print(table)
-    say(console, coverage_told(verdict), "dim")
+        table.add_row(Text(row.operation), str(row.places), str(row.seen), str(row.known), share)
+    _print(table, console)
+    say(console, coverage_sentence(verdict), "dim")
 
 
 def _ledger(verdict: Verdict, console: Console) -> None:
@@ -222,15 +216,20 @@ def _ledger(verdict: Verdict, console: Console) -> None:
 
 
 def _foot(verdict: Verdict, console: Console) -> None:
-    parts = " · ".join(f"{part} {outcome}" for part, outcome in verdict.parts)
-    rates = [
-        f"{figure.name.removesuffix(_RATE)} {figure.value:.0f} cases a second"
-        for figure in verdict.figures
-        if figure.name.endswith(_RATE)
-    ]
-    # Those of several servers stand in their table.
-    if rates and not verdict.servers:
-        parts += f" · {', '.join(rates)}"
     console.print()
-    say(console, parts)
+    say(console, " · ".join(map(_part, verdict.parts)))
+    rates = [
+        f"{row.name} {row.cases_per_second:.0f} cases/s"
+        for row in verdict.parts
+        if row.cases_per_second
+    ]
+    # The rates on several servers are in the table of servers.
+    if rates and not verdict.servers:
+        say(console, " · ".join(rates))
     say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
+
+
+def _part(row: PartRow) -> str:
+    if row.extent is Extent.NOT_BEGUN:
+        return f"{row.name} {row.extent}"
+    return f"{row.name} {row.outcome}{f' ({row.extent})' if row.extent is Extent.CUT_SHORT else ''}"

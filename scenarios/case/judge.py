@@ -12,6 +12,7 @@ from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence, Moment
 from midpipe.scenarios.model.record import Arrived, Entry, Restarted, Stepped, Violation
 from midpipe.scenarios.model.state import State, tables_of
+from midpipe.scenarios.model.verdict import CheckerCrash
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +22,17 @@ class Judged:
     Args:
         violations: the invariants that were violated, with the evidence.
         observations: how many things each invariant checked.
-        crashed: a sentence for each invariant whose check raised.
+        crashes: the invariants whose check raised.
     """
 
     violations: tuple[Violation, ...]
     observations: tuple[tuple[str, int], ...]
-    crashed: tuple[str, ...]
+    crashes: tuple[CheckerCrash, ...]
 
 
 def judge(evidence: Evidence) -> Judged:
     """Check every invariant that applies to the subject and to the program."""
-    violations, observations, crashed = [], [], []
+    violations, observations, crashes = [], [], []
     for invariant in INVARIANTS.values():
         applies = not invariant.why_not(evidence.traits)
         if not applies or (evidence.malformed and not invariant.on_malformed):
@@ -41,12 +42,12 @@ def judge(evidence: Evidence) -> Judged:
         except (
             Exception
         ) as error:  # whatever a check raises, the case is unknown and the run goes on
-            crashed.append(f"{invariant.id} crashed: {type(error).__name__}: {error}")
+            crashes.append(CheckerCrash(invariant.id, f"{type(error).__name__}: {error}"))
             continue
         observations.append((invariant.id, judgement.observations))
         if judgement.violations:
             violations.append(Violation(invariant.id, judgement.violations))
-    return Judged(tuple(violations), tuple(observations), tuple(crashed))
+    return Judged(tuple(violations), tuple(observations), tuple(crashes))
 
 
 def moments_in(entries: Sequence[Entry], states: Sequence[State]) -> tuple[Moment, ...]:

@@ -108,6 +108,6 @@ def judged_record(
         invalid_reason=recorder.invalid_reason,
         violations=judged.violations,
         observations=judged.observations,
-        crashed=judged.crashed,
+        crashes=judged.crashes,
         timing=replace(timing, judge_s=rig.loop.clock() - began_s),
     )

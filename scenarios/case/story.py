@@ -1,146 +1,172 @@
-"""A case's record as a story: calls, commands, the fault, what each key held, what the caller saw. Pure."""
+"""Turns the record of a case into its story: calls, commands, faults, changed keys, and what the callers saw. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from midpipe.faultinject.vocabulary import Executed, Step
-from midpipe.scenarios.model.history import Json, Operation, Phase
-from midpipe.scenarios.model.record import Arrived, Called, CaseRecord, Completed, Entry, Restarted
+from midpipe.scenarios.model.history import Json, Operation, Phase, RaisedError
+from midpipe.scenarios.model.record import (
+    Arrived,
+    Called,
+    CaseRecord,
+    Completed,
+    Entry,
+    Restarted,
+    Stepped,
+)
 from midpipe.scenarios.model.state import changes_between
-from midpipe.scenarios.model.verdict import Story, StoryStep
+from midpipe.scenarios.model.story import (
+    KeyChange,
+    StepKind,
+    Story,
+    StoryArgument,
+    StoryCall,
+    StoryCommand,
+    StoryError,
+    StoryStep,
+    StoryViolation,
+)
 from midpipe.scenarios.programs.registry import program_named
 
-_OMITTED_ARGUMENTS = ("action_provider", "action_name", "actor_id", "params", "result")
-_MOST_CHARACTERS = 48
-_MOST_WORDS = 8
+_HIDDEN_ARGUMENTS = ("action_provider", "action_name", "actor_id", "params", "result")
+"""They are the same in every call of a program, or long."""
+_MIDPIPE = "R"
+_WORD_LENGTH, _WORDS, _WORDS_IN_BLOCK = 48, 8, 3
+_TIMESTAMP = re.compile(r"'\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d\.\d{3})[^']*'")
 
 
 def story_of(record: CaseRecord, replay: str) -> Story:
-    """Return the story of a case, ending with a sentence for each violation.
+    """Return the story of a record.
 
     Args:
-        replay: the case's replay string.
+        replay: the argument of ``midpipe replay`` that runs the case.
     """
     steps = [step for entry in record.entries for step in _steps(record, entry)]
-    prepared = sum(
-        isinstance(entry, Completed) and entry.operation.phase is Phase.PREPARE
-        for entry in record.entries
-    )
-    steps = [*steps[:prepared], *_seed_steps(record.program), *steps[prepared:]]
-    verdict = tuple(
-        f"{violation.invariant}: {evidence.seen}"
-        for violation in record.violations
-        for evidence in violation.evidence
-    )
-    return Story(replay, tuple(steps), verdict or ("Every invariant holds.",))
-
-
-def _seed_steps(program: str) -> tuple[StoryStep, ...]:
-    """Return the commands by which midpipe wrote the start state; no call of the subject sent them."""
-    return tuple(
-        StoryStep("call", "R", f"before the case, written by midpipe: {_joined(command)}")
-        for command in program_named(program).seed
-    )
-
-
-def _steps(record: CaseRecord, entry: Entry) -> tuple[StoryStep, ...]:
-    if isinstance(entry, Called):
-        again = f"  (attempt {entry.attempt})" if entry.attempt > 1 else ""
-        call = f"{entry.method}({_arguments_text(dict(entry.arguments))})"
-        return (StoryStep("call", entry.client, f"{call}{again}{_version_text(entry.version)}"),)
-    if isinstance(entry, Completed):
-        return (*_standby_call(record, entry.operation), _completion_step(entry.operation))
-    changes = changes_between(record.states[entry.before], record.states[entry.after])
-    if isinstance(entry, Restarted):
-        return (StoryStep("recovery", "S", entry.how, changes=changes),)
-    step = entry.step
-    if step.event.position.inside and step.fault is None:
-        return ()
-    is_late = isinstance(entry, Arrived)
-    return (
-        StoryStep(
-            kind="command",
-            client=step.event.position.client,
-            text=("delivered late: " if is_late else "") + command_text(step),
-            position=str(step.event.position),
-            place=str(step.event.index),
-            fault="" if is_late else str(step.fault or ""),
-            executed=str(step.executed),
-            reply=step.reply if step.executed is Executed.YES else "",
-            changes=changes,
+    prepared = sum(step.kind is StepKind.PREPARATION for step in steps)
+    return Story(
+        replay=replay,
+        steps=(*steps[:prepared], *_seed(record.program), *steps[prepared:]),
+        violations=tuple(
+            StoryViolation(violation.invariant, evidence.seen)
+            for violation in record.violations
+            for evidence in violation.evidence
         ),
+        invalid_reason=record.invalid_reason,
     )
 
 
-def _standby_call(record: CaseRecord, operation: Operation) -> tuple[StoryStep, ...]:
-    """Return the call of the stand-by worker, which has no entry of its own because it is not in the program."""
-    callers = {entry.client for entry in record.entries if isinstance(entry, Called)}
-    if operation.phase is not Phase.PROGRAM or operation.client in callers:
-        return ()
-    return (StoryStep("call", operation.client, f"{_call_text(operation)}  (stand-by worker)"),)
+def _seed(program: str) -> Iterator[StoryStep]:
+    """Yield the commands with which midpipe wrote the start state; no call of the subject accounts for them."""
+    for words in program_named(program).seed:
+        yield StoryStep(StepKind.SEED, _MIDPIPE, command=StoryCommand(_first(words, _WORDS)))
 
 
-def _completion_step(operation: Operation) -> StoryStep:
-    version = _version_text(operation.version)
+def _steps(record: CaseRecord, entry: Entry) -> Iterator[StoryStep]:
+    if isinstance(entry, Called):
+        arguments = _arguments(dict(entry.arguments))
+        call = StoryCall(entry.method, arguments, entry.attempt, entry.version)
+        yield StoryStep(StepKind.CALL, entry.client, call)
+    elif isinstance(entry, Completed):
+        yield from _completion(record, entry.operation)
+    elif isinstance(entry, Restarted):
+        yield StoryStep(StepKind.SERVER, "", text=entry.how, changes=_changes(record, entry))
+    else:
+        yield from _command(record, entry)
+
+
+def _command(record: CaseRecord, entry: Stepped | Arrived) -> Iterator[StoryStep]:
+    step = entry.step
+    position = step.event.position
+    if position.inside and step.fault is None:
+        return
+    is_late = isinstance(entry, Arrived)
+    words, block = command_words(step)
+    command = StoryCommand(
+        words=words,
+        block=block,
+        position=str(position),
+        place=str(step.event.index),
+        fault="" if is_late else str(step.fault or ""),
+        executed=str(step.executed),
+        reply=_short(step.reply) if step.executed is Executed.YES else "",
+    )
+    kind = StepKind.LATE_COMMAND if is_late else StepKind.COMMAND
+    yield StoryStep(kind, position.client, command=command, changes=_changes(record, entry))
+
+
+def _completion(record: CaseRecord, operation: Operation) -> Iterator[StoryStep]:
+    client, error = operation.client, _error(operation.error)
+    call = StoryCall(
+        operation.method, _arguments(dict(operation.arguments)), version=operation.version
+    )
     if operation.phase is Phase.PREPARE:
-        return StoryStep("call", "R", f"before the case: {_call_text(operation)}{version}")
+        yield StoryStep(StepKind.PREPARATION, _MIDPIPE, call)
+        return
     if operation.phase is Phase.RECOVERY:
-        text = f"{_call_text(operation)} → {_result_text(operation)}{version}"
-        return StoryStep("recovery", "R", text)
-    if operation.error is not None:
-        error = operation.error
-        text = f"{operation.method} raised {error.type}: {error.message[:80]}"
-        return StoryStep("raise", operation.client, text)
-    return StoryStep("answer", operation.client, f"{operation.method} → {_result_text(operation)}")
+        value = "" if error else _value(operation.value)
+        yield StoryStep(StepKind.RECOVERY, _MIDPIPE, call, value=value, error=error)
+        return
+    callers = {entry.client for entry in record.entries if isinstance(entry, Called)}
+    if client not in callers:
+        # The stand-by worker is not in the program, so its call has no entry of its own.
+        yield StoryStep(StepKind.CALL, client, replace(call, standby=True))
+    if error is not None:
+        yield StoryStep(StepKind.RAISE, client, call, error=error)
+    else:
+        yield StoryStep(StepKind.RETURN, client, call, value=_value(operation.value))
 
 
-def _call_text(operation: Operation) -> str:
-    return f"{operation.method}({_arguments_text(operation.arguments)})"
+def _error(error: RaisedError | None) -> StoryError | None:
+    return StoryError(error.type, error.message[:80]) if error else None
 
 
-def _version_text(version: str) -> str:
-    return f"  [{version}]" if version else ""
-
-
-def _result_text(operation: Operation) -> str:
-    if operation.error is not None:
-        return f"{operation.error.type}: {operation.error.message[:60]}"
-    value = operation.value
+def _value(value: Json) -> str:
     if isinstance(value, Mapping) and "status" in value:
         known = ", ".join(
             f"{name}={value[name]!r}" for name in ("job_id", "status") if name in value
         )
         missing = [name for name in ("params", "workspace_id") if name not in value]
         return f"a job: {known}" + (f", without {' and '.join(missing)}" if missing else "")
-    return repr(value)[:120]
+    return _short(repr(value)[:120])
 
 
-def command_text(step: Step) -> str:
-    """Return a command as a person would type it, with long words cut and a script's text replaced."""
-    words = [_word(word) for word in step.event.args]
+def _changes(record: CaseRecord, entry: Stepped | Arrived | Restarted) -> tuple[KeyChange, ...]:
+    return tuple(
+        KeyChange(change.key, _short(change.before), _short(change.after))
+        for change in changes_between(record.states[entry.before], record.states[entry.after])
+    )
+
+
+def command_words(step: Step) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return a command's words, and the commands of its block; long words cut, scripts named."""
+    words = list(step.event.args)
     if step.event.name in ("EVAL", "EVALSHA") and len(words) > 1:
-        words[1] = "<script>"
-    text = _joined(words)
-    if step.event.block:
-        queued = "; ".join(" ".join(_word(word) for word in args[:3]) for args in step.event.block)
-        return f"MULTI; {queued}; {text}"
-    return text
+        words[1] = b"<script>"
+    block = tuple(tuple(map(_word, inner[:_WORDS_IN_BLOCK])) for inner in step.event.block)
+    return _first([_word(word) for word in words], _WORDS), block
 
 
-def _joined(words: Sequence[str]) -> str:
-    return " ".join(words[:_MOST_WORDS]) + (" …" if len(words) > _MOST_WORDS else "")
+def _first(words: Sequence[str], most: int) -> tuple[str, ...]:
+    return (*words[:most], *(["…"] if len(words) > most else []))
 
 
 def _word(word: bytes) -> str:
-    text = word.decode("utf-8", "backslashreplace").replace("\n", " ")
-    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+    text = word.decode("utf-8", "backslashreplace")
+    return text if len(text) <= _WORD_LENGTH else text[: _WORD_LENGTH - 1] + "…"
 
 
-def _arguments_text(arguments: Mapping[str, Json]) -> str:
-    return ", ".join(
-        f"{name}={json.dumps(value, default=str)}"
+def _arguments(arguments: Mapping[str, Json]) -> tuple[StoryArgument, ...]:
+    return tuple(
+        StoryArgument(name, json.dumps(value, default=str))
         for name, value in arguments.items()
-        if name not in _OMITTED_ARGUMENTS and value is not None
+        if name not in _HIDDEN_ARGUMENTS and value is not None
     )
+
+
+def _short(text: str) -> str:
+    """Return the text with the dates of its timestamps left out, as a case takes less than a day."""
+    return _TIMESTAMP.sub(r"\1", text)

@@ -51,6 +51,6 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         invalid_reason=record.invalid_reason,
         violations=record.violations if record.is_valid else (),
         observations=record.observations,
-        crashed=record.crashed,
+        crashes=record.crashes,
         seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
     )

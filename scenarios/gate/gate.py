@@ -28,7 +28,7 @@ from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationProgress, FuzzBatch, Probed
-from midpipe.scenarios.model.verdict import Outcome, Status, Verdict, merge
+from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Status, Verdict, merge
 from midpipe.scenarios.programs.registry import program_named
 
 EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
@@ -56,6 +56,8 @@ class Gate:
         self._resumed = self._checkpoint.read() if options.resumes else None
         self._results = Results()
         self.has_enough = False
+        self._rows: dict[str, PartRow] = {}
+        self._planned = options.parts
         self._not_started: list[str] = []
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
@@ -94,12 +96,10 @@ class Gate:
             started_at: UTC, ISO 8601.
         """
         results = self._results
-        parts = tuple(
-            (part, results.parts[part]) for part in self._options.parts if part in results.parts
-        )
+        parts = self._part_rows()
         doubts = self._doubts()
-        outcome = merge(result for _, result in parts)
-        if outcome is Outcome.PASS and (results.partial or doubts):
+        outcome = merge(row.outcome for row in parts)
+        if outcome is Outcome.PASS and (results.partial or doubts or results.tally.crashes):
             outcome = Outcome.UNKNOWN
         return Verdict(
             midpipe=version,
@@ -119,13 +119,13 @@ class Gate:
             durability=tuple(results.durability),
             power_loss=tuple(results.power_loss),
             coverage=results.coverage,
-            figures=tuple(results.figures),
+            crashes=tuple(sorted(results.tally.crashes)),
             warnings=(*doubts, *results.warnings),
             partial=results.partial,
         )
 
     def _doubts(self) -> tuple[str, ...]:
-        """Return why a pass would not be credible: invariants never checked, invalid cases, crashed checkers."""
+        """Return why a pass would not be credible: invariants never checked, invalid cases."""
         tally = self._results.tally
         if not self._explores:
             return ()
@@ -147,7 +147,7 @@ class Gate:
             invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
         stopped = "Stopped at the first finding because of --fail-fast. Not started: "
         not_started = [f"{stopped}{'; '.join(self._not_started)}."] if self._not_started else []
-        return (*not_started, *unseen, *invalid, *sorted(tally.crashed))
+        return (*not_started, *unseen, *invalid)
 
     def _parts(self) -> tuple[Callable[[], Part], ...]:
         """Return a constructor for each part; a part is made when its turn comes, as it may use earlier results."""
@@ -180,6 +180,7 @@ class Gate:
             results.warnings.append(
                 f"durability was not run: midpipe did not start {results.server}, so it must not kill it."
             )
+        self._planned = tuple(names)
         names += ["stories"] if self._explores else []
         return tuple(known[name] for name in names)
 
@@ -204,10 +205,13 @@ class Gate:
         self._listen(PartBegan(part.name, len(tasks)))
         started_s = time.monotonic()
         not_started: tuple[int, ...] = ()
+        cases, is_complete = 0, False
+        was_partial, self._results.partial = self._results.partial, False
         try:
             for number, message in pool.run([task for _, task in tasks]):
                 part.take(number, message)
                 if isinstance(message, CaseEnded):
+                    cases += 1
                     self._listen(message)
                 elif not isinstance(message, FuzzBatch | ExplorationProgress):
                     self._listen(TaskEnded(part.name, tasks[number][0]))
@@ -216,12 +220,33 @@ class Gate:
                 if not self.has_enough and self._has_failed():
                     self.has_enough = self._results.partial = True
                     not_started = pool.cancel()
+            is_complete = True
         finally:
-            part.finish(time.monotonic() - started_s)
+            seconds = time.monotonic() - started_s
+            part.finish(seconds)
+            is_complete = is_complete and not self._results.partial
+            self._results.partial = self._results.partial or was_partial
+            self._record(part.name, cases, seconds, is_complete=is_complete)
             if isinstance(part, Resumable):
                 self._checkpoint.write(part.checkpoint())
         started = {name for number, (name, _) in enumerate(tasks) if number not in not_started}
         self._record_not_started(part.name, [task for task in tasks if task[0] not in started])
+
+    def _record(self, part: str, cases: int, seconds: float, *, is_complete: bool) -> None:
+        outcome = self._results.parts.get(part)
+        if outcome is not None:
+            extent = Extent.COMPLETE if is_complete else Extent.CUT_SHORT
+            self._rows[part] = PartRow(part, outcome, extent, cases, round(seconds, 3))
+
+    def _part_rows(self) -> tuple[PartRow, ...]:
+        """Return a row for each planned part, also for those that an interruption left out."""
+        missing = [
+            PartRow(name, Outcome.UNKNOWN, Extent.NOT_BEGUN)
+            for name in self._planned
+            if name not in self._rows and self._results.partial
+        ]
+        rows = {row.name: row for row in (*missing, *self._rows.values())}
+        return tuple(rows[name] for name in self._options.parts if name in rows)
 
     def _has_failed(self) -> bool:
         """Whether the subject has a finding that ends the run."""

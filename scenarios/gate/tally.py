@@ -10,7 +10,7 @@ from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import Violation
-from midpipe.scenarios.model.verdict import InvariantRow, Severity, Status
+from midpipe.scenarios.model.verdict import CheckerCrash, InvariantRow, Severity, Status
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import PROGRAMS, program_named
 from midpipe.scenarios.programs.written import PREFIX
@@ -44,7 +44,7 @@ class Tally:
 
     Attributes:
         invalid: replay string and reason of each invalid case.
-        crashed: invariants whose checker crashed, with the error.
+        crashes: the invariants whose check raised.
         violations, observations: by invariant.
         groups: in the order in which they were found.
         violated_invariants: by replay string, of every valid case except those of written programs.
@@ -53,7 +53,7 @@ class Tally:
 
     cases: int = 0
     invalid: list[tuple[str, str]] = field(default_factory=list)
-    crashed: set[str] = field(default_factory=set)
+    crashes: set[CheckerCrash] = field(default_factory=set)
     violations: dict[str, int] = field(default_factory=dict)
     observations: dict[str, int] = field(default_factory=dict)
     groups: list[ViolationGroup] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Tally:
     def add(self, ended: CaseEnded) -> None:
         """Count a case."""
         self.cases += 1
-        self.crashed.update(ended.crashed)
+        self.crashes.update(ended.crashes)
         for number, seconds in enumerate(ended.seconds):
             self.seconds[number] += seconds
         if not ended.valid:
@@ -135,7 +135,7 @@ class Tally:
             status = Status.VIOLATED
         elif why_not:
             status = Status.NOT_APPLICABLE if traits else Status.UNKNOWN
-        elif any(crash.startswith(f"{name} crashed") for crash in self.crashed):
+        elif any(crash.invariant == name for crash in self.crashes):
             status, note = Status.UNKNOWN, "its checker crashed"
         elif not self.observations.get(name):
             status, note = Status.UNKNOWN, "no case gave it anything to check"

@@ -6,6 +6,7 @@ case of the same program violated the same invariant. What ran on no server does
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -14,10 +15,11 @@ from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.model.verdict import (
     CoverageRow,
     DurabilityRow,
-    Figure,
+    Extent,
     Finding,
+    FuzzCoverage,
     InvariantRow,
-    Outcome,
+    PartRow,
     PowerLossRow,
     ServerColumn,
     Severity,
@@ -56,25 +58,30 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
         review=tuple(row for verdict in verdicts for row in verdict.review),
         durability=tuple(map(_durability, _by(verdicts, lambda v: v.durability, _mode_of))),
         power_loss=tuple(map(_power_loss, _by(verdicts, lambda v: v.power_loss, _program_of))),
-        coverage=tuple(map(_coverage, _by(verdicts, lambda v: v.coverage, _operation_of))),
-        figures=tuple(
-            replace(figure, name=_figure_name(figure, verdict.server))
-            for verdict in verdicts
-            for figure in verdict.figures
-        ),
+        coverage=_coverage([verdict.coverage for verdict in verdicts if verdict.coverage]),
+        crashes=tuple(sorted({crash for verdict in verdicts for crash in verdict.crashes})),
         warnings=_warnings(verdicts),
         partial=any(verdict.partial for verdict in verdicts),
         servers=tuple(_column(verdict, ids) for verdict in verdicts),
     )
 
 
-def _operation_of(row: CoverageRow) -> str:
-    return row.operation
-
-
-def _coverage(rows: tuple[CoverageRow, ...]) -> CoverageRow:
-    """Return the coverage of the server that covered most, because a combination seen on two servers is one."""
-    return max(rows, key=lambda row: (row.seen, row.known))
+def _coverage(covered: Sequence[FuzzCoverage]) -> FuzzCoverage | None:
+    """Return, by operation, the most that was covered on one server: a combination on two servers is the same one."""
+    if not covered:
+        return None
+    best: dict[str, CoverageRow] = {}
+    events: Counter[str] = Counter()
+    for coverage in covered:
+        events.update(dict(coverage.events))
+        for row in coverage.operations:
+            known = best.get(row.operation, row)
+            best[row.operation] = max(known, row, key=lambda row: (row.seen, row.known))
+    return FuzzCoverage(
+        operations=tuple(best[operation] for operation in sorted(best)),
+        new_in_a_further_case=max(coverage.new_in_a_further_case for coverage in covered),
+        events=tuple(sorted(events.items())),
+    )
 
 
 def _by(
@@ -132,9 +139,18 @@ def _warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     )
 
 
-def _parts(verdicts: Sequence[Verdict]) -> tuple[tuple[str, Outcome], ...]:
-    groups = _by(verdicts, lambda v: v.parts, lambda part: part[0])
-    return tuple((found[0][0], merge(outcome for _, outcome in found)) for found in groups)
+def _parts(verdicts: Sequence[Verdict]) -> tuple[PartRow, ...]:
+    return tuple(map(_part, _by(verdicts, lambda v: v.parts, lambda row: row.name)))
+
+
+def _part(rows: Sequence[PartRow]) -> PartRow:
+    return PartRow(
+        name=rows[0].name,
+        outcome=merge(row.outcome for row in rows),
+        extent=max((row.extent for row in rows), key=list(Extent).index),
+        cases=sum(row.cases for row in rows),
+        seconds=round(sum(row.seconds for row in rows), 3),
+    )
 
 
 def _invariant(rows: Sequence[InvariantRow]) -> InvariantRow:
@@ -178,11 +194,6 @@ def _power_loss(rows: Sequence[PowerLossRow]) -> PowerLossRow:
         moments=sum(row.moments for row in rows),
         torn=sum(row.torn for row in rows),
     )
-
-
-def _figure_name(figure: Figure, server: str) -> str:
-    part, colon, what = figure.name.partition(":")
-    return f"{part} on {server}{colon}{what}"
 
 
 def _id_of(row: InvariantRow) -> str:

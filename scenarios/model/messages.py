@@ -13,7 +13,8 @@ from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.record import Violation
-from midpipe.scenarios.model.verdict import Story
+from midpipe.scenarios.model.story import Story
+from midpipe.scenarios.model.verdict import CheckerCrash
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class CaseEnded:
         faults: number of faults.
         invalid_reason: why the case is invalid; empty if it is valid.
         observations: how many observations each invariant made.
-        crashed: invariants whose checker crashed, with the error.
+        crashes: the invariants whose check raised.
         seconds: time spent on reset, connecting, operations and judging.
         blob: Hypothesis' reproduce line, if this is the fuzzed example in which a violation was new.
     """
@@ -53,7 +54,7 @@ class CaseEnded:
     invalid_reason: str
     violations: tuple[Violation, ...]
     observations: tuple[tuple[str, int], ...]
-    crashed: tuple[str, ...]
+    crashes: tuple[CheckerCrash, ...]
     seconds: tuple[float, float, float, float]
     blob: str = ""
 

@@ -13,6 +13,7 @@ from midpipe.faultinject.vocabulary import Observed, Step
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.history import History, Json, Operation
 from midpipe.scenarios.model.state import State, contents_of
+from midpipe.scenarios.model.verdict import CheckerCrash
 
 _ON_THE_WIRE = ("step ", "arrives ")
 
@@ -94,7 +95,7 @@ class CaseRecord:
         delivered, read_back, logs: as in Evidence.
         invalid_reason: why the case is invalid; empty if it is valid.
         observations: the number of things that each invariant checked.
-        crashed: ids of the invariants whose check raised an exception.
+        crashes: the invariants whose check raised.
     """
 
     program: str
@@ -108,7 +109,7 @@ class CaseRecord:
     invalid_reason: str
     violations: tuple[Violation, ...]
     observations: tuple[tuple[str, int], ...]
-    crashed: tuple[str, ...]
+    crashes: tuple[CheckerCrash, ...]
     timing: Timing
 
     @property

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from midpipe.scenarios.model.verdict import KeyChange
+from midpipe.scenarios.model.story import KeyChange
 
 OLD_PREFIX = "ai:jobs:"
 NEW_PREFIX = "ai:job:"
@@ -219,10 +219,7 @@ def _shown(value: RedisValue | None) -> str:
 
 
 def _fields(fields: Fields, names: Sequence[str]) -> str:
-    shown = [f"{name}: {fields[name]!r}" for name in names if name in fields]
-    if 0 < len(shown) < len(fields) and len(fields) > 1:
-        shown.append(f"… {len(fields)} fields")
-    return "{" + ", ".join(shown) + "}"
+    return "{" + ", ".join(f"{name}: {fields[name]!r}" for name in names if name in fields) + "}"
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The verdict: findings by severity, the ledger, the figures, and one of three outcomes.
+"""The verdict: findings by severity, the ledger, coverage, and one of three outcomes.
 
 Every report is made from this document alone. Its JSON form is published and carries ``schema``, which rises with
 every change that a reader could notice. Plain values and the merge of outcomes; knows no server, no case and no sink.
@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.scenarios.model.story import Story
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Outcome(StrEnum):
@@ -49,6 +50,14 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Extent(StrEnum):
+    """How much of a part of the run was done, from all to nothing."""
+
+    COMPLETE = "complete"
+    CUT_SHORT = "cut short"
+    NOT_BEGUN = "not begun"
+
+
 def merge(outcomes: Iterable[Outcome]) -> Outcome:
     """Return the worst of several outcomes; UNKNOWN if there are none, because nothing was judged."""
     seen = set(outcomes)
@@ -59,48 +68,17 @@ def merge(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyChange:
-    """One key's value before and after a step, as short text; an absent key is an empty string."""
-
-    key: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoryStep:
-    """One event of a case, in the case's total order.
+class PlacedFault:
+    """A fault of a schedule, and where it is injected.
 
     Args:
-        kind: ``call``, ``command``, ``answer``, ``raise``, ``recovery`` or ``judgement``.
-        client: id of the client; ``R`` recovers without faults; empty for midpipe itself.
-        text: the call, the command on the wire, or what the caller received.
-        position: of a command, its position in the schedule (``A2``).
-        place: of a command, its wire execution index: client, operation, attempt and label.
-        fault: name of the fault injected here; empty if the command passed.
-        executed: of a command, whether the server executed it: ``yes``, ``no`` or ``unknown``.
-        reply: of a command, the server's reply as short text.
-        changes: the keys that the step changed.
+        position: in the schedule (``A2``).
+        place: the wire execution index of the command there; its name if the case was not run again for its story.
     """
 
-    kind: str
-    client: str
-    text: str
-    position: str = ""
-    place: str = ""
-    fault: str = ""
-    executed: str = ""
-    reply: str = ""
-    changes: tuple[KeyChange, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """A case for a reader: the replay line, the steps, and a sentence for each violated invariant."""
-
-    replay: str
-    steps: tuple[StoryStep, ...]
-    verdict: tuple[str, ...] = ()
+    fault: str
+    position: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +94,9 @@ class Finding:
         claim: what must hold, in one sentence.
         evidence: what was observed instead, one sentence each.
         operation: the method of the subject in which it happened.
-        place: the wire execution index of the fault, as text; empty if no fault was needed.
-        fault: the fault's name; empty if no fault was needed.
+        faults: the faults of the case, in order; empty if none is needed.
         cases: number of cases in the run that violated the same invariant in the same program.
-        story: the case, step by step.
+        story: the case, step by step; None if the run ended before the case was run again for its story.
         neighbour: the nearest case that passes, if one was found.
         on: the shell-quoted option that names the server on which it was found; empty for the default server.
         blob: Hypothesis's line that reproduces the example under the same version of Hypothesis; empty if there is
@@ -134,10 +111,9 @@ class Finding:
     claim: str
     evidence: tuple[str, ...]
     operation: str
-    place: str
-    fault: str
+    faults: tuple[PlacedFault, ...]
     cases: int
-    story: Story
+    story: Story | None
     neighbour: Story | None = None
     on: str = ""
     blob: str = ""
@@ -158,6 +134,42 @@ class CoverageRow:
     places: int
     seen: int
     known: int
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzCoverage:
+    """What fuzzing covered.
+
+    Args:
+        operations: a row for each operation, by name.
+        new_in_a_further_case: estimated number of unseen combinations that one more case would show.
+        events: what the cases must sometimes do to prove anything, and how many did.
+    """
+
+    operations: tuple[CoverageRow, ...]
+    new_in_a_further_case: float
+    events: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def seen(self) -> int:
+        """Number of combinations that cases have shown."""
+        return sum(row.seen for row in self.operations)
+
+    @property
+    def known(self) -> int:
+        """Number of combinations that the run has shown to be possible."""
+        return sum(row.known for row in self.operations)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CheckerCrash:
+    """An invariant whose check raised an exception, so its status is unknown."""
+
+    invariant: str
+    error: str
+
+    def __str__(self) -> str:
+        return f"The check of {self.invariant} crashed: {self.error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,9 @@ class FlawRow:
     """One cell of the selfcheck matrix: a flawed queue and an invariant.
 
     Args:
+        flaw: name of the flawed queue; ``reference`` is the queue without a flaw.
         expected: the flaw is registered as one that this invariant must catch.
+        outcome: FAIL if the invariant missed a flaw that it must catch, or accuses the reference.
         replay: the shortest replay line that shows it; empty if not caught.
         case_number: number of the first case that showed it, from 1; 0 if not caught.
         seconds: from the start of the search to the first case that showed it.
@@ -194,6 +208,7 @@ class FlawRow:
     invariant: str
     expected: bool
     caught: bool
+    outcome: Outcome
     replay: str = ""
     case_number: int = 0
     seconds: float = 0.0
@@ -208,6 +223,7 @@ class ReviewRow:
         issue: ``CRITICAL-1``, …
         how: ``behaviour`` (a case on a real server) or ``source`` (read in the code).
         shown: VIOLATED if the issue was reproduced, HOLDS if it does not occur.
+        outcome: FAIL if that is not what is known of this subject.
     """
 
     issue: str
@@ -216,6 +232,7 @@ class ReviewRow:
     subject: str
     how: str
     shown: Status
+    outcome: Outcome
     evidence: str
     replay: str = ""
 
@@ -259,12 +276,23 @@ class PowerLossRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A measurement for the report, with its unit."""
+class PartRow:
+    """One part of the run, such as ``sweep``.
+
+    Args:
+        cases: number of cases of the subject that it ran.
+        seconds: how long it took.
+    """
 
     name: str
-    value: float
-    unit: str
+    outcome: Outcome
+    extent: Extent = Extent.COMPLETE
+    cases: int = 0
+    seconds: float = 0.0
+
+    @property
+    def cases_per_second(self) -> float:
+        return self.cases / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +300,7 @@ class ServerColumn:
     """The results of one server, when a run judges the subject on several.
 
     Args:
-        parts: outcome of each part that ran on it; selfcheck and review run on the first server only.
+        parts: those planned for it; selfcheck and review run on the first server only.
         invariants: status of each invariant.
         findings: ids of the findings made on it.
         cases: number of cases that ran on it, according to the ledger.
@@ -280,7 +308,7 @@ class ServerColumn:
 
     server: str
     outcome: Outcome
-    parts: tuple[tuple[str, Outcome], ...]
+    parts: tuple[PartRow, ...]
     invariants: tuple[tuple[str, Status], ...]
     findings: tuple[str, ...]
     cases: int
@@ -295,7 +323,7 @@ class Verdict:
     Args:
         again: the shell-quoted options that name the subject; for replay lines.
         started_at: UTC, ISO 8601.
-        parts: outcome of each part that ran (``selfcheck``, ``review``, ``sweep``), by name.
+        parts: the parts that were planned (``selfcheck``, ``review``, ``sweep``, …), in order.
         warnings: reasons why a pass means less than it seems; reports show them first.
         partial: the run was interrupted, or its budget ended, before everything planned had run.
         servers: a column for each of several servers; the other fields then hold their sums and worst values.
@@ -309,7 +337,7 @@ class Verdict:
     started_at: str
     seconds: float
     outcome: Outcome
-    parts: tuple[tuple[str, Outcome], ...]
+    parts: tuple[PartRow, ...]
     findings: tuple[Finding, ...] = ()
     invariants: tuple[InvariantRow, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
@@ -317,8 +345,8 @@ class Verdict:
     review: tuple[ReviewRow, ...] = ()
     durability: tuple[DurabilityRow, ...] = ()
     power_loss: tuple[PowerLossRow, ...] = ()
-    coverage: tuple[CoverageRow, ...] = ()
-    figures: tuple[Figure, ...] = ()
+    coverage: FuzzCoverage | None = None
+    crashes: tuple[CheckerCrash, ...] = ()
     warnings: tuple[str, ...] = ()
     partial: bool = False
     servers: tuple[ServerColumn, ...] = ()

@@ -101,7 +101,7 @@ def _row(
     case.run()
     record = judged_record(rig, program, case, printed)
     fired = case.watched.shows(fault, connections) if fault else True
-    invalid_reason = record.invalid_reason or "; ".join(record.crashed)
+    invalid_reason = record.invalid_reason or "; ".join(map(str, record.crashes))
     if fault is None and case.watched.has_raised:
         invalid_reason = invalid_reason or "a call raised although there was no fault"
     ended = tuple(

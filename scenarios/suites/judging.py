@@ -25,7 +25,7 @@ def judge(worker: Worker, task: SweepTask | InterleaveTask) -> None:
         pytest.skip(f"not applicable: the subject has no {', '.join(missing)}")
     told = [_told(case, task) for case in cases if case.violations]
     told += [f"invalid: {case.replay!r}: {case.invalid_reason}" for case in cases if not case.valid]
-    told += [crash for case in cases for crash in case.crashed]
+    told += [str(crash) for case in cases for crash in case.crashes]
     if told:
         left_out = f"\n… and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
         pytest.fail("\n".join(told[:_MOST_TOLD]) + left_out, pytrace=False)

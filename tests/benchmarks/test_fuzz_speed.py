@@ -38,14 +38,15 @@ def test_overrun_of_the_time_budget_with_shrinking(
     benchmark.pedantic(gate.run, rounds=1, iterations=1)
     seconds = time.monotonic() - begun_s
     verdict = gate.verdict("", "", "")
-    figures = {figure.name: figure.value for figure in verdict.figures}
+    (fuzz,) = verdict.parts
+    assert verdict.coverage is not None
     benchmark.extra_info.update(
         overrun_s=round(seconds - BUDGET_S, 2),
         findings=len(verdict.findings),
-        examples=figures["fuzz: examples"],
-        examples_per_second=figures["fuzz: cases per second"],
-        seen=figures["fuzz: combinations seen"],
-        known=figures["fuzz: combinations known to be possible"],
+        examples=fuzz.cases,
+        examples_per_second=round(fuzz.cases_per_second, 1),
+        seen=verdict.coverage.seen,
+        known=verdict.coverage.known,
     )
 
 

@@ -39,7 +39,7 @@ FOUND = CaseEnded(
     invalid_reason="",
     violations=(Violation("no-duplicate", (ViolationEvidence("job-1 was delivered 2 times."),)),),
     observations=(),
-    crashed=(),
+    crashes=(),
     seconds=(0.0, 0.0, 0.0, 0.0),
     blob="@reproduce_failure('6', b'')",
 )
@@ -206,7 +206,9 @@ def test_an_interrupted_run_is_resumed_with_its_results() -> None:
     assert [group.replay for group in results.tally.groups] == [FOUND.replay]
     resumed.take(0, FuzzDone())
     resumed.finish(1.0)
-    assert [(row.operation, row.seen) for row in results.coverage] == [("enqueue", 1)]
+    assert results.coverage is not None
+    rows = results.coverage.operations
+    assert [(row.operation, row.seen) for row in rows] == [("enqueue", 1)]
     assert results.parts["fuzz"] is Outcome.FAIL
     assert resumed.checkpoint() is None
 
@@ -229,7 +231,7 @@ def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> No
             invalid_reason="",
             violations=(),
             observations=(),
-            crashed=(),
+            crashes=(),
             seconds=(0.0, 0.0, 0.0, 0.0),
         ),
     )

@@ -11,6 +11,7 @@ from midpipe.scenarios.model.history import Completion, Operation
 from midpipe.scenarios.model.record import Arrived, CaseRecord, first_difference
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.state import tables_of
+from midpipe.scenarios.model.story import StepKind
 
 IGNORES_THE_TOKEN = "midpipe.scenarios.flaws.pairs:IgnoresTheToken"
 KEEPS_DEAD_WORKERS_JOBS = "midpipe.scenarios.flaws.single:KeepsDeadWorkersJobs"
@@ -79,12 +80,13 @@ def test_a_worker_that_was_frozen_past_its_lease_is_refused(worker: Worker) -> N
     assert violated_invariants(record) == set()
 
 
-def test_a_story_tells_the_calls_of_the_worker_that_stands_in_for_a_frozen_one(
+def test_a_story_has_the_calls_of_the_stand_by_worker(
     worker: Worker,
 ) -> None:
     steps = story_of(run(worker, "work-under-a-lease: A3:EVALSHA!freeze"), "").steps
-    told = [step.text.split("(")[0] for step in steps if (step.client, step.kind) == ("S", "call")]
-    assert told == ["claim", "complete", "claim"]
+    calls = [step.call for step in steps if (step.client, step.kind) == ("S", StepKind.CALL)]
+    assert [call.method for call in calls if call] == ["claim", "complete", "claim"]
+    assert all(call.standby for call in calls if call)
 
 
 def test_a_queue_that_believes_a_frozen_worker_finishes_a_job_twice(worker: Worker) -> None:

@@ -19,7 +19,7 @@ from midpipe.scenarios.model.messages import (
     ExplorationProgress,
     Message,
 )
-from midpipe.scenarios.model.verdict import Figure, Outcome, merge
+from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import SUITES
@@ -197,7 +197,7 @@ class Exploration:
         self._results.tally.add(ended)
         self._cases += 1
         self._violated += bool(ended.violations)
-        self._invalid += bool(not ended.valid or ended.crashed)
+        self._invalid += bool(not ended.valid or ended.crashes)
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the state that a later run can resume; None if everything was run."""
@@ -254,15 +254,6 @@ class Exploration:
             # No program of this part applies to the subject, as the warning says. That is no reason for unknown.
             outcomes.append(Outcome.PASS)
         results.parts[self.name] = merge(outcomes)
-        results.figures += self._figures(seconds)
-
-    def _figures(self, seconds: float) -> list[Figure]:
-        rate = round(self._cases / seconds, 1) if seconds else 0.0
-        return [
-            Figure(f"{self.name}: cases", float(self._cases), "cases"),
-            Figure(f"{self.name}: time", round(seconds, 3), "s"),
-            Figure(f"{self.name}: cases per second", rate, "1/s"),
-        ]
 
     def _add_to_ledger(self, row: LedgerRow) -> None:
         key = (row.program, row.fault)

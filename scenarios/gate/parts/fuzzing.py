@@ -14,7 +14,7 @@ from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Checkpoint, FuzzState, request_of
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, Message
-from midpipe.scenarios.model.verdict import Figure, Outcome, merge
+from midpipe.scenarios.model.verdict import FuzzCoverage, Outcome, merge
 
 PROGRAM = "written at random"
 _SEED_DISTANCE = 1_000_000
@@ -116,8 +116,7 @@ class Fuzzing:
                 )
         results.warnings += self._doubts()
         results.parts[self.name] = merge(outcomes)
-        results.coverage = self._coverage.rows()
-        results.figures += self._figures(total, seconds)
+        results.coverage = self._fuzz_coverage()
         for row in sorted(rows, key=lambda row: row.fault):
             results.ledger[row.program, row.fault] = row
         if self._stale:
@@ -138,23 +137,10 @@ class Fuzzing:
             )
         return doubts
 
-    def _figures(self, total: int, seconds: float) -> list[Figure]:
+    def _fuzz_coverage(self) -> FuzzCoverage:
         coverage = self._coverage
         estimate = round(coverage.new_in_a_further_case, 3) if coverage.examples else 0.0
-        return [
-            Figure("fuzz: examples", float(total), "cases"),
-            Figure("fuzz: time", round(self._spent_before_s + seconds, 1), "s"),
-            Figure("fuzz: cases per second", round(total / seconds, 1) if seconds else 0.0, "1/s"),
-            Figure("fuzz: combinations seen", float(coverage.seen), "combinations"),
-            Figure(
-                "fuzz: combinations known to be possible", float(coverage.known), "combinations"
-            ),
-            Figure("fuzz: new combinations in a further case", estimate, "combinations"),
-            *(
-                Figure(f"fuzz: {event}", float(count), "cases")
-                for event, count in sorted(self._sometimes.items())
-            ),
-        ]
+        return FuzzCoverage(coverage.rows(), estimate, tuple(sorted(self._sometimes.items())))
 
     def _known(self) -> tuple[Example, ...]:
         directory = self._options.examples

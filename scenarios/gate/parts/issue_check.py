@@ -6,9 +6,12 @@ from midpipe.scenarios.explore.probing import SourceTask
 from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.model.messages import HuntDone, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.verdict import ReviewRow, Status
+from midpipe.scenarios.model.verdict import Outcome, ReviewRow, Status
 from midpipe.scenarios.review.issues import Issue
 from midpipe.scenarios.review.source import SOURCE_CHECKS, methods_in
+
+_EXPECTED = {"reference": Status.HOLDS, "as reviewed": Status.VIOLATED}
+"""What is known of each subject of the review; of any other subject, nothing."""
 
 
 def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | SourceTask:
@@ -67,6 +70,13 @@ def _row(
         subject=name,
         how=how,
         shown=shown,
+        outcome=_outcome(name, shown),
         evidence=evidence,
         replay=replay,
     )
+
+
+def _outcome(name: str, shown: Status) -> Outcome:
+    if shown is Status.UNKNOWN:
+        return Outcome.UNKNOWN
+    return Outcome.PASS if shown is _EXPECTED.get(name, shown) else Outcome.FAIL

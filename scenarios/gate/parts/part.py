@@ -11,11 +11,10 @@ from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.verdict import (
-    CoverageRow,
     DurabilityRow,
-    Figure,
     Finding,
     FlawRow,
+    FuzzCoverage,
     Outcome,
     PowerLossRow,
     ReviewRow,
@@ -28,6 +27,7 @@ class Results:
 
     Attributes:
         flaws: rows of the selfcheck.
+        parts: outcome of each part that has finished, or was cut short.
         stories_deadline_s: on the monotonic clock, when shrinking must end; None is no limit.
         partial: something that was planned has not been run.
     """
@@ -40,12 +40,11 @@ class Results:
     review: list[ReviewRow] = field(default_factory=list)
     durability: list[DurabilityRow] = field(default_factory=list)
     power_loss: list[PowerLossRow] = field(default_factory=list)
-    coverage: tuple[CoverageRow, ...] = ()
+    coverage: FuzzCoverage | None = None
     stories_deadline_s: float | None = None
     findings: tuple[Finding, ...] = ()
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
     partial: bool = False
 
 
@@ -61,7 +60,7 @@ class Part(Protocol):
         """Take a message of the task with this number."""
 
     def finish(self, seconds: float) -> None:
-        """Add this part's outcome, warnings and figures to the results; after an interruption, of what has been run.
+        """Add this part's outcome, rows and warnings to the results; after an interruption, of what has been run.
 
         Args:
             seconds: how long the part ran.

@@ -8,11 +8,9 @@ from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.messages import HuntDone, Message, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.verdict import Outcome, ReviewRow, Status, merge
+from midpipe.scenarios.model.verdict import Outcome, Status, merge
 from midpipe.scenarios.review.issues import ISSUES
 from midpipe.scenarios.review.subjects import SUBJECTS
-
-_EXPECTED = {"reference": Status.HOLDS, "as reviewed": Status.VIOLATED}
 
 
 class Review:
@@ -42,17 +40,11 @@ class Review:
         rows = self._results.review
         rows.sort(key=lambda row: (order.index(row.issue), names.index(row.subject)))
         for row in rows:
-            if _outcome(row) is Outcome.FAIL:
+            if row.outcome is Outcome.FAIL:
                 verb = (
                     "was reproduced on" if row.shown is Status.VIOLATED else "was not reproduced on"
                 )
                 self._results.warnings.append(
                     f"{row.issue} {verb} the {row.subject}: {row.evidence}."
                 )
-        self._results.parts[self.name] = merge(map(_outcome, rows))
-
-
-def _outcome(row: ReviewRow) -> Outcome:
-    if row.shown is Status.UNKNOWN:
-        return Outcome.UNKNOWN
-    return Outcome.PASS if row.shown is _EXPECTED.get(row.subject, row.shown) else Outcome.FAIL
+        self._results.parts[self.name] = merge(row.outcome for row in rows)

@@ -86,6 +86,7 @@ class Selfcheck:
                 invariant=caught.invariant,
                 expected=False,
                 caught=True,
+                outcome=Outcome.FAIL,
                 replay=caught.replay,
                 case_number=caught.case_number,
             )
@@ -108,6 +109,7 @@ class Selfcheck:
                     invariant=name,
                     expected=name in flaw.caught_by,
                     caught=caught is not None,
+                    outcome=Outcome.FAIL if caught is None else Outcome.PASS,
                     replay=caught.replay if caught else "",
                     case_number=caught.case_number if caught else 0,
                     seconds=round(caught.seconds, 3) if caught else 0.0,

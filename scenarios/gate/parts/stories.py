@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from midpipe.faultinject.decide.schedule import Schedule, replay_string
+from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
+from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.explore.stories import SHRINKS_FOR_S, StoryTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_examples
@@ -14,7 +15,8 @@ from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import ViolationGroup
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import Message, StoryDone
-from midpipe.scenarios.model.verdict import Finding, Story
+from midpipe.scenarios.model.story import Story
+from midpipe.scenarios.model.verdict import Finding, PlacedFault
 
 STORY_RUNS = 3
 
@@ -101,24 +103,37 @@ class Stories:
                 f"{case.story.replay!r} violated {group.invariant} once and {again} when run again: the subject is "
                 f"nondeterministic there{': ' + case.nondeterministic if case.nondeterministic else ''}."
             )
-        story = case.story if case is not None else Story(group.replay, ())
+        story = case.story if case is not None else None
+        replay = story.replay if story is not None else group.replay
         passes = neighbour is not None and group.invariant not in neighbour.violated_invariants
-        placed = next((step for step in story.steps if step.fault), None)
         invariant = INVARIANTS[group.invariant]
         return Finding(
             id=f"F{number + 1}",
             invariant=group.invariant,
             severity=invariant.severity,
             program=group.program,
-            replay=story.replay,
+            replay=replay,
             claim=invariant.claim,
             evidence=group.evidence,
             operation=group.method,
-            place=f"{placed.position} ({placed.place})" if placed else "",
-            fault=placed.fault if placed else "",
+            faults=_placed_faults(replay, story),
             cases=group.cases,
             story=story,
             neighbour=neighbour.story if neighbour is not None and passes else None,
             blob=group.blob,
             on=self._options.server.option,
         )
+
+
+def _placed_faults(replay: str, story: Story | None) -> tuple[PlacedFault, ...]:
+    """Return the faults of a case's schedule, with their places as far as its story knows them."""
+    commands = [step.command for step in story.steps if step.command] if story else []
+    places = {(command.position, command.fault): command.place for command in commands}
+    return tuple(
+        PlacedFault(
+            fault=str(step.fault),
+            position=str(step.position),
+            place=places.get((str(step.position), str(step.fault)), step.command),
+        )
+        for step in parse_replay_string(replay, CATALOGUE)[1].faults
+    )

@@ -12,14 +12,14 @@ import pytest
 from rich.console import Console
 
 from midpipe.reports.explain import replay_command
-from midpipe.reports.servers import own_queues_told, server_rows
+from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.sinks.documents import document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import markdown
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.verdict_file import schema, to_json
 from midpipe.scenarios.model.matrix import merged
-from midpipe.scenarios.model.verdict import Figure, Outcome, Status, Verdict
+from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Status, Verdict
 from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
 
 OLD = "Redis 6.2.14 (embedded)"
@@ -35,7 +35,7 @@ def test_a_verdict_on_one_server_stays_as_it_is() -> None:
     assert merged((FAILED,)) == FAILED
 
 
-def test_nothing_can_t_be_merged() -> None:
+def test_merging_no_verdict_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing to merge"):
         merged(())
 
@@ -53,8 +53,8 @@ def test_the_worst_outcome_counts(outcomes: tuple[Outcome, ...], expected: Outco
 
 
 def test_the_same_case_on_two_servers_is_one_finding_and_another_case_another() -> None:
-    told = [(finding.id, finding.invariant, finding.replay) for finding in BOTH.findings]
-    assert told == [
+    findings = [(finding.id, finding.invariant, finding.replay) for finding in BOTH.findings]
+    assert findings == [
         ("F1", "no-lost-job", LOST.replay),
         ("F2", "no-lost-job", ELSEWHERE.replay),
         ("F3", "quiet-logs", LOUD.replay),
@@ -71,9 +71,9 @@ def test_cases_are_added_up_so_that_the_ledger_still_balances() -> None:
     assert (row.space, row.run, row.pruned, row.not_reached) == (18, 10, 6, 2)
 
 
-def test_an_invariant_that_fell_on_one_server_has_fallen() -> None:
-    fell = next(row for row in BOTH.invariants if row.invariant == "no-lost-job")
-    assert (fell.status, fell.observations, fell.violations) == (Status.VIOLATED, 160, 6)
+def test_an_invariant_that_one_server_violates_is_violated() -> None:
+    row = next(row for row in BOTH.invariants if row.invariant == "no-lost-job")
+    assert (row.status, row.observations, row.violations) == (Status.VIOLATED, 160, 6)
 
 
 def test_a_warning_names_the_servers_on_which_it_was_given() -> None:
@@ -87,22 +87,23 @@ def test_a_warning_names_the_servers_on_which_it_was_given() -> None:
     )
 
 
-def test_parts_that_look_at_midpipe_s_own_queues_are_told_to_have_run_on_the_first_server() -> None:
-    first = replace(PASSED, parts=(("selfcheck", Outcome.PASS), ("sweep", Outcome.PASS)))
-    second = replace(PASSED, server=OLD, parts=(("sweep", Outcome.PASS),))
+def test_parts_that_run_midpipe_s_own_queues_are_shown_as_run_on_the_first_server() -> None:
+    selfcheck, sweep = PartRow("selfcheck", Outcome.PASS), PartRow("sweep", Outcome.PASS)
+    first = replace(PASSED, parts=(selfcheck, sweep))
+    second = replace(PASSED, server=OLD, parts=(sweep,))
     verdict = merged((first, second))
     rows = {row[0]: row[1:] for row in server_rows(verdict)}
     assert rows["selfcheck"] == ("pass", "on the first")
-    assert own_queues_told(verdict).endswith(f"once is enough, on {PASSED.server}.")
-    assert own_queues_told(verdict) in markdown(verdict)
-    assert own_queues_told(verdict) in document("FULL_REVIEW.md", verdict)
+    assert own_queues_note(verdict).endswith(f"once is enough: on {PASSED.server}.")
+    assert own_queues_note(verdict) in markdown(verdict)
+    assert own_queues_note(verdict) in document("FULL_REVIEW.md", verdict)
 
 
 def test_one_partial_verdict_makes_the_whole_partial() -> None:
     assert merged((PASSED, replace(PASSED, partial=True))).partial
 
 
-def test_the_table_has_a_row_for_each_thing_and_a_column_for_each_server() -> None:
+def test_the_table_has_a_row_for_each_part_and_invariant_and_a_column_for_each_server() -> None:
     rows = {row[0]: row[1:] for row in server_rows(ONE_FAILS)}
     assert rows[""] == (PASSED.server, OLD)
     assert rows["verdict"] == ("pass", "fail")
@@ -137,11 +138,9 @@ def test_the_full_review_shows_the_columns() -> None:
 
 def test_junit_has_a_suite_for_each_server_with_its_own_failures() -> None:
     suites = ET.fromstring(junit(ONE_FAILS)).findall("testsuite")
-    told = {suite.get("name"): suite.get("failures") for suite in suites}
-    assert (told[f"midpipe.sweep on {PASSED.server}"], told[f"midpipe.sweep on {OLD}"]) == (
-        "0",
-        "1",
-    )
+    failures = {suite.get("name"): suite.get("failures") for suite in suites}
+    assert failures[f"midpipe.sweep on {PASSED.server}"] == "0"
+    assert failures[f"midpipe.sweep on {OLD}"] == "1"
 
 
 def test_the_same_invariant_on_two_servers_is_two_test_cases_by_name() -> None:
@@ -162,10 +161,15 @@ def test_a_merged_verdict_keeps_to_the_published_schema() -> None:
 
 
 def test_the_rate_on_each_server_stands_in_its_column() -> None:
-    figure = Figure("sweep: cases per second", 50.0, "1/s")
     image = "Redis 8.2.3 (container of redis:8)"
-    verdict = merged(
-        (replace(PASSED, figures=(figure,)), replace(PASSED, server=image, figures=(figure,)))
-    )
+    slow = PartRow("sweep", Outcome.PASS, cases=100, seconds=4.0)
+    fast = PartRow("sweep", Outcome.PASS, cases=100, seconds=2.0)
+    verdict = merged((replace(PASSED, parts=(slow,)), replace(PASSED, server=image, parts=(fast,))))
     rows = {row[0]: row[1:] for row in server_rows(verdict)}
-    assert rows["sweep, cases/s"] == ("50", "50")
+    assert rows["sweep, cases/s"] == ("25", "50")
+
+
+def test_a_part_that_was_cut_short_on_one_server_is_cut_short_in_total() -> None:
+    cut = PartRow("sweep", Outcome.PASS, Extent.CUT_SHORT, 3, 1.0)
+    (row,) = merged((PASSED, replace(PASSED, server=OLD, parts=(cut,), partial=True))).parts
+    assert (row.extent, row.cases, row.seconds) == (Extent.CUT_SHORT, 903, 6.0)

@@ -20,7 +20,7 @@ CASE = CaseEnded(
     invalid_reason="",
     violations=(),
     observations=(),
-    crashed=(),
+    crashes=(),
     seconds=(0.0, 0.0, 0.0, 0.0),
 )
 

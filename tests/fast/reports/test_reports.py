@@ -1,11 +1,14 @@
-"""Every report from one verdict: what it must say, and that nothing in it is read as markup."""
+"""Every report that is made from a verdict: what it must say, and that none of it is read as markup."""
 
 from __future__ import annotations
 
 import io
 import json
+import shlex
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +20,26 @@ from rich.console import Console
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.judging import exit_code, without_secrets
-from midpipe.reports.explain import ADVICE, explained, replay_command
+from midpipe.reports.explain import ADVICE, coverage_sentence, explained, not_judged, replay_command
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
-from midpipe.reports.sinks.markdown import MOST_BYTES, markdown
+from midpipe.reports.sinks.markdown import MAX_BYTES, markdown
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.sinks.writing import write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import (
     SCHEMA,
+    CheckerCrash,
+    CoverageRow,
     DurabilityRow,
+    Extent,
+    FuzzCoverage,
     Outcome,
+    PartRow,
+    PlacedFault,
     PowerLossRow,
-    Story,
     Verdict,
 )
 from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED, STORY
@@ -68,38 +77,115 @@ def test_a_verdict_without_its_outcome_does_not_keep_to_the_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "words"),
     [
         (b"{}", "is not a verdict"),
         (b"[]", "is not a verdict"),
         (b"\xff", "is not a verdict"),
-        (b'{"schema": 99}', f"reads up to {SCHEMA}"),
+        (b'{"schema": 99}', "Update midpipe"),
+        (b'{"schema": 1, "outcome": "pass"}', "written by an older midpipe"),
     ],
 )
-def test_a_file_that_is_no_verdict_is_told_with_the_way_out(
-    tmp_path: Path, content: bytes, told: str
+def test_a_file_that_is_not_a_verdict_is_refused_with_the_way_out(
+    tmp_path: Path, content: bytes, words: str
 ) -> None:
     path = tmp_path / "verdict.json"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=words):
         read_verdict(path)
 
 
 def test_a_finding_is_explained_in_three_sentences() -> None:
     assert explained(LOST) == (
-        "In enqueue-with-request-id, cut-before was placed at A2 "
+        "In enqueue-with-request-id, midpipe injected cut-before at A2 "
         "(operation 1, attempt 1, command 2: HSET ai:jobs:*).",
         "enqueue answered False for job-1, and get_job finds no such job.",
-        "no-lost-job (CRITICAL) fell in 3 cases: Every enqueue that was answered left a job.",
+        "no-lost-job (CRITICAL) was violated in 3 cases: Every enqueue that was answered left a job.",
     )
+
+
+def test_faults_are_named_even_if_the_story_was_not_recorded() -> None:
+    faults = (PlacedFault("cut-before", "A2", "HSET"), PlacedFault("late", "A4", ""))
+    untold = replace(LOST, story=None, faults=faults)
+    assert explained(untold)[0] == (
+        "In enqueue-with-request-id, midpipe injected cut-before at A2 (HSET) and late at A4."
+    )
+
+
+def test_a_finding_without_a_fault_says_that_none_was_needed() -> None:
+    assert explained(replace(LOST, faults=()))[0].endswith("no fault was needed.")
+
+
+def test_coverage_is_given_against_the_known_space_with_an_estimate_of_the_rest() -> None:
+    rows = (CoverageRow("enqueue", 3, 10, 60), CoverageRow("get_job", 1, 2, 20))
+    sentence = coverage_sentence(replace(PASSED, coverage=FuzzCoverage(rows, 0.25)))
+    assert sentence.startswith("12 combinations")
+    assert "of 80" in sentence
+    assert "0.25 new ones" in sentence
+
+
+def test_without_fuzzing_there_is_no_coverage_sentence() -> None:
+    assert coverage_sentence(PASSED) == ""
+
+
+CUT = replace(
+    PASSED,
+    outcome=Outcome.UNKNOWN,
+    partial=True,
+    parts=(
+        PartRow("sweep", Outcome.PASS, Extent.CUT_SHORT, 120, 3.0),
+        PartRow("fuzz", Outcome.UNKNOWN, Extent.NOT_BEGUN),
+    ),
+)
+
+
+def test_what_was_not_judged_is_listed_part_by_part_and_by_the_ledger() -> None:
+    assert not_judged(CUT) == (
+        "Sweep was cut short after 120 cases.",
+        "Fuzz was not begun.",
+        "1 planned case of 1 program was not run, and the ledger says not reached.",
+    )
+
+
+def test_a_complete_run_has_nothing_that_was_not_judged() -> None:
+    assert not_judged(FAILED) == ()
+
+
+def test_a_partial_run_always_says_that_something_was_not_judged() -> None:
+    assert len(not_judged(replace(PASSED, ledger=(), partial=True))) == 1
+
+
+def test_junit_of_a_partial_run_has_an_error_that_says_what_was_not_judged() -> None:
+    (error,) = ET.fromstring(junit(CUT)).iter("error")
+    assert error.get("message") == "Sweep was cut short after 120 cases."
+    assert "Fuzz was not begun." in (error.text or "")
+
+
+def test_junit_of_an_unknown_outcome_has_an_error_with_the_reason() -> None:
+    verdict = replace(PASSED, outcome=Outcome.UNKNOWN, warnings=("No case was run.",))
+    (error,) = ET.fromstring(junit(verdict)).iter("error")
+    assert error.get("message") == "No case was run."
+
+
+@pytest.mark.parametrize("verdict", [FAILED, PASSED])
+def test_junit_of_a_complete_run_has_no_error(verdict: Verdict) -> None:
+    assert list(ET.fromstring(junit(verdict)).iter("error")) == []
+
+
+@pytest.mark.parametrize("report", [markdown, junit, partial(document, "FULL_REVIEW.md")])
+def test_a_checker_that_crashed_is_named(report: Callable[[Verdict], str]) -> None:
+    crash = CheckerCrash("no-lost-job", "KeyError: 'x'")
+    verdict = replace(PASSED, outcome=Outcome.UNKNOWN, crashes=(crash,))
+    assert "no-lost-job crashed: KeyError" in report(verdict)
 
 
 def test_every_invariant_has_its_advice() -> None:
     assert set(ADVICE) == set(INVARIANTS)
 
 
-def test_the_replay_line_can_be_pasted() -> None:
+def test_the_replay_line_can_be_pasted_into_a_shell() -> None:
     assert replay_command(LOST.replay, FAILED.again) == LINE
+    assert shlex.split(replay_command("p: A1; rm -rf ~ '", ""))[2] == "p: A1; rm -rf ~ '"
 
 
 def test_the_terminal_shows_the_outcome_first_and_last() -> None:
@@ -110,12 +196,12 @@ def test_the_terminal_shows_the_outcome_first_and_last() -> None:
 @pytest.mark.parametrize(
     "said", [LINE, "[/red] reset <by> peer & co", "! The program claim-complete"]
 )
-def test_the_terminal_says_it_as_it_is(said: str) -> None:
+def test_the_terminal_shows_text_as_it_is(said: str) -> None:
     assert said in on_a_terminal(FAILED)
 
 
 def test_the_terminal_names_a_flaw_that_was_missed() -> None:
-    assert "MISSED no-duplicate" in on_a_terminal(FAILED)
+    assert "FAILED no-duplicate" in on_a_terminal(FAILED)
 
 
 def test_junit_counts_what_failed_and_never_passes_what_is_unknown(tmp_path: Path) -> None:
@@ -124,16 +210,17 @@ def test_junit_counts_what_failed_and_never_passes_what_is_unknown(tmp_path: Pat
     suites = junitparser.JUnitXml.fromfile(str(path))
     found = {suite.name: (suite.tests, suite.failures, suite.skipped) for suite in suites}
     assert found == {
+        "midpipe.run": (1, 0, 0),
         "midpipe.sweep": (4, 1, 2),
         "midpipe.selfcheck": (2, 1, 0),
         "midpipe.review": (2, 0, 0),
     }
 
 
-def test_junit_holds_what_xml_can_not_hold() -> None:
-    evidence = ("a \x00 byte, an \x1b escape, <tags> & ]]>",)
+def test_junit_escapes_markup() -> None:
+    evidence = ("<tags> & ]]>",)
     verdict = replace(FAILED, findings=(replace(LOST, evidence=evidence),))
-    assert "a  byte, an  escape, &lt;tags&gt; &amp; ]]&gt;" in junit(verdict)
+    assert "&lt;tags&gt; &amp; ]]&gt;" in junit(verdict)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -144,7 +231,7 @@ def test_every_document_says_how_it_went(name: str, verdict: Verdict) -> None:
 
 
 @pytest.mark.parametrize("name", ["REVIEW_SUMMARY.txt", "FIX_GUIDE.md", "FULL_REVIEW.md"])
-def test_these_documents_have_the_line_that_replays_each_finding(name: str) -> None:
+def test_these_documents_have_the_replay_line_of_each_finding(name: str) -> None:
     assert document(name, FAILED).count(LINE) == 2
 
 
@@ -153,11 +240,11 @@ def test_the_executive_summary_fits_a_page() -> None:
     assert len(document("EXECUTIVE_SUMMARY.txt", many).splitlines()) < 50
 
 
-def test_markdown_stays_below_what_hosts_cut_off_and_says_so() -> None:
+def test_markdown_stays_below_the_size_that_hosts_cut_off_and_says_so() -> None:
     long = replace(LOST, story=Story(LOST.replay, STORY.steps * 4000))
     text = markdown(replace(FAILED, findings=(long,) * 3))
-    assert len(text.encode()) < MOST_BYTES + 200
-    assert text.endswith("(cut; the full review has the rest)\n")
+    assert len(text.encode()) < MAX_BYTES + 200
+    assert text.endswith("(cut off here; the full review has the rest)\n")
 
 
 def test_every_report_is_written_whole(tmp_path: Path) -> None:
@@ -187,11 +274,11 @@ def test_findings_less_severe_than_asked_for_do_not_fail(fail_on: str, code: int
 
 @pytest.mark.parametrize("part", ["sweep", "interleave", "fleet", "durability", "fuzz"])
 def test_less_severe_findings_do_not_fail_whichever_part_found_them(part: str) -> None:
-    parts = (("selfcheck", Outcome.PASS), (part, Outcome.FAIL))
+    parts = (PartRow("selfcheck", Outcome.PASS), PartRow(part, Outcome.FAIL))
     assert exit_code(replace(FAILED, parts=parts, findings=(LOUD,)), "HIGH") == 0
 
 
-def test_less_severe_findings_of_a_run_that_was_cut_short_are_no_pass() -> None:
+def test_less_severe_findings_of_a_partial_run_are_not_a_pass() -> None:
     assert exit_code(replace(FAILED, findings=(LOUD,), partial=True), "HIGH") == 3
 
 
@@ -201,7 +288,7 @@ def test_a_job_that_a_power_loss_tore_fails_whatever_is_asked_for() -> None:
 
 
 def test_a_selfcheck_that_failed_fails_whatever_is_asked_for() -> None:
-    parts = (("selfcheck", Outcome.FAIL), ("sweep", Outcome.FAIL))
+    parts = (PartRow("selfcheck", Outcome.FAIL), PartRow("sweep", Outcome.FAIL))
     assert exit_code(replace(FAILED, parts=parts, findings=(LOUD,)), "CRITICAL") == 1
 
 
@@ -230,14 +317,14 @@ DURABLE = replace(
 )
 
 
-def test_junit_tells_what_is_held_against_the_queue_from_what_is_only_told() -> None:
+def test_junit_distinguishes_violations_that_count_against_the_queue_from_others() -> None:
     cases = {case.get("name"): case for case in ET.fromstring(junit(DURABLE)).iter("testcase")}
-    told = {
+    results = {
         name: next((child.tag for child in case), "passed")
         for name, case in cases.items()
         if case.get("classname") == "midpipe.durability"
     }
-    assert told == {
+    assert results == {
         "the server is killed, aof-always": "failure",
         "the server is killed, replica-behind": "system-out",
         "the server is killed, rdb": "skipped",
@@ -246,7 +333,7 @@ def test_junit_tells_what_is_held_against_the_queue_from_what_is_only_told() -> 
     }
 
 
-def test_the_full_review_tells_a_power_loss_apart_from_a_kill_and_names_its_source() -> None:
+def test_the_full_review_separates_a_power_loss_from_a_kill_and_cites_its_source() -> None:
     text = document("FULL_REVIEW.md", DURABLE)
     killed = text.split("## The server is killed")[1].split("##")[0]
     lost = text.split("## The power is lost")[1].split("##")[0]

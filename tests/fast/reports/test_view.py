@@ -1,36 +1,61 @@
-"""The picture of a case: a lane for each client and the server, the fault marked, key contents beside it."""
+"""The picture of a case: a lane for each client and one for the server, the fault marked, key contents beside it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from midpipe.reports.view import LEFT, WIDTH, Line, picture
-from midpipe.scenarios.model.verdict import KeyChange, Story, StoryStep
+from midpipe.scenarios.model.story import (
+    KeyChange,
+    StepKind,
+    Story,
+    StoryArgument,
+    StoryCall,
+    StoryCommand,
+    StoryError,
+    StoryStep,
+    StoryViolation,
+)
 from tests.fast.reports.verdicts import STORY
+
+
+def called(method: str, **arguments: str) -> StoryCall:
+    return StoryCall(method, tuple(StoryArgument(*each) for each in arguments.items()))
 
 
 def command(
     client: str, position: str, text: str, fault: str = "", executed: str = "yes", reply: str = "0"
 ) -> StoryStep:
-    return StoryStep("command", client, text, position, "", fault, executed, reply)
+    """A command at the proxy; ``;`` separates the commands of a MULTI … EXEC block."""
+    *block, last = (tuple(words.split()) for words in text.split("; "))
+    sent = StoryCommand(last, position, tuple(block), fault=fault, executed=executed, reply=reply)
+    return StoryStep(StepKind.COMMAND, client, command=sent)
 
 
 TWO = Story(
     "same-request-twice: A1 B1",
     (
-        StoryStep("call", "R", "before the case: get_job()"),
-        StoryStep("call", "A", 'enqueue(job_id="job-1", client_request_id="r-1")'),
-        StoryStep("call", "B", 'enqueue(job_id="job-2", client_request_id="r-1")'),
+        StoryStep(StepKind.PREPARATION, "R", called("get_job")),
+        StoryStep(
+            StepKind.CALL, "A", called("enqueue", job_id='"job-1"', client_request_id='"r-1"')
+        ),
+        StoryStep(
+            StepKind.CALL, "B", called("enqueue", job_id='"job-2"', client_request_id='"r-1"')
+        ),
         command("A", "A1", "EXISTS ai:idempotency:acme:r-1"),
         command(
             "B", "B1", "EXISTS ai:idempotency:acme:r-1", fault="cut-before", executed="no", reply=""
         ),
-        command("A", "A2", "MULTI; HSET ai:jobs:job-1 status pending; EXEC", fault="lost-reply"),
-        StoryStep("answer", "A", "enqueue → True"),
-        StoryStep("raise", "B", "enqueue raised ConnectionError: reset"),
-        StoryStep("recovery", "R", "get_job() → None"),
+        command("A", "A2", "HSET ai:jobs:job-1 status pending; EXEC", fault="lost-reply"),
+        StoryStep(StepKind.RETURN, "A", called("enqueue"), value="True"),
+        StoryStep(
+            StepKind.RAISE, "B", called("enqueue"), error=StoryError("ConnectionError", "reset")
+        ),
+        StoryStep(StepKind.RECOVERY, "R", called("get_job"), value="None"),
     ),
-    ("no-duplicate: request r-1 ended in 2 jobs.",),
+    (StoryViolation("no-duplicate", "request r-1 ended in 2 jobs."),),
 )
 
 
@@ -51,13 +76,13 @@ def test_two_clients_have_a_lane_each_and_so_has_the_server() -> None:
     ]
 
 
-def test_what_a_step_changed_stands_beside_the_server_s_lane() -> None:
+def test_changed_keys_stand_beside_the_server_s_lane() -> None:
     changes = (
         KeyChange("ai:queue:pending", "[job-1]", "[job-1, job-2]"),
         KeyChange("ai:new", "", "'1'"),
         KeyChange("ai:gone", "'1'", ""),
     )
-    story = Story("p:", (StoryStep("command", "A", "X", "A1", executed="yes", changes=changes),))
+    story = Story("p:", (replace(command("A", "A1", "X"), changes=changes),))
     assert [line.right for line in picture(story) if line.tone == "quiet"] == [
         "│  ~ ai:queue:pending: [job-1] → [job-1, job-2]",
         "│  + ai:new = '1'",
@@ -66,16 +91,16 @@ def test_what_a_step_changed_stands_beside_the_server_s_lane() -> None:
 
 
 def test_a_change_that_has_no_room_takes_two_lines() -> None:
-    before, after = "{status: 'pending', … 9 fields}", "{status: 'running', … 10 fields}"
+    before, after = "{status: 'pending'}", "{status: 'running'}"
     change = (KeyChange("ai:job:acme:job-1", before, after),)
-    story = Story("p:", (StoryStep("command", "A", "X", "A1", changes=change),))
+    story = Story("p:", (replace(command("A", "A1", "X"), changes=change),))
     assert [line.right for line in picture(story) if line.tone == "quiet"] == [
         "│  ~ ai:job:acme:job-1: {status: 'pending'}",
         "│    → {status: 'running'}",
     ]
 
 
-def test_how_loud_a_line_is_follows_from_what_it_tells() -> None:
+def test_the_tone_of_a_line_follows_from_its_step() -> None:
     tones = [line.tone for line in picture(STORY)]
     assert tones == ["plain", "plain", "plain", "quiet", "fault", "bad", "bad"]
 
@@ -93,9 +118,9 @@ def test_no_line_is_wider_than_a_page_and_every_lane_stays_where_it_is(
         step
         for client_id in client_ids
         for step in (
-            StoryStep("call", client_id, f"{word}()"),
-            StoryStep("command", client_id, word, "A1", "", fault, executed, word, change),
-            StoryStep("raise", client_id, f"x raised {word}"),
+            StoryStep(StepKind.CALL, client_id, called(word)),
+            replace(command(client_id, "A1", word, fault, executed, word), changes=change),
+            StoryStep(StepKind.RAISE, client_id, called("x"), error=StoryError("E", word)),
         )
     )
     lines = picture(Story("p:", steps))[: 1 + 5 * len(steps)]
@@ -106,5 +131,39 @@ def test_no_line_is_wider_than_a_page_and_every_lane_stays_where_it_is(
     assert len(servers) == 1
 
 
-def test_a_story_without_steps_is_its_verdict() -> None:
-    assert picture(Story("p:", (), ("x: fell.",))) == (Line("bad", "✗", "x: fell."),)
+def test_a_story_without_steps_shows_its_violations() -> None:
+    story = Story("p:", (), (StoryViolation("x", "seen."),))
+    assert picture(story) == (Line("bad", "✗", "x: seen."),)
+
+
+def test_only_a_valid_case_without_a_violation_is_said_to_hold() -> None:
+    steps = (StoryStep(StepKind.CALL, "A", called("get_job")),)
+    assert str(picture(Story("p:", steps))[-1]) == "✓     Every invariant holds."
+    invalid = Story("p:", steps, invalid_reason="the fault did not fire")
+    assert str(picture(invalid)[-1]) == "?     This case is invalid: the fault did not fire"
+
+
+def test_a_call_shows_its_attempt_its_version_and_a_stand_by_worker() -> None:
+    again = replace(called("claim"), attempt=2, version="new code")
+    standby = replace(called("claim"), standby=True)
+    steps = tuple(StoryStep(StepKind.CALL, "A", call) for call in (again, standby))
+    assert [line.text.rstrip() for line in picture(Story("p:", steps))[1:-1]] == [
+        "●  claim()  (attempt 2)",
+        "│  [new code]",
+        "●  claim()  (stand-by worker)",
+    ]
+
+
+def test_steps_outside_the_lanes_say_when_they_happen() -> None:
+    steps = (
+        StoryStep(StepKind.SEED, "R", command=StoryCommand(("SET", "k", "v"))),
+        StoryStep(StepKind.SERVER, "", text="the server is restarted"),
+        StoryStep(
+            StepKind.RECOVERY, "R", called("get_job", job_id='"j"'), error=StoryError("E", "no")
+        ),
+    )
+    assert [str(line) for line in picture(Story("p:", steps))[:-1]] == [
+        "      before the case, midpipe writes SET k v",
+        "then  the server is restarted",
+        'then  get_job(job_id="j") → E: no',
+    ]

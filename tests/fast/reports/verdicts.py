@@ -1,54 +1,80 @@
-"""A small verdict by hand, for tests of everything that is made from one."""
+"""A small verdict as a literal, for tests of everything that is made from one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.scenarios.model.story import (
+    KeyChange,
+    StepKind,
+    Story,
+    StoryArgument,
+    StoryCall,
+    StoryCommand,
+    StoryError,
+    StoryStep,
+    StoryViolation,
+)
 from midpipe.scenarios.model.verdict import (
-    Figure,
     Finding,
     FlawRow,
     InvariantRow,
-    KeyChange,
     Outcome,
+    PartRow,
+    PlacedFault,
     ReviewRow,
     Severity,
     Status,
-    Story,
-    StoryStep,
     Verdict,
 )
 
 REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
+ENQUEUE = StoryCall("enqueue", (StoryArgument("job_id", '"job-1"'),))
+PLACE = "operation 1, attempt 1, command 2: HSET ai:jobs:*"
 STORY = Story(
     REPLAY,
     (
-        StoryStep("call", "A", 'enqueue(job_id="job-1")'),
+        StoryStep(StepKind.CALL, "A", ENQUEUE),
         StoryStep(
-            "command",
+            StepKind.COMMAND,
             "A",
-            "SET ai:idempotency:acme:r-1 job-1 NX",
-            position="A1",
-            place="operation 1, attempt 1, command 1: SET ai:idempotency:*:*",
-            executed="yes",
-            reply="OK",
+            command=StoryCommand(
+                ("SET", "ai:idempotency:acme:r-1", "job-1", "NX"),
+                position="A1",
+                place="operation 1, attempt 1, command 1: SET ai:idempotency:*:*",
+                executed="yes",
+                reply="OK",
+            ),
             changes=(KeyChange("ai:idempotency:acme:r-1", "", "'job-1'"),),
         ),
         StoryStep(
-            "command",
+            StepKind.COMMAND,
             "A",
-            "HSET ai:jobs:job-1 status pending",
-            position="A2",
-            place="operation 1, attempt 1, command 2: HSET ai:jobs:*",
-            fault="cut-before",
-            executed="no",
+            command=StoryCommand(
+                ("HSET", "ai:jobs:job-1", "status", "pending"),
+                position="A2",
+                place=PLACE,
+                fault="cut-before",
+                executed="no",
+            ),
         ),
-        StoryStep("raise", "A", "enqueue raised ConnectionError: [/red] reset <by> peer & co"),
+        StoryStep(
+            StepKind.RAISE,
+            "A",
+            ENQUEUE,
+            error=StoryError("ConnectionError", "[/red] reset <by> peer & co"),
+        ),
     ),
-    ("no-lost-job: enqueue answered False for job-1, and get_job finds no such job.",),
+    (
+        StoryViolation(
+            "no-lost-job", "enqueue answered False for job-1, and get_job finds no such job."
+        ),
+    ),
 )
-NEIGHBOUR = Story("enqueue-with-request-id:", (StoryStep("answer", "A", "enqueue → True"),))
+NEIGHBOUR = Story(
+    "enqueue-with-request-id:", (StoryStep(StepKind.RETURN, "A", ENQUEUE, value="True"),)
+)
 LOST = Finding(
     id="F1",
     invariant="no-lost-job",
@@ -58,8 +84,7 @@ LOST = Finding(
     claim="Every enqueue that was answered left a job.",
     evidence=("enqueue answered False for job-1, and get_job finds no such job.",),
     operation="enqueue",
-    place="A2 (operation 1, attempt 1, command 2: HSET ai:jobs:*)",
-    fault="cut-before",
+    faults=(PlacedFault("cut-before", "A2", PLACE),),
     cases=3,
     story=STORY,
     neighbour=NEIGHBOUR,
@@ -74,7 +99,11 @@ FAILED = Verdict(
     started_at="2026-01-02T03:04:05+00:00",
     seconds=12.5,
     outcome=Outcome.FAIL,
-    parts=(("selfcheck", Outcome.PASS), ("review", Outcome.PASS), ("sweep", Outcome.FAIL)),
+    parts=(
+        PartRow("selfcheck", Outcome.PASS),
+        PartRow("review", Outcome.PASS),
+        PartRow("sweep", Outcome.FAIL, cases=900, seconds=5.0),
+    ),
     findings=(LOST, LOUD),
     invariants=(
         InvariantRow("no-lost-job", Severity.CRITICAL, LOST.claim, Status.VIOLATED, 80, 3),
@@ -86,8 +115,8 @@ FAILED = Verdict(
     ),
     ledger=(LedgerRow("enqueue", "late", 9, 5, 3, ("late-read",), 1, 0, 2),),
     selfcheck=(
-        FlawRow("as-reviewed", "no-lost-job", True, True, REPLAY, 77, 0.47),
-        FlawRow("as-shipped", "no-duplicate", True, False),
+        FlawRow("as-reviewed", "no-lost-job", True, True, Outcome.PASS, REPLAY, 77, 0.47),
+        FlawRow("as-shipped", "no-duplicate", True, False, Outcome.FAIL),
     ),
     review=(
         ReviewRow(
@@ -97,6 +126,7 @@ FAILED = Verdict(
             "as reviewed",
             "behaviour",
             Status.VIOLATED,
+            Outcome.PASS,
             "enqueue answered False …",
             REPLAY,
         ),
@@ -107,16 +137,16 @@ FAILED = Verdict(
             "reference",
             "behaviour",
             Status.HOLDS,
+            Outcome.PASS,
             "not shown in 9 cases",
         ),
     ),
-    figures=(Figure("cases per second", 180.0, "1/s"),),
     warnings=("The program claim-complete was not run.",),
 )
 PASSED = replace(
     FAILED,
     outcome=Outcome.PASS,
-    parts=(("sweep", Outcome.PASS),),
+    parts=(PartRow("sweep", Outcome.PASS, cases=900, seconds=5.0),),
     findings=(),
     invariants=FAILED.invariants[1:2],
     selfcheck=(),

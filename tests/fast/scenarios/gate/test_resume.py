@@ -21,6 +21,7 @@ from midpipe.scenarios.gate.resume import (
 from midpipe.scenarios.gate.tally import Tally, ViolationGroup
 from midpipe.scenarios.model.coverage import Place
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import CheckerCrash
 
 FUZZ = Options(SubjectSpec("shop.queue:Queue"), parts=("fuzz",))
 ORDERS = replace(FUZZ, parts=("interleave",))
@@ -38,7 +39,7 @@ GROUP = ViolationGroup(
 TALLY = Tally(
     cases=900,
     invalid=[("enqueue: A1!late", "the fault did not fire")],
-    crashed={"no-orphan crashed: KeyError", "quiet-logs crashed: KeyError"},
+    crashes={CheckerCrash("no-orphan", "KeyError"), CheckerCrash("quiet-logs", "KeyError")},
     violations={"no-duplicate": 3},
     observations={"no-duplicate": 2_000},
     groups=[GROUP],

@@ -6,13 +6,13 @@ from midpipe.scenarios.gate.tally import Tally, ViolationGroup
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import Violation
-from midpipe.scenarios.model.verdict import Status
+from midpipe.scenarios.model.verdict import CheckerCrash, Status
 
 TRAITS = Traits(frozenset({"enqueue", "get_job"}), white_box=True, new_schema=False)
 
 
 def ended(
-    replay: str, *violated: str, valid: bool = True, crashed: tuple[str, ...] = ()
+    replay: str, *violated: str, valid: bool = True, crashes: tuple[CheckerCrash, ...] = ()
 ) -> CaseEnded:
     """A case in which the named invariants fell, each with a sentence of its own."""
     return CaseEnded(
@@ -27,7 +27,7 @@ def ended(
             for name in violated
         ),
         observations=(("no-lost-job", 1), ("no-orphan", 0)),
-        crashed=crashed,
+        crashes=crashes,
         seconds=(0.0, 0.0, 0.0, 0.0),
     )
 
@@ -53,7 +53,7 @@ def test_an_invariant_that_saw_nothing_is_unknown() -> None:
 
 
 def test_an_invariant_whose_checker_crashed_is_unknown() -> None:
-    crashed = tally_of(ended("enqueue:", crashed=("no-lost-job crashed: KeyError",)))
+    crashed = tally_of(ended("enqueue:", crashes=(CheckerCrash("no-lost-job", "KeyError: 'x'"),)))
     assert status(crashed, "no-lost-job") is Status.UNKNOWN
 
 

@@ -1,0 +1,143 @@
+"""The story of one case as values: what happened, step by step, ready to be drawn. Knows no server and no drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """One key's value before and after a step, as short text; an absent key is an empty string."""
+
+    key: str
+    before: str
+    after: str
+
+
+class StepKind(StrEnum):
+    """What a step of a story is."""
+
+    PREPARATION = "preparation"
+    """A call that midpipe makes before the case, without faults."""
+    SEED = "seed"
+    """A command with which midpipe writes the start state."""
+    CALL = "call"
+    """A client calls the subject."""
+    COMMAND = "command"
+    """A client's command at the proxy."""
+    LATE_COMMAND = "late command"
+    """A held command reaches the server after its client has moved on."""
+    RETURN = "return"
+    """A client's call returns."""
+    RAISE = "raise"
+    """A client's call raises."""
+    RECOVERY = "recovery"
+    """A call that midpipe makes after the case, without faults, and its result."""
+    SERVER = "server"
+    """The server is restarted, or another one takes over."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoryArgument:
+    """An argument of a call, with its value as JSON text."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoryCall:
+    """A call of the subject.
+
+    Args:
+        arguments: those that tell calls apart; constant and long ones are left out.
+        attempt: from 1; above 1 the caller retries.
+        version: the version that the client runs in a mixed fleet; empty otherwise.
+        standby: the stand-by worker makes the call, while the program's own worker is frozen.
+    """
+
+    method: str
+    arguments: tuple[StoryArgument, ...] = ()
+    attempt: int = 1
+    version: str = ""
+    standby: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoryCommand:
+    """A command at the proxy.
+
+    Args:
+        words: the command's words, long ones cut; of a MULTI … EXEC block the words of EXEC.
+        position: its position in the schedule (``A2``); empty if midpipe sends the command.
+        block: the commands of a MULTI … EXEC block; empty if it is not one.
+        place: its wire execution index: operation, attempt, command and label.
+        fault: name of the fault injected here; empty if the command passed.
+        executed: whether the server executed it: ``yes``, ``no`` or ``unknown``.
+        reply: the server's reply as short text.
+    """
+
+    words: tuple[str, ...]
+    position: str = ""
+    block: tuple[tuple[str, ...], ...] = ()
+    place: str = ""
+    fault: str = ""
+    executed: str = ""
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoryError:
+    """What a call raised."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoryStep:
+    """One event of a case, in the case's total order.
+
+    Args:
+        client: id of the client; ``R`` is midpipe's own, empty is the server.
+        call: of PREPARATION, CALL, RETURN, RAISE and RECOVERY.
+        command: of SEED, COMMAND and LATE_COMMAND.
+        value: of RETURN and RECOVERY, what the call returned, as short text.
+        error: of RAISE, and of a RECOVERY that raised.
+        text: of SERVER, what happened to the server.
+        changes: the keys that the step changed.
+    """
+
+    kind: StepKind
+    client: str
+    call: StoryCall | None = None
+    command: StoryCommand | None = None
+    value: str = ""
+    error: StoryError | None = None
+    text: str = ""
+    changes: tuple[KeyChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoryViolation:
+    """An invariant that the case violated, and what was observed, in one sentence."""
+
+    invariant: str
+    observed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A case as it happened.
+
+    Args:
+        replay: the argument of ``midpipe replay``.
+        violations: empty if every invariant holds.
+        invalid_reason: why the case is invalid, so that its outcome means nothing; empty if it is valid.
+    """
+
+    replay: str
+    steps: tuple[StoryStep, ...]
+    violations: tuple[StoryViolation, ...] = ()
+    invalid_reason: str = ""
