@@ -104,8 +104,9 @@ def _jobs(page: Operation) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _job_ids(page: Operation) -> set[Json]:
-    return {job.get("job_id") for job in _jobs(page) if isinstance(job, dict)}
+def _job_ids(page: Operation) -> set[str]:
+    listed = (job.get("job_id") for job in _jobs(page) if isinstance(job, dict))
+    return {job_id for job_id in listed if isinstance(job_id, str)}
 
 
 LIST_IS_WHOLE = Invariant(

@@ -20,29 +20,69 @@ PENDING_KEY = "ai:queue:pending"
 REQUEST_PREFIX = "ai:idempotency:"
 
 SNAPSHOT_SCRIPT = """
+local function map(list)
+  local found = {}
+  for at = 1, #list, 2 do found[list[at]] = list[at + 1] end
+  return found
+end
+local function digest(text) return '(' .. #text .. ' bytes, SHA-1 ' .. redis.sha1hex(text) .. ')' end
+local function add_group(out, group)
+  local name = cjson.encode(group['name'])
+  out[#out + 1] = 'group ' .. name .. ' at ' .. group['last-delivered-id']
+  for _, item in ipairs(group['consumers']) do
+    out[#out + 1] = 'consumer ' .. cjson.encode(map(item)['name']) .. ' of ' .. name
+  end
+  for _, item in ipairs(group['pel'] or group['pending']) do
+    out[#out + 1] = 'pending ' .. item[1] .. ' of ' .. name .. ' for ' .. cjson.encode(item[2])
+      .. ', deliveries: ' .. item[4]
+  end
+end
+local function stream(key)
+  local info = map(redis.call('XINFO', 'STREAM', key, 'FULL', 'COUNT', 0))
+  local out = {}
+  for _, item in ipairs(info['entries']) do out[#out + 1] = item[1] .. ' ' .. cjson.encode(item[2]) end
+  out[#out + 1] = 'last id ' .. info['last-generated-id']
+  for _, item in ipairs(info['groups']) do add_group(out, map(item)) end
+  return out
+end
+local read = {
+  hash = function(key) return redis.call('HGETALL', key) end,
+  list = function(key) return redis.call('LRANGE', key, 0, -1) end,
+  set = function(key) return redis.call('SMEMBERS', key) end,
+  zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
+  string = function(key) return {redis.call('GET', key)} end,
+  stream = stream
+}
+local function dump(key)
+  local text = redis.pcall('DUMP', key)
+  return {type(text) == 'string' and digest(text) or 'not readable'}
+end
 local time = redis.call('TIME')
 local out = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local kind = redis.call('TYPE', key)['ok']
-  local value
-  if kind == 'hash' then value = redis.call('HGETALL', key)
-  elseif kind == 'list' then value = redis.call('LRANGE', key, 0, -1)
-  elseif kind == 'set' then value = redis.call('SMEMBERS', key)
-  elseif kind == 'zset' then value = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-  elseif kind == 'string' then value = {redis.call('GET', key)}
-  else value = {} end
-  out[#out + 1] = {key, kind, value, redis.call('PTTL', key)}
+  local words = (read[kind] or dump)(key)
+  for at, word in ipairs(words) do
+    if #word > 65536 then words[at] = word:sub(1, 100):gsub('[\\128-\\255]+$', '') .. '… ' .. digest(word) end
+  end
+  out[#out + 1] = {key, kind, words, redis.call('PTTL', key)}
 end
 out = {time[1] * 1000 + math.floor(time[2] / 1000), out}
 return ARGV[1] == 'packed' and cmsgpack.pack(out) or out
 """
-"""Returns every key at one moment; with the argument ``packed`` as MessagePack, which decodes ten times faster."""
+"""Returns every key at one moment; with the argument ``packed`` as MessagePack, which decodes ten times faster.
+
+A word of more than 64 KiB is cut and gets its SHA-1, so that large values are compared without being copied. A stream
+becomes a word for each entry, group, consumer and pending entry; times since the last delivery are left out, as times
+to live are. Of a module's type only the SHA-1 of its DUMP is known.
+"""
 
 _Entry = tuple[str, str, tuple[str, ...], int]
 _PACKED = msgspec.msgpack.Decoder(tuple[int, tuple[_Entry, ...]])
 
 Fields = Mapping[str, str]
-_SHOWN_KINDS = ("hash", "list", "set", "string", "zset")
+_SHOWN_KINDS = ("hash", "list", "set", "stream", "string", "zset")
+_MOST_SHOWN = 400
 _TELLING_FIELDS = ("job_id", "status", "workspace_id")
 
 
@@ -51,7 +91,8 @@ class RedisValue:
     """The type and the words of one key, sorted where the order means nothing.
 
     Args:
-        words: the elements of a list or set, or the fields of a hash as field, value, field, value, …
+        words: the elements of a list or set; the fields of a hash as field, value, field, value, …; the lines that
+            SNAPSHOT_SCRIPT makes of a stream.
         expires_at_ms: when the key expires, in ms of the server's clock; None if it has no TTL. Two values that
             differ in nothing else are equal.
     """
@@ -128,12 +169,12 @@ def snapshot_of_packed(reply: object) -> Snapshot | None:
     """Return the snapshot in the script's packed reply; None if a key or value is not UTF-8."""
     try:
         return _snapshot(*_PACKED.decode(reply if isinstance(reply, bytes) else b""))
-    except (msgspec.ValidationError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
 def snapshot_of(reply: object) -> Snapshot:
-    """Return the snapshot in the script's plain reply. Bytes that are not UTF-8 are escaped as ``\\xff``."""
+    """Return the snapshot in the script's plain reply, in which ``_text`` escapes words that are not UTF-8."""
     taken_at_ms, entries = reply if isinstance(reply, tuple) else (0, ())
     return _snapshot(
         taken_at_ms,
@@ -178,7 +219,7 @@ def tables_of(state: State) -> Tables:
 
 
 def contents_of(state: State) -> Mapping[str, str] | None:
-    """Return each key's value as text; None if the snapshot does not show the value of some key, such as a stream."""
+    """Return each key's value as text; None if a key has a module's type, of which a snapshot has only a digest."""
     if any(value.kind not in _SHOWN_KINDS for value in state.values()):
         return None
     return {key: "\n".join((value.kind, *value.words)) for key, value in state.items()}
@@ -213,14 +254,25 @@ def _shown(value: RedisValue | None) -> str:
     if value is None:
         return ""
     if value.kind != "hash":
-        return str(value)
+        return _cut(str(value))
     fields = value.fields()
     return _fields(fields, [name for name in _TELLING_FIELDS if name in fields] or list(fields))
 
 
 def _fields(fields: Fields, names: Sequence[str]) -> str:
-    return "{" + ", ".join(f"{name}: {fields[name]!r}" for name in names if name in fields) + "}"
+    shown = [f"{name}: {_cut(repr(fields[name]))}" for name in names if name in fields]
+    return "{" + ", ".join(shown) + "}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}… ({len(text)} characters)"
 
 
 def _text(value: object) -> str:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    """Return a word as text; if it is not UTF-8, with escapes, so that different words stay different."""
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")

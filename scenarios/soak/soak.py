@@ -262,7 +262,7 @@ class Soak:
 
     def _has_rewritten(self) -> bool:
         info = self._rig.control.call("INFO", "persistence")
-        text = info.decode() if isinstance(info, bytes) else str(info)
+        text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
         return "aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text
 
     def _add(self, segment: Segment) -> None:

@@ -43,7 +43,7 @@ QUICK = (
 WITH_AN_INDEX = (REFERENCE, "midpipe.scenarios.flaws.pairs:PagesByOffset")
 _WHERE = re.compile(r"After [^,]*, | \(also in the final state\)")
 _VOLATILE = re.compile(
-    r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"
+    r"\d{4}-\d\d-\d\dT[0-9:.+]+|\b\d{13}(?:-\d+)?\b|\b[0-9a-f]{32}\b|127\.0\.0\.1:\d+|\b\d+\.\d{3,}\b"
 )
 
 
