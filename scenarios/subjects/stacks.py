@@ -1,0 +1,126 @@
+"""Reports which lines of the subject's code are waiting for a command's answer. Runs in the subject's process.
+
+While midpipe holds a command back, the thread that sent it stands in a read, and its stack names the line that sent it.
+midpipe asks by a signal; the handler appends one JSON line to a file. It is installed only when a finding is run again
+for its story, so it costs nothing in a sweep. Imports nothing of midpipe's and runs on Python 3.8.
+
+A line of the file::
+
+    {"stacks": [[[file, line, function, is_own], …], …], "queued": [[[file, line, function, is_own], …], …]}
+
+Each stack begins with the innermost frame; the first stack is the main thread's, then come those of asyncio's tasks and
+of the other threads. ``is_own`` says that the file belongs to neither the standard library, nor an installed package,
+nor midpipe. ``queued`` has the stacks in which redis-py's pipelines queued what ``execute`` has sent, in order.
+
+Blind to: threads that Python did not start, and clients in other languages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import sysconfig
+import threading
+from typing import Any
+
+SIGNAL = signal.SIGRTMIN + 9 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
+_MOST_FRAMES = 60
+
+
+class Stacks:
+    """Answers the signal for one process.
+
+    Args:
+        path: of the file that the answers are appended to.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._libraries = _libraries()
+        self._queued: dict[int, list[list[Any]]] = {}
+        self._executing: list[list[Any]] = []
+        signal.signal(SIGNAL, self._report)
+        self._observe_pipelines()
+
+    def _report(self, _number: int, frame: Any) -> None:
+        main = threading.main_thread().ident
+        others = [
+            self._frames(other)
+            for thread, other in sys._current_frames().items()
+            if thread not in (main, threading.get_ident())
+        ]
+        stacks = [self._frames(frame), *self._tasks(), *others]
+        line = json.dumps({"stacks": stacks, "queued": self._executing}) + "\n"
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, line.encode())
+        finally:
+            os.close(file)
+
+    def _tasks(self) -> list[list[Any]]:
+        try:
+            tasks = asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop())
+        except RuntimeError:
+            return []
+        return [self._awaited_by(task) for task in tasks]
+
+    def _awaited_by(self, task: Any) -> list[Any]:
+        """Return the frames of a task, innermost first: asyncio itself reports the outermost coroutine only."""
+        found: list[Any] = []
+        coroutine = task.get_coro()
+        while coroutine is not None:
+            frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+            if frame is not None:
+                found.append(self._frame(frame))
+            coroutine = getattr(coroutine, "cr_await", None) or getattr(
+                coroutine, "gi_yieldfrom", None
+            )
+        return found[::-1][:_MOST_FRAMES]
+
+    def _frames(self, frame: Any) -> list[Any]:
+        found: list[Any] = []
+        while frame is not None and len(found) < _MOST_FRAMES:
+            found.append(self._frame(frame))
+            frame = frame.f_back
+        return found
+
+    def _frame(self, frame: Any) -> tuple[str, int, str, bool]:
+        code = frame.f_code
+        file = os.path.realpath(code.co_filename)
+        return file, frame.f_lineno or 0, code.co_name, self._is_own(file)
+
+    def _is_own(self, file: str) -> bool:
+        return os.path.isfile(file) and not file.startswith(self._libraries)
+
+    def _observe_pipelines(self) -> None:
+        """Remember where redis-py's pipelines queue their commands: what is sent later is sent by ``execute``."""
+        for name in ("redis.client", "redis.asyncio.client"):
+            kind = getattr(sys.modules.get(name), "Pipeline", None)
+            if kind is not None and not hasattr(kind, "_midpipe_observed"):
+                kind._midpipe_observed = True
+                self._observe(kind)
+
+    def _observe(self, kind: Any) -> None:
+        queue, execute = kind.pipeline_execute_command, kind.execute
+
+        def queue_observed(pipeline: Any, *args: Any, **options: Any) -> Any:
+            stack = self._frames(sys._getframe(1))
+            self._queued.setdefault(id(pipeline), []).append(stack)
+            return queue(pipeline, *args, **options)
+
+        def execute_observed(pipeline: Any, *args: Any, **options: Any) -> Any:
+            self._executing = self._queued.pop(id(pipeline), [])
+            return execute(pipeline, *args, **options)
+
+        kind.pipeline_execute_command, kind.execute = queue_observed, execute_observed
+
+
+def _libraries() -> tuple[str, ...]:
+    """Return the directories whose files are not the user's: the standard library, what is installed, and this one."""
+    paths = sysconfig.get_paths()
+    found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    found.add(os.path.dirname(os.path.abspath(__file__)))
+    return tuple(os.path.realpath(path) + os.sep for path in sorted(found))
