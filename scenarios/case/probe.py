@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.case.recovery_client import RecoveryClient
@@ -37,6 +37,10 @@ def probe(
         )
     opened, written = recovery.opened, tables()
     has_new_schema = any(job_id == _JOB for _, job_id in written.new)
+    job_fields: frozenset[str] = frozenset()
+    if "get_job" in opened.methods:
+        read = recovery.call("get_job", get(_JOB).given()).value
+        job_fields = frozenset(read) if isinstance(read, Mapping) else job_fields
     reads_new = False
     if has_new_schema and "get_job" in opened.methods:
         # A subject that does not read the new schema yet must not have the old one taken away.
@@ -50,4 +54,5 @@ def probe(
         counters=opened.counters,
         new_schema=has_new_schema,
         reads_new=reads_new,
+        job_fields=job_fields,
     )

@@ -128,6 +128,18 @@ class ChecksTheTokenFirst(OpenQueue):
         return True
 
 
+class ReleasesAnotherWorkersLease(OpenQueue):
+    """complete deletes the job's lease even if it refuses the worker, so the holder of a new lease is refused."""
+
+    def complete(
+        self, job_id: str, workspace_id: str, lease_token: int, result: Any = None
+    ) -> bool:
+        is_holder = self.driver.hget(keys.TOKENS, job_id) == str(lease_token)
+        done = is_holder and super().complete(job_id, workspace_id, lease_token, result)
+        self.driver.hdel(keys.TOKENS, job_id)
+        return bool(done)
+
+
 class ReclaimsInTwoSteps(OpenQueue):
     """claim finds expired leases in one command, and requeues their jobs in the next without checking again."""
 

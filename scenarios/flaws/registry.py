@@ -186,6 +186,7 @@ FLAWS: tuple[Flaw, ...] = (
         programs=("work-under-a-lease",),
     ),
     _single("GivesTheNewestFirst", "Hands out the newest job first.", "queue-order"),
+    _single("ReturnsParamsAsText", "Returns a job's params as text.", "job-is-as-enqueued"),
     _counting(
         "CountsBeforeTheFact", "Counts a dual write as succeeded before it is sent.", "enqueue"
     ),
@@ -234,6 +235,11 @@ FLAWS: tuple[Flaw, ...] = (
         "no-duplicate",
     ),
     _pair("ChecksTheOwnerFirst", "Checks a job's workspace before it writes it.", "no-duplicate"),
+    _pair(
+        "ReleasesAnotherWorkersLease",
+        "A worker without the lease deletes the lease of the worker that has it.",
+        "holder-is-served",
+    ),
     _pair("PeeksThenRemoves", "Reads the head of the queue, and removes it later.", "no-duplicate"),
     _pair(
         "LosesTheRaceForTheHead",

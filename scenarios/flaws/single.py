@@ -385,3 +385,11 @@ class GivesTheNewestFirst(PopsBeforeItMarks):
     def claim(self, worker_id: str, lease_s: float = 30.0) -> Job | None:
         self.driver.lmove(keys.PENDING, keys.PENDING, "RIGHT", "LEFT")
         return super().claim(worker_id, lease_s)
+
+
+class ReturnsParamsAsText(OpenQueue):
+    """get_job does not decode the params."""
+
+    def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
+        job = super().get_job(job_id, workspace_id)
+        return job and {**job, "params": json.dumps(job["params"])}

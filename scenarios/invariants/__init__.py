@@ -8,7 +8,9 @@ from types import MappingProxyType
 from midpipe.scenarios.invariants.answer_is_true import ANSWER_IS_TRUE
 from midpipe.scenarios.invariants.bad_input import BAD_INPUT
 from midpipe.scenarios.invariants.bounded_latency import BOUNDED_LATENCY
+from midpipe.scenarios.invariants.holder_is_served import HOLDER_IS_SERVED
 from midpipe.scenarios.invariants.isolation import ISOLATION
+from midpipe.scenarios.invariants.job_is_as_enqueued import JOB_IS_AS_ENQUEUED
 from midpipe.scenarios.invariants.list_is_whole import LIST_IS_WHOLE
 from midpipe.scenarios.invariants.no_divergence import NO_DIVERGENCE
 from midpipe.scenarios.invariants.no_duplicate import NO_DUPLICATE
@@ -35,6 +37,8 @@ INVARIANTS: Mapping[str, Invariant] = MappingProxyType(
             STATUS_ORDER,
             RESULT_IS_KEPT,
             ANSWER_IS_TRUE,
+            JOB_IS_AS_ENQUEUED,
+            HOLDER_IS_SERVED,
             BOUNDED_LATENCY,
             QUEUE_ORDER,
             LIST_IS_WHOLE,

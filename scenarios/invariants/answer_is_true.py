@@ -3,10 +3,11 @@
 All or nothing is judged in the state at the moment when the caller receives the exception: the job's data (in every
 schema), its place in the queue and its request key either all exist or all do not. This part is white box; answers are
 judged by reading back. A get_job that returns None is untrue if the server held the job in every state of the case, in
-whichever schema. In a mixed fleet it is not judged, because versions may read different schemas.
+whichever schema; and, for any subject, if its enqueue had been acknowledged before the read began and the job is still
+there once all is quiet. In a mixed fleet it is not judged, because versions may read different schemas.
 
-Blind to: a read that misses a job which was enqueued during the case; and the loss of an acknowledged job in a power
-failure, which the durability part tries.
+Blind to: a read that misses a job which is gone at the end; and the loss of an acknowledged job in a power failure,
+which the durability part tries.
 """
 
 from __future__ import annotations
@@ -25,10 +26,16 @@ def _check(evidence: Evidence) -> Judgement:
         if violation:
             violations.append(ViolationEvidence(violation, "enqueue"))
     reads = [read for read in evidence.operations("get_job") if read.answered and not read.version]
-    for read in reads if evidence.traits.white_box else ():
-        if read.value is None and _was_there_throughout(evidence, read):
+    for read in reads:
+        if read.value is not None:
+            continue
+        if evidence.traits.white_box and _was_there_throughout(evidence, read):
             seen = f"get_job answered None, although {read.job_id} existed during the whole case."
-            violations.append(ViolationEvidence(seen, "get_job"))
+        elif _was_acknowledged_before(evidence, read):
+            seen = f"get_job answered None, although enqueue had answered True for {read.job_id}, which still exists."
+        else:
+            continue
+        violations.append(ViolationEvidence(seen, "get_job"))
     return Judgement(len(enqueues) + len(reads), tuple(violations))
 
 
@@ -37,6 +44,27 @@ def _was_there_throughout(evidence: Evidence, read: Operation) -> bool:
         moment.tables.old.get(read.job_id, {}).get("workspace_id") == read.workspace_id
         or (read.workspace_id, read.job_id) in moment.tables.new
         for moment in evidence.moments
+    )
+
+
+def _was_acknowledged_before(evidence: Evidence, read: Operation) -> bool:
+    """Whether the job's only enqueue had been answered True when the read began, and get_job finds the job at the end.
+
+    A job that exists before and after the read, and that nobody enqueued meanwhile, existed during the read.
+    """
+    enqueues = [
+        operation
+        for operation in evidence.history
+        if operation.method == "enqueue" and operation.job_id == read.job_id
+    ]
+    return (
+        any(operation.answered and operation.value is True for operation in enqueues)
+        and all(
+            operation.completed_at <= read.invoked_at
+            and operation.workspace_id == read.workspace_id
+            for operation in enqueues
+        )
+        and bool(evidence.read_back.get((read.job_id, read.workspace_id)))
     )
 
 

@@ -91,14 +91,25 @@ def _seeded_jobs(evidence: Evidence) -> set[str]:
 
 def _leased(evidence: Evidence) -> tuple[str, ...]:
     """Return the jobs that the program's claims received under a lease which outlasts the case."""
-    jobs = [
-        operation.value.get("job_id")
-        for operation in evidence.operations("claim", "dequeue")
-        if isinstance(operation.value, dict) and not _ends_soon(operation)
-    ]
-    given_back = {operation.job_id for operation in evidence.operations(*GIVE_BACK)}
-    given_back |= {beat.job_id for beat in evidence.operations("heartbeat") if _ends_soon(beat)}
-    return tuple(job for job in jobs if isinstance(job, str) and job not in given_back)
+    return tuple(
+        job_id
+        for claim in evidence.operations("claim", "dequeue")
+        if isinstance(claim.value, dict)
+        and isinstance(job_id := claim.value.get("job_id"), str)
+        and not _ends_soon(claim)
+        and not _is_given_up(evidence, claim, job_id)
+    )
+
+
+def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
+    """Whether the worker has let go of the job that this claim received, or has let its lease end."""
+    return any(
+        other.client == claim.client
+        and other.job_id == job_id
+        and other.invoked_at >= claim.completed_at
+        and (other.method in GIVE_BACK or _ends_soon(other))
+        for other in evidence.operations(*GIVE_BACK, "heartbeat")
+    )
 
 
 def _ends_soon(call: Operation) -> bool:

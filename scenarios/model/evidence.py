@@ -31,6 +31,7 @@ class Traits:
         fifo: it hands jobs out first in, first out; true unless the subject declares otherwise.
         waits_for_replicas: it declares that it acknowledges a write only once a replica has it.
         counters: names of the Prometheus counters that it exports.
+        job_fields: the fields of a job that get_job returned in a run without faults.
     """
 
     methods: frozenset[str]
@@ -40,6 +41,7 @@ class Traits:
     fifo: bool = True
     waits_for_replicas: bool = False
     counters: frozenset[str] = frozenset()
+    job_fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

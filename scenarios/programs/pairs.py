@@ -48,6 +48,14 @@ HEARTBEAT = Call(
 )
 PAGE = Call("list_jobs", {"workspace_id": WORKSPACE, "status": "pending", "limit": 2})
 NEXT_PAGE = Call("list_jobs", {**PAGE.arguments, "cursor": Answer("list_jobs", "next_cursor")})
+FAIL = Call(
+    "fail",
+    {
+        "job_id": Answer("claim", "job_id"),
+        "lease_token": Answer("claim", "lease_token"),
+        "back_off_s": 0,
+    },
+)
 BACKFILL = Call("backfill", {})
 CLEANUP = Call("cleanup", {})
 
@@ -112,6 +120,47 @@ _PROGRAMS = (
             "A": (claim("worker-a", SHORTEST_LEASE_S), complete("a")),
             "B": (claim("worker-b"), complete("b")),
         },
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "stale-finish-then-claim",
+        "A worker completes a job whose lease has expired and claims again, while another one holds the job.",
+        {
+            "A": (claim("worker-a", SHORTEST_LEASE_S), complete("a"), claim("worker-a")),
+            "B": (claim("worker-b"), HEARTBEAT, complete("b")),
+        },
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "retry-vs-claim",
+        "A worker fails a job that is to be tried again at once, and claims it, while another worker claims.",
+        {"A": (claim("worker-a"), FAIL, claim("worker-a")), "B": (claim("worker-b"),)},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "two-enqueues-vs-claim",
+        "A client enqueues two jobs while a worker claims and completes one.",
+        {
+            "A": (enqueue("job-1"), enqueue("job-2")),
+            "B": (claim("worker-b"), complete("b")),
+        },
+    ),
+    Program(
+        "request-again-vs-claim",
+        "A client repeats a request while a worker claims and completes its job.",
+        {"A": (enqueue("job-1", "r-1"),), "B": (claim("worker-b"), complete("b"))},
+        prepare=(enqueue("job-1", "r-1"),),
+    ),
+    Program(
+        "read-vs-work",
+        "A client reads a job while a worker claims and completes it.",
+        {"A": (get(), get()), "B": (claim("worker-b"), complete("b"))},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "read-vs-retry",
+        "A client reads a job while a worker fails it and it is tried again.",
+        {"A": (get(),), "B": (claim("worker-b"), FAIL, claim("worker-b"))},
         prepare=(enqueue(),),
     ),
     Program(

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
 from midpipe.scenarios.programs.fleets import VERSIONS
-from midpipe.scenarios.programs.pairs import BACKFILL, CLEANUP, HEARTBEAT, claim, complete
+from midpipe.scenarios.programs.pairs import BACKFILL, CLEANUP, FAIL, HEARTBEAT, claim, complete
 from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
 from midpipe.scenarios.programs.single import (
     MALFORMED,
@@ -40,14 +40,6 @@ from midpipe.scenarios.programs.single import (
 )
 
 PREFIX = "written("
-FAIL = Call(
-    "fail",
-    {
-        "job_id": Answer("claim", "job_id"),
-        "lease_token": Answer("claim", "lease_token"),
-        "back_off_s": 0,
-    },
-)
 
 
 @dataclass(frozen=True, slots=True)

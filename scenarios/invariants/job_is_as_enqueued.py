@@ -1,0 +1,107 @@
+"""job-is-as-enqueued: what a read, a list or a claim says of a job is what was put in.
+
+Each field that an answer has must equal, in value and in type, the argument of the enqueue that made the job, and a
+status must be one of the contract's. A field that get_job returned in the run without faults must not be missing later.
+
+Blind to: jobs that no enqueue of the program made; fields that a subject never returns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
+from midpipe.scenarios.model.history import Json, Phase
+from midpipe.scenarios.model.verdict import Severity
+
+FIELDS = ("job_id", "workspace_id", "actor_id", "action_provider", "action_name", "params")
+STATUSES = ("pending", "running", "completed", "failed")
+_READS = ("get_job", "claim", "dequeue", "list_jobs")
+
+
+def _check(evidence: Evidence) -> Judgement:
+    enqueued = _enqueued(evidence)
+    seen: dict[str, str] = {}
+    answers = 0
+    for method, job, job_id in _answers(evidence):
+        answers += 1
+        for problem in _problems(evidence, method, job, job_id, enqueued):
+            seen.setdefault(problem, method)
+    violations = tuple(ViolationEvidence(problem, method) for problem, method in seen.items())
+    return Judgement(answers, violations)
+
+
+def _enqueued(evidence: Evidence) -> dict[str, list[Mapping[str, Json]]]:
+    """Return the arguments of every enqueue, by job id: of two for one id, either may have made the job."""
+    found: dict[str, list[Mapping[str, Json]]] = {}
+    for operation in evidence.history:
+        if operation.method == "enqueue" and operation.phase is not Phase.RECOVERY:
+            found.setdefault(operation.job_id, []).append(operation.arguments)
+    return found
+
+
+def _answers(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Json], str]]:
+    """Yield each job that a call returned, with the id that was asked for; empty if any job was."""
+    for operation in evidence.history:
+        if operation.answered and operation.method in _READS:
+            for job in _jobs_in(operation.value):
+                yield operation.method, job, operation.job_id
+    for answers in (evidence.read_back, *evidence.read_by_others):
+        for (job_id, _), value in answers.items():
+            for job in _jobs_in(value):
+                yield "get_job", job, job_id
+
+
+def _jobs_in(value: Json) -> Iterator[Mapping[str, Json]]:
+    if isinstance(value, Mapping) and "items" not in value:
+        yield value
+        return
+    items = value.get("items") if isinstance(value, Mapping) else value
+    if isinstance(items, list | tuple):
+        yield from (item for item in items if isinstance(item, Mapping))
+
+
+def _problems(
+    evidence: Evidence,
+    method: str,
+    job: Mapping[str, Json],
+    asked_for: str,
+    enqueued: Mapping[str, list[Mapping[str, Json]]],
+) -> Iterator[str]:
+    named = job.get("job_id", asked_for)
+    if asked_for and named != asked_for:
+        yield f"{method} of {asked_for} returned the job_id {_text(named)}."
+        return
+    status = job.get("status")
+    if status is not None and status not in STATUSES:
+        yield f"{method} says that {named} has the status {_text(status)}, which is none of {', '.join(STATUSES)}."
+    candidates = enqueued.get(named, []) if isinstance(named, str) else []
+    if not candidates:
+        return
+    for field in FIELDS:
+        if field in job:
+            wanted = [arguments[field] for arguments in candidates if field in arguments]
+            if wanted and not any(_is_same(job[field], value) for value in wanted):
+                yield f"{method} says that {named} has {field} {_text(job[field])}; enqueued was {_text(wanted[0])}."
+        elif method == "get_job" and field in evidence.traits.job_fields:
+            yield f"get_job returned {named} without its {field}."
+
+
+def _is_same(one: Json, other: Json) -> bool:
+    """Whether two values are equal as JSON, in which 1, 1.0 and true differ."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _text(value: Json) -> str:
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+JOB_IS_AS_ENQUEUED = Invariant(
+    id="job-is-as-enqueued",
+    when="finally",
+    claim="What a read, a list or a claim says of a job is what was enqueued.",
+    severity=Severity.HIGH,
+    check=_check,
+)

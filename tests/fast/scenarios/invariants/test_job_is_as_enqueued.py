@@ -1,0 +1,92 @@
+"""job-is-as-enqueued: answers that differ from what was put in, and answers that do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.evidence import Evidence
+from midpipe.scenarios.model.history import Json
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence
+
+JOB: dict[str, Json] = {
+    "job_id": "j",
+    "status": "pending",
+    "workspace_id": "acme",
+    "actor_id": "u",
+    "params": {"to": "x", "copies": 2},
+}
+
+
+def read(job: Json, *, fields: frozenset[str] = frozenset()) -> Evidence:
+    """A job that is enqueued and then read back as the given answer."""
+    enqueued = call(actor_id="u", params={"to": "x", "copies": 2})
+    seen = evidence(enqueued, found=("j",), traits=replace(BLACK_BOX, job_fields=fields))
+    return replace(seen, read_back={("j", "acme"): job})
+
+
+def problems(seen: Evidence) -> list[str]:
+    return [item.seen for item in INVARIANTS["job-is-as-enqueued"].check(seen).violations]
+
+
+def test_without_a_case_nothing_is_checked() -> None:
+    assert INVARIANTS["job-is-as-enqueued"].check(evidence()).observations == 0
+
+
+def test_a_job_that_is_as_it_was_put_in_is_no_violation() -> None:
+    assert problems(read(JOB)) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("params", {"to": "y", "copies": 2}),
+        ("params", {"to": "x", "copies": "2"}),
+        ("params", '{"to": "x", "copies": 2}'),
+        ("params", {"to": "x", "copies": 2.0}),
+        ("actor_id", "v"),
+        ("workspace_id", "globex"),
+        ("job_id", "k"),
+        ("job_id", ["j"]),
+        ("status", "gone"),
+        ("status", 3),
+    ],
+)
+def test_a_field_with_another_value_or_type_is_a_violation(field: str, value: Json) -> None:
+    (problem,) = problems(read({**JOB, field: value}))
+    assert field in problem or "status" in problem
+
+
+def test_a_field_that_a_fault_free_read_returned_may_not_be_missing_later() -> None:
+    without = {name: value for name, value in JOB.items() if name != "params"}
+    assert problems(read(without, fields=frozenset(JOB))) == [
+        "get_job returned j without its params."
+    ]
+    assert problems(read(without, fields=frozenset(without))) == []
+
+
+def test_a_claim_is_checked_like_a_read() -> None:
+    claimed = call("claim", "", at=2, value={**JOB, "params": {}})
+    seen = evidence(call(params={"to": "x", "copies": 2}), claimed)
+    (problem,) = problems(seen)
+    assert problem.startswith("claim says that j has params {}")
+
+
+def test_every_page_of_a_list_is_checked() -> None:
+    listed = call("list_jobs", "", at=2, value={"items": [{**JOB, "actor_id": "v"}]})
+    (problem,) = problems(evidence(call(actor_id="u"), listed))
+    assert problem.startswith("list_jobs says that j has actor_id")
+
+
+def test_either_of_two_enqueues_of_one_id_may_have_made_the_job() -> None:
+    second = call(actor_id="v", at=2, request=2)
+    seen = evidence(call(actor_id="u"), second)
+    seen = replace(seen, read_back={("j", "acme"): {**JOB, "actor_id": "v"}})
+    assert problems(seen) == []
+
+
+def test_a_job_that_no_call_enqueued_is_not_judged() -> None:
+    seen = replace(evidence(), read_back={("old-1", "acme"): {**JOB, "job_id": "old-1"}})
+    assert problems(seen) == []
