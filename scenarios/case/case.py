@@ -113,7 +113,7 @@ class Case:
                 continue
             if not waiting or recorder.invalid_reason:
                 break
-            # Inside a transaction there is nothing to choose: it goes on to its EXEC, the first client's first.
+            # A client inside MULTI … EXEC goes on to its EXEC first: there is nothing to choose.
             waiting = next(((event,) for event in waiting if event.position.inside), waiting)
             self._carry_out(scheduler.decide(Point(waiting, self._last_client)))
         else:
@@ -248,7 +248,7 @@ class Case:
             attempt.changed_state = recorder.record_state() or attempt.changed_state
             attempt.changed_job = recorder.is_job_changed(before) or attempt.changed_job
             self._side_effects.note_write(attempt.arguments)
-            # A time that is written again within its millisecond changes nothing; only the lost reply tells of it.
+            # Writing an equal time within the same millisecond changes nothing; only the lost reply shows that it ran.
             attempt.reply_reports_effect |= fault is not None and reports_effect(reply)
         raw = b"" if reply is None else reply.raw
         recorder.record(Stepped(step, before, recorder.last_state, raw))

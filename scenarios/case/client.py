@@ -92,12 +92,12 @@ class Client:
 
     @property
     def is_settled(self) -> bool:
-        """It is done, parked, or waits for what only the server or another client can bring: a reply, or a message."""
+        """It is done, parked, or waits for the server's reply to a blocking command or for a published message."""
         is_parked = self.wire.waiting is not None
         return self.is_done or is_parked or self.blocked is not None or self.listens
 
     def close_instance(self) -> None:
-        """Close the subject's instance in order, as far as the server can tell."""
+        """Close the subject's instance, so that the server sees its connections end in order."""
         if self.host.is_alive:
             self.host.close_client(self.wire.client_id)
 
@@ -141,7 +141,7 @@ def operation_of(
 
 
 def standby_claims(traits: Traits, version: Version) -> tuple[Call, ...]:
-    """Return the claims that a stand-by worker may make; none if the subject lacks the calls for it."""
+    """Return the claims that a stand-by worker may make; none if the subject does not have the calls for it."""
     if not {"claim", "complete"} <= traits.methods:
         return ()
     claim = Call("claim", {"worker_id": "worker-standby", "lease_s": 30.0}, version=version)

@@ -61,7 +61,7 @@ class HeldCommands:
         return (client_id, operation, attempt) in self._came_late
 
     def keep_unanswered(self, step: Step) -> None:
-        """Keep the command at which the server was paused: it runs it when it goes on."""
+        """Keep the command at which the server was paused; the server runs it when it resumes."""
         self._unanswered = step
 
     def record_after_pause(self) -> bool:

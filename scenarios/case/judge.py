@@ -39,9 +39,7 @@ def judge(evidence: Evidence) -> Judged:
             continue
         try:
             judgement = invariant.check(evidence)
-        except (
-            Exception
-        ) as error:  # whatever a check raises, the case is unknown and the run goes on
+        except Exception as error:  # a check may raise anything; then the case is unknown
             crashes.append(CheckerCrash(invariant.id, f"{type(error).__name__}: {error}"))
             continue
         observations.append((invariant.id, judgement.observations))

@@ -39,7 +39,7 @@ class Rig:
     """What one case after the other runs on. Close it with ``close``; the server's owner stops the server.
 
     Args:
-        run: holds the files of the subject's processes, and ends these if midpipe dies.
+        run: holds the files of the subject's processes, and ends them if midpipe is killed.
         loop: shared with something else, which closes it; None makes one of its own.
 
     Attributes:
@@ -125,7 +125,7 @@ class Rig:
         return snapshot_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0))
 
     def seed(self, commands: tuple[tuple[str, ...], ...]) -> None:
-        """Write a start state: run the commands in one transaction, so that no power loss keeps a part of them."""
+        """Write a start state: run the commands in one transaction, so that no power loss keeps only some of them."""
         if commands:
             self.control.pipeline((("MULTI",), *commands, ("EXEC",)))
 
@@ -135,7 +135,7 @@ class Rig:
             self.control.call("SAVE")
 
     def operate(self, commands: tuple[tuple[str, ...], ...]) -> None:
-        """Run commands as the server's operator; midpipe's own clients then reconnect, lest they were cut off too."""
+        """Run commands as the server's operator. midpipe's own clients reconnect: they may be cut off too."""
         if commands:
             self.control.pipeline(commands)
             self.recovery.forget_instances()
@@ -147,16 +147,19 @@ class Rig:
             self.control.call("PING")
 
     def await_hang_up(self) -> None:
-        """Wait until the server has closed the clients' connections, as it was told to.
+        """Wait until the server has closed the clients' connections, as a fault demanded.
 
         Raises:
             ServerError: it did not.
         """
         if not self.proxy.has_server_hung_up(_HANGS_UP_WITHIN_S):
-            raise ServerError("The server did not close the connections that it was told to close.")
+            raise ServerError(
+                "The server did not close the clients' connections, as a fault demanded, "
+                f"within {_HANGS_UP_WITHIN_S:.0f} s."
+            )
 
     def restart_server(self) -> None:
-        """Kill the server and start it again; midpipe's own connections are made anew."""
+        """Kill the server and start it again; midpipe's own connections are made again."""
         self.server.restart()
         self._reconnect()
 

@@ -125,7 +125,7 @@ class SideEffects:
             self._zero_lease_ended_s = self._rig.loop.clock() + _ZERO_LEASE_ENDED_AFTER_S
 
     def await_zero_leases(self) -> None:
-        """Wait until leases of no time have ended, lest the machine's speed decide what the next command finds."""
+        """Wait until leases of no time have ended, so that the machine does not decide what the next command finds."""
         left_s = self._zero_lease_ended_s - self._rig.loop.clock()
         if left_s > 0.0:
             self._rig.loop.run_until(lambda: False, left_s)
