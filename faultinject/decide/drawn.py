@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from midpipe.faultinject.decide.decider import SingleRun
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, planned
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.faults import Placeable
-from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, WireEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class FaultAt:
         return here == (self.client, self.operation, self.attempt, self.command)
 
 
-class Drawn:
-    """Decides one run.
+class Drawn(SingleRun):
+    """Decides one run by drawn numbers.
 
     Args:
         picks: a number for each point of decision; after the last one, 0.
@@ -63,32 +64,19 @@ class Drawn:
         self._faults = tuple(faults)
         self._placeable = placeable
         self._ranks = _ranks(order)
-        self._begun = False
         self.restart()
 
     @property
     def current(self) -> Schedule:
-        """The schedule of the run, as far as it has come."""
+        """The steps of the run so far."""
         return Schedule(tuple(self._moves))
-
-    @property
-    def diverged(self) -> str:
-        """Always empty: a drawn run repeats no other run."""
-        return ""
 
     @property
     def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
         """Every fault that may happen in the run, as pairs of client id and fault."""
         return tuple((planned.client, planned.fault) for planned in self._faults)
 
-    def begin(self) -> bool:
-        if self._begun:
-            return False
-        self._begun = True
-        return True
-
     def restart(self) -> None:
-        """Start the same run again."""
         self._moves: list[PlannedStep] = []
         self._decided = 0
 
@@ -100,14 +88,9 @@ class Drawn:
             event = self._picked(point, self._picks[number] if number < len(self._picks) else 0)
             self._decided += 1
         fault = self._fault_at(event)
-        if fault is not None:
+        if fault is not None or not event.position.inside:
             self._moves.append(planned(event, fault))
-        elif not event.position.inside:
-            self._moves.append(PlannedStep(event.position))
         return Decision(event, fault)
-
-    def end(self, run: RunEnd) -> None:
-        """There is one run only, so there is nothing to learn."""
 
     def _picked(self, point: Point, number: int) -> WireEvent:
         default = min(point.choices, key=self._rank) if self._ranks else default_choice(point)

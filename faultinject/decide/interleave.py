@@ -1,26 +1,25 @@
 """Every order of several clients' events, within bounds: stateless model checking. A scheduler.
 
 The first run lets each client go on as long as it can. Each run then branches wherever another client could have gone
-first, and where a fault could have happened. Runs come shortest first, by (faults, preemptions), so that the first
-find is nearly minimal. A *preemption* takes the wire from a client that could have gone on.
+first, and where a fault could have happened. Runs are ordered by (faults, preemptions), fewest first, so that the first
+finding is nearly minimal. A *preemption* lets another client go although the last one could have gone on.
 
-Orders that can't differ are run once, by sleep sets (Godefroid, "Partial-Order Methods for the Verification of
-Concurrent Systems", 1996): once an event has been tried at a point, a sibling that commutes with it need not try it
-again until something that does not commute has happened. ``pruning`` says what commutes; an event whose keys can't be
-told commutes only with what reads, if it reads itself. Nor may two be swapped if it shows in the calls: a claim may
-weigh which had ended when another one began, and the state at an end. That an event ended a call is seen at the next
-point, so what slept through it is woken then.
+Orders that cannot differ are run once, by sleep sets (Godefroid, "Partial-Order Methods for the Verification of
+Concurrent Systems", 1996): after an event has been tried at a point, it sleeps in the branches of the events that
+commute with it, until an event happens that does not. ``pruning`` says which events commute; an event with unknown keys
+commutes only with reads, and only if it is a read. Two events also must not be swapped if callers can see their order:
+an invariant may use which calls had ended when another began, and the state when a call ended. Whether an event ended a
+call is known at the next point, so the sleeping events whose order has become visible are woken there.
 
-Of what is left, an order is not run whose course is known from those that were, and that would show nothing new:
-``foresight`` says how that can be told.
+Of the remaining orders, those are pruned whose outcomes are known from other runs: see ``outcome_prediction``.
 
-Inside MULTI … EXEC nothing is decided: the block goes as one, with EXEC; the sweep places faults inside.
+There are no decisions inside MULTI … EXEC: the block goes as a whole, with its EXEC. The sweep places faults inside.
 
-Within a bound of preemptions nothing sleeps: what an order is to be represented by may lie beyond the bound (Coons,
-Musuvathi, McKinley, "Bounded Partial-Order Reduction", 2013). There orders are foreseen only.
+With a bound on preemptions there are no sleep sets, because the order that represents a pruned one may be beyond the
+bound (Coons, Musuvathi, McKinley, "Bounded Partial-Order Reduction", 2013). Then only outcome prediction prunes.
 
-Blind to, without a bound: which of two clients read its own clock first, if the answers after which they did commute.
-``prune=False`` runs every order, and a test compares.
+Blind to, without a bound: which of two clients read its own clock first, if the replies before that commuted.
+``prune=False`` runs every order, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -29,111 +28,59 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 
+from midpipe.faultinject.decide.decider import Planner
+from midpipe.faultinject.decide.frontier import NOTHING, Branch, Frontier, Tried
 from midpipe.faultinject.decide.ledger import Ledger
-from midpipe.faultinject.decide.outcome_prediction import NOTHING, Learned, OutcomePrediction
+from midpipe.faultinject.decide.outcome_prediction import OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, fault_label, planned
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.faults import Placeable
-from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, Position, RunEnd, WireEvent
+from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, WireEvent
 
 COMMUTES = "commutes"
 PREDICTED = "predicted"
 TOO_MANY_PREEMPTIONS = "preemptions"
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """An event by its place, with the fault that happens to it."""
-
-    event: WireEvent
-    fault: FaultRef | None = None
-
-    @property
-    def place(self) -> tuple[Position, FaultRef | None]:
-        return self.event.position, self.fault
-
-    def planned(self) -> PlannedStep:
-        if self.fault is not None:
-            return planned(self.event, self.fault)
-        return PlannedStep(self.event.position)
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """An event that was tried at a point; as long as nothing is known of it, the last of a call before another one.
+@dataclass(slots=True)
+class _Visited:
+    """A point of the current run.
 
     Args:
-        ends: a call ends with it.
-        goes_on: its client makes another call then.
+        choices: the events that waited.
+        move: the decision that was taken.
+        last: the client whose event went before.
+        sleeping: the events that slept.
+        is_free: whether the move was not prescribed by the branch, so that new branches begin here.
+        ends_call: whether the move ended a call.
+        calls_again: whether its client made another call after that.
     """
 
-    event: WireEvent
-    ends: bool = True
-    goes_on: bool = True
-
-    def is_told_from(self, made: Tried) -> bool:
-        """Whether it shows in the calls that this comes after an event that was made, and commutes with it.
-
-        It does if a call began after the one and before the other, and in the state at the end of this one's call. The
-        state at the end of the other's call has been seen by then.
-        """
-        return self.ends and (made.event.is_write or (made.ends and (self.goes_on or made.goes_on)))
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """A run to be made: the moves that lead to it, and what sleeps after them."""
-
-    moves: tuple[Move, ...]
-    sleeping: tuple[Tried, ...]
-    faults: int
-    preemptions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Frontier:
-    """Where an exploration stands between two runs: what is to be made yet, and what was counted."""
-
-    branches: tuple[Branch, ...]
-    ledger: Ledger
-    untrusted_scripts: tuple[str, ...] = ()
-    trusted_scripts: tuple[str, ...] = ()
-    unpredictable_scripts: tuple[str, ...] = ()
-    learned: Learned = NOTHING
-
-
-@dataclass(slots=True)
-class _Seen:
-    """A point of the run under way: the choices, the move taken, and who went before."""
-
     choices: tuple[WireEvent, ...]
-    move: Move
+    move: Decision
     last: str | None
     sleeping: tuple[Tried, ...]
     is_free: bool
-    ends: bool = True
-    goes_on: bool = False
+    ends_call: bool = True
+    calls_again: bool = False
 
     @property
     def tried(self) -> Tried:
-        return Tried(self.move.event, self.ends, self.goes_on)
+        return Tried(self.move.event, self.ends_call, self.calls_again)
 
 
-class Interleave:
+class Interleave(Planner):
     """Plans and decides the orders of one program.
 
     Args:
         max_preemptions: per run; None is no bound.
         max_faults: per run.
-        faults: which faults can be placed at an event.
-        prune: leave out orders that can't differ.
-        ledger: takes the counts; one row per fault, orders being the space.
-        independence: which events commute.
-        frontier: where another exploration, within the same bounds, was stopped; this one goes on from there.
-
-    Attributes:
-        diverged: where the run under way parted from the one that it was to repeat; empty if it did not.
+        faults: returns the faults that can be placed at an event.
+        prune: leave out orders that cannot differ.
+        ledger: receives the counts, one row per fault; its space is the number of orders.
+        independence: decides which events commute.
+        frontier: where an exploration within the same bounds was stopped; this one continues it.
     """
 
     def __init__(
@@ -147,192 +94,170 @@ class Interleave:
         independence: Independence | None = None,
         frontier: Frontier | None = None,
     ) -> None:
+        super().__init__(frontier.ledger.copy() if frontier else ledger)
         self._max_preemptions = max_preemptions
         self._max_faults = max_faults
         self._faults = faults
         self._prune = prune
         self._sleeps = prune and max_preemptions is None
-        self.ledger = ledger or Ledger()
         self.independence = independence or Independence()
         self._outcome_prediction = OutcomePrediction(
             self.independence, frontier.learned if frontier else NOTHING
         )
-        self.diverged = ""
         self._numbers = count()
         self._waiting: list[tuple[int, int, int, Branch]] = []
         self._branch = Branch((), (), 0, 0)
-        self._seen: list[_Seen] = []
+        self._visited: list[_Visited] = []
         self._sleeping: tuple[Tried, ...] = ()
         self._is_redundant = False
-        self._is_under_way = False
+        self._is_running = False
         if frontier is None:
             self._add(self._branch)
         else:
-            self.ledger = frontier.ledger.copy()
             for branch in frontier.branches:
                 self._push(branch)
 
     @property
     def current(self) -> Schedule:
-        """The schedule of the run that began last: its moves up to the one that makes it differ."""
-        return Schedule(tuple(move.planned() for move in self._branch.moves))
+        """The moves of the current run up to the one that makes it differ from all others."""
+        return _schedule(self._branch.moves)
 
     @property
-    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, as pairs of client id and fault."""
-        return self.current.placed
+    def repeated(self) -> tuple[WireEvent, ...]:
+        return tuple(move.event for move in self._branch.moves)
 
     def begin(self) -> bool:
         while self._waiting:
             self._branch = heapq.heappop(self._waiting)[-1]
             self.restart()
             if not (self._prune and self._outcome_prediction.predicts_nothing_new(self.decide)):
-                self._is_under_way = True
+                self._is_running = True
                 self.restart()
                 return True
-            self.ledger.left_out(fault_label(self.current), PREDICTED)
+            self.ledger.left_out(self.label, PREDICTED)
             self._branch_off()
         return False
 
     @property
     def has_more(self) -> bool:
-        """Whether a run is planned that has not begun; it may still turn out to be foreseen."""
+        """Whether a run is planned that has not begun; it may still be pruned by its predicted outcomes."""
         return bool(self._waiting)
 
     def frontier(self) -> Frontier:
-        """Return where the exploration stands; the run under way, if one is, is to be made again."""
-        under_way = (self._branch,) if self._is_under_way else ()
+        """Return where the exploration stands; a run that has not ended is to be made again."""
+        running = (self._branch,) if self._is_running else ()
         known = self.independence
         return Frontier(
-            (*under_way, *(waiting[-1] for waiting in sorted(self._waiting))),
-            self.ledger.copy(),
-            tuple(sorted(known.untrusted_scripts)),
-            tuple(sorted(known.trusted_scripts)),
-            tuple(sorted(known.unpredictable_scripts)),
-            self._outcome_prediction.learned(),
+            branches=(*running, *(waiting[-1] for waiting in sorted(self._waiting))),
+            ledger=self.ledger.copy(),
+            untrusted_scripts=tuple(sorted(known.untrusted_scripts)),
+            trusted_scripts=tuple(sorted(known.trusted_scripts)),
+            unpredictable_scripts=tuple(sorted(known.unpredictable_scripts)),
+            learned=self._outcome_prediction.learned(),
         )
 
     def restart(self) -> None:
-        """The same run is made again, from its beginning."""
-        self._seen = []
+        self._visited = []
         self._sleeping = ()
         self._is_redundant = False
-        self.diverged = ""
 
     def decide(self, point: Point) -> Decision:
         if point.choices[0].position.inside:
-            # Queued by the server at once, whoever else waits: no order to decide about.
+            # The server queues it at once, whatever the other clients do: there is no order to decide.
             return Decision(point.choices[0])
-        if self._seen:
-            self._look_back(self._seen[-1], point)
-        number = len(self._seen)
+        if self._visited:
+            self._note_what_followed(self._visited[-1], point)
+        number = len(self._visited)
         moves = self._branch.moves
         if number < len(moves):
-            move = self._again(moves[number], point)
+            move = _repeated_move(moves[number], point)
             self._sleeping = self._branch.sleeping if number == len(moves) - 1 else ()
         else:
             awake = tuple(e for e in point.choices if not _is_among(e, self._sleeping))
-            # All asleep: whatever comes now has been run in another order. The run goes on, but leads nowhere new.
+            # If all sleep, the rest has been run in another order: the run continues, but nothing branches off.
             self._is_redundant = self._is_redundant or not awake
-            move = Move(default_choice(Point(awake or point.choices, point.last)))
+            move = Decision(default_choice(Point(awake or point.choices, point.last)))
         is_free = number >= len(moves) and not self._is_redundant
-        seen = _Seen(point.choices, move, point.last, self._sleeping, is_free)
-        self._seen.append(seen)
-        if seen.is_free:
-            self._sleeping = self._after(self._sleeping, move.event)
-        return Decision(move.event, move.fault)
-
-    def _look_back(self, seen: _Seen, point: Point) -> None:
-        """Note whether a call ended with the last move; wake what callers can tell from it."""
-        made = seen.move.event
-        following = [e for e in point.choices if e.position.client == made.position.client]
-        seen.goes_on = bool(following)
-        seen.ends = not following or following[0].index.call != made.index.call
-        self._sleeping = tuple(
-            other for other in self._sleeping if not other.is_told_from(seen.tried)
-        )
+        visited = _Visited(point.choices, move, point.last, self._sleeping, is_free)
+        self._visited.append(visited)
+        if is_free:
+            self._sleeping = self._still_asleep(self._sleeping, move.event)
+        return move
 
     def end(self, run: RunEnd) -> None:
-        self._is_under_way = False
-        label = fault_label(self.current)
-        self.ledger.ended(label, valid=run.valid, violated=bool(run.violated))
+        self._is_running = False
         if run.valid:
             if self._prune:
                 self._outcome_prediction.learn(
-                    [seen.choices for seen in self._seen], run.observed()
+                    [visited.choices for visited in self._visited], run.observed()
                 )
             self._branch_off()
 
-    def _branch_off(self) -> None:
-        """Plan what else could have been done in the run that was made, or foreseen."""
-        taken: list[Move] = []
-        preemptions = 0
-        for seen in self._seen:
-            if seen.is_free:
-                self._branch_from(seen, tuple(taken), preemptions)
-            preemptions += _preempts(seen.move.event, seen)
-            taken.append(seen.move)
-
-    def _again(self, move: Move, point: Point) -> Move:
-        for event in point.choices:
-            if event.position == move.event.position:
-                if event.index == move.event.index:
-                    return Move(event, move.fault)
-                self._diverge(move, str(event.index))
-        self._diverge(move, f"no command of {move.event.position.client} that waits")
-        return Move(default_choice(point))
-
-    def _diverge(self, move: Move, instead: str) -> None:
-        """The subject does something else than in the run that this one repeats; the case is invalid."""
-        self.diverged = (
-            self.diverged
-            or f"at wire event {move.event.position}, once {move.event.index}, once {instead}"
+    def _note_what_followed(self, visited: _Visited, point: Point) -> None:
+        """Note whether the last move ended a call, and wake the events whose order has become visible by it."""
+        made = visited.move.event
+        following = [e for e in point.choices if e.position.client == made.position.client]
+        visited.calls_again = bool(following)
+        visited.ends_call = not following or following[0].index.call != made.index.call
+        self._sleeping = tuple(
+            other for other in self._sleeping if not other.is_order_visible(visited.tried)
         )
 
-    def _branch_from(self, seen: _Seen, taken: tuple[Move, ...], preemptions: int) -> None:
-        """Plan what else could have been done at a point: another client's event, or a fault at one."""
-        tried = [*seen.sleeping]
-        first = seen.move.event
-        others = [event for event in seen.choices if event.position != first.position]
-        self._plan_faults(seen, first, taken, preemptions, tuple(tried))
-        # With a fault it may yet end another way.
+    def _branch_off(self) -> None:
+        """Plan every other move that was possible in the run that was made, or predicted."""
+        taken: list[Decision] = []
+        preemptions = 0
+        for visited in self._visited:
+            if visited.is_free:
+                self._branch_from(visited, tuple(taken), preemptions)
+            preemptions += _preempts(visited.move.event, visited)
+            taken.append(visited.move)
+
+    def _branch_from(
+        self, visited: _Visited, taken: tuple[Decision, ...], preemptions: int
+    ) -> None:
+        """Plan every other move that was possible at a point: another client's event, or a fault at an event."""
+        tried = [*visited.sleeping]
+        first = visited.move.event
+        others = [event for event in visited.choices if event.position != first.position]
+        self._plan_faults(visited, first, taken, preemptions, tuple(tried))
+        # With a fault the call may end differently.
         may_fail = self._branch.faults < self._max_faults
-        tried.append(Tried(first) if may_fail else seen.tried)
+        tried.append(Tried(first) if may_fail else visited.tried)
         for event in sorted(others, key=lambda other: other.position):
-            total = preemptions + _preempts(event, seen)
+            total = preemptions + _preempts(event, visited)
             if self._max_preemptions is not None and total > self._max_preemptions:
-                self.ledger.pruned(self._label(taken), TOO_MANY_PREEMPTIONS)
-            elif _is_among(event, seen.sleeping):
-                self.ledger.pruned(self._label(taken), COMMUTES)
+                self.ledger.pruned(_label(taken), TOO_MANY_PREEMPTIONS)
+            elif _is_among(event, visited.sleeping):
+                self.ledger.pruned(_label(taken), COMMUTES)
             else:
-                sleeping = self._after(tuple(tried), event) if self._sleeps else ()
-                move = Move(event)
-                self._add(Branch((*taken, move), sleeping, self._branch.faults, total))
-                self._plan_faults(seen, event, taken, preemptions, ())
+                sleeping = self._still_asleep(tuple(tried), event) if self._sleeps else ()
+                self._add(Branch((*taken, Decision(event)), sleeping, self._branch.faults, total))
+                self._plan_faults(visited, event, taken, preemptions, ())
             tried.append(Tried(event))
 
     def _plan_faults(
         self,
-        seen: _Seen,
+        visited: _Visited,
         event: WireEvent,
-        taken: tuple[Move, ...],
+        taken: tuple[Decision, ...],
         preemptions: int,
         sleeping: tuple[Tried, ...],
     ) -> None:
         if self._branch.faults >= self._max_faults:
             return
-        total = preemptions + _preempts(event, seen)
+        total = preemptions + _preempts(event, visited)
         kept = (
             tuple(o for o in sleeping if self.independence.may_commute(o.event, event))
             if self._sleeps
             else ()
         )
         for fault in self._faults(event):
-            branch = Branch((*taken, Move(event, fault)), kept, self._branch.faults + 1, total)
-            self._add(branch)
+            moves = (*taken, Decision(event, fault))
+            self._add(Branch(moves, kept, self._branch.faults + 1, total))
 
-    def _after(self, sleeping: tuple[Tried, ...], event: WireEvent) -> tuple[Tried, ...]:
-        """Return what still sleeps once an event has happened."""
+    def _still_asleep(self, sleeping: tuple[Tried, ...], event: WireEvent) -> tuple[Tried, ...]:
+        """Return the events that still sleep after another event has happened."""
         return tuple(
             other
             for other in sleeping
@@ -340,11 +265,8 @@ class Interleave:
             and self.independence.may_commute(other.event, event)
         )
 
-    def _label(self, moves: tuple[Move, ...]) -> str:
-        return fault_label(Schedule(tuple(move.planned() for move in moves if move.fault)))
-
     def _add(self, branch: Branch) -> None:
-        self.ledger.planned(self._label(branch.moves))
+        self.ledger.planned(_label(branch.moves))
         self._push(branch)
 
     def _push(self, branch: Branch) -> None:
@@ -353,11 +275,27 @@ class Interleave:
         )
 
 
-def _preempts(event: WireEvent, seen: _Seen) -> int:
-    """Return 1 if taking the event takes the wire from a client that could have gone on."""
+def _schedule(moves: tuple[Decision, ...]) -> Schedule:
+    return Schedule(tuple(planned(move.event, move.fault) for move in moves))
+
+
+def _label(moves: tuple[Decision, ...]) -> str:
+    return fault_label(_schedule(moves))
+
+
+def _repeated_move(move: Decision, point: Point) -> Decision:
+    """Return the same move; the default choice if its event is not waiting, which ``DeterminismCheck`` reports."""
+    for event in point.choices:
+        if (event.position, event.index) == (move.event.position, move.event.index):
+            return Decision(event, move.fault)
+    return Decision(default_choice(point))
+
+
+def _preempts(event: WireEvent, visited: _Visited) -> int:
+    """Return 1 if the event goes although the last client could have gone on, else 0."""
     client = event.position.client
-    goes_on = any(choice.position.client == seen.last for choice in seen.choices)
-    return int(goes_on and client != seen.last)
+    goes_on = any(choice.position.client == visited.last for choice in visited.choices)
+    return int(goes_on and client != visited.last)
 
 
 def _is_among(event: WireEvent, tried: tuple[Tried, ...]) -> bool:

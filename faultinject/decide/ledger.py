@@ -67,7 +67,9 @@ class Ledger:
         _add_one(self.left_out_by.setdefault(fault, {}), rule)
 
     def ended(self, fault: str, *, valid: bool, violated: bool) -> None:
-        """Count a planned case that was run."""
+        """Count a case that was run. A case that was not planned here does not count, such as another shard's."""
+        if fault not in self.space:
+            return
         _add_one(self.run if valid else self.invalid, fault)
         if violated:
             _add_one(self.violated, fault)

@@ -32,8 +32,8 @@ time to live has after the case.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from midpipe.faultinject.decide.frontier import NOTHING, Learned
 from midpipe.faultinject.decide.predictable import is_predictable_event
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, scripts_of
 from midpipe.faultinject.decide.simulated_run import (
@@ -53,30 +53,6 @@ PREDICTABLE_FAULTS = frozenset(("cut-before", "lost-reply"))
 _NOT_EXECUTED = Effect("", ())
 _OWN = "!"
 """The source of a command's own names in a stored effect, which is the same for every past."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What is known of a program's orders.
-
-    Args:
-        is_disabled: something unpredictable has occurred, so nothing is predicted any more.
-        start: the server's data before the run.
-        pending: the first command of each client.
-        following: by a client's past, the command that it sends next; None if it has finished.
-        effects: by the digest of a command's inputs, its effect; None if it differed between runs.
-        outcomes: digests of the outcomes that have occurred.
-    """
-
-    is_disabled: bool = False
-    start: tuple[tuple[str, str], ...] = ()
-    pending: tuple[tuple[str, NextCommand], ...] = ()
-    following: tuple[tuple[str, NextCommand | None], ...] = ()
-    effects: tuple[tuple[str, Effect | None], ...] = ()
-    outcomes: tuple[str, ...] = ()
-
-
-NOTHING = Learned()
 
 
 class OutcomePrediction:
@@ -104,12 +80,12 @@ class OutcomePrediction:
         """Return everything that has been learned."""
         state, pending = self._start or ({}, {})
         return Learned(
-            self.is_disabled,
-            tuple(state.items()),
-            tuple(pending.items()),
-            tuple(self._following.items()),
-            tuple(self._effects.items()),
-            tuple(self._outcomes),
+            is_disabled=self.is_disabled,
+            start=tuple(state.items()),
+            pending=tuple(pending.items()),
+            following=tuple(self._following.items()),
+            effects=tuple(self._effects.items()),
+            outcomes=tuple(self._outcomes),
         )
 
     # --- learning ------------------------------------------------------------------------------------

@@ -6,18 +6,22 @@ default order. A fault is not placed if its position now holds another command t
 
 from __future__ import annotations
 
+from midpipe.faultinject.decide.decider import SingleRun
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
 from midpipe.faultinject.decide.scheduler import default_choice
-from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
+from midpipe.faultinject.vocabulary import Decision, Point, WireEvent
 
 
-class Replay:
+class Replay(SingleRun):
     """Decides one run, as a schedule says."""
 
     def __init__(self, schedule: Schedule) -> None:
-        self.current = schedule
-        self._begun = False
+        self._schedule = schedule
         self.restart()
+
+    @property
+    def current(self) -> Schedule:
+        return self._schedule
 
     @property
     def unplaced(self) -> tuple[str, ...]:
@@ -28,25 +32,8 @@ class Replay:
         )
         return (*self._moved, *missing)
 
-    @property
-    def diverged(self) -> str:
-        """Always empty: ``unplaced`` reports the differences."""
-        return ""
-
-    @property
-    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, as pairs of client id and fault."""
-        return self.current.placed
-
-    def begin(self) -> bool:
-        if self._begun:
-            return False
-        self._begun = True
-        return True
-
     def restart(self) -> None:
-        """Make the same run once more, from its beginning."""
-        self._left: list[PlannedStep] = list(self.current.steps)
+        self._left: list[PlannedStep] = list(self._schedule.steps)
         self._moved: list[str] = []
 
     def decide(self, point: Point) -> Decision:
@@ -61,9 +48,6 @@ class Replay:
             )
             return Decision(event)
         return Decision(event, step.fault)
-
-    def end(self, run: RunEnd) -> None:
-        """There is one run only, so there is nothing to learn."""
 
     def _scheduled(self, point: Point) -> WireEvent | None:
         waiting = {event.position: event for event in point.choices}

@@ -63,9 +63,9 @@ class Schedule:
         return tuple((step.position.client, step.fault) for step in self.steps if step.fault)
 
 
-def planned(event: WireEvent, fault: FaultRef) -> PlannedStep:
-    """Return the step that places a fault at an event, and names the command that it expects there."""
-    return PlannedStep(event.position, event.name, fault)
+def planned(event: WireEvent, fault: FaultRef | None) -> PlannedStep:
+    """Return the step of an event. With a fault it also names the command, which a replay expects there."""
+    return PlannedStep(event.position, event.name if fault else "", fault)
 
 
 def fault_label(schedule: Schedule) -> str:

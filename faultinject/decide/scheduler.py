@@ -1,7 +1,7 @@
 """The interface between a running case and the algorithm that decides it: three methods.
 
-Sweep, interleave, walk, drawn and replay are schedulers. A scheduler sees values only, so it can be tested without a
-socket.
+Sweep, interleave, walk, drawn and replay are schedulers; ``Counting`` and ``DeterminismCheck`` wrap one. A scheduler
+sees values only, so it can be tested without a socket.
 """
 
 from __future__ import annotations

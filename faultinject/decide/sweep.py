@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
 from midpipe.faultinject.decide.pruning import rule_against
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.faults import Placeable, Priority, placeable, priority_of
-from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, Step
+from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class SweepFrontier:
         return round_of(self.waiting[0]) if self.waiting else min(map(round_of, self.later))
 
 
-class Sweep:
+class Sweep(Planner):
     """Plans and decides the cases of one program.
 
     Args:
@@ -57,10 +58,10 @@ class Sweep:
         faults: Placeable = placeable,
         frontier: SweepFrontier | None = None,
     ) -> None:
+        super().__init__(frontier.ledger.copy() if frontier else None)
         self._max_faults = max_faults
         self._index, self._shards = shard
         self._faults = faults
-        self.ledger = frontier.ledger.copy() if frontier else Ledger()
         self._waiting = deque(frontier.waiting if frontier else ())
         self._next_level = list(frontier.later if frontier else ())
         self._baseline_is_due = frontier is None
@@ -70,18 +71,7 @@ class Sweep:
 
     @property
     def current(self) -> Schedule:
-        """The schedule of the current run."""
         return self._current
-
-    @property
-    def diverged(self) -> str:
-        """Always empty: a fault that finds no place does not fire, and the case is invalid for that reason."""
-        return ""
-
-    @property
-    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, as pairs of client id and fault."""
-        return self.current.placed
 
     def begin(self) -> bool:
         if self._baseline_is_due:
@@ -112,12 +102,7 @@ class Sweep:
         return Decision(event)
 
     def end(self, run: RunEnd) -> None:
-        faults = self._current.faults
-        if faults or self._index == 0:
-            self.ledger.ended(
-                fault_label(self._current), valid=run.valid, violated=bool(run.violated)
-            )
-        if run.valid and len(faults) < self._max_faults:
+        if run.valid and len(self._current.faults) < self._max_faults:
             self._plan_children(run.steps)
 
     def _plan_children(self, steps: tuple[Step, ...]) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.ledger import Ledger
-from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, fault_label, planned
+from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, planned
 from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
@@ -33,7 +34,7 @@ class Rng(Protocol):
     def sample(self, population: Sequence[T], k: int) -> list[T]: ...
 
 
-class Walk:
+class Walk(Planner):
     """Decides a number of random runs.
 
     Args:
@@ -49,6 +50,7 @@ class Walk:
     def __init__(
         self,
         rng: Callable[[str], Rng],
+        *,
         runs: int,
         seed: int,
         depth: int | None = None,
@@ -56,6 +58,7 @@ class Walk:
         faults: Placeable = lambda event: (),
         ledger: Ledger | None = None,
     ) -> None:
+        super().__init__(ledger)
         self._make_rng = rng
         self._left = runs
         self._seed = seed
@@ -63,7 +66,6 @@ class Walk:
         self._depth = depth
         self._max_faults = max_faults
         self._faults = faults
-        self.ledger = ledger or Ledger()
         self._steps = _FIRST_GUESS_OF_STEPS
         self._moves: list[PlannedStep] = []
         self.restart()
@@ -74,14 +76,8 @@ class Walk:
         return Schedule(tuple(self._moves))
 
     @property
-    def diverged(self) -> str:
-        """Always empty: a random run repeats no other run."""
-        return ""
-
-    @property
-    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, as pairs of client id and fault."""
-        return self.current.placed
+    def label(self) -> str:
+        return f"{super().label} ({SAMPLED})"
 
     def begin(self) -> bool:
         if self._left == 0:
@@ -92,7 +88,6 @@ class Walk:
         return True
 
     def restart(self) -> None:
-        """Start the same run again."""
         self._rng = self._make_rng(f"{self._seed}/{self._number}")
         self._moves = []
         self._priorities: dict[str, float] = {}
@@ -106,16 +101,13 @@ class Walk:
             return Decision(point.choices[0])
         event = self._rng.choice(point.choices) if self._depth is None else self._highest(point)
         fault = self._fault_at(event)
-        step = planned(event, fault) if fault else PlannedStep(event.position)
-        self._moves.append(step)
+        self._moves.append(planned(event, fault))
         return Decision(event, fault)
 
     def end(self, run: RunEnd) -> None:
         longest = 0 if self._number == 1 else self._steps
         self._steps = max(longest, len(self._moves))
-        label = f"{fault_label(self.current)} ({SAMPLED})"
-        self.ledger.planned(label)
-        self.ledger.ended(label, valid=run.valid, violated=bool(run.violated))
+        self.ledger.planned(self.label)
 
     def _highest(self, point: Point) -> WireEvent:
         for event in sorted(point.choices, key=lambda choice: choice.position):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from midpipe.faultinject.decide.counting import Counting
+from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, replay_string
 from midpipe.faultinject.vocabulary import RunEnd
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
-from midpipe.scenarios.explore.running import Planner, run_schedule, warm_up
+from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import CaseRecord
@@ -24,10 +26,11 @@ def explore(
 ) -> Iterator[CaseEnded]:
     """Run the planned cases one by one; stop iterating to stop exploring."""
     warm_up(rig, program, latency_bound_ms)
-    while planner.begin():
+    counting = Counting(planner)
+    while counting.begin():
         record = run_schedule(rig, program, planner, latency_bound_ms)
         schedule = planner.current
-        planner.end(run_end_of(record))
+        counting.end(run_end_of(record))
         if any(forgets_scripts(fault) for _, fault in schedule.placed):
             warm_up(rig, program, latency_bound_ms)
         yield ended_from(record, schedule)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from random import Random
 
-from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.frontier import Frontier
+from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.walk import Walk

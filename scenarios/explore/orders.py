@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.frontier import Frontier
+from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.scenarios.case.rig import Rig
@@ -46,7 +47,7 @@ class Orders:
         self._program = program
         self._plan = plan
         self._bound_ms = latency_bound_ms
-        known = frontier or Frontier((), Ledger())
+        known = frontier or Frontier(branches=(), ledger=Ledger())
         self._independence = Independence(
             known.untrusted_scripts, known.trusted_scripts, known.unpredictable_scripts
         )

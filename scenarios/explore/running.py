@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
+from midpipe.faultinject.decide.decider import Decider
+from midpipe.faultinject.decide.determinism import DeterminismCheck
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule
-from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.faults import changes_process
 from midpipe.faultinject.vocabulary import FaultRef
 from midpipe.scenarios.case.requirements import rejected_call_in
@@ -33,33 +33,14 @@ _MOST_TRIES = 5
 _MORE_PATIENCE = 3
 
 
-class Planner(Scheduler, Protocol):
-    """A scheduler that says which run it is at, and before the run which faults may happen in it."""
-
-    @property
-    def current(self) -> Schedule:
-        """The schedule of the run."""
-
-    @property
-    def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        """Every fault that may happen in the run, each after its client."""
-
-    @property
-    def diverged(self) -> str:
-        """Where the run differs from the one that it was to repeat; empty if it does not."""
-
-    def restart(self) -> None:
-        """Make the same run once more, from its beginning."""
-
-
 def run_schedule(
-    rig: Rig, program: Program, planner: Planner, latency_bound_ms: float
+    rig: Rig, program: Program, decider: Decider, latency_bound_ms: float
 ) -> CaseRecord:
-    """Run the case that the planner is at, again if it is invalid, and return the last record."""
+    """Run the case that the decider is at, again if it is invalid, and return the last record."""
     patience = 1
     for _ in range(_MOST_TRIES):
-        planner.restart()
-        record = _run_once(rig, program, planner, latency_bound_ms, patience)
+        decider.restart()
+        record = _run_once(rig, program, decider, latency_bound_ms, patience)
         if record.is_valid:
             break
         patience *= _MORE_PATIENCE
@@ -67,28 +48,29 @@ def run_schedule(
 
 
 def _run_once(
-    rig: Rig, program: Program, planner: Planner, latency_bound_ms: float, patience: int
+    rig: Rig, program: Program, decider: Decider, latency_bound_ms: float, patience: int
 ) -> CaseRecord:
     """Run the case; it is invalid as well if a planned fault did not fire, or the subject did something else.
 
     Args:
         patience: how many times longer than usual time-outs and leases last.
     """
-    time_outs_ms = time_outs_for(program, planner.planned_faults)
-    has_short_leases = any(changes_process(fault) for _, fault in planner.planned_faults)
+    check = DeterminismCheck(decider)
+    time_outs_ms = time_outs_for(program, decider.planned_faults)
+    has_short_leases = any(changes_process(fault) for _, fault in decider.planned_faults)
     record = run_case(
         rig,
         program,
-        planner,
+        check,
         time_outs_ms={client_id: ms * patience for client_id, ms in time_outs_ms.items()},
         latency_bound_ms=latency_bound_ms,
         lease_s=SHORT_LEASE_S * patience if has_short_leases else None,
     )
-    planned = len(planner.current.faults)
+    planned = len(decider.current.faults)
     if record.is_valid and record.faults != planned:
         return replace(record, invalid_reason=f"{record.faults} of {planned} planned faults fired")
-    if record.is_valid and planner.diverged:
-        return replace(record, invalid_reason=f"{DIVERGED}{planner.diverged}")
+    if record.is_valid and check.diverged:
+        return replace(record, invalid_reason=f"{DIVERGED}{check.diverged}")
     return record
 
 

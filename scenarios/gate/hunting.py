@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 
-from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.frontier import Frontier
+from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.ledger import NO_FAULT
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.sweep import Sweep

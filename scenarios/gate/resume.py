@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from midpipe.faultinject.decide.interleave import Frontier
+from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.ledger import Ledger, LedgerRow
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.gate.options import Options

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from midpipe.faultinject.decide.interleave import Frontier
+from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits

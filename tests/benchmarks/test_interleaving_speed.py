@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from midpipe.faultinject.decide.drawn import Drawn
-from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.frontier import Frontier
+from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.faultinject.servers.opening import ServerSpec
@@ -160,7 +161,7 @@ def every_order(rig: Rig, programs: list[Program]) -> Iterator[CaseEnded]:
 def random_walk(rig: Rig, programs: list[Program]) -> Iterator[CaseEnded]:
     """One random order after the other, each of a random program."""
     rng = Random(1)
-    walks = [explore(rig, program, Walk(Random, MOST_RUNS, 1)) for program in programs]
+    walks = [explore(rig, program, Walk(Random, runs=MOST_RUNS, seed=1)) for program in programs]
     while True:
         yield next(rng.choice(walks))
 

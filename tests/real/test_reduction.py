@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.frontier import Frontier
+from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.script_watch import ScriptWatch, monitored_command

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
+from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.vocabulary import (
     Decision,
     Executed,
@@ -82,12 +84,13 @@ class World:
             tells: the planner is told what was to be seen.
         """
         shown: set[object] = set()
-        while planner.begin():
+        counting = Counting(planner)
+        while counting.begin():
             self.runs += 1
-            shown |= self._run(planner, tells=tells)
+            shown |= self._run(counting, tells=tells)
         return shown
 
-    def _run(self, planner: Interleave, *, tells: bool) -> set[object]:
+    def _run(self, planner: Scheduler, *, tells: bool) -> set[object]:
         run = _Run({client_id: list(commands) for client_id, commands in self.clients.items()})
         run.heard, run.answered = dict.fromkeys(run.left, ()), dict.fromkeys(run.left, ())
         run.ended = dict.fromkeys(run.left, 0)

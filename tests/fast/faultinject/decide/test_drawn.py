@@ -1,4 +1,4 @@
-"""A run decided by numbers: the written order at 0, every other order by another number, faults told by the call."""
+"""A run decided by numbers: 0 keeps the written order, other numbers give other orders; faults are placed by call."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_fault_is_placed_by_what_its_client_is_doing() -> None:
     assert run(drawn((), fault), {"A": [2, 1], "B": [1]}) == "A1 A2 A3:SET!cut-before B1"
 
 
-def test_a_fault_that_does_not_fit_its_place_is_left_out() -> None:
+def test_a_fault_that_cannot_happen_at_its_event_is_not_placed() -> None:
     fault = FaultAt("A", 1, 1, FaultRef("freeze"))
     assert run(drawn((), fault), {"A": [1]}) == "A1"
 
@@ -79,7 +79,7 @@ def test_a_fault_at_a_second_attempt_leaves_the_first_alone() -> None:
     assert (planned.is_at(first), planned.is_at(again)) == (False, True)
 
 
-def test_a_run_made_again_begins_anew() -> None:
+def test_a_restarted_run_is_decided_the_same() -> None:
     decided = drawn((0, 1), order="AB")
     once = run(decided, {"A": [2], "B": [1]})
     decided.restart()

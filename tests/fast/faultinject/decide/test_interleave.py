@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midpipe.faultinject.decide.interleave import Frontier, Interleave
+from midpipe.faultinject.decide.counting import Counting
+from midpipe.faultinject.decide.frontier import Frontier
+from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import replay_string
 from midpipe.faultinject.decide.scheduler import Scheduler
@@ -79,8 +81,9 @@ class World:
 
 
 def runs_of(clients: Clients, planner: Interleave) -> Iterator[tuple[tuple[str, ...], object]]:
-    while planner.begin():
-        yield World(clients).run(planner)
+    counting = Counting(planner)
+    while counting.begin():
+        yield World(clients).run(counting)
 
 
 def accesses(most: int) -> st.SearchStrategy[tuple[Access, ...]]:

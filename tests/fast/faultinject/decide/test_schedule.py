@@ -1,4 +1,4 @@
-"""The text form of a schedule: what is printed is read back, and what can't be read is told."""
+"""The text form of a schedule: it is read back as printed, and malformed text is rejected with a hint."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_step_is_read_word_by_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "hint"),
     [
         ("A2!lost-reply", "'program: steps'"),
         ("", "'program: steps'"),
@@ -59,14 +59,14 @@ def test_a_step_is_read_word_by_word() -> None:
         ("enqueue: A2!xyzzy", "Known: bandwidth"),
     ],
 )
-def test_a_broken_schedule_is_told_with_the_way_out(text: str, told: str) -> None:
+def test_a_malformed_schedule_is_rejected_with_a_hint(text: str, hint: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse_replay_string(text, CATALOGUE)
-    assert told in str(raised.value)
+    assert hint in str(raised.value)
 
 
 @given(st.text(max_size=40))
-def test_no_text_at_all_does_more_than_raise_a_usage_error(text: str) -> None:
+def test_arbitrary_text_raises_at_most_a_usage_error(text: str) -> None:
     try:
         parse_replay_string(text, CATALOGUE)
     except UsageError:

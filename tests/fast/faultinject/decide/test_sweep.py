@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, parse_schedule
@@ -32,13 +33,14 @@ def event(ordinal: int, name: str = "HSET", inside: int = 0, *, is_write: bool =
 def run_all(sweep: Sweep, length: int, most: int = 1_000_000) -> list[Schedule]:
     """Run every case of a client that always sends the same commands, or the first ``most`` of them."""
     seen: list[Schedule] = []
-    while len(seen) < most and sweep.begin():
+    counting = Counting(sweep)
+    while len(seen) < most and counting.begin():
         seen.append(sweep.current)
         steps = []
         for ordinal in range(1, length + 1):
-            decision = sweep.decide(Point((event(ordinal),)))
+            decision = counting.decide(Point((event(ordinal),)))
             steps.append(Step(decision.event, decision.fault, Executed.YES))
-        sweep.end(RunEnd(tuple(steps), valid=True))
+        counting.end(RunEnd(tuple(steps), valid=True))
     return seen
 
 
@@ -129,6 +131,14 @@ def test_shards_are_a_partition(shards: int) -> None:
     assert counted == Counter(schedule for schedule in whole if schedule.faults)
 
 
+def test_only_the_first_shard_counts_the_run_without_faults() -> None:
+    shards = [Sweep(1, (index, 2)) for index in range(2)]
+    for sweep in shards:
+        run_all(sweep, 3)
+    rows = [row for sweep in shards for row in sweep.ledger.rows() if row.fault == "none"]
+    assert [(row.space, row.run) for row in rows] == [(1, 1)]
+
+
 @given(st.integers(0, 5), st.integers(0, 2))
 def test_the_ledger_adds_up(length: int, max_faults: int) -> None:
     sweep = Sweep(max_faults)
@@ -139,11 +149,12 @@ def test_the_ledger_adds_up(length: int, max_faults: int) -> None:
         assert row.space == row.run + row.pruned + row.not_reached + row.invalid
 
 
-def test_what_was_planned_and_not_run_is_not_reached() -> None:
+def test_a_planned_case_that_was_not_run_counts_as_not_reached() -> None:
     sweep = Sweep(1)
-    sweep.begin()
+    counting = Counting(sweep)
+    counting.begin()
     step = Step(event(1), None, Executed.YES)
-    sweep.end(RunEnd((step,), valid=True))
+    counting.end(RunEnd((step,), valid=True))
     assert total(sweep.ledger.rows(), "not_reached") == len(placeable(event(1)))
 
 
@@ -154,7 +165,7 @@ def test_a_fault_free_run_that_is_invalid_has_no_children() -> None:
     assert not sweep.begin()
 
 
-def test_a_late_read_is_pruned_by_name() -> None:
+def test_a_late_read_is_pruned_by_its_named_rule() -> None:
     sweep = Sweep(1)
     sweep.begin()
     sweep.end(RunEnd((Step(event(1, "HGETALL", is_write=False), None, Executed.YES),), valid=True))
@@ -175,13 +186,13 @@ def test_a_replay_places_its_fault_once() -> None:
     assert replay.unplaced == ()
 
 
-def test_a_replay_says_when_the_command_has_changed() -> None:
+def test_a_replay_reports_a_command_that_has_changed() -> None:
     replay = Replay(parse_schedule("A1:RPUSH!lost-reply", CATALOGUE))
     assert replay.decide(Point((event(1, "EVALSHA"),))).fault is None
     assert replay.unplaced == ("A1 is now EVALSHA, and the schedule expects RPUSH.",)
 
 
-def test_a_replay_says_when_the_command_never_came() -> None:
+def test_a_replay_reports_a_command_that_was_never_sent() -> None:
     replay = Replay(parse_schedule("A9!lost-reply", CATALOGUE))
     replay.decide(Point((event(1),)))
     assert "never sent its command number 9" in replay.unplaced[0]

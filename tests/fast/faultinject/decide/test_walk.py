@@ -1,9 +1,10 @@
-"""Random orders: seeded, whole, and as good at a find as their bound says."""
+"""Random orders: seeded, complete, and as likely to meet a deep order as PCT promises."""
 
 from __future__ import annotations
 
 from random import Random
 
+from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
 from tests.fast.faultinject.decide.test_interleave import Clients, World
@@ -13,52 +14,54 @@ TWO_OF_THREE: Clients = ((("k", True),) * 3, (("k", True),) * 3)
 
 def orders(walk: Walk, clients: Clients) -> list[str]:
     """Return the order of every run, as text."""
-    world = World(clients)
+    world, counting = World(clients), Counting(walk)
     found = []
-    while walk.begin():
-        found.append(" ".join(world.run(walk)[0]))
+    while counting.begin():
+        found.append(" ".join(world.run(counting)[0]))
     return found
 
 
 def test_the_same_seed_makes_the_same_orders() -> None:
-    one, same, other = (orders(Walk(Random, 20, seed), TWO_OF_THREE) for seed in (7, 7, 8))
+    one, same, other = (
+        orders(Walk(Random, runs=20, seed=seed), TWO_OF_THREE) for seed in (7, 7, 8)
+    )
     assert (one == same, one == other) == (True, False)
 
 
-def test_a_run_that_is_made_again_is_the_same_run() -> None:
-    walk = Walk(Random, 1, 3, depth=2)
+def test_a_restarted_run_is_the_same_run() -> None:
+    walk = Walk(Random, runs=1, seed=3, depth=2)
     walk.begin()
     first = World(TWO_OF_THREE).run(walk)[0]
     walk.restart()
     assert World(TWO_OF_THREE).run(walk)[0] == first
 
 
-def test_the_schedule_told_is_the_order_that_was_run() -> None:
-    walk = Walk(Random, 1, 5)
+def test_the_schedule_is_the_order_that_was_run() -> None:
+    walk = Walk(Random, runs=1, seed=5)
     walk.begin()
     order = World(TWO_OF_THREE).run(walk)[0]
     assert " ".join(order) == str(walk.current)
 
 
-def test_many_walks_meet_every_order_of_a_small_program() -> None:
-    assert len(set(orders(Walk(Random, 2_000, 1), TWO_OF_THREE))) == 20
+def test_many_walks_run_every_order_of_a_small_program() -> None:
+    assert len(set(orders(Walk(Random, runs=2_000, seed=1), TWO_OF_THREE))) == 20
 
 
-def test_priorities_meet_an_order_of_depth_two_at_least_as_often_as_they_promise() -> None:
-    # A goes first and drops at its second step: one of n * k = 2 * 6 runs. Some luck is allowed for.
+def test_random_priorities_run_an_order_of_depth_two_as_often_as_promised() -> None:
+    # A goes first and drops at its second step: one of n * k = 2 * 6 runs, with a margin for chance.
     wanted = [
         order
-        for order in orders(Walk(Random, 800, 2, depth=2), TWO_OF_THREE)
+        for order in orders(Walk(Random, runs=800, seed=2, depth=2), TWO_OF_THREE)
         if order.startswith("A1 B1")
     ]
     assert len(wanted) >= 0.7 * 800 / (2 * 6)
 
 
-def test_a_run_holds_no_more_faults_than_asked() -> None:
+def test_a_run_has_at_most_the_faults_asked_for() -> None:
     def any_event(_: WireEvent) -> tuple[FaultRef, ...]:
         return (FaultRef("cut-before"),)
 
-    walk = Walk(Random, 200, 4, max_faults=1, faults=any_event)
+    walk = Walk(Random, runs=200, seed=4, max_faults=1, faults=any_event)
     world = World(TWO_OF_THREE)
     counts = set()
     while walk.begin():
@@ -68,8 +71,8 @@ def test_a_run_holds_no_more_faults_than_asked() -> None:
     assert 1 in counts
 
 
-def test_the_ledger_says_that_a_row_was_sampled() -> None:
-    walk = Walk(Random, 5, 0)
+def test_the_ledger_marks_a_row_as_sampled() -> None:
+    walk = Walk(Random, runs=5, seed=0)
     orders(walk, TWO_OF_THREE)
     assert [(row.fault, row.space, row.run) for row in walk.ledger.rows()] == [
         ("none (sampled)", 5, 5)
