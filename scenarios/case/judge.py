@@ -5,11 +5,11 @@ An invariant that crashes makes the case unknown; it never passes by crashing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.evidence import Evidence, Moment
+from midpipe.scenarios.model.evidence import Evidence, Invariant, Moment
 from midpipe.scenarios.model.record import Arrived, Entry, Restarted, Stepped, Violation
 from midpipe.scenarios.model.state import State, tables_of
 from midpipe.scenarios.model.verdict import CheckerCrash
@@ -30,10 +30,12 @@ class Judged:
     crashes: tuple[CheckerCrash, ...]
 
 
-def judge(evidence: Evidence) -> Judged:
+def judge(
+    evidence: Evidence, invariants: Iterable[Invariant] = tuple(INVARIANTS.values())
+) -> Judged:
     """Check every invariant that applies to the subject and to the program."""
     violations, observations, crashes = [], [], []
-    for invariant in INVARIANTS.values():
+    for invariant in invariants:
         applies = not invariant.why_not(evidence.traits)
         if not applies or (evidence.malformed and not invariant.on_malformed):
             continue

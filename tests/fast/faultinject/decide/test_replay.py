@@ -1,0 +1,44 @@
+"""Replaying a schedule: what is placed where, and a run that is made again."""
+
+from __future__ import annotations
+
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import parse_schedule
+from midpipe.faultinject.vocabulary import FaultRef, Point
+from tests.fast.faultinject.decide.test_interleave import event
+
+FAULTS = ("cut-before",)
+A1, A2 = event("A", 1, ("k", True)), event("A", 2, ("k", True))
+
+
+def faults_of(replay: Replay) -> list[FaultRef | None]:
+    """Return what happens to each of the client's two commands."""
+    return [replay.decide(Point((command,), "A")).fault for command in (A1, A2)]
+
+
+def test_a_fault_is_placed_at_its_command() -> None:
+    replay = Replay(parse_schedule("A2!cut-before", FAULTS))
+    assert faults_of(replay) == [None, FaultRef("cut-before")]
+    assert replay.unplaced == ()
+
+
+def test_a_command_that_is_never_sent_is_named() -> None:
+    replay = Replay(parse_schedule("A3!cut-before", FAULTS))
+    assert faults_of(replay) == [None, None]
+    assert [sentence.partition(":")[0] for sentence in replay.unplaced] == ["A3"]
+
+
+def test_a_fault_is_not_placed_at_another_command_than_it_was_planned_for() -> None:
+    replay = Replay(parse_schedule("A2:DEL!cut-before", FAULTS))
+    assert faults_of(replay) == [None, None]
+    assert len(replay.unplaced) == 1
+
+
+def test_a_run_that_is_made_again_places_the_same_faults() -> None:
+    replay = Replay(parse_schedule("A2!cut-before A3!cut-before", FAULTS))
+    runs = []
+    for _ in range(2):
+        replay.restart()
+        runs.append((faults_of(replay), replay.unplaced))
+    assert runs[0] == runs[1]
+    assert runs[0][0] == [None, FaultRef("cut-before")]
