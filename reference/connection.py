@@ -1,6 +1,6 @@
-"""What every call of the queue rests on: the driver with its time-outs and retries, the phase, and how a step is run.
+"""The connection that every call of the queue uses: driver, time-outs and retries, phase, and how a step is run.
 
-A step is timed, counted once its outcome is known, and told in the log if it raised: a plain sentence, no ids, no data.
+A step is timed, counted once its outcome is known, and logged if it raised: a plain sentence, without ids and data.
 """
 
 from __future__ import annotations
@@ -26,18 +26,23 @@ class Connection:
     """A connection to the server, in one phase of the migration.
 
     Args:
-        redis_url: else REDIS_URL, else redis://localhost:6379; of one server, of Sentinels, or of a Cluster (see
-            ``driver``). ``socket_timeout`` and ``socket_connect_timeout`` in its query win over the defaults of 2 s.
-        client: a driver of your own instead, with ``decode_responses=True``. Its retries are safe: every step may run
-            twice.
-        phase: of the migration; else what the environment's flags say.
-        prefix: before every key. In a Redis Cluster it must be a hash tag (``{ai}:``), so that all keys live in one
-            slot and a step can be atomic there; elsewhere it is empty, and the names are the well-known ones.
-        durability: what must have each write before its call returns; else what the environment asks for.
-        telemetry: where calls are counted; else what AI_JOBS_METRICS says.
+        redis_url: of one server, of Sentinels, or of a Cluster (see ``driver``). None takes REDIS_URL, else
+            redis://localhost:6379. ``socket_timeout`` and ``socket_connect_timeout`` in its query, in seconds,
+            override the defaults of 2 s.
+        client: a driver of your own instead, with ``decode_responses=True``. It may retry: every step may run twice.
+        phase: of the migration; None takes the environment's flags.
+        prefix: put before every key. In a Redis Cluster it must be a hash tag (``{ai}:``), so that all keys are in
+            one slot and a step can be atomic there. Elsewhere leave it empty for the well-known names.
+        durability: which servers and disks must have each write before its call returns; None takes the
+            environment's flags.
+        telemetry: where calls are counted; None takes AI_JOBS_METRICS.
+
+    Raises:
+        ValueError: the URL or a flag can't be read, or the prefix of a Cluster is no hash tag.
+        ModuleNotFoundError: AI_JOBS_METRICS is ``on``, and prometheus-client is not installed.
 
     Attributes:
-        driver_retries: how often the driver sends a step again by itself; safe, since every step may run twice.
+        driver_retries: how often the driver sends a step again by itself; safe, because every step may run twice.
     """
 
     driver_retries = 2
@@ -56,7 +61,7 @@ class Connection:
         self._redis = client or self._driver(url)
         if is_cluster(self._redis) and not has_hash_tag(prefix):
             raise ValueError(
-                "In a Cluster a step is atomic only where all its keys live in one slot: "
+                "In a Cluster a step is atomic only if all its keys are in one slot: "
                 "give a prefix with a hash tag, '{ai}:'"
             )
         self._phase = phase or phase_from()
@@ -70,11 +75,11 @@ class Connection:
 
     @property
     def latency_bound_s(self) -> float:
-        """How long any call takes at most, whatever the network does, in seconds.
+        """The longest that any call may take, whatever the network does, in seconds.
 
-        Each of the two round trips a step may need is tried 1 + driver_retries times, and each try may wait
-        for a connection, its set-up (up to four replies) and the answer. What it takes to ask Sentinels, or a Cluster's
-        other nodes, who serves now is not in it.
+        Each of the two round trips that a step may need is tried 1 + driver_retries times, and each try may wait for a
+        connection, its set-up (up to four replies) and the reply. The time for asking Sentinels, or the other nodes of
+        a Cluster, for the serving node is not included.
         """
         attempt_s = self._connect_s + 5 * self._time_out_s + BACKOFF_CAP_S
         return 2 * (1 + self.driver_retries) * attempt_s + 1.0
@@ -97,7 +102,7 @@ class Connection:
             raise
 
     def _write(self, operation: str, workspace_id: str, name: str, *arguments: str | int) -> Any:
-        """Run a step that writes a job; if it raises in a phase of dual writes, one has failed, as far as we know."""
+        """Run a step that writes a job; if it raises in a phase of dual writes, count a failed one."""
         try:
             return self._step(operation, name, *arguments)
         except (redis.RedisError, NotDurableError):

@@ -1,11 +1,11 @@
 """The driver that a URL names: to one server, to the primary of a group that Sentinels watch, or to a Cluster.
 
-    redis://[user:password@]host[:port][/database][?socket_timeout=…]      and what else ``redis.from_url`` takes
+    redis://[user:password@]host[:port][/database][?socket_timeout=…]      and all else that ``redis.from_url`` takes
     redis+sentinel://[user:password@]host:port[,host:port…]/service[/database][?…]
     redis+cluster://[user:password@]host:port[,host:port…][?…]
 
-User and password are the servers', not the Sentinels'. While another server takes over, calls raise, and the same call
-again finds out what became of the first, as everywhere.
+User and password are those of the servers, not of the Sentinels. While another server takes over, calls raise; as
+always, making the same call again shows whether the first one was run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _parse_url: Any = redis.connection.parse_url
 
 
 def driver_for(url: str, retries: int) -> Any:
-    """Return a driver that sends a command again up to ``retries`` times.
+    """Return a driver that sends a command again, up to ``retries`` times, after a lost connection or a time-out.
 
     Raises:
         ValueError: the URL can't be read.
@@ -58,13 +58,16 @@ def driver_for(url: str, retries: int) -> Any:
 
 
 def is_cluster(client: Any) -> bool:
-    """Whether a driver speaks to a Cluster."""
+    """Whether a driver is a Cluster's."""
     return isinstance(client, redis.RedisCluster)
 
 
 @contextmanager
 def pipeline_to(client: Any, key: str) -> Iterator[Any]:
-    """Give a plain pipeline to the server that serves a key; in a Cluster, asked anew who that is after an error."""
+    """Yield a pipeline without a transaction to the server that serves a key.
+
+    In a Cluster, the driver looks up its nodes again after an error.
+    """
     if not is_cluster(client):
         with client.pipeline(transaction=False) as pipeline:
             yield pipeline
@@ -98,7 +101,7 @@ def _hosts(url: str) -> list[tuple[str, int]]:
 
 
 def _options(url: str, database: str) -> dict[str, Any]:
-    """Return what user, password, database and query mean to the driver, as it reads them itself."""
+    """Return the driver's options for a URL's user, password, database and query."""
     parts = urlsplit(url)
     user, at, _ = parts.netloc.rpartition("@")
     found = dict(_parse_url(f"redis://{user}{at}localhost/{database}?{parts.query}"))

@@ -1,4 +1,4 @@
-"""A job as it is stored and as it is returned; the order of its statuses."""
+"""A job as it is stored and as it is returned, and the order of its statuses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ RANKS = {PENDING: 0, RUNNING: 1, COMPLETED: 2, FAILED: 2}
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601."""
+    """Return the time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat()
 
 
 def encoded(value: object) -> str:
-    """JSON text. Raises TypeError or ValueError for what JSON can't hold."""
+    """Return JSON text. Raises TypeError or ValueError for a value that JSON can't hold."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def decoded(words: Sequence[str]) -> Job | None:
-    """The job of a hash's field, value, field, value, …, with params and result as values; None for an empty hash."""
+    """Return the job of a hash, given as field, value, field, value, …; None for an empty hash.
+
+    ``params`` and ``result`` are decoded from JSON.
+    """
     if not words:
         return None
     job: Job = dict(zip(words[::2], words[1::2], strict=True))
@@ -34,7 +37,7 @@ def decoded(words: Sequence[str]) -> Job | None:
 
 
 def checked_status(value: object) -> str:
-    """Return a status. Raises ValueError."""
+    """Return a valid status. Raises ValueError."""
     if value not in RANKS:
         raise ValueError(f"status must be one of {', '.join(RANKS)}; got {value!r}")
     return str(value)

@@ -1,17 +1,17 @@
-"""The keys that the queue has one of, and the checks that keep one key from posing as another.
+"""The keys that all jobs share, and the checks that keep an argument from forming another key.
 
-A job's own keys are made from its id inside the steps, in ``lua/common.lua``:
+The keys of one job are built from its id inside the steps, in ``lua/common.lua``:
 
-    ai:jobs:{job_id}                                       the old schema's hash; stays as long as the job
-    ai:job:{workspace_id}:{job_id}                         the new schema's hash; stays as long as the job
-    ai:index:{workspace_id}                                the workspace's job ids, by their place; as long as the jobs
-    ai:idempotency:{workspace_id}:{client_request_id}      the job_id of a request; for IDEMPOTENCY_S seconds
-    ai:claim:{claim id}                                    what a claim got; as long as its lease was given for
-    ai:done:{token}                                        how a lease was given up; for DONE_S seconds
+    ai:jobs:{job_id}                                       the old schema's hash; kept as long as the job
+    ai:job:{workspace_id}:{job_id}                         the new schema's hash; kept as long as the job
+    ai:index:{workspace_id}                                the workspace's job ids by place; kept as long as the jobs
+    ai:idempotency:{workspace_id}:{client_request_id}      the job_id of a request; kept for IDEMPOTENCY_S
+    ai:claim:{claim id}                                    the job that a claim got; kept as long as its first lease
+    ai:done:{token}                                        how a lease ended; kept for DONE_S
 
-Of the shared keys, the owners have an entry for each job that there is; leases, tokens and attempts for each job that
-a worker has or that waits for its next attempt; the dead letters one for each job given up on. ``Queue.forget`` removes
-a finished job from all of them.
+Of the shared keys, OWNERS has an entry for each job; LEASES, TOKENS and ATTEMPTS have one for each job that a worker
+holds or that waits for its next attempt; DEAD has one for each job that has used up its attempts. ``Queue.forget``
+removes a finished job from all of them.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ ATTEMPTS = "ai:leases:attempts"
 SEQUENCE = "ai:sequence"
 ALL_PLACED = "ai:index:whole"
 SHARED = (OWNERS, PENDING, DEAD, LEASES, TOKENS, ATTEMPTS, SEQUENCE, ALL_PLACED)
-"""What every step is given as KEYS, in the order in which ``lua/common.lua`` names them."""
+"""The KEYS of every step, in the order in which ``lua/common.lua`` names them."""
 BACKFILL = "ai:backfill:cursor"
 IDEMPOTENCY_S = 86_400
 DONE_S = 600
-"""For how long a worker that completes or fails a job twice is answered as the first time."""
+"""For how long, in seconds, the second of two equal calls that end a lease gets the answer of the first."""
 MAX_ID_LENGTH = 200
 _WORKSPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _ID = re.compile(r"[^\x00-\x1f\x7f:]+")
 
 
 def has_hash_tag(prefix: str) -> bool:
-    """Whether a Cluster puts every key with that prefix into one slot, which the text in its first braces decides."""
+    """Whether a Cluster puts every key with that prefix into one slot: the text in the first braces decides that."""
     _, brace, rest = prefix.partition("{")
     return bool(brace) and rest.find("}") > 0
 

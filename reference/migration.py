@@ -1,12 +1,12 @@
 """The migration from the old schema to the new one, as four phases.
 
-Any two neighbouring phases may run side by side in one fleet, and a roll-back may come at any moment, because every
-step changes every copy of a job that exists, and every read but NEW's looks in the other schema last. That is the
-rule of Rae et al., "Online, Asynchronous Schema Change in F1" (VLDB 2013): two versions that are one phase apart must
-each leave what the other can work with. Here a phase may even be left out; only OLD and NEW may not meet: what NEW
-writes, OLD finds by falling back, but what OLD writes, NEW does not read. For the same reason a backfill, and a pass
-that verifies it, come before NEW. All of this is said of this code: a worker of older code changes one copy only, so
-copy and verify again once the last of them is gone.
+Any two neighbouring phases may run side by side in one fleet, and a roll-back is possible at any moment, because every
+step changes every existing copy of a job, and every phase but NEW reads the other schema last. That is the rule of Rae
+et al., "Online, Asynchronous Schema Change in F1" (VLDB 2013): of two versions that are one phase apart, each must
+leave data that the other can use. Here a phase may even be skipped; only OLD and NEW must not run together: OLD finds
+what NEW writes by falling back, but NEW does not read what OLD writes. For the same reason a backfill, and a pass that
+verifies it, come before NEW. This holds for this code; workers of older code change one copy only, so copy and verify
+again once the last of them has stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """Which schemas are written, and which is read first."""
+    """Which schemas are written, and in which order they are read."""
 
     OLD = "old only"
     DUAL_READ_OLD = "dual write, read old"
@@ -45,10 +45,10 @@ class Phase(Enum):
 
 
 def phase_from(environment: Mapping[str, str] = os.environ) -> Phase:
-    """Return the phase that AI_JOBS_NEW_SCHEMA, READ_PREFERS_NEW and READ_FALLBACK_OLD stand for.
+    """Return the phase that AI_JOBS_NEW_SCHEMA, READ_PREFERS_NEW and READ_FALLBACK_OLD select.
 
     Raises:
-        ValueError: the combination would hide jobs.
+        ValueError: a flag is neither on nor off, or the combination would hide jobs.
     """
     writes_new = _flag(environment, "AI_JOBS_NEW_SCHEMA", default=False)
     prefers_new = _flag(environment, "READ_PREFERS_NEW", default=True)

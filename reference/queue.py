@@ -1,12 +1,12 @@
-"""The queue: the calls of a caller, each one atomic step on the server; a worker's are in ``lease``.
+"""The queue: the calls of a producer, each one atomic step on the server. A worker's calls are in ``lease``.
 
-What an answer promises: ``True`` from enqueue, this call put the job into every schema of the phase and into the queue;
-``False``, a job of this request (or of this id) was in already; an exception, all of it or nothing, and the same call
-again finds out which. So driver and caller may retry as they like, and a command that arrives late changes nothing
-that a newer one has done.
+The answers of enqueue: ``True``, this call put the job into every schema of the phase and into the queue; ``False``, a
+job of this request (or with this id) was in already; an exception, all of it was done or nothing, and the same call
+again shows which. So driver and caller may retry freely, and a command that arrives late undoes nothing that a newer
+one has done.
 
-For asyncio: ``await asyncio.to_thread(queue.enqueue, …)``. A call is one short round trip, the driver may be shared by
-threads, and so there is no second copy of these methods behind ``redis.asyncio``.
+With asyncio, use ``await asyncio.to_thread(queue.enqueue, …)``: a call is one short round trip and threads may share
+the driver, so there is no second copy of these methods for ``redis.asyncio``.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import keys
-from .backfill import Backfill
 from .errors import JobExistsError, JobNotFoundError
 from .job import PENDING, Job, checked_status, decoded, encoded, now
 from .lease import Leases
+from .old_schema import Backfill
 
 OLDER_THAN = timedelta(days=7)
-_LOOKED_AT, _SCANNED = 1_000, 1_000
+_READ_PER_CALL, _SCANNED_PER_CALL = 1_000, 1_000
 _CURSOR = re.compile(r"(\+inf|-?\d+)/(\d+|end)")
 _log = logging.getLogger(__name__)
 
 
 class Queue(Leases):
-    """A job queue in Redis. What it is made from: see Connection."""
+    """A job queue in Redis. Its arguments are those of Connection."""
 
     def enqueue(
         self,
@@ -45,11 +45,12 @@ class Queue(Leases):
 
         Returns:
             True if it was put in now; False if this request id, or without one this job id, was in already. A request
-            id is known for 24 hours, a job id for as long as there is the job.
+            id is known for 24 hours, a job id for as long as the job exists.
 
         Raises:
             ValueError, TypeError: an argument is malformed; nothing was written.
-            JobExistsError: another workspace has a job of that id; nothing was written.
+            JobExistsError: another workspace has a job with that id; nothing was written.
+            NotDurableError: the job is in, and too few servers or disks confirmed it.
         """
         keys.checked_id("job_id", job_id)
         keys.checked_workspace(workspace_id)
@@ -83,38 +84,37 @@ class Queue(Leases):
         )
         _log.debug("enqueue %s: %s", job_id, answer)
         if answer == -1:
-            raise JobExistsError("a job of that id belongs to another workspace")
+            raise JobExistsError("a job with that id belongs to another workspace")
         if answer == 0:
-            self._telemetry.count(self._telemetry.duplicates)
+            self._telemetry.count("duplicate")
             return False
-        self._telemetry.count(self._telemetry.jobs, PENDING)
+        self._telemetry.count("job", PENDING)
         self._count_dual_write(workspace_id, "succeeded")
         return True
 
     def get_job(self, job_id: str, workspace_id: str | None = None) -> Job | None:
-        """Return the job, or None. With a workspace_id, only if it is that workspace's."""
+        """Return the job, or None. With a workspace_id, return it only if it belongs to that workspace."""
         keys.checked_id("job_id", job_id)
         if workspace_id is not None:
             keys.checked_workspace(workspace_id)
         order = self._phase.reads
         fields, number = self._step("get_job", "get", job_id, workspace_id or "", *order)
-        told = self._telemetry
-        told.count(told.reads, order[number - 1] if number else "miss")
+        self._telemetry.count("read", order[number - 1] if number else "miss")
         if number > 1:
-            told.count(told.fallbacks)
+            self._telemetry.count("fallback")
             _log.debug("job %s was found in the %s schema", job_id, order[number - 1])
         return decoded(fields)
 
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
     ) -> None:
-        """Move a job forward: pending, running, then completed or failed, and the first of these ends is final.
+        """Move a job forward: pending, running, then completed or failed. The first of these two ends is final.
 
-        An update that a newer one has overtaken changes nothing, and says nothing. An end takes the job away from the
+        An update that a newer one has overtaken changes nothing and raises nothing. An end takes the job away from the
         worker that has claimed it.
 
         Raises:
-            ValueError, TypeError: malformed, or workspace_id missing while the new schema is written.
+            ValueError, TypeError: an argument is malformed, or workspace_id is missing while the new schema is written.
             JobNotFoundError: there is no such job.
         """
         keys.checked_id("job_id", job_id)
@@ -136,7 +136,7 @@ class Queue(Leases):
         if answer == -1:
             raise JobNotFoundError("there is no such job")
         if answer == 1:
-            self._telemetry.count(self._telemetry.jobs, status)
+            self._telemetry.count("job", status)
             self._count_dual_write(workspace_id or "", "succeeded")
 
     def list_jobs(
@@ -148,11 +148,11 @@ class Queue(Leases):
     ) -> dict[str, Any]:
         """Return one page of a workspace's jobs, newest first: ``{"items": […], "next_cursor": … or None}``.
 
-        From page to page no job comes twice, and none is left out that was there throughout. A page may be shorter than
-        ``limit``, even empty, and not be the last: a call looks at 1,000 jobs at most.
+        Over all pages no job comes twice, and none is left out that existed throughout. A page may be shorter than
+        ``limit``, or empty, without being the last: a call reads 1,000 jobs at most.
 
-        Jobs of code from before the index come last, in no order. Until a backfill has been through, a listing's end
-        looks for them in the whole key space, 1,000 keys a call; afterwards it relies on there being no such code.
+        Jobs of code from before the index come last, in no order. Until a backfill has ended, the end of a listing
+        searches the whole key space for them, 1,000 keys per call; afterwards it assumes that no such code runs.
 
         Raises:
             ValueError, TypeError: an argument is malformed.
@@ -174,10 +174,10 @@ class Queue(Leases):
             limit,
             *begun.groups(),
             int(reads_old),
-            _LOOKED_AT,
-            _SCANNED,
+            _READ_PER_CALL,
+            _SCANNED_PER_CALL,
         )
-        self._telemetry.count(self._telemetry.lists, "mixed" if from_old else "new")
+        self._telemetry.count("page", "mixed" if from_old else "new")
         following = f"{place}/{scan}" if place else None
         return {"items": [decoded(job) for job in found], "next_cursor": following}
 
@@ -188,9 +188,9 @@ class Queue(Leases):
         return depth
 
     def forget(self, job_id: str, workspace_id: str, older_than: timedelta = OLDER_THAN) -> bool:
-        """Remove a job that was finished so long ago, whole; else jobs stay, and take up memory, for ever.
+        """Remove a job that finished at least ``older_than`` ago. Without this call jobs stay for ever.
 
-        An enqueue that arrives later than that makes the job anew, unless its request id is still known.
+        An enqueue that arrives after the removal creates the job again, unless its request id is still known.
 
         Returns:
             False if there is no such job, or it is not finished, or not for so long: nothing was removed.
@@ -201,19 +201,19 @@ class Queue(Leases):
         return bool(self._step("forget", "forget", job_id, workspace_id, before))
 
     def backfill(self) -> int:
-        """Bring every job that the new schema lacks over from the old one; return how many were. See Backfill."""
+        """Copy every job that the new schema lacks from the old one; return how many. See Backfill."""
         return self._backfill().run()["copied"]
 
     def backfill_step(self, job_id: str) -> str:
-        """Bring one job over from the old schema, if the new one lacks it; return what came of it. See Backfill."""
+        """Copy one job from the old schema if the new one lacks it; return the outcome. See Backfill."""
         keys.checked_id("job_id", job_id)
         return self._backfill().copy(job_id)
 
     def cleanup(self) -> int:
-        """Remove the old schema's jobs; return how many were.
+        """Remove the old schema's jobs; return how many.
 
         Raises:
-            StillNeededError: something still needs them; nothing was removed.
+            StillNeededError: a writer or the new schema still needs them; nothing was removed.
         """
         return self._backfill().remove()["removed"]
 

@@ -1,7 +1,7 @@
-"""The atomic steps, as scripts on the server: one round trip each, and right at every point of a cut.
+"""The atomic steps, as scripts on the server: one round trip each, and correct wherever the connection is cut.
 
-EVALSHA first; a server that does not know the script answers NOSCRIPT and has done nothing, so the whole
-script is sent then. There is no SCRIPT LOAD in between that could be cut off from its use.
+EVALSHA is sent first. A server that does not know the script answers NOSCRIPT and has run nothing, so EVAL follows with
+the whole script. There is no SCRIPT LOAD between the two that a fault could separate from its use.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from .errors import NotDurableError
 from .keys import SHARED
 
 DEFAULT_WAIT_MS = 1_000
-# Steps that write nothing, so that there is nothing to wait for.
+# These steps write nothing, so they wait for no replica.
 _READS = ("get", "list")
 
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """What must have a write before a call returns. Without it: the primary's memory, and whatever that keeps.
+    """Which servers and disks must have a write before a call returns. Without it, the primary's memory is enough.
 
     Args:
-        replicas: so many have received it (WAIT). Survives the loss of the primary if one of them takes over; not if
-            another one does, and not the loss of all of them at once.
-        disk: the primary's append-only file is synced, and that of the replicas asked for (WAITAOF, Redis 7.2 on, with
-            ``appendonly yes``). Survives a power loss of all of them.
-        within_ms: for how long to wait; a socket's time-out that is no longer comes first.
+        replicas: how many replicas must have received it (WAIT). It then survives the loss of the primary if one of
+            them takes over; not if another replica does, and not the loss of all of them at once.
+        disk: the append-only files of the primary and of these replicas must be synced (WAITAOF, Redis 7.2 or newer,
+            with ``appendonly yes``). It then survives a power loss of all of them.
+        within_ms: how long to wait, in milliseconds; should be less than the socket's time-out.
     """
 
     replicas: int = 0
@@ -54,7 +54,7 @@ class Durability:
 
 
 def durability_from(environment: Mapping[str, str] = os.environ) -> Durability | None:
-    """Return what AI_JOBS_WAIT_REPLICAS (how many), AI_JOBS_WAIT_DISK (on or off) and AI_JOBS_WAIT_MS ask for.
+    """Return what AI_JOBS_WAIT_REPLICAS (how many), AI_JOBS_WAIT_DISK (on or off) and AI_JOBS_WAIT_MS require.
 
     Raises:
         ValueError: one of them can't be read.
@@ -82,8 +82,8 @@ class Steps:
 
     Args:
         client: a driver with ``decode_responses=True``.
-        prefix: before every key.
-        durability: what must have each write before it counts as done.
+        prefix: put before every key.
+        durability: which servers and disks must have each write before it counts as done.
     """
 
     client: Any
@@ -94,8 +94,8 @@ class Steps:
         """Run the step of ``lua/<name>.lua`` and return its reply.
 
         Raises:
-            NotDurableError: it ran, and not enough have it.
-            redis.RedisError: the driver's errors; it ran, or it did not.
+            NotDurableError: it was run, and too few servers or disks confirmed it.
+            redis.RedisError: the driver's errors; whether it was run is unknown.
         """
         text, sha = _script(name)
         keys = [self.prefix + key for key in SHARED]
@@ -109,28 +109,28 @@ class Steps:
         try:
             return self._answer(name, *command)
         except RedisClusterException as error:
-            # Not one of the driver's own RedisErrors; to a caller it is a server that can't be reached.
+            # Not a RedisError in the driver; to a caller it means that no server can be reached.
             raise RedisConnectionError(str(error)) from error
 
     def _answer(self, name: str, *command: str | int) -> Any:
         if self.durability is None or name in _READS:
             return self.client.execute_command(*command)
-        # On one connection, because WAIT speaks of what this connection wrote.
+        # On one connection, because WAIT is about the writes of its own connection.
         with pipeline_to(self.client, self.prefix) as pipeline:
             pipeline.execute_command(*command)
             pipeline.execute_command(*self.durability.command())
-            answer, had = pipeline.execute(raise_on_error=False)
-            for reply in (answer, had):
+            answer, confirmed = pipeline.execute(raise_on_error=False)
+            for reply in (answer, confirmed):
                 if isinstance(reply, Exception):
                     raise reply
-        if not self.durability.is_met(had):
-            raise NotDurableError(f"done, but {self.durability} is not met: {had}")
+        if not self.durability.is_met(confirmed):
+            raise NotDurableError(f"done, but {self.durability} is not met: {confirmed}", answer)
         return answer
 
 
 @cache
 def _script(name: str) -> tuple[str, str]:
-    """Return a step's text, with what all steps share in front of it, and its name on the server."""
+    """Return a step's text, after the part that all steps share, and the SHA-1 of both, its name on the server."""
     folder = files(__package__).joinpath("lua")
     text = "".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", name))
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

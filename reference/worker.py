@@ -1,7 +1,8 @@
-"""A worker: claims a job, keeps its lease alive, runs the handler, completes or fails the job; until told to stop.
+"""A worker: claims a job, keeps its lease alive, runs the handler, completes or fails the job, and starts again.
 
-SIGTERM (or ``stop``): the job at hand is finished, then ``run`` returns. A second SIGTERM: it is given back at once.
-A handler that takes longer than a lease without a heartbeat getting through may find its job done by somebody else.
+After SIGTERM (or ``stop``) ``run`` finishes the job at hand and returns. After a second SIGTERM it gives the job back
+and returns at once. If a handler runs longer than a lease and no heartbeat gets through, another worker may run the job
+as well.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 import redis
 
+from .errors import NotDurableError
 from .job import Job, encoded
 from .queue import Queue
 
@@ -24,14 +27,19 @@ _PAUSE_S = 1.0
 _log = logging.getLogger(__name__)
 
 
+class _StopNow(BaseException):
+    """The worker was asked to stop a second time. Not an Exception, so that a handler does not catch it."""
+
+
 class Worker:
     """One worker on one queue.
 
     Args:
-        handler: takes the job, returns its result (JSON values); an exception fails the attempt, and so does a result
-            that is no JSON.
-        lease_s: how long a dead worker's job stays with it.
-        back_off_s: before the second attempt; twice that before the third, and so on.
+        handler: takes the job, returns its result (JSON values). An exception fails the attempt, and so does a result
+            that is not JSON.
+        worker_id: 1 to 200 characters without ':' or control characters.
+        lease_s: how long a dead worker's job stays reserved, in seconds.
+        back_off_s: seconds before the second attempt; twice that before the third, and so on.
     """
 
     def __init__(
@@ -48,31 +56,47 @@ class Worker:
         self._lease_s = lease_s
         self._back_off_s = back_off_s
         self._stopping = False
+        self._completed = 0
 
     def stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        """Finish the job at hand and return from ``run``; asked twice, give it back. Fits as a signal handler."""
+        """Let ``run`` finish the job at hand and return; called again, let it give the job back and return at once.
+
+        Can be used as a signal handler. The second call must come from the thread that runs ``run``.
+        """
         # Takes no lock: the thread that a signal interrupts may hold it.
         if self._stopping:
-            raise KeyboardInterrupt
+            raise _StopNow
         self._stopping = True
 
     def run(self, *, on_sigterm: bool = True) -> int:
-        """Work until stopped; return how many jobs were completed."""
+        """Work until stopped; return how many jobs were completed.
+
+        Args:
+            on_sigterm: install ``stop`` as the handler of SIGTERM; in the main thread only.
+        """
         if on_sigterm:
             signal.signal(signal.SIGTERM, self.stop)
-        completed = 0
-        while not self._stopping:
-            try:
-                job = self._queue.claim(self._worker_id, self._lease_s)
-                if job is None:
-                    self._queue.wait()
-                else:
-                    completed += self._work(job)
-            except redis.RedisError as error:
-                # What was under way is left to its lease.
-                _log.error("The queue can't be reached: %s.", type(error).__name__)
-                time.sleep(_PAUSE_S)
-        return completed
+        self._completed = 0
+        with suppress(_StopNow):
+            while not self._stopping:
+                self._turn()
+        return self._completed
+
+    def _turn(self) -> None:
+        """Work on one job, or wait a moment for one."""
+        try:
+            job = self._queue.claim(self._worker_id, self._lease_s)
+            if job is None:
+                self._queue.wait()
+            else:
+                self._completed += self._work(job)
+            return
+        except redis.RedisError as error:
+            _log.error("The queue can't be reached: %s.", type(error).__name__)
+        except NotDurableError:
+            _log.error("Too few servers confirmed a step in time.")
+        # A job that may be claimed by now comes back when its lease ends.
+        time.sleep(_PAUSE_S)
 
     def _work(self, job: Job) -> bool:
         job_id, token = job["job_id"], job["lease_token"]
@@ -101,5 +125,5 @@ class Worker:
             try:
                 if not self._queue.heartbeat(job_id, token, self._lease_s):
                     return
-            except redis.RedisError:
-                _log.error("A lease can't be kept.")
+            except (redis.RedisError, NotDurableError):
+                _log.error("A lease can't be extended.")

@@ -1,6 +1,6 @@
 -- Give the oldest waiting job to a worker under a lease; first take back what expired leases held.
--- ARGV: prefix, claim id, lease in ms, most attempts, time, how many leases to look at
--- Returns {reclaimed, dead, jobs that still wait, token, attempt, fields}, the last three missing if nothing waits.
+-- ARGV: prefix, claim id, lease in ms, most attempts, time, how many leases to read
+-- Returns {reclaimed, dead, jobs that still wait, token, attempt, fields}, without the last three if no job waits.
 -- The same claim id gets the same job again, so a claim whose reply was lost does not lose the job.
 local lease_ms, most, time = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local reclaimed, dead = 0, 0
@@ -8,9 +8,9 @@ for _, id in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', now_ms(), 'LIMIT', 0, 
   local held = copies(id)
   local status = status_of(held)
   if not status or RANKS[status] == 2 then
-    release(id) -- somebody without a lease has finished it
+    release(id) -- it was finished without its lease
   else
-    reclaimed = reclaimed + call('HDEL', TOKENS, id) -- there is no token while a back-off lasts
+    reclaimed = reclaimed + call('HDEL', TOKENS, id) -- during a back-off there is no token
     call('ZREM', LEASES, id)
     if tonumber(call('HGET', ATTEMPTS, id) or 0) >= most then
       dead = dead + 1

@@ -1,7 +1,7 @@
--- Put in front of every script. KEYS are the keys that there is one of, as SHARED in keys.py lists them; ARGV[1] is the
--- prefix of all keys. A job's own keys are made here from its id and are not declared: many steps learn only from the
--- queue which job they are about. Where keys live in slots, the prefix puts all of them into one.
--- Every step changes every copy of a job that exists, whatever the phase: so phases can run side by side.
+-- Put in front of every script. KEYS are the shared keys, in the order of SHARED in keys.py; ARGV[1] is the prefix of
+-- all keys. A job's own keys are built here from its id and are not declared, because many steps learn only from the
+-- queue which job they are about. In a Cluster, the prefix puts all of them into one slot.
+-- Every step changes every existing copy of a job, whatever the phase, so that phases can run side by side.
 local P = ARGV[1]
 local OWNERS, PENDING, DEAD, LEASES, TOKENS, ATTEMPTS, SEQUENCE, ALL_PLACED = unpack(KEYS)
 local RANKS = {pending = 0, running = 1, completed = 2, failed = 2}
@@ -12,7 +12,7 @@ local function index_key(workspace) return P .. 'ai:index:' .. workspace end
 local function owner(id)
   return call('HGET', OWNERS, id) or call('HGET', old_key(id), 'workspace_id')
 end
--- The keys that hold the job, the new schema's first, and whose it is.
+-- The keys that hold the job, the new schema's first, and the job's workspace.
 local function copies(id)
   local held, workspace = {}, owner(id)
   for _, key in ipairs({workspace and new_key(workspace, id) or old_key(id), old_key(id)}) do
@@ -20,7 +20,7 @@ local function copies(id)
   end
   return held, workspace
 end
--- The status of the copy that is furthest on: statuses go forward only, so that one is true.
+-- The latest status of the copies: statuses go forward only, so that one is true.
 local function status_of(held)
   local status
   for _, key in ipairs(held) do
@@ -37,8 +37,8 @@ local function release(id)
   call('HDEL', TOKENS, id)
   call('HDEL', ATTEMPTS, id)
 end
--- Code from before the index gave its jobs no owner and no place. They get one below all others, so that a listing
--- under way meets them still; and where there is one there may be more.
+-- Code from before the index gave its jobs no owner and no place. They get a place below all others, so that a listing
+-- in progress still meets them; and where there is one such job there may be more.
 local function adopt(id, workspace)
   if not workspace or call('HSETNX', OWNERS, id, workspace) == 0 then return end
   call('ZADD', index_key(workspace), 'NX', -call('INCR', SEQUENCE), id)

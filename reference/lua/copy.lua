@@ -1,7 +1,7 @@
--- Bring one job of the old schema to the new one, or say how the two differ.
--- ARGV: prefix, job_id, 'look' | 'copy' | 'ready' | 'remove', a time: what was enqueued since then is not removed
+-- Copy one job of the old schema to the new one, or return how the two differ.
+-- ARGV: prefix, job_id, 'look' | 'copy' | 'ready' | 'remove', a time: a job enqueued since then is not removed
 -- Returns 'copied', 'mended', 'same', 'differs', 'missing' (no new hash), 'gone' (no old hash), 'recent' or 'removed'.
--- One step, so no writer comes between reading the old hash and writing the new.
+-- One step, so that no writer comes between reading the old hash and writing the new one.
 local id, step = ARGV[2], ARGV[3]
 local old, workspace = old_key(id), owner(id)
 local fields = call('HGETALL', old)
@@ -14,8 +14,8 @@ if call('EXISTS', new) == 0 then
   call('HSET', new, unpack(fields))
   return 'copied'
 end
--- Code that wrote one schema at a time has left copies that differ. The one further on is right, for statuses go
--- forward only; what one lacks, the other has. What differs then is left for a person.
+-- Code that wrote one schema at a time has left copies that differ. The one with the later status is right, because
+-- statuses go forward only; a field that one lacks is taken from the other. What still differs is left to a person.
 local function rank(key) return RANKS[call('HGET', key, 'status')] or 0 end
 local mended = 0
 local function bring(from, to, command)

@@ -2,8 +2,8 @@
 -- ARGV: prefix, job_id, workspace_id, write old, write new, client_request_id or '', idempotency seconds, enqueued_at,
 --       then field, value, field, value, ...
 -- Returns 1 if this call put the job in, 0 if the request or the job was known, -1 if the id is another workspace's.
--- One step, so any prefix of the conversation leaves all or nothing; a second run finds the first, and knows it as its
--- own by the time of enqueueing.
+-- One step, so any prefix of the conversation leaves all or nothing. A second run finds the job of the first, and
+-- recognises it by the time of enqueueing.
 local id, workspace = ARGV[2], ARGV[3]
 local old, new = old_key(id), new_key(workspace, id)
 local request = ARGV[6] ~= '' and P .. 'ai:idempotency:' .. workspace .. ':' .. ARGV[6]

@@ -1,6 +1,6 @@
--- Read a job where the phase says to look first, then where it may fall back to.
+-- Read a job from the schemas that the phase reads, in its order.
 -- ARGV: prefix, job_id, workspace_id or '' for any, then 'old' and 'new' in the order of reading
--- Returns {fields, how many schemas were looked at}; {{}, 0} if none holds it. Another workspace's job is not held.
+-- Returns {fields, how many schemas were read}; {{}, 0} if none has it, or the job is another workspace's.
 local id = ARGV[2]
 local workspace = ARGV[3] ~= '' and ARGV[3] or owner(id) or ''
 for number = 4, #ARGV do

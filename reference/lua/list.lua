@@ -1,11 +1,11 @@
 -- One page of a workspace's jobs, newest first, from its index; a page costs the same at any number of jobs.
--- ARGV: prefix, workspace_id, status or '', limit, place of the last job told ('+inf' at first), cursor of the scan of
---       the old schema ('end' when it is over), read old, how many jobs to look at, how many keys to scan
--- Returns {next place or '', next cursor of the scan, jobs that only the old schema held, fields, fields, ...}.
--- Places are given once and never change, so no job is told twice, and none is missed that was there throughout: jobs
+-- ARGV: prefix, workspace_id, status or '', limit, place of the last job returned ('+inf' at first), cursor of the scan
+--       of the old schema ('end' when it is over), read old, how many jobs to read, how many keys to scan
+-- Returns {next place or '', next cursor of the scan, jobs that only the old schema has, fields, fields, ...}.
+-- Places are given once and never change, so no job is returned twice, and none is missed that existed throughout. Jobs
 -- of code from before the index have no place until the scan at the index's end gives them one, below all others.
 local workspace, wanted, limit, place, scan = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local reads_old, looks = ARGV[7] == '1', tonumber(ARGV[8])
+local reads_old, reads_left = ARGV[7] == '1', tonumber(ARGV[8])
 local page, from_old = {}, 0
 local function take(id)
   local fields, is_old = call('HGETALL', new_key(workspace, id)), false
@@ -18,13 +18,13 @@ local function take(id)
   end
 end
 local function is_through()
-  while #page < limit and looks > 0 do
+  while #page < limit and reads_left > 0 do
     local after = place == '+inf' and place or '(' .. place
     local found = call('ZREVRANGEBYSCORE', index_key(workspace), after, '-inf', 'WITHSCORES', 'LIMIT', 0,
-      math.min(limit - #page, looks))
+      math.min(limit - #page, reads_left))
     if #found == 0 then return true end
     for i = 1, #found, 2 do take(found[i]) end
-    place, looks = found[#found], looks - #found / 2
+    place, reads_left = found[#found], reads_left - #found / 2
   end
   return false
 end

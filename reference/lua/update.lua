@@ -1,8 +1,8 @@
--- Move a job to a status, in every copy; first make the new schema's copy if the phase asks for it and it is missing.
--- ARGV: prefix, job_id, workspace_id or '', write new, status, time, result ('' keeps the one there is)
+-- Move a job to a status, in every copy; first create the new schema's copy if the phase writes it and it is missing.
+-- ARGV: prefix, job_id, workspace_id or '', write new, status, time, result ('' keeps the stored one)
 -- Returns 1 if this call moved it, 2 if it had the status, 0 if it had moved beyond it, -1 if there is no such job.
--- Statuses go forward only (pending, running, completed or failed) and the first end is final: so a step that
--- runs twice, or arrives late, never undoes a newer one. An end also ends the lease: its holder is refused then.
+-- Statuses go forward only (pending, running, completed or failed) and the first end is final: a step that runs twice,
+-- or arrives late, never undoes a newer one. An end also ends the lease: its holder is refused then.
 local id, wanted, time = ARGV[2], ARGV[5], ARGV[6]
 local held, workspace = copies(id)
 if not held[1] or (ARGV[3] ~= '' and workspace ~= ARGV[3]) then return -1 end

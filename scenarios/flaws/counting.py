@@ -49,7 +49,7 @@ class CountsFallbacksAsNew(OpenQueue):
             found = super().get_job(job_id, workspace_id)
         finally:
             self._telemetry = counts
-        counts.count(counts.reads, "new" if found else "miss")
+        counts.count("read", "new" if found else "miss")
         return found
 
 
@@ -59,5 +59,5 @@ class CountsDuplicatesAsJobs(OpenQueue):
     def enqueue(self, *args: Any, **named: Any) -> bool:
         new = super().enqueue(*args, **named)
         if not new:
-            self._telemetry.count(self._telemetry.jobs, "pending")
+            self._telemetry.count("job", "pending")
         return new

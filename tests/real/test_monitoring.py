@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from midpipe.reference.backfill import Backfill
 from midpipe.reference.migration import Phase
+from midpipe.reference.old_schema import Backfill
 from midpipe.reference.telemetry import Telemetry
 from tests.real.queues import LEGACY, job, queue_on
 from tests.support.children import running

@@ -17,8 +17,10 @@ import pytest
 
 from midpipe.faultinject.servers.server import Server
 from midpipe.reference import Queue
+from midpipe.reference.scripts import Durability
 from midpipe.reference.worker import Worker
 from tests.real.queues import job
+from tests.real.waiting import wait_until
 from tests.support.children import running
 
 
@@ -181,8 +183,34 @@ def test_a_second_sigterm_gives_the_job_back(queue: Queue) -> None:
         worker.stop()
 
     worker = Worker(queue, handle, "w-1")
+    assert worker.run(on_sigterm=False) == 0
+    assert claimed(queue, "w-2")["attempt"] == 1
+
+
+def test_ctrl_c_gives_the_job_back_and_ends_the_program(queue: Queue) -> None:
+    queue.enqueue(**job())
+
+    def handle(_: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        worker.run(on_sigterm=False)
+        Worker(queue, handle, "w-1").run(on_sigterm=False)
+    assert claimed(queue, "w-2")["attempt"] == 1
+
+
+def test_a_worker_goes_on_where_no_replica_confirms_and_uses_up_no_attempt(
+    queue: Queue, driver: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue.enqueue(**job())
+    waiting = Queue(client=driver, durability=Durability(replicas=1, within_ms=1))
+    worker = Worker(waiting, lambda _: None, "w-1")
+    working = threading.Thread(target=worker.run, kwargs={"on_sigterm": False})
+    working.start()
+    try:
+        wait_until(lambda: caplog.text.count("Too few servers confirmed a step in time.") >= 2)
+    finally:
+        worker.stop()
+        working.join()
     assert claimed(queue, "w-2")["attempt"] == 1
 
 
@@ -286,6 +314,7 @@ def test_a_result_that_is_no_json_fails_the_attempt_and_not_the_worker(
 WORKER = """
 import signal, sys
 from midpipe.reference import Queue
+from midpipe.reference.scripts import Durability
 from midpipe.reference.worker import Worker
 
 def handle(job):
@@ -335,8 +364,8 @@ def test_a_worker_process_that_is_told_twice_gives_its_job_back(
 ) -> None:
     queue.enqueue(**job())
     process = worker_process(2)
-    assert last_words(process) == ""
-    process.wait()
+    assert last_words(process) == "completed 0"
+    assert process.wait() == 0
     assert claimed(queue, "w-2")["attempt"] == 1
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from midpipe.reference import Queue
-from midpipe.reference.backfill import Backfill
 from midpipe.reference.migration import Phase
+from midpipe.reference.old_schema import Backfill
 from tests.real.queues import LEGACY, job, queue_on
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from midpipe.faultinject.servers.server import Server
-from midpipe.reference.backfill import Backfill, StillNeededError, main
+from midpipe.reference.errors import StillNeededError
 from midpipe.reference.migration import Phase, phase_from
+from midpipe.reference.old_schema import Backfill
 from tests.real.queues import LEGACY, job, queue_on, stored
 
 MEETINGS = [(a, b) for a in Phase for b in Phase if a is not b and a.may_run_beside(b)]
@@ -141,7 +141,7 @@ def test_the_old_schema_is_not_removed_while_a_job_differs(driver: Any) -> None:
         Backfill(driver).remove()
 
 
-def test_the_old_schema_is_not_removed_while_somebody_writes_it(driver: Any) -> None:
+def test_the_old_schema_is_not_removed_while_a_writer_uses_it(driver: Any) -> None:
     queue_on(driver, Phase.DUAL_READ_NEW).enqueue(**job())
     with pytest.raises(StillNeededError, match="1 jobs were enqueued into the old schema"):
         Backfill(driver).remove()
@@ -220,24 +220,16 @@ def test_a_backfill_does_not_trust_the_place_that_another_server_gave_it(driver:
     assert Backfill(driver).run() == Counter(copied=1_000)
 
 
-def test_a_backfill_tells_how_far_it_is(driver: Any) -> None:
+def test_a_backfill_reports_its_progress(driver: Any) -> None:
     for number in range(1_000):
         driver.hset(f"ai:jobs:job-{number}", mapping={**LEGACY, "job_id": f"job-{number}"})
-    told: list[float] = []
-    Backfill(driver, on_progress=lambda done, _: told.append(done)).run()
-    assert told == sorted(told)
-    assert (len(told) > 2, 0 < told[0] < 0.5, told[-1]) == (True, True, 1.0)
+    reported: list[float] = []
+    Backfill(driver, on_progress=lambda done, _: reported.append(done)).run()
+    assert reported == sorted(reported)
+    assert (len(reported) > 2, 0 < reported[0] < 0.5, reported[-1]) == (True, True, 1.0)
 
 
-def test_the_command_line_counts_copies_verifies_and_removes(
-    server: Server, driver: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("REDIS_URL", f"unix://{server.address.path}")
-    driver.hset("ai:jobs:job-0", mapping=LEGACY)
-    steps = ("dry-run", "verify", "remove", "copy", "verify", "remove")
-    assert [main([step]) for step in steps] == [0, 1, 1, 0, 0, 0]
-    told = capsys.readouterr().err
-    assert all(
-        word in told for word in ("missing 1", "backfill first", "100%  copied 1", "removed 1")
-    )
-    assert driver.keys("ai:jobs:*") == []
+@pytest.mark.parametrize("rate", [0.0, -5.0, float("nan")])
+def test_a_rate_that_is_not_more_than_zero_is_refused(driver: Any, rate: float) -> None:
+    with pytest.raises(ValueError, match="rate must be more than 0 jobs per second"):
+        Backfill(driver, rate=rate)
