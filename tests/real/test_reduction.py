@@ -1,4 +1,4 @@
-"""What the reduction takes on trust, on a real server: that scripts keep to their keys, that no key is overlooked."""
+"""The assumptions of the reduction, on a real server: scripts touch the keys they declare, and no key is overlooked."""
 
 from __future__ import annotations
 
@@ -76,28 +76,26 @@ def duplicates(cases: list[CaseEnded]) -> list[str]:
     return [c.replay for c in cases for v in c.violations if v.invariant == "no-duplicate"]
 
 
-def test_a_script_that_touches_keys_it_did_not_declare_is_found_out(
-    worker: Worker, file: Path
-) -> None:
+def test_a_script_that_touches_undeclared_keys_is_detected(worker: Worker, file: Path) -> None:
     cases, known = orders_of(worker, f"{file}:Scripted")
     assert duplicates(cases)
     assert len(known.untrusted_scripts) == 2
 
 
-def test_no_order_is_reported_twice_though_the_exploration_began_anew(
+def test_no_order_is_reported_twice_when_the_exploration_starts_again(
     worker: Worker, file: Path
 ) -> None:
     cases, _ = orders_of(worker, f"{file}:Scripted")
     assert len({case.replay for case in cases}) == len(cases)
 
 
-def test_a_script_that_declares_its_keys_is_believed(worker: Worker, file: Path) -> None:
+def test_a_script_that_declares_its_keys_is_trusted(worker: Worker, file: Path) -> None:
     cases, known = orders_of(worker, f"{file}:Declared")
     assert duplicates(cases)
     assert known.untrusted_scripts == set()
 
 
-def test_the_watch_names_a_script_by_what_the_server_calls_it(worker: Worker, file: Path) -> None:
+def test_the_watch_names_a_script_as_the_server_does(worker: Worker, file: Path) -> None:
     rig = worker.rig(SubjectSpec(f"{file}:Declared"))
     watch = ScriptWatch(rig)
     try:
@@ -112,7 +110,7 @@ def test_the_watch_names_a_script_by_what_the_server_calls_it(worker: Worker, fi
         watch.close()
 
 
-def test_a_script_that_looks_at_a_time_to_live_is_not_foreseen(worker: Worker, file: Path) -> None:
+def test_a_script_that_reads_a_time_to_live_is_not_predicted(worker: Worker, file: Path) -> None:
     rig = worker.rig(SubjectSpec(f"{file}:Declared"))
     watch = ScriptWatch(rig)
     known = Independence()
@@ -126,10 +124,10 @@ def test_a_script_that_looks_at_a_time_to_live_is_not_foreseen(worker: Worker, f
         watch.close()
 
 
-def test_the_order_in_which_members_came_is_not_among_what_a_set_is_seen_to_hold(
+def test_the_content_of_a_set_does_not_include_the_order_of_insertion(
     worker: Worker, file: Path
 ) -> None:
-    """So SMEMBERS, which tells it, is not foreseen."""
+    """So SMEMBERS, which reveals it, is not predicted."""
     rig = worker.rig(SubjectSpec(f"{file}:Declared"))
 
     def added(*members: str) -> tuple[object, Mapping[str, str] | None]:
@@ -153,7 +151,7 @@ def test_the_order_in_which_members_came_is_not_among_what_a_set_is_seen_to_hold
         (b"OK", None),
     ],
 )
-def test_a_line_of_monitor_is_read(
+def test_a_line_of_monitor_is_parsed(
     line: bytes, heard: tuple[bool, tuple[bytes, ...]] | None
 ) -> None:
     assert monitored_command(line) == heard

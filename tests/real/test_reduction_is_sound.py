@@ -1,8 +1,8 @@
-"""The orders that are left out end in no state, give no answer and break nothing that those which are run do not.
+"""The pruned orders have no final state, no answer and no violation that the orders which are run do not have.
 
-A quick selection runs always; ``tox -e nightly`` runs every program of every queue that is small enough, with a bound
-of preemptions and without, without faults and with one. Most flawed queues differ from others in one call only; those
-that say the same in a program, and are answered the same, with each fault and without, are compared once.
+A quick selection always runs; ``tox -e nightly`` runs every program that is small enough on every queue, with and
+without a bound on preemptions, with and without a fault. Most flawed queues differ in one call only; queues that have
+the same conversation with the server in a program, with each fault and without, are compared once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def subjects() -> tuple[str, ...]:
 
 
 def end_of(record: CaseRecord) -> str:
-    """Return the last state and every answer, times and random names left out."""
+    """Return the final state and every answer, without times and random names."""
     answers = sorted(
         f"{o.client}{o.request} {o.method} {o.completion} {o.value}"
         for o in record.history
@@ -66,7 +66,7 @@ def end_of(record: CaseRecord) -> str:
 
 
 def violations_of(record: CaseRecord) -> set[str]:
-    """Return everything that does not hold, the places at which it was seen and whether it lasts left out."""
+    """Return the evidence of every violation, without place and duration."""
     return {
         _VOLATILE.sub("*", _WHERE.sub("", f"{violation.invariant}: {evidence.seen}"))
         for violation in record.violations
@@ -75,12 +75,11 @@ def violations_of(record: CaseRecord) -> set[str]:
 
 
 def conversations(worker: Worker, subject: str, program: Program) -> frozenset[tuple[str, ...]]:
-    """Return all that clients and server say while one client after the other runs, with each fault and without."""
+    """Return the conversations with the server while one client runs after the other, with each fault and without."""
     rig = worker.rig(SubjectSpec(subject))
     warm_up(rig, program, 5_000.0)
     planner = Interleave(0, 1, selected(True, INTERLEAVED_FAULTS), prune=False)
-    said = set()
-
+    found = set()
     while planner.begin():
         record = run_schedule(rig, program, planner, 5_000.0)
         planner.end(run_end_of(record))
@@ -88,14 +87,14 @@ def conversations(worker: Worker, subject: str, program: Program) -> frozenset[t
         commands = (
             f"{step.event.position} {step.event.args!r} {step.reply}" for step in record.steps
         )
-        said.add((*(_VOLATILE.sub("*", text) for text in commands), end_of(record)))
-    return frozenset(said)
+        found.add((*(_VOLATILE.sub("*", text) for text in commands), end_of(record)))
+    return frozenset(found)
 
 
 def ends(
     worker: Worker, subject: str, program: Program, faults: int, bound: int | None, *, prune: bool
 ) -> tuple[int, set[str]] | None:
-    """Return how many orders were run, and what they ended in and broke; None if there are too many."""
+    """Return the number of orders that were run, and their outcomes; None if there are too many."""
     rig = worker.rig(SubjectSpec(subject))
     warm_up(rig, program, 5_000.0)
     known = Independence()
@@ -142,21 +141,21 @@ def compare(worker: Worker, subject: str, program: Program, faults: int, bound: 
 @pytest.mark.parametrize(
     ("subject", "program"), QUICK, ids=[f"{s.split('.')[-1]}-{p}" for s, p in QUICK]
 )
-def test_within_the_default_bounds_nothing_is_missed(
+def test_within_the_default_bounds_no_outcome_is_lost(
     worker: Worker, subject: str, program: str
 ) -> None:
     compare(worker, subject, SUITES["interleave"][program], 0, 2)
 
 
 @pytest.fixture(scope="module")
-def said_by() -> dict[tuple[str, str], frozenset[tuple[str, ...]]]:
-    """What was said by a subject in a program, as ``conversations`` tells."""
+def conversations_of() -> dict[tuple[str, str], frozenset[tuple[str, ...]]]:
+    """The conversations of a subject in a program, computed once."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def compared() -> dict[tuple[object, ...], str]:
-    """Which subject stands for all that say the same."""
+    """The first subject with certain conversations, which represents all others with the same ones."""
     return {}
 
 
@@ -166,9 +165,9 @@ def compared() -> dict[tuple[object, ...], str]:
 @pytest.mark.parametrize("bound", [2, None], ids=["two-preemptions", "any-preemptions"])
 @pytest.mark.parametrize("name", sorted({**SUITES["interleave"], **SUITES["fleet"]}))
 @pytest.mark.parametrize("subject", subjects())
-def test_nothing_is_missed_in_any_program_that_is_small_enough(
+def test_no_outcome_is_lost_in_any_program_that_is_small_enough(
     worker: Worker,
-    said_by: dict[tuple[str, str], frozenset[tuple[str, ...]]],
+    conversations_of: dict[tuple[str, str], frozenset[tuple[str, ...]]],
     compared: dict[tuple[object, ...], str],
     subject: str,
     name: str,
@@ -181,10 +180,10 @@ def test_nothing_is_missed_in_any_program_that_is_small_enough(
     if missing:
         pytest.skip(f"the subject has no {', '.join(missing)}")
     if name == "pages-vs-update" and subject not in WITH_AN_INDEX:
-        pytest.skip("it lists in the order in which the server tells keys, which is none")
-    if (subject, name) not in said_by:
-        said_by[subject, name] = conversations(worker, subject, program)
-    key = (name, bound, faults, said_by[subject, name])
+        pytest.skip("it lists in the order in which the server lists keys, which is undefined")
+    if (subject, name) not in conversations_of:
+        conversations_of[subject, name] = conversations(worker, subject, program)
+    key = (name, bound, faults, conversations_of[subject, name])
     if compared.setdefault(key, subject) != subject:
-        pytest.skip(f"says what {compared[key]} says")
+        pytest.skip(f"has the same conversations as {compared[key]}")
     compare(worker, subject, program, faults, bound)

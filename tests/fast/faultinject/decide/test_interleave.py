@@ -1,4 +1,4 @@
-"""The interleaver against a world of values: every order is run once, no outcome is missed, few faults come first."""
+"""The interleaver on simulated clients: each order is run once, no outcome is lost, runs with few faults come first."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def event(client: str, ordinal: int, access: Access) -> WireEvent:
 
 
 class World:
-    """Clients that each make their accesses in order; a write notes who wrote, a read notes what it saw."""
+    """Clients that make their accesses in order. A write appends its name to the key, a read records the content."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = {chr(65 + number): accesses for number, accesses in enumerate(clients)}
@@ -103,36 +103,34 @@ def test_without_pruning_every_order_is_run_once(one: int, other: int) -> None:
 
 
 @given(worlds, st.sampled_from([None, 1]))
-def test_pruning_misses_no_outcome(clients: Clients, bound: int | None) -> None:
+def test_pruning_loses_no_outcome(clients: Clients, bound: int | None) -> None:
     whole = {outcome for _, outcome in runs_of(clients, Interleave(bound, prune=False))}
     pruned = {outcome for _, outcome in runs_of(clients, Interleave(bound))}
     assert pruned == whole
 
 
 @given(worlds)
-def test_pruning_never_runs_more_than_without(clients: Clients) -> None:
+def test_pruning_adds_no_run(clients: Clients) -> None:
     whole = [order for order, _ in runs_of(clients, Interleave(None, prune=False))]
     pruned = [order for order, _ in runs_of(clients, Interleave(None))]
     assert len(pruned) <= len(whole)
     assert set(pruned) <= set(whole)
 
 
-def test_clients_that_touch_nothing_in_common_are_told_apart_by_what_was_there_when_a_call_ended() -> (
-    None
-):
-    """Each client's call may end first, when the other has written nothing yet, or once, twice, three times."""
+def test_orders_of_clients_without_common_keys_differ_only_in_the_state_when_a_call_ended() -> None:
+    """Either client's call may end first, after the other has made none, one, two or three of its writes."""
     clients = ((("a", True),) * 4, (("b", True),) * 4)
     assert len(list(runs_of(clients, Interleave(None)))) == 4 + 4
 
 
-def test_clients_that_only_read_are_told_apart_at_most_once_per_event() -> None:
-    """One order, and for each event of the first client one attempt to go before it, which leads nowhere new."""
+def test_orders_of_clients_that_only_read_are_tried_once_per_event() -> None:
+    """One order, and for each event of the first client one run in which the other client goes before it."""
     clients = ((("a", False),) * 4, (("b", False),) * 4)
     assert len(list(runs_of(clients, Interleave(None)))) == 1 + 4
 
 
 @given(worlds, st.integers(0, 6), st.booleans())
-def test_an_exploration_that_is_stopped_goes_on_where_it_was(
+def test_a_stopped_exploration_continues_from_its_frontier(
     clients: Clients, runs: int, is_interrupted: bool
 ) -> None:
     def planner(frontier: Frontier | None = None) -> Interleave:
@@ -143,7 +141,7 @@ def test_an_exploration_that_is_stopped_goes_on_where_it_was(
     first = planner()
     made = [order for order, _ in islice(runs_of(clients, first), runs)]
     if is_interrupted:
-        # In the middle of a run, which is to be made again then.
+        # Stopped in the middle of a run, which the second exploration makes again.
         first.begin()
     kept = msgspec.json.decode(msgspec.json.encode(first.frontier()), type=Frontier)
     second = planner(kept)

@@ -1,4 +1,4 @@
-"""Properties of every fault in the catalogue, at once."""
+"""Properties of every fault in the catalogue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def effects(name: str, size: int = 40, parameter: int | None = None) -> Effects:
 
 
 @pytest.mark.parametrize(("fault", "parameter"), EVERY)
-def test_only_pace_and_the_servers_own_faults_let_command_and_reply_pass_whole(
+def test_only_slow_faults_and_faults_of_the_server_let_command_and_reply_pass_complete(
     fault: Fault, parameter: int | None
 ) -> None:
     found = effects(fault.name, 40, parameter)
@@ -30,7 +30,7 @@ def test_only_pace_and_the_servers_own_faults_let_command_and_reply_pass_whole(
 
 
 @pytest.mark.parametrize(("fault", "parameter"), EVERY)
-def test_what_changes_the_server_is_for_midpipes_own_only(
+def test_a_fault_that_changes_the_server_needs_a_server_of_midpipe(
     fault: Fault, parameter: int | None
 ) -> None:
     assert fault.needs_own_server == (effects(fault.name, 40, parameter).server != UNTOUCHED)
@@ -38,12 +38,12 @@ def test_what_changes_the_server_is_for_midpipes_own_only(
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 1000])
 @pytest.mark.parametrize("name", ["torn-first", "torn-middle", "torn-last"])
-def test_a_torn_command_is_never_whole(name: str, size: int) -> None:
+def test_a_torn_command_is_incomplete(name: str, size: int) -> None:
     assert effects(name, size).wire.part < size or size == 1
 
 
 @pytest.mark.parametrize(("fault", "parameter"), EVERY)
-def test_a_fault_either_ends_the_connection_or_the_client_or_makes_it_wait_or_passes(
+def test_a_fault_ends_the_connection_or_the_client_or_makes_it_wait_or_passes(
     fault: Fault, parameter: int | None
 ) -> None:
     name = fault.name
@@ -55,11 +55,11 @@ def test_a_fault_either_ends_the_connection_or_the_client_or_makes_it_wait_or_pa
         found.wire.waits,
         found.wire.reply_passes,
     ]
-    # The one fault whose point is that the answer arrives before the server is gone.
+    # The fault in which the reply arrives before the server dies.
     assert ways.count(True) == (2 if name == "failover-behind" else 1)
 
 
-def test_inside_a_transaction_only_what_means_something_is_placed() -> None:
+def test_inside_a_transaction_only_faults_that_make_sense_there_are_placed() -> None:
     inside = WireEvent(
         Position("A", 1, 2), WireIndex(1, 1, 2, "HSET", ""), (b"HSET",), 30, True, None
     )
@@ -71,5 +71,5 @@ def test_inside_a_transaction_only_what_means_something_is_placed() -> None:
     }
 
 
-def test_every_fault_has_a_sentence() -> None:
+def test_every_fault_has_a_summary() -> None:
     assert [name for name, fault in CATALOGUE.items() if not fault.summary.endswith(".")] == []

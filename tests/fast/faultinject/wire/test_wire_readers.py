@@ -1,4 +1,4 @@
-"""Both readers of RESP against tables of frames, at every split, and against hiredis as the second opinion."""
+"""Both RESP readers on tables of frames, at every split, and compared with hiredis."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FRAMES: list[tuple[bytes, Value]] = [
 
 
 def replies_to(*chunks: bytes) -> list[Reply]:
-    """Return every reply that the chunks hold, read as they come."""
+    """Return every reply in the chunks, which are fed one by one."""
     reader = ReplyReader()
     found = []
     for chunk in chunks:
@@ -77,28 +77,28 @@ def commands_in(*chunks: bytes) -> list[Command]:
 
 
 @pytest.mark.parametrize(("frame", "value"), FRAMES)
-def test_a_frame_is_read_as_its_value_with_its_bytes(frame: bytes, value: Value) -> None:
+def test_a_frame_is_parsed_to_its_value_and_its_bytes(frame: bytes, value: Value) -> None:
     assert replies_to(frame) == [Reply(value, frame, frame[:1])]
 
 
 @pytest.mark.parametrize(("frame", "value"), FRAMES)
-def test_a_frame_is_read_the_same_at_every_split(frame: bytes, value: Value) -> None:
+def test_a_frame_is_parsed_the_same_at_every_split(frame: bytes, value: Value) -> None:
     for cut in range(len(frame) + 1):
         assert replies_to(frame[:cut], frame[cut:]) == [Reply(value, frame, frame[:1])]
 
 
 @pytest.mark.parametrize(("frame", "value"), FRAMES)
-def test_no_frame_is_whole_before_its_last_byte(frame: bytes, value: Value) -> None:
+def test_a_frame_is_incomplete_until_its_last_byte(frame: bytes, value: Value) -> None:
     assert replies_to(frame[:-1]) == []
     assert [reply.value for reply in replies_to(frame + frame)] == [value, value]
 
 
-def test_attributes_are_kept_beside_the_reply_they_speak_of() -> None:
+def test_attributes_are_kept_with_the_reply_that_they_precede() -> None:
     frame = b"|1\r\n+ttl\r\n:3\r\n$1\r\nx\r\n"
     assert replies_to(frame) == [Reply(b"x", frame, b"$", MapReply((("ttl", 3),)))]
 
 
-def test_a_push_is_told_from_an_answer() -> None:
+def test_a_push_is_distinguished_from_a_reply() -> None:
     kinds = [reply.is_push for reply in replies_to(b">1\r\n+invalidate\r\n", b":1\r\n")]
     assert kinds == [True, False]
 
@@ -128,7 +128,7 @@ def test_a_reply_nested_ten_thousand_levels_deep_needs_no_recursion() -> None:
         (b":" + b"9" * 5000 + b"\r\n", 1),
     ],
 )
-def test_a_malformed_reply_is_refused_with_its_offset(data: bytes, offset: int) -> None:
+def test_a_malformed_reply_is_rejected_with_its_offset(data: bytes, offset: int) -> None:
     with pytest.raises(ProtocolError) as raised:
         replies_to(data)
     assert raised.value.offset == offset
@@ -147,7 +147,7 @@ def test_a_malformed_reply_is_refused_with_its_offset(data: bytes, offset: int) 
         (b'set "" x\r\n', (b"set", b"", b"x")),
     ],
 )
-def test_a_command_is_read_as_the_server_reads_it(
+def test_a_command_is_parsed_as_the_server_parses_it(
     data: bytes, args: tuple[bytes, ...] | None
 ) -> None:
     if args is None:
@@ -159,7 +159,7 @@ def test_a_command_is_read_as_the_server_reads_it(
         assert (command.args, command.raw) == (args, data)
 
 
-def test_empty_lines_and_empty_arrays_are_no_commands() -> None:
+def test_empty_lines_and_empty_arrays_are_skipped() -> None:
     assert [command.name for command in commands_in(b"\r\n*0\r\n*-1\r\nping\r\n")] == [b"PING"]
 
 
@@ -175,7 +175,7 @@ def test_empty_lines_and_empty_arrays_are_no_commands() -> None:
         (b"*" + b"1" * 70_000, 0),
     ],
 )
-def test_a_malformed_command_is_refused_with_its_offset(data: bytes, offset: int) -> None:
+def test_a_malformed_command_is_rejected_with_its_offset(data: bytes, offset: int) -> None:
     with pytest.raises(ProtocolError) as raised:
         commands_in(data)
     assert raised.value.offset == offset
@@ -185,7 +185,7 @@ words = st.lists(st.binary(max_size=30), min_size=1, max_size=6)
 
 
 @given(st.lists(words, max_size=4), st.data())
-def test_encoded_commands_are_read_back_at_any_split(
+def test_encoded_commands_are_parsed_back_at_any_split(
     commands: list[list[bytes]], data: Any
 ) -> None:
     stream = b"".join(encode_command(*command) for command in commands)
@@ -230,7 +230,7 @@ frames = st.recursive(scalars, aggregates, max_leaves=12)
 
 
 def like_hiredis(value: Value) -> Any:
-    """Return a value in hiredis' words."""
+    """Return a value as hiredis returns it."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, ErrorReply):
@@ -246,18 +246,18 @@ def like_hiredis(value: Value) -> Any:
     return value
 
 
-def in_own_words(value: Any) -> Any:
+def without_exceptions(value: Any) -> Any:
     if isinstance(value, hiredis.ReplyError):
         return ("error", str(value))
     if isinstance(value, list):
-        return [in_own_words(item) for item in value]
+        return [without_exceptions(item) for item in value]
     if isinstance(value, dict):
-        return {key: in_own_words(item) for key, item in value.items()}
+        return {key: without_exceptions(item) for key, item in value.items()}
     return value
 
 
 @given(st.lists(frames, min_size=1, max_size=4), st.data())
-def test_hiredis_reads_the_same_values_at_any_split(parts: list[bytes], data: Any) -> None:
+def test_hiredis_parses_the_same_values_at_any_split(parts: list[bytes], data: Any) -> None:
     stream = b"".join(parts)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
     bounds = [0, *cuts, len(stream)]
@@ -268,28 +268,26 @@ def test_hiredis_reads_the_same_values_at_any_split(parts: list[bytes], data: An
     for chunk in chunks:
         other.feed(chunk)
         while (value := other.gets()) is not not_yet:
-            expected.append(in_own_words(value))
+            expected.append(without_exceptions(value))
     assert [like_hiredis(reply.value) for reply in replies_to(*chunks)] == expected
 
 
 @given(st.binary(max_size=60))
-def test_no_bytes_at_all_do_more_than_raise_a_protocol_error(noise: bytes) -> None:
+def test_arbitrary_bytes_raise_at_most_a_protocol_error(noise: bytes) -> None:
     for read in (replies_to, commands_in):
         with suppress(ProtocolError):
             read(noise)
 
 
 @given(frames, st.integers(0, 200), st.integers(0, 255))
-def test_a_broken_byte_does_no_more_than_raise_a_protocol_error(
-    frame: bytes, at: int, byte: int
-) -> None:
+def test_a_changed_byte_raises_at_most_a_protocol_error(frame: bytes, at: int, byte: int) -> None:
     broken = bytearray(frame)
     broken[at % len(broken)] = byte
     with suppress(ProtocolError):
         replies_to(bytes(broken))
 
 
-def test_a_big_bulk_in_small_pieces_is_whole_with_its_last_byte_and_not_before() -> None:
+def test_a_big_bulk_string_in_small_pieces_is_complete_with_its_last_byte() -> None:
     reader = ReplyReader()
     reader.feed(b"$4000000\r\n")
     for _ in range(4000):
