@@ -122,6 +122,11 @@ def replay_command(replay: str, again: str, on: str = "") -> str:
     return " ".join(filter(None, ("midpipe replay", shlex.quote(replay), again, on)))
 
 
+def rules_text(pruned_by: Mapping[str, int]) -> str:
+    """Return the pruning rules with the number of cases that each left out: ``predicted 238, preemptions 12``."""
+    return ", ".join(f"{rule} {cases}" for rule, cases in pruned_by.items())
+
+
 def advice_for(finding: Finding) -> str:
     """Return what to change so that the invariant holds."""
     return ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")

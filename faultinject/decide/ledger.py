@@ -5,20 +5,23 @@ A pass is worth no more than its ledger. There is a row per fault; ``none`` is t
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 NO_FAULT = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """Numbers of cases for one fault in one program. ``space = run + pruned + not_reached + invalid``.
 
     Args:
         space: all cases within the stated bound.
         run: valid cases that were run.
-        pruned, pruned_by: cases left out because their result is known from others, and the rules that say so.
+        pruned: cases left out because their result is known from other cases.
+        pruned_by: how many of them each pruning rule left out.
         not_reached: planned cases that were not run because of the time budget or an interruption.
         invalid: cases that could not be judged, for example because the planned fault did not fire.
         violated: cases among ``run`` that violated an invariant.
@@ -29,10 +32,32 @@ class LedgerRow:
     space: int
     run: int
     pruned: int
-    pruned_by: tuple[str, ...]
+    pruned_by: Mapping[str, int]
     not_reached: int
     invalid: int
     violated: int
+
+
+def total_by_rule(rows: Iterable[LedgerRow]) -> dict[str, int]:
+    """Return how many cases each pruning rule left out of all the rows."""
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row.pruned_by)
+    return dict(sorted(total.items()))
+
+
+def merged_row(rows: Sequence[LedgerRow]) -> LedgerRow:
+    """Return the sum of one or more rows for the same program and fault."""
+    return replace(
+        rows[0],
+        space=sum(row.space for row in rows),
+        run=sum(row.run for row in rows),
+        pruned=sum(row.pruned for row in rows),
+        pruned_by=total_by_rule(rows),
+        not_reached=sum(row.not_reached for row in rows),
+        invalid=sum(row.invalid for row in rows),
+        violated=sum(row.violated for row in rows),
+    )
 
 
 @dataclass(slots=True)
@@ -92,7 +117,7 @@ class Ledger:
             space=self.space[fault],
             run=run,
             pruned=pruned,
-            pruned_by=tuple(sorted(by_rule)),
+            pruned_by=dict(sorted(by_rule.items())),
             not_reached=self.space[fault] - pruned - run - invalid,
             invalid=invalid,
             violated=self.violated.get(fault, 0),

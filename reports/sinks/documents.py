@@ -13,6 +13,7 @@ from midpipe.reports.explain import (
     explained,
     not_judged,
     replay_command,
+    rules_text,
 )
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.server_table import own_queues_note, server_rows
@@ -46,6 +47,7 @@ def document(name: str, verdict: Verdict) -> str:
         advice_for=advice_for,
         coverage_sentence=coverage_sentence,
         replay_command=replay_command,
+        rules_text=rules_text,
         code=code,
         block=_block,
         story=_story,

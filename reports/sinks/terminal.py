@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from midpipe.reports.explain import coverage_sentence, explained, not_judged, replay_command
+from midpipe.faultinject.decide.ledger import total_by_rule
+from midpipe.reports.explain import (
+    coverage_sentence,
+    explained,
+    not_judged,
+    replay_command,
+    rules_text,
+)
 from midpipe.reports.selfcheck_table import HUNTS, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import LEFT, picture
@@ -207,10 +214,12 @@ def _ledger(verdict: Verdict, console: Console) -> None:
         name: sum(getattr(row, name) for row in verdict.ledger)
         for name in ("space", "run", "pruned", "not_reached", "invalid")
     }
+    by_rule = rules_text(total_by_rule(verdict.ledger))
+    rules = f" ({by_rule})" if by_rule else ""
     console.print()
     say(
         console,
-        f"Ledger: {totals['space']} cases in the space · {totals['run']} run · {totals['pruned']} pruned · "
+        f"Ledger: {totals['space']} cases in the space · {totals['run']} run · {totals['pruned']} pruned{rules} · "
         f"{totals['not_reached']} not reached · {totals['invalid']} invalid",
     )
 

@@ -267,7 +267,7 @@ class Gate:
                 space=1,
                 run=0,
                 pruned=0,
-                pruned_by=(),
+                pruned_by={},
                 not_reached=1,
                 invalid=0,
                 violated=0,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.faultinject.decide.ledger import LedgerRow, merged_row
 from midpipe.scenarios.model.verdict import (
     CoverageRow,
     DurabilityRow,
@@ -53,7 +53,7 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
         parts=_parts(verdicts),
         findings=findings,
         invariants=tuple(map(_invariant, _by(verdicts, lambda v: v.invariants, _id_of))),
-        ledger=tuple(map(_ledger, _by(verdicts, lambda v: v.ledger, _place_of))),
+        ledger=tuple(map(merged_row, _by(verdicts, lambda v: v.ledger, _place_of))),
         selfcheck=tuple(row for verdict in verdicts for row in verdict.selfcheck),
         review=tuple(row for verdict in verdicts for row in verdict.review),
         durability=tuple(map(_durability, _by(verdicts, lambda v: v.durability, _mode_of))),
@@ -159,19 +159,6 @@ def _invariant(rows: Sequence[InvariantRow]) -> InvariantRow:
         worst,
         observations=sum(row.observations for row in rows),
         violations=sum(row.violations for row in rows),
-    )
-
-
-def _ledger(rows: Sequence[LedgerRow]) -> LedgerRow:
-    return replace(
-        rows[0],
-        space=sum(row.space for row in rows),
-        run=sum(row.run for row in rows),
-        pruned=sum(row.pruned for row in rows),
-        pruned_by=tuple(sorted({rule for row in rows for rule in row.pruned_by})),
-        not_reached=sum(row.not_reached for row in rows),
-        invalid=sum(row.invalid for row in rows),
-        violated=sum(row.violated for row in rows),
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.faultinject.decide.ledger import LedgerRow, merged_row
 from midpipe.scenarios.explore.interleaving import RUNS_IF_NONDETERMINISTIC, InterleaveTask
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Task
@@ -258,16 +257,4 @@ class Exploration:
     def _add_to_ledger(self, row: LedgerRow) -> None:
         key = (row.program, row.fault)
         known = self._results.ledger.get(key)
-        if known is None:
-            self._results.ledger[key] = row
-            return
-        self._results.ledger[key] = replace(
-            known,
-            space=known.space + row.space,
-            run=known.run + row.run,
-            pruned=known.pruned + row.pruned,
-            pruned_by=tuple(sorted({*known.pruned_by, *row.pruned_by})),
-            not_reached=known.not_reached + row.not_reached,
-            invalid=known.invalid + row.invalid,
-            violated=known.violated + row.violated,
-        )
+        self._results.ledger[key] = row if known is None else merged_row((known, row))

@@ -113,7 +113,19 @@ FAILED = Verdict(
         ),
         InvariantRow("status-order", Severity.HIGH, "An …", Status.UNKNOWN, 0, 0, "saw nothing"),
     ),
-    ledger=(LedgerRow("enqueue", "late", 9, 5, 3, ("late-read",), 1, 0, 2),),
+    ledger=(
+        LedgerRow(
+            program="enqueue",
+            fault="late",
+            space=9,
+            run=5,
+            pruned=3,
+            pruned_by={"late-read": 3},
+            not_reached=1,
+            invalid=0,
+            violated=2,
+        ),
+    ),
     selfcheck=(
         FlawRow("as-reviewed", "no-lost-job", True, True, Outcome.PASS, REPLAY, 77, 0.47),
         FlawRow("as-shipped", "no-duplicate", True, False, Outcome.FAIL),

@@ -1,4 +1,4 @@
-"""A store and its clients as values, for the schedulers: each command says what it does, each run what it showed."""
+"""A simulated store and its clients, for tests of schedulers. A run returns its outcomes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LONG_MS = 1_000_000
 
 @dataclass(frozen=True)
 class Command:
-    """What a client sends.
+    """A command that a client sends.
 
     Args:
-        name: of what Redis has, or STAMP, which writes the time of this run; LEASE, a time to come; TAKE, which takes a
-            key whose time has come; COPY, which writes what the client heard last.
-        ends_if: the client sends nothing more if it is answered this; ``<`` is a time before one that it knows.
-        operation: the call that it belongs to.
+        name: a Redis command; or STAMP, which writes the present time; LEASE, a deadline; TAKE, which takes a key
+            whose deadline has passed; COPY, which writes the last reply that the client received.
+        ends_if: the client stops after this reply; ``<`` is any time before one that it knows.
+        operation: the number of the call that the command belongs to.
     """
 
     name: str
@@ -57,84 +57,86 @@ class _Run:
     lasting: set[str] = field(default_factory=set)
     sent: dict[str, tuple[str, ...]] = field(default_factory=dict)
     answered: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    heard: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    received: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ended: dict[str, int] = field(default_factory=dict)
     before: dict[str, tuple[object, ...]] = field(default_factory=dict)
     times: dict[str, str] = field(default_factory=dict)
-    shown: set[object] = field(default_factory=set)
+    outcomes: set[object] = field(default_factory=set)
 
 
 class World:
-    """Its clock moves on from run to run, and with every command that is made.
+    """The store and its clients. Its clock advances with every command, over all runs.
 
     Args:
-        mood: whether a client goes on, where it may not depend on what the client was answered.
+        whims: odd numbers stop a client after a reply, whatever the reply was: such a client is nondeterministic.
     """
 
-    def __init__(self, clients: Clients, mood: Iterator[int] | None = None) -> None:
+    def __init__(self, clients: Clients, whims: Iterator[int] | None = None) -> None:
         self.clients = {chr(65 + number): commands for number, commands in enumerate(clients)}
         self._clock = count(1_700_000_000_000)
-        self._mood = mood
+        self._whims = whims
         self.runs = 0
 
-    def explore(self, planner: Interleave, *, tells: bool = True) -> set[object]:
-        """Make every run that is planned; return all that they showed.
+    def explore(self, planner: Interleave, *, predicts: bool = True) -> set[object]:
+        """Make every planned run; return the outcomes of all of them.
 
         Args:
-            tells: the planner is told what was to be seen.
+            predicts: whether the planner receives the observations from which it predicts outcomes.
         """
-        shown: set[object] = set()
+        outcomes: set[object] = set()
         counting = Counting(planner)
         while counting.begin():
             self.runs += 1
-            shown |= self._run(counting, tells=tells)
-        return shown
+            outcomes |= self._run(counting, predicts=predicts)
+        return outcomes
 
-    def _run(self, planner: Scheduler, *, tells: bool) -> set[object]:
+    def _run(self, planner: Scheduler, *, predicts: bool) -> set[object]:
         run = _Run({client_id: list(commands) for client_id, commands in self.clients.items()})
-        run.heard, run.answered = dict.fromkeys(run.left, ()), dict.fromkeys(run.left, ())
+        run.received, run.answered = dict.fromkeys(run.left, ()), dict.fromkeys(run.left, ())
         run.ended = dict.fromkeys(run.left, 0)
         run.sent, run.before = dict.fromkeys(run.left, ()), dict.fromkeys(run.left, ())
         sent = {client_id: self._sent(run, client_id, 1) for client_id in run.left}
         observed: list[Observed] = []
-        run.shown.add(("state", ()))
+        run.outcomes.add(("state", ()))
         last: str | None = None
         while sent:
             decision = planner.decide(Point(tuple(e for _, e in sorted(sent.items())), last))
             event, last = decision.event, decision.event.position.client
             before = dict(run.store)
             command = run.left[last].pop(0)
-            reply = "" if _is_cut(decision) else _carried_out(run, event, command)
+            reply = "" if _is_cut(decision) else _execute(run, event, command)
             run.answered[last] += (reply,)
-            self._hear(run, command, event, "" if decision.fault else reply)
+            self._receive(run, command, event, "" if decision.fault else reply)
             executed = Executed.NO if _is_cut(decision) else Executed.YES
             step = Step(event, decision.fault, executed)
             observed.append(Observed(step, before, dict(run.store), reply.encode()))
             del sent[last]
             if run.left[last]:
                 sent[last] = self._sent(run, last, event.position.ordinal + 1)
-        said = tuple(_told(run.heard[one] + run.answered[one], run.times) for one in run.heard)
-        run.shown.add(("end", said, tuple(run.before.values()), _state(run)))
+        replies = tuple(
+            _named(run.received[one] + run.answered[one], run.times) for one in run.received
+        )
+        run.outcomes.add(("end", replies, tuple(run.before.values()), _state(run)))
         steps = tuple(seen.step for seen in observed)
-        planner.end(RunEnd(steps, valid=True, observed=lambda: tuple(observed) if tells else ()))
-        return run.shown
+        planner.end(RunEnd(steps, valid=True, observed=lambda: tuple(observed) if predicts else ()))
+        return run.outcomes
 
-    def _hear(self, run: _Run, command: Command, event: WireEvent, heard: str) -> None:
-        """Let a client go on, or not, with what it was answered."""
+    def _receive(self, run: _Run, command: Command, event: WireEvent, reply: str) -> None:
+        """Give a client the reply that it received, and let it decide whether to continue."""
         client_id = event.position.client
         ends_if: tuple[str, ...] = (command.ends_if,)
         if command.ends_if == "<":
-            known = {*run.heard[client_id], *run.sent[client_id]} & {*run.times}
+            known = {*run.received[client_id], *run.sent[client_id]} & {*run.times}
             ends_if = tuple(time for time in run.times if any(time < one for one in known))
-        if (command.ends_if and heard in ends_if) or (self._mood and next(self._mood) % 2):
+        if (command.ends_if and reply in ends_if) or (self._whims and next(self._whims) % 2):
             run.left[client_id] = []
-        run.heard[client_id] = (*run.heard[client_id], heard)
-        run.shown.add(("state", _state(run)))
+        run.received[client_id] = (*run.received[client_id], reply)
+        run.outcomes.add(("state", _state(run)))
         following = run.left[client_id][:1]
         if not following or following[0].operation != command.operation:
             run.ended[client_id] += 1
-            said = _told(run.heard[client_id] + run.answered[client_id], run.times)
-            run.shown.add(("call", client_id, said, _state(run)))
+            replies = _named(run.received[client_id] + run.answered[client_id], run.times)
+            run.outcomes.add(("call", client_id, replies, _state(run)))
         if following and following[0].operation != command.operation:
             run.before[client_id] += (tuple(run.ended.items()),)
 
@@ -144,11 +146,11 @@ class World:
         values = {
             "STAMP": str(now),
             "LEASE": str(now + LONG_MS),
-            "COPY": next(reversed(run.heard[client_id]), "") or "nothing",
+            "COPY": next(reversed(run.received[client_id]), "") or "nothing",
         }
         words: tuple[str, ...] = (name, key, values.get(command.name, client_id))
         if command.name in ("STAMP", "LEASE"):
-            # As a name that is the same in every run, for what is compared.
+            # A name that is the same in every run, so that outcomes can be compared.
             run.times[words[-1]] = f"when {client_id}{ordinal}"
         if command.name == "TAKE":
             words = (name, "take", "1", key, str(now))
@@ -163,7 +165,7 @@ class World:
         )
 
 
-def _carried_out(run: _Run, event: WireEvent, command: Command) -> str:
+def _execute(run: _Run, event: WireEvent, command: Command) -> str:
     store, key, words = run.store, command.key, _words(event)
     held, value = store.get(key, ""), words[-1]
     if command.name == "GET":
@@ -200,11 +202,11 @@ def _words(event: WireEvent) -> tuple[str, ...]:
 
 
 def _state(run: _Run) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(zip(run.store, _told(run.store.values(), run.times), strict=True)))
+    return tuple(sorted(zip(run.store, _named(run.store.values(), run.times), strict=True)))
 
 
-def _told(texts: Iterable[str], times: Mapping[str, str]) -> tuple[str, ...]:
-    """Return texts with names for times, which are others in every run."""
+def _named(texts: Iterable[str], times: Mapping[str, str]) -> tuple[str, ...]:
+    """Return texts with names for times, which differ in every run."""
     return tuple(_TIME.sub(lambda time: times.get(time[0], time[0]), text) for text in texts)
 
 

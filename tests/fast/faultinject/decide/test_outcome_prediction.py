@@ -1,8 +1,6 @@
-"""Foresight against a world of values: what is not run would have shown nothing, and what can't be foreseen is run."""
+"""Outcome prediction on a simulated store: pruned orders have no new outcome, and unpredictable orders are run."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -42,79 +40,77 @@ LOOKS_AT_B = Command("SETNX", "b")
 LOOKS = Command("SETNX", "k", ends_if="0")
 
 
-def runs_of(clients: Clients, *, tells: bool = True, mood: Iterator[int] | None = None) -> int:
-    world = World(clients, mood)
-    world.explore(Interleave(None), tells=tells)
+def runs_of(clients: Clients, *, predicts: bool = True) -> int:
+    world = World(clients)
+    world.explore(Interleave(None), predicts=predicts)
     return world.runs
 
 
 def missed_in(
     clients: Clients, faults: int = 0, bound: int | None = None, *, prune: bool = False
 ) -> set[object]:
-    """Return what an exploration does not show, and one that foresees nothing does.
+    """Return the outcomes that an exploration without prediction has, and one with prediction lacks.
 
     Args:
-        prune: the other one takes commands that commute for what they are.
+        prune: the exploration without prediction prunes orders of commands that commute.
     """
     world = World(clients)
-    shown = world.explore(Interleave(bound, faults, faults_at))
+    outcomes = world.explore(Interleave(bound, faults, faults_at))
     plain = Interleave(bound, faults, faults_at, prune=prune)
-    return world.explore(plain, tells=False) - shown
+    return world.explore(plain, predicts=False) - outcomes
 
 
 @given(worlds, st.sampled_from([0, 1]), st.sampled_from([0, 1, 2]))
-def test_what_is_left_out_within_a_bound_would_have_shown_no_end_no_state_and_no_end_of_a_call(
+def test_within_a_bound_prediction_loses_no_outcome(
     clients: Clients, faults: int, bound: int
 ) -> None:
     assert not missed_in(clients, faults, bound)
 
 
 @given(worlds, st.sampled_from([0, 1]))
-def test_what_is_foreseen_would_have_shown_no_end_no_state_and_no_end_of_a_call(
-    clients: Clients, faults: int
-) -> None:
+def test_prediction_loses_no_outcome_that_sleep_sets_keep(clients: Clients, faults: int) -> None:
     assert not missed_in(clients, faults, prune=True)
 
 
 @given(worlds.filter(lambda clients: not may_compare_times(clients)), st.sampled_from([0, 1]))
-def test_what_is_left_out_would_have_shown_no_end_no_state_and_no_end_of_a_call(
-    clients: Clients, faults: int
-) -> None:
+def test_prediction_and_sleep_sets_lose_no_outcome(clients: Clients, faults: int) -> None:
     assert not missed_in(clients, faults)
 
 
-def test_nothing_is_left_out_for_one_that_is_beyond_the_bound() -> None:
+def test_no_order_is_pruned_in_favour_of_one_beyond_the_bound() -> None:
     appends, other = Command("APPEND", "b"), Command("APPEND", "a")
     assert not missed_in(((Command("GET", "b"), appends), (LOOKS_AT_B,), (other,)), bound=0)
 
 
-def test_of_what_was_not_tried_yet_it_is_not_known_whether_a_call_ends_with_it() -> None:
+def test_an_untried_event_may_end_a_call() -> None:
     clients = (Command("SET", "b"),), (Command("GET", "b"),), (Command("APPEND", "a"),)
     assert not missed_in(clients)
 
 
-def test_what_ends_a_client_may_not_end_it_with_a_fault() -> None:
+def test_an_event_that_ends_a_client_may_not_end_it_with_a_fault() -> None:
     looks = Command("GET", "a")
     goes_on = (Command("GET", "a", ends_if="nil"), Command("GET", "a", operation=2))
     assert not missed_in((goes_on, (looks,)), faults=1)
 
 
-def test_which_call_had_ended_when_another_began_counts_though_the_commands_commute() -> None:
-    """An acknowledged write, a read that is called after it and does not see it, and then a repair."""
+def test_which_call_ended_before_another_began_is_an_outcome_even_if_their_commands_commute() -> (
+    None
+):
+    """An acknowledged write, a later read that misses it, and a repair."""
     reads = (Command("GET", "z"), Command("GET", "new", operation=2))
     assert not missed_in((reads, (Command("SET", "old"), Command("SET", "new", operation=2))))
 
 
-def test_the_state_at_the_end_of_a_call_counts_though_the_commands_commute() -> None:
-    """The one is told that the request is known, when its job is gone and the request is not yet forgotten."""
+def test_the_state_at_the_end_of_a_call_is_an_outcome_even_if_the_commands_commute() -> None:
+    """One client reads that the request is known after its job was deleted and before the request is."""
     forgets = (Command("GET", "z"), Command("DEL", "job"), Command("DEL", "request"))
     writes = (Command("SET", "job"), Command("SET", "request"))
     looks = (Command("GET", "request", operation=2),)
     assert not missed_in(((*writes, *looks), forgets))
 
 
-def test_an_order_that_shows_nothing_new_but_a_state_in_the_middle_of_calls_is_run() -> None:
-    """The one who writes k last wipes out who wrote it before; only x and j together tell who was first."""
+def test_an_order_whose_only_new_outcome_is_a_state_in_the_middle_of_calls_is_run() -> None:
+    """The last write of k hides the one before it; only x and j together show which client was first."""
     clients = (
         (Command("SET", "x"), Command("SET", "k")),
         (Command("SET", "j"), Command("SET", "k")),
@@ -122,56 +118,57 @@ def test_an_order_that_shows_nothing_new_but_a_state_in_the_middle_of_calls_is_r
     assert not missed_in(clients)
 
 
-def test_what_the_server_answered_counts_though_the_reply_was_lost() -> None:
-    """Whether a call that raised may have had an effect is told by it."""
+def test_a_reply_that_was_lost_is_an_outcome() -> None:
+    """It decides whether a call that raised may have had an effect."""
     looks = (Command("GET", "k"),)
     assert not missed_in((looks, looks, (Command("SETNX", "k"),)), faults=1)
 
 
-def test_a_time_that_has_come_is_not_taken_for_one_to_come_that_stands_in_its_place() -> None:
-    """Both are older than the command that compares them with the present."""
+def test_a_deadline_in_the_past_is_not_confused_with_one_in_the_future() -> None:
+    """Both were written before the command that compares them with the present."""
     writes = Command("SET", "k")
     lasts = (writes, Command("STAMP", "k"), Command("LEASE", "k"), writes)
     assert not missed_in((lasts, (Command("GET", "z"), Command("TAKE", "k"), writes)))
 
 
 @given(worlds)
-def test_foresight_makes_no_run_that_was_not_to_be_made(clients: Clients) -> None:
-    assert runs_of(clients) <= runs_of(clients, tells=False)
+def test_prediction_adds_no_run(clients: Clients) -> None:
+    assert runs_of(clients) <= runs_of(clients, predicts=False)
 
 
-def test_an_order_in_which_only_what_changes_nothing_comes_elsewhere_is_not_run() -> None:
-    """Once one has set the key, nothing that the two others send changes anything, or is answered otherwise."""
+def test_orders_that_differ_only_in_commands_without_effect_are_pruned() -> None:
+    """Once one client has set the key, the commands of the two others change nothing and get the same replies."""
     losers = (Command("SETNX", "k"), Command("SETNX", "k"))
     clients = ((Command("SETNX", "k"),), losers, losers)
-    assert runs_of(clients) < runs_of(clients, tells=False)
+    assert runs_of(clients) < runs_of(clients, predicts=False)
 
 
-def test_a_time_that_is_another_in_every_run_does_not_hinder_foresight() -> None:
+def test_a_time_that_differs_in_every_run_does_not_prevent_prediction() -> None:
     with_times = ((Command("STAMP", "t"), LOOKS, LOOKS), (LOOKS, LOOKS, LOOKS))
     without = ((Command("APPEND", "t"), LOOKS, LOOKS), (LOOKS, LOOKS, LOOKS))
-    assert runs_of(with_times) == runs_of(without) < runs_of(with_times, tells=False)
+    assert runs_of(with_times) == runs_of(without) < runs_of(with_times, predicts=False)
 
 
-def test_the_ledger_says_how_many_were_foreseen() -> None:
-    world = World(((LOOKS, LOOKS), (LOOKS, LOOKS)))
-    planner = Interleave(None)
-    world.explore(planner)
-    (row,) = planner.ledger.rows()
-    assert (row.run, row.not_reached) == (world.runs, 0)
-    assert "predicted" in row.pruned_by
+def test_the_ledger_counts_the_runs_that_prediction_saved() -> None:
+    clients = ((LOOKS, LOOKS), (LOOKS, LOOKS))
+    planner = Interleave(2)
+    World(clients).explore(planner)
+    without = Interleave(2)
+    World(clients).explore(without, predicts=False)
+    (row,), (row_without,) = planner.ledger.rows(), without.ledger.rows()
+    assert row.pruned_by["predicted"] == row_without.run - row.run > 0
 
 
-def test_nothing_is_foreseen_of_a_client_that_goes_on_as_it_likes() -> None:
-    """It sends something or nothing more after the same answers; from when that is seen, every order is run."""
-    world = World(((APPENDS,) * 2,) * 2, mood=iter([0, 0, 0, 0, *([1] * 1_000)]))
+def test_no_order_of_a_nondeterministic_client_is_predicted() -> None:
+    """After the same replies it sends a command or none; once that has occurred, every order is run."""
+    world = World(((APPENDS,) * 2,) * 2, whims=iter([0, 0, 0, 0, *([1] * 1_000)]))
     planner = Interleave(None)
     world.explore(planner)
     (row,) = planner.ledger.rows()
     assert "predicted" not in row.pruned_by
 
 
-def test_a_random_word_that_begins_like_a_time_is_one_word() -> None:
+def test_a_uuid_that_begins_like_a_time_is_one_value() -> None:
     assert VOLATILE.fullmatch("1764187123456a98bd691849738b2f9c")
 
 
@@ -183,7 +180,7 @@ def event_of(*words: str, block: tuple[tuple[str, ...], ...] = ()) -> WireEvent:
 
 
 @pytest.mark.parametrize(
-    ("event", "reply", "predictable"),
+    ("event", "reply", "is_predictable"),
     [
         (event_of("HSET", "k", "f", "v"), b":1\r\n", True),
         (event_of("hset", "k", "f", "v"), b":1\r\n", True),
@@ -202,14 +199,14 @@ def event_of(*words: str, block: tuple[tuple[str, ...], ...] = ()) -> WireEvent:
     ],
     ids=lambda value: " ".join(map(str, value.args)) if isinstance(value, WireEvent) else "",
 )
-def test_only_what_depends_on_what_keys_hold_can_be_foreseen(
-    event: WireEvent, reply: bytes, predictable: bool
+def test_only_commands_that_depend_on_the_content_of_keys_are_predictable(
+    event: WireEvent, reply: bytes, is_predictable: bool
 ) -> None:
-    assert is_predictable_event(event, reply) is predictable
+    assert is_predictable_event(event, reply) is is_predictable
 
 
 @pytest.mark.parametrize(
-    ("words", "predictable"),
+    ("words", "is_predictable"),
     [
         ((b"TIME",), True),
         ((b"HGETALL", b"k"), True),
@@ -219,6 +216,6 @@ def test_only_what_depends_on_what_keys_hold_can_be_foreseen(
     ],
 )
 def test_a_script_may_ask_for_the_time_and_not_for_a_time_to_live(
-    words: tuple[bytes, ...], predictable: bool
+    words: tuple[bytes, ...], is_predictable: bool
 ) -> None:
-    assert is_predictable_in_script(words) is predictable
+    assert is_predictable_in_script(words) is is_predictable

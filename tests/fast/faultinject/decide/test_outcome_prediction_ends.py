@@ -1,4 +1,4 @@
-"""What ends all foresight of a program, one run that is known and one that is not as it has to be."""
+"""What disables outcome prediction for a program: after a first run, a second one that contradicts it."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def is_disabled_after(*runs: Run, independence: Independence | None = None) -> b
     return outcome_prediction.is_disabled
 
 
-def test_a_run_that_is_as_it_has_to_be_ends_nothing() -> None:
+def test_a_second_run_that_agrees_disables_nothing() -> None:
     assert not is_disabled_after(run_of(), run_of())
 
 
-def test_a_script_that_is_believed_ends_nothing() -> None:
+def test_a_trusted_script_disables_nothing() -> None:
     assert not is_disabled_after(run_of(replace(A, args=SCRIPT)))
 
 
@@ -65,7 +65,7 @@ def test_a_script_that_is_believed_ends_nothing() -> None:
             (((A, B), (B,)), (seen(A, B_HOLDS, A_HOLDS | B_HOLDS), seen(B, A_HOLDS, A_HOLDS))),
             id="another start state",
         ),
-        pytest.param((((A,),), (seen(A, {}, A_HOLDS),)), id="a client that does nothing"),
+        pytest.param((((A,),), (seen(A, {}, A_HOLDS),)), id="a client that sends nothing"),
         pytest.param(run_of(b=sent("B", "SET", "b", "C")), id="another first command"),
         pytest.param(run_of(b=replace(B, keys=None)), id="a command that touches other keys"),
         pytest.param(
@@ -82,7 +82,7 @@ def test_a_script_that_is_believed_ends_nothing() -> None:
         ),
         pytest.param(
             (((A, B), ()), (seen(A, {}, A_HOLDS), seen(B, A_HOLDS, A_HOLDS | B_HOLDS))),
-            id="a client that waits no more, though it sent nothing",
+            id="a client that finishes without a reply",
         ),
         pytest.param(
             (
@@ -92,16 +92,16 @@ def test_a_script_that_is_believed_ends_nothing() -> None:
                     seen(replace(B, position=Position("B", 2)), A_HOLDS, A_HOLDS),
                 ),
             ),
-            id="a command that was not waited for",
+            id="a command that was not pending",
         ),
     ],
 )
-def test_foresight_ends_with(second: Run) -> None:
+def test_prediction_is_disabled_by(second: Run) -> None:
     assert is_disabled_after(run_of(), second)
 
 
-def foresees(outcome_prediction: OutcomePrediction, fault: FaultRef | None = None) -> bool:
-    """Whether the order in which B goes first, with a fault or without, is known and has nothing to show."""
+def predicts(outcome_prediction: OutcomePrediction, fault: FaultRef | None = None) -> bool:
+    """Whether the order in which B goes first, with a fault or without, is predicted and has no new outcome."""
     faults = iter((fault, None))
     return outcome_prediction.predicts_nothing_new(
         lambda point: Decision(point.choices[-1], next(faults))
@@ -118,30 +118,30 @@ def learned(*runs: Run) -> OutcomePrediction:
 B_FIRST = ((A, B), (A,)), (seen(B, {}, B_HOLDS), seen(A, B_HOLDS, A_HOLDS | B_HOLDS))
 
 
-def test_an_order_that_was_run_has_nothing_to_show() -> None:
-    assert foresees(learned(B_FIRST))
+def test_an_order_that_was_run_has_no_new_outcome() -> None:
+    assert predicts(learned(B_FIRST))
 
 
-def test_a_command_that_did_not_do_the_same_each_time_is_not_foreseen() -> None:
+def test_a_command_whose_effect_differed_is_not_predicted() -> None:
     other = {"b": "something else"}
     differs = ((A, B), (A,)), (seen(B, {}, other), seen(A, other, A_HOLDS | other))
-    assert not foresees(learned(B_FIRST, differs, B_FIRST))
+    assert not predicts(learned(B_FIRST, differs, B_FIRST))
 
 
-def test_a_fault_that_does_more_than_cut_one_client_off_is_not_foreseen() -> None:
-    """Not even if a run with it was made."""
+def test_a_fault_that_affects_more_than_one_connection_is_not_predicted() -> None:
+    """Not even after a run with it."""
     points, (first, second) = B_FIRST
     late = FaultRef("late")
     hit = replace(first, step=replace(first.step, fault=late))
-    assert not foresees(learned(B_FIRST, (points, (hit, second))), late)
+    assert not predicts(learned(B_FIRST, (points, (hit, second))), late)
 
 
 @pytest.mark.parametrize(
     "event",
     [sent("A", "TTL", "a"), sent("A", "SET", "job-1700000000000", "A")],
-    ids=["a command that can't be foreseen", "a key that is another one each time"],
+    ids=["an unpredictable command", "a key that differs between runs"],
 )
-def test_foresight_never_begins_with(event: WireEvent) -> None:
+def test_prediction_is_disabled_from_the_first_run_by(event: WireEvent) -> None:
     points = ((event, B), (B,))
     assert is_disabled_after((points, (seen(event, {}, {}), seen(B, {}, B_HOLDS))))
 
@@ -152,13 +152,16 @@ def test_foresight_never_begins_with(event: WireEvent) -> None:
         Independence(unpredictable_scripts=[script_called(SCRIPT)]),
         Independence(untrusted_scripts=[EVERY_SCRIPT]),
     ],
-    ids=["a script that sends what can't be foreseen", "a server that shows no script's commands"],
+    ids=[
+        "a script with an unpredictable command",
+        "a server that does not show the commands of scripts",
+    ],
 )
-def test_foresight_never_begins_with_a_script(independence: Independence) -> None:
+def test_prediction_is_disabled_by_a_script(independence: Independence) -> None:
     assert is_disabled_after(run_of(replace(A, args=SCRIPT)), independence=independence)
 
 
-def test_a_script_that_touches_what_it_does_not_declare_may_change_any_key() -> None:
+def test_an_untrusted_script_may_change_any_key() -> None:
     script = replace(A, args=SCRIPT)
     run = ((script, B), (B,)), (seen(script, {}, B_HOLDS), seen(B, B_HOLDS, B_HOLDS))
     known = Independence(untrusted_scripts=[script_called(SCRIPT)])
