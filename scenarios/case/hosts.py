@@ -20,7 +20,11 @@ _MOST_FORK_SERVERS = 2
 
 
 class Hosts:
-    """The host processes of one subject and its versions. Close it with ``close``."""
+    """The host processes of one subject and its versions. Close it with ``close``.
+
+    Attributes:
+        traces_sources: instances that are made from now on report the lines that send their commands.
+    """
 
     def __init__(self, subject: SubjectSpec, loop: Loop, run: RunDirectory) -> None:
         self._subject = subject
@@ -28,6 +32,7 @@ class Hosts:
         self._run = run
         # In both, what was used last comes last.
         self._hosts: dict[tuple[str, Version], HostProcess] = {}
+        self.traces_sources = False
         self._fork_servers: dict[SubjectSpec, ForkServer | None] = {}
 
     def get(self, client_id: str, version: Version = ITSELF) -> HostProcess:
@@ -43,7 +48,13 @@ class Hosts:
             host = self._new(self._subject_of(version))
             host.wait_until_ready()
         self._hosts[client_id, version] = host
+        host.traces_sources = self.traces_sources
         return host
+
+    def last_of(self, client_id: str) -> HostProcess | None:
+        """Return the process that the client used last; None if it has none."""
+        hosts = [host for (known, _), host in self._hosts.items() if known == client_id]
+        return hosts[-1] if hosts else None
 
     def new(self) -> HostProcess:
         """Return a process that hosts the subject, not ready yet. The caller ends it."""

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from midpipe.faultinject.vocabulary import Executed, Step
 from midpipe.scenarios.model.history import Json, Operation, Phase, RaisedError
@@ -20,6 +21,7 @@ from midpipe.scenarios.model.record import (
 )
 from midpipe.scenarios.model.state import changes_between
 from midpipe.scenarios.model.story import (
+    CommandSource,
     KeyChange,
     StepKind,
     Story,
@@ -39,13 +41,18 @@ _WORD_LENGTH, _WORDS, _WORDS_IN_BLOCK = 48, 8, 3
 _TIMESTAMP = re.compile(r"'\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d\.\d{3})[^']*'")
 
 
-def story_of(record: CaseRecord, replay: str) -> Story:
+def story_of(
+    record: CaseRecord, replay: str, sources: Mapping[str, CommandSource] = MappingProxyType({})
+) -> Story:
     """Return the story of a record.
 
     Args:
         replay: the argument of ``midpipe replay`` that runs the case.
+        sources: where the subject's code sent the commands, by position.
     """
-    steps = [step for entry in record.entries for step in _steps(record, entry)]
+    steps = [
+        _with_source(step, sources) for entry in record.entries for step in _steps(record, entry)
+    ]
     prepared = sum(step.kind is StepKind.PREPARATION for step in steps)
     return Story(
         replay=replay,
@@ -57,6 +64,12 @@ def story_of(record: CaseRecord, replay: str) -> Story:
         ),
         invalid_reason=record.invalid_reason,
     )
+
+
+def _with_source(step: StoryStep, sources: Mapping[str, CommandSource]) -> StoryStep:
+    if step.command is None or step.command.position not in sources:
+        return step
+    return replace(step, command=replace(step.command, source=sources[step.command.position]))
 
 
 def _seed(program: str) -> Iterator[StoryStep]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
@@ -15,11 +16,13 @@ from midpipe.faultinject.faults import (
 )
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import missing_for
+from midpipe.scenarios.case.source_trace import SourceTrace
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.story import CommandSource
 from midpipe.scenarios.programs.registry import program_named
 
 
@@ -30,11 +33,13 @@ class Replayed:
     Args:
         unplaced: a sentence for each step of the schedule that could not be placed.
         replay: the replay string in its canonical form.
+        sources: where the subject's code sent the commands, by position; empty unless that was asked for.
     """
 
     record: CaseRecord
     unplaced: tuple[str, ...]
     replay: str
+    sources: Mapping[str, CommandSource] = field(default_factory=dict)
 
     def violates(self, invariant: str) -> bool:
         """Whether the case is valid, is the one that was named, and violates the invariant."""
@@ -50,6 +55,7 @@ def replay_case(
     persistence: Persistence = Persistence.AOF_ALWAYS,
     *,
     warms_up: bool = True,
+    traces_sources: bool = False,
 ) -> Replayed:
     """Run the case that a replay string names.
 
@@ -57,6 +63,7 @@ def replay_case(
         latency_bound_ms: for a subject that declares none.
         persistence: of the server, if the case kills it.
         warms_up: first let the server learn the scripts that the case needs.
+        traces_sources: find the line of the subject's code that sends each command.
 
     Raises:
         SubjectError: the subject can't run the program.
@@ -78,10 +85,16 @@ def replay_case(
         # With the schedule between: a fault may need scripts that the program alone does not, or have them forgotten.
         warm_up(rig, program, latency_bound_ms, Schedule(), schedule, Schedule())
     planner = Replay(schedule)
-    record = run_schedule(rig, program, planner, latency_bound_ms)
+    trace = SourceTrace(planner, rig.hosts)
+    rig.hosts.traces_sources = traces_sources
+    try:
+        decider = trace if traces_sources else planner
+        record = run_schedule(rig, program, decider, latency_bound_ms)
+    finally:
+        rig.hosts.traces_sources = False
     if any(forgets_scripts(fault) for _, fault in schedule.placed):
         warm_up(rig, program, latency_bound_ms)
-    return Replayed(record, planner.unplaced, replay_string(name, schedule))
+    return Replayed(record, planner.unplaced, replay_string(name, schedule), trace.sources)
 
 
 def _check_server_is_ours(worker: Worker, schedule: Schedule) -> None:

@@ -44,7 +44,14 @@ class StoryTask:
         if self.shrinks_for:
             text = smallest(text, self.shrinks_for, _Replays(self, worker), self.shrinks_s)
         runs = [
-            replay_case(worker, self.subject, text, self.latency_bound_ms, warms_up=not number)
+            replay_case(
+                worker,
+                self.subject,
+                text,
+                self.latency_bound_ms,
+                warms_up=not number,
+                traces_sources=number == self.runs - 1,
+            )
             for number in range(self.runs)
         ]
         first, last = runs[0], runs[-1]
@@ -53,7 +60,7 @@ class StoryTask:
         )
         record = last.record
         yield StoryDone(
-            story=story_of(record, last.replay),
+            story=story_of(record, last.replay, last.sources),
             violated_invariants=tuple(violation.invariant for violation in record.violations),
             unplaced=last.unplaced,
             invalid_reason=record.invalid_reason,

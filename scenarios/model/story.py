@@ -39,6 +39,36 @@ class StepKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A line of the subject's code.
+
+    Args:
+        file: relative to the directory in which midpipe was started, if it lies below that; absolute otherwise.
+        line: from 1.
+        function: the function that the line belongs to.
+    """
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSource:
+    """Where the subject's code sent a command.
+
+    Args:
+        sent: the line that waits for the reply; of a pipeline, the line that called ``execute``.
+        frames: the frames of the subject's own code, the innermost first; frames of libraries are left out.
+        queued: of a pipeline, the lines that queued its commands, in order.
+    """
+
+    sent: SourceLine
+    frames: tuple[SourceLine, ...] = ()
+    queued: tuple[SourceLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StoryArgument:
     """An argument of a call, with its value as JSON text."""
 
@@ -76,6 +106,7 @@ class StoryCommand:
         fault: name of the fault injected here; empty if the command passed.
         executed: whether the server executed it: ``yes``, ``no`` or ``unknown``.
         reply: the server's reply as short text.
+        source: the line of the subject's code that sent it; None if it is not known.
     """
 
     words: tuple[str, ...]
@@ -85,6 +116,7 @@ class StoryCommand:
     fault: str = ""
     executed: str = ""
     reply: str = ""
+    source: CommandSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

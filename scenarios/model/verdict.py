@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from midpipe.faultinject.decide.ledger import LedgerRow
-from midpipe.scenarios.model.story import Story
+from midpipe.scenarios.model.story import SourceLine, Story
 
 SCHEMA = 2
 
@@ -95,6 +95,8 @@ class Finding:
         evidence: what was observed instead, one sentence each.
         operation: the method of the subject in which it happened.
         faults: the faults of the case, in order; empty if none is needed.
+        source: the line of the subject's code to begin with: it sent the command at which the fault was injected, or
+            without a fault the last command of the operation; None if it is not known.
         cases: number of cases in the run that violated the same invariant in the same program.
         story: the case, step by step; None if the run ended before the case was run again for its story.
         neighbour: the nearest case that passes, if one was found.
@@ -117,6 +119,7 @@ class Finding:
     neighbour: Story | None = None
     on: str = ""
     blob: str = ""
+    source: SourceLine | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ class _Host:
         self._instances: dict[str, Any] = {}
         self._loads: dict[str, Any] = {}
         self._loop: Any = None
+        self._stacks: Any = None
         self._counts = _neighbour("counts").Counts()
         self._methods: dict[type, list[str]] = {}
         self.logs = _LogLines()
@@ -116,6 +117,8 @@ class _Host:
             return {"ok": self._load_of(client).step(request)}
         self._close(client)
         if request["do"] == "open":
+            if request.get("stacks") and self._stacks is None:
+                self._stacks = _neighbour("stacks").Stacks(request["stacks"])
             instance = self._awaited(self._factory(request["redis"]))
             self._instances[client] = instance
             counters = self._counts.find(request.get("counters") or [])

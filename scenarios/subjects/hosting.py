@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +33,10 @@ from midpipe.scenarios.subjects.processes import (
     output_hint,
     tail_of,
 )
+from midpipe.scenarios.subjects.stacks import SIGNAL as STACKS_SIGNAL
 
+_REPORTS_WITHIN_S = 1.0
+_LOOKS_AGAIN_AFTER_S = 0.002
 _READ_BYTES = 65536
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
@@ -87,7 +91,10 @@ class HostProcess:
         self._buffer = b""
         self._ready: Mapping[str, Any] | None = None
         self.failure = ""
-        self._printed: Path = run.subdirectory("subject") / "printed"
+        self.traces_sources = False
+        directory = run.subdirectory("subject")
+        self._printed: Path = directory / "printed"
+        self._stacks: Path = directory / "stacks"
         self._process: Process = (
             fork_server.fork(self._printed) if fork_server else Spawned(spec, self._printed)
         )
@@ -130,6 +137,8 @@ class HostProcess:
         """
         answers: list[Answer] = []
         asked = {"do": "open", "client": client, "redis": url, "counters": sorted(LABELS)}
+        if self.traces_sources:
+            asked["stacks"] = str(self._stacks)
         self._send(asked, answers.append)
         return lambda: self._opened(answers)
 
@@ -194,6 +203,23 @@ class HostProcess:
     def close_client(self, client: str) -> None:
         """Drop the client's instance and its connections."""
         self._send({"do": "close", "client": client}, lambda answer: None)
+
+    def stacks(self) -> object:
+        """Return what ``stacks.py`` reports of the process while it waits for a reply; None if it does not report.
+
+        Only an instance that was made with ``traces_sources`` reports.
+        """
+        if not self.traces_sources or not self._spec.is_python or not self.is_alive:
+            return None
+        size = self._stacks.stat().st_size if self._stacks.exists() else 0
+        os.kill(self._process.pid, STACKS_SIGNAL)
+        up_s = self.loop.clock() + _REPORTS_WITHIN_S
+        while self.loop.clock() < up_s:
+            text = self._stacks.read_bytes()[size:] if self._stacks.exists() else b""
+            if text.endswith(b"\n"):
+                return _decoded(text)
+            time.sleep(_LOOKS_AGAIN_AFTER_S)
+        return None
 
     def printed(self) -> str:
         """Return the end of the subject's output."""

@@ -15,7 +15,7 @@ from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import ViolationGroup
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import Message, StoryDone
-from midpipe.scenarios.model.story import Story
+from midpipe.scenarios.model.story import SourceLine, StepKind, Story
 from midpipe.scenarios.model.verdict import Finding, PlacedFault
 
 STORY_RUNS = 3
@@ -122,7 +122,24 @@ class Stories:
             neighbour=neighbour.story if neighbour is not None and passes else None,
             blob=group.blob,
             on=self._options.server.option,
+            source=_source(story, group.method),
         )
+
+
+def _source(story: Story | None, method: str) -> SourceLine | None:
+    """Return the line that sent the command to begin with: the one with the fault, else the method's last one."""
+    calls: dict[str, str] = {}
+    found: SourceLine | None = None
+    for step in story.steps if story else ():
+        if step.kind is StepKind.CALL and step.call is not None:
+            calls[step.client] = step.call.method
+        if step.command is None or step.command.source is None:
+            continue
+        if step.command.fault:
+            return step.command.source.sent
+        if not method or calls.get(step.client) == method:
+            found = step.command.source.sent
+    return found
 
 
 def _placed_faults(replay: str, story: Story | None) -> tuple[PlacedFault, ...]:
