@@ -24,6 +24,8 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "status-order": "Let the server only move a status forward: refuse a write that a later one has overtaken.",
         "result-is-kept": "Write the final status and the result in one atomic step, however large the result is.",
         "answer-is-true": "Return only what one atomic step has decided; on an exception leave everything or nothing.",
+        "job-is-as-enqueued": "Store each field as it was given, and decode it alike wherever a job is returned.",
+        "holder-is-served": "Compare the lease token in the step that deletes or changes a lease.",
         "bounded-latency": "Give every connection a time-out, and every retry loop an end.",
         "isolation": "Put the workspace into the key, or compare it before you return a job.",
         "bad-input": "Validate every argument before the first command, and raise ValueError or TypeError.",
@@ -43,6 +45,12 @@ def explained(finding: Finding) -> tuple[str, str, str]:
         observed,
         f"{finding.invariant} ({finding.severity}) was violated in {cases}: {finding.claim}",
     )
+
+
+def source_text(finding: Finding) -> str:
+    """Return the line of the subject's code to begin with, as editors understand it; empty if it is not known."""
+    line = finding.source
+    return f"{line.file}:{line.line} in {line.function}" if line else ""
 
 
 def _injected(faults: tuple[PlacedFault, ...]) -> str:

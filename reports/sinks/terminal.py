@@ -16,6 +16,7 @@ from midpipe.reports.explain import (
     not_judged,
     replay_command,
     rules_text,
+    source_text,
 )
 from midpipe.reports.selfcheck_table import HUNTS, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
@@ -95,6 +96,8 @@ def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story
     say(console, title, "bold red")
     for sentence in explained(finding):
         say(console, f"    {sentence}")
+    if source := source_text(finding):
+        say(console, f"    {source}", "bold")
     if with_story and finding.story is not None:
         console.print()
         render_story(finding.story, console)

@@ -10,58 +10,59 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd
+from midpipe.faultinject.decide.decider import Decider
+from midpipe.faultinject.decide.schedule import Schedule
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.model.story import CommandSource, SourceLine
 
 
-class SourceTrace:
-    """Asks for the source of each command that the wrapped planner lets through.
+class SourceTrace(Decider):
+    """Asks for the source of each command that the wrapped decider lets through.
 
     Args:
-        planner: decides; any scheduler with the planner's further properties.
         hosts: the processes of the clients.
 
     Attributes:
         sources: of each command, by its position as in a schedule; a command whose source is unknown is left out.
     """
 
-    def __init__(self, planner: Any, hosts: Hosts) -> None:
-        self._planner = planner
+    def __init__(self, decider: Decider, hosts: Hosts) -> None:
+        self._decider = decider
         self._hosts = hosts
         self.sources: dict[str, CommandSource] = {}
 
     @property
-    def current(self) -> Any:
-        return self._planner.current
+    def current(self) -> Schedule:
+        return self._decider.current
 
     @property
     def planned_faults(self) -> tuple[tuple[str, FaultRef], ...]:
-        faults: tuple[tuple[str, FaultRef], ...] = self._planner.planned_faults
-        return faults
+        return self._decider.planned_faults
 
     @property
-    def diverged(self) -> str:
-        return str(self._planner.diverged)
+    def repeated(self) -> tuple[WireEvent, ...]:
+        return self._decider.repeated
 
     def begin(self) -> bool:
-        return bool(self._planner.begin())
+        return self._decider.begin()
 
     def restart(self) -> None:
         self.sources.clear()
-        self._planner.restart()
+        self._decider.restart()
 
     def decide(self, point: Point) -> Decision:
-        decision: Decision = self._planner.decide(point)
+        decision = self._decider.decide(point)
         position = decision.event.position
-        host = self._hosts.last_of(position.client)
+        # What a transaction queues is sent before its EXEC, and its lines are reported with that.
+        host = None if position.inside else self._hosts.last_of(position.client)
         source = command_source(host.stacks()) if host is not None else None
         if source is not None:
             self.sources[str(position)] = source
         return decision
 
     def end(self, run: RunEnd) -> None:
-        self._planner.end(run)
+        self._decider.end(run)
 
 
 def command_source(report: object) -> CommandSource | None:

@@ -18,6 +18,7 @@ Blind to: threads that Python did not start, and clients in other languages.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import signal
@@ -113,9 +114,19 @@ class Stacks:
 
         def execute_observed(pipeline: Any, *args: Any, **options: Any) -> Any:
             self._executing = self._queued.pop(id(pipeline), [])
-            return execute(pipeline, *args, **options)
+            sent = execute(pipeline, *args, **options)
+            if inspect.isawaitable(sent):
+                return self._sent(sent)
+            self._executing = []
+            return sent
 
         kind.pipeline_execute_command, kind.execute = queue_observed, execute_observed
+
+    async def _sent(self, sent: Any) -> Any:
+        try:
+            return await sent
+        finally:
+            self._executing = []
 
 
 def _libraries() -> tuple[str, ...]:
