@@ -1,31 +1,31 @@
-"""A server, and a proxy before it that a test can ask for faults: both on a thread of their own.
+"""The pytest fixtures' server, and proxies in front of it on which a test places faults; one thread serves them all.
 
-The proxy is midpipe's, with Toxiproxy's API; a test's faults are its toxics. Knows no subject and no program.
+Knows no subject and no program.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
-
-import msgspec
+from typing import TypeVar
 
 from midpipe.faultinject.decide.schedule import did_you_mean
-from midpipe.faultinject.errors import MidpipeError, UsageError
+from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
-from midpipe.faultinject.net.proxy import Proxy
+from midpipe.faultinject.net.placement import PROXY_FAULTS, Placement, Tally
+from midpipe.faultinject.net.placing import HeldCommands, PlacingDirector
+from midpipe.faultinject.net.proxy import Listener
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.opening import open_server, parse_server_spec
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.faultinject.toxiproxy.exchange import Answer, Request
-from midpipe.faultinject.toxiproxy.service import FaultProxy
-from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS
-from midpipe.faultinject.wire.commands import parse_command_table
+from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 
 _WITHIN_S = 30.0
+_Result = TypeVar("_Result")
 
 
 class TestRedis:
@@ -35,10 +35,10 @@ class TestRedis:
         where: as ``--redis`` takes it.
 
     Attributes:
-        url: where it is.
+        url: where a test connects to it.
 
     Raises:
-        MidpipeError: it can't be started or reached, or is not to be touched.
+        MidpipeError: it can't be started or reached, or its database is not empty.
     """
 
     __test__ = False
@@ -52,142 +52,147 @@ class TestRedis:
             raise
         server = self._server
         self._control = Control(server.address, server.password, server.username, server.database)
+        self._table = parse_command_table(self._control.call("COMMAND"))
         self._loop = Loop()
-        table = parse_command_table(self._control.call("COMMAND"))
-        self._proxy = Proxy(self._loop, lambda: server.address, table)
-        self._port = self._proxy.listener("test").port
-        self._faults = FaultProxy(self._loop, port=0)
-        self._number = 0
-        self._asked: SimpleQueue[tuple[Request, SimpleQueue[Answer]]] = SimpleQueue()
-        self._bell, self._ears = socket.socketpair()
-        self._loop.watch_readable(self._ears, self._answer)
-        self._ends = False
-        self._thread = threading.Thread(target=self._work, name="midpipe-proxy", daemon=True)
+        self._listener = self._listen()
+        self._requests: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._wake, self._woken = socket.socketpair()
+        self._loop.watch_readable(self._woken, self._carry_out)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._serve, name="midpipe-proxy", daemon=True)
         self._thread.start()
-        self.url = self._url_at(self._port)
+        self.url = self.url_at(self._listener.port)
 
     def reset(self) -> None:
-        """Empty it."""
+        """Delete all data."""
         self._server.reset(self._control)
 
     def faulted(self) -> FaultedRedis:
-        """Return a way to it that faults can be placed on."""
-        self._number += 1
-        name = f"test-{self._number}"
-        made = self.ask(
-            "POST",
-            "/proxies",
-            name=name,
-            listen=f"{LOOPBACK}:0",
-            upstream=f"{LOOPBACK}:{self._port}",
-        )
-        listen = msgspec.json.decode(made.body)["listen"]
-        return FaultedRedis(self, name, self._url_at(int(listen.rpartition(":")[2])))
+        """Return another proxy in front of the server, on which faults can be placed."""
+        return self.in_loop(lambda: FaultedRedis(self, self._loop, self._listen(), self._table))
 
-    def ask(self, method: str, path: str, **body: object) -> Answer:
-        """Ask the proxy's API. Raises MidpipeError if it refuses."""
-        answered: SimpleQueue[Answer] = SimpleQueue()
-        self._asked.put((Request(method, path, {}, msgspec.json.encode(body)), answered))
-        self._bell.send(b".")
-        answer = answered.get(timeout=_WITHIN_S)
-        if answer.status >= 400:
-            raise MidpipeError(f"The proxy refuses {method} {path}: {answer.body.decode()}")
-        return answer
+    def url_at(self, port: int) -> str:
+        """Return the URL of the server behind a port."""
+        return f"redis://{LOOPBACK}:{port}/{self._server.database}"
+
+    def in_loop(self, work: Callable[[], _Result]) -> _Result:
+        """Run a function in the thread that serves the proxies, and return its result."""
+        results: SimpleQueue[_Result] = SimpleQueue()
+        self._requests.put(lambda: results.put(work()))
+        self._wake.send(b".")
+        return results.get(timeout=_WITHIN_S)
 
     def close(self) -> None:
-        """End the proxy and the server."""
-        self._ends = True
-        self._bell.send(b".")
+        """End the proxies and the server."""
+        self._is_closing = True
+        self._wake.send(b".")
         self._thread.join()
-        self._faults.close()
-        self._proxy.close()
+        self._listener.close()
         self._control.close()
         self._loop.close()
-        self._bell.close()
-        self._ears.close()
+        self._wake.close()
+        self._woken.close()
         self._server.stop()
         self._run.close()
 
-    def _work(self) -> None:
-        while not self._ends:
+    def _listen(self) -> Listener:
+        return Listener(self._loop, lambda: self._server.address, self._table)
+
+    def _serve(self) -> None:
+        while not self._is_closing:
             self._loop.step(_WITHIN_S)
 
-    def _answer(self) -> None:
-        """Answer what was asked from another thread, in this one."""
-        self._ears.recv(1)
-        if not self._ends:
-            request, answered = self._asked.get()
-            answered.put(self._faults.answer(request))
-
-    def _url_at(self, port: int) -> str:
-        return f"redis://{LOOPBACK}:{port}/{self._server.database}"
+    def _carry_out(self) -> None:
+        self._woken.recv(1)
+        if not self._is_closing:
+            self._requests.get()()
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A fault that was asked for.
+    """A fault that a test has placed.
 
     Args:
-        name: of the proxy's toxic.
-        text: what was asked for, for people.
+        text: the fault and its place, for people.
     """
 
-    way: FaultedRedis
-    name: str
     text: str
+    _tally: Tally
 
     @property
     def fired(self) -> int:
         """How often it has happened."""
-        return self.way.fired(self.name)
+        return self._tally.fired
 
 
 class FaultedRedis:
-    """A way to the server on which faults can be placed.
+    """A proxy in front of the server, on which faults can be placed.
 
     Attributes:
-        url: where to connect.
+        url: where a test connects to it.
+        placements: the faults that are placed now, by name.
     """
 
-    def __init__(self, redis: TestRedis, name: str, url: str) -> None:
+    def __init__(
+        self, redis: TestRedis, loop: Loop, listener: Listener, table: CommandTable
+    ) -> None:
         self._redis = redis
-        self._path = f"/proxies/{name}"
+        self._loop = loop
+        self._listener = listener
+        self._table = table
+        self._tallies: dict[str, Tally] = {}
         self._placed: list[Placed] = []
-        self.url = url
+        self.placements: Mapping[str, Placement] = {}
+        self.url = redis.url_at(listener.port)
+        listener.director = PlacingDirector(self, HeldCommands(), 0, lambda name: _certain)
 
     def place(
         self, fault: str, *, command: str = "", key: str = "", nth: int = 1, times: int = 1
     ) -> Placed:
-        """Place a fault at a command: what the test does next meets it.
+        """Place a fault at a command that the test sends from now on.
 
         Args:
             fault: ``cut-before``, ``lost-reply``, ``torn-middle``, ``late``, ``stall``, ``black-hole``, …
-            command: a name, or a glob of names; empty is any but those that set a connection up.
+            command: a glob of command names; empty matches every command outside the handshake.
             key: a glob that one of the command's keys must match.
-            nth: at which match from now on it happens, counted over all connections.
-            times: how often it happens in all; 0 is without end.
+            nth: the first matching command that meets the fault, counted over all connections.
+            times: how often the fault happens in all; 0 is no limit.
 
         Raises:
-            UsageError: there is no such fault, or a proxy alone can't make it.
+            UsageError: there is no such fault, or a proxy alone can't cause it.
         """
-        if fault not in WIRE_TOXICS:
-            raise UsageError(f"A proxy can't make {fault!r}.{did_you_mean(fault, WIRE_TOXICS)}")
+        if fault not in PROXY_FAULTS:
+            raise UsageError(f"A proxy can't cause {fault!r}.{did_you_mean(fault, PROXY_FAULTS)}")
+        if nth < 1 or times < 0:
+            raise UsageError(f"nth must be at least 1 and times at least 0; got {nth} and {times}.")
         name = f"fault-{len(self._placed) + 1}"
-        attributes = {"command": command, "key": key, "nth": nth, "times": times, "scope": "proxy"}
-        self._redis.ask(
-            "POST", f"{self._path}/toxics", name=name, type=fault, attributes=attributes
-        )
+        self._tallies[name] = Tally()
         at = f" at match {nth} of {command or 'any command'}{f' on {key}' if key else ''}"
-        self._placed.append(Placed(self, name, fault + at))
+        self._placed.append(Placed(fault + at, self._tallies[name]))
+        placement = Placement(fault=fault, command=command, key=key, nth=nth, times=times)
+        # The serving thread reads the mapping, so it is replaced and not changed.
+        self.placements = {**self.placements, name: placement}
         return self._placed[-1]
 
-    def fired(self, name: str) -> int:
-        """Return how often a fault has happened."""
-        shown = self._redis.ask("GET", f"{self._path}/toxics/{name}")
-        return int(msgspec.json.decode(shown.body)["fired"])
-
     def end(self) -> tuple[str, ...]:
-        """Close the way; return what was placed and did not happen."""
-        idle = tuple(placed.text for placed in self._placed if not placed.fired)
-        self._redis.ask("DELETE", self._path)
-        return idle
+        """Close the proxy; return the faults that were placed and did not happen."""
+        self._redis.in_loop(self._listener.close)
+        return tuple(placed.text for placed in self._placed if not placed.fired)
+
+    def tally(self, name: str) -> Tally:
+        """Return how often a placed fault has happened."""
+        return self._tallies[name]
+
+    def keys_of(self, args: tuple[bytes, ...]) -> tuple[bytes, ...] | None:
+        """Return a command's keys; None if they are not known."""
+        return self._table.keys(args)
+
+    def refuse_for(self, seconds: float) -> None:
+        """Refuse connections for so long."""
+        self._listener.refuse()
+        self._loop.call_later(seconds, self._listener.accept_again)
+
+
+def _certain() -> float:
+    """Return the random number with which every placed fault happens."""
+    return 0.0

@@ -59,11 +59,11 @@ def test_a_fault_that_was_placed_and_did_not_happen_fails_the_test(tmp_path: Pat
     assert "placed, and did not happen: lost-reply at match 2 of EXEC" in run.stdout
 
 
-def test_a_fault_that_a_proxy_can_not_make_is_told_with_the_nearest_one(tmp_path: Path) -> None:
+def test_a_fault_that_a_proxy_can_t_cause_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     run = ran(
         written(tmp_path, "def test_it(midpipe_proxy):", "    midpipe_proxy.place('lost-repl')")
     )
-    assert "A proxy can't make 'lost-repl'. Did you mean" in run.stdout
+    assert "A proxy can't cause 'lost-repl'. Did you mean" in run.stdout
 
 
 def test_the_second_match_is_the_one_that_is_met(tmp_path: Path) -> None:
