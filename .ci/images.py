@@ -27,7 +27,7 @@ from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.embedded import binary_from_the_wheel
-from midpipe.faultinject.toxiproxy.binary import binary
+from midpipe.faultinject.toxiproxy.binary import toxiproxy_binary
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def redis_image(work: Path) -> Image:
 
 def toxiproxy_image() -> Image:
     """Return the image of the Toxiproxy on PATH, or else of one that is built from its Go module."""
-    program = Path(binary())
+    program = Path(toxiproxy_binary())
     return Image(
         "midpipe/toxiproxy:air-gapped", program, "/toxiproxy", 8474, arguments=("-host=0.0.0.0",)
     )

@@ -35,7 +35,8 @@ class Address:
     port: int = 0
 
     def __str__(self) -> str:
-        return self.path or f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.path or f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -23,12 +22,12 @@ from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.outbox import Outbox
 from midpipe.faultinject.net.passthrough_queue import PassthroughQueue
 from midpipe.faultinject.net.reading import receive
+from midpipe.faultinject.net.stream import RESET_ON_CLOSE
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.conversation import Conversation, Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
 
@@ -373,7 +372,7 @@ class Link:
         if client is None:
             return
         if how is Close.RESET:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             self._loop.forget(client)
             client.close()
         else:

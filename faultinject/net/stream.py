@@ -24,18 +24,17 @@ class Stream:
     Args:
         on_data: called with every chunk, and with ``b""`` when the peer has closed or reset the connection.
         on_drained: called when the write buffer has become empty again.
-        most_bytes: the size of the largest chunk.
     """
 
     __slots__ = (
         "_end",
         "_has_ended",
         "_is_reading",
+        "_limit",
         "_loop",
         "_on_data",
         "_outbox",
         "_size",
-        "most_bytes",
     )
 
     def __init__(
@@ -44,7 +43,6 @@ class Stream:
         end: socket.socket,
         on_data: Callable[[bytes], None],
         on_drained: Ready | None = None,
-        most_bytes: int = _MOST_BYTES,
     ) -> None:
         end.setblocking(False)
         self._loop = loop
@@ -54,7 +52,7 @@ class Stream:
         self._size = _LEAST_BYTES
         self._is_reading = False
         self._has_ended = False
-        self.most_bytes = most_bytes
+        self._limit: int | None = None
 
     @property
     def is_drained(self) -> bool:
@@ -70,6 +68,10 @@ class Stream:
                 self._loop.watch_readable(self._end, self._readable)
             else:
                 self._loop.forget_readable(self._end)
+
+    def limit(self, most_bytes: int | None) -> None:
+        """Read chunks of at most so many bytes; None leaves their size to the stream."""
+        self._limit = most_bytes
 
     def send(self, data: bytes) -> bool:
         """Send, and buffer what the socket does not take; return whether the buffer is empty."""
@@ -91,7 +93,7 @@ class Stream:
 
     def _readable(self) -> None:
         for _ in range(_MOST_READS):
-            size = min(self._size, self.most_bytes)
+            size = self._limit or self._size
             data = receive(self._end, size)
             if data is None:
                 return

@@ -1,6 +1,6 @@
-"""Addresses as the API has them, ``host:port``, with what Go says of those that can't be used.
+"""The API's addresses, ``host:port``: parsing, resolving, listening.
 
-Looks names up, which may block for as long as the system's resolver does; opens no connection.
+Resolving a name may block for as long as the system's resolver does. Opens no connection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class AddressError(ValueError):
-    """The text is no address, or its name is not known; the message is Go's."""
+    """The text is not an address, its name is unknown, or the address can't be listened on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class Endpoint:
 
 
 def parse(text: str) -> Endpoint:
-    """Return the endpoint that a text names; an empty text is any port of no host. Raises AddressError."""
+    """Return the endpoint that a text names; an empty text has neither host nor port. Raises AddressError."""
     if not text:
         return Endpoint("", 0)
     host, colon, port = text.rpartition(":")
     if text.startswith("[") and "]:" in text:
         host = host[1:-1]
     elif not colon or text.endswith("]"):
-        raise AddressError(f"address {text}: missing port in address")
+        raise AddressError(f"address {text!r} has no port")
     elif ":" in host:
-        raise AddressError(f"address {text}: too many colons in address")
+        raise AddressError(f"address {text!r} has too many colons; write [host]:port for IPv6")
     return Endpoint(host, _port(port))
 
 
@@ -47,45 +47,42 @@ def _port(text: str) -> int:
         return 0
     if text.isdigit():
         if int(text) > 65535:
-            raise AddressError(f"address {text}: invalid port")
+            raise AddressError(f"port {text} is above 65535")
         return int(text)
     try:
         return socket.getservbyname(text, "tcp")
     except OSError as error:
-        raise AddressError(f"lookup tcp/{text}: unknown port") from error
+        raise AddressError(f"port {text!r} is unknown") from error
 
 
 def resolved(text: str) -> str:
-    """Return a text's address with the host as numbers, IPv4 before IPv6. Raises AddressError."""
+    """Return an address with its host in numbers, IPv4 preferred. Raises AddressError."""
     endpoint = parse(text)
     host = lookup(endpoint)[0][1][0] if endpoint.host else ""
     return str(Endpoint(host, endpoint.port))
 
 
-Found = tuple[socket.AddressFamily, tuple[str, int]]
+Resolved = tuple[socket.AddressFamily, tuple[str, int]]
 
 
-def lookup(endpoint: Endpoint) -> tuple[Found, ...]:
+def lookup(endpoint: Endpoint) -> tuple[Resolved, ...]:
     """Return every address of an endpoint, IPv4 first. Raises AddressError."""
     try:
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise AddressError(f"lookup {endpoint.host}: no such host") from error
+        raise AddressError(f"host {endpoint.host!r} is unknown") from error
     ordered = sorted(found, key=lambda one: one[0] != socket.AF_INET)
     return tuple((family, (str(at[0]), int(at[1]))) for family, _, _, _, at in ordered)
 
 
 def listening(text: str, *, backlog: int = 128) -> socket.socket:
-    """Return a non-blocking socket that listens at an address; without a host, on the loopback.
+    """Return a non-blocking socket that listens on an address; without a host, on the loopback.
 
     Raises:
-        AddressError: as Go's net.Listen says it.
+        AddressError: it is not an address, or can't be listened on.
     """
-    try:
-        endpoint = parse(text)
-        family, at = lookup(Endpoint(endpoint.host or LOOPBACK, endpoint.port))[0]
-    except AddressError as error:
-        raise AddressError(f"listen tcp: {error}") from error
+    endpoint = parse(text)
+    family, at = lookup(Endpoint(endpoint.host or LOOPBACK, endpoint.port))[0]
     found = socket.socket(family, socket.SOCK_STREAM)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,7 +91,8 @@ def listening(text: str, *, backlog: int = 128) -> socket.socket:
         found.setblocking(False)
     except OSError as error:
         found.close()
-        raise AddressError(f"listen tcp {Endpoint(*at)}: bind: {_in_gos_words(error)}") from error
+        reason = os.strerror(error.errno or errno.EINVAL).lower()
+        raise AddressError(f"can't listen on {Endpoint(*at)}: {reason}") from error
     return found
 
 
@@ -102,8 +100,3 @@ def bound_to(listener: socket.socket) -> str:
     """Return the address that a socket is bound to."""
     host, port = listener.getsockname()[:2]
     return str(Endpoint(host, port))
-
-
-def _in_gos_words(error: OSError) -> str:
-    text = os.strerror(error.errno or errno.EINVAL)
-    return text[:1].lower() + text[1:]

@@ -1,23 +1,26 @@
-"""The HTTP API of Toxiproxy 2.12, sans I/O: a request and the world in; an answer, the world after it, and effects out.
+"""The HTTP API of Toxiproxy 2.12, sans I/O: a request and the state in; an answer, the state after it, and effects out.
 
-Everything is decided here but what the system has to say: whether a proxy can listen, and where. Knows no socket.
+Everything is decided here except what only the system knows: whether a proxy can listen, and where. Statuses and fields
+are Toxiproxy's; the texts of errors need not be.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
-from posixpath import normpath
 from urllib.parse import unquote
 
+import msgspec
+
+from midpipe.faultinject.toxiproxy.access import Access
+from midpipe.faultinject.toxiproxy.addresses import parse
 from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, ApiState, ProxySpec, ToxicSpec
 from midpipe.faultinject.toxiproxy.exchange import (
     Add,
     Answer,
+    ApiError,
     Effect,
-    EffectFailedError,
     Forget,
     Handling,
     Remove,
@@ -27,137 +30,149 @@ from midpipe.faultinject.toxiproxy.exchange import (
     Stop,
     Update,
 )
-from midpipe.faultinject.toxiproxy.go_json import encode
 from midpipe.faultinject.toxiproxy.reading import (
-    ApiError,
     read_new_proxy,
     read_new_toxic,
     read_proxies,
     read_proxy,
-    updated_toxic,
-    with_attributes,
+    read_toxic_update,
 )
 from midpipe.faultinject.toxiproxy.wire_toxics import WIRE_TOXICS
 
 VERSION = "2.12.0"
-"""The Toxiproxy whose API this is; clients ask before they use a newer feature."""
-_JSON = "application/json"
-_TEXT = "text/plain; charset=utf-8"
-
+"""The Toxiproxy whose API this is; clients ask for it before they use a newer feature."""
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 Fired = Callable[[str, str], int]
-"""How often a wire toxic has happened, by its proxy's name and its own."""
+"""Returns how often a wire toxic's fault has happened, by the names of its proxy and itself."""
+Handler = Callable[[], Handling]
 
 
 def handle(
     request: Request,
-    world: ApiState,
+    state: ApiState,
     fired: Fired,
     *,
-    token: str = "",
+    access: Access,
     metrics: Callable[[], str] | None = None,
 ) -> Handling:
     """Answer a request.
 
     Args:
-        token: what must be borne, if anything.
-        metrics: the text of /metrics; None if it is not served.
+        metrics: returns the text of /metrics; None serves no /metrics.
     """
-    return _Handler(request, world, fired, metrics).run(token)
+    return _Handler(request, state, fired, access, metrics).run()
 
 
-def populate(world: ApiState, body: bytes) -> Handling:
-    """Make the proxies of a configuration file, as POST /populate does."""
-    return _Handler(Request("POST", "/populate", {}, body), world, lambda *_: 0, None).populate()
+def populate(state: ApiState, body: bytes, access: Access) -> Handling:
+    """Create the proxies of a configuration file, as POST /populate does."""
+    request = Request("POST", "/populate", {}, body)
+    return _Handler(request, state, lambda *_: 0, access, None).populate()
 
 
 class _Handler:
     def __init__(
         self,
         request: Request,
-        world: ApiState,
+        state: ApiState,
         fired: Fired,
+        access: Access,
         metrics: Callable[[], str] | None,
     ) -> None:
         self._request = request
-        self._world = world
+        self._state = state
         self._fired = fired
+        self._access = access
         self._metrics = metrics
 
-    def run(self, token: str) -> Handling:
-        request = self._request
-        path, mark, query = request.path.partition("?")
-        if (clean := _cleaned(path)) != path:
-            moved = replace(self._answer(301), is_handled=False)
-            return replace(moved, headers=(("Location", clean + mark + query),))
-        handler, allowed = self._routed(path)
-        if handler is None:
-            if allowed:
-                return self._plain(405, "", is_handled=False)
-            return self._plain(404, "404 page not found", is_handled=False)
-        if token and not _bears(request.headers.get("authorization", ""), token):
-            return self._error(ApiError("missing or wrong token", 401))
-        if request.headers.get("user-agent", "").startswith("Mozilla/"):
-            return self._plain(403, "User agent not allowed")
+    def run(self) -> Handling:
+        """Return the handling of the request, refused or not."""
         try:
-            return (yield from handler())
+            return (yield from self._handler()())
         except ApiError as error:
             return self._error(error)
-        except EffectFailedError as error:
-            return self._error(ApiError(str(error), 500))
 
-    def _routed(self, path: str) -> tuple[Callable[[], Handling] | None, tuple[str, ...]]:
-        """Return the handler, or None and the methods that the path would take."""
-        words = [unquote(word) for word in path.split("/")[1:]]
-        routes: dict[str, Callable[[], Handling]] = {}
-        match words:
+    def _handler(self) -> Handler:
+        """Return the handler of the request. Raises ApiError for one that is refused."""
+        headers = self._request.headers
+        host = headers.get("host", "")
+        if not self._access.is_known_host(host):
+            raise ApiError(
+                f"host {host!r} is not allowed; start with --allow-host to allow it", 403
+            )
+        if not self._access.is_authorized(headers.get("authorization", "")):
+            raise ApiError("missing or wrong token", 401)
+        if headers.get("user-agent", "").startswith("Mozilla/"):
+            raise ApiError("user agent not allowed", 403)
+        routes = self._routes(self._request.path.partition("?")[0])
+        if not routes:
+            raise ApiError("page not found", 404)
+        if self._request.method not in routes:
+            raise ApiError("method not allowed", 405)
+        return routes[self._request.method]
+
+    def _routes(self, path: str) -> dict[str, Handler]:
+        """Return a path's handlers, by method; none for an unknown path."""
+        match [unquote(word) for word in path.split("/")[1:]]:
             case ["version"]:
-                routes = {"GET": self._version}
+                return {"GET": self._version}
             case ["reset"]:
-                routes = {"POST": self._reset}
+                return {"POST": self._reset}
             case ["populate"]:
-                routes = {"POST": self.populate}
+                return {"POST": self.populate}
             case ["metrics"] if self._metrics is not None:
-                routes = {self._request.method: self._show_metrics}
+                return {"GET": partial(self._show_metrics, self._metrics)}
             case ["proxies"]:
-                routes = {"GET": self._proxies, "POST": self._create}
+                return {"GET": self._proxies, "POST": self._create}
             case ["proxies", name] if name:
                 update = partial(self._update, name)
-                routes = {"GET": lambda: self._show(name), "POST": update, "PATCH": update}
-                routes["DELETE"] = lambda: self._delete(name)
+                return {
+                    "GET": partial(self._show, name),
+                    "POST": update,
+                    "PATCH": update,
+                    "DELETE": partial(self._delete, name),
+                }
             case ["proxies", name, "toxics"] if name:
-                routes = {
-                    "GET": lambda: self._toxics(name),
-                    "POST": lambda: self._add_toxic(name),
+                return {
+                    "GET": partial(self._toxics, name),
+                    "POST": partial(self._add_toxic, name),
                 }
             case ["proxies", name, "toxics", toxic] if name and toxic:
                 update = partial(self._update_toxic, name, toxic)
-                routes = {
-                    "GET": lambda: self._show_toxic(name, toxic),
+                return {
+                    "GET": partial(self._show_toxic, name, toxic),
                     "POST": update,
                     "PATCH": update,
-                    "DELETE": lambda: self._remove_toxic(name, toxic),
+                    "DELETE": partial(self._remove_toxic, name, toxic),
                 }
-        return routes.get(self._request.method), tuple(routes)
+        return {}
 
     # --- proxies -------------------------------------------------------------------------------------
 
     def _proxies(self) -> Handling:
         yield from ()
-        shown = {name: self._shown(proxy) for name, proxy in sorted(self._world.proxies.items())}
-        return self._json(200, shown)
+        proxies = sorted(self._state.proxies.items())
+        return self._json(200, {name: self._shown(proxy) for name, proxy in proxies})
 
     def _create(self) -> Handling:
         proxy = read_new_proxy(self._request.body)
-        if proxy.name in self._world.proxies:
+        if proxy.name in self._state.proxies:
             raise ApiError("proxy already exists", 409)
         yield from self._put(proxy)
-        return self._json(201, self._shown(self._world.proxies[proxy.name]))
+        return self._json(201, self._shown(self._proxy(proxy.name)))
 
     def _put(self, proxy: ProxySpec) -> Generator[Effect, str, None]:
+        """Store a proxy, and start it if it is enabled."""
         if proxy.enabled:
-            proxy = replace(proxy, listen=(yield Start(proxy)))
-        self._world = self._world.with_proxy(proxy)
+            proxy = replace(proxy, listen=(yield from self._start(proxy)))
+        self._state = self._state.with_proxy(proxy)
+
+    def _start(self, proxy: ProxySpec) -> Generator[Effect, str, str]:
+        """Have a proxy listen; return where."""
+        listen = yield Resolve(proxy.listen)
+        if not self._access.may_listen_on(parse(listen).host):
+            raise ApiError(f"listening on {listen} lets other machines in; start with --token", 403)
+        return (yield Start(replace(proxy, listen=listen)))
 
     def _show(self, name: str) -> Handling:
         yield from ()
@@ -169,63 +184,57 @@ class _Handler:
         if (yield Resolve(wanted.listen)) != proxy.listen or wanted.upstream != proxy.upstream:
             yield Stop(name)
             proxy = replace(proxy, listen=wanted.listen, upstream=wanted.upstream, enabled=False)
-            self._world = self._world.with_proxy(proxy)
+            self._state = self._state.with_proxy(proxy)
         if wanted.enabled and not proxy.enabled:
             yield from self._put(replace(proxy, enabled=True))
         elif proxy.enabled and not wanted.enabled:
             yield Stop(name)
-            self._world = self._world.with_proxy(replace(proxy, enabled=False))
+            self._state = self._state.with_proxy(replace(proxy, enabled=False))
         return self._json(200, self._shown(self._proxy(name)))
 
     def _delete(self, name: str) -> Handling:
         self._proxy(name)
         yield Stop(name)
         yield Forget(name)
-        self._world = self._world.without_proxy(name)
+        self._state = self._state.without_proxy(name)
         return self._answer(204)
 
     def populate(self) -> Handling:
-        """Make those proxies that are not there, or differ; keep the others."""
-        made: list[str] | None = None
-        invalid_reason: ApiError | None = None
+        """Create the proxies that do not exist or differ; keep the others."""
+        created: list[str] = []
+        error: ApiError | None = None
         try:
-            wanted = read_proxies(self._request.body)
-            made = [] if wanted else None
-            for proxy in wanted:
+            for proxy in read_proxies(self._request.body):
                 yield from self._replace(proxy)
-                if made is not None:
-                    made.append(proxy.name)
-        except ApiError as error:
-            invalid_reason = error
-        except EffectFailedError as error:
-            invalid_reason = ApiError(str(error), 500)
-        shown: dict[str, object] = {}
-        if invalid_reason is not None:
-            shown = {"error": invalid_reason.message, "status": invalid_reason.status}
-        proxies = [self._shown(self._proxy(name)) for name in made or ()] or None
-        return self._json(
-            invalid_reason.status if invalid_reason else 201, {**shown, "proxies": proxies}
-        )
+                created.append(proxy.name)
+        except ApiError as refused:
+            error = refused
+        shown: dict[str, object] = {
+            "proxies": [self._shown(self._proxy(name)) for name in created] or None
+        }
+        if error is None:
+            return self._json(201, shown)
+        return self._json(error.status, {"error": error.message, "status": error.status, **shown})
 
     def _replace(self, proxy: ProxySpec) -> Generator[Effect, str, None]:
-        known = self._world.proxies.get(proxy.name)
+        known = self._state.proxies.get(proxy.name)
         if known is not None:
             if (yield Resolve(proxy.listen)) == known.listen and proxy.upstream == known.upstream:
                 return
             yield Stop(proxy.name)
-            self._world = self._world.with_proxy(replace(known, enabled=False))
+            self._state = self._state.with_proxy(replace(known, enabled=False))
         if proxy.enabled:
-            proxy = replace(proxy, listen=(yield Start(proxy)))
+            proxy = replace(proxy, listen=(yield from self._start(proxy)))
         if known is not None:
             yield Forget(proxy.name)
-        self._world = self._world.with_proxy(proxy)
+        self._state = self._state.with_proxy(proxy)
 
     def _reset(self) -> Handling:
-        for name, proxy in sorted(self._world.proxies.items()):
+        for name, proxy in sorted(self._state.proxies.items()):
             if not proxy.enabled:
                 yield from self._put(replace(proxy, enabled=True))
             for toxic in proxy.toxics:
-                yield from self._take_out(name, toxic.name)
+                yield from self._take_off(name, toxic.name)
         return self._answer(204)
 
     # --- toxics --------------------------------------------------------------------------------------
@@ -239,18 +248,16 @@ class _Handler:
         toxic = read_new_toxic(self._request.body)
         if proxy.toxic(toxic.name) is not None:
             raise ApiError("toxic already exists", 409)
-        return (
-            yield from self._set_toxic(proxy, Add(name, with_attributes(toxic, self._request.body)))
-        )
+        return (yield from self._set_toxic(proxy, Add(name, toxic)))
 
     def _update_toxic(self, name: str, toxic_name: str) -> Handling:
         proxy = self._proxy(name)
-        changed = updated_toxic(self._toxic(proxy, toxic_name), self._request.body)
+        changed = read_toxic_update(self._request.body, self._toxic(proxy, toxic_name))
         return (yield from self._set_toxic(proxy, Update(name, changed)))
 
     def _set_toxic(self, proxy: ProxySpec, change: Add | Update) -> Handling:
         yield change
-        self._world = self._world.with_proxy(proxy.with_toxic(change.toxic))
+        self._state = self._state.with_proxy(proxy.with_toxic(change.toxic))
         return self._json(200, self._shown_toxic(proxy.name, change.toxic))
 
     def _show_toxic(self, name: str, toxic_name: str) -> Handling:
@@ -259,28 +266,26 @@ class _Handler:
 
     def _remove_toxic(self, name: str, toxic_name: str) -> Handling:
         self._toxic(self._proxy(name), toxic_name)
-        yield from self._take_out(name, toxic_name)
+        yield from self._take_off(name, toxic_name)
         return self._answer(204)
 
-    def _take_out(self, name: str, toxic_name: str) -> Generator[Effect, str, None]:
+    def _take_off(self, name: str, toxic_name: str) -> Generator[Effect, str, None]:
         yield Remove(name, toxic_name)
         yield Forget(name, toxic_name)
-        self._world = self._world.with_proxy(self._proxy(name).without_toxic(toxic_name))
+        self._state = self._state.with_proxy(self._proxy(name).without_toxic(toxic_name))
 
-    # --- the rest ------------------------------------------------------------------------------------
+    # --- answers -------------------------------------------------------------------------------------
 
     def _version(self) -> Handling:
         yield from ()
-        body = f'{{"version": "{VERSION}"}}\n'.encode()
-        return self._answer(200, "application/json;charset=utf-8", body)
+        return self._json(200, {"version": VERSION})
 
-    def _show_metrics(self) -> Handling:
+    def _show_metrics(self, metrics: Callable[[], str]) -> Handling:
         yield from ()
-        text = self._metrics() if self._metrics is not None else ""
-        return self._answer(200, "text/plain; version=0.0.4; charset=utf-8", text.encode())
+        return self._answer(200, metrics().encode(), _METRICS)
 
     def _proxy(self, name: str) -> ProxySpec:
-        proxy = self._world.proxies.get(name)
+        proxy = self._state.proxies.get(name)
         if proxy is None:
             raise ApiError("proxy not found", 404)
         return proxy
@@ -297,7 +302,7 @@ class _Handler:
             "listen": proxy.listen,
             "upstream": proxy.upstream,
             "enabled": proxy.enabled,
-            # The original shows its logger; some clients check for exactly these keys.
+            # Toxiproxy shows its logger, and some clients check for exactly these fields.
             "Logger": {},
             "toxics": [
                 self._shown_toxic(proxy.name, toxic)
@@ -317,36 +322,15 @@ class _Handler:
             **fired,
         }
 
-    def _json(self, status: int, value: object) -> Answer:
-        return self._answer(status, _JSON, encode(value).encode())
-
     def _error(self, error: ApiError) -> Answer:
-        text = encode({"error": error.message, "status": error.status})
-        answer = self._plain(error.status, text)
+        answer = self._json(error.status, {"error": error.message, "status": error.status})
         if error.status != 401:
             return answer
         return replace(answer, headers=(*answer.headers, ("WWW-Authenticate", "Bearer")))
 
-    def _plain(self, status: int, text: str, *, is_handled: bool = True) -> Answer:
-        if not text:
-            return replace(self._answer(status), is_handled=is_handled)
-        answer = self._answer(status, _TEXT, f"{text}\n".encode())
-        headers = (*answer.headers, ("X-Content-Type-Options", "nosniff"))
-        return replace(answer, headers=headers, is_handled=is_handled)
+    def _json(self, status: int, value: object) -> Answer:
+        return self._answer(status, msgspec.json.encode(value) + b"\n", "application/json")
 
-    def _answer(self, status: int, content_type: str = "", body: bytes = b"") -> Answer:
+    def _answer(self, status: int, body: bytes = b"", content_type: str = "") -> Answer:
         headers = (("Content-Type", content_type),) if content_type else ()
-        return Answer(status, headers, body, self._world)
-
-
-def _cleaned(path: str) -> str:
-    """Return a path without empty words and dots, as Go's router redirects to it."""
-    clean = normpath("/" + path.lstrip("/"))
-    return clean + "/" if path.endswith("/") and clean != "/" else clean
-
-
-def _bears(header: str, token: str) -> bool:
-    scheme, _, given = header.partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(
-        given.strip().encode(), token.encode()
-    )
+        return Answer(status, self._state, body, headers)

@@ -1,4 +1,4 @@
-"""The state that the API shows and changes, as frozen values: proxies, and the toxics on each, in order."""
+"""The state behind the API, as frozen values: proxies, and the toxics of each in order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ToxicSpec:
     """One toxic on a proxy.
 
     Args:
-        stream: as it was written; its direction is that in lower case.
-        toxicity: the probability that it acts on a connection; not held to be one, as in the original.
+        stream: as the request had it; ``direction`` is the same in lower case.
+        toxicity: the probability that it acts on a connection. Values above 1 are accepted, as in Toxiproxy.
         attributes: by name, in the order in which they are shown.
     """
 
@@ -35,23 +35,23 @@ class ToxicSpec:
 
     @property
     def numbers(self) -> Mapping[str, int]:
-        """The attributes that are numbers."""
+        """The attributes that are integers."""
         return {name: value for name, value in self.attributes.items() if isinstance(value, int)}
 
     def number(self, name: str) -> int:
-        """Return an attribute that is a number, 0 if there is none."""
+        """Return an integer attribute; 0 if there is none."""
         value = self.attributes.get(name, 0)
         return value if isinstance(value, int) else 0
 
     def text(self, name: str) -> str:
-        """Return an attribute that is text, empty if there is none."""
+        """Return a text attribute; empty if there is none."""
         value = self.attributes.get(name, "")
         return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxySpec:
-    """One proxy: where it listens, where it leads to, and what it does to bytes on the way."""
+    """One proxy: where it listens, where it leads to, and its toxics."""
 
     name: str
     listen: str
@@ -60,7 +60,7 @@ class ProxySpec:
     toxics: tuple[ToxicSpec, ...] = ()
 
     def toxic(self, name: str) -> ToxicSpec | None:
-        """Return the toxic of that name, if there is one."""
+        """Return the toxic of a name; None if there is none."""
         return next((toxic for toxic in self.toxics if toxic.name == name), None)
 
     def chain(self, direction: str) -> tuple[ToxicSpec, ...]:
@@ -68,25 +68,28 @@ class ProxySpec:
         return tuple(toxic for toxic in self.toxics if toxic.direction == direction)
 
     def with_toxic(self, changed: ToxicSpec) -> ProxySpec:
-        """Return the proxy with a toxic put in the place of the one of its name, or at the end."""
+        """Return the proxy with a toxic that replaces the one of its name, or is appended."""
         if self.toxic(changed.name) is None:
             return replace(self, toxics=(*self.toxics, changed))
         toxics = tuple(changed if toxic.name == changed.name else toxic for toxic in self.toxics)
         return replace(self, toxics=toxics)
 
     def without_toxic(self, name: str) -> ProxySpec:
+        """Return the proxy without a toxic."""
         return replace(self, toxics=tuple(toxic for toxic in self.toxics if toxic.name != name))
 
 
 @dataclass(frozen=True, slots=True)
 class ApiState:
-    """Every proxy, by name."""
+    """All proxies, by name."""
 
     proxies: Mapping[str, ProxySpec] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_proxy(self, proxy: ProxySpec) -> ApiState:
+        """Return the state with a proxy added or replaced."""
         return ApiState(MappingProxyType({**self.proxies, proxy.name: proxy}))
 
     def without_proxy(self, name: str) -> ApiState:
+        """Return the state without a proxy."""
         kept = {known: proxy for known, proxy in self.proxies.items() if known != name}
         return ApiState(MappingProxyType(kept))

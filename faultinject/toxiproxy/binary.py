@@ -1,7 +1,9 @@
-"""A real Toxiproxy as a process on this machine: found, or built once from its Go module, and started on a free port.
+"""A real Toxiproxy as a process on this machine: found on PATH, or built once with Go, and started on a free port.
 
-It can't be asked to choose a port by itself, and goes on without a word that one would hear when its port is taken. So
-it is started with a proxy of a name that only we know, and is ours if it shows that one. Knows no toxic.
+Toxiproxy can't report a port that the system chose, and does not exit when its port is taken. So it is started with a
+proxy of a random name, and is the right server if it shows that proxy. Knows no toxic.
+
+Source: https://github.com/Shopify/toxiproxy/ (``cmd/server``; the linker sets its version).
 """
 
 from __future__ import annotations
@@ -15,67 +17,106 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.faultinject.toxiproxy.go_module import TOXIPROXY_VERSION, toxiproxy_from_go
 from midpipe.faultinject.vocabulary import Address
 
+TOXIPROXY_VERSION = "2.12.0"
+_MODULE = "github.com/Shopify/toxiproxy/v2"
 _NAMES = ("toxiproxy-server", "toxiproxy")
+_BUILT_WITHIN_S = 600.0
 _START_WITHIN_S = 10.0
 _ASK_WITHIN_S = 1.0
 _POLL_S = 0.01
 _MOST_PORTS = 20
+_INSTEAD = "Install toxiproxy-server, name its file with --toxiproxy, or choose --via midpipe."
+
+Notify = Callable[[str], None]
+"""Takes a sentence about what takes long."""
 
 
-def binary(path: str = "") -> str:
-    """Return the program of a Toxiproxy: this one, or one on PATH, or the one that is built and kept in the cache.
+def toxiproxy_binary(path: str = "", notify: Notify = lambda text: None) -> str:
+    """Return the program of a Toxiproxy: the given one, or one on PATH, or the cached one, built if need be.
+
+    Args:
+        notify: called before a build.
 
     Raises:
         ServerError: there is none, and none can be built.
     """
     if path:
         if not Path(path).is_file():
-            raise ServerError(f"There is no Toxiproxy at {path!r}. Give the path of its server.")
+            raise ServerError(f"There is no file {path!r}. {_INSTEAD}")
         return path
     for name in _NAMES:
         if found := shutil.which(name):
             return found
-    kept = _cache() / f"toxiproxy-{TOXIPROXY_VERSION}"
-    if not kept.is_file():
-        _build(kept)
-    return str(kept)
+    cached = _cache() / f"toxiproxy-{TOXIPROXY_VERSION}"
+    if not cached.is_file():
+        if shutil.which("go") is None:
+            raise ServerError(f"There is no Toxiproxy on PATH, and no Go to build one. {_INSTEAD}")
+        notify(
+            f"Go builds Toxiproxy {TOXIPROXY_VERSION} now, which takes a minute or two. "
+            f"Later runs find it at {cached}."
+        )
+        _build(cached)
+    return str(cached)
 
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "midpipe"
 
 
-def _build(kept: Path) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="building-", dir=kept.parent) as work:
-        # Whole or not at all, for whoever builds it at the same time.
-        toxiproxy_from_go(Path(work)).replace(kept)
+def _build(target: Path) -> None:
+    """Build a static server by way of the Go module proxy. Raises ServerError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="building-", dir=target.parent) as work:
+        flags = f"-s -w -X {_MODULE}.Version={TOXIPROXY_VERSION}"
+        module = f"{_MODULE}/cmd/server@v{TOXIPROXY_VERSION}"
+        try:
+            built = subprocess.run(
+                ("go", "install", "-ldflags", flags, module),
+                env={**os.environ, "CGO_ENABLED": "0", "GOBIN": work},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_BUILT_WITHIN_S,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ServerError(f"Go can't build Toxiproxy: {error}. {_INSTEAD}") from error
+        if built.returncode:
+            reason = " ".join(built.stderr.split())[-400:]
+            raise ServerError(f"Go can't build Toxiproxy: {reason}. {_INSTEAD}")
+        # Renamed when complete, because another process may be building it as well.
+        (Path(work) / "server").replace(target)
 
 
 class ToxiproxyProcess:
-    """A running Toxiproxy. Close it with ``close``; a run's leash ends it too.
+    """A running Toxiproxy. Close it with ``close``; a run's reaper ends it too.
+
+    Attributes:
+        api: where its HTTP API answers.
 
     Args:
-        path: as in ``binary``.
+        path, notify: as ``toxiproxy_binary`` takes them.
 
     Raises:
-        ServerError: it can't be had, or does not start.
+        ServerError: there is none, or it does not start.
     """
 
-    def __init__(self, run: RunDirectory, path: str = "") -> None:
+    def __init__(
+        self, run: RunDirectory, path: str = "", notify: Notify = lambda text: None
+    ) -> None:
         self._run = run
         self._directory = run.subdirectory("toxiproxy")
-        program = binary(path)
+        program = toxiproxy_binary(path, notify)
         for port in itertools.islice(run.ports, _MOST_PORTS):
-            self._process = self._started(program, port)
+            self._process = self._start(program, port)
             self.api = Address(host=LOOPBACK, port=port)
             try:
                 if self._is_ours():
@@ -84,7 +125,7 @@ class ToxiproxyProcess:
                 self.close()
                 raise
             self.close()
-        raise ServerError("Toxiproxy found no port to listen on. Are other servers being started?")
+        raise ServerError(f"Toxiproxy could not listen on any of {_MOST_PORTS} ports. Try again.")
 
     @property
     def pid(self) -> int:
@@ -96,7 +137,7 @@ class ToxiproxyProcess:
         self._process.wait()
         self._run.release(self._process.pid)
 
-    def _started(self, program: str, port: int) -> subprocess.Popen[bytes]:
+    def _start(self, program: str, port: int) -> subprocess.Popen[bytes]:
         self._mark = f"midpipe-{secrets.token_hex(8)}"
         config = self._directory / "config.json"
         mark = {"name": self._mark, "upstream": f"{LOOPBACK}:1", "enabled": False}
@@ -122,7 +163,7 @@ class ToxiproxyProcess:
         deadline_s = time.monotonic() + _START_WITHIN_S
         while time.monotonic() < deadline_s:
             if self._process.poll() is not None:
-                raise ServerError(f"Toxiproxy ended with exit code {self._process.returncode}.")
+                raise ServerError(f"Toxiproxy exited with code {self._process.returncode}.")
             try:
                 with urllib.request.urlopen(base, timeout=_ASK_WITHIN_S) as answer:
                     if self._mark not in json.load(answer):

@@ -1,8 +1,8 @@
 """A chain of toxics for one direction of one connection, sans I/O: chunks and times in, bytes out.
 
-Each stage deals with one chunk after the other, hands it to the next, and waits while that one has no room; so a slow
-stage slows its source down in the end, as the channels of the original do. A change of the chain interrupts the stage
-that it meets: what that one holds passes at once, nothing is dropped, and its toxicity is drawn again.
+Each stage handles one chunk after the other, passes it to the next, and waits while the next has no room; so a slow
+stage slows down its source, as Toxiproxy's channels do. A change of the chain interrupts the stage that it affects: the
+chunks that the stage holds pass at once, nothing is dropped, and its toxicity is drawn again.
 
 ::
 
@@ -16,17 +16,17 @@ from collections.abc import Callable, Sequence
 
 from midpipe.faultinject.toxiproxy.api_state import ToxicSpec
 from midpipe.faultinject.toxiproxy.toxics.noop import NOOP
-from midpipe.faultinject.toxiproxy.toxics.toxic import NEVER_S, Chunk, Dice, Memory, Step, Toxic
+from midpipe.faultinject.toxiproxy.toxics.toxic import NEVER_S, Chunk, Memory, Rng, Step, Toxic
 
 _OUTPUT_ROOM = 4
-DiceOf = Callable[[str], Dice]
-"""Dice of a toxic, by its name, so that no toxic's draws depend on another's."""
+RngOf = Callable[[str], Rng]
+"""Returns the random numbers of a toxic, by its name, so that no toxic's draws depend on another's."""
 
 
 class _Stage:
-    """One toxic on this connection, and what waits before it and inside it."""
+    """One toxic on this connection, with the chunks before it and the steps that it has planned."""
 
-    def __init__(self, spec: ToxicSpec, toxic: Toxic, rng: Dice, now_s: float) -> None:
+    def __init__(self, spec: ToxicSpec, toxic: Toxic, rng: Rng, now_s: float) -> None:
         self.toxic = toxic
         self.rng = rng
         self.inbox: deque[tuple[Chunk | None, float]] = deque()
@@ -38,11 +38,11 @@ class _Stage:
         self.begin(spec, now_s)
 
     def begin(self, spec: ToxicSpec, now_s: float) -> None:
-        """Work on with these attributes; toxicity is drawn anew."""
+        """Continue with these attributes; toxicity is drawn again."""
         self.spec = spec
         self.numbers = spec.numbers
         self.acts = self.toxic if self.rng() < spec.toxicity else NOOP
-        self.clock_s = self.heard_s = now_s
+        self.clock_s = self.last_input_s = now_s
 
     @property
     def has_room(self) -> bool:
@@ -50,7 +50,7 @@ class _Stage:
 
     @property
     def due_s(self) -> float | None:
-        """When there is something to do, if nothing comes in before."""
+        """When there is something to do, if nothing arrives before; None if nothing is planned."""
         if self.has_ended:
             return None
         if self.steps:
@@ -62,14 +62,14 @@ class _Stage:
 
     def _idle_until_s(self) -> float | None:
         idle_ms = self.spec.number(self.acts.idle_ms) if self.acts.idle_ms else 0
-        return self.heard_s + idle_ms / 1000 if idle_ms > 0 else None
+        return self.last_input_s + idle_ms / 1000 if idle_ms > 0 else None
 
     def plan(self, now_s: float) -> bool:
-        """Have steps to take, if there is something to take them for; return whether there are."""
+        """Plan the steps for the next chunk, or for the end of an idle stream; return whether there are steps."""
         while not self.steps and self.inbox:
-            chunk, came_s = self.inbox.popleft()
-            self.clock_s = max(self.clock_s, came_s)
-            self.heard_s = max(self.heard_s, came_s)
+            chunk, arrived_s = self.inbox.popleft()
+            self.clock_s = max(self.clock_s, arrived_s)
+            self.last_input_s = max(self.last_input_s, arrived_s)
             self._took_end = chunk is None
             self.steps += self.acts.take(chunk, self)
         idle_s = self._idle_until_s()
@@ -79,7 +79,7 @@ class _Stage:
         return bool(self.steps)
 
     def interrupted(self) -> tuple[Chunk, ...]:
-        """Return the chunks that were being held; an end that waited for its time waits again."""
+        """Drop the planned steps and return the chunks in them; the end of the stream is planned again."""
         held = tuple(step.chunk for step in self.steps if step.chunk is not None)
         ending = [step for step in self.steps if step.ends]
         self.steps.clear()
@@ -94,15 +94,19 @@ class Chain:
     """The toxics of one direction.
 
     Attributes:
-        output: what has come through and is to be sent, in order; whoever sends it takes it out.
-        has_ended: the stream ends after that.
+        output: the bytes to send, in order; the caller removes what it sends.
+        has_ended: whether the stream ends after them.
+
+    Args:
+        specs: the toxics, in order.
+        toxic_of: returns the toxic of a type.
     """
 
     def __init__(
         self,
         specs: Sequence[ToxicSpec],
         toxic_of: Callable[[str], Toxic],
-        rng: DiceOf,
+        rng: RngOf,
         now_s: float,
     ) -> None:
         self._toxic_of = toxic_of
@@ -110,33 +114,33 @@ class Chain:
         self._stages: list[_Stage] = []
         self.output: deque[bytes] = deque()
         self.has_ended = False
-        self._has_leavers = False
+        self._is_removing = False
         for spec in specs:
             self._stages.append(_Stage(spec, toxic_of(spec.type), rng(spec.name), now_s))
 
     @property
     def is_empty(self) -> bool:
-        """No toxic: what comes in may go straight out."""
+        """Whether there is no toxic, so that bytes may bypass the chain."""
         return not self._stages
 
     @property
     def is_at_rest(self) -> bool:
-        """It holds nothing."""
+        """Whether it holds no bytes."""
         return not self.output and not any(stage.inbox or stage.steps for stage in self._stages)
 
     @property
     def is_full(self) -> bool:
-        """The stages wait until some of the output is taken."""
+        """Whether the stages wait until some of the output is removed."""
         return len(self.output) >= _OUTPUT_ROOM
 
     @property
     def wants_input(self) -> bool:
-        """More bytes may be read."""
+        """Whether more bytes may be fed."""
         return self._has_room(0)
 
     @property
     def due_s(self) -> float | None:
-        """When ``advance`` has something to do, if nothing else happens before."""
+        """When to call ``advance`` if nothing else happens before; None for never."""
         due = [
             stage.due_s
             for number, stage in enumerate(self._stages)
@@ -145,26 +149,26 @@ class Chain:
         return min(due, default=None)
 
     def feed(self, data: bytes | None, now_s: float) -> None:
-        """Take bytes that were read, or None at the end of the stream."""
+        """Take bytes that were read, or None for the end of the stream."""
         self._put(0, None if data is None else Chunk(data, now_s), now_s)
 
     def advance(self, now_s: float) -> None:
-        """Do all that is due."""
+        """Carry out all steps that are due."""
         stages = self._stages
         if len(stages) == 1:
             self._run(0, now_s)
-        # From the last to the first, so that one which makes room lets the one before it go on; and forward again.
+        # From the last stage to the first, because a stage that makes room lets the one before it continue.
         progress = len(stages) > 1
         while progress:
             progress = False
             for number in reversed(range(len(stages))):
                 progress = self._run(number, now_s) or progress
-        if self._has_leavers:
+        if self._is_removing:
             self._stages = [s for s in stages if not (s.is_removed and s.has_ended)]
-            self._has_leavers = any(s.is_removed for s in self._stages)
+            self._is_removing = any(s.is_removed for s in self._stages)
 
     def add(self, spec: ToxicSpec, now_s: float) -> None:
-        """Put a toxic at the end of the chain."""
+        """Append a toxic."""
         if self._stages:
             self._interrupt(len(self._stages) - 1, now_s)
         ended = self.has_ended
@@ -173,14 +177,14 @@ class Chain:
         self._stages.append(stage)
 
     def update(self, spec: ToxicSpec, now_s: float) -> None:
-        """Let a toxic go on with other attributes."""
+        """Change a toxic's attributes."""
         for number, stage in enumerate(self._stages):
             if stage.spec.name == spec.name and not stage.is_removed:
                 stage.spec = spec
                 self._interrupt(number, now_s)
 
     def remove(self, name: str, now_s: float) -> None:
-        """Take a toxic out; what waits before it goes on to the next."""
+        """Remove a toxic; the chunks before it go to the next stage."""
         for number, stage in enumerate(self._stages):
             if stage.spec.name == name and not stage.is_removed:
                 self._interrupt(number, now_s)
@@ -190,12 +194,12 @@ class Chain:
                     self._interrupt(number - 1, now_s)
                 stage.is_removed = True
                 if stage.steps:
-                    # It has lost bytes already and was about to end the stream: that still comes.
-                    self._has_leavers = True
+                    # It has lost bytes already and was about to end the stream, so the end still follows.
+                    self._is_removing = True
                     return
                 if not stage.has_ended:
-                    for chunk, came_s in stage.inbox:
-                        self._put(number + 1, chunk, came_s)
+                    for chunk, arrived_s in stage.inbox:
+                        self._put(number + 1, chunk, arrived_s)
                 del self._stages[number]
                 return
 

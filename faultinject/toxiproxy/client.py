@@ -1,7 +1,7 @@
-"""A narrow port to any server of Toxiproxy's API, through the client library toxiproxy-python.
+"""A client of any server that answers Toxiproxy's API, through the library toxiproxy-python.
 
-The library keeps the address of its one server in a class, waits for ever, and takes an answer of 500 for a success.
-So each port has a copy of the library of its own, bounded in time, and looks whether what it asked for is there.
+The library keeps the address of its one server in a class attribute, has no time-out, and takes status 500 for success.
+So each client loads its own copy of the library, sets a time-out, and checks that what it asked for exists.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _THE_LIBRARY_RAISES = (400, 404, 409)
 
 
 class ToxiproxyClient:
-    """Drives one server. Close it with ``close``; what it made on the server stays.
+    """Drives one server. Close it with ``close``; the proxies that it has created stay.
 
     Args:
         api: where the server's HTTP API is.
-        token: for a server that wants one.
+        token: for a server that requires one.
 
     Raises:
         UsageError: the client library is not installed.
@@ -38,18 +38,18 @@ class ToxiproxyClient:
         self._name = f"toxiproxy_of_{id(self):x}"
         self._library = _copy_of_the_library(self._name)
         requests = importlib.import_module("requests")
-        self._session = _careful(requests.Session(), token, requests.HTTPError)
+        self._session = _checked_session(requests.Session(), token, requests.HTTPError)
         self._failures: tuple[type[Exception], ...] = (
             requests.RequestException,
             ValueError,
             KeyError,
         )
         consumer = sys.modules[f"{self._name}.api"]
-        # The library calls requests.get and the like; a session has the same calls. This is our copy, nobody else's.
+        # The library calls requests.get and the like, which a session has as well. Only this copy is changed.
         vars(consumer)["requests"] = self._session
         self._errors = sys.modules[f"{self._name}.exceptions"]
         self._server = self._library.Toxiproxy()
-        self._server.update_api_consumer(api.host, api.port)
+        self._server.update_api_consumer(*str(api).rsplit(":", 1))
         self._consumer = vars(consumer)["APIConsumer"]
 
     def version(self) -> str:
@@ -58,12 +58,12 @@ class ToxiproxyClient:
             return str(self._consumer.get("/version").json()["version"])
 
     def create(self, name: str, upstream: str, listen: str = "127.0.0.1:0") -> str:
-        """Make a proxy; return the address that it listens on. Raises ServerError."""
+        """Create a proxy; return the address that it listens on. Raises ServerError."""
         with self._asking(f"for the proxy {name}"):
             return str(self._server.create(upstream=upstream, name=name, listen=listen).listen)
 
     def destroy(self, name: str) -> None:
-        """Remove a proxy; fine if there is none. Raises ServerError."""
+        """Remove a proxy; does nothing if there is none. Raises ServerError."""
         with self._asking(f"to remove the proxy {name}"):
             proxy = self._server.get_proxy(name)
             if proxy is not None:
@@ -75,16 +75,16 @@ class ToxiproxyClient:
             return tuple(sorted(self._server.proxies()))
 
     def enable(self, name: str, *, enabled: bool) -> None:
-        """Have a proxy up or down. Raises ServerError."""
-        with self._asking(f"to have {name} {'up' if enabled else 'down'}"):
+        """Enable or disable a proxy. Raises ServerError."""
+        with self._asking(f"to {'enable' if enabled else 'disable'} {name}"):
             proxy = self._proxy(name)
             (proxy.enable if enabled else proxy.disable)()
             if self._proxy(name).enabled != enabled:
                 raise ServerError(f"The Toxiproxy at {self.api} left {name} as it was.")
 
     def is_up(self, name: str) -> bool:
-        """Return whether a proxy is up. Raises ServerError."""
-        with self._asking(f"whether {name} is up"):
+        """Return whether a proxy is enabled. Raises ServerError."""
+        with self._asking(f"whether {name} is enabled"):
             return bool(self._proxy(name).enabled)
 
     def add_toxic(
@@ -97,7 +97,7 @@ class ToxiproxyClient:
         toxicity: float = 1.0,
         name: str = "",
     ) -> str:
-        """Put a toxic on a proxy; return the toxic's name. Raises ServerError."""
+        """Add a toxic to a proxy; return the toxic's name. Raises ServerError."""
         name = name or f"{kind}_{stream}"
         with self._asking(f"for the toxic {name}"):
             found = self._proxy(proxy)
@@ -105,11 +105,11 @@ class ToxiproxyClient:
                 type=kind, attributes=dict(attributes), stream=stream, toxicity=toxicity, name=name
             )
             if found.get_toxic(name) is None:
-                raise ServerError(f"The Toxiproxy at {self.api} did not make the toxic {name}.")
+                raise ServerError(f"The Toxiproxy at {self.api} did not add the toxic {name}.")
         return name
 
     def remove_toxic(self, proxy: str, name: str) -> None:
-        """Take a toxic off a proxy. Raises ServerError."""
+        """Remove a toxic from a proxy. Raises ServerError."""
         with self._asking(f"to remove the toxic {name}"):
             self._proxy(proxy).destroy_toxic(name)
 
@@ -120,12 +120,12 @@ class ToxiproxyClient:
             return {toxic["name"]: toxic for toxic in shown}
 
     def reset(self) -> None:
-        """Have every proxy up, without toxics. Raises ServerError."""
+        """Enable every proxy and remove every toxic. Raises ServerError."""
         with self._asking("to reset"):
             self._server.reset()
 
     def close(self) -> None:
-        """Hang up, and forget the copy of the library."""
+        """Close the connection, and unload the copy of the library."""
         self._session.close()
         for name in [name for name in sys.modules if name.partition(".")[0] == self._name]:
             del sys.modules[name]
@@ -150,12 +150,12 @@ class ToxiproxyClient:
             ) from error
         except self._failures as error:
             raise ServerError(
-                f"The Toxiproxy at {self.api} was asked {what} and did not do it: {error}"
+                f"The Toxiproxy at {self.api} was asked {what} and failed: {error}"
             ) from error
 
 
-def _careful(session: Any, token: str, error: type[Exception]) -> Any:
-    """Return a session whose every request ends in time, and that raises what the library takes for a success."""
+def _checked_session(session: Any, token: str, error: type[Exception]) -> Any:
+    """Return a session with a time-out, which raises for the statuses that the library takes for success."""
     ask = session.request
 
     def request(*args: Any, **more: Any) -> Any:
@@ -172,12 +172,12 @@ def _careful(session: Any, token: str, error: type[Exception]) -> Any:
 
 
 def _copy_of_the_library(name: str) -> ModuleType:
-    """Return toxiproxy-python, loaded once more under another name, with classes of its own."""
+    """Load toxiproxy-python under another name, with classes of its own."""
     found = importlib.util.find_spec("toxiproxy")
     if found is None or found.origin is None:
         raise UsageError(
-            "A Toxiproxy is driven by the library toxiproxy-python, which is not installed: "
-            "pip install 'midpipe[toxiproxy]'"
+            "midpipe drives a Toxiproxy through the library toxiproxy-python, which is not installed: "
+            "pip install 'midpipe[proxy]'"
         )
     spec = importlib.util.spec_from_file_location(
         name, found.origin, submodule_search_locations=list(found.submodule_search_locations or ())

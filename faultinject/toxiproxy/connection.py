@@ -1,37 +1,34 @@
 """One connection of a proxy: two directions, each with its chain of toxics between two sockets.
 
-The thin shell around ``chain``: it reads, asks, and writes. Without toxics, bytes go from socket to socket unread. As
-in the original there is no half-closing: when a stream ends, the socket that it leads to is closed, both ways.
+The thin shell around ``chain``: it reads, asks the chain, and writes. Without toxics, bytes pass unread. As in
+Toxiproxy there is no half-closing: when a stream ends, the socket that it leads to is closed for both directions.
 """
 
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Callable
 
 from midpipe.faultinject.net.loop import Loop, Timer
-from midpipe.faultinject.net.outbox import Outbox
-from midpipe.faultinject.toxiproxy.api_state import DOWNSTREAM, UPSTREAM, ToxicSpec
+from midpipe.faultinject.net.stream import Stream
+from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, DOWNSTREAM, UPSTREAM, ToxicSpec
 from midpipe.faultinject.toxiproxy.chain import Chain
 from midpipe.faultinject.toxiproxy.toxics.toxic import MOST_BYTES
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_LEAST_BYTES, _MOST_BYTES = 16_384, 262_144
-"""To read at once: a large buffer for a small message costs three times the message's way."""
-_MOST_READS = 16
-"""In one go, of one socket, before the others have their turn."""
 
 ChainOf = Callable[[str], Chain]
 
 
 class Connection:
-    """A client's connection and its twin to the upstream; both sockets are non-blocking and are closed by it.
+    """A client's connection and the one to the upstream; it makes both sockets non-blocking, and closes them.
+
+    Attributes:
+        directions: by name.
+        is_parsed: a link in front of it parses the client's commands.
 
     Args:
-        chain_of: a fresh chain for a direction.
-        resets: both ends are closed by a reset, however they come to be closed.
-        on_closed: both ends are closed.
+        chain_of: returns a new chain for a direction.
+        on_closed: called once both ends are closed.
+        resets: both ends are closed by a reset, for whatever reason they are closed.
     """
 
     def __init__(
@@ -44,230 +41,202 @@ class Connection:
         *,
         resets: bool = False,
     ) -> None:
-        self._on_closed = on_closed
-        self._has_ended = False
-        self._is_read = False
-        self.spoke_last: Direction | None = None
-        if resets:
-            for end in (client, server):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.directions = {
-            UPSTREAM: Direction(self, loop, client, server, chain_of(UPSTREAM)),
-            DOWNSTREAM: Direction(self, loop, server, client, chain_of(DOWNSTREAM)),
-        }
-        self._ends = {client: self.directions[UPSTREAM], server: self.directions[DOWNSTREAM]}
         self._loop = loop
+        self._on_closed = on_closed
+        self._spoke_last: str | None = None
+        self.is_parsed = False
+        # Each direction reads from its own end, and writes to the other's.
+        self._ends = {
+            UPSTREAM: self._stream(UPSTREAM, client),
+            DOWNSTREAM: self._stream(DOWNSTREAM, server),
+        }
+        if resets:
+            for end in self._ends.values():
+                end.reset_on_close()
+        self.directions = {name: Direction(self, loop, name, chain_of(name)) for name in DIRECTIONS}
         for direction in self.directions.values():
-            direction.begin()
-
-    @property
-    def is_open(self) -> bool:
-        """One end at least is not closed."""
-        return bool(self._ends)
-
-    @property
-    def is_read(self) -> bool:
-        """Something stands before it that reads what passes."""
-        return self._is_read
+            direction.pump()
 
     @property
     def is_at_rest(self) -> bool:
-        """Nothing is under way, and the server spoke last, to the end of a line; or nobody has spoken yet."""
-        up, down = self.directions[UPSTREAM], self.directions[DOWNSTREAM]
-        if not self._ends or not (up.is_at_rest and down.is_at_rest):
+        """Whether nothing is under way, and the last bytes were the end of a reply; or no bytes have passed yet."""
+        if set(self._ends) != set(DIRECTIONS) or not all(
+            direction.is_at_rest for direction in self.directions.values()
+        ):
             return False
-        return not up.received or (self.spoke_last is down and down.tail == b"\r\n")
-
-    def exchange_client(self, its: socket.socket) -> socket.socket:
-        """Take another socket for the client's, and return that one; only at rest."""
         up, down = self.directions[UPSTREAM], self.directions[DOWNSTREAM]
-        client = next(end for end, direction in self._ends.items() if direction is up)
-        self._loop.forget(client)
-        del self._ends[client]
-        self._ends[its] = up
-        self._is_read = True
-        down.lead_to(its)
-        up.read_from(its)
+        return not up.received or (self._spoke_last == DOWNSTREAM and down.tail == b"\r\n")
+
+    def replace_client(self, replacement: socket.socket) -> socket.socket:
+        """Use another socket in place of the client's, which is returned; only at rest."""
+        client = self._ends[UPSTREAM].detach()
+        self._ends[UPSTREAM] = self._stream(UPSTREAM, replacement)
+        self.is_parsed = True
+        for direction in self.directions.values():
+            direction.pump()
         return client
 
-    def end(self, which: socket.socket) -> None:
-        """Close one end; the direction that reads from it comes to its end."""
-        reads = self._ends.pop(which, None)
-        if reads is None:
+    def source(self, direction: str) -> Stream | None:
+        """Return the end that a direction reads from; None once it is closed."""
+        return self._ends.get(direction)
+
+    def sink(self, direction: str) -> Stream | None:
+        """Return the end that a direction writes to; None once it is closed."""
+        return self._ends.get(_other(direction))
+
+    def close_end(self, reading: str) -> None:
+        """Close the end that a direction reads from; that direction's stream ends."""
+        end = self._ends.pop(reading, None)
+        if end is None:
             return
-        self._loop.forget(which)
-        which.close()
-        reads.source_ended()
-        if not self._ends and not self._has_ended:
+        end.close()
+        self.directions[reading].end()
+        if not self._ends:
             self._closed()
 
     def close(self) -> None:
-        """Close both ends at once; what is under way is lost."""
-        ends = tuple(self._ends)
+        """Close both ends at once; bytes under way are lost."""
+        ends = tuple(self._ends.values())
         self._ends.clear()
         for end in ends:
-            self._loop.forget(end)
             end.close()
         if ends:
             self._closed()
 
+    def _stream(self, reading: str, end: socket.socket) -> Stream:
+        def data_arrived(data: bytes) -> None:
+            if data:
+                self._spoke_last = reading
+                self.directions[reading].feed(data)
+            else:
+                self.close_end(reading)
+
+        return Stream(
+            self._loop, end, data_arrived, lambda: self.directions[_other(reading)].pump()
+        )
+
     def _closed(self) -> None:
-        self._has_ended = True
         for direction in self.directions.values():
             direction.stop()
         self._on_closed(self)
 
 
 class Direction:
-    """From one socket to the other, through a chain."""
+    """One direction of a connection: its bytes pass through a chain.
 
-    def __init__(
-        self,
-        connection: Connection,
-        loop: Loop,
-        source: socket.socket,
-        sink: socket.socket,
-        chain: Chain,
-    ) -> None:
+    Attributes:
+        received, sent: the numbers of bytes so far.
+        tail: the last two bytes received.
+    """
+
+    def __init__(self, connection: Connection, loop: Loop, name: str, chain: Chain) -> None:
         self._connection = connection
         self._loop = loop
-        self._source = source
-        self._sink = sink
-        self.chain = chain
-        self._outbox = Outbox(loop, sink, self._pump, self._sink_is_gone)
+        self._name = name
+        self._chain = chain
         self._timer: Timer | None = None
-        self._timer_for_s = 0.0
-        self._reads = False
-        self._source_ended = False
-        self._stopped = False
+        self._timer_due_s = 0.0
+        self._has_ended = False
+        self._is_stopped = False
         self.received = self.sent = 0
         self.tail = b""
-        self._read_bytes = _LEAST_BYTES
 
     @property
     def is_at_rest(self) -> bool:
-        """Nothing is under way."""
-        return self.chain.is_at_rest and self._outbox.is_empty and not self._source_ended
-
-    def lead_to(self, sink: socket.socket) -> None:
-        """Write to another socket from now on."""
-        self._sink = sink
-        self._outbox = Outbox(self._loop, sink, self._pump, self._sink_is_gone)
-
-    def read_from(self, source: socket.socket) -> None:
-        """Read from another socket from now on."""
-        self._source = source
-        self._reads = False
-        self._pump()
-
-    def begin(self) -> None:
-        """Start to read, and let the chain's clock run."""
-        self._pump()
-
-    def stop(self) -> None:
-        """Do nothing any more."""
-        self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
+        """Whether nothing is under way."""
+        sink = self._connection.sink(self._name)
+        return (
+            self._chain.is_at_rest and not self._has_ended and sink is not None and sink.is_drained
+        )
 
     def add(self, toxic: ToxicSpec) -> None:
-        """Put a toxic at the end of the chain."""
-        self.chain.add(toxic, self._loop.clock())
-        self._pump()
+        """Append a toxic to the chain."""
+        self._chain.add(toxic, self._loop.clock())
+        self.pump()
 
     def update(self, toxic: ToxicSpec) -> None:
         """Change a toxic of the chain."""
-        self.chain.update(toxic, self._loop.clock())
-        self._pump()
+        self._chain.update(toxic, self._loop.clock())
+        self.pump()
 
     def remove(self, name: str) -> None:
-        """Take a toxic out of the chain."""
-        self.chain.remove(name, self._loop.clock())
-        self._pump()
+        """Remove a toxic from the chain."""
+        self._chain.remove(name, self._loop.clock())
+        self.pump()
 
-    def source_ended(self) -> None:
-        """Nothing more comes from the source."""
-        if not self._source_ended and not self._stopped:
-            self._source_ended = True
-            self._reads = False
-            self.chain.feed(None, self._loop.clock())
-            self._pump()
-
-    def _readable(self) -> None:
-        is_empty = self.chain.is_empty
-        size = self._read_bytes if is_empty else MOST_BYTES
-        for _ in range(_MOST_READS if is_empty else 1):
-            try:
-                data = self._source.recv(size)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self._connection.end(self._source)
-                return
-            self.received += len(data)
-            self.tail = data[-2:]
-            self._connection.spoke_last = self
-            if not is_empty:
-                self.chain.feed(data, self._loop.clock())
-                self._pump()
-                return
+    def feed(self, data: bytes) -> None:
+        """Take bytes that were read."""
+        self.received += len(data)
+        self.tail = data[-2:]
+        if self._chain.is_empty:
             self.sent += len(data)
-            if not self._outbox.send(data):
-                self._read_while(wanted=False)
-                return
-            if len(data) < size:
-                self._read_bytes = _LEAST_BYTES
-                return
-            self._read_bytes = size = min(2 * size, _MOST_BYTES)
-
-    def _pump(self) -> None:
-        """Let the chain do what is due, send what came through, and wait for what comes next."""
-        if self._stopped:
+            sink = self._connection.sink(self._name)
+            if sink is not None and not sink.send(data):
+                self._read(wanted=False)
             return
-        chain = self.chain
+        self._chain.feed(data, self._loop.clock())
+        self.pump()
+
+    def end(self) -> None:
+        """The source has ended."""
+        if not self._has_ended and not self._is_stopped:
+            self._has_ended = True
+            self._chain.feed(None, self._loop.clock())
+            self.pump()
+
+    def pump(self) -> None:
+        """Let the chain do what is due, send its output, and wait for what comes next."""
+        if self._is_stopped:
+            return
+        chain, sink = self._chain, self._connection.sink(self._name)
         chain.advance(self._loop.clock())
-        while chain.output and self._outbox.is_empty:
+        # What comes through for an end that is closed is dropped.
+        while chain.output and (sink is None or sink.is_drained):
             was_full = chain.is_full
             data = chain.output.popleft()
             self.sent += len(data)
-            self._outbox.send(data)
+            if sink is not None:
+                sink.send(data)
             if was_full:
                 chain.advance(self._loop.clock())
-        if self._stopped:
+        if self._is_stopped:
             return
-        if chain.has_ended and not chain.output and self._outbox.is_empty:
-            self._connection.end(self._sink)
+        is_drained = sink is None or sink.is_drained
+        if chain.has_ended and not chain.output and is_drained:
+            self._connection.close_end(_other(self._name))
             return
-        self._read_while(wanted=chain.wants_input and self._outbox.is_empty)
+        self._read(wanted=chain.wants_input and is_drained)
         self._set_timer()
 
-    def _read_while(self, *, wanted: bool) -> None:
-        wanted = wanted and not self._source_ended
-        if wanted != self._reads:
-            self._reads = wanted
-            if wanted:
-                self._loop.watch_readable(self._source, self._readable)
-            else:
-                self._loop.forget_readable(self._source)
+    def stop(self) -> None:
+        """Do nothing any more."""
+        self._is_stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _read(self, *, wanted: bool) -> None:
+        source = self._connection.source(self._name)
+        if source is not None and not self._has_ended:
+            source.limit(None if self._chain.is_empty else MOST_BYTES)
+            source.read(wanted=wanted)
 
     def _set_timer(self) -> None:
-        due_s = self.chain.due_s
+        due_s = self._chain.due_s
         if self._timer is not None:
-            if self._timer_for_s == due_s:
+            if self._timer_due_s == due_s:
                 return
             self._timer.cancel()
             self._timer = None
         if due_s is not None:
-            self._timer_for_s = due_s
+            self._timer_due_s = due_s
             self._timer = self._loop.call_later(
-                max(0.0, due_s - self._loop.clock()), self._timer_due
+                max(0.0, due_s - self._loop.clock()), self._timer_fired
             )
 
-    def _timer_due(self) -> None:
+    def _timer_fired(self) -> None:
         self._timer = None
-        self._pump()
+        self.pump()
 
-    def _sink_is_gone(self) -> None:
-        self._connection.end(self._sink)
+
+def _other(direction: str) -> str:
+    return DOWNSTREAM if direction == UPSTREAM else UPSTREAM

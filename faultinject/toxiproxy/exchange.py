@@ -1,7 +1,7 @@
-"""What passes between the API and the shell around it: requests, answers, and the effects that only a shell can have.
+"""The values between the API and the code around it: requests, answers, and the effects that need the system.
 
-A handler is a generator. It yields effects and is given their outcomes, so that an answer can tell the address that the
-system chose, or why it could not be had.
+A handler is a generator. It yields effects and receives their outcomes, so that an answer can contain the address that
+the system chose, or the reason why there is none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from midpipe.faultinject.toxiproxy.api_state import ApiState, ProxySpec, ToxicSp
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request: the path as it was sent, header names in lower case."""
+    """A request, with the path as it was sent and header names in lower case."""
 
     method: str
     path: str
@@ -24,39 +24,52 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent back, and the world after it."""
+    """An answer, and the state after it.
+
+    Args:
+        body: empty for a status without one.
+        headers: besides Content-Length.
+    """
 
     status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    world: ApiState
-    is_handled: bool = True
+    state: ApiState
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class ApiError(Exception):
+    """A request that is refused: a message and an HTTP status."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """Have a listen address resolved; its outcome is the address as numbers."""
+    """Resolve a listen address; the outcome is the address in numbers."""
 
     listen: str
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Have a proxy listen; its outcome is the address it listens on."""
+    """Have a proxy listen; the outcome is the address that it listens on."""
 
     proxy: ProxySpec
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Have a proxy listen no more, and end its connections."""
+    """Have a proxy stop listening, and close its connections."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """A proxy, or one of its toxics, is gone for good, with all that was counted."""
+    """Drop the counts of a proxy that was removed, or of one of its toxics."""
 
     proxy: str
     toxic: str = ""
@@ -64,7 +77,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Put a toxic at the end of a proxy's chain."""
+    """Append a toxic to a proxy's chain."""
 
     proxy: str
     toxic: ToxicSpec
@@ -72,7 +85,7 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Let a toxic go on with other attributes."""
+    """Change the attributes of a toxic."""
 
     proxy: str
     toxic: ToxicSpec
@@ -80,37 +93,31 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take a toxic out of a proxy's chain."""
+    """Remove a toxic from a proxy's chain."""
 
     proxy: str
     toxic: str
 
 
 Effect = Resolve | Start | Stop | Forget | Add | Update | Remove
-
-
-class EffectFailedError(Exception):
-    """Thrown into a handler by the shell: the system refused; the message is the system's, in Go's words."""
-
-
 Handling = Generator[Effect, str, Answer]
 
 
-def carried_out(handling: Handling, outcome: Callable[[Effect], str]) -> Answer:
+def run_handler(handling: Handling, carry_out: Callable[[Effect], str]) -> Answer:
     """Run a handler to its answer.
 
     Args:
-        outcome: has an effect and returns its outcome; may raise EffectFailedError.
+        carry_out: carries out an effect and returns its outcome. An ApiError that it raises is raised in the handler.
     """
     try:
         effect = next(handling)
         while True:
             try:
-                came_of_it = outcome(effect)
-            except EffectFailedError as error:
+                outcome = carry_out(effect)
+            except ApiError as error:
                 effect = handling.throw(error)
             else:
-                effect = handling.send(came_of_it)
+                effect = handling.send(outcome)
     except StopIteration as stop:
         answer: Answer = stop.value
         return answer

@@ -1,6 +1,6 @@
-"""The text of /metrics: bytes of each proxy by direction, under the names and labels of Toxiproxy. Pure.
+"""The text of /metrics: bytes of each proxy by direction, with Toxiproxy's names and labels. Pure.
 
-A proxy's counts begin anew when it is enabled again, as a counter may.
+A proxy's counters restart at 0 when it is enabled again, as counters may.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from midpipe.faultinject.toxiproxy.api_state import DIRECTIONS, ProxySpec
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Bytes of a proxy so far, by direction."""
+    """The bytes of a proxy so far, by direction."""
 
     received: Mapping[str, int]
     sent: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""The fault proxy as a whole: the world, the routes that carry it out, and the HTTP endpoint, on one loop."""
+"""midpipe's fault proxy: the API's state, and the routes that carry it out, on one loop. Knows no HTTP server."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.toxiproxy.addresses import LOOPBACK, AddressError, resolved
+from midpipe.faultinject.net.placement import Tally
+from midpipe.faultinject.toxiproxy.access import Access
+from midpipe.faultinject.toxiproxy.addresses import AddressError, resolved
 from midpipe.faultinject.toxiproxy.api import handle, populate
 from midpipe.faultinject.toxiproxy.api_state import ApiState
-from midpipe.faultinject.toxiproxy.endpoint import HttpEndpoint
 from midpipe.faultinject.toxiproxy.exchange import (
     Add,
     Answer,
+    ApiError,
     Effect,
-    EffectFailedError,
     Forget,
     Handling,
     Remove,
@@ -23,82 +24,64 @@ from midpipe.faultinject.toxiproxy.exchange import (
     Start,
     Stop,
     Update,
-    carried_out,
+    run_handler,
 )
 from midpipe.faultinject.toxiproxy.metrics import exposition
 from midpipe.faultinject.toxiproxy.route import Route
-from midpipe.faultinject.toxiproxy.wire_toxics import Tally
-
-DEFAULT_PORT = 8474
 
 
 class FaultProxy:
-    """midpipe's proxy with Toxiproxy's API. Close it with ``close``.
+    """A proxy that answers Toxiproxy's API. Close it with ``close``.
+
+    Attributes:
+        state: the proxies and their toxics.
 
     Args:
-        host, port: where the API listens; port 0 lets the system choose.
-        token: what a request must bear, if anything.
-        seed: of all dice.
-        proxy_metrics: serve /metrics.
-
-    Raises:
-        UsageError: the API can't listen there.
+        access: who may use the API.
+        seed: of all random numbers.
+        serves_metrics: whether /metrics is answered.
     """
 
     def __init__(
         self,
         loop: Loop,
+        access: Access | None = None,
         *,
-        host: str = LOOPBACK,
-        port: int = DEFAULT_PORT,
-        token: str = "",
         seed: int = 0,
-        proxy_metrics: bool = False,
+        serves_metrics: bool = False,
     ) -> None:
         self._loop = loop
-        self._token = token
+        self._access = access or Access()
         self._seed = seed
-        self._proxy_metrics = proxy_metrics
+        self._serves_metrics = serves_metrics
         self._routes: dict[str, Route] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
-        self.world = ApiState()
-        try:
-            self._endpoint = HttpEndpoint(loop, f"{host}:{port}", self.answer)
-        except AddressError as error:
-            raise UsageError(
-                f"The API can't listen on {host}:{port}: {error}. Choose another --port; 0 takes any that is free."
-            ) from error
-
-    @property
-    def address(self) -> str:
-        """Where the API listens."""
-        return self._endpoint.listen
+        self.state = ApiState()
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request, and have its effects."""
-        return self._carried_out(
+        """Answer a request, and carry out its effects."""
+        return self._run(
             handle(
                 request,
-                self.world,
+                self.state,
                 self._fired,
-                token=self._token,
-                metrics=self._metrics if self._proxy_metrics else None,
+                access=self._access,
+                metrics=self._metrics if self._serves_metrics else None,
             )
         )
 
     def populate(self, config: Path) -> None:
-        """Make the proxies of a configuration file: a JSON array, as for POST /populate. Raises UsageError."""
+        """Create the proxies of a configuration file: a JSON array, as for POST /populate. Raises UsageError."""
         try:
             body = config.read_bytes()
         except OSError as error:
             raise UsageError(f"{config} can't be read: {error.strerror or error}.") from error
-        answer = self._carried_out(populate(self.world, body))
+        answer = self._run(populate(self.state, body, self._access))
         if answer.status != 201:
-            raise UsageError(f"{config} can't be used: {answer.body.decode()}")
+            raise UsageError(f"{config} can't be used: {answer.body.decode().strip()}")
 
     def close(self) -> None:
-        """End every proxy and the API."""
-        self._endpoint.close()
+        """Close every proxy and its connections."""
         for route in self._routes.values():
             route.close()
         self._routes.clear()
@@ -109,28 +92,20 @@ class FaultProxy:
     def _tally(self, proxy: str, toxic: str) -> Tally:
         return self._tallies.setdefault((proxy, toxic), Tally())
 
-    def _carried_out(self, handling: Handling) -> Answer:
-        answer = carried_out(handling, self._outcome)
-        self.world = answer.world
+    def _run(self, handling: Handling) -> Answer:
+        answer = run_handler(handling, self._carry_out)
+        self.state = answer.state
         return answer
 
-    def _outcome(self, effect: Effect) -> str:
-        """Have an effect. Raises EffectFailedError."""
+    def _carry_out(self, effect: Effect) -> str:
+        """Carry out an effect and return its outcome. Raises ApiError."""
         try:
-            return self._had(effect)
+            if isinstance(effect, Resolve):
+                return resolved(effect.listen)
+            if isinstance(effect, Start):
+                return self._start(effect)
         except AddressError as error:
-            raise EffectFailedError(str(error)) from error
-
-    def _had(self, effect: Effect) -> str:
-        if isinstance(effect, Resolve):
-            return resolved(effect.listen)
-        if isinstance(effect, Start):
-            name = effect.proxy.name
-            route = Route(
-                self._loop, effect.proxy, self._seed, lambda toxic: self._tally(name, toxic)
-            )
-            self._routes[name] = route
-            return route.listen
+            raise ApiError(str(error), 500) from error
         if isinstance(effect, Stop):
             stopped = self._routes.pop(effect.name, None)
             if stopped is not None:
@@ -143,20 +118,26 @@ class FaultProxy:
             self._change(effect)
         return ""
 
+    def _start(self, effect: Start) -> str:
+        name = effect.proxy.name
+        route = Route(self._loop, effect.proxy, self._seed, lambda toxic: self._tally(name, toxic))
+        self._routes[name] = route
+        return route.listen
+
     def _change(self, effect: Add | Update | Remove) -> None:
-        """Change the chain of a proxy; one that is not enabled has none, and begins with the right one."""
-        running = self._routes.get(effect.proxy)
-        if running is None:
+        """Change the chain of a proxy; a disabled proxy has none, and starts with all of its toxics."""
+        route = self._routes.get(effect.proxy)
+        if route is None:
             return
         if isinstance(effect, Add):
-            running.add(effect.toxic)
+            route.add(effect.toxic)
         elif isinstance(effect, Update):
-            running.update(effect.toxic)
+            route.update(effect.toxic)
         else:
-            running.remove(effect.toxic)
+            route.remove(effect.toxic)
 
     def _metrics(self) -> str:
         return exposition(
-            (name, self.world.proxies[name], route.traffic)
+            (name, self.state.proxies[name], route.traffic)
             for name, route in sorted(self._routes.items())
         )

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from midpipe import __version__
+from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from midpipe.reports.latency_picture import by_percentile, through_outage
@@ -26,7 +27,6 @@ from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import entrants_for
-from midpipe.scenarios.latency.figures import percentiles
 from midpipe.scenarios.latency.networks import NETWORKS
 from midpipe.scenarios.latency.results import Bench
 from midpipe.scenarios.model.spec import SubjectSpec, parse_subject
@@ -130,7 +130,7 @@ def bench(
     midpipe bench --all --network same-zone --rate 200 --outage 3s --failover
     midpipe bench --subject src/queue.py:SimpleQueue --baseline src/old.py:SimpleQueue --max-p99-ratio 1.10
     """
-    percentiles(())
+    require_extra("bench", "bench")
     check_writable(out)
     subject = subject_from(values)
     plan = BenchPlan(

@@ -10,13 +10,11 @@ from typing import Any
 import click
 import msgspec
 
+from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
 from midpipe.reports.cli.options import OUT, server_from, subject_from, subject_options
-from midpipe.reports.sinks.network import render_network, row_line
 from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
-from midpipe.scenarios.network.run import NetworkRun
-from midpipe.scenarios.network.source import MIDPIPE, TOXIPROXY, Via
 from midpipe.scenarios.programs.registry import program_named
 
 _PROGRAM = "enqueue-with-request-id"
@@ -27,11 +25,11 @@ _PROGRAM = "enqueue-with-request-id"
 @OUT
 @click.option(
     "--via",
-    default=TOXIPROXY,
+    default="toxiproxy",
     show_default=True,
     metavar="WHICH",
-    help=f"Where the faults come from: {TOXIPROXY} (found on PATH, or built once with Go), {MIDPIPE} (its own proxy "
-    "with the same API), or the URL of a running one's API, http://host:port.",
+    help="What causes the faults: toxiproxy (found on PATH, or built once with Go), midpipe (its own proxy with the "
+    "same API), or the URL of a running server's API, http://host:port.",
 )
 @click.option(
     "--toxiproxy",
@@ -40,26 +38,26 @@ _PROGRAM = "enqueue-with-request-id"
     envvar="MIDPIPE_TOXIPROXY",
     show_envvar=True,
     metavar="FILE",
-    help="The server binary of a Toxiproxy.",
+    help="The program of a Toxiproxy server.",
 )
 @click.option(
     "--upstream",
     default="",
     metavar="HOST:PORT",
-    help="The server as the Toxiproxy reaches it, if that is not as midpipe does: in a network of containers, say.",
+    help="Where the Toxiproxy reaches the server, if not where midpipe does: in a network of containers, for example.",
 )
 @click.option(
     "--listen",
     default="127.0.0.1:0",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where the Toxiproxy is to listen, as it sees it.",
+    help="The address that the Toxiproxy listens on.",
 )
 @click.option(
     "--reach",
     default="",
     metavar="HOST:PORT",
-    help="Where clients reach what it listens on, if that is not the same: a mapped port, say.",
+    help="Where clients reach --listen, if it is not the same address: a mapped port, for example.",
 )
 @click.option(
     "--program",
@@ -87,24 +85,29 @@ def network(
 ) -> None:
     """Run a queue's calls through a Toxiproxy: latency, jitter, bandwidth, slices, time-outs, resets, cuts, down.
 
-    Faults of bytes are put beyond the handshake: the call is measured first, and limit_data cuts into each of its
-    commands and replies. Each case is judged by the invariants of the gate. A fault that was not seen to happen makes
-    its case unknown, never a pass.
+    Needs the extra 'proxy'. Byte limits are placed after the handshake: the call is measured first, and limit_data cuts
+    each of its commands and replies. Each case is judged by the invariants of the gate. A case whose fault was not
+    observed to happen is unknown, never a pass.
 
     \b
     midpipe network --subject src/queue.py:SimpleQueue
     midpipe network --via midpipe --fault limit-data:1:EVALSHA:after
     midpipe network --via http://127.0.0.1:8474 --upstream redis:6379 --listen 0.0.0.0:8666 --reach 127.0.0.1:8666
     """
+    require_extra("proxy", "network")
+    from midpipe.reports.sinks.network import render_network, row_line
+    from midpipe.scenarios.network.run import NetworkRun
+    from midpipe.scenarios.network.source import Via
+
     check_writable(out)
-    where = Via(via, binary, upstream, listen, reach)
     run = NetworkRun(
-        server_from(values),
-        subject_from(values),
-        program_named(program),
-        where,
-        values["latency_bound_s"] * 1000,
-        frozenset(faults),
+        server=server_from(values),
+        subject=subject_from(values),
+        program=program_named(program),
+        via=Via(via, binary, upstream, listen, reach),
+        bound_ms=values["latency_bound_s"] * 1000,
+        only=frozenset(faults),
+        notify=lambda text: click.echo(f"midpipe: {text}", err=True),
     )
     try:
         for row in run.run():
@@ -121,7 +124,7 @@ def network(
 
 
 def _again() -> str:
-    """This command line without its faults."""
+    """Return this command line without its --fault options."""
     words = iter(sys.argv[1:])
     kept = []
     for word in words:

@@ -20,12 +20,12 @@ from rich.live import Live
 
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
+from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
 from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
-from midpipe.scenarios.latency.figures import percentiles
 from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
 from midpipe.scenarios.soak.results import Progress, SoakResult
 from midpipe.scenarios.soak.soak import Soak
@@ -117,7 +117,7 @@ def soak(
     midpipe soak --jobs-total 100_000 --chaos heavy --seed 7
     midpipe soak --subject src/queue.py:SimpleQueue --time-budget 10m
     """
-    percentiles(())
+    require_extra("bench", "soak")
     check_writable(out)
     plan = SoakPlan(
         jobs=jobs_total,

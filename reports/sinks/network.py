@@ -10,18 +10,19 @@ from midpipe.reports.sinks.terminal import say
 from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.network.suite import NetworkResult, NetworkRow
 
+_NOT_OBSERVED = "the fault was not observed to happen"
 _STYLE = {Outcome.PASS: "green", Outcome.UNKNOWN: "yellow", Outcome.FAIL: "red"}
 
 
 def row_line(row: NetworkRow) -> str:
-    """Return one case as a line of progress."""
+    """Return one case as a line for the progress."""
     return (
         f"{row.outcome.upper():8}{row.fault}: {', then '.join(row.ended) or 'nothing'}{_why(row)}"
     )
 
 
 def render_network(result: NetworkResult, again: str, console: Console) -> None:
-    """Show the suite: the outcome first, then what fell and what is not known, and how to see it again.
+    """Show the suite: the outcome, then each case that failed or is unknown, with the command that repeats it.
 
     Args:
         again: the command line of this run, without --fault.
@@ -44,7 +45,7 @@ def render_network(result: NetworkResult, again: str, console: Console) -> None:
             continue
         say(console, f"{row.outcome.upper()} {row.fault}", _STYLE[row.outcome])
         if row.outcome is Outcome.UNKNOWN:
-            say(console, f"  {row.invalid_reason or 'the fault was not seen to happen'}")
+            say(console, f"  {row.invalid_reason or _NOT_OBSERVED}")
         for violation in row.violations:
             for evidence in violation.evidence:
                 say(console, f"  {violation.invariant}: {evidence.seen}")
@@ -55,4 +56,4 @@ def _why(row: NetworkRow) -> str:
     violated_invariants = ", ".join(violation.invariant for violation in row.violations)
     if row.invalid_reason or violated_invariants:
         return f" ({row.invalid_reason or violated_invariants})"
-    return "" if row.fired else " (the fault was not seen to happen)"
+    return "" if row.fired else f" ({_NOT_OBSERVED})"

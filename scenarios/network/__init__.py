@@ -1,1 +1,1 @@
-"""A queue's calls through a Toxiproxy, real or midpipe's own: faults of bytes and time, the usual invariants."""
+"""A queue's calls through a Toxiproxy, real or midpipe's own: network faults, judged by the same invariants."""

@@ -1,8 +1,8 @@
-"""One case through a Toxiproxy: a program's calls, a network fault in the first of them, and what came of it.
+"""One case through a Toxiproxy: a program's calls, with a network fault during the first of them.
 
-Nothing is parked here, so there is no schedule: the fault is in the network while the call runs, and is gone before its
-caller tries again. A call that raised had surely no effect only if nothing changed and the server has seen the end of
-every connection that was there. Blind to what another client could have seen in the middle of a call.
+No command is parked, so there is no schedule: the fault is in the network while the call runs, and is removed before
+the caller retries. A call that raised certainly had no effect only if the state did not change and the server has
+closed every connection of the client. Blind to what another client could have seen in the middle of a call.
 """
 
 from __future__ import annotations
@@ -28,8 +28,15 @@ _POLL_S = 0.005
 
 
 @dataclass(slots=True)
-class Watched:
-    """What was seen of the fault while its call ran."""
+class Observed:
+    """What was observed of the fault.
+
+    Attributes:
+        ms: the duration of the faulted call.
+        has_raised: whether the faulted call raised.
+        connections: the connections that the server accepted during the case.
+        outlived: whether the server's connection outlived its client.
+    """
 
     ms: float = 0.0
     has_raised: bool = False
@@ -37,10 +44,10 @@ class Watched:
     outlived: bool = False
 
     def shows(self, fault: NetworkFault, connections: int) -> bool:
-        """Whether the fault surely happened.
+        """Whether the fault certainly happened.
 
         Args:
-            connections: that the program makes without a fault.
+            connections: the number of connections that the program makes without a fault.
         """
         if fault.shows is Shows.LATE_CLOSE:
             return self.outlived
@@ -49,10 +56,14 @@ class Watched:
 
 
 class NetworkCase:
-    """Runs one case on a rig. Use once; then it can be judged.
+    """Runs one case on a rig, once; afterwards it can be judged.
+
+    Attributes:
+        observed: what was observed of the fault.
 
     Args:
-        fault: in the first call; None has no fault at all.
+        fault: placed for the first call; None runs without a fault.
+        bound_ms: how long a call may take, for a subject that declares no bound.
     """
 
     def __init__(
@@ -64,7 +75,7 @@ class NetworkCase:
         self._fault = fault
         self._bound_ms = bound_ms
         self.recorder = Recorder(rig)
-        self.watched = Watched()
+        self.observed = Observed()
 
     @property
     def latency_bound_ms(self) -> float:
@@ -75,17 +86,17 @@ class NetworkCase:
         return False
 
     def await_leases(self) -> None:
-        """Leases are as they are."""
+        """Do nothing: leases are not shortened here."""
 
     def recover(self, call: Call, phase: Phase) -> Answered:
-        """Make a call without faults, past the Toxiproxy, and write it into the history."""
+        """Make a call that bypasses the Toxiproxy, and record it in the history."""
         arguments = call.given()
         answered = self._rig.recovery.call(call.method, arguments, call.version)
         self.recorder.record_recovery_call(call, arguments, answered, phase, RECOVERY)
         return answered
 
     def run(self) -> None:
-        """Run the program to its end, and let everything become quiet."""
+        """Run the program to its end, and wait until the client's connections are closed."""
         rig = self._rig
         rig.reset()
         for call in self._program.prepare:
@@ -99,24 +110,24 @@ class NetworkCase:
         self._bound_ms = opened.latency_bound_ms or self._bound_ms
         if self._fault is not None:
             if self._fault.is_warm:
-                self._warm_up()
+                self._connect_first()
             self._route.put(self._fault)
         for number, call in enumerate(self._program.clients[CLIENT], 1):
             self._request(number, call, ours)
         self._hang_up(ours)
-        self.watched.connections = self._accepted() - accepted
+        self.observed.connections = self._accepted() - accepted
         self.recorder.record_state()
 
-    def _warm_up(self) -> None:
-        """Have the client read a job that is not there, so that its connection is set up. Not a call of the program."""
+    def _connect_first(self) -> None:
+        """Have the client read a job that does not exist, so that its connection is set up before the fault."""
         if "get_job" not in self._rig.traits.methods:
             self.recorder.invalid_reason = (
-                "the subject has no get_job to set its connection up with"
+                "the subject has no get_job, which is needed to set up its connection"
             )
             return
         nothing = Call("get_job", {"job_id": "no-such-job", "workspace_id": WORKSPACE})
         if self._answered(nothing, nothing.given()).error is not None:
-            self.recorder.invalid_reason = "get_job raised although there was no fault"
+            self.recorder.invalid_reason = "get_job raised without any fault"
 
     def _request(self, number: int, call: Call, ours: frozenset[str]) -> None:
         arguments = call.given()
@@ -139,10 +150,10 @@ class NetworkCase:
         answered = self._answered(call, arguments)
         is_faulted = number == attempt == 1 and self._fault is not None
         if is_faulted:
-            self.watched.ms, self.watched.has_raised = answered.ms, answered.error is not None
+            self.observed.ms, self.observed.has_raised = answered.ms, answered.error is not None
             if self._fault is not None and self._fault.shows is not Shows.LATE_CLOSE:
                 self._route.mend()
-        is_quiet = answered.error is None or self._settled(ours)
+        has_settled = answered.error is None or self._has_settled(ours)
         changed = self.recorder.record_state()
         self.recorder.logs += answered.logs
         return Operation(
@@ -151,7 +162,7 @@ class NetworkCase:
             attempt=attempt,
             method=call.method,
             arguments=arguments,
-            completion=completion_for(answered.error, changed or not is_quiet),
+            completion=completion_for(answered.error, changed or not has_settled),
             value=answered.value,
             error=answered.error,
             wrote=changed,
@@ -175,21 +186,21 @@ class NetworkCase:
         return answered_from(answers[0])
 
     def _hang_up(self, ours: frozenset[str]) -> None:
-        """Have the client leave in order, and end what is left of its connections."""
+        """Have the client disconnect, and close what is left of its connections."""
         if self._rig.host(CLIENT).is_alive:
             self._rig.host(CLIENT).close_client(CLIENT)
             if self._fault is not None and self._fault.shows is Shows.LATE_CLOSE:
-                # Answered in order: after this the client has let go of its connections.
+                # The host answers in order, so the client has closed its connections by this answer.
                 self._rig.host(CLIENT).sources(CLIENT)
-                # A server sees the end of a connection of the loopback within a moment, if it sees it.
-                self.watched.outlived = not self._settled(ours)
+                # On the loopback a server notices a closed connection within milliseconds, if at all.
+                self.observed.outlived = not self._has_settled(ours)
         self._route.mend()
         self._route.hang_up()
-        if not self._settled(ours):
-            self.recorder.invalid_reason = "the server still has a connection of the client's"
+        if not self._has_settled(ours):
+            self.recorder.invalid_reason = "the server still has a connection of the client"
 
-    def _settled(self, ours: frozenset[str]) -> bool:
-        """Wait until the server has no connection but ours; return whether it came to that."""
+    def _has_settled(self, ours: frozenset[str]) -> bool:
+        """Wait until the server has only midpipe's own connections; return whether it has."""
         loop = self._rig.loop
         deadline_s = loop.clock() + _SETTLES_WITHIN_S / 2
         while self._connected() - ours:
@@ -199,12 +210,12 @@ class NetworkCase:
         return True
 
     def _connected(self) -> frozenset[str]:
-        """Return the server's connections, by its own numbers."""
+        """Return the ids of the server's connections."""
         listed = self._rig.control.call("CLIENT", "LIST")
         text = listed.decode("utf-8", "replace") if isinstance(listed, bytes) else str(listed)
         return frozenset(line.partition(" ")[0] for line in text.splitlines() if line.strip())
 
     def _accepted(self) -> int:
-        """Return how many connections the server has taken since it was started."""
+        """Return how many connections the server has accepted since it started."""
         stats = fields_of(self._rig.control.call("INFO", "stats"))
         return int(stats["total_connections_received"])

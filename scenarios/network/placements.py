@@ -1,8 +1,8 @@
-"""Which network faults there are, and where on the wire those that count bytes are put. Data and pure functions.
+"""The network faults, and the byte positions of those that count bytes. Data and pure functions.
 
-A fault by bytes on a fresh connection mostly hits the handshake, and so tells nothing of the queue. So one run without
-faults is measured first, command by command, and ``limit_data`` is put beyond the handshake: into each command of the
-call, behind it, and into each reply.
+A byte limit on a new connection mostly hits the handshake, and so says nothing about the queue. Therefore one run
+without faults is measured first, command by command, and ``limit_data`` is placed after the handshake: inside each
+command of the call, after it, and inside each reply.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ TIME_OUT_MS = 1000
 
 
 class Shows(Enum):
-    """By what it is seen that a fault happened."""
+    """How it is observed that a fault happened."""
 
     DELAY = "a call took longer than the fault alone"
     CUT = "a call raised, or its driver connected again"
     LATE_CLOSE = "the server's connection outlived its client"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFault:
-    """Toxics that are put on a proxy for one call, and taken off before its caller tries again.
+    """Toxics that are added to a proxy for one call, and removed before the caller retries.
 
     Args:
         name: as in reports and options.
-        toxics: (type, stream, attributes) each.
-        is_down: the proxy is down instead.
-        is_warm: the client's connection has been used before, so that not the handshake is hit but the call.
-        shows: by what it is seen that it happened.
-        at_least_ms: with DELAY, what it takes.
+        shows: how it is observed that the fault happened.
+        toxics: type, stream and attributes of each.
+        is_down: the proxy is disabled instead.
+        is_warm: the client has connected before, so that the fault hits the call and not the handshake.
+        at_least_ms: with DELAY, how long the call takes at least.
     """
 
     name: str
@@ -47,8 +47,8 @@ class NetworkFault:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One command of the measured call, and its reply, as bytes of their connection from its beginning."""
+class Exchange:
+    """One command of the measured call and its reply, as byte ranges of their connection's two directions."""
 
     name: str
     command: range
@@ -56,10 +56,10 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Tape:
-    """What passed on one connection, in order: the call's pieces, after so many bytes of handshake each way."""
+class Recording:
+    """The commands of one connection after its handshake, and the bytes so far in each direction."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
     up: int = 0
     down: int = 0
 
@@ -70,7 +70,10 @@ def _toxic(
     short = {UPSTREAM: "up", DOWNSTREAM: "down"}
     return tuple(
         NetworkFault(
-            f"{name}-{short[stream]}", shows, ((kind, stream, attributes),), at_least_ms=at_least_ms
+            name=f"{name}-{short[stream]}",
+            shows=shows,
+            toxics=((kind, stream, attributes),),
+            at_least_ms=at_least_ms,
         )
         for stream in (UPSTREAM, DOWNSTREAM)
     )
@@ -80,16 +83,17 @@ _COLD = (
     *_toxic("latency", "latency", Shows.DELAY, 60.0, latency=60),
     *_toxic("jitter", "latency", Shows.DELAY, 20.0, latency=40, jitter=20),
     *_toxic("latency-beyond-time-out", "latency", Shows.CUT, latency=2 * TIME_OUT_MS),
-    # A kilobyte a second: the few hundred bytes of a call take a part of a second.
+    # Kilobytes a second: the few hundred bytes of a call take a fraction of a second.
     *_toxic("bandwidth", "bandwidth", Shows.DELAY, 15.0, rate=2),
     *_toxic("slicer", "slicer", Shows.DELAY, 10.0, average_size=8, size_variation=4, delay=5000),
     *_toxic("timeout", "timeout", Shows.CUT, timeout=100),
     *_toxic("black-hole", "timeout", Shows.CUT, timeout=0),
     *_toxic("reset-peer", "reset_peer", Shows.CUT, timeout=0),
     *_toxic("slow-close", "slow_close", Shows.LATE_CLOSE, delay=1000)[:1],
-    NetworkFault("down", Shows.CUT, is_down=True),
+    NetworkFault(name="down", shows=Shows.CUT, is_down=True),
 )
-# Of slow_close the way to the server: there a connection outlives its client. An old connection is never reset.
+# slow_close only on the way to the server, where the connection then outlives its client. No reset_peer among the warm
+# ones, because it does not reset a connection that was opened before it.
 _HIT_THE_HANDSHAKE = ("latency-beyond-time-out", "timeout", "black-hole", "down")
 STANDING = (
     *_COLD,
@@ -99,14 +103,14 @@ STANDING = (
         if fault.name.startswith(_HIT_THE_HANDSHAKE)
     ),
 )
-"""Those that need no place."""
+"""The faults that need no byte position."""
 
 
-def placed(pieces: Sequence[Piece]) -> tuple[NetworkFault, ...]:
-    """Return limit_data at every place of a measured call that tells something of the queue."""
+def placed(exchanges: Sequence[Exchange]) -> tuple[NetworkFault, ...]:
+    """Return limit_data at every byte position of a measured call that says something about the queue."""
     found: dict[tuple[str, int], NetworkFault] = {}
-    for number, piece in enumerate(pieces, 1):
-        command, reply = piece.command, piece.reply
+    for number, exchange in enumerate(exchanges, 1):
+        command, reply = exchange.command, exchange.reply
         for stream, place, limit in (
             (UPSTREAM, "before", command.start),
             (UPSTREAM, "middle", (command.start + command.stop) // 2),
@@ -116,6 +120,8 @@ def placed(pieces: Sequence[Piece]) -> tuple[NetworkFault, ...]:
             (DOWNSTREAM, "reply-last-byte", reply.stop - 1),
         ):
             toxic = ("limit_data", stream, {"bytes": limit})
-            name = f"limit-data:{number}:{piece.name}:{place}"
-            found.setdefault((stream, limit), NetworkFault(name, Shows.CUT, (toxic,)))
+            name = f"limit-data:{number}:{exchange.name}:{place}"
+            found.setdefault(
+                (stream, limit), NetworkFault(name=name, shows=Shows.CUT, toxics=(toxic,))
+            )
     return tuple(found.values())

@@ -1,4 +1,4 @@
-"""A run of the network suite: its server, its Toxiproxy and its rig, opened together and closed together."""
+"""A run of the network suite, with its server, its Toxiproxy and its rig."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
 from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.toxiproxy.binary import Notify
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.network.placements import NetworkFault
-from midpipe.scenarios.network.source import Via, opened
+from midpipe.scenarios.network.source import Via, open_route, open_toxiproxy
 from midpipe.scenarios.network.suite import NetworkResult, NetworkRow, faults_for, run_suite
 from midpipe.scenarios.programs.program import Program
 
@@ -21,27 +22,31 @@ class NetworkRun:
     """Runs the suite once. Close it with ``close``.
 
     Args:
-        bound_ms: how long a call may take, for a subject that declares nothing.
+        via: which Toxiproxy to use.
+        bound_ms: how long a call may take, for a subject that declares no bound.
         only: names of faults; empty takes all.
+        notify: called before the Toxiproxy is built.
 
     Raises:
-        ServerError: the server or the Toxiproxy can't be had.
+        ServerError: the server or the Toxiproxy can't be started or reached.
         SubjectError: the subject can't be loaded.
-        UsageError: no such fault, or a program of several clients.
+        UsageError: there is no such fault, or the program has several clients.
     """
 
     def __init__(
         self,
+        *,
         server: ServerSpec,
         subject: SubjectSpec,
         program: Program,
         via: Via,
         bound_ms: float,
         only: frozenset[str] = frozenset(),
+        notify: Notify = lambda text: None,
     ) -> None:
         if len(program.clients) != 1:
             raise UsageError(
-                f"The program {program.name!r} has several clients; choose one of one client."
+                f"The program {program.name!r} has several clients; choose a program of one client."
             )
         self._program = program
         self._bound_ms = bound_ms
@@ -54,7 +59,8 @@ class NetworkRun:
             self._rig = Rig(started, subject, run)
             self._opened.callback(self._rig.close)
             self._faults = self._chosen(only)
-            self._route = self._opened.enter_context(opened(via, started.address, run))
+            api = self._opened.enter_context(open_toxiproxy(via, run, notify))
+            self._route = self._opened.enter_context(open_route(via, api, started.address))
         except BaseException:
             self._opened.close()
             raise
@@ -70,13 +76,13 @@ class NetworkRun:
         return tuple(fault for fault in faults if not only or fault.name in only)
 
     def run(self) -> Iterator[NetworkRow]:
-        """Run case after case; yields each when it is over."""
+        """Run case after case; yields each when it has completed."""
         for row in run_suite(self._rig, self._program, self._route, self._bound_ms, self._faults):
             self._rows.append(row)
             yield row
 
     def result(self) -> NetworkResult:
-        """Return what has been run so far."""
+        """Return the cases so far."""
         rig = self._rig
         return NetworkResult(
             rig.subject.text,

@@ -1,7 +1,7 @@
-"""Where the network faults come from: a Toxiproxy, real or midpipe's own, and the one proxy on it that is used.
+"""The source of network faults: a Toxiproxy, real or midpipe's own, and the one proxy on it that the suite uses.
 
-The clients' way is client -> Toxiproxy -> server, with nothing of midpipe's in between, lest a reset lose its nature.
-Only a server that listens on no TCP port of its own has a plain forwarder before it.
+Clients connect to the Toxiproxy, and it connects to the server, with nothing of midpipe in between that could turn a
+reset into an orderly close. Only a server without a TCP port has a plain forwarder in front of it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.front import Front
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.faultinject.toxiproxy.binary import ToxiproxyProcess
+from midpipe.faultinject.toxiproxy.binary import Notify, ToxiproxyProcess
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
-from midpipe.faultinject.toxiproxy.served import ServedFaultProxy
+from midpipe.faultinject.toxiproxy.serving import ServedFaultProxy
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.scenarios.network.placements import NetworkFault
@@ -27,14 +27,17 @@ MIDPIPE, TOXIPROXY = "midpipe", "toxiproxy"
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """Which Toxiproxy, and how things are reached by way of it.
+    """Which Toxiproxy to use, and the addresses around it.
 
     Args:
-        kind: MIDPIPE, TOXIPROXY (a process of our own) or the URL of an API.
-        binary: of a process of our own; empty looks for one.
-        upstream: the server as the Toxiproxy reaches it, ``host:port``; empty for one that is on this machine.
-        listen: where the Toxiproxy is to listen, as it sees it.
-        reach: the same as clients reach it; empty if they see it alike.
+        kind: MIDPIPE, TOXIPROXY (a process that midpipe starts) or the URL of an API, ``http://host:port``.
+        binary: the program of that process; empty looks for one.
+        upstream: the server's ``host:port`` as the Toxiproxy reaches it; empty if it is the same as from here.
+        listen: the address that the Toxiproxy listens on.
+        reach: the ``host:port`` at which clients reach ``listen``; empty if it is the same.
+
+    Raises:
+        UsageError: the kind or an address is malformed.
     """
 
     kind: str = TOXIPROXY
@@ -43,6 +46,23 @@ class Via:
     listen: str = "127.0.0.1:0"
     reach: str = ""
 
+    def __post_init__(self) -> None:
+        if self.kind not in (MIDPIPE, TOXIPROXY):
+            self.api_address()
+        for text in (self.upstream, self.reach):
+            if text:
+                parse_address(text)
+
+    def api_address(self) -> Address:
+        """Return the address in the URL of an API. Raises UsageError for a kind that is no URL."""
+        found = re.fullmatch(r"http://([^/]+:\d+)/?", self.kind)
+        if found is None:
+            raise UsageError(
+                f"--via takes {MIDPIPE}, {TOXIPROXY} or the URL of an API, http://host:port; "
+                f"got {self.kind!r}."
+            )
+        return parse_address(found[1])
+
 
 class Route:
     """A proxy on a Toxiproxy, and the faults on it.
@@ -50,6 +70,9 @@ class Route:
     Attributes:
         address: where clients connect.
         what: the Toxiproxy, for reports.
+
+    Raises:
+        ServerError: the Toxiproxy refuses to create the proxy.
     """
 
     def __init__(self, client: ToxiproxyClient, via: Via, upstream: str) -> None:
@@ -60,7 +83,7 @@ class Route:
         self.address = parse_address(via.reach or listen)
 
     def put(self, fault: NetworkFault) -> None:
-        """Have the fault happen from now on."""
+        """Start a fault."""
         if fault.is_down:
             self._client.enable(self._name, enabled=False)
         for number, (kind, stream, attributes) in enumerate(fault.toxics):
@@ -76,27 +99,27 @@ class Route:
             self._client.enable(self._name, enabled=True)
 
     def hang_up(self) -> None:
-        """End every connection; what is under way is lost."""
+        """Close every connection; bytes under way are lost."""
         self._client.enable(self._name, enabled=False)
         self._client.enable(self._name, enabled=True)
 
     def close(self) -> None:
-        """Remove the proxy; the Toxiproxy stays as it was."""
+        """Remove the proxy from the Toxiproxy."""
         self._client.destroy(self._name)
 
 
 @contextmanager
-def opened(via: Via, server: Address, run: RunDirectory) -> Iterator[Route]:
+def open_route(via: Via, api: Address, server: Address) -> Iterator[Route]:
     """Open a route to a server.
 
     Args:
-        server: where it is reached from here.
+        api: where the Toxiproxy's API answers.
+        server: where midpipe reaches the server.
 
     Raises:
-        ServerError: there is no Toxiproxy, or it refuses.
-        UsageError: the kind is none.
+        ServerError: the Toxiproxy does not answer, or refuses.
     """
-    with _api(via, run) as api, _upstream(via, server) as upstream:
+    with _upstream(via, server) as upstream:
         client = ToxiproxyClient(api)
         try:
             route = Route(client, via, upstream)
@@ -109,7 +132,15 @@ def opened(via: Via, server: Address, run: RunDirectory) -> Iterator[Route]:
 
 
 @contextmanager
-def _api(via: Via, run: RunDirectory) -> Iterator[Address]:
+def open_toxiproxy(via: Via, run: RunDirectory, notify: Notify) -> Iterator[Address]:
+    """Start the Toxiproxy, unless it runs already; yields where its API answers.
+
+    Args:
+        notify: called before the Toxiproxy is built.
+
+    Raises:
+        ServerError: there is none, or it does not start.
+    """
     if via.kind == MIDPIPE:
         served = ServedFaultProxy()
         try:
@@ -117,18 +148,13 @@ def _api(via: Via, run: RunDirectory) -> Iterator[Address]:
         finally:
             served.close()
     elif via.kind == TOXIPROXY:
-        process = ToxiproxyProcess(run, via.binary)
+        process = ToxiproxyProcess(run, via.binary, notify)
         try:
             yield process.api
         finally:
             process.close()
     else:
-        found = re.fullmatch(r"http://([^/]+:\d+)/?", via.kind)
-        if found is None:
-            raise UsageError(
-                f"--via takes midpipe, toxiproxy or the URL of an API, http://host:port; got {via.kind!r}."
-            )
-        yield parse_address(found[1])
+        yield via.api_address()
 
 
 @contextmanager
@@ -146,8 +172,8 @@ def _upstream(via: Via, server: Address) -> Iterator[str]:
 
 
 def parse_address(text: str) -> Address:
-    """Return the address that ``host:port`` names. Raises UsageError."""
+    """Return the address that ``host:port`` names, an IPv6 host in brackets. Raises UsageError."""
     host, colon, port = text.rpartition(":")
     if not (colon and host and port.isdigit()):
-        raise UsageError(f"{text!r} is no address; write host:port.")
+        raise UsageError(f"{text!r} is not an address; write host:port.")
     return Address(host=host.strip("[]"), port=int(port))

@@ -1,4 +1,4 @@
-"""The suite: every network fault through one route, each case judged by the invariants that judge everything else."""
+"""The suite: every network fault through one route, each case judged by the same invariants as everything else."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.run import judged_record
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import Outcome, merge
-from midpipe.scenarios.network.case import NetworkCase, Watched
+from midpipe.scenarios.network.case import NetworkCase, Observed
 from midpipe.scenarios.network.measuring import measured
 from midpipe.scenarios.network.placements import STANDING, NetworkFault, placed
 from midpipe.scenarios.network.source import Route
 from midpipe.scenarios.programs.program import Program
 
 NO_FAULT = "no-fault"
-_MOST_CALM_RUNS = 3
-"""A machine that is busy for longer than the clients' time-out is not the queue's doing."""
+_MOST_RUNS_WITHOUT_FAULT = 3
+"""A case without a fault is retried, because a call may time out on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class NetworkRow:
     """One case.
 
     Args:
-        fired: it was seen that the fault happened.
-        invalid_reason: why the case may not be believed; empty if it may.
-        ended: how the attempts of the program's calls ended, in order.
-        violations: the invariants that fell, and what was seen.
+        fired: whether the fault was observed to happen.
+        invalid_reason: why the case is invalid; empty if it is valid.
+        ended: how the attempts of the program's calls completed, in order.
+        violations: the violated invariants, with their evidence.
     """
 
     fault: str
@@ -56,36 +56,36 @@ class NetworkResult:
 
     @property
     def outcome(self) -> Outcome:
-        """The merged outcome; no rows at all are unknown."""
+        """The merged outcome; unknown if there are no rows."""
         return merge(row.outcome for row in self.rows)
 
     @property
     def violated_invariants(self) -> frozenset[str]:
-        """The invariants that fell in some case."""
+        """The invariants that were violated in some case."""
         return frozenset(v.invariant for row in self.rows for v in row.violations)
 
 
 def faults_for(rig: Rig, program: Program) -> tuple[NetworkFault, ...]:
-    """Return every fault of the suite, those by bytes placed for the subject at hand. Raises SubjectError."""
+    """Return every fault of the suite, those that count bytes placed for the subject. Raises SubjectError."""
     return (*STANDING, *placed(measured(rig, program)))
 
 
 def run_suite(
     rig: Rig, program: Program, route: Route, bound_ms: float, faults: Sequence[NetworkFault]
 ) -> Iterator[NetworkRow]:
-    """Run the suite; yields each case when it is over. The first has no fault: without it nothing can be told.
+    """Run the suite; yields each case when it has completed. The first runs without a fault, for comparison.
 
     Args:
-        bound_ms: for a subject that declares none.
-        faults: of those that ``faults_for`` returns.
+        bound_ms: how long a call may take, for a subject that declares no bound.
+        faults: some of those that ``faults_for`` returns.
     """
-    for _ in range(_MOST_CALM_RUNS):
-        calm, watched = _row(rig, program, route, None, bound_ms, 0)
-        if not watched.has_raised:
+    for _ in range(_MOST_RUNS_WITHOUT_FAULT):
+        row, without_fault = _row(rig, program, route, None, bound_ms)
+        if not without_fault.has_raised:
             break
-    yield calm
+    yield row
     for fault in faults:
-        yield _row(rig, program, route, fault, bound_ms, watched.connections)[0]
+        yield _row(rig, program, route, fault, bound_ms, without_fault.connections)[0]
 
 
 def _row(
@@ -94,20 +94,20 @@ def _row(
     route: Route,
     fault: NetworkFault | None,
     bound_ms: float,
-    connections: int,
-) -> tuple[NetworkRow, Watched]:
+    connections: int = 0,
+) -> tuple[NetworkRow, Observed]:
     printed = rig.hosts.printed_sizes()
     case = NetworkCase(rig, program, route, fault, bound_ms)
     case.run()
     record = judged_record(rig, program, case, printed)
-    fired = case.watched.shows(fault, connections) if fault else True
+    fired = case.observed.shows(fault, connections) if fault else True
     invalid_reason = record.invalid_reason or "; ".join(map(str, record.crashes))
-    if fault is None and case.watched.has_raised:
-        invalid_reason = invalid_reason or "a call raised although there was no fault"
+    if fault is None and case.observed.has_raised:
+        invalid_reason = invalid_reason or "a call raised without any fault"
     ended = tuple(
         f"{operation.method} {operation.completion}"
         for operation in record.history
         if operation.client == "A"
     )
     name = fault.name if fault else NO_FAULT
-    return NetworkRow(name, fired, invalid_reason, ended, record.violations), case.watched
+    return NetworkRow(name, fired, invalid_reason, ended, record.violations), case.observed

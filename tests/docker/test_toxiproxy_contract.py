@@ -1,4 +1,4 @@
-"""The suite that holds midpipe's proxy and a Toxiproxy here to one contract, asked of a Toxiproxy in a container."""
+"""The contract of Toxiproxy's API, held by a Toxiproxy in a container."""
 
 from __future__ import annotations
 
@@ -29,16 +29,12 @@ def client(api: Address) -> Iterator[ToxiproxyClient]:
 
 
 test_every_request_of_the_contract_is_answered = (
-    suite.test_both_answer_every_request_of_the_contract
+    suite.test_every_request_of_the_contract_is_answered
 )
-test_the_client_sees_the_version = suite.test_the_client_sees_the_version
+test_the_client_reports_the_version = suite.test_the_client_reports_the_version
 test_a_second_proxy_of_one_name_is_refused = suite.test_a_second_proxy_of_one_name_is_refused
-test_a_port_that_is_taken_is_an_error = (
-    suite.test_a_port_that_is_taken_is_an_error_and_not_a_success
-)
-test_a_proxy_goes_down_and_comes_up = suite.test_a_proxy_goes_down_and_comes_up_on_the_same_port
+test_a_port_that_is_taken_is_an_error = suite.test_a_port_that_is_taken_is_an_error
+test_a_proxy_goes_down_and_comes_up = suite.test_a_proxy_is_disabled_and_enabled_again
 test_a_toxic_is_added_shown_and_removed = suite.test_a_toxic_is_added_shown_and_removed
 test_a_toxic_that_does_not_exist_is_refused = suite.test_a_toxic_that_does_not_exist_is_refused
-test_a_reset_brings_every_proxy_up = (
-    suite.test_a_reset_brings_every_proxy_up_and_takes_every_toxic_off
-)
+test_a_reset_brings_every_proxy_up = suite.test_a_reset_enables_every_proxy_and_removes_every_toxic

@@ -1,4 +1,4 @@
-"""Servers that are known by the ports of a proxy, which a thread serves."""
+"""Servers that announce the ports of a proxy, which a thread serves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from midpipe.faultinject.wire.commands import parse_command_table
 
 
 class Fronted:
-    """Announces the ports of a front, which is there once servers are."""
+    """Announces the ports of a front, which exists once the servers do."""
 
     def __init__(self) -> None:
         self.front: Front | None = None

@@ -1,6 +1,6 @@
-"""Two ends of a proxy for tests: an upstream that answers as it is told, and what a client and it saw of each other.
+"""The two ends of a proxy in tests: an upstream that runs a given function, and what either end saw of the other.
 
-Plain bytes; knows no Redis. Ends are told apart: FIN, RST, or still open.
+Plain bytes; knows no Redis. It distinguishes how a connection ends: by FIN, by RST, or not at all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUIET_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one end saw: the bytes, how the connection ended, and after how many seconds."""
+    """What one end received: the bytes, how the connection ended, and after how many seconds."""
 
     data: bytes
     end: str
@@ -30,7 +30,7 @@ class Seen:
 
     @property
     def outcome(self) -> tuple[bytes, str]:
-        """What is the same whenever it is run again."""
+        """The part that every run repeats: all but the time."""
         return self.data, self.end
 
 
@@ -40,7 +40,7 @@ def seen_by(
     enough: int | None = None,
     since_s: float | None = None,
 ) -> Seen:
-    """Read until the connection ends, enough bytes have come, or nothing has come for a while.
+    """Read until the connection ends, enough bytes have arrived, or nothing has arrived for a while.
 
     Args:
         since_s: from when time is taken; before the sending, lest a slow machine has it begin too late. None: from now.
@@ -64,7 +64,7 @@ def seen_by(
 
 
 class Upstream:
-    """A server that gives each connection to a function of its own thread, and keeps what that returned."""
+    """A server that runs a function for each connection in a thread, and keeps the results."""
 
     def __init__(self, serve: Callable[[socket.socket], Seen]) -> None:
         self._serve = serve
@@ -77,7 +77,7 @@ class Upstream:
         self._acceptor.start()
 
     def seen(self) -> Seen:
-        """Return what the next connection saw, once it is over."""
+        """Return the result of the next connection, once it has ended."""
         return self._seen.get(timeout=PATIENCE_S)
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Upstream:
 
 
 def echoes(end: socket.socket) -> Seen:
-    """Send back whatever comes, until the client's end comes."""
+    """Send back whatever arrives, until the client disconnects."""
     found = b""
     end.settimeout(PATIENCE_S)
     how = OPEN
@@ -129,6 +129,6 @@ def upstream(serve: Callable[[socket.socket], Seen] = echoes) -> Iterator[Upstre
 
 
 def connected(listen: str) -> socket.socket:
-    """Return a connection to an address of the form host:port."""
+    """Connect to an address of the form host:port."""
     host, _, port = listen.rpartition(":")
     return socket.create_connection((host, int(port)), timeout=PATIENCE_S)

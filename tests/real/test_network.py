@@ -1,4 +1,4 @@
-"""Queues through a Toxiproxy, a real one and midpipe's own: the reference passes, a flawed queue is caught by name."""
+"""Queues through a real Toxiproxy and through midpipe's own: the reference passes, a flawed queue fails."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OF_EACH_KIND = frozenset(
     }
 )
 
-# The first one of all may have to build a Toxiproxy.
+# The first test may have to build a Toxiproxy.
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -50,6 +50,13 @@ pytestmark = pytest.mark.timeout(600)
 def api(request: pytest.FixtureRequest, run_directory: RunDirectory) -> Iterator[Address]:
     with api_of(request.param, run_directory) as address:
         yield address
+
+
+def test_an_invalid_source_is_refused_before_anything_is_started() -> None:
+    with pytest.raises(UsageError, match="--via takes"):
+        Via("carrier-pigeon")
+    with pytest.raises(UsageError, match="write host:port"):
+        Via("midpipe", upstream="redis")
 
 
 def suite(
@@ -60,7 +67,15 @@ def suite(
     server: ServerSpec = EMBEDDED,
 ) -> NetworkResult:
     spec = parse_subject(subject, (), sys.executable, (), 30.0)
-    with closing(NetworkRun(server, spec, program_named(program), via, 5000.0, only)) as run:
+    run = NetworkRun(
+        server=server,
+        subject=spec,
+        program=program_named(program),
+        via=via,
+        bound_ms=5000.0,
+        only=only,
+    )
+    with closing(run):
         for _ in run.run():
             pass
         return run.result()
@@ -87,18 +102,15 @@ def test_a_queue_that_pushes_again_is_caught_when_only_the_reply_is_cut_off(api:
     assert result.violated_invariants == {"no-duplicate"}
 
 
-def test_cuts_stand_beyond_the_handshake_and_inside_of_every_command_and_reply() -> None:
+def test_byte_limits_are_placed_after_the_handshake() -> None:
     cut = frozenset({"limit-data:1:HSET:before"})
-    spec = parse_subject(PLAIN_PIPELINE, (), sys.executable, (), 30.0)
-    program = program_named("enqueue")
-    with closing(NetworkRun(EMBEDDED, spec, program, Via("midpipe"), 5000.0, cut)) as run:
-        rows = list(run.run())
-    # All of the handshake passed, and nothing of the call: so it raised, and surely had no effect.
-    assert rows[1].ended == ("enqueue fail", "enqueue ok")
-    assert rows[1].outcome is Outcome.PASS
+    result = suite(Via("midpipe"), PLAIN_PIPELINE, "enqueue", cut)
+    # The whole handshake passed, and no byte of the call: so it raised, and certainly had no effect.
+    assert result.rows[1].ended == ("enqueue fail", "enqueue ok")
+    assert result.rows[1].outcome is Outcome.PASS
 
 
-def test_the_server_may_be_reached_by_another_address_than_ours(
+def test_the_toxiproxy_may_reach_the_server_by_another_address(
     api: Address, run_directory: RunDirectory
 ) -> None:
     node = Node(FromBinary(None, run_directory), arguments=())
@@ -109,8 +121,10 @@ def test_the_server_may_be_reached_by_another_address_than_ours(
     assert result.outcome is Outcome.PASS
 
 
-def test_a_fault_that_was_not_seen_to_happen_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    idle = NetworkFault("idle", Shows.CUT, (("noop", "downstream", {}),))
+def test_a_fault_that_was_not_observed_to_happen_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    idle = NetworkFault(name="idle", shows=Shows.CUT, toxics=(("noop", "downstream", {}),))
     monkeypatch.setattr("midpipe.scenarios.network.run.faults_for", lambda rig, program: (idle,))
     result = suite(Via("midpipe"))
     assert [(row.fault, row.outcome) for row in result.rows] == [
@@ -120,17 +134,9 @@ def test_a_fault_that_was_not_seen_to_happen_is_unknown(monkeypatch: pytest.Monk
     assert result.outcome is Outcome.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    ("via", "only", "says"),
-    [
-        (Via("carrier-pigeon"), "", "--via takes"),
-        (Via("midpipe"), "latensy-up", "Did you mean 'latency-up'"),
-        (Via("midpipe", reach="nowhere"), "", "write host:port"),
-    ],
-)
-def test_what_can_not_be_used_is_told_with_the_way_out(via: Via, only: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        suite(via, only=frozenset({only} if only else ()))
+def test_a_misspelled_fault_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'latency-up'"):
+        suite(Via("midpipe"), only=frozenset({"latensy-up"}))
 
 
 def test_every_toxic_of_toxiproxy_is_in_the_suite() -> None:

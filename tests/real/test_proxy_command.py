@@ -1,12 +1,14 @@
-"""``midpipe proxy`` as a person uses it: started, configured, asked, interrupted; what can't be used is told."""
+"""``midpipe proxy`` as its user sees it: start, configuration, requests, interrupt, and refused options."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from contextlib import closing
 from pathlib import Path
@@ -19,11 +21,12 @@ from tests.real.toxiproxies import midpipe_proxy
 from tests.support.children import running
 
 
-def refused(*options: str) -> str:
-    """Run the command, which must end by itself with code 2; return what it says."""
+def refused(*options: str, **environment: str) -> str:
+    """Run the command, which must exit with code 2; return its message."""
     ended = subprocess.run(
         [sys.executable, "-m", "midpipe", "proxy", *options],
         capture_output=True,
+        env={**os.environ, **environment},
         text=True,
         timeout=60,
         check=False,
@@ -32,7 +35,7 @@ def refused(*options: str) -> str:
     return ended.stderr
 
 
-def test_an_interrupt_ends_it_with_130_and_gives_every_port_back() -> None:
+def test_an_interrupt_ends_it_with_130_and_frees_every_port() -> None:
     words = [sys.executable, "-m", "midpipe", "proxy", "--port", "0"]
     with running(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -47,35 +50,64 @@ def test_an_interrupt_ends_it_with_130_and_gives_every_port_back() -> None:
             pass
 
 
-def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
+def test_a_port_that_is_taken_is_refused_with_the_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = refused("--port", str(taken.getsockname()[1]))
     assert "address already in use" in said
     assert "--port" in said
 
 
-def test_it_opens_to_others_with_a_token_only() -> None:
-    assert "--token" in refused("--host", "0.0.0.0", "--port", "0")
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]"])
+def test_it_listens_where_other_machines_reach_it_with_a_token_only(host: str) -> None:
+    assert "--token" in refused("--host", host, "--port", "0")
+
+
+def test_a_blank_token_is_refused_also_from_the_environment() -> None:
+    assert "The token is blank" in refused("--port", "0", "--token", " ")
+    assert "The token is blank" in refused("--port", "0", MIDPIPE_PROXY_TOKEN="")
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_it_listens_on_an_ipv6_address_with_or_without_brackets(host: str) -> None:
+    with midpipe_proxy("--host", host) as api, closing(ToxiproxyClient(api)) as client:
+        assert str(api).startswith("[::1]:")
+        assert client.create("redis", "[::1]:1", "[::1]:0").startswith("[::1]:")
+
+
+def test_a_host_name_is_answered_to_if_it_is_allowed() -> None:
+    def status(host: str) -> int:
+        request = urllib.request.Request(f"http://{api}/proxies", headers={"Host": host})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    with midpipe_proxy("--allow-host", "toxiproxy") as api:
+        assert [status("toxiproxy:8474"), status("other:8474")] == [200, 403]
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "unexpected EOF"),
+        ("{", "bad request body"),
         ('[{"name":"redis"}]', "missing required field: upstream at proxy 1"),
         (
-            '[{"name":"redis","listen":"1.2.3.4:5","upstream":"x:1"}]',
-            "cannot assign requested address",
+            '[{"name":"redis","listen":"0.0.0.0:0","upstream":"x:1"}]',
+            "lets other machines in",
         ),
     ],
 )
-def test_a_configuration_that_can_not_be_used_is_told(tmp_path: Path, text: str, says: str) -> None:
+def test_an_invalid_configuration_is_refused_with_the_reason(
+    tmp_path: Path, text: str, says: str
+) -> None:
     config = tmp_path / "proxies.json"
     config.write_text(text)
     assert says in refused("--port", "0", "--config", str(config))
 
 
-def test_it_begins_with_the_proxies_of_its_configuration(tmp_path: Path) -> None:
+def test_it_starts_with_the_proxies_of_its_configuration(tmp_path: Path) -> None:
     config = tmp_path / "proxies.json"
     config.write_text('[{"name":"redis","upstream":"127.0.0.1:1"}]')
     with midpipe_proxy("--config", str(config)) as api, closing(ToxiproxyClient(api)) as client:

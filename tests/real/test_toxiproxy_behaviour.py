@@ -1,4 +1,4 @@
-"""The same toxic on a real Toxiproxy and on midpipe's proxy: the same bytes, order, and ends of the connections.
+"""Each toxic on a real Toxiproxy and on midpipe's proxy: the same bytes in the same order, and connections end alike.
 
 Times are only ever held from below: what must be late is late, and nothing is said of what must be soon.
 """
@@ -19,7 +19,7 @@ from tests.real.toxiproxies import BOTH, api_of
 
 DATA = bytes(range(256)) * 4
 
-# The first one of all may have to build a Toxiproxy.
+# The first test may have to build a Toxiproxy.
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -34,7 +34,7 @@ def clients(run_directory: RunDirectory) -> Iterator[dict[str, ToxiproxyClient]]
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation through a proxy: what the client saw, and what the upstream saw."""
+    """A conversation through a proxy, as the client and as the upstream saw it."""
 
     client: Seen
     server: Seen
@@ -50,7 +50,7 @@ Step = Callable[[ToxiproxyClient, socket.socket], Seen]
 def conversation(
     client: ToxiproxyClient, before: Callable[[ToxiproxyClient], None], step: Step
 ) -> Conversation:
-    """Have a conversation through a fresh proxy.
+    """Run a conversation through a new proxy.
 
     Args:
         before: what is done to the proxy ``p`` before the client connects.
@@ -72,7 +72,7 @@ def alike(
     before: Callable[[ToxiproxyClient], None],
     step: Step,
 ) -> Conversation:
-    """Have the conversation on both; return midpipe's, after holding the two outcomes together."""
+    """Run the conversation on both, assert that the outcomes are equal, and return midpipe's."""
     real, ours = (conversation(clients[name], before, step) for name in BOTH)
     assert ours.outcome == real.outcome
     return ours
@@ -88,7 +88,7 @@ def toxic(
 
 
 def nothing(client: ToxiproxyClient) -> None:
-    """Leave the proxy as it is."""
+    """Do not change the proxy."""
 
 
 def asks(_: ToxiproxyClient, end: socket.socket) -> Seen:
@@ -106,7 +106,7 @@ def asks_to_the_end(_: ToxiproxyClient, end: socket.socket) -> Seen:
 
 
 def asks_in_vain(_: ToxiproxyClient, end: socket.socket) -> Seen:
-    """Send, and read until nothing has come for a while."""
+    """Send, and read until nothing has arrived for a while."""
     end.sendall(DATA)
     return seen_by(end, QUIET_S)
 
@@ -137,7 +137,7 @@ ECHOED = ((DATA, OPEN), (DATA, FIN))
         "below-limit",
     ],
 )
-def test_what_loses_nothing_loses_nothing_on_either(
+def test_a_lossless_toxic_loses_no_byte_on_either(
     clients: dict[str, ToxiproxyClient], before: Callable[[ToxiproxyClient], None]
 ) -> None:
     assert alike(clients, before, asks).outcome == ECHOED
@@ -153,7 +153,7 @@ def test_what_loses_nothing_loses_nothing_on_either(
     ],
     ids=["latency", "latency-up", "bandwidth", "slices"],
 )
-def test_what_delays_delays_on_both(
+def test_a_delaying_toxic_delays_on_both(
     clients: dict[str, ToxiproxyClient],
     before: Callable[[ToxiproxyClient], None],
     at_least_s: float,
@@ -177,7 +177,7 @@ def test_limit_data_passes_so_many_bytes_and_closes(
         return seen.client.data, seen.server.data
 
     real, ours = (bytes_seen(name) for name in BOTH)
-    # What the echo of an upstream cut was worth depends on which end was faster, in both.
+    # How much of the echo of a cut request arrives depends on which end was faster, on both.
     assert ours[1] == real[1]
     if stream == "downstream":
         assert ours == real == (DATA[:limit], DATA)
@@ -203,14 +203,14 @@ def test_reset_peer_resets_a_connection_opened_after_it(
     assert seen.client.outcome == (b"", RST)
 
 
-def test_reset_peer_waits_for_its_time(clients: dict[str, ToxiproxyClient]) -> None:
+def test_reset_peer_waits_for_its_timeout(clients: dict[str, ToxiproxyClient]) -> None:
     for name in BOTH:
         seen = conversation(clients[name], toxic("reset_peer", timeout=300), asks_to_the_end)
         assert seen.client.end == RST
         assert seen.client.after_s >= 0.3
 
 
-def test_reset_peer_ends_a_connection_from_before_it_in_order(
+def test_reset_peer_closes_a_connection_opened_before_it_in_order(
     clients: dict[str, ToxiproxyClient],
 ) -> None:
     def step(client: ToxiproxyClient, end: socket.socket) -> Seen:
@@ -239,7 +239,7 @@ def test_a_timeout_of_0_is_silent_until_its_removal_closes_the_connection(
     assert alike(clients, toxic("timeout"), step).client.outcome == (b"", FIN)
 
 
-def test_slow_close_keeps_the_other_side_open_for_its_time(
+def test_slow_close_keeps_the_other_side_open_for_its_delay(
     clients: dict[str, ToxiproxyClient],
 ) -> None:
     def ends_late(name: str) -> float:
@@ -257,7 +257,7 @@ def test_slow_close_keeps_the_other_side_open_for_its_time(
     assert min(ends_late(name) for name in BOTH) >= 0.4
 
 
-def test_a_proxy_that_goes_down_ends_its_connections_and_refuses_new_ones(
+def test_a_disabled_proxy_closes_its_connections_and_refuses_new_ones(
     clients: dict[str, ToxiproxyClient],
 ) -> None:
     def step(client: ToxiproxyClient, end: socket.socket) -> Seen:
@@ -272,7 +272,7 @@ def test_a_proxy_that_goes_down_ends_its_connections_and_refuses_new_ones(
     assert seen.outcome == ((b"", FIN), (DATA, FIN))
 
 
-def test_an_upstream_that_is_not_there_ends_the_connection(
+def test_an_unreachable_upstream_ends_the_connection(
     clients: dict[str, ToxiproxyClient],
 ) -> None:
     ends = set()

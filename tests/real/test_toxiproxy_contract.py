@@ -1,4 +1,4 @@
-"""The HTTP API's contract, and the client's port: one suite for a real Toxiproxy and ``midpipe proxy``."""
+"""The HTTP API's contract, and the client: one suite for a real Toxiproxy and for ``midpipe proxy``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from midpipe.faultinject.vocabulary import Address
 from tests.fast.faultinject.toxiproxy.toxiproxy_contract import CONTRACT, Exchange
 from tests.real.toxiproxies import BOTH, OURS, api_of, midpipe_proxy, real_toxiproxy
 
-# The first one of all may have to build a Toxiproxy.
+# The first test may have to build a Toxiproxy.
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -38,7 +38,7 @@ def client(api: Address) -> Iterator[ToxiproxyClient]:
     made.close()
 
 
-def asked(api: Address, exchange: Exchange) -> tuple[int, str, str]:
+def answered(api: Address, exchange: Exchange) -> tuple[int, str]:
     connection = http.client.HTTPConnection(api.host, api.port, timeout=30)
     connection.request(
         exchange.method,
@@ -47,26 +47,25 @@ def asked(api: Address, exchange: Exchange) -> tuple[int, str, str]:
         {"User-Agent": exchange.user_agent},
     )
     answer = connection.getresponse()
-    body = re.sub(r'"127\.0\.0\.1:(?!7811")\d+"', '"127.0.0.1:PORT"', answer.read().decode())
+    body = answer.read().decode()
     connection.close()
-    return answer.status, answer.headers.get("Content-Type", ""), body
+    return answer.status, body
 
 
-def test_both_answer_every_request_of_the_contract(api: Address) -> None:
+def test_every_request_of_the_contract_is_answered(api: Address) -> None:
     differing = {
-        str(exchange): answered
+        str(exchange): difference
         for exchange in CONTRACT
-        if (answered := asked(api, exchange))
-        != (exchange.status, exchange.content_type, exchange.answer)
+        if (difference := exchange.differs(*answered(api, exchange)))
     }
     assert differing == {}
 
 
-def test_the_client_sees_the_version(client: ToxiproxyClient) -> None:
+def test_the_client_reports_the_version(client: ToxiproxyClient) -> None:
     assert client.version() == "2.12.0"
 
 
-def test_a_proxy_is_made_with_a_port_of_the_systems_choice_and_removed(
+def test_a_proxy_is_created_on_a_port_that_the_system_chooses_and_removed(
     client: ToxiproxyClient,
 ) -> None:
     listen = client.create("redis", "127.0.0.1:6379")
@@ -82,13 +81,13 @@ def test_a_second_proxy_of_one_name_is_refused(client: ToxiproxyClient) -> None:
         client.create("redis", "127.0.0.1:6380")
 
 
-def test_a_port_that_is_taken_is_an_error_and_not_a_success(client: ToxiproxyClient) -> None:
+def test_a_port_that_is_taken_is_an_error(client: ToxiproxyClient) -> None:
     listen = client.create("one", "127.0.0.1:6379")
     with pytest.raises(ServerError, match="address already in use"):
         client.create("two", "127.0.0.1:6379", listen)
 
 
-def test_a_proxy_goes_down_and_comes_up_on_the_same_port(client: ToxiproxyClient) -> None:
+def test_a_proxy_is_disabled_and_enabled_again(client: ToxiproxyClient) -> None:
     client.create("redis", "127.0.0.1:6379")
     client.enable("redis", enabled=False)
     was_down = not client.is_up("redis")
@@ -120,7 +119,7 @@ def test_a_toxic_that_does_not_exist_is_refused(client: ToxiproxyClient) -> None
         client.remove_toxic("redis", "earthquake")
 
 
-def test_a_reset_brings_every_proxy_up_and_takes_every_toxic_off(client: ToxiproxyClient) -> None:
+def test_a_reset_enables_every_proxy_and_removes_every_toxic(client: ToxiproxyClient) -> None:
     client.create("redis", "127.0.0.1:6379")
     client.add_toxic("redis", "timeout", {"timeout": 0})
     client.enable("redis", enabled=False)
@@ -138,7 +137,7 @@ def test_two_servers_at_once_share_no_state(run_directory: RunDirectory) -> None
             client.close()
 
 
-def test_a_token_is_asked_for_and_borne() -> None:
+def test_a_token_is_required_and_sent() -> None:
     with midpipe_proxy("--token", "secret") as api:
         stranger, friend = ToxiproxyClient(api), ToxiproxyClient(api, token="secret")
         assert friend.names() == ()
@@ -149,8 +148,8 @@ def test_a_token_is_asked_for_and_borne() -> None:
         friend.close()
 
 
-def test_a_real_toxiproxy_ends_with_a_midpipe_that_was_killed(run_directory: RunDirectory) -> None:
-    # Without one to be had this is skipped, or fails, here.
+def test_a_real_toxiproxy_ends_when_midpipe_is_killed(run_directory: RunDirectory) -> None:
+    # Without a Toxiproxy this skips the test, or fails it in CI.
     with real_toxiproxy(run_directory):
         pass
     program = (

@@ -1,4 +1,4 @@
-"""Servers of Toxiproxy's API for tests: a real Toxiproxy, and ``midpipe proxy`` as a user starts it.
+"""Servers of Toxiproxy's API in tests: a real Toxiproxy, and ``midpipe proxy`` as a user starts it.
 
 Without a real one its tests are skipped on a laptop, and fail where CI is set.
 """
@@ -44,7 +44,7 @@ def midpipe_proxy(*options: str) -> Iterator[Address]:
     with running(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"http://(.+):(\d+)$", line.strip())
+        found = re.search(r"http://\[?([^]]+)\]?:(\d+)$", line.strip())
         assert found, line
         yield Address(host=found[1], port=int(found[2]))
         process.terminate()
@@ -53,6 +53,6 @@ def midpipe_proxy(*options: str) -> Iterator[Address]:
 
 @contextmanager
 def api_of(which: str, run: RunDirectory) -> Iterator[Address]:
-    """Start the one or the other."""
+    """Start a real Toxiproxy or midpipe's."""
     with real_toxiproxy(run) if which == REAL else midpipe_proxy() as api:
         yield api

@@ -1,11 +1,9 @@
 """bandwidth: at most ``rate`` kilobytes a second pass, in slices of 100 ms.
 
-With a rate of 0 nothing passes until the toxic is changed or removed, as was watched on the original.
+With a rate of 0 nothing passes until the toxic is changed or removed, as observed in Toxiproxy.
 """
 
 from __future__ import annotations
-
-from types import MappingProxyType
 
 from midpipe.faultinject.toxiproxy.toxics.toxic import (
     NEVER_S,
@@ -38,7 +36,6 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
 
 BANDWIDTH = Toxic(
     name="bandwidth",
-    go_name="BandwidthToxic",
     take=_take,
-    attributes=MappingProxyType({"rate": "int64"}),
+    attributes=("rate",),
 )

@@ -1,11 +1,10 @@
 """latency: each chunk passes ``latency`` ± ``jitter`` milliseconds after it arrived.
 
-Counted from its arrival, so that chunks that come while one waits are not delayed twice; two of them in a chain add up.
+Counted from the chunk's arrival, so that chunks that arrive while one waits are not delayed twice; two such toxics in a
+chain add up.
 """
 
 from __future__ import annotations
-
-from types import MappingProxyType
 
 from midpipe.faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
 
@@ -22,8 +21,10 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
 
 LATENCY = Toxic(
     name="latency",
-    go_name="LatencyToxic",
     take=_take,
-    attributes=MappingProxyType({"latency": "int64", "jitter": "int64"}),
+    attributes=(
+        "latency",
+        "jitter",
+    ),
     room=1024,
 )

@@ -1,9 +1,8 @@
-"""limit_data: after ``bytes`` bytes on a connection the rest is lost, and it is closed; what came before has passed."""
+"""limit_data: the first ``bytes`` bytes of a connection pass, the rest is lost, and the connection is closed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 from midpipe.faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
 
@@ -22,8 +21,7 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
 
 LIMIT_DATA = Toxic(
     name="limit_data",
-    go_name="LimitDataToxic",
     take=_take,
-    attributes=MappingProxyType({"bytes": "int64"}),
+    attributes=("bytes",),
     may_lose=True,
 )

@@ -1,14 +1,12 @@
 """slicer: a chunk passes in pieces of about ``average_size`` bytes ± ``size_variation``, ``delay`` microseconds apart.
 
-A chunk is halved, a little off the middle, until its parts are small enough. Without an average size bytes pass as they
-came: the original then halves for ever and takes the whole server down, which is not copied.
+A chunk is halved, a little off the middle, until its parts are small enough. Without an average size bytes pass
+unsliced; Toxiproxy then recurses until its server crashes.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-from midpipe.faultinject.toxiproxy.toxics.toxic import Chunk, Dice, Situation, Step, Toxic, passes
+from midpipe.faultinject.toxiproxy.toxics.toxic import Chunk, Rng, Situation, Step, Toxic, passes
 
 
 def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
@@ -24,13 +22,13 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _ends(begin: int, end: int, average: int, variation: int, rng: Dice) -> list[int]:
+def _ends(begin: int, end: int, average: int, variation: int, rng: Rng) -> list[int]:
     if average < 1 or end - begin - average <= variation or end - begin < 2:
         return [end]
     middle = begin + (end - begin) // 2
     if variation:
         middle += int(rng() * 2 * variation) - variation
-        # A variation larger than the piece would put the middle outside of it.
+        # A variation larger than the piece would put the middle outside it.
         middle = min(max(middle, begin + 1), end - 1)
     return [
         *_ends(begin, middle, average, variation, rng),
@@ -40,7 +38,10 @@ def _ends(begin: int, end: int, average: int, variation: int, rng: Dice) -> list
 
 SLICER = Toxic(
     name="slicer",
-    go_name="SlicerToxic",
     take=_take,
-    attributes=MappingProxyType({"average_size": "int", "size_variation": "int", "delay": "int"}),
+    attributes=(
+        "average_size",
+        "size_variation",
+        "delay",
+    ),
 )

@@ -1,8 +1,6 @@
-"""slow_close: bytes pass at once; only the end of the stream is passed on ``delay`` milliseconds late."""
+"""slow_close: bytes pass at once, and the end of the stream ``delay`` milliseconds late."""
 
 from __future__ import annotations
-
-from types import MappingProxyType
 
 from midpipe.faultinject.toxiproxy.toxics.toxic import Chunk, Situation, Step, Toxic, passes
 
@@ -15,7 +13,6 @@ def _take(chunk: Chunk | None, here: Situation) -> tuple[Step, ...]:
 
 SLOW_CLOSE = Toxic(
     name="slow_close",
-    go_name="SlowCloseToxic",
     take=_take,
-    attributes=MappingProxyType({"delay": "int64"}),
+    attributes=("delay",),
 )

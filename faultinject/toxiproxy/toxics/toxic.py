@@ -1,28 +1,27 @@
-"""What a toxic is: attributes, and how one chunk, or the end of the stream, becomes a few timed steps.
+"""What a toxic is: attributes, and a function from a chunk, or the end of the stream, to a few timed steps.
 
-A toxic is asked for each chunk that comes to it, in order, and answers with steps; the next chunk waits until they are
-done. Pure: the time and the dice are given, and whoever asks carries the steps out. Knows no socket.
+The chain calls the function for each chunk in order, and carries out the steps before it takes the next chunk. Pure:
+time and random numbers are arguments. Knows no socket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Protocol
 
 Attributes = Mapping[str, int]
-Dice = Callable[[], float]
-"""A number from 0 up to, but not including, 1."""
+Rng = Callable[[], float]
+"""Returns a number from 0 up to, but not including, 1."""
 
 NEVER_S = float("inf")
 MOST_BYTES = 32768
-"""In one chunk, as the original reads them."""
+"""In one chunk, as Toxiproxy reads them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes under way, with the time (in seconds) at which they arrived, or would have without what delayed them."""
+    """Bytes under way, with the time in seconds at which they arrived, as far as no toxic has delayed them since."""
 
     data: bytes
     at_s: float
@@ -39,24 +38,25 @@ class Step:
 
 @dataclass(slots=True)
 class Memory:
-    """What a toxic remembers of one connection and direction, over all changes of the chain: the bytes passed on."""
+    """A toxic's state on one connection and direction, kept over all changes of the chain: the bytes passed on."""
 
     passed: int = 0
 
 
 class Situation(Protocol):
-    """What a toxic may look at beside the chunk.
+    """What a toxic's function may use besides the chunk.
 
     Attributes:
-        numbers: its attributes.
-        memory: the one thing that it may change.
-        clock_s: now.
+        numbers: the toxic's attributes.
+        memory: the state that the function may change.
+        clock_s: the current time in seconds.
+        rng: returns random numbers.
     """
 
     numbers: Attributes
     memory: Memory
     clock_s: float
-    rng: Dice
+    rng: Rng
 
 
 Take = Callable[["Chunk | None", Situation], tuple[Step, ...]]
@@ -67,20 +67,19 @@ class Toxic:
     """One kind of toxic.
 
     Args:
-        go_name: what the original's errors call it.
-        attributes: name to Go's type of it, in the order in which they are shown.
-        take: steps for a chunk, or for the end of the stream (None).
-        idle_ms: the attribute after whose time without any input the stream ends; 0 never does.
-        room: chunks it lets wait before it.
-        ends_when_removed: its removal closes the connection.
+        take: returns the steps for a chunk, or for the end of the stream (None).
+        attributes: their names, in the order in which they are shown.
+        idle_ms: the name of the attribute that says after how many milliseconds without input the stream ends, where 0
+            is never; empty for a toxic that does not end it so.
+        room: the number of chunks that may wait before it.
+        ends_when_removed: removing it closes the connection.
         resets: a connection opened while it is there ends by a reset.
         may_lose: it may lose bytes on purpose.
     """
 
     name: str
-    go_name: str
     take: Take
-    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    attributes: tuple[str, ...] = ()
     idle_ms: str = ""
     room: int = 1
     ends_when_removed: bool = False
@@ -89,5 +88,5 @@ class Toxic:
 
 
 def passes(chunk: Chunk | None) -> tuple[Step, ...]:
-    """Return the steps that pass a chunk, or the end of the stream, on at once."""
+    """Return the steps that pass on a chunk, or the end of the stream, at once."""
     return (Step(ends=True),) if chunk is None else (Step(chunk=chunk),)

@@ -1,4 +1,4 @@
-"""The toxics and their chains without a socket: what is lost, in which order and when bytes come out."""
+"""The toxics and their chains without a socket: which bytes come out, in which order and when."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def chain_of(*specs: ToxicSpec, seed: int = 0) -> Chain:
 
 
 def everything(chain: Chain, now_s: float = 0.0) -> list[tuple[float, bytes]]:
-    """Return what comes out and when, the clock being moved to whatever is due next."""
+    """Return what comes out and when, moving the clock to whatever is due next."""
     found: list[tuple[float, bytes]] = []
     while True:
         chain.advance(now_s)
@@ -63,7 +63,7 @@ CHUNKS = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 
 
 @given(st.lists(PACED, max_size=4), CHUNKS, st.integers(0, 9))
-def test_no_toxic_but_the_losing_ones_loses_or_reorders_a_byte(
+def test_only_the_lossy_toxics_lose_bytes_and_none_reorders_them(
     kinds: list[tuple[str, dict[str, int]]], chunks: list[bytes], seed: int
 ) -> None:
     specs = [spec(kind, f"{kind}{n}", **more) for n, (kind, more) in enumerate(kinds)]
@@ -127,11 +127,11 @@ def test_a_slicer_cuts_into_pieces_no_larger_than_its_sizes_allow(
     assert max(len(piece) for piece in pieces) <= average + variation
 
 
-def test_a_slicer_without_an_average_size_passes_bytes_as_they_came() -> None:
+def test_a_slicer_without_an_average_size_passes_bytes_unsliced() -> None:
     assert fed(chain_of(spec("slicer")), b"abc", b"def") == [(0.0, b"abc"), (0.0, b"def")]
 
 
-def test_latency_is_counted_from_arrival_so_that_neighbours_are_not_delayed_twice() -> None:
+def test_latency_is_counted_from_arrival_so_that_a_waiting_chunk_is_not_delayed_twice() -> None:
     chain = chain_of(spec("latency", latency=100))
     chain.feed(b"a", 0.0)
     chain.feed(b"b", 0.03)
@@ -171,7 +171,7 @@ def test_slow_close_delays_the_end_and_nothing_else() -> None:
     assert chain.has_ended
 
 
-def test_timeout_swallows_bytes_and_ends_once_nothing_has_come_for_its_time() -> None:
+def test_timeout_drops_bytes_and_ends_the_stream_once_nothing_has_arrived_for_its_timeout() -> None:
     chain = chain_of(spec("timeout", timeout=100))
     chain.feed(b"a", 0.06)
     chain.advance(0.06)
@@ -189,7 +189,7 @@ def test_a_timeout_of_0_never_ends_until_it_is_removed() -> None:
 
 
 @pytest.mark.parametrize("kind", ["latency", "bandwidth", "slicer"])
-def test_what_a_toxic_holds_passes_at_once_when_it_is_removed(kind: str) -> None:
+def test_the_chunks_that_a_toxic_holds_pass_at_once_when_it_is_removed(kind: str) -> None:
     slow = {"latency": 9000, "rate": 1, "average_size": 2, "delay": 9_000_000}
     attributes = {name: value for name, value in slow.items() if name in TOXICS[kind].attributes}
     chain = chain_of(spec(kind, kind, 1.0, **attributes))
@@ -200,7 +200,7 @@ def test_what_a_toxic_holds_passes_at_once_when_it_is_removed(kind: str) -> None
     assert came + b"".join(chain.output) == b"abcdef" * 50
 
 
-def test_reset_peer_loses_the_first_bytes_and_ends_after_its_time() -> None:
+def test_reset_peer_drops_bytes_and_ends_the_stream_after_its_timeout() -> None:
     chain = chain_of(spec("reset_peer", timeout=50))
     chain.feed(b"a", 0.0)
     chain.advance(0.04)
@@ -236,7 +236,7 @@ def test_a_slow_stage_stops_the_reading_before_it() -> None:
     assert not chain.wants_input
 
 
-def test_output_that_nobody_takes_stops_the_stages_before_it() -> None:
+def test_output_that_is_not_taken_stops_the_stages_before_it() -> None:
     chain = chain_of(spec("noop"))
     for _ in range(20):
         if chain.wants_input:
