@@ -14,7 +14,7 @@ Why a command whose reply is lost counts as UNKNOWN for its caller, and not as N
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 
 
@@ -105,6 +105,7 @@ class WireEvent:
 
     position: Position
     index: WireIndex
+    _: KW_ONLY
     args: tuple[bytes, ...]
     size: int
     is_write: bool
@@ -193,6 +194,7 @@ class RunEnd:
     """
 
     steps: tuple[Step, ...]
+    _: KW_ONLY
     valid: bool
     invalid_reason: str = ""
     violated: tuple[str, ...] = field(default=())

@@ -16,7 +16,7 @@ def applies_everywhere(_event: WireEvent) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing that a network or a server can do at a wire event.
 

@@ -9,7 +9,7 @@ Unknown keys are None, and None counts as "any key". Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 SETUP = frozenset(
     (
@@ -75,6 +75,7 @@ class KeySpec:
 
     index: int
     keyword: bytes = b""
+    _: KW_ONLY
     is_counted: bool = False
     count_at: int = 0
     first: int = 0
@@ -246,7 +247,15 @@ def _key_spec(spec: Mapping[bytes, object]) -> KeySpec | None:
     if find[b"type"] == b"keynum":
         first, step = _number(how[b"firstkey"]), _number(how[b"keystep"])
         count_at = _number(how[b"keynumidx"])
-        return KeySpec(index, keyword, True, count_at, first, step=step, is_complete=complete)
+        return KeySpec(
+            index,
+            keyword,
+            is_counted=True,
+            count_at=count_at,
+            first=first,
+            step=step,
+            is_complete=complete,
+        )
     return None
 
 

@@ -38,8 +38,13 @@ def explore(
 
 def run_end_of(record: CaseRecord) -> RunEnd:
     """Return what a scheduler learns from a case."""
-    violated = tuple(violation.invariant for violation in record.violations)
-    return RunEnd(record.steps, record.is_valid, record.invalid_reason, violated, record.observed)
+    return RunEnd(
+        record.steps,
+        valid=record.is_valid,
+        invalid_reason=record.invalid_reason,
+        violated=tuple(violation.invariant for violation in record.violations),
+        observed=record.observed,
+    )
 
 
 def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:

@@ -158,8 +158,8 @@ class World:
         return WireEvent(
             Position(client_id, ordinal),
             WireIndex(command.operation, 1, ordinal, name, key),
-            tuple(word.encode() for word in words),
-            40,
+            args=tuple(word.encode() for word in words),
+            size=40,
             is_write=command.name not in _READS,
             keys=None if command.name in _TOUCH_ALL else (key.encode(),),
         )

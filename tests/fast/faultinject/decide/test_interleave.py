@@ -38,7 +38,9 @@ def event(client: str, ordinal: int, access: Access) -> WireEvent:
     key, writes = access
     index = WireIndex(1, 1, ordinal, "SET" if writes else "GET", key)
     keys = None if key == "?" else (key.encode(),)
-    return WireEvent(Position(client, ordinal), index, (b"x",), 40, writes, keys)
+    return WireEvent(
+        Position(client, ordinal), index, args=(b"x",), size=40, is_write=writes, keys=keys
+    )
 
 
 class World:

@@ -176,7 +176,15 @@ def event_of(*words: str, block: tuple[tuple[str, ...], ...] = ()) -> WireEvent:
     encoded = tuple(word.encode() for word in words)
     inside = tuple(tuple(word.encode() for word in command) for command in block)
     index = WireIndex(1, 1, 1, words[0], "")
-    return WireEvent(Position("A", 1), index, encoded, 40, True, (b"k",), inside)
+    return WireEvent(
+        Position("A", 1),
+        index,
+        args=encoded,
+        size=40,
+        is_write=True,
+        keys=(b"k",),
+        block=inside,
+    )
 
 
 @pytest.mark.parametrize(

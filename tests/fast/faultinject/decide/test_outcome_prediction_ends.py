@@ -28,7 +28,8 @@ A_HOLDS, B_HOLDS = {"a": "A"}, {"b": "B"}
 def sent(client_id: str, *words: str, ordinal: int = 1) -> WireEvent:
     index = WireIndex(1, 1, ordinal, words[0], words[1])
     args = tuple(word.encode() for word in words)
-    return WireEvent(Position(client_id, ordinal), index, args, 40, keys=(args[1],), is_write=True)
+    position = Position(client_id, ordinal)
+    return WireEvent(position, index, args=args, size=40, keys=(args[1],), is_write=True)
 
 
 A, B = sent("A", "SET", "a", "A"), sent("B", "SET", "b", "B")

@@ -27,7 +27,8 @@ from midpipe.faultinject.vocabulary import (
 
 def event(ordinal: int, name: str = "HSET", inside: int = 0, *, is_write: bool = True) -> WireEvent:
     index = WireIndex(1, 1, ordinal, name, "ai:jobs:*")
-    return WireEvent(Position("A", ordinal, inside), index, (b"x",), 40, is_write, (b"k",))
+    position = Position("A", ordinal, inside)
+    return WireEvent(position, index, args=(b"x",), size=40, is_write=is_write, keys=(b"k",))
 
 
 def run_all(sweep: Sweep, length: int, most: int = 1_000_000) -> list[Schedule]:

@@ -61,7 +61,12 @@ def test_a_fault_ends_the_connection_or_the_client_or_makes_it_wait_or_passes(
 
 def test_inside_a_transaction_only_faults_that_make_sense_there_are_placed() -> None:
     inside = WireEvent(
-        Position("A", 1, 2), WireIndex(1, 1, 2, "HSET", ""), (b"HSET",), 30, True, None
+        Position("A", 1, 2),
+        WireIndex(1, 1, 2, "HSET", ""),
+        args=(b"HSET",),
+        size=30,
+        is_write=True,
+        keys=None,
     )
     assert {fault.name for fault in placeable(inside)} == {
         "cut-before",
