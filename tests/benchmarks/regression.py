@@ -18,6 +18,7 @@ IS_BETTER: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("test_case_against_by_hand", "by_hand_fresh_over_embedded"): "higher",
         ("test_interleaving_speed", "factor"): "higher",
+        ("test_parsing_speed", "fast_path_gain"): "higher",
         ("test_proxy_speed", "ratio"): "lower",
         ("test_reference_speed", "dual_to_same_writes"): "lower",
         ("test_reference_speed", "dual_to_old_only"): "lower",
