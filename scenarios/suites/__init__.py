@@ -1,1 +1,1 @@
-"""midpipe for pytest users: fixtures for a team's own tests, and the scenario suites as tests of a subject."""
+"""midpipe for pytest: fixtures for a team's own tests, and the scenario suites as tests of a subject."""

@@ -1,10 +1,10 @@
-"""The pytest plugin: options that name a subject and a server, and fixtures. Nothing is started before it is asked for.
+"""The pytest plugin: options that name a subject and a server, and fixtures. Starts nothing that no test requests.
 
-``midpipe_redis`` is a server, emptied before each test. ``midpipe_proxy`` leads to it, and does to a command what a
-test asks for; what was asked for and did not happen fails the test. Everything ends with pytest, however that ends.
+``midpipe_redis`` is a server, emptied before each test. ``midpipe_proxy`` is a proxy in front of it that injects faults
+at the commands that a test names; a fault that was placed and did not happen fails the test. Server and proxy end with
+pytest, even if pytest is killed.
 
-The options are named ``--midpipe-…``, so that they meet nobody else's. When the suites themselves are run
-(``pytest --pyargs midpipe.scenarios.suites``), ``--subject`` and ``--redis`` do as well.
+Every option and fixture is named ``midpipe``, so that it does not clash with those of a project or another plugin.
 """
 
 from __future__ import annotations
@@ -18,40 +18,36 @@ import pytest
 if TYPE_CHECKING:
     from midpipe.scenarios.explore.worker import Worker
     from midpipe.scenarios.model.spec import SubjectSpec
-    from midpipe.scenarios.suites.faulted import FaultedRedis, TestRedis
+    from midpipe.scenarios.suites.redis_server import RedisProxy, RedisServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("midpipe")
-    suites_are_run = "--pyargs" in sys.argv and any(
-        word.partition(".")[0] == "scenarios" for word in sys.argv
+    group.addoption(
+        "--midpipe-subject",
+        default="midpipe.reference:Queue",
+        metavar="WHAT",
+        help="The queue under test: module:Class or path/to/file.py:Class.",
     )
-    options = {
-        "subject": (
-            "midpipe.reference:Queue",
-            "The queue under test: module:Class or path/to/file.py:Class.",
-        ),
-        "redis": (
-            "embedded",
-            "The server: embedded[:BINARY], docker[:IMAGE], or redis://… of an empty database.",
-        ),
-    }
-    for name, (default, text) in options.items():
-        names = [f"--midpipe-{name}", *([f"--{name}"] if suites_are_run else [])]
-        group.addoption(*names, dest=f"midpipe_{name}", default=default, metavar="WHAT", help=text)
+    group.addoption(
+        "--midpipe-redis",
+        default="embedded",
+        metavar="WHERE",
+        help="The server: embedded[:BINARY], docker[:IMAGE], or redis://… of an empty database.",
+    )
     group.addoption(
         "--midpipe-path",
         action="append",
         default=[],
         metavar="DIR",
-        help="A directory for the subject's imports; may be repeated.",
+        help="A directory on the subject's import path; may be repeated.",
     )
     group.addoption(
         "--midpipe-env",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="A variable for the subject's environment; may be repeated.",
+        help="A variable in the subject's environment; may be repeated.",
     )
 
 
@@ -75,7 +71,7 @@ def midpipe_subject(pytestconfig: pytest.Config) -> SubjectSpec:
 
 @pytest.fixture(scope="session")
 def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
-    """What runs cases: a server of its own, and processes for the subject."""
+    """Runs cases on a server of its own, with the subject in processes of its own."""
     from midpipe.faultinject.errors import MidpipeError
     from midpipe.faultinject.servers.opening import parse_server_spec
     from midpipe.scenarios.explore.worker import Worker
@@ -89,12 +85,12 @@ def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
 
 
 @pytest.fixture(scope="session")
-def _midpipe_started(pytestconfig: pytest.Config) -> Iterator[TestRedis]:
+def _midpipe_started(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
     from midpipe.faultinject.errors import MidpipeError
-    from midpipe.scenarios.suites.faulted import TestRedis
+    from midpipe.scenarios.suites.redis_server import RedisServer
 
     try:
-        started = TestRedis(pytestconfig.getoption("midpipe_redis"))
+        started = RedisServer(pytestconfig.getoption("midpipe_redis"))
     except MidpipeError as error:
         raise pytest.UsageError(str(error)) from error
     yield started
@@ -102,17 +98,20 @@ def _midpipe_started(pytestconfig: pytest.Config) -> Iterator[TestRedis]:
 
 
 @pytest.fixture
-def midpipe_redis(_midpipe_started: TestRedis) -> TestRedis:
-    """A real server for one test, empty: ``midpipe_redis.url`` is where it is."""
+def midpipe_redis(_midpipe_started: RedisServer) -> RedisServer:
+    """A real, empty server; a client connects to ``midpipe_redis.url``."""
     _midpipe_started.reset()
     return _midpipe_started
 
 
 @pytest.fixture
-def midpipe_proxy(midpipe_redis: TestRedis) -> Iterator[FaultedRedis]:
-    """The server behind a proxy: ``midpipe_proxy.url``; ``midpipe_proxy.place("lost-reply", command="EXEC")``."""
-    faulted = midpipe_redis.faulted()
-    yield faulted
-    idle = faulted.end()
-    if idle:
-        pytest.fail(f"placed, and did not happen: {', '.join(idle)}", pytrace=False)
+def midpipe_proxy(midpipe_redis: RedisServer) -> Iterator[RedisProxy]:
+    """A proxy in front of ``midpipe_redis``; a client connects to ``midpipe_proxy.url``.
+
+    ``midpipe_proxy.place("lost-reply", command="EXEC")`` places a fault.
+    """
+    proxy = midpipe_redis.proxy()
+    yield proxy
+    not_fired = proxy.close()
+    if not_fired:
+        pytest.fail(f"placed, and did not happen: {', '.join(not_fired)}", pytrace=False)

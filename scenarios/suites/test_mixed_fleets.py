@@ -1,4 +1,4 @@
-"""Every mixed fleet that the subject's flags or phases allow: two versions side by side, and nothing falls."""
+"""Every mixed fleet that the subject's flags or phases allow: two versions side by side violate no invariant."""
 
 from __future__ import annotations
 

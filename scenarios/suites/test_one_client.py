@@ -1,4 +1,4 @@
-"""Every program of one client: every fault at every command, and nothing falls."""
+"""Every program of one client: no fault at any command violates an invariant."""
 
 from __future__ import annotations
 

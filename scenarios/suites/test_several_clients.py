@@ -1,4 +1,4 @@
-"""Every program of two and three clients: every order that can differ within two preemptions, and nothing falls."""
+"""Every program of two and three clients: no order within two preemptions violates an invariant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""midpipe under somebody else's pytest: the fixtures, the suites, and the documented example, run as written."""
+"""midpipe in a user's pytest: the fixtures, the suites, and the documented example, run as it is written."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from midpipe.scenarios.suites.plugin import pytest_addoption
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -66,7 +68,7 @@ def test_a_fault_that_a_proxy_can_t_cause_is_refused_with_the_nearest_name(tmp_p
     assert "A proxy can't cause 'lost-repl'. Did you mean" in run.stdout
 
 
-def test_the_second_match_is_the_one_that_is_met(tmp_path: Path) -> None:
+def test_a_fault_at_the_second_match_happens_there(tmp_path: Path) -> None:
     run = ran(
         written(
             tmp_path,
@@ -108,14 +110,32 @@ def test_each_test_begins_with_an_empty_server(tmp_path: Path) -> None:
 )
 def test_the_suites_judge_a_subject(tmp_path: Path, subject: str, summary: str) -> None:
     one = "test_one_fault_anywhere_costs_no_job[enqueue-with-request-id]"
-    run = ran(tmp_path, "--pyargs", "midpipe.scenarios.suites", "--subject", subject, "-k", one)
+    run = ran(
+        tmp_path, "--pyargs", "midpipe.scenarios.suites", "--midpipe-subject", subject, "-k", one
+    )
     assert summary in run.stdout, run.stdout + run.stderr
 
 
-def test_what_falls_is_told_with_its_replay_line(tmp_path: Path) -> None:
+def test_the_suites_run_on_several_cores(tmp_path: Path) -> None:
+    words = ("--pyargs", "midpipe.scenarios.suites", "--midpipe-subject", "midpipe.reference:Queue")
+    run = ran(tmp_path, *words, "-n", "2", "-p", "xdist", "-k", "costs_no_job[enqueue]")
+    assert "1 passed" in run.stdout, run.stdout + run.stderr
+
+
+def test_the_plugin_adds_no_option_without_its_own_prefix() -> None:
+    parser = pytest.Parser(_ispytest=True)
+    pytest_addoption(parser)
+    added = [name for option in parser.getgroup("midpipe").options for name in option.names()]
+    assert len(added) == 4
+    assert [name for name in added if not name.startswith("--midpipe-")] == []
+
+
+def test_a_violation_is_reported_with_its_replay_line(tmp_path: Path) -> None:
     subject = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
     one = "test_no_order_of_the_clients_costs_a_job[same-request-twice]"
-    run = ran(tmp_path, "--pyargs", "midpipe.scenarios.suites", "--subject", subject, "-k", one)
+    run = ran(
+        tmp_path, "--pyargs", "midpipe.scenarios.suites", "--midpipe-subject", subject, "-k", one
+    )
     assert f"midpipe replay 'same-request-twice: A1 B1' --subject {subject}" in run.stdout
 
 
@@ -123,7 +143,14 @@ def test_what_the_subject_lacks_is_skipped_with_the_reason(tmp_path: Path) -> No
     subject = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
     one = "test_no_order_of_the_clients_costs_a_job[claim-vs-claim]"
     run = ran(
-        tmp_path, "--pyargs", "midpipe.scenarios.suites", "--subject", subject, "-rs", "-k", one
+        tmp_path,
+        "--pyargs",
+        "midpipe.scenarios.suites",
+        "--midpipe-subject",
+        subject,
+        "-rs",
+        "-k",
+        one,
     )
     assert "not applicable: the subject has no claim" in run.stdout, run.stdout
 

@@ -1,4 +1,4 @@
-"""The pytest fixtures' server, and proxies in front of it on which a test places faults; one thread serves them all.
+"""A Redis server for tests, and proxies in front of it on which a test places faults. One thread serves the proxies.
 
 Knows no subject and no program.
 """
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
+from types import TracebackType
 from typing import TypeVar
 
 from midpipe.faultinject.decide.schedule import did_you_mean
@@ -28,22 +29,28 @@ _WITHIN_S = 30.0
 _Result = TypeVar("_Result")
 
 
-class TestRedis:
-    """A server that tests may write to. Close it with ``close``.
+class RedisServer:
+    """A real server that tests may write to. Close it, or use it in a ``with`` statement.
 
     Args:
-        where: as ``--redis`` takes it.
+        where: as the option ``--redis`` takes it: ``embedded`` (the server that is installed with midpipe),
+            ``embedded:/path/to/redis-server``, ``docker``, ``docker:IMAGE``, or ``redis://…`` of an empty database.
 
     Attributes:
-        url: where a test connects to it.
+        url: where a client connects that no fault shall reach.
 
     Raises:
         MidpipeError: it can't be started or reached, or its database is not empty.
+
+    Example:
+        >>> from midpipe import RedisServer
+        >>> import redis
+        >>> with RedisServer() as server, redis.Redis.from_url(server.url) as client:
+        ...     client.rpush("jobs", "job-1")
+        1
     """
 
-    __test__ = False
-
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str = "embedded") -> None:
         self._run = RunDirectory()
         try:
             self._server = open_server(parse_server_spec(where), self._run)
@@ -63,13 +70,24 @@ class TestRedis:
         self._thread.start()
         self.url = self.url_at(self._listener.port)
 
+    def __enter__(self) -> RedisServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def reset(self) -> None:
-        """Delete all data."""
+        """Delete all data. Raises MidpipeError if the server does not answer."""
         self._server.reset(self._control)
 
-    def faulted(self) -> FaultedRedis:
-        """Return another proxy in front of the server, on which faults can be placed."""
-        return self.in_loop(lambda: FaultedRedis(self, self._loop, self._listen(), self._table))
+    def proxy(self) -> RedisProxy:
+        """Return a new proxy in front of the server. It passes everything on until a fault is placed."""
+        return self.in_loop(lambda: RedisProxy(self, self._loop, self._listen(), self._table))
 
     def url_at(self, port: int) -> str:
         """Return the URL of the server behind a port."""
@@ -109,11 +127,17 @@ class TestRedis:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A fault that a test has placed.
+class PlacedFault:
+    """A fault that a test has placed. Returned by ``RedisProxy.place``.
 
     Args:
-        text: the fault and its place, for people.
+        text: the fault and its position, for messages.
+
+    Example:
+        >>> from midpipe import RedisServer
+        >>> with RedisServer() as server, server.proxy() as proxy:
+        ...     proxy.place("lost-reply", command="RPUSH").fired
+        0
     """
 
     text: str
@@ -121,34 +145,60 @@ class Placed:
 
     @property
     def fired(self) -> int:
-        """How often it has happened."""
+        """How often it has happened so far."""
         return self._tally.fired
 
 
-class FaultedRedis:
-    """A proxy in front of the server, on which faults can be placed.
+class RedisProxy:
+    """A proxy in front of a RedisServer, on which faults can be placed. Made by ``RedisServer.proxy``.
 
     Attributes:
-        url: where a test connects to it.
+        url: where a client connects to meet the faults.
         placements: the faults that are placed now, by name.
+
+    Example:
+        >>> from midpipe import RedisServer
+        >>> import redis
+        >>> with RedisServer() as server, server.proxy() as proxy:
+        ...     lost = proxy.place("lost-reply", command="RPUSH")
+        ...     client = redis.Redis.from_url(proxy.url, retry=None)
+        ...     try:
+        ...         client.rpush("jobs", "job-1")
+        ...     except redis.ConnectionError:
+        ...         print("no reply, and", client.llen("jobs"), "job")
+        ...     client.close()
+        ...     lost.fired
+        no reply, and 1 job
+        1
     """
 
     def __init__(
-        self, redis: TestRedis, loop: Loop, listener: Listener, table: CommandTable
+        self, redis: RedisServer, loop: Loop, listener: Listener, table: CommandTable
     ) -> None:
         self._redis = redis
         self._loop = loop
         self._listener = listener
         self._table = table
         self._tallies: dict[str, Tally] = {}
-        self._placed: list[Placed] = []
+        self._placed: list[PlacedFault] = []
         self.placements: Mapping[str, Placement] = {}
         self.url = redis.url_at(listener.port)
         listener.director = PlacingDirector(self, HeldCommands(), 0, lambda name: _certain)
 
+    def __enter__(self) -> RedisProxy:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def place(
         self, fault: str, *, command: str = "", key: str = "", nth: int = 1, times: int = 1
-    ) -> Placed:
+    ) -> PlacedFault:
         """Place a fault at a command that the test sends from now on.
 
         Args:
@@ -168,13 +218,13 @@ class FaultedRedis:
         name = f"fault-{len(self._placed) + 1}"
         self._tallies[name] = Tally()
         at = f" at match {nth} of {command or 'any command'}{f' on {key}' if key else ''}"
-        self._placed.append(Placed(fault + at, self._tallies[name]))
+        self._placed.append(PlacedFault(fault + at, self._tallies[name]))
         placement = Placement(fault=fault, command=command, key=key, nth=nth, times=times)
         # The serving thread reads the mapping, so it is replaced and not changed.
         self.placements = {**self.placements, name: placement}
         return self._placed[-1]
 
-    def end(self) -> tuple[str, ...]:
+    def close(self) -> tuple[str, ...]:
         """Close the proxy; return the faults that were placed and did not happen."""
         self._redis.in_loop(self._listener.close)
         return tuple(placed.text for placed in self._placed if not placed.fired)
