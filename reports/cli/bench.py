@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +16,8 @@ from rich.progress import Progress
 
 from midpipe import __version__
 from midpipe.reports.cli.extras import require_extra
-from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
+from midpipe.reports.cli.invocation import command_line, safe_text
+from midpipe.reports.cli.judging import code_of, written
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from midpipe.reports.latency_picture import by_percentile, through_outage
 from midpipe.reports.sinks.latency import render_bench
@@ -29,6 +28,7 @@ from midpipe.scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import entrants_for
 from midpipe.scenarios.latency.networks import NETWORKS
 from midpipe.scenarios.latency.results import Bench
+from midpipe.scenarios.model.safe_text import map_text
 from midpipe.scenarios.model.spec import SubjectSpec, parse_subject
 from midpipe.scenarios.model.verdict import Outcome, merge
 
@@ -151,7 +151,7 @@ def bench(
         ratios = running.ratios()
         result = Bench(
             midpipe=__version__,
-            command=without_secrets(shlex.join(["midpipe", *sys.argv[1:]])),
+            command=command_line(),
             machine=_machine(),
             server=running.server.name,
             started_at=started_at,
@@ -166,14 +166,16 @@ def bench(
         )
     finally:
         running.close()
-    _write(result, out)
+    result = map_text(result, safe_text())
     console = results()
     render_bench(result, console)
-    say(console, f"Reports: {out}")
+    is_written = written(lambda: _write(result, out))
+    if is_written:
+        say(console, f"Reports: {out}")
     if interrupted:
         say(console, "The result is partial: the bench was interrupted.", "yellow")
         raise KeyboardInterrupt
-    ctx.exit(EXIT_CODES[result.outcome])
+    ctx.exit(code_of(result.outcome, is_written=is_written))
 
 
 def _baseline(text: str | None, values: dict[str, Any]) -> SubjectSpec | None:

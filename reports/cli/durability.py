@@ -74,4 +74,4 @@ def durability(
         parts=("durability",),
         programs=tuple(program_named(name).name for name in programs),
     )
-    ctx.exit(judge(options, out))
+    ctx.exit(judge(options, out / "durability"))

@@ -61,4 +61,4 @@ def fleet(
         parts=("fleet",),
         programs=tuple(program_named(name).name for name in programs),
     )
-    ctx.exit(judge(options, out))
+    ctx.exit(judge(options, out / "fleet"))

@@ -84,4 +84,4 @@ def fuzz(
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("fuzz",),
     )
-    ctx.exit(judge(options, out))
+    ctx.exit(judge(options, out / "fuzz"))

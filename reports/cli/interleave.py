@@ -110,4 +110,4 @@ def interleave(
         checkpoint=out / CHECKPOINT,
         resumes=resume,
     )
-    ctx.exit(judge(options, out))
+    ctx.exit(judge(options, out / "interleave"))

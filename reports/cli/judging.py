@@ -1,22 +1,22 @@
-"""Running the gate, or a part of it, for a command: progress, verdict, reports, exit code."""
+"""Runs the gate, or a part of it, for a command: progress, verdict, reports, exit code."""
 
 from __future__ import annotations
 
-import re
-import shlex
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
+
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.reports.cli.invocation import command_line, safe_text
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.server_table import OWN_QUEUES
 from midpipe.reports.sinks.terminal import render_verdict, results, say
-from midpipe.reports.sinks.writing import check_writable, write_reports
+from midpipe.reports.sinks.writing import OutputError, check_writable, write_reports
 from midpipe.scenarios.gate.gate import EXPLORING, Gate
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.model.matrix import merged
@@ -31,40 +31,73 @@ def judge(
     fail_on: str = "LOW",
     others: Sequence[ServerSpec] = (),
 ) -> int:
-    """Run, write the reports, show the verdict; return the exit code.
+    """Run the gate, show the verdict, write the reports; return the exit code.
+
+    The verdict is shown first, so it is not lost if the reports can't be written.
 
     Args:
+        out: folder for the reports; those of an earlier run of the same command are replaced.
         fail_on: findings less severe than this do not fail the run.
         others: further servers to judge the subject on, after that of the options.
+
+    Raises:
+        MidpipeError, KeyboardInterrupt: the run ended early; the verdict on what it has done is shown and written.
     """
     check_writable(out)
-    command = without_secrets(shlex.join(["midpipe", *sys.argv[1:]]))
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     with ProgressSink() as progress:
-        runs = (options, *(_elsewhere(options, other) for other in others))
+        runs = (options, *(_on(server, options) for server in others))
         gates, failed = _run(runs, progress)
     judged = [gate for gate in gates if gate.has_results]
-    if failed is not None and not judged:
-        raise failed
-    verdict = merged([gate.verdict(__version__, command, started_at) for gate in judged])
+    verdicts = [
+        gate.verdict(__version__, command_line(), started_at) for gate in judged or gates[:1]
+    ]
+    verdict = _with_reason(merged(verdicts), failed)
     if len(judged) <= len(others):
         verdict = _cut_short(verdict, len(judged), 1 + len(others))
-    write_reports(verdict, out)
     console = results()
-    render_verdict(verdict, console)
-    say(console, f"Reports: {out}")
+    if judged:
+        render_verdict(verdict, console)
+    is_written = written(lambda: write_reports(verdict, out))
+    if is_written and judged:
+        say(console, f"Reports: {out}")
     if options.checkpoint is not None and options.checkpoint.exists():
         say(console, "The run is not complete: the same command with --resume continues it.")
     if failed is not None:
-        say(console, "The verdict is partial.", "yellow")
+        if judged:
+            say(console, "The verdict is partial.", "yellow")
         raise failed
-    return exit_code(verdict, fail_on)
+    return _unless_unwritten(exit_code(verdict, fail_on), is_written=is_written)
+
+
+def written(write: Callable[[], object]) -> bool:
+    """Write reports. Return False after a message on standard error if they can't be written."""
+    try:
+        write()
+    except OutputError as error:
+        click.echo(f"midpipe: {safe_text()(str(error))}", err=True)
+        return False
+    return True
+
+
+def code_of(outcome: Outcome, *, is_written: bool) -> int:
+    """Return the exit code of a command whose reports were written, or not."""
+    return _unless_unwritten(EXIT_CODES[outcome], is_written=is_written)
+
+
+def _unless_unwritten(code: int, *, is_written: bool) -> int:
+    """Return the exit code, but that of an OutputError if the reports of a run that did not fail are missing."""
+    return code if is_written or code == EXIT_CODES[Outcome.FAIL] else OutputError.exit_code
 
 
 def _run(
     runs: Sequence[Options], progress: ProgressSink
 ) -> tuple[list[Gate], BaseException | None]:
-    """Run gate after gate until one fails, is interrupted or has found enough; return those begun, and the error."""
+    """Run a gate for each server, until one fails, is interrupted or has found enough.
+
+    Returns:
+        The gates that were begun, and the error that ended the last one.
+    """
     gates: list[Gate] = []
     for options in runs:
         gate = Gate(options, progress.listen)
@@ -78,37 +111,42 @@ def _run(
     return gates, None
 
 
-def _elsewhere(options: Options, server: ServerSpec) -> Options:
+def _on(server: ServerSpec, options: Options) -> Options:
+    """Return the options for a further server, on which midpipe's own queues are not run again."""
     parts = tuple(part for part in options.parts if part not in OWN_QUEUES)
     return replace(options, server=server, parts=parts)
 
 
-def _cut_short(verdict: Verdict, judged: int, asked: int) -> Verdict:
-    """Return a verdict that does not pass for servers that were never asked."""
+def _with_reason(verdict: Verdict, failed: BaseException | None) -> Verdict:
+    """Return the verdict with a warning that says why the run ended early, if it did."""
+    if failed is None:
+        return verdict
+    interrupted = isinstance(failed, KeyboardInterrupt)
+    reason = "The run was interrupted." if interrupted else f"The run ended early: {failed}"
+    return replace(verdict, warnings=(safe_text()(reason), *verdict.warnings))
+
+
+def _cut_short(verdict: Verdict, judged: int, planned: int) -> Verdict:
+    """Return the verdict of a run that did not reach every server; it is never a pass."""
     return replace(
         verdict,
         outcome=merge((verdict.outcome, Outcome.UNKNOWN)),
-        warnings=(f"Only {judged} of {asked} servers were reached.", *verdict.warnings),
+        warnings=(f"Only {judged} of {planned} servers were reached.", *verdict.warnings),
         partial=True,
     )
 
 
-def without_secrets(command: str) -> str:
-    """Return the command with the user and password of every URL left out."""
-    return re.sub(r"(\w+://)[^/@\s]*@", r"\1***@", command)
-
-
 def exit_code(verdict: Verdict, fail_on: str) -> int:
-    """Return the exit code of a verdict, given the least severity that fails it."""
-    if verdict.outcome is Outcome.FAIL and not _is_grave(verdict, Severity(fail_on)):
+    """Return the exit code of a verdict, given the lowest severity that fails it."""
+    if verdict.outcome is Outcome.FAIL and not _fails(verdict, Severity(fail_on)):
         outcomes = [row.outcome for row in verdict.parts]
         is_whole = not verdict.partial and Outcome.UNKNOWN not in outcomes
         return EXIT_CODES[Outcome.PASS if is_whole else Outcome.UNKNOWN]
     return EXIT_CODES[verdict.outcome]
 
 
-def _is_grave(verdict: Verdict, least: Severity) -> bool:
-    """Whether a failed verdict fails for more than findings less severe than that."""
+def _fails(verdict: Verdict, least: Severity) -> bool:
+    """Whether a failed verdict fails for anything but findings less severe than ``least``."""
     other_parts = [row.outcome for row in verdict.parts if row.name not in EXPLORING]
     return (
         not verdict.findings

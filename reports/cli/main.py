@@ -1,8 +1,10 @@
-"""The entry point: commands by name, loaded when called; errors as one clear sentence."""
+"""The entry point: finds the command, loads its module, and turns errors into one sentence and an exit code."""
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -13,6 +15,7 @@ import click
 
 from midpipe import __version__
 from midpipe.faultinject.errors import InternalError, MidpipeError
+from midpipe.reports.cli.invocation import redaction, safe_text
 
 _COMMANDS = (
     "gate",
@@ -31,9 +34,11 @@ _COMMANDS = (
     "report",
 )
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class _LazyGroup(click.Group):
-    """Imports a command's module only when it is asked for, so that --help is quick."""
+    """Imports a command's module only when the command is called, so that --help is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -62,11 +67,10 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="midpipe")
 def cli() -> None:
-    """midpipe breaks the wire at every point and shows which jobs it costs.
+    """midpipe breaks the connection between a job queue and its Redis at every point, and shows which jobs that costs.
 
-    It runs the real code of a Redis-backed job queue against a real server, through a proxy that stops the
-    conversation at every position and does there everything a network can do. A finding comes with one short
-    string that replays it.
+    It runs the queue's real code against a real server, through a proxy that understands the protocol, and injects at
+    every position what a network, a server or a dying process can do. A finding comes with one line that replays it.
 
     \b
     Start here:    midpipe gate
@@ -77,43 +81,65 @@ def cli() -> None:
 
 def main() -> int:
     """Run the command line and return the exit code."""
-    # A CI system cancels with SIGTERM; that ends midpipe in order, as Ctrl-C does.
+    # A CI system cancels with SIGTERM; midpipe ends in the same order as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        for line in shown.getvalue().splitlines():
+            click.echo(safe_text()(line), err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("midpipe: interrupted", err=True)
-        # If it came while a dataclass was being made, CPython ends itself by SIGINT later on, whatever this returns.
+        # If the signal arrived while a dataclass was being made, CPython ends the process by SIGINT later on,
+        # whatever this function returns.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         return 130
     except InternalError as error:
         return _internal(str(error), error.trace)
     except MidpipeError as error:
-        click.echo(f"midpipe: {error}", err=True)
+        _say(str(error))
         if os.environ.get("MIDPIPE_TRACE"):
-            traceback.print_exc()
+            click.echo(redaction()(traceback.format_exc()), err=True)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read the results has gone; there is nobody to tell.
+        # The reader of the results has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            return _internal(f"{type(error).__name__}: {error}", traceback.format_exc())
+        # What could not be flushed can't be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say(
+            f"the results can't be written: {error.strerror}. Make room, or write them somewhere else."
+        )
+        return 2
     except (
         Exception
-    ) as error:  # midpipe's own fault; its user wants a sentence, its authors the trace
+    ) as error:  # a fault of midpipe: the user gets a sentence, the authors the trace
         return _internal(f"{type(error).__name__}: {error}", traceback.format_exc())
     return code if isinstance(code, int) else 0
 
 
+def _say(sentence: str) -> None:
+    """Print a sentence on standard error, without secrets and control characters."""
+    click.echo(f"midpipe: {safe_text()(sentence)}", err=True)
+
+
 def _internal(message: str, trace: str) -> int:
-    handle, name = tempfile.mkstemp(prefix="midpipe-trace-", suffix=".txt")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(trace or message)
-    click.echo(
-        f"midpipe: this is midpipe's own fault: {message}. Please report it with {name}.", err=True
-    )
+    """Report a fault of midpipe itself, with its trace in a file, or on standard error if there is no room for one."""
+    trace = redaction()(trace or message)
+    where = "the trace above"
+    try:
+        handle, where = tempfile.mkstemp(prefix="midpipe-trace-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(trace)
+    except OSError:
+        click.echo(trace, err=True)
+    _say(f"this is midpipe's own fault: {message}. Please report it with {where}.")
     return 2
 
 

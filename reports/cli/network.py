@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ import click
 import msgspec
 
 from midpipe.reports.cli.extras import require_extra
-from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
+from midpipe.reports.cli.invocation import command_line, safe_text
+from midpipe.reports.cli.judging import EXIT_CODES
 from midpipe.reports.cli.options import OUT, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
+from midpipe.scenarios.model.safe_text import map_text
 from midpipe.scenarios.programs.registry import program_named
 
 _PROGRAM = "enqueue-with-request-id"
@@ -110,9 +111,10 @@ def network(
         notify=lambda text: click.echo(f"midpipe: {text}", err=True),
     )
     try:
+        safe = safe_text()
         for row in run.run():
-            click.echo(row_line(row), err=True)
-        result = run.result()
+            click.echo(safe(row_line(row)), err=True)
+        result = map_text(run.result(), safe)
     finally:
         run.close()
     target = out / "network.json"
@@ -132,4 +134,4 @@ def _again() -> str:
             next(words, None)
         elif not word.startswith("--fault="):
             kept.append(word)
-    return without_secrets(shlex.join(["midpipe", *kept]))
+    return command_line(kept)

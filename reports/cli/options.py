@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they become the engine's values."""
+"""Options that several commands share, and the values that the scenarios take for them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, which is allowed, fails at ParamType[float]
-    """A time in seconds, or with a unit: ``90``, ``90s``, ``10m``, ``2h``.
+    """A duration in seconds, or with a unit: ``90``, ``90s``, ``10m``, ``2h``.
 
     Args:
-        least_s: the shortest that is allowed, in seconds.
+        least_s: the shortest allowed, in seconds.
     """
 
     name = "duration"
@@ -38,14 +38,14 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return seconds."""
+        """Return the duration in seconds."""
         if isinstance(value, int | float):
             return float(value)
         number, unit = (value[:-1], value[-1]) if value[-1:] in _UNITS_S else (value, "s")
         try:
             seconds = float(number) * _UNITS_S[unit]
         except ValueError:
-            self.fail(f"{value!r} is not a time; write 90, 90s, 10m or 2h.", param, ctx)
+            self.fail(f"{value!r} is not a duration; write 90, 90s, 10m or 2h.", param, ctx)
         if not self._least_s <= seconds < float("inf"):
             self.fail(f"{value!r} is too short; {self._least_s:g}s is the least.", param, ctx)
         return seconds
@@ -66,14 +66,14 @@ _SUBJECT = (
         multiple=True,
         metavar="DIR",
         type=click.Path(exists=True, file_okay=False),
-        help="A directory for the subject's imports; may be repeated.",
+        help="A directory for the subject's import path; may be repeated.",
     ),
     click.option(
         "--python",
         default=sys.executable,
         show_default="this one",
         metavar="FILE",
-        help="The interpreter that hosts the subject.",
+        help="The Python interpreter that hosts the subject.",
     ),
     click.option(
         "--env",
@@ -89,10 +89,10 @@ _SUBJECT = (
         show_default=True,
         metavar="TIME",
         type=Duration(0.1),
-        help="How long the subject may take to load, and to make an instance.",
+        help="How long the subject may take to load, and its constructor to return.",
     ),
 )
-_WHERE = "embedded, embedded:/path/to/redis-server, docker, docker:image, or redis://… of an empty database."
+_WHERE = "embedded, embedded:/path/to/redis-server, docker, docker:image, or the redis://… URL of an empty database."
 _SERVER = click.option(
     "--redis",
     "server",
@@ -106,7 +106,7 @@ _SERVERS = click.option(
     "servers",
     multiple=True,
     metavar="WHERE",
-    help=f"The server to break: {_WHERE} May be repeated: the subject is judged on each in turn.  "
+    help=f"The server to break: {_WHERE} May be repeated: the subject is judged on each.  "
     "[default: embedded]",
 )
 _LATENCY_BOUND = click.option(
@@ -116,21 +116,21 @@ _LATENCY_BOUND = click.option(
     show_default=True,
     metavar="TIME",
     type=Duration(0.1),
-    help="How long any call may take, under any fault, if the subject declares no bound.",
+    help="How long any call may take, under any fault, unless the subject declares a bound.",
 )
 _BESIDE = (
     click.option(
         "--beside",
         default=None,
         metavar="MODULE:CLASS",
-        help="The other version of a mixed fleet, given as --subject is: the code that runs now, say.",
+        help="The other version of a mixed fleet, named as --subject is: for example the code that runs now.",
     ),
     click.option(
         "--beside-env",
         "beside_environment",
         multiple=True,
         metavar="NAME=VALUE",
-        help="A variable for the other version only; may be repeated. Without --beside, of the same code.",
+        help="A variable for the other version only; may be repeated. Without --beside, it has the same code.",
     ),
 )
 JOBS = click.option(
@@ -138,7 +138,7 @@ JOBS = click.option(
     default=min(2, os.cpu_count() or 1),
     show_default="2, or the number of cores if that is less",
     type=click.IntRange(1, 64),
-    help="Workers, each with a server of its own.",
+    help="Number of workers, each with a server of its own.",
 )
 TIME_BUDGET = click.option(
     "--time-budget",
@@ -146,14 +146,14 @@ TIME_BUDGET = click.option(
     default=None,
     metavar="TIME",
     type=Duration(1.0),
-    help="No case is begun after that; what was not reached is counted, and a pass becomes unknown.",
+    help="Begin no case after that; cases not reached are counted, and a pass becomes unknown.",
 )
 PROGRAMS = click.option(
     "--program",
     "programs",
     multiple=True,
     metavar="NAME",
-    help="Only this program; may be repeated.",
+    help="Run only this program; may be repeated.",
 )
 FAULTS = click.option(
     "--faults",
@@ -161,14 +161,15 @@ FAULTS = click.option(
     default=1,
     show_default=True,
     type=click.IntRange(0, 3),
-    help="Faults per case.",
+    help="Number of faults per case, at most.",
 )
 OUT = click.option(
     "--out",
+    metavar="DIR",
     default=DEFAULT_OUT,
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the verdict and the reports go.",
+    help="Where the verdict and the reports go. The gate's go into DIR, those of any other command into DIR/COMMAND.",
 )
 
 
@@ -194,7 +195,7 @@ def fleet_options(command: Command) -> Command:
 
 
 def subject_from(values: dict[str, Any]) -> SubjectSpec:
-    """Return the subject, with the one beside it if there is one, from a command's values. Raises UsageError."""
+    """Return the subject that a command's options name, with the one beside it if there is one. Raises UsageError."""
     paths, environment = tuple(values["paths"]), tuple(values["environment"])
     other, other_environment = values.get("beside"), tuple(values.get("beside_environment") or ())
     beside = None
@@ -212,10 +213,10 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
 
 
 def server_from(values: dict[str, Any]) -> ServerSpec:
-    """Return the server from a command's values. Raises UsageError."""
+    """Return the server that a command's options name. Raises UsageError."""
     return parse_server_spec(values["server"])
 
 
 def servers_from(values: dict[str, Any]) -> tuple[ServerSpec, ...]:
-    """Return the servers from a command's values, the embedded one if none is named. Raises UsageError."""
+    """Return the servers that a command's options name, the embedded one if there are none. Raises UsageError."""
     return tuple(map(parse_server_spec, values["servers"])) or (ServerSpec(),)

@@ -1,4 +1,4 @@
-"""midpipe report: the documents again, from a stored verdict."""
+"""midpipe report: writes the documents again from a stored verdict."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from midpipe.reports.cli.options import DEFAULT_OUT, OUT
+from midpipe.reports.cli.judging import written
+from midpipe.reports.cli.options import DEFAULT_OUT
 from midpipe.reports.sinks.terminal import render_verdict, results, say
-from midpipe.reports.sinks.writing import write_reports
+from midpipe.reports.sinks.writing import OutputError, write_reports
 from midpipe.reports.verdict_file import read_verdict
 
 
@@ -18,11 +19,20 @@ from midpipe.reports.verdict_file import read_verdict
     default=f"{DEFAULT_OUT}/verdict.json",
     type=click.Path(dir_okay=False, path_type=Path),
 )
-@OUT
-def report(verdict_file: Path, out: Path) -> None:
-    """Write the documents again from VERDICT_FILE (default .midpipe/verdict.json), without running anything."""
+@click.option(
+    "--out",
+    default=None,
+    show_default="the folder of VERDICT_FILE",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the reports go.",
+)
+@click.pass_context
+def report(ctx: click.Context, /, verdict_file: Path, out: Path | None) -> None:
+    """Show VERDICT_FILE (default .midpipe/verdict.json) and write its documents again, without running anything."""
     verdict = read_verdict(verdict_file)
-    write_reports(verdict, out)
+    folder = out or verdict_file.parent
     console = results()
     render_verdict(verdict, console)
-    say(console, f"Reports: {out}")
+    if not written(lambda: write_reports(verdict, folder)):
+        ctx.exit(OutputError.exit_code)
+    say(console, f"Reports: {folder}")

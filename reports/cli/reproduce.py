@@ -1,7 +1,8 @@
-"""midpipe reproduce: one finding of the review, told step by step, or all of them as a table."""
+"""midpipe reproduce: shows one issue of the review step by step, or all of them as a table."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,18 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from midpipe.faultinject.decide.schedule import did_you_mean
+from midpipe.faultinject.decide.schedule import (
+    Schedule,
+    did_you_mean,
+    parse_replay_string,
+    replay_string,
+)
 from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from midpipe.reports.explain import replay_command
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import replay_case
@@ -21,6 +30,7 @@ from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
 from midpipe.scenarios.model.messages import HuntDone, SourceDone
 from midpipe.scenarios.model.record import CaseRecord, Stepped
+from midpipe.scenarios.model.safe_text import map_text, safe_command
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import ReviewRow, Status
 from midpipe.scenarios.review.issues import ISSUES, Issue
@@ -33,7 +43,7 @@ from midpipe.scenarios.review.subjects import SUBJECTS
     "--all",
     "everything",
     is_flag=True,
-    help="All issues as a table: as reviewed, as shipped, reference.",
+    help="Show all issues as a table: as reviewed, as shipped, reference.",
 )
 @subject_options
 @JOBS
@@ -49,10 +59,11 @@ def reproduce(
     midpipe reproduce CRITICAL-1 --subject src/queue.py:Queue
     midpipe reproduce --all
 
-    One issue: exit code 1 if it was reproduced, 0 if it does not happen, 3 if that can't be told.
+    One issue: exit code 1 if it was reproduced, 0 if it does not happen, 3 if that is unknown.
     """
     if everything or issue is None:
-        ctx.exit(judge(Options(jobs=jobs, parts=("review",), server=server_from(values)), out))
+        options = Options(jobs=jobs, parts=("review",), server=server_from(values))
+        ctx.exit(judge(options, out / "reproduce"))
     if issue.upper() not in ISSUES:
         raise UsageError(f"The review has no issue {issue!r}.{did_you_mean(issue.upper(), ISSUES)}")
     subject = subject_from(values)
@@ -69,49 +80,56 @@ def _reproduce(issue: Issue, subject: SubjectSpec, values: dict[str, Any]) -> in
     say(console, "")
     worker = Worker(server_from(values))
     try:
-        row = _tried(worker, issue, subject, bound_ms)
+        row = _checked(worker, issue, subject, bound_ms)
         if row.replay:
-            told = replay_case(worker, subject, row.replay, bound_ms)
-            render_story(story_of(told.record, told.replay), console)
-            _tell_the_neighbour(worker, console, row.replay, subject, bound_ms)
+            _show(worker, console, subject, row.replay, bound_ms)
+            _show_reference(worker, console, row.replay, subject, bound_ms)
     finally:
         worker.close()
     words = {Status.VIOLATED: "reproduced", Status.HOLDS: "does not happen"}
     word = words.get(row.shown, str(row.shown))
     say(console, f"{row.issue} on {row.subject}: {word} ({row.how}). {row.evidence}", "bold")
     if row.replay:
-        say(console, f"midpipe replay '{row.replay}' --subject {row.subject}")
+        server = server_from(values).option
+        say(console, replay_command(row.replay, safe_command(shlex.split(subject.options)), server))
     return {Status.VIOLATED: 1, Status.HOLDS: 0}.get(row.shown, 3)
 
 
-def _tried(worker: Worker, issue: Issue, subject: SubjectSpec, bound_ms: float) -> ReviewRow:
+def _checked(worker: Worker, issue: Issue, subject: SubjectSpec, bound_ms: float) -> ReviewRow:
     messages = list(worker.do(task_for(issue, subject, bound_ms)))
     done = messages[-1]
     assert isinstance(done, HuntDone | SourceDone)
-    return row_from(issue, subject.text, done)
+    return map_text(row_from(issue, subject.text, done), safe_text())
 
 
-def _tell_the_neighbour(
+def _show(
+    worker: Worker, console: Console, subject: SubjectSpec, replay: str, bound_ms: float
+) -> None:
+    replayed = replay_case(worker, subject, replay, bound_ms)
+    render_story(map_text(story_of(replayed.record, replayed.replay), safe_text()), console)
+
+
+def _show_reference(
     worker: Worker, console: Console, replay: str, subject: SubjectSpec, bound_ms: float
 ) -> None:
     """Show the reference in the same program, with the same fault at the command that writes."""
     if subject.text == REFERENCE:
         return
     reference = SubjectSpec(REFERENCE, environment=subject.environment)
-    program, _, steps = replay.partition(":")
-    fault = steps.rpartition("!")[2] if "!" in steps else ""
-    told = replay_case(worker, reference, f"{program}:", bound_ms)
-    if fault:
-        place = _writing_place(told.record)
-        told = replay_case(worker, reference, f"{program}: {place}!{fault}", bound_ms)
+    program, schedule = parse_replay_string(replay, CATALOGUE)
+    same = replay_string(program, Schedule())
+    if schedule.faults:
+        record = replay_case(worker, reference, same, bound_ms).record
+        same = f"{same} {_place_of_first_write(record)}!{schedule.faults[-1].fault}"
     say(console, "")
-    say(console, f"The reference, {'with the same fault' if fault else 'without a fault'}:", "bold")
-    render_story(story_of(told.record, told.replay), console)
+    fault = "with the same fault" if schedule.faults else "without a fault"
+    say(console, f"The reference, {fault}:", "bold")
+    _show(worker, console, reference, same, bound_ms)
     say(console, "")
 
 
-def _writing_place(record: CaseRecord) -> str:
-    """Return the place of the first command that changed something, as a schedule writes it."""
+def _place_of_first_write(record: CaseRecord) -> str:
+    """Return the place of the first command that changed something, in the syntax of a schedule."""
     for entry in record.entries:
         if isinstance(entry, Stepped) and entry.after != entry.before:
             return f"{entry.step.event.position}:{entry.step.event.name}"

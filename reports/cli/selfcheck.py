@@ -53,4 +53,4 @@ def selfcheck(
         selfcheck_by=_BY[by],
         flaw_budget_s=flaw_budget_s,
     )
-    ctx.exit(judge(options, out))
+    ctx.exit(judge(options, out / "selfcheck"))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +19,13 @@ from rich.live import Live
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.reports.cli.extras import require_extra
-from midpipe.reports.cli.judging import EXIT_CODES, without_secrets
+from midpipe.reports.cli.invocation import command_line, safe_text
+from midpipe.reports.cli.judging import code_of, written
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
 from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
+from midpipe.scenarios.model.safe_text import map_text
 from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
 from midpipe.scenarios.soak.results import Progress, SoakResult
 from midpipe.scenarios.soak.soak import Soak
@@ -148,18 +148,20 @@ def soak(
         soaking.is_partial = True
     finally:
         soaking.close()
-    result = soaking.result()
-    _write(result, out, started_at)
-    if failed is not None:
-        # The result of the earlier segments is written; the error says why there is no more.
-        raise failed
+    result = map_text(soaking.result(), safe_text())
     console = results()
-    render_soak(result, console)
-    say(console, f"Reports: {out / 'soak.json'}; history: {out / 'soak'}")
+    if result.segments or failed is None:
+        render_soak(result, console)
+    is_written = written(lambda: _write(result, out, started_at))
+    if failed is not None:
+        # The result of the earlier segments is shown and written; the error says why there is no more.
+        raise failed
+    if is_written:
+        say(console, f"Reports: {out / 'soak.json'}; history: {out / 'soak'}")
     if result.is_partial:
         say(console, "The result is partial: the soak was interrupted.", "yellow")
         raise KeyboardInterrupt
-    ctx.exit(EXIT_CODES[result.outcome])
+    ctx.exit(code_of(result.outcome, is_written=is_written))
 
 
 @contextmanager
@@ -205,7 +207,7 @@ def _progress_shown() -> Iterator[Callable[[Progress], None]]:
 def _write(result: SoakResult, out: Path, started_at: str) -> None:
     document = {
         "midpipe": __version__,
-        "command": without_secrets(shlex.join(["midpipe", *sys.argv[1:]])),
+        "command": command_line(),
         "started_at": started_at,
         **msgspec.to_builtins(result),
     }

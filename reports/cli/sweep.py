@@ -54,4 +54,4 @@ def sweep(
         parts=("sweep",),
         programs=tuple(program_named(name).name for name in programs),
     )
-    ctx.exit(judge(options, out))
+    ctx.exit(judge(options, out / "sweep"))

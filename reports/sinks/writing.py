@@ -1,4 +1,4 @@
-"""Every report that is a file, written for one verdict. A new kind of report is one line here."""
+"""Writes every report of a verdict as a file. A new kind of report is one line here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import markdown
@@ -25,6 +25,10 @@ SINKS: tuple[tuple[str, Sink], ...] = (
 )
 
 
+class OutputError(MidpipeError):
+    """A result can't be written, for example because the disk is full."""
+
+
 def check_writable(out: Path) -> None:
     """Make the directory. Raises UsageError if it can't be made or written, before any work is done."""
     try:
@@ -34,19 +38,37 @@ def check_writable(out: Path) -> None:
         Path(name).unlink()
     except OSError as error:
         raise UsageError(
-            f"--out {str(out)!r} can't be written: {error.strerror}. Name a directory that can."
+            f"{str(out)!r} can't be written: {error.strerror}. Name another directory with --out."
         ) from error
 
 
 def write_reports(verdict: Verdict, out: Path) -> tuple[Path, ...]:
-    """Write every report, each whole or not at all. Raises UsageError as check_writable does."""
-    check_writable(out)
+    """Write every report. Raises OutputError at the first that can't be written."""
     return tuple(write_file(out / name, sink(verdict)) for name, sink in SINKS)
 
 
 def write_file(path: Path, text: str) -> Path:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
+    """Write a file as a whole; if that fails, an earlier file of the name stays as it is. Raises OutputError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            # mkstemp makes the file readable by its owner only; a report is as readable as any new file.
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OutputError(
+            f"{str(path)!r} can't be written: {error.strerror}. Name another directory with --out."
+        ) from error
     return path
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

@@ -7,6 +7,7 @@ verdict as partial.
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,7 @@ from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationProgress, FuzzBatch, Probed
+from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe_command
 from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Status, Verdict, merge
 from midpipe.scenarios.programs.registry import program_named
 
@@ -101,10 +103,10 @@ class Gate:
         outcome = merge(row.outcome for row in parts)
         if outcome is Outcome.PASS and (results.partial or doubts or results.tally.crashes):
             outcome = Outcome.UNKNOWN
-        return Verdict(
+        verdict = Verdict(
             midpipe=version,
             subject=self._options.subject.text,
-            again=self._options.subject.options,
+            again=safe_command(shlex.split(self._options.subject.options)),
             server=results.server,
             command=command,
             started_at=started_at,
@@ -123,6 +125,8 @@ class Gate:
             warnings=(*doubts, *results.warnings),
             partial=results.partial,
         )
+        # The one place where text of subjects and servers enters the verdict.
+        return map_text(verdict, safe(redaction_of(self._options.words_with_secrets)))
 
     def _doubts(self) -> tuple[str, ...]:
         """Return why a pass would not be credible: invariants never checked, invalid cases."""

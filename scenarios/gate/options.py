@@ -73,6 +73,13 @@ class Options:
     time_budget_s: float | None = None
     fail_fast: Severity | None = None
 
+    @property
+    def words_with_secrets(self) -> tuple[str, ...]:
+        """The server's URL, and the subjects' environment as ``NAME=value``, in which there may be secrets."""
+        subjects = (self.subject, *([self.subject.beside] if self.subject.beside else []))
+        variables = (f"{name}={value}" for each in subjects for name, value in each.environment)
+        return (self.server.where or "", *variables)
+
 
 @dataclass(frozen=True, slots=True)
 class PartBegan:

@@ -7,6 +7,9 @@ had been run since then is run again.
 
 from __future__ import annotations
 
+import os
+import shlex
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +22,7 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.model.coverage import Place
+from midpipe.scenarios.model.safe_text import safe_command
 
 FORMAT = 2
 WRITE_EVERY_S = 10.0
@@ -95,7 +99,7 @@ def request_of(options: Options) -> str:
 
 
 def _details_of(options: Options) -> str:
-    subject = options.subject.options or "no options"
+    subject = safe_command(shlex.split(options.subject.options)) or "no options"
     if options.parts == ("fuzz",):
         return f"{subject}; --jobs {options.jobs}, --seed {options.seed}"
     bound = "any number of" if options.max_preemptions is None else options.max_preemptions
@@ -132,9 +136,11 @@ class CheckpointFile:
             self._path.unlink(missing_ok=True)
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.part")
-        temporary.write_bytes(msgspec.json.encode(checkpoint, order="deterministic"))
-        temporary.replace(self._path)
+        data = msgspec.json.encode(checkpoint, order="deterministic")
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).replace(self._path)
 
     def read(self) -> Checkpoint:
         """Return the checkpoint.

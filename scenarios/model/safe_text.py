@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from typing import TypeVar
@@ -24,8 +24,8 @@ _SECRET_NAME = (
 _IS_SECRET = re.compile(rf"\w*{_SECRET_NAME}\w*", re.IGNORECASE)
 _IN_QUERY = re.compile(r"(?i)([?&;](?:pass|pwd|auth|\w*" + _SECRET_NAME + r"\w*)=)[^&;#\s'\"<>]*")
 _IN_VARIABLE = re.compile(rf"\b([A-Z0-9_]*{_SECRET_NAME}[A-Z0-9_]*=)[^\s'\"]+")
-_IN_AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s'\"<>]*@")
-"""Greedy: a password may contain ``@``, and the host begins after the last one."""
+_IN_AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?!user:password@)[^\s'\"<>]*@")
+"""Greedy: a password may contain ``@``, and the host begins after the last one. Help says ``user:password@``."""
 _SHORTEST = 6
 
 _Value = TypeVar("_Value")
@@ -67,6 +67,22 @@ def redaction_of(words: Iterable[str]) -> Redaction:
     """
     found = {secret for word in words for secret in _secrets_in(word)}
     return Redaction(tuple(sorted(secret for secret in found if len(secret) >= _SHORTEST)))
+
+
+def safe_command(words: Sequence[str]) -> str:
+    """Return a command as a shell takes it, with the value of each secret variable and URL hidden."""
+    redact = redaction_of(words)
+    return printable(shlex.join(redact(_without_value(word)) for word in words))
+
+
+def _without_value(word: str) -> str:
+    """Return a word ``NAME=value`` or ``--env=NAME=value`` without its value, if the name is a secret's."""
+    head, equals, value = word.partition("=")
+    if not equals:
+        return word
+    if _IS_SECRET.fullmatch(head.removeprefix("--")):
+        return f"{head}={HIDDEN}"
+    return f"{head}={_without_value(value)}" if head.startswith("--") else word
 
 
 def safe(redact: Redaction) -> Callable[[str], str]:

@@ -143,7 +143,7 @@ def test_what_a_container_can_not_do_is_told_and_passes_for_nothing(
     assert ended.returncode == 0, ended
     assert "replica was not tested" in told
     assert "Power loss was not tested in enqueue" in told
-    rows = read_verdict(tmp_path / "verdict.json").durability
+    rows = read_verdict(tmp_path / "durability" / "verdict.json").durability
     assert [row.persistence for row in rows] == ["aof-always"]
 
 

@@ -14,7 +14,7 @@ import pytest
 from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.flaws.registry import FLAWS
 from midpipe.scenarios.model.verdict import Outcome
-from tests.real.test_command_line import ran
+from tests.real.commands import ran
 
 ROUNDS = int(os.environ.get("MIDPIPE_ROUNDS", "1"))
 

@@ -12,7 +12,7 @@ from midpipe.scenarios.model.history import Completion, Operation
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import SUITES
-from tests.real.test_command_line import ran
+from tests.real.commands import ran
 from tests.real.test_reduction_is_sound import compare
 
 STREAM = """

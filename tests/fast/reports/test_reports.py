@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.reports.cli.judging import exit_code, without_secrets
+from midpipe.reports.cli.judging import exit_code
 from midpipe.reports.explain import ADVICE, coverage_sentence, explained, not_judged, replay_command
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
@@ -290,11 +290,6 @@ def test_a_job_that_a_power_loss_tore_fails_whatever_is_asked_for() -> None:
 def test_a_selfcheck_that_failed_fails_whatever_is_asked_for() -> None:
     parts = (PartRow("selfcheck", Outcome.FAIL), PartRow("sweep", Outcome.FAIL))
     assert exit_code(replace(FAILED, parts=parts, findings=(LOUD,)), "CRITICAL") == 1
-
-
-def test_no_password_of_a_url_gets_into_the_command() -> None:
-    shown = without_secrets("midpipe gate --redis redis://user:s3cret@localhost:1/0 --out x")
-    assert shown == "midpipe gate --redis redis://***@localhost:1/0 --out x"
 
 
 def test_the_schema_number_is_in_the_file() -> None:

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midpipe.scenarios.model.safe_text import Redaction, map_text, printable, redaction_of
+from midpipe.scenarios.model.safe_text import (
+    Redaction,
+    map_text,
+    printable,
+    redaction_of,
+    safe_command,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,7 @@ from midpipe.scenarios.model.safe_text import Redaction, map_text, printable, re
     [
         ("redis://user:s3cret@localhost:1/0", "redis://***@localhost:1/0"),
         ("redis://:aa@SECRET@host", "redis://***@host"),
+        ("Write redis://user:password@host.", "Write redis://user:password@host."),
         (
             "at redis://:SECRET@h/0, or redis://:SECRET@i/1",
             "at redis://***@h/0, or redis://***@i/1",
@@ -76,6 +83,21 @@ def test_text_that_is_printable_is_left_alone_and_escaping_twice_is_escaping_onc
     assert printable(printable(text)) == printable(text)
     if text.isprintable():
         assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("--redis", "redis://u:pw@h:1/0"), "--redis 'redis://***@h:1/0'"),
+        (("--env", "DB_PASSWORD=x"), "--env 'DB_PASSWORD=***'"),
+        (("--env=db_token=x y",), "'--env=db_token=***'"),
+        (("--env", "MODE=on", "--out", "a b"), "--env MODE=on --out 'a b'"),
+    ],
+)
+def test_a_command_is_shown_without_even_the_shortest_secret(
+    words: tuple[str, ...], shown: str
+) -> None:
+    assert safe_command(words) == shown
 
 
 class Colour(StrEnum):
