@@ -65,10 +65,14 @@ class Rig:
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.hosts = Hosts(subject, self.loop, run)
         self.recovery = RecoveryClient(self.hosts, self.loop, self.url)
-        self.reset()
-        self.traits = probe(
-            subject.text, self.recovery, lambda: tables_of(self.snapshot().state), self.seed
-        )
+        try:
+            self.reset()
+            self.traits = probe(
+                subject.text, self.recovery, lambda: tables_of(self.snapshot().state), self.seed
+            )
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the subject's processes and the connections."""

@@ -122,7 +122,9 @@ def parse_subject(
     Raises:
         UsageError: the text does not name a subject, its file does not exist, or a variable has no ``=``.
     """
-    if not text.startswith("command:"):
+    if text.startswith("command:"):
+        _check_command(text)
+    else:
         match = _NAMED.fullmatch(text)
         if match is None:
             raise UsageError(
@@ -142,7 +144,25 @@ def parse_subject(
         if not equals or not name:
             raise UsageError(f"--env takes NAME=value; got {word!r}.")
         variables[name] = value
-    return SubjectSpec(text, paths, python, tuple(sorted(variables.items())), patience_s, beside)
+    return SubjectSpec(
+        text=text,
+        paths=paths,
+        python=python,
+        environment=tuple(sorted(variables.items())),
+        patience_s=patience_s,
+        beside=beside,
+    )
+
+
+def _check_command(text: str) -> None:
+    try:
+        words = shlex.split(text.removeprefix("command:"))
+    except ValueError as error:
+        raise UsageError(f"--subject {text!r} can't be read: {error}. Check its quotes.") from None
+    if not words or not words[0]:
+        raise UsageError(
+            f"--subject {text!r} names no program. Write it after the colon, as in 'command: node queue.mjs'."
+        )
 
 
 def _has_module(paths: tuple[str, ...], module: str) -> bool:

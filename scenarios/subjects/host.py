@@ -65,7 +65,7 @@ class _LogLines(logging.Handler):
             text = self.format(record)
         except Exception as error:  # a broken log call is a mistake of the subject, so report it
             text = f"{record.msg!r} can't be formatted: {error}"
-        self.lines.append([record.levelname, record.name, text[:_TEXT_LENGTH]])
+        self.lines.append([str(record.levelname), str(record.name), text[:_TEXT_LENGTH]])
 
     def take(self) -> list[list[str]]:
         taken, self.lines = self.lines, []
@@ -201,7 +201,11 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return {"repr": repr(value)[:_TEXT_LENGTH]}
+    try:
+        text = repr(value)
+    except Exception:  # a value whose repr raises, or that is nested too deeply, still has a type
+        text = f"(a {type(value).__name__} that can't be shown)"
+    return {"repr": text[:_TEXT_LENGTH]}
 
 
 _ENCODER = json.JSONEncoder(default=_plain)
@@ -281,14 +285,21 @@ def _print_to(file: int) -> None:
     os.dup2(file, 2)
 
 
+def _write(file: Any, line: bytes) -> None:
+    """Write a whole line; a process that is stopped amid a long one writes a part of it first."""
+    left = memoryview(line)
+    while left:
+        left = left[file.write(left) :]
+
+
 def _serve(factory: Any, requests: Any, answers: Any) -> None:
     host = _Host(factory)
-    answers.write(_line({"ready": True}))
+    _write(answers, _line({"ready": True}))
     for line in requests:
         request = json.loads(line)
         if request["do"] == "exit":
             break
-        answers.write(_line(host.answer(request)))
+        _write(answers, _line(host.answer(request)))
 
 
 def _serve_forks(factory: Any, control: socket.socket) -> None:
@@ -378,7 +389,7 @@ def main(arguments: list[str]) -> int:
     try:
         factory = _loaded(subject)
     except BaseException as error:  # report every failure to import, SystemExit too
-        answers.write(_line({"ready": False, "error": _described(error)}))
+        _write(answers, _line({"ready": False, "error": _described(error)}))
         return 2
     _remember_versions()
     if how == "fork":

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.servers.reaper import RunDirectory
@@ -32,6 +30,15 @@ from midpipe.scenarios.subjects.processes import (
     load_timeout_text,
     output_hint,
     tail_of,
+)
+from midpipe.scenarios.subjects.protocol import (
+    MOST_BYTES,
+    MalformedMessageError,
+    ReadyMessage,
+    check_counts,
+    checked_sources,
+    decode_answer,
+    decode_ready,
 )
 from midpipe.scenarios.subjects.stacks import SIGNAL as STACKS_SIGNAL
 
@@ -87,9 +94,11 @@ class HostProcess:
         self.loop = loop
         self._run = run
         self._next_id = 0
-        self._waiting: dict[int, Answered] = {}
-        self._buffer = b""
-        self._ready: Mapping[str, Any] | None = None
+        self._waiting: dict[int | float, Answered] = {}
+        # The parts of a line that has no end yet; joined once, so that a long line takes linear time.
+        self._parts: list[bytes] = []
+        self._parts_size = 0
+        self._ready: ReadyMessage | None = None
         self.failure = ""
         self.traces_sources = False
         directory = run.subdirectory("subject")
@@ -121,7 +130,7 @@ class HostProcess:
         if ready is None:
             self.kill()
             raise SubjectError(load_timeout_text(self._spec) + output_hint(self._printed))
-        if not ready.get("ready"):
+        if not ready["ready"]:
             self.kill()
             raise SubjectError(load_error_text(self._spec, ready))
 
@@ -159,13 +168,13 @@ class HostProcess:
                 f"The constructor of {name} raised {error.get('type')}: {error.get('message')}. "
                 "midpipe calls it with one argument, a Redis URL."
             )
-        bound = answer.get("latency_bound_s")
+        bound_s = answer.get("latency_bound_s")
         return Opened(
-            frozenset(str(method) for method in answer.get("methods") or ()),
-            bound * 1000 if isinstance(bound, int | float) else None,
-            answer.get("fifo") is not False,
-            answer.get("waits_for_replicas") is True,
-            frozenset(str(name) for name in answer.get("counters") or ()),
+            methods=frozenset(answer.get("methods") or ()),
+            latency_bound_ms=None if bound_s is None else bound_s * 1000,
+            fifo=answer.get("fifo") is not False,
+            waits_for_replicas=answer.get("waits_for_replicas") is True,
+            counters=frozenset(answer.get("counters") or ()),
         )
 
     def sources(self, client: str) -> Mapping[str, tuple[str, int]]:
@@ -173,10 +182,10 @@ class HostProcess:
         answers: list[Answer] = []
         self._send({"do": "source", "client": client}, answers.append)
         self.loop.run_until(lambda: bool(answers), self._spec.patience_s)
-        found = answers[0].get("ok") if answers else None
-        if not isinstance(found, dict):
+        try:
+            return checked_sources(answers[0].get("ok") if answers else None)
+        except MalformedMessageError:
             return {}
-        return {name: (str(text), int(line)) for name, (text, line) in found.items()}
 
     def call(
         self,
@@ -198,7 +207,16 @@ class HostProcess:
 
     def load(self, client: str, step: Mapping[str, Json], answered: Answered) -> None:
         """Have the client's instance work for a while in its own process, as ``load.py`` describes."""
-        self._send({"do": "load", "client": client, **step}, answered)
+
+        def check(answer: Answer) -> None:
+            try:
+                if "error" not in answer:
+                    check_counts(answer.get("ok"))
+            except MalformedMessageError as error:
+                answer = _error_answer("MalformedAnswer", f"the counts of load: {error}")
+            answered(answer)
+
+        self._send({"do": "load", "client": client, **step}, check)
 
     def close_client(self, client: str) -> None:
         """Drop the client's instance and its connections."""
@@ -217,7 +235,9 @@ class HostProcess:
         while self.loop.clock() < up_s:
             text = self._stacks.read_bytes()[size:] if self._stacks.exists() else b""
             if text.endswith(b"\n"):
-                return _decoded(text)
+                with suppress(ValueError):
+                    return json.loads(text)
+                return None
             time.sleep(_LOOKS_AGAIN_AFTER_S)
         return None
 
@@ -276,43 +296,51 @@ class HostProcess:
         if not data:
             self._died()
             return
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        *lines, rest = data.split(b"\n")
         for line in lines:
-            self._take(line)
+            self._take(b"".join((*self._parts, line)))
+            self._parts, self._parts_size = [], 0
+        self._parts.append(rest)
+        self._parts_size += len(rest)
+        if self._parts_size > MOST_BYTES:
+            self._fail(f"answered more than {MOST_BYTES >> 20} MiB without the end of a line")
 
     def _take(self, line: bytes) -> None:
-        message = _decoded(line)
-        if not isinstance(message, dict):
-            self._fail(f"answered {line[:80]!r}, which is not a JSON object")
+        if self.failure:
             return
-        if self._ready is None:
-            self._ready = message
+        try:
+            if self._ready is None:
+                self._ready = decode_ready(line)
+                return
+            answer = decode_answer(line)
+        except MalformedMessageError as error:
+            self._fail(
+                f"answered {line[:80]!r}, which does not follow the subject protocol ({error})",
+                "MalformedAnswer",
+            )
             return
-        answered = self._waiting.pop(message.get("id", 0), None)
+        answered = self._waiting.pop(answer["id"], None)
         if answered is None:
-            self._fail(f"answered {line[:80]!r}, which does not answer any request")
+            self._fail(
+                f"answered {line[:80]!r}, which does not answer any request", "MalformedAnswer"
+            )
             return
-        answered(message)
+        answered(answer)
 
     def _died(self) -> None:
         code = self._process.wait()
-        if self._ready is None or self._ready.get("ready"):
+        if self._ready is None or self._ready["ready"]:
             self._fail(f"ended with exit code {code}")
         else:
             self.loop.forget(self._process.answers)
 
-    def _fail(self, failure: str) -> None:
+    def _fail(self, failure: str, kind: str = "SubjectDied") -> None:
         self.failure = self.failure or failure
         self._end()
         waiting, self._waiting = self._waiting, {}
         for answered in waiting.values():
-            answered({"error": {"type": "SubjectDied", "message": self.failure}})
+            answered(_error_answer(kind, self.failure))
 
 
-def _decoded(line: bytes) -> Any:
-    """Decode a line; None if it is not JSON. NaN and Infinity, which Python's encoder writes, are accepted."""
-    with suppress(ValueError):
-        return msgspec.json.decode(line)
-    with suppress(ValueError):
-        return json.loads(line)
-    return None
+def _error_answer(kind: str, message: str) -> Answer:
+    return {"error": {"type": kind, "message": message}}

@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.subjects.protocol import ReadyMessage, decode_ready
 
 _ANSWERS_WITHIN_S = 10.0
 _MOST_BYTES = 65536
@@ -81,7 +82,7 @@ class ForkServer:
             self._process = _spawned(spec, spec.fork_server_command, self._printed, theirs, None)
         run.guard(self._process.pid)
         try:
-            self.can_fork = bool(self._loaded(spec)["forks"])
+            self.can_fork = self._loaded(spec).get("forks", False)
         except BaseException:
             self.close()
             raise
@@ -131,10 +132,10 @@ class ForkServer:
         self._process.wait()
         self._run.release(self._process.pid)
 
-    def _loaded(self, spec: SubjectSpec) -> Mapping[str, Any]:
-        """Wait until the subject is loaded."""
+    def _loaded(self, spec: SubjectSpec) -> ReadyMessage:
+        """Wait until the subject is loaded. Raises SubjectError."""
         try:
-            answer: Mapping[str, Any] = json.loads(self._control.recv(_MOST_BYTES))
+            answer = decode_ready(self._control.recv(_MOST_BYTES))
         except TimeoutError as error:
             raise SubjectError(load_timeout_text(spec) + output_hint(self._printed)) from error
         except (OSError, ValueError) as error:
@@ -142,7 +143,7 @@ class ForkServer:
             raise SubjectError(
                 f"The subject {spec.text} ended with exit code {code}.{output_hint(self._printed)}"
             ) from error
-        if not answer.get("ready"):
+        if not answer["ready"]:
             raise SubjectError(load_error_text(spec, answer))
         return answer
 
@@ -195,11 +196,12 @@ def tail_of(printed: Path) -> str:
         return ""
 
 
-def load_error_text(spec: SubjectSpec, answer: Mapping[str, Any]) -> str:
+def load_error_text(spec: SubjectSpec, answer: ReadyMessage) -> str:
     """Return the message for a subject whose import raised."""
     error = answer.get("error") or {}
+    reason = ": ".join(filter(None, (error.get("type"), error.get("message")))) or "no reason given"
     return (
-        f"The subject {spec.text} can't be loaded: {error.get('type')}: {error.get('message')}. "
+        f"The subject {spec.text} can't be loaded: {reason}. "
         "Check the name, and give --path DIR for its imports or --python for its interpreter."
     )
 
@@ -236,7 +238,8 @@ def _spawned(
                 env=environment,
                 start_new_session=True,
             )
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise SubjectError(
-            f"The subject's host {command[0]!r} can't be started: {error.strerror}. Check --python or the command."
+            f"The subject's host {command[0]!r} can't be started: {reason}. Check --python or the command."
         ) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,7 +90,7 @@ def test_an_answer_lists_the_counters_that_increased_during_the_call(hosted: Hos
     )
     counted = [call(host, "go", x=word)["counted"] for word in ("good", "bad", "good")]
     assert counted == [
-        [["ai_jobs_dual_write", {"result": word}, 2.0]] for word in ("good", "bad", "good")
+        [("ai_jobs_dual_write", {"result": word}, 2.0)] for word in ("good", "bad", "good")
     ]
 
 
@@ -97,7 +99,7 @@ def test_a_counter_without_labels_is_listed(hosted: Hosted) -> None:
         "from prometheus_client import Counter\nREADS = Counter('relay_job_read_path', 'All.')\n"
     )
     host = opened(hosted(source + body("READS.inc(3)")))
-    assert call(host, "go")["counted"] == [["relay_job_read_path", {}, 3.0]]
+    assert call(host, "go")["counted"] == [("relay_job_read_path", {}, 3.0)]
 
 
 def test_a_counter_of_a_custom_collector_is_listed(hosted: Hosted) -> None:
@@ -113,7 +115,7 @@ def test_a_counter_of_a_custom_collector_is_listed(hosted: Hosted) -> None:
         "REGISTRY.register(Own())\n"
     )
     host = opened(hosted(source + body("Own.number += 1")))
-    assert call(host, "go")["counted"] == [["ai_jobs", {"by": "me", "status": "pending"}, 1.0]]
+    assert call(host, "go")["counted"] == [("ai_jobs", {"by": "me", "status": "pending"}, 1.0)]
 
 
 def test_a_call_without_counting_lists_no_counters(hosted: Hosted) -> None:
@@ -124,7 +126,7 @@ def test_a_call_without_counting_lists_no_counters(hosted: Hosted) -> None:
 def test_increases_during_a_call_without_counting_belong_to_no_later_call(hosted: Hosted) -> None:
     host = opened(hosted(COUNTING + body("DUAL.labels('good').inc(x)")))
     call(host, "go", x=5, counts=False)
-    assert call(host, "go", x=1)["counted"] == [["ai_jobs_dual_write", {"result": "good"}, 1.0]]
+    assert call(host, "go", x=1)["counted"] == [("ai_jobs_dual_write", {"result": "good"}, 1.0)]
 
 
 def test_the_version_of_a_package_is_looked_up_once(hosted: Hosted) -> None:
@@ -177,6 +179,59 @@ def test_a_value_that_json_can_not_hold_is_shown(hosted: Hosted) -> None:
 def test_a_value_that_contains_itself_is_shown(hosted: Hosted) -> None:
     host = opened(hosted(body("a = []", "a.append(a)", "return a")))
     assert call(host, "go")["ok"] == {"repr": "[[...]]"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["10 ** 400", "float('nan')", "'\\ud800'", "{'\\ud800': ['\\udcff']}"],
+    ids=["large", "nan", "surrogate", "nested-surrogate"],
+)
+def test_a_value_that_only_python_takes_for_json_is_an_answer(hosted: Hosted, value: str) -> None:
+    answer = call(opened(hosted(body(f"return {value}"))), "go")["ok"]
+    assert json.dumps(answer, ensure_ascii=False).encode()
+
+
+def nested(levels: int) -> str:
+    return body("value = []", f"for _ in range({levels}): value = [value]", "return value")
+
+
+def test_an_answer_that_is_nested_too_deeply_is_blamed_on_the_subject(hosted: Hosted) -> None:
+    error = call(opened(hosted(nested(500))), "go")["error"]
+    assert (error["type"], "nested more than 100 levels deep" in error["message"]) == (
+        "MalformedAnswer",
+        True,
+    )
+
+
+def test_a_value_that_is_nested_too_deeply_for_json_is_named_by_its_type(hosted: Hosted) -> None:
+    assert call(opened(hosted(nested(100_000))), "go")["ok"] == {
+        "repr": "(a list that can't be shown)"
+    }
+
+
+def test_a_bound_that_is_no_number_is_blamed_on_the_subject(hosted: Hosted) -> None:
+    with pytest.raises(
+        SubjectError, match=r"latency_bound_s is nan, and must be a positive number"
+    ):
+        opened(hosted(body("pass") + " latency_bound_s = float('nan')\n"))
+
+
+def test_an_exception_whose_text_no_file_can_hold_is_reported(hosted: Hosted) -> None:
+    host = opened(hosted(body("import os", "raise OSError(os.fsdecode(b'/lost\\xff'))")))
+    assert call(host, "go")["error"]["message"] == "/lost\\udcff"
+
+
+def test_a_large_answer_is_read_in_linear_time(hosted: Hosted) -> None:
+    host = opened(hosted(body("return 'x' * (x << 20)")))
+
+    def seconds(size: int) -> float:
+        begun_s = time.perf_counter()
+        assert len(call(host, "go", x=size)["ok"]) == size << 20
+        return time.perf_counter() - begun_s
+
+    seconds(1)
+    # Ten times the size takes a hundred times as long if what has arrived is copied at each read.
+    assert seconds(50) < 30 * max(seconds(5), 0.02)
 
 
 def test_an_async_method_is_awaited(hosted: Hosted) -> None:
@@ -307,8 +362,8 @@ def test_a_constructor_that_fails_is_reported(
 @pytest.mark.parametrize(
     ("prints", "message"),
     [
-        ("print('hello')", "not a JSON object"),
-        ("print('[1]')", "not a JSON object"),
+        ("print('hello')", "does not follow the subject protocol (it is not JSON"),
+        ("print('[1]')", "Expected `object`, got `array`"),
         (
             'print(\'{"ready": true}\'); print(\'{"id": 9, "ok": 1}\')',
             "does not answer any request",

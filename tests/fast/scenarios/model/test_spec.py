@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.model.spec import SubjectSpec, parse_subject
 
 
@@ -53,3 +54,16 @@ def test_a_module_that_the_project_s_own_package_lacks_is_found_in_midpipe(
     monkeypatch.chdir(tmp_path)
     text = "scenarios.flaws.as_shipped:SimpleQueue"
     assert parse_subject(text).text == f"midpipe.{text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("command: node 'queue.mjs", "No closing quotation. Check its quotes"),
+        ("command:", "names no program"),
+        ("command: ''", "names no program"),
+    ],
+)
+def test_a_command_that_can_not_be_split_into_words_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        parse_subject(text)
