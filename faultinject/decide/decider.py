@@ -58,12 +58,15 @@ class SingleRun(Decider):
 class Planner(Decider):
     """A decider that plans one run after another.
 
+    Args:
+        counted: the counts of an earlier planner that this one continues; they are copied.
+
     Attributes:
         ledger: counts the planned and the pruned runs; ``Counting`` adds how the runs ended.
     """
 
-    def __init__(self, ledger: Ledger | None = None) -> None:
-        self.ledger = ledger or Ledger()
+    def __init__(self, counted: Ledger | None = None) -> None:
+        self.ledger = counted.copy() if counted else Ledger()
 
     @property
     def label(self) -> str:

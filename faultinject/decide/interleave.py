@@ -30,7 +30,6 @@ from itertools import count
 
 from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.frontier import NOTHING, Branch, Frontier, Tried
-from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.outcome_prediction import OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
@@ -71,14 +70,13 @@ class _Visited:
 
 
 class Interleave(Planner):
-    """Plans and decides the orders of one program.
+    """Plans and decides the orders of one program. The ledger has a row per fault; its space is the number of orders.
 
     Args:
         max_preemptions: per run; None is no bound.
         max_faults: per run.
         faults: returns the faults that can be placed at an event.
         prune: leave out orders that cannot differ.
-        ledger: receives the counts, one row per fault; its space is the number of orders.
         independence: decides which events commute.
         frontier: where an exploration within the same bounds was stopped; this one continues it.
     """
@@ -90,11 +88,10 @@ class Interleave(Planner):
         faults: Placeable = lambda event: (),
         *,
         prune: bool = True,
-        ledger: Ledger | None = None,
         independence: Independence | None = None,
         frontier: Frontier | None = None,
     ) -> None:
-        super().__init__(frontier.ledger.copy() if frontier else ledger)
+        super().__init__(frontier.ledger if frontier else None)
         self._max_preemptions = max_preemptions
         self._max_faults = max_faults
         self._faults = faults

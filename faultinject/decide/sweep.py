@@ -58,7 +58,7 @@ class Sweep(Planner):
         faults: Placeable = placeable,
         frontier: SweepFrontier | None = None,
     ) -> None:
-        super().__init__(frontier.ledger.copy() if frontier else None)
+        super().__init__(frontier.ledger if frontier else None)
         self._max_faults = max_faults
         self._index, self._shards = shard
         self._faults = faults

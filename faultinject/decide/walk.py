@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from midpipe.faultinject.decide.decider import Planner
-from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule, planned
 from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
@@ -35,7 +34,7 @@ class Rng(Protocol):
 
 
 class Walk(Planner):
-    """Decides a number of random runs.
+    """Decides a number of random runs, which the ledger counts in rows marked as sampled.
 
     Args:
         rng: makes a random number generator from a seed: random.Random.
@@ -44,7 +43,6 @@ class Walk(Planner):
         depth: None is a plain walk; a number is PCT's bound on the depth of a bug.
         max_faults: faults per run.
         faults: returns the faults that can be placed at an event.
-        ledger: receives the counts, in rows that are marked as sampled.
     """
 
     def __init__(
@@ -56,9 +54,8 @@ class Walk(Planner):
         depth: int | None = None,
         max_faults: int = 0,
         faults: Placeable = lambda event: (),
-        ledger: Ledger | None = None,
     ) -> None:
-        super().__init__(ledger)
+        super().__init__()
         self._make_rng = rng
         self._left = runs
         self._seed = seed
