@@ -1,7 +1,7 @@
 """A client's connection and the one to the server, between which bytes pass unread.
 
-Whoever delays or interrupts them takes each chunk (``on_data``), and passes it on or not. Turns of the conversation are
-counted by their first chunk: bytes from the client after bytes from the server. Knows no protocol.
+A user that delays or interrupts them takes each chunk (``on_data``), and passes it on or not. A turn of the
+conversation begins with bytes from the client after bytes from the server. Knows no protocol.
 """
 
 from __future__ import annotations

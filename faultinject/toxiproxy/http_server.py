@@ -20,7 +20,8 @@ from midpipe.faultinject.toxiproxy.exchange import Answer, Request
 _MOST_BODY_BYTES = 1 << 20
 _MOST_HEAD_BYTES = 16_384
 _LINGERS_S = 1.0
-"""How long a client may go on sending after its last answer; a reset in the meantime could take that answer away."""
+"""How long the connection stays open after its last answer: closing it while the client still sends would reset it, and
+the client might lose the answer."""
 _UNFINISHED = (h11.IDLE, h11.SEND_RESPONSE)
 
 Answerer = Callable[[Request], Answer]

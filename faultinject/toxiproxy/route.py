@@ -211,8 +211,8 @@ class Route:
         """Put a link in front of a connection at rest, so that its commands are parsed from now on."""
         if connection.is_parsed or not connection.is_at_rest:
             return
-        ours, its = socket.socketpair()
-        client = connection.replace_client(its)
+        near, far = socket.socketpair()
+        client = connection.replace_client(far)
         director = PlacingDirector(
             self, self._held, number, lambda name: self._rng(f"{number} {name}")
         )
@@ -220,7 +220,7 @@ class Route:
         link = Link(
             self._loop,
             client=client,
-            server=ours,
+            server=near,
             table=table,
             director=director,
             on_closed=self._links.discard,

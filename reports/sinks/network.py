@@ -49,7 +49,7 @@ def render_network(result: NetworkResult, again: str, console: Console) -> None:
         for violation in row.violations:
             for evidence in violation.evidence:
                 say(console, f"  {violation.invariant}: {evidence.seen}")
-        say(console, f"  again: {again} --fault {row.fault}")
+        say(console, f"  repeat: {again} --fault {row.fault}")
 
 
 def _why(row: NetworkRow) -> str:

@@ -80,18 +80,27 @@ def run_suite(
         faults: some of those that ``faults_for`` returns.
     """
     for _ in range(_MOST_RUNS_WITHOUT_FAULT):
-        row, without_fault = _row(rig, program, route, None, bound_ms)
+        row, without_fault = _row(rig, program, route, fault=None, bound_ms=bound_ms)
         if not without_fault.has_raised:
             break
     yield row
     for fault in faults:
-        yield _row(rig, program, route, fault, bound_ms, without_fault.connections)[0]
+        row, _ = _row(
+            rig,
+            program,
+            route,
+            fault=fault,
+            bound_ms=bound_ms,
+            connections=without_fault.connections,
+        )
+        yield row
 
 
 def _row(
     rig: Rig,
     program: Program,
     route: Route,
+    *,
     fault: NetworkFault | None,
     bound_ms: float,
     connections: int = 0,

@@ -62,7 +62,7 @@ class Situation(Protocol):
 Take = Callable[["Chunk | None", Situation], tuple[Step, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Toxic:
     """One kind of toxic.
 
