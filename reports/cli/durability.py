@@ -1,4 +1,4 @@
-"""midpipe durability: the server killed at every command, and its power taken away."""
+"""midpipe durability: kills the server at every command, and simulates power losses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from midpipe.scenarios.programs.registry import program_named
     "--persistence",
     multiple=True,
     type=click.Choice([mode.value for mode in Persistence]),
-    help="How the server keeps its data; may be repeated. All of them, if not given.",
+    help="How the server persists its data; may be repeated; by default every way.",
 )
 @click.pass_context
 def durability(
@@ -45,12 +45,12 @@ def durability(
     persistence: tuple[str, ...],
     **values: Any,
 ) -> None:
-    """Kill the server (SIGKILL) before and after every command, for each way in which it may keep its data.
+    """Kill the server (SIGKILL) before and after every command, for each way in which it may persist its data.
 
-    Then take its power away: the server is started on every prefix of what a fault-free run appended to its file.
-    With ``replica`` and ``replica-behind`` another server takes over instead, which has got everything or lags.
-    What falls counts against the queue only where it could have been kept: by what the persistence promises, or by
-    waiting for the replica, if the queue says that it does (an attribute ``waits_for_replicas = True``).
+    Then simulate power losses: start the server on every prefix of what a fault-free run appended to its file. With
+    ``replica`` and ``replica-behind`` a replica takes over instead, which is in step or lags behind. A violation counts
+    against the queue only if the data could have been kept: by what the persistence promises, or by waiting for the
+    replica, if the queue declares that it does (an attribute ``waits_for_replicas = True``).
 
     \b
     midpipe durability --persistence aof-always --subject src/queue.py:SimpleQueue
@@ -61,7 +61,7 @@ def durability(
     server = server_from(values)
     if server.is_shared:
         raise UsageError(
-            "A server that a URL names is not midpipe's to kill. "
+            "midpipe does not kill a server that it did not start. "
             "Leave --redis out, or name a binary or an image: --redis embedded:redis-server, --redis docker."
         )
     options = Options(

@@ -1,4 +1,4 @@
-"""midpipe fleet: two versions of a queue side by side."""
+"""midpipe fleet: runs two versions of a queue side by side."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def fleet(
     max_faults: int,
     **values: Any,
 ) -> None:
-    """Run two versions of a queue side by side, as a canary does and every roll-out, and roll clients back.
+    """Run two versions of a queue side by side, as in a canary or a roll-out, and roll clients back.
 
-    Without --beside: the stages of the review's plan, next to each other: AI_JOBS_NEW_SCHEMA off and on,
-    READ_PREFERS_NEW off and on, READ_FALLBACK_OLD on and off.
+    Without --beside, the versions are the stages of the review's plan, each beside the next: AI_JOBS_NEW_SCHEMA off and
+    on, READ_PREFERS_NEW off and on, READ_FALLBACK_OLD on and off.
 
     \b
     The plan's stages:        midpipe fleet --subject src/queue.py:SimpleQueue

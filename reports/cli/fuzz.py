@@ -1,4 +1,4 @@
-"""midpipe fuzz: programs, orders and faults written at random."""
+"""midpipe fuzz: generates programs, orders and faults at random."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXAMPLES = "examples"
     default="default",
     show_default=True,
     type=click.Choice(list(PROFILES_S)),
-    help="How long to go on: 20 s, a minute, or a night of 6 hours.",
+    help="How long to run: 20 s, a minute, or 6 hours.",
 )
 @click.option(
     "--time-budget",
@@ -40,9 +40,11 @@ EXAMPLES = "examples"
     default=None,
     metavar="TIME",
     type=Duration(1.0),
-    help="How long to go on, making what was found small included; wins over --profile.",
+    help="How long to run, shrinking included; overrides --profile.",
 )
-@click.option("--seed", default=0, show_default=True, type=int, help="Same seed, same examples.")
+@click.option(
+    "--seed", default=0, show_default=True, type=int, help="The same seed gives the same examples."
+)
 @click.option(
     "--resume",
     "resumes",
@@ -61,16 +63,16 @@ def fuzz(
     resumes: bool,
     **values: Any,
 ) -> None:
-    """Write programs of up to three clients at random, with orders, faults and versions, and run each as a case.
+    """Generate programs of up to three clients at random, with orders, faults and versions, and run each as a case.
 
-    What falls is made small within the time, comes with a replay line like every other finding, and is kept under
-    --out to be tried first at the next run. A run that never lost a reply, met a duplicate, saw a lease end, a client
-    crash or a version change is unknown, not a pass. The report says which combinations of operation, command, state
-    of the job and fault were seen, of those that are known to be possible.
+    A failing example is shrunk within the time, reported with a replay line like every other finding, and kept under
+    --out, so that the next run tries it first. A run in which no reply was lost, no request repeated, no lease ended,
+    no client crashed and no version changed is unknown, not a pass. The report says which combinations of operation,
+    command, state of the job and fault were seen, of those that are known to be possible.
 
     \b
     midpipe fuzz --time-budget 10m --seed 7 --subject src/queue.py:SimpleQueue
-    midpipe fuzz --profile nightly           and after Ctrl-C, or worse: midpipe fuzz --profile nightly --resume
+    midpipe fuzz --profile nightly           and after Ctrl-C or a crash: midpipe fuzz --profile nightly --resume
     """
     options = Options(
         subject=subject_from(values),

@@ -1,4 +1,4 @@
-"""midpipe gate: the whole judgement of a subject."""
+"""midpipe gate: judges a subject by every part of midpipe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from midpipe.scenarios.model.verdict import Severity
     default=1000,
     show_default=True,
     type=click.IntRange(0),
-    help="At most so many orders of each program of several clients, the simplest first; 0 is no bound.",
+    help="Run at most so many orders of each program of several clients, the simplest first; 0 is no bound.",
 )
 @click.option(
     "--fuzz",
@@ -44,19 +44,19 @@ from midpipe.scenarios.model.verdict import Severity
     show_default=True,
     metavar="TIME",
     type=Duration(0.0),
-    help="How long programs are written at random in the end; 0 leaves that out.",
+    help="How long to fuzz at the end; 0 leaves fuzzing out.",
 )
 @click.option(
     "--fail-on",
     default="LOW",
     show_default=True,
     type=click.Choice(["CRITICAL", "HIGH", "MEDIUM", "LOW"]),
-    help="The least severity that fails the gate.",
+    help="The lowest severity that fails the gate.",
 )
 @click.option(
     "--fail-fast",
     is_flag=True,
-    help="Judge the subject first, and stop at its first finding that fails the gate; what was not reached is told. "
+    help="Judge the subject first and stop at its first finding that fails the gate; the report says what was not run. "
     "Without such a finding everything is run.",
 )
 @click.pass_context
@@ -72,7 +72,7 @@ def gate(
     fail_fast: bool,
     **values: Any,
 ) -> None:
-    """Judge a queue: selfcheck, the review's issues, and every part of midpipe on the subject.
+    """Judge a queue: selfcheck, the review's issues, and then every part of midpipe on the subject.
 
     \b
     Judge the reference:      midpipe gate
@@ -81,7 +81,7 @@ def gate(
     The first finding only:   midpipe gate --subject src/queue.py:SimpleQueue --fail-fast
     In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
 
-    On several servers, selfcheck and the review's issues run on the first one only: they look at midpipe's own queues.
+    On several servers, selfcheck and the review's issues run on the first one only: they run midpipe's own queues.
 
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """

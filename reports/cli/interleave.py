@@ -1,4 +1,4 @@
-"""midpipe interleave: every order of several clients, within bounds."""
+"""midpipe interleave: runs every order of several clients' commands, within bounds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHECKPOINT = "interleave-checkpoint.json"
     default=2,
     show_default=True,
     type=click.IntRange(-1),
-    help="How often per run the wire may be taken from a client that could go on; -1 is no bound.",
+    help="Preemptions per order: how often another client goes next although the current one could; -1 is no bound.",
 )
 @FAULTS
 @click.option(
@@ -46,21 +46,21 @@ CHECKPOINT = "interleave-checkpoint.json"
     default=None,
     metavar="RUNS",
     type=click.IntRange(1),
-    help="So many random orders of each program instead of every one.",
+    help="Run so many random orders of each program instead of every order.",
 )
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=int,
-    help="Of the random orders; same seed, same orders.",
+    help="Seed of the random orders; the same seed gives the same orders.",
 )
 @click.option(
     "--depth",
     default=3,
     show_default=True,
     type=click.IntRange(0, 10),
-    help="Of the random priorities (PCT); 0 takes any client at each point.",
+    help="Depth of the random priorities (PCT); 0 picks any client at each point.",
 )
 @click.option(
     "--resume",
@@ -70,7 +70,7 @@ CHECKPOINT = "interleave-checkpoint.json"
 @click.option(
     "--no-prune",
     is_flag=True,
-    help="Run the orders that can't differ or would show nothing new, too.",
+    help="Also run orders whose result is known from others.",
 )
 @click.pass_context
 def interleave(
@@ -88,7 +88,7 @@ def interleave(
     resume: bool,
     **values: Any,
 ) -> None:
-    """Run every order in which two or three clients' commands can meet, without and with a fault.
+    """Run every order of two or three clients' commands, without and with a fault.
 
     \b
     midpipe interleave --program same-request-twice --subject src/queue.py:SimpleQueue

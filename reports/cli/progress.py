@@ -1,4 +1,4 @@
-"""Progress on stderr: a live line on a terminal, plain lines elsewhere. Listens to the engine's events."""
+"""Shows progress on standard error: a live line on a terminal, plain lines elsewhere. Listens to the gate's events."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from rich.progress import (
 from midpipe.scenarios.gate.options import Event, PartBegan
 from midpipe.scenarios.model.messages import CaseEnded
 
-TELLS_EVERY_S = 30.0
-"""Where there is no terminal, so that a log of a long part does not look dead."""
+LINE_EVERY_S = 30.0
+"""Without a terminal, a line so often shows in a log that a long part is still running."""
 
 
 class ProgressSink:
-    """Shows what the engine is at. A context manager.
+    """Shows what the gate is doing. A context manager.
 
     Args:
-        console: where; standard error if there is none given.
+        console: where to print; standard error by default.
         clock: monotonic seconds.
     """
 
@@ -37,7 +37,7 @@ class ProgressSink:
     ) -> None:
         self._console = console or Console(stderr=True)
         self._clock = clock
-        self._told_s = clock()
+        self._printed_s = clock()
         self._live = self._console.is_terminal
         self._progress = Progress(
             SpinnerColumn(),
@@ -70,28 +70,28 @@ class ProgressSink:
             self._progress.stop()
 
     def listen(self, event: Event) -> None:
-        """Take one event."""
+        """Show one event."""
         if isinstance(event, PartBegan):
             self._end_part()
             self._part, self._cases, self._violated = event.part, 0, 0
-            self._told_s = self._clock()
+            self._printed_s = self._clock()
             self._task = self._progress.add_task(event.part, total=event.tasks, cases=0, what="")
         elif isinstance(event, CaseEnded):
             self._cases += 1
             self._violated += bool(event.violations)
             if self._task is not None and self._cases % 10 == 0:
                 self._progress.update(self._task, cases=self._cases)
-            if not self._live and self._clock() > self._told_s + TELLS_EVERY_S:
-                self._told_s = self._clock()
-                self._tell("goes on")
+            if not self._live and self._clock() > self._printed_s + LINE_EVERY_S:
+                self._printed_s = self._clock()
+                self._print("is running")
         elif self._task is not None:
             self._progress.update(self._task, advance=1, cases=self._cases, what=event.what[:28])
 
     def _end_part(self) -> None:
         if self._part and not self._live:
-            self._tell("done")
+            self._print("done")
         self._part = ""
 
-    def _tell(self, state: str) -> None:
+    def _print(self, state: str) -> None:
         cases = f": {self._cases} cases, {self._violated} with a violation" if self._cases else ""
         self._console.print(f"midpipe: {self._part} {state}{cases}", highlight=False)

@@ -1,4 +1,4 @@
-"""midpipe selfcheck: every flawed queue is caught, the reference is not."""
+"""midpipe selfcheck: checks that every flawed queue is caught and the reference is not accused."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz"
     default="programs",
     show_default=True,
     type=click.Choice(list(_BY)),
-    help="How the flaws are hunted: by the programs written for them (sweep, orders, fleets), by fuzzing alone, or by "
-    "both, one beside the other.",
+    help="How to look for the flaws: by the programs written for them (sweep, orders, fleets), by fuzzing alone, or by "
+    "both, side by side.",
 )
 @click.option(
     "--flaw-budget",
@@ -31,17 +31,17 @@ _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz"
     show_default=True,
     metavar="TIME",
     type=Duration(1.0),
-    help="How long each queue is fuzzed at most.",
+    help="How long to fuzz each queue, at most.",
 )
-@click.option("--seed", default=0, show_default=True, type=int, help="Of the fuzzing.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of the fuzzing.")
 @click.pass_context
 def selfcheck(
     ctx: click.Context, /, jobs: int, out: Path, by: str, flaw_budget_s: float, seed: int
 ) -> None:
-    """Show that the checks can fail: each flawed queue must be caught by the invariants it names.
+    """Show that the checks can fail: each flawed queue must violate the invariants that it names.
 
-    Prints a matrix flaw × invariant with the shortest case that shows it, and when it was found first. Fails if a flaw
-    is missed or the reference is accused.
+    Prints a table of flaws and invariants with the shortest case that shows each, and how soon it was found. Fails if a
+    flaw is missed or the reference is accused.
 
     \b
     midpipe selfcheck --by both --flaw-budget 1m

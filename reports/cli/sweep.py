@@ -1,4 +1,4 @@
-"""midpipe sweep: every position, every fault, one client."""
+"""midpipe sweep: injects every fault at every position, with one client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sweep(
     max_faults: int,
     **values: Any,
 ) -> None:
-    """Break every command of every program with every fault, one client at a time.
+    """Inject every fault at every command of every program of one client.
 
     \b
     midpipe sweep --program enqueue --faults 2

@@ -217,7 +217,7 @@ return 1""")
         for key in self._redis.keys(job_key(workspace_id or "*", "*")):
             job = self._redis.hgetall(key)
             if job.get("job_id") == job_id:
-                return job
+                return {**job, "params": json.loads(job["params"])}
         return None
 
     def get_queue_depth(self):
