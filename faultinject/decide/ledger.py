@@ -60,6 +60,21 @@ def merged_row(rows: Sequence[LedgerRow]) -> LedgerRow:
     )
 
 
+def not_reached_row(program: str) -> LedgerRow:
+    """Return the row of a program that was not started: the case without faults is all that is known of its space."""
+    return LedgerRow(
+        program=program,
+        fault=NO_FAULT,
+        space=1,
+        run=0,
+        pruned=0,
+        pruned_by={},
+        not_reached=1,
+        invalid=0,
+        violated=0,
+    )
+
+
 @dataclass(slots=True)
 class Ledger:
     """The counts of one program so far, by fault. Its fields can be stored and read back.

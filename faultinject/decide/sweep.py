@@ -9,6 +9,7 @@ sweep can be stopped between two cases; another one resumes at its frontier.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from midpipe.faultinject.decide.decider import Planner
@@ -37,7 +38,7 @@ class SweepFrontier:
     @property
     def next_round(self) -> int:
         """The round of the next case."""
-        return round_of(self.waiting[0]) if self.waiting else min(map(round_of, self.later))
+        return round_of(next_of(self.waiting, self.later))
 
 
 class Sweep(Planner):
@@ -85,9 +86,16 @@ class Sweep(Planner):
         self._current = self._waiting.popleft()
         return True
 
+    @property
+    def next_round(self) -> int | None:
+        """The round of the next case; None if every planned case was run."""
+        if not self._waiting and not self._next_level:
+            return None
+        return round_of(next_of(self._waiting, self._next_level))
+
     def frontier(self) -> SweepFrontier | None:
         """Return where the sweep stands after the last run; None if every planned case was run."""
-        if not self._waiting and not self._next_level:
+        if self.next_round is None:
             return None
         return SweepFrontier(tuple(self._waiting), tuple(self._next_level), self.ledger.copy())
 
@@ -132,6 +140,11 @@ class Sweep(Planner):
     def _open_next_level(self) -> None:
         self._waiting.extend(sorted(self._next_level, key=round_of))
         self._next_level.clear()
+
+
+def next_of(waiting: Sequence[Schedule], later: Iterable[Schedule]) -> Schedule:
+    """Return the case that is run next, of those to run now and those with one more fault."""
+    return waiting[0] if waiting else min(later, key=round_of)
 
 
 def round_of(schedule: Schedule) -> int:

@@ -19,7 +19,8 @@ from midpipe.reports.cli.options import (
     servers_from,
     subject_from,
 )
-from midpipe.scenarios.gate.options import PARTS, Options
+from midpipe.scenarios.gate.options import EXPLORING, PARTS, Options
+from midpipe.scenarios.model.spec import REFERENCE
 from midpipe.scenarios.model.verdict import Severity
 
 
@@ -56,8 +57,13 @@ from midpipe.scenarios.model.verdict import Severity
 @click.option(
     "--fail-fast",
     is_flag=True,
-    help="Judge the subject first and stop at its first finding that fails the gate; the report says what was not run. "
-    "Without such a finding everything is run.",
+    help="Stop at the first finding that fails the gate, and report what was not run.",
+)
+@click.option(
+    "--with-selfcheck",
+    is_flag=True,
+    help="Also run selfcheck and the review's issues on midpipe's own queues, after the subject. "
+    "Without --subject they are always run.",
 )
 @click.pass_context
 def gate(
@@ -70,9 +76,10 @@ def gate(
     fuzz_s: float,
     fail_on: str,
     fail_fast: bool,
+    with_selfcheck: bool,
     **values: Any,
 ) -> None:
-    """Judge a queue: selfcheck, the review's issues, and then every part of midpipe on the subject.
+    """Judge a queue by every part of midpipe: sweep, interleave, fleet, durability and fuzz.
 
     \b
     Judge the reference:      midpipe gate
@@ -81,20 +88,27 @@ def gate(
     The first finding only:   midpipe gate --subject src/queue.py:SimpleQueue --fail-fast
     In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
 
-    On several servers, selfcheck and the review's issues run on the first one only: they run midpipe's own queues.
+    With --time-budget, every part gets a share of the time, and the cases that find the most bugs come first. The
+    verdict says what the budget cut off. On several servers, each gets an equal share, and selfcheck and the review run
+    on the first one only.
 
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """
     server, *others = servers_from(values)
+    subject = subject_from(values)
+    with_own = with_selfcheck or subject.text == REFERENCE
+    parts = tuple(
+        part for part in PARTS if (part != "fuzz" or fuzz_s) and (part in EXPLORING or with_own)
+    )
     options = Options(
-        subject=subject_from(values),
+        subject=subject,
         server=server,
         jobs=jobs,
         max_faults=max_faults,
         max_orders=max_orders or None,
         fuzz_s=fuzz_s,
         examples=out / EXAMPLES,
-        parts=PARTS if fuzz_s else tuple(part for part in PARTS if part != "fuzz"),
+        parts=parts,
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
         fail_fast=Severity(fail_on) if fail_fast else None,

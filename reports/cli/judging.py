@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,8 +18,8 @@ from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.server_table import OWN_QUEUES
 from midpipe.reports.sinks.terminal import render_verdict, results, say
 from midpipe.reports.sinks.writing import OutputError, check_writable, write_reports
-from midpipe.scenarios.gate.gate import EXPLORING, Gate
-from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.gate import Gate
+from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.model.matrix import merged
 from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict, merge
 
@@ -99,8 +100,10 @@ def _run(
         The gates that were begun, and the error that ended the last one.
     """
     gates: list[Gate] = []
-    for options in runs:
-        gate = Gate(options, progress.listen)
+    started_s = time.monotonic()
+    for number, options in enumerate(runs):
+        spent_s = time.monotonic() - started_s
+        gate = Gate(_with_share(options, spent_s, len(runs) - number), progress.listen)
         gates.append(gate)
         try:
             gate.run()
@@ -109,6 +112,13 @@ def _run(
         if gate.has_enough:
             break
     return gates, None
+
+
+def _with_share(options: Options, spent_s: float, runs_left: int) -> Options:
+    """Return the options with an equal share of the time budget that is left, if there is one."""
+    if options.time_budget_s is None:
+        return options
+    return replace(options, time_budget_s=max(0.0, options.time_budget_s - spent_s) / runs_left)
 
 
 def _on(server: ServerSpec, options: Options) -> Options:

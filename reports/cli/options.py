@@ -146,7 +146,7 @@ TIME_BUDGET = click.option(
     default=None,
     metavar="TIME",
     type=Duration(1.0),
-    help="Begin no case after that; cases not reached are counted, and a pass becomes unknown.",
+    help="How long the run may take, stories included. What is cut off is reported, and a pass becomes unknown.",
 )
 PROGRAMS = click.option(
     "--program",

@@ -21,6 +21,7 @@ from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.running import DIVERGED, dry_run
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import (
+    REPORTS_EVERY_S,
     ExplorationDone,
     ExplorationProgress,
     Message,
@@ -34,7 +35,6 @@ INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
 RUNS_IF_NONDETERMINISTIC = 200
 """Random orders of a program whose subject is not deterministic."""
-_REPORTS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class InterleaveTask:
         latency_bound_ms: for a subject that declares none.
         deadline_s: on the monotonic clock, which all processes share; no case begins after it.
         sampling: random orders instead of every one; None runs every one.
-        frontier: where an earlier run stopped; this one resumes there.
+        frontier: where an earlier task stopped; this one resumes there.
         max_orders: run only so many, the simplest ones; None sets no bound.
+        orders_run: how many of them earlier tasks have run.
     """
 
     subject: SubjectSpec
@@ -63,6 +64,7 @@ class InterleaveTask:
     sampling: Sampling | None = None
     frontier: Frontier | None = None
     max_orders: int | None = None
+    orders_run: int = 0
 
     def run(self, worker: Worker) -> Iterator[Message]:
         rig = worker.rig(self.subject)
@@ -71,11 +73,14 @@ class InterleaveTask:
         if missing:
             yield ExplorationDone((), missing)
             return
-        dry = dry_run(rig, program, self.latency_bound_ms)
-        if dry.rejected_call:
-            yield ExplorationDone((), (dry.rejected_call,))
-            return
-        yield from _Interleaving(self, worker, rig, program, dry.nondeterministic).messages()
+        nondeterministic = ""
+        if self.frontier is None:
+            dry = dry_run(rig, program, self.latency_bound_ms)
+            if dry.rejected_call:
+                yield ExplorationDone((), (dry.rejected_call,))
+                return
+            nondeterministic = dry.nondeterministic
+        yield from _Interleaving(self, worker, rig, program, nondeterministic).messages()
 
 
 class _Interleaving:
@@ -124,21 +129,22 @@ class _Interleaving:
         task = self._task
         orders = Orders(self._rig, self._program, self._plan, task.latency_bound_ms, task.frontier)
         reported_s = time.monotonic()
-        for number, ended in enumerate(orders.cases(), 1):
+        for number, ended in enumerate(orders.cases(), task.orders_run + 1):
             yield ended
-            if time.monotonic() > reported_s + _REPORTS_EVERY_S:
+            if time.monotonic() > reported_s + REPORTS_EVERY_S:
                 yield ExplorationProgress(orders.planner.frontier())
                 reported_s = time.monotonic()
             if ended.invalid_reason.startswith(DIVERGED):
                 # "Every order" means something only for a subject that does the same each time.
                 self._nondeterministic = ended.invalid_reason.removeprefix(DIVERGED)
                 break
+            is_last = task.max_orders is not None and number >= task.max_orders
+            if is_last and orders.planner.has_more:
+                self._bounded = True
+                break
             if self._worker.is_over(task.deadline_s):
                 self._stopped = True
                 self._frontier = orders.planner.frontier()
-                break
-            if number == task.max_orders and orders.planner.has_more:
-                self._bounded = True
                 break
         self._ledgers.append(orders.planner.ledger)
 

@@ -15,6 +15,7 @@ file?" and "What should I do if my AOF gets truncated?").
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,11 +42,16 @@ _RESET = b"FLUSHALL"
 
 @dataclass(frozen=True, slots=True)
 class PowerLossTask:
-    """Run one program without faults, and find out what a power loss leaves at each moment of it."""
+    """Run one program without faults, and find out what a power loss leaves at each moment of it.
+
+    Args:
+        deadline_s: on the monotonic clock; no further moment is tried after it.
+    """
 
     subject: SubjectSpec
     program: str
     latency_bound_ms: float
+    deadline_s: float = math.inf
 
     def run(self, worker: Worker) -> Iterator[Message]:
         server = worker.durable_server(Persistence.AOF_EVERYSEC)
@@ -59,8 +65,13 @@ class PowerLossTask:
         elif not isinstance(server, EmbeddedServer):
             yield PowerLossDone((), "midpipe can't reach the files of a server in a container")
         else:
-            outcomes = power_losses(rig, server, program, self.latency_bound_ms)
-            yield PowerLossDone(tuple(outcomes))
+            outcomes: list[PowerLossOutcome] = []
+            stopped = False
+            for outcome in power_losses(rig, server, program, self.latency_bound_ms):
+                if stopped := worker.is_over(self.deadline_s):
+                    break
+                outcomes.append(outcome)
+            yield PowerLossDone(tuple(outcomes), stopped=stopped)
 
 
 def power_losses(

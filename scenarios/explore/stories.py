@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 
@@ -28,6 +29,7 @@ class StoryTask:
         shrinks_for: an invariant that the case violates: the story is that of the smallest case that violates it.
             Empty takes the case as it is.
         shrinks_s: no further smaller case is tried after so many seconds.
+        deadline_s: on the monotonic clock; the case is not run once more after it.
         runs: how often the case is run in the end; more than once shows whether it does the same each time.
     """
 
@@ -37,6 +39,7 @@ class StoryTask:
     latency_bound_ms: float
     shrinks_for: str = ""
     shrinks_s: float = SHRINKS_FOR_S
+    deadline_s: float = math.inf
     runs: int = 1
 
     def run(self, worker: Worker) -> Iterator[Message]:
@@ -53,6 +56,7 @@ class StoryTask:
                 traces_sources=number == self.runs - 1,
             )
             for number in range(self.runs)
+            if not number or not worker.is_over(self.deadline_s)
         ]
         first, last = runs[0], runs[-1]
         differences = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 
-from midpipe.faultinject.decide.sweep import Sweep
+from midpipe.faultinject.decide.sweep import Sweep, SweepFrontier
 from midpipe.faultinject.errors import NotApplicableError
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import missing_for
@@ -14,7 +16,12 @@ from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.running import dry_run
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.messages import ExplorationDone, Message
+from midpipe.scenarios.model.messages import (
+    REPORTS_EVERY_S,
+    ExplorationDone,
+    ExplorationProgress,
+    Message,
+)
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
 
@@ -35,6 +42,8 @@ class SweepTask:
         latency_bound_ms: for a subject that declares none.
         deadline_s: on the monotonic clock, which all processes share; no case begins after it.
         persistence: of a server that is killed at every position, instead of all other faults; None does not kill it.
+        until_round: no case of a later round begins.
+        frontier: where an earlier task stopped; this one resumes there.
     """
 
     subject: SubjectSpec
@@ -45,6 +54,8 @@ class SweepTask:
     latency_bound_ms: float
     deadline_s: float = math.inf
     persistence: Persistence | None = None
+    until_round: int = sys.maxsize
+    frontier: SweepFrontier | None = None
 
     def run(self, worker: Worker) -> Iterator[Message]:
         try:
@@ -57,18 +68,32 @@ class SweepTask:
         if missing:
             yield ExplorationDone((), missing)
             return
-        dry = dry_run(rig, program, self.latency_bound_ms)
-        if dry.rejected_call:
-            yield ExplorationDone((), (dry.rejected_call,))
-            return
+        nondeterministic = ""
+        if self.frontier is None:
+            dry = dry_run(rig, program, self.latency_bound_ms)
+            if dry.rejected_call:
+                yield ExplorationDone((), (dry.rejected_call,))
+                return
+            nondeterministic = dry.nondeterministic
         deaths = _TAKE_OVERS.get(self.persistence, _KILLS) if self.persistence else ()
         faults = selected(worker.server.is_ours, deaths, persistence=self.persistence)
-        sweep = Sweep(self.max_faults, self.shard, faults=faults)
+        sweep = Sweep(self.max_faults, self.shard, faults=faults, frontier=self.frontier)
         stopped = False
+        reported_s = time.monotonic()
         for ended in explore(rig, program, sweep, latency_bound_ms=self.latency_bound_ms):
             yield ended
+            next_round = sweep.next_round
+            if next_round is None or next_round > self.until_round:
+                break
             if stopped := worker.is_over(self.deadline_s):
                 break
+            if time.monotonic() > reported_s + REPORTS_EVERY_S:
+                reported_s = time.monotonic()
+                if frontier := sweep.frontier():
+                    yield ExplorationProgress(frontier)
         yield ExplorationDone(
-            sweep.ledger.rows(self.program), stopped=stopped, nondeterministic=dry.nondeterministic
+            sweep.ledger.rows(self.program),
+            stopped=stopped,
+            nondeterministic=nondeterministic,
+            frontier=sweep.frontier(),
         )

@@ -1,23 +1,21 @@
 """The gate: runs its parts one after the other and combines their results into a verdict.
 
-It emits events to a listener and never imports a report. When interrupted, it keeps the results so far and marks the
-verdict as partial.
+The parts that run the subject come first. Within a time budget each of them gets a window; those that were cut off
+continue if the others leave time. Then come the stories of the findings, and last the parts that run midpipe's own
+queues. The gate emits events to a listener and never imports a report. When interrupted, it keeps the results so far
+and marks the verdict as partial.
 """
 
 from __future__ import annotations
 
-import math
-import shlex
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow
-from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.probing import ProbeTask
-from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Task
-from midpipe.scenarios.gate.options import Listener, Options, PartBegan, TaskEnded
+from midpipe.scenarios.gate.budget import Budget, Window
+from midpipe.scenarios.gate.options import EXPLORING, Listener, Options, PartBegan, TaskEnded
 from midpipe.scenarios.gate.parts.durability import Durability
 from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
@@ -27,15 +25,14 @@ from midpipe.scenarios.gate.parts.selfcheck import Selfcheck
 from midpipe.scenarios.gate.parts.stories import Stories
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import CheckpointFile, request_of
+from midpipe.scenarios.gate.summary import Run, verdict_on
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.messages import CaseEnded, ExplorationProgress, FuzzBatch, Probed
-from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe_command
-from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Status, Verdict, merge
-from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.model.messages import CaseEnded, Message, Probed, Result
+from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Verdict
 
-EXPLORING = {"sweep", "interleave", "fleet", "durability", "fuzz"}
+GRACE_S = 1.0
+"""How much longer than its window a task may take before its worker is left behind."""
 Resumable = Exploration | Fuzzing
-_MAX_INVALID_REPORTED = 3
 
 
 class Gate:
@@ -54,15 +51,16 @@ class Gate:
     def __init__(self, options: Options, listen: Listener) -> None:
         self._options = options
         self._listen = listen
-        self._checkpoint = CheckpointFile(options.checkpoint, request_of(options))
-        self._resumed = self._checkpoint.read() if options.resumes else None
-        self._results = Results()
-        self.has_enough = False
-        self._rows: dict[str, PartRow] = {}
-        self._planned = options.parts
-        self._not_started: list[str] = []
         self._started_s = time.monotonic()
         self._ended_s: float | None = None
+        self._checkpoint = CheckpointFile(options.checkpoint, request_of(options))
+        self._resumed = self._checkpoint.read() if options.resumes else None
+        self._budget = Budget(self._budget_s(), options.jobs)
+        self._results = Results()
+        self._spent: dict[str, _Spent] = {}
+        self._rows: tuple[PartRow, ...] = ()
+        self._stopped = ""
+        self.has_enough = False
 
     @property
     def has_results(self) -> bool:
@@ -71,25 +69,44 @@ class Gate:
 
     def run(self) -> None:
         """Run every part. Raises MidpipeError; after any end, ``verdict`` gives the results so far."""
-        pool = Pool(self._options.server, self._options.jobs)
+        options, results = self._options, self._results
+        pool = Pool(options.server, options.jobs, may_abandon=self._budget.is_limited)
         try:
-            if self._explores:
+            if EXPLORING & set(options.parts):
                 self._probe(pool)
-            for make in self._parts():
-                part = make()
-                if self.has_enough and not isinstance(part, Stories):
-                    self._record_not_started(part.name, part.tasks())
-                else:
-                    self._run(part, pool)
+            self._run_parts(pool)
         except BaseException:
-            self._results.partial = True
+            results.partial = True
             raise
         finally:
             pool.close()
-            if not self._results.findings:
-                # The stories were not reached; every violation is a finding without one.
-                Stories(self._options, self._results).finish(0.0)
             self._ended_s = time.monotonic()
+
+    def _run_parts(self, pool: Pool) -> None:
+        """Run the parts that run the subject, the stories of what they found, and midpipe's own queues."""
+        subject_parts, own_parts = self._subject_parts(), self._own_parts()
+        own_names = [part.name for part in own_parts]
+        stories: Stories | None = None
+        reason = "Interrupted."
+        try:
+            try:
+                self._explore(subject_parts, own_names, pool)
+            finally:
+                self._finish(subject_parts)
+                self._write_checkpoint(subject_parts)
+                stories = Stories(self._options, self._results)
+            self._run(stories, pool, self._budget.stories_window(own_names))
+            for number, part in enumerate(own_parts):
+                window = self._budget.window(part.name, own_names[number + 1 :], groups=0)
+                if window is not None and not self.has_enough:
+                    self._run(part, pool, window)
+            reason = self._reason_to_stop()
+        finally:
+            if stories is not None:
+                # Every violation is a finding, even if its story was not reached.
+                stories.finish()
+            self._finish(own_parts)
+            self._record_cut_off(reason, (*subject_parts, *filter(None, [stories]), *own_parts))
 
     def verdict(self, version: str, command: str, started_at: str) -> Verdict:
         """Return the verdict on the results so far.
@@ -97,101 +114,46 @@ class Gate:
         Args:
             started_at: UTC, ISO 8601.
         """
-        results = self._results
-        parts = self._part_rows()
-        doubts = self._doubts()
-        outcome = merge(row.outcome for row in parts)
-        if outcome is Outcome.PASS and (results.partial or doubts or results.tally.crashes):
-            outcome = Outcome.UNKNOWN
-        verdict = Verdict(
-            midpipe=version,
-            subject=self._options.subject.text,
-            again=safe_command(shlex.split(self._options.subject.options)),
-            server=results.server,
-            command=command,
-            started_at=started_at,
-            seconds=round((self._ended_s or time.monotonic()) - self._started_s, 3),
-            outcome=outcome,
-            parts=parts,
-            findings=results.findings,
-            invariants=results.tally.invariant_rows(results.traits) if self._explores else (),
-            ledger=tuple(results.ledger.values()),
-            selfcheck=tuple(results.flaws),
-            review=tuple(results.review),
-            durability=tuple(results.durability),
-            power_loss=tuple(results.power_loss),
-            coverage=results.coverage,
-            crashes=tuple(sorted(results.tally.crashes)),
-            warnings=(*doubts, *results.warnings),
-            partial=results.partial,
-        )
-        # The one place where text of subjects and servers enters the verdict.
-        return map_text(verdict, safe(redaction_of(self._options.words_with_secrets)))
+        seconds = round((self._ended_s or time.monotonic()) - self._started_s, 3)
+        run = Run(version, command, started_at, seconds)
+        return verdict_on(self._options, self._results, run, self._rows, stopped=self._stopped)
 
-    def _doubts(self) -> tuple[str, ...]:
-        """Return why a pass would not be credible: invariants never checked, invalid cases."""
-        tally = self._results.tally
-        if not self._explores:
-            return ()
-        if not tally.cases and not self.has_enough:
-            return ("No case was run, so nothing is known about the subject.",)
-        unseen = [
-            f"{row.invariant} is unknown: {row.note}."
-            for row in tally.invariant_rows(self._results.traits)
-            if row.status is Status.UNKNOWN
-            and not self._options.programs
-            and "sweep" in self._options.parts
-            and not self.has_enough
-        ]
-        invalid = [
-            f"The case {replay!r} is invalid: {invalid_reason}."
-            for replay, invalid_reason in tally.invalid[:_MAX_INVALID_REPORTED]
-        ]
-        if len(tally.invalid) > _MAX_INVALID_REPORTED:
-            invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
-        stopped = "Stopped at the first finding because of --fail-fast. Not started: "
-        not_started = [f"{stopped}{'; '.join(self._not_started)}."] if self._not_started else []
-        return (*not_started, *unseen, *invalid)
+    def _budget_s(self) -> float | None:
+        """Return the time budget in seconds; that of a run that only fuzzes is what is left of its time."""
+        options = self._options
+        if options.time_budget_s is None and options.parts == ("fuzz",):
+            return options.fuzz_s - (self._resumed.spent_s if self._resumed else 0.0)
+        return options.time_budget_s
 
-    def _parts(self) -> tuple[Callable[[], Part], ...]:
-        """Return a constructor for each part; a part is made when its turn comes, as it may use earlier results."""
+    def _subject_parts(self) -> tuple[Part, ...]:
+        """Return the parts that run the subject."""
         options, results = self._options, self._results
-        deadline_s = self._started_s + (options.time_budget_s or math.inf)
-        known: dict[str, Callable[[], Part]] = {
-            "selfcheck": lambda: Selfcheck(options, results),
-            "review": lambda: Review(options, results),
-            "sweep": lambda: sweep_of(options, results, deadline_s),
-            "interleave": lambda: orders_of(
-                "interleave", options, results, deadline_s, self._resumed
-            ),
-            "fleet": lambda: orders_of("fleet", options, results, deadline_s),
-            "durability": lambda: Durability(options, results, deadline_s),
-            "fuzz": lambda: Fuzzing(
-                options,
-                results,
-                deadline_s,
-                self._started_s if options.parts == ("fuzz",) else None,
-                self._resumed,
-            ),
-            "stories": lambda: Stories(options, results),
-        }
-        names = list(options.parts)
-        if options.fail_fast is not None:
-            # Parts that run midpipe's own queues come last: they say nothing about this subject.
-            names.sort(key=lambda part: part not in EXPLORING)
+        names = [name for name in options.parts if name in EXPLORING]
         if "durability" in names and options.server.is_shared:
             names.remove("durability")
             results.warnings.append(
                 f"durability was not run: midpipe did not start {results.server}, so it must not kill it."
             )
-        self._planned = tuple(names)
-        names += ["stories"] if self._explores else []
-        return tuple(known[name] for name in names)
+        return tuple(map(self._subject_part, names))
 
-    @property
-    def _explores(self) -> bool:
-        """Whether the subject itself is run, and not only midpipe's own queues."""
-        return bool(EXPLORING & set(self._options.parts))
+    def _subject_part(self, name: str) -> Part:
+        options, results = self._options, self._results
+        if name == "sweep":
+            return sweep_of(options, results)
+        if name == "durability":
+            return Durability(options, results)
+        if name == "fuzz":
+            return Fuzzing(options, results, self._resumed)
+        return orders_of(name, options, results, self._resumed)
+
+    def _own_parts(self) -> tuple[Part, ...]:
+        """Return the parts that run midpipe's own queues."""
+        options, results = self._options, self._results
+        parts: dict[str, Callable[[Options, Results], Part]] = {
+            "selfcheck": Selfcheck,
+            "review": Review,
+        }
+        return tuple(parts[name](options, results) for name in options.parts if name in parts)
 
     def _probe(self, pool: Pool) -> None:
         """Check that the subject can be hosted before anything else runs."""
@@ -201,56 +163,68 @@ class Gate:
         for _, message in pool.run([ProbeTask(self._options.subject, needed)]):
             if isinstance(message, Probed):
                 self._results.traits, self._results.server = message.traits, message.server
+        self._budget.note_start()
 
-    def _run(self, part: Part, pool: Pool) -> None:
-        tasks = part.tasks()
-        if not tasks:
+    def _explore(self, parts: Sequence[Part], own: Sequence[str], pool: Pool) -> None:
+        """Run the parts, each in its window; then again those that were cut off, as long as there is time."""
+        waiting = list(parts)
+        while waiting and not self.has_enough:
+            has_run = False
+            for number, part in enumerate(waiting):
+                following = [*(later.name for later in waiting[number + 1 :]), *own]
+                groups = len(self._results.tally.groups)
+                window = self._budget.window(part.name, following, groups)
+                if window is not None and not self.has_enough:
+                    self._run(part, pool, window)
+                    has_run = True
+            waiting = [part for part in waiting if part.queue.has_more]
+            if not has_run or not self._budget.is_limited:
+                break
+
+    def _run(self, part: Part, pool: Pool, window: Window) -> None:
+        """Run the tasks of a part until its window is over."""
+        queue = part.queue
+        if not queue.has_more:
             return
-        self._listen(PartBegan(part.name, len(tasks)))
+        names: dict[int, str] = {}
+        spent = self._spent.setdefault(part.name, _Spent())
+
+        def next_task() -> tuple[int, Task] | None:
+            number = None if window.is_over else queue.next()
+            if number is None:
+                return None
+            deadline_s = window.slice_end_s(queue.left_in_pass + 1, queue.least_slice_s)
+            names[number], task = part.task(number, deadline_s)
+            return number, task
+
+        self._listen(PartBegan(part.name, len(queue.not_started | queue.unfinished)))
         started_s = time.monotonic()
-        not_started: tuple[int, ...] = ()
-        cases, is_complete = 0, False
-        was_partial, self._results.partial = self._results.partial, False
         try:
-            for number, message in pool.run([task for _, task in tasks]):
-                part.take(number, message)
-                if isinstance(message, CaseEnded):
-                    cases += 1
-                    self._listen(message)
-                elif not isinstance(message, FuzzBatch | ExplorationProgress):
-                    self._listen(TaskEnded(part.name, tasks[number][0]))
-                if isinstance(part, Resumable) and self._checkpoint.is_due:
-                    self._checkpoint.write(part.checkpoint())
+            for number, message in pool.run_from(next_task, window.end_s + GRACE_S):
+                self._take(part, number, message)
+                spent.cases += isinstance(message, CaseEnded)
+                if isinstance(message, Result):
+                    self._listen(TaskEnded(part.name, names[number]))
                 if not self.has_enough and self._has_failed():
-                    self.has_enough = self._results.partial = True
-                    not_started = pool.cancel()
-            is_complete = True
+                    self.has_enough = True
+                    pool.cancel()
         finally:
-            seconds = time.monotonic() - started_s
-            part.finish(seconds)
-            is_complete = is_complete and not self._results.partial
-            self._results.partial = self._results.partial or was_partial
-            self._record(part.name, cases, seconds, is_complete=is_complete)
+            spent.seconds += time.monotonic() - started_s
+
+    def _take(self, part: Part, number: int, message: Message) -> None:
+        part.take(number, message)
+        if isinstance(message, CaseEnded):
+            self._listen(message)
+        elif isinstance(message, Result):
+            part.queue.ended(number)
+        if self._checkpoint.is_due:
+            self._write_checkpoint([part])
+
+    def _write_checkpoint(self, parts: Sequence[Part]) -> None:
+        """Write the checkpoint of a run of one part, if that can be resumed."""
+        for part in parts:
             if isinstance(part, Resumable):
                 self._checkpoint.write(part.checkpoint())
-        started = {name for number, (name, _) in enumerate(tasks) if number not in not_started}
-        self._record_not_started(part.name, [task for task in tasks if task[0] not in started])
-
-    def _record(self, part: str, cases: int, seconds: float, *, is_complete: bool) -> None:
-        outcome = self._results.parts.get(part)
-        if outcome is not None:
-            extent = Extent.COMPLETE if is_complete else Extent.CUT_SHORT
-            self._rows[part] = PartRow(part, outcome, extent, cases, round(seconds, 3))
-
-    def _part_rows(self) -> tuple[PartRow, ...]:
-        """Return a row for each planned part, also for those that an interruption left out."""
-        missing = [
-            PartRow(name, Outcome.UNKNOWN, Extent.NOT_BEGUN)
-            for name in self._planned
-            if name not in self._rows and self._results.partial
-        ]
-        rows = {row.name: row for row in (*missing, *self._rows.values())}
-        return tuple(rows[name] for name in self._options.parts if name in rows)
 
     def _has_failed(self) -> bool:
         """Whether the subject has a finding that ends the run."""
@@ -262,27 +236,42 @@ class Gate:
             for group in self._results.tally.groups
         ) or any(row.torn for row in self._results.power_loss)
 
-    def _record_not_started(self, part: str, tasks: Sequence[tuple[str, Task]]) -> None:
-        """Record what is not started any more. Of a program one case is known to exist: the one without faults."""
-        programs = {
-            name: LedgerRow(
-                program=name,
-                fault=NO_FAULT,
-                space=1,
-                run=0,
-                pruned=0,
-                pruned_by={},
-                not_reached=1,
-                invalid=0,
-                violated=0,
-            )
-            for name, task in tasks
-            if isinstance(task, SweepTask | InterleaveTask)
-            and self._results.traits
-            and not missing_for(program_named(name), task.subject, self._results.traits)
-        }
-        is_started = part in self._results.parts
-        if programs or (tasks and not is_started):
-            self._not_started.append(f"{len(programs)} programs of {part}" if is_started else part)
-        for name, row in programs.items():
-            self._results.ledger.setdefault((name, NO_FAULT), row)
+    def _finish(self, parts: Sequence[Part]) -> None:
+        """Let the parts that were started draw their conclusions."""
+        for part in parts:
+            if part.name in self._spent:
+                part.finish()
+
+    def _reason_to_stop(self) -> str:
+        if self.has_enough:
+            return "Stopped at the first finding because of --fail-fast."
+        return f"The time budget of {self._budget.seconds or 0:g} s was up."
+
+    def _record_cut_off(self, reason: str, parts: Sequence[Part]) -> None:
+        """Say how much of each part was run, and what was left out."""
+        cut_off = {part.name: part.record_cut_off() for part in parts}
+        rows = (self._row(part.name, is_complete=not cut_off[part.name]) for part in parts)
+        self._rows = tuple(row for row in rows if row is not None)
+        phrases = [phrase for phrase in cut_off.values() if phrase]
+        if phrases:
+            self._results.partial = True
+            self._stopped = f"{reason} Not completed: {'; '.join(phrases)}."
+
+    def _row(self, part: str, *, is_complete: bool) -> PartRow | None:
+        """Return the row of a part; None for the stories, and for a part that had nothing to run."""
+        if part not in self._options.parts:
+            return None
+        spent = self._spent.get(part)
+        if spent is None:
+            return None if is_complete else PartRow(part, Outcome.UNKNOWN, Extent.NOT_BEGUN)
+        extent = Extent.COMPLETE if is_complete else Extent.CUT_SHORT
+        outcome = self._results.parts[part]
+        return PartRow(part, outcome, extent, spent.cases, round(spent.seconds, 3))
+
+
+@dataclass(slots=True)
+class _Spent:
+    """What a part has spent so far, in all its windows."""
+
+    cases: int = 0
+    seconds: float = 0.0

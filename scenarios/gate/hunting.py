@@ -40,6 +40,7 @@ class HuntTask:
         suite: ``sweep`` sweeps the programs of one client; ``interleave`` and ``fleet`` run every order of those of
             several, without faults; ``fuzz`` writes programs of its own.
         budget_s: of ``fuzz``, for how long at most.
+        deadline_s: on the monotonic clock; no case begins after it.
         seed: of ``fuzz``.
         part: of ``fuzz``; only a violation in whose program this part occurs counts.
     """
@@ -54,6 +55,7 @@ class HuntTask:
     lasting: bool = False
     suite: str = "sweep"
     budget_s: float = math.inf
+    deadline_s: float = math.inf
     seed: int = 0
     part: str = ""
 
@@ -62,6 +64,7 @@ class HuntTask:
         began_s = time.monotonic()
         caught: dict[str, Caught] = {}
         cases = invalid = 0
+        stopped = False
         named = [program_named(name) for name in self.programs or SUITES.get(self.suite, ())]
         programs = tuple(
             program for program in named if not missing_for(program, self.subject, traits)
@@ -75,7 +78,10 @@ class HuntTask:
                 caught.setdefault(invariant, first)
             if self.invariants and caught.keys() >= set(self.invariants):
                 break
-        yield HuntDone(tuple(caught.values()), cases, invalid, len(programs))
+            if worker.is_over(self.deadline_s):
+                stopped = True
+                break
+        yield HuntDone(tuple(caught.values()), cases, invalid, len(programs), stopped)
 
     def _counting_violations(self, ended: CaseEnded) -> Iterator[tuple[str, str]]:
         """Yield each invariant whose violation counts, and the first observation that shows it."""
@@ -101,7 +107,7 @@ class HuntTask:
             subject=self.subject,
             seed=self.seed,
             latency_bound_ms=self.latency_bound_ms,
-            deadline_s=time.monotonic() + self.budget_s,
+            deadline_s=min(self.deadline_s, time.monotonic() + self.budget_s),
             # With a part it must go on: a violation may turn out not to count.
             invariants=() if self.part else self.invariants,
         )

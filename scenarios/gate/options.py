@@ -13,7 +13,9 @@ from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Severity
 
-PARTS = ("selfcheck", "review", "sweep", "interleave", "fleet", "durability", "fuzz")
+PARTS = ("sweep", "interleave", "fleet", "durability", "fuzz", "selfcheck", "review")
+EXPLORING = frozenset({"sweep", "interleave", "fleet", "durability", "fuzz"})
+"""The parts that run the subject; the others run midpipe's own queues."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ directory sees the end of its input. Ctrl-C is handled by the parent; workers bl
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import sys
+import time
 import traceback
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import cycle, islice, repeat
 from multiprocessing import resource_tracker
@@ -34,31 +35,38 @@ _STOP, _CANCEL = None, "cancel"
 _ERRORS = {kind.__name__: kind for kind in (ServerError, SubjectError, UsageError)}
 
 
+Source = Callable[[], tuple[int, Task] | None]
+"""Returns the next task with its number; None if there is none now. Asked again whenever a task has ended."""
+
+
 class Pool:
     """A number of workers.
 
     Args:
         server: the kind of server that each worker starts for itself.
-        jobs: number of workers. One worker runs in this process; a server given by its URL always has just one.
+        jobs: number of workers. A server given by its URL always has just one.
+        may_abandon: a worker that does not end its task in time is left behind, so all of them get processes of their
+            own. Otherwise a single worker runs in this process, and so does that of a server given by its URL, whose
+            keys only it can delete.
 
     Attributes:
         jobs: the actual number of workers.
     """
 
-    def __init__(self, server: ServerSpec, jobs: int) -> None:
+    def __init__(self, server: ServerSpec, jobs: int, *, may_abandon: bool = False) -> None:
         self.jobs = 1 if server.is_shared else max(1, jobs)
         self._workers: list[tuple[BaseProcess, Connection]] = []
-        self._waiting: deque[tuple[int, Task]] = deque()
         self._busy: dict[Connection, int] = {}
+        self._abandoned: set[Connection] = set()
         self._is_cancelled = False
         self._local: Worker | None = None
-        if self.jobs == 1:
+        if self.jobs == 1 and (server.is_shared or not may_abandon):
             self._local = Worker(server, lambda: self._is_cancelled)
             return
         context = multiprocessing.get_context("spawn")
         # Starting the resource tracker unblocks SIGINT, so it must come before the signal is blocked below.
         resource_tracker.ensure_running()
-        for processor in _processors(jobs):
+        for processor in _processors(self.jobs):
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_serve, args=(server, theirs, os.getpid(), processor), daemon=True
@@ -69,52 +77,90 @@ class Pool:
             self._workers.append((process, ours))
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Message]]:
-        """Run the tasks; yields (task number, message) as messages arrive. Raises MidpipeError on the first failure."""
-        self._waiting, self._busy, self._is_cancelled = deque(enumerate(tasks)), {}, False
-        while self._local is not None and self._waiting:
-            number, task = self._waiting.popleft()
-            for message in self._local.do(task):
-                yield number, message
-        for _, connection in self._workers:
-            self._assign(connection)
-        while self._busy:
-            for ready in wait(list(self._busy)):
-                assert isinstance(ready, Connection)
-                number = self._busy[ready]
-                message = _receive(ready)
+        """Run tasks in order; yields (number, message) as messages arrive. Raises MidpipeError on the first failure."""
+        numbered = iter(enumerate(tasks))
+        return self.run_from(lambda: next(numbered, None))
+
+    def run_from(
+        self, source: Source, abandon_s: float = math.inf
+    ) -> Iterator[tuple[int, Message]]:
+        """Run tasks as their source hands them out; yields (number, message) as messages arrive.
+
+        Args:
+            abandon_s: on the monotonic clock; a worker that is still busy then is left behind. Its task counts as not
+                ended, and it takes part again once it has ended.
+
+        Raises:
+            MidpipeError: a task or a worker has failed.
+        """
+        self._is_cancelled = False
+        if self._local is not None:
+            while not self._is_cancelled and (assigned := source()) is not None:
+                number, task = assigned
+                for message in self._local.do(task):
+                    yield number, message
+            return
+        self._assign(source)
+        while self._busy or (self._all_are_abandoned and time.monotonic() < abandon_s):
+            for connection in self._ready(abandon_s):
+                message = _receive(connection)
                 if isinstance(message, Failed):
                     raise _error_from(message)
-                yield number, message
+                if connection in self._abandoned:
+                    if isinstance(message, Result):
+                        self._abandoned.remove(connection)
+                    continue
+                number = self._busy[connection]
                 if isinstance(message, Result):
-                    del self._busy[ready]
-                    self._assign(ready)
+                    del self._busy[connection]
+                yield number, message
+            self._assign(source)
 
-    def cancel(self) -> tuple[int, ...]:
-        """Start no further task and end the running ones as if their time was up; return those not yet started."""
-        not_started = tuple(number for number, _ in self._waiting)
-        self._waiting.clear()
+    def cancel(self) -> None:
+        """Start no further task of this run, and end the running ones as if their time was up."""
         self._is_cancelled = True
         for connection in self._busy:
             with suppress(OSError):
                 connection.send(_CANCEL)
-        return not_started
 
-    def _assign(self, connection: Connection) -> None:
-        if self._waiting:
-            number, task = self._waiting.popleft()
+    @property
+    def _all_are_abandoned(self) -> bool:
+        return len(self._abandoned) == len(self._workers)
+
+    def _assign(self, source: Source) -> None:
+        """Give every idle worker a task, as long as the source has one."""
+        for _, connection in self._workers:
+            if self._is_cancelled or connection in self._busy or connection in self._abandoned:
+                continue
+            assigned = source()
+            if assigned is None:
+                return
+            number, task = assigned
             self._busy[connection] = number
             connection.send(task)
+
+    def _ready(self, abandon_s: float) -> list[Connection]:
+        """Wait for messages; return the connections that have one. After ``abandon_s``, busy workers are abandoned."""
+        timeout_s = None if math.isinf(abandon_s) else max(0.0, abandon_s - time.monotonic())
+        ready = wait([*self._busy, *self._abandoned], timeout_s)
+        connections = [connection for connection in ready if isinstance(connection, Connection)]
+        if time.monotonic() >= abandon_s:
+            self._abandoned.update(self._busy)
+            self._busy.clear()
+        return connections
 
     def close(self) -> None:
         """Stop every worker, even in the middle of a task."""
         if self._local is not None:
             self._local.close()
             self._local = None
-        for process, connection in self._workers:
+        for _, connection in self._workers:
             with suppress(OSError):
                 connection.send(_STOP)
             connection.close()
-            process.join(0.2)
+        stop_s = time.monotonic() + 0.2
+        for process, _ in self._workers:
+            process.join(max(0.0, stop_s - time.monotonic()))
             if process.is_alive():
                 process.terminate()
                 process.join()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.faultinject.decide.sweep import SweepFrontier
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.record import Violation
@@ -59,11 +60,17 @@ class CaseEnded:
     blob: str = ""
 
 
+REPORTS_EVERY_S = 1.0
+"""How often an exploration reports its progress, in seconds."""
+ExplorationFrontier = Frontier | SweepFrontier
+"""Where an exploration of orders or a sweep stands, so that another task can resume it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExplorationProgress:
-    """Where an exploration stands, reported about once a second, so that little is lost if it is interrupted."""
+    """Where an exploration stands, reported every REPORTS_EVERY_S, so that little is lost if it is interrupted."""
 
-    frontier: Frontier
+    frontier: ExplorationFrontier
 
 
 @dataclass(slots=True)
@@ -106,9 +113,9 @@ class ExplorationDone:
     Args:
         ledger: its share of the ledger.
         missing: what the program requires and the subject does not have; then nothing was run.
-        stopped: it stopped before its end, because of the deadline or because it was called off.
+        stopped: it ended early, because of its deadline or because it was cancelled.
         nondeterministic: where two runs without faults differed; empty if they did not.
-        frontier: where it stopped, if a later run can resume there.
+        frontier: where another task can resume it; None if nothing is left, or it can't be resumed.
         bounded: there were more orders than were to be run.
         not_tried: why the server can't keep its data as the sweep needs it; then nothing was run.
     """
@@ -117,7 +124,7 @@ class ExplorationDone:
     missing: tuple[str, ...] = ()
     stopped: bool = False
     nondeterministic: str = ""
-    frontier: Frontier | None = None
+    frontier: ExplorationFrontier | None = None
     bounded: bool = False
     not_tried: str = ""
 
@@ -145,10 +152,12 @@ class PowerLossDone:
 
     Args:
         not_tried: why none could be tried; empty if they were.
+        stopped: the deadline came before all were tried.
     """
 
     outcomes: tuple[PowerLossOutcome, ...]
     not_tried: str = ""
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +190,14 @@ class HuntDone:
     Args:
         cases, invalid: how many were run, and how many of them were invalid.
         runnable: how many programs the subject can run.
+        stopped: the deadline came before everything was run or every invariant was violated.
     """
 
     caught: tuple[Caught, ...]
     cases: int
     invalid: int
     runnable: int
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,25 +187,28 @@ def test_an_example_that_was_kept_is_tried_first_and_one_without_a_place_is_forg
 
 def test_an_interrupted_run_is_resumed_with_its_results() -> None:
     options = Options(jobs=1, fuzz_s=60.0, parts=("fuzz",))
-    part = Fuzzing(options, Results(), math.inf)
-    part.tasks()
+    part = Fuzzing(options, Results())
+    assert part.queue.next() == 0
+    part.task(0, math.inf)
     part.take(0, FOUND)
     batch = FuzzBatch(12)
     batch.coverage.add([MET])
     batch.sometimes[LEASE_EXPIRED] = 3
     part.take(0, batch)
-    part.finish(5.0)
+    part.finish()
     checkpoint = part.checkpoint()
     assert checkpoint is not None
 
     results = Results()
-    resumed = Fuzzing(options, results, math.inf, resumed=checkpoint)
-    ((_, next_task),) = resumed.tasks()
+    resumed = Fuzzing(replace(options, fuzz_s=0.0), results, resumed=checkpoint)
+    assert resumed.queue.next() == 0
+    _, next_task = resumed.task(0, math.inf)
     assert isinstance(next_task, FuzzTask)
     assert next_task.seed == 12
     assert [group.replay for group in results.tally.groups] == [FOUND.replay]
     resumed.take(0, FuzzDone())
-    resumed.finish(1.0)
+    resumed.queue.ended(0)
+    resumed.finish()
     assert results.coverage is not None
     rows = results.coverage.operations
     assert [(row.operation, row.seen) for row in rows] == [("enqueue", 1)]
@@ -216,7 +219,7 @@ def test_an_interrupted_run_is_resumed_with_its_results() -> None:
 def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> None:
     traits = worker.rig(SubjectSpec(REFERENCE)).traits
     got = Results()
-    part = Fuzzing(Options(jobs=1), got, 0.0)
+    part = Fuzzing(Options(jobs=1), got)
     never = FuzzBatch(1)
     never.sometimes.update(dict.fromkeys(required_events(traits), 1))
     never.sometimes[LEASE_EXPIRED] = 0
@@ -236,7 +239,7 @@ def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> No
         ),
     )
     part.take(0, never)
-    part.finish(1.0)
+    part.finish()
     assert got.parts["fuzz"] is Outcome.UNKNOWN
 
 

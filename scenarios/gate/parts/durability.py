@@ -11,15 +11,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from midpipe.faultinject.decide.sweep import SweepFrontier
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.explore.power_loss import PowerLossTask
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone, Message, PowerLossDone
 from midpipe.scenarios.model.verdict import DurabilityRow, Outcome, PowerLossRow, merge
 
+LEAST_SLICE_S = 1.0
+"""A task may have to start a server first."""
 GATE_PROGRAMS = (
     "enqueue-with-request-id",
     "same-request-again",
@@ -42,38 +46,68 @@ class Durability:
 
     name = "durability"
 
-    def __init__(self, options: Options, results: Results, deadline_s: float) -> None:
+    def __init__(self, options: Options, results: Results) -> None:
         self._options = options
         self._results = results
-        self._deadline_s = deadline_s
         self._modes = options.persistence
+        programs = options.programs or GATE_PROGRAMS
+        loses_power = not all(mode.is_replicated for mode in self._modes)
+        self._planned: tuple[tuple[str, Persistence | None], ...] = (
+            *((program, mode) for mode in self._modes for program in programs),
+            *((program, None) for program in programs if loses_power),
+        )
+        self.queue = TaskQueue(len(self._planned), LEAST_SLICE_S)
+        self._frontiers: dict[int, SweepFrontier] = {}
         self._counts = {mode: _Counts() for mode in self._modes}
         self._outcomes: list[Outcome] = []
         self._unsupported: dict[Persistence, str] = {}
         self._not_tried: dict[str, list[str]] = {}
-        self._planned = tuple(self._plan())
+        self._stopped: set[int] = set()
 
-    def tasks(self) -> tuple[tuple[str, Task], ...]:
-        return self._planned
+    def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
+        program, mode = self._planned[number]
+        subject, bound_ms = self._options.subject, self._options.latency_bound_ms
+        if mode is None:
+            return program, PowerLossTask(subject, program, bound_ms, deadline_s)
+        sweep = SweepTask(
+            subject=subject,
+            program=program,
+            shard=(0, 1),
+            max_faults=1,
+            latency_bound_ms=bound_ms,
+            deadline_s=deadline_s,
+            persistence=mode,
+            frontier=self._frontiers.get(number),
+        )
+        return program, sweep
 
     def take(self, number: int, message: Message) -> None:
-        task = self._planned[number][1]
-        if isinstance(message, CaseEnded) and isinstance(task, SweepTask) and task.persistence:
-            self._count(task.persistence, message)
-        elif isinstance(message, PowerLossDone) and message.not_tried:
-            self._not_tried.setdefault(message.not_tried, []).append(self._planned[number][0])
-        elif isinstance(message, PowerLossDone):
-            self._lost_power(self._planned[number][0], message)
-        elif (
-            isinstance(message, ExplorationDone)
-            and isinstance(task, SweepTask)
-            and task.persistence
-        ):
+        program, mode = self._planned[number]
+        if isinstance(message, CaseEnded) and mode is not None:
+            self._count(mode, message)
+        elif isinstance(message, ExplorationDone) and mode is not None:
             if message.not_tried:
-                self._unsupported[task.persistence] = message.not_tried
-            self._results.partial = self._results.partial or message.stopped
+                self._unsupported[mode] = message.not_tried
+            if isinstance(message.frontier, SweepFrontier):
+                self._frontiers[number] = message.frontier
+                self.queue.put_back(number, message.frontier.next_round)
+        elif isinstance(message, PowerLossDone):
+            if message.not_tried:
+                self._not_tried.setdefault(message.not_tried, []).append(program)
+            else:
+                self._lost_power(program, message)
+            if message.stopped:
+                self._stopped.add(number)
 
-    def finish(self, seconds: float) -> None:
+    def record_cut_off(self) -> str:
+        not_started = len(self.queue.not_started)
+        unfinished = len(self.queue.unfinished | self._stopped)
+        if not_started == len(self._planned):
+            return self.name
+        total = f"{len(self._planned)} programs under a persistence mode"
+        return cut_off_phrase(self.name, total, unfinished, not_started)
+
+    def finish(self) -> None:
         for mode, counts in self._counts.items():
             if mode in self._unsupported:
                 continue
@@ -102,33 +136,6 @@ class Durability:
                 f"Power loss was not tested in {', '.join(sorted(programs))}: {reason}."
             )
         self._results.parts[self.name] = merge(self._outcomes)
-
-    def _plan(self) -> list[tuple[str, Task]]:
-        options = self._options
-        bound_ms = options.latency_bound_ms
-        programs = options.programs or GATE_PROGRAMS
-        kills: list[tuple[str, Task]] = [
-            (
-                program,
-                SweepTask(
-                    subject=options.subject,
-                    program=program,
-                    shard=(0, 1),
-                    max_faults=1,
-                    latency_bound_ms=bound_ms,
-                    deadline_s=self._deadline_s,
-                    persistence=persistence,
-                ),
-            )
-            for persistence in self._modes
-            for program in programs
-        ]
-        losses = [
-            (program, PowerLossTask(options.subject, program, bound_ms))
-            for program in programs
-            if not all(mode.is_replicated for mode in self._modes)
-        ]
-        return [*kills, *losses]
 
     def _counts_against_it(self, mode: Persistence) -> bool:
         """Whether a violation is the subject's fault: the mode keeps everything, or the subject waits for replicas."""

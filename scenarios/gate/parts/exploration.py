@@ -3,61 +3,90 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from midpipe.faultinject.decide.ledger import LedgerRow, merged_row
+from midpipe.faultinject.decide.frontier import Frontier
+from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow, merged_row, not_reached_row
+from midpipe.faultinject.decide.sweep import SweepFrontier
+from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.interleaving import RUNS_IF_NONDETERMINISTIC, InterleaveTask
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Checkpoint, OrdersState, request_of
+from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import (
     CaseEnded,
     ExplorationDone,
+    ExplorationFrontier,
     ExplorationProgress,
     Message,
 )
 from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version
-from midpipe.scenarios.programs.registry import SUITES
+from midpipe.scenarios.programs.registry import SUITES, program_named
 from midpipe.scenarios.programs.single import SINGLE
 
+LEAST_SLICE_S = 0.1
 MAX_NAMED = 3
 
 
-def sweep_of(options: Options, results: Results, deadline_s: float) -> Exploration:
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where and for how long a task runs.
+
+    Args:
+        deadline_s: on the monotonic clock; no case begins after it.
+        until_round: no case of a later round begins.
+        frontier: where an earlier task of the same program stopped; None starts at the beginning.
+        cases: the number of cases that earlier tasks have run.
+    """
+
+    deadline_s: float
+    until_round: int
+    frontier: ExplorationFrontier | None
+    cases: int
+
+
+@dataclass(slots=True)
+class ProgramProgress:
+    """One program of a part, or one shard of it, and how far it has come.
+
+    Args:
+        task_from: returns the task that goes on.
+        frontier: where it stopped, if it can go on.
+        ledger: its rows of the ledger so far.
+        cases: number of cases run.
+        is_resumed: the current task goes on from a frontier.
+        is_finished: nothing is left to run.
+    """
+
+    program: str
+    task_from: Callable[[Resume], Task]
+    frontier: ExplorationFrontier | None = None
+    ledger: tuple[LedgerRow, ...] = ()
+    cases: int = 0
+    is_resumed: bool = False
+    is_finished: bool = False
+
+
+def sweep_of(options: Options, results: Results) -> Exploration:
     """Return the part that places every fault at every command of every program of one client."""
     shards = max(1, options.jobs)
-    return Exploration(
-        "sweep",
-        options,
-        results,
-        tuple(
-            (
-                program,
-                SweepTask(
-                    subject=options.subject,
-                    program=program,
-                    shard=(shard, shards),
-                    max_faults=options.max_faults,
-                    latency_bound_ms=options.latency_bound_ms,
-                    deadline_s=deadline_s,
-                ),
-            )
-            for program in _selected(options, SINGLE)
-            for shard in range(shards)
-        ),
+    planned = tuple(
+        ProgramProgress(name, partial(_sweep_task, options, name, (shard, shards)))
+        for name in _selected(options, SINGLE)
+        for shard in range(shards)
     )
+    return Exploration("sweep", options, results, planned)
 
 
 def orders_of(
-    suite: str,
-    options: Options,
-    results: Results,
-    deadline_s: float,
-    resumed: Checkpoint | None = None,
+    suite: str, options: Options, results: Results, resumed: Checkpoint | None = None
 ) -> Exploration:
     """Return the part that runs every order of each program of several clients, or of a mixed fleet.
 
@@ -65,39 +94,53 @@ def orders_of(
         suite: ``interleave`` or ``fleet``.
         resumed: the checkpoint of an earlier run to resume.
     """
-    state = (resumed.orders if resumed else None) or OrdersState()
-    is_fleet = suite == "fleet"
     programs = {
         name: program
         for name, program in SUITES[suite].items()
-        if not is_fleet or needs_other_subject(program) == (options.subject.beside is not None)
+        if suite != "fleet" or needs_other_subject(program) == (options.subject.beside is not None)
     }
-    return Exploration(
-        suite,
-        options,
-        results,
-        tuple(
-            (
-                program,
-                InterleaveTask(
-                    subject=options.subject,
-                    program=program,
-                    max_preemptions=options.max_preemptions,
-                    max_faults=(
-                        options.max_fleet_faults if is_fleet else options.max_interleaved_faults
-                    ),
-                    prune=options.prune,
-                    latency_bound_ms=options.latency_bound_ms,
-                    deadline_s=deadline_s,
-                    sampling=options.sampling,
-                    frontier=state.frontiers.get(program),
-                    max_orders=options.max_orders,
-                ),
-            )
-            for program in _ordered(programs, options)
-            if program not in state.finished
-        ),
-        resumed,
+    finished = resumed.orders.finished if resumed and resumed.orders else ()
+    planned = tuple(
+        ProgramProgress(name, partial(_orders_task, options, suite, name))
+        for name in _ordered(programs, options)
+        if name not in finished
+    )
+    return Exploration(suite, options, results, planned, resumed)
+
+
+def _sweep_task(
+    options: Options, program: str, shard: tuple[int, int], resume: Resume
+) -> SweepTask:
+    frontier = resume.frontier
+    assert frontier is None or isinstance(frontier, SweepFrontier)
+    return SweepTask(
+        subject=options.subject,
+        program=program,
+        shard=shard,
+        max_faults=options.max_faults,
+        latency_bound_ms=options.latency_bound_ms,
+        deadline_s=resume.deadline_s,
+        until_round=resume.until_round,
+        frontier=frontier,
+    )
+
+
+def _orders_task(options: Options, suite: str, program: str, resume: Resume) -> InterleaveTask:
+    frontier = resume.frontier
+    assert frontier is None or isinstance(frontier, Frontier)
+    is_fleet = suite == "fleet"
+    return InterleaveTask(
+        subject=options.subject,
+        program=program,
+        max_preemptions=options.max_preemptions,
+        max_faults=options.max_fleet_faults if is_fleet else options.max_interleaved_faults,
+        prune=options.prune,
+        latency_bound_ms=options.latency_bound_ms,
+        deadline_s=resume.deadline_s,
+        sampling=options.sampling,
+        frontier=frontier,
+        max_orders=options.max_orders,
+        orders_run=resume.cases,
     )
 
 
@@ -133,7 +176,8 @@ class Exploration:
 
     Args:
         name: ``sweep``, ``interleave`` or ``fleet``.
-        planned: each program with its task; a program with several shards comes several times.
+        planned: what is to be explored; a program with several shards comes several times.
+        resumed: the checkpoint of an earlier run to resume.
     """
 
     def __init__(
@@ -141,90 +185,129 @@ class Exploration:
         name: str,
         options: Options,
         results: Results,
-        planned: tuple[tuple[str, SweepTask | InterleaveTask], ...],
+        planned: tuple[ProgramProgress, ...],
         resumed: Checkpoint | None = None,
     ) -> None:
         self.name = name
+        self.queue = TaskQueue(len(planned), LEAST_SLICE_S)
         self._options = options
         self._results = results
         self._planned = planned
-        self._is_resumed = resumed is not None
         self._started_s = time.monotonic()
         self._spent_before_s = resumed.spent_s if resumed else 0.0
-        state = (resumed.orders if resumed else None) or OrdersState()
-        self._finished = list(state.finished)
-        self._frontiers = dict(state.frontiers)
-        self._missing = dict(state.missing)
-        self._nondeterministic = dict(state.nondeterministic)
-        self._bounded: list[str] = []
-        self._cases, self._violated, self._invalid = state.cases, state.violated, state.invalid
+        self._state = (resumed.orders if resumed else None) or OrdersState()
+        self._missing = dict(self._state.missing)
+        self._nondeterministic = dict(self._state.nondeterministic)
+        self._bounded: set[str] = set()
+        self._cases, self._violated = self._state.cases, self._state.violated
+        self._invalid = self._state.invalid
         if resumed:
             results.tally = resumed.tally
-        for row in state.ledger:
-            self._add_to_ledger(row)
+        for progress in planned:
+            progress.frontier = self._state.frontiers.get(progress.program)
 
-    def tasks(self) -> tuple[tuple[str, Task], ...]:
-        return self._planned
+    def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
+        progress = self._planned[number]
+        progress.is_resumed = progress.frontier is not None
+        resume = Resume(deadline_s, self.queue.round, progress.frontier, progress.cases)
+        return progress.program, progress.task_from(resume)
 
     def take(self, number: int, message: Message) -> None:
-        program = self._planned[number][0]
+        progress = self._planned[number]
         if isinstance(message, CaseEnded):
-            self._take_case(message)
+            self._take_case(progress, message)
         elif isinstance(message, ExplorationProgress):
-            self._frontiers[program] = message.frontier
+            progress.frontier = message.frontier
+            progress.ledger = message.frontier.ledger.rows(progress.program)
         elif isinstance(message, ExplorationDone):
-            self._results.partial = self._results.partial or message.stopped
-            if message.nondeterministic:
-                self._nondeterministic[program] = message.nondeterministic
-            if message.bounded:
-                self._bounded.append(program)
-            if message.missing:
-                self._missing[program] = message.missing
-            self._frontiers.pop(program, None)
-            if message.frontier is not None:
-                self._frontiers[program] = message.frontier
-                return
-            if not message.stopped:
-                self._finished.append(program)
-            for row in message.ledger:
-                self._add_to_ledger(row)
+            self._take_end(number, message)
 
-    def _take_case(self, ended: CaseEnded) -> None:
-        if self._is_resumed and self._results.tally.knows(ended):
-            # The earlier run had finished this case after it last saved its progress.
+    def _take_case(self, progress: ProgramProgress, ended: CaseEnded) -> None:
+        if progress.is_resumed and self._results.tally.knows(ended):
+            # The task before had finished this case after it last reported where it stands.
             return
         self._results.tally.add(ended)
+        progress.cases += 1
         self._cases += 1
         self._violated += bool(ended.violations)
         self._invalid += bool(not ended.valid or ended.crashes)
 
+    def _take_end(self, number: int, done: ExplorationDone) -> None:
+        progress = self._planned[number]
+        program = progress.program
+        if done.nondeterministic:
+            self._nondeterministic[program] = done.nondeterministic
+        if done.bounded:
+            self._bounded.add(program)
+        if done.missing:
+            self._missing[program] = done.missing
+        progress.ledger, progress.frontier = done.ledger, done.frontier
+        if isinstance(done.frontier, SweepFrontier):
+            self.queue.put_back(number, done.frontier.next_round)
+        elif done.frontier is not None:
+            self.queue.put_back(number)
+        elif done.stopped:
+            # Random orders can't be continued.
+            self._results.partial = True
+        else:
+            progress.is_finished = True
+
     def checkpoint(self) -> Checkpoint | None:
         """Return the state that a later run can resume; None if everything was run."""
-        if {program for program, _ in self._planned} <= set(self._finished):
+        if all(progress.is_finished for progress in self._planned):
             return None
-        finished = set(self._finished)
+        finished = [progress for progress in self._planned if progress.is_finished]
         return Checkpoint(
             request=request_of(self._options),
             spent_s=self._spent_before_s + time.monotonic() - self._started_s,
             tally=self._results.tally,
             orders=OrdersState(
-                finished=tuple(self._finished),
-                frontiers=self._frontiers,
+                finished=(*self._state.finished, *(progress.program for progress in finished)),
+                frontiers={
+                    progress.program: progress.frontier
+                    for progress in self._planned
+                    if isinstance(progress.frontier, Frontier)
+                },
                 missing=self._missing,
                 nondeterministic=self._nondeterministic,
                 cases=self._cases,
                 violated=self._violated,
                 invalid=self._invalid,
-                ledger=tuple(r for r in self._results.ledger.values() if r.program in finished),
+                ledger=(
+                    *self._state.ledger,
+                    *(row for progress in finished for row in progress.ledger),
+                ),
             ),
         )
 
-    def finish(self, seconds: float) -> None:
+    def record_cut_off(self) -> str:
+        programs = dict.fromkeys(progress.program for progress in self._planned)
+        started = {
+            progress.program
+            for number, progress in enumerate(self._planned)
+            if number not in self.queue.not_started
+        }
+        not_started = [name for name in programs if name not in started and self._applies(name)]
+        unfinished = {p.program for p in self._planned if not p.is_finished} & started
+        for program in not_started:
+            self._results.ledger.setdefault((program, NO_FAULT), not_reached_row(program))
+        if not started:
+            return self.name if not_started else ""
+        total = f"{len(programs)} program{'' if len(programs) == 1 else 's'}"
+        return cut_off_phrase(self.name, total, len(unfinished), len(not_started))
+
+    def _applies(self, program: str) -> bool:
+        """Whether the subject has the calls of the program, as far as is known."""
+        traits = self._results.traits
+        if traits is None:
+            return False
+        return not missing_for(program_named(program), self._options.subject, traits)
+
+    def finish(self) -> None:
         results = self._results
-        seconds += self._spent_before_s
-        for program, frontier in self._frontiers.items():
-            for row in frontier.ledger.rows(program):
-                self._add_to_ledger(row)
+        rows = (row for progress in self._planned for row in progress.ledger)
+        for row in (*self._state.ledger, *rows):
+            self._add_to_ledger(row)
         outcomes = [Outcome.PASS] if self._cases else []
         outcomes += [Outcome.FAIL] if self._violated else []
         outcomes += [Outcome.UNKNOWN] if self._invalid or self._nondeterministic else []
@@ -249,7 +332,7 @@ class Exploration:
                 f"{len(programs)} {were} not run because the subject has no {', '.join(missing)}: "
                 f"{_named(programs)}{'' if len(programs) > MAX_NAMED else '.'}"
             )
-        if len(self._missing) == len({program for program, _ in self._planned}):
+        if len(self._missing) == len({progress.program for progress in self._planned}):
             # No program of this part applies to the subject, as the warning says. That is no reason for unknown.
             outcomes.append(Outcome.PASS)
         results.parts[self.name] = merge(outcomes)

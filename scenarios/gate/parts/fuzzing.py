@@ -12,11 +12,15 @@ from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.resume import Checkpoint, FuzzState, request_of
+from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, Message
 from midpipe.scenarios.model.verdict import FuzzCoverage, Outcome, merge
 
 PROGRAM = "written at random"
+LEAST_SLICE_S = 1.0
+UNUSED_SHARE = 0.5
+"""A task that used less of its time was stopped, and did not only leave time for shrinking."""
 _SEED_DISTANCE = 1_000_000
 _MAX_REPORTED = 3
 
@@ -25,8 +29,6 @@ class Fuzzing:
     """Runs examples for ``options.fuzz_s`` seconds on every worker.
 
     Args:
-        deadline_s: on the monotonic clock; no example is started after it, even if ``options.fuzz_s`` is not up.
-        started_s: on the same clock, when its time started; None is now.
         resumed: the checkpoint of an earlier run to resume.
     """
 
@@ -36,17 +38,12 @@ class Fuzzing:
         self,
         options: Options,
         results: Results,
-        deadline_s: float,
-        started_s: float | None = None,
         resumed: Checkpoint | None = None,
     ) -> None:
         self._options = options
         self._results = results
-        self._deadline_s = deadline_s
-        self._started_s = time.monotonic() if started_s is None else started_s
-        self._spent_before_s = resumed.spent_s if resumed else 0.0
         self._stale: set[str] = set()
-        self._done = 0
+        self._spent_before_s = resumed.spent_s if resumed else 0.0
         state = (resumed.fuzz if resumed else None) or _initial(options)
         self._next_seeds = list(state.next_seeds)
         self._ledger = state.ledger
@@ -57,29 +54,31 @@ class Fuzzing:
             possible={place: frozenset(faults) for place, faults in state.possible},
             examples=state.examples,
         )
+        self.queue = TaskQueue(len(self._next_seeds), LEAST_SLICE_S)
+        self._spent = [_Spent() for _ in self._next_seeds]
         if resumed:
             results.tally = resumed.tally
 
-    def tasks(self) -> tuple[tuple[str, Task], ...]:
-        options = self._options
-        left_s = max(0.0, options.fuzz_s - self._spent_before_s)
-        deadline_s = min(self._deadline_s, self._started_s + left_s)
-        self._results.stories_deadline_s = deadline_s if options.parts == (self.name,) else None
-        known = [example.replay for example in self._known()]
-        jobs = len(self._next_seeds)
-        return tuple(
-            (
-                f"seed {seed}",
-                FuzzTask(
-                    subject=options.subject,
-                    seed=seed,
-                    latency_bound_ms=options.latency_bound_ms,
-                    deadline_s=deadline_s,
-                    examples=tuple(known[number::jobs]),
-                ),
-            )
-            for number, seed in enumerate(self._next_seeds)
+    def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
+        spent = self._spent[number]
+        examples = () if spent.tasks else self._examples_for(number)
+        spent.start()
+        seed = self._next_seeds[number]
+        task = FuzzTask(
+            subject=self._options.subject,
+            seed=seed,
+            latency_bound_ms=self._options.latency_bound_ms,
+            deadline_s=min(deadline_s, time.monotonic() + self._left_s(number)),
+            examples=examples,
         )
+        return f"seed {seed}", task
+
+    def _left_s(self, number: int) -> float:
+        return max(0.0, self._options.fuzz_s - self._spent_before_s - self._spent[number].seconds)
+
+    def _examples_for(self, number: int) -> tuple[str, ...]:
+        known = [example.replay for example in self._known()]
+        return tuple(known[number :: len(self._next_seeds)])
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, CaseEnded):
@@ -91,7 +90,9 @@ class Fuzzing:
             if len(self._results.tally.groups) > groups:
                 self._keep_examples()
         elif isinstance(message, FuzzDone):
-            self._done += 1
+            self._spent[number].stop()
+            if self._left_s(number) > UNUSED_SHARE * self._options.fuzz_s:
+                self.queue.put_back(number)
         elif isinstance(message, FuzzBatch):
             self._coverage.merge(message.coverage)
             self._sometimes.update(message.sometimes)
@@ -99,7 +100,15 @@ class Fuzzing:
             self._stale.update(message.stale)
             self._next_seeds[number] = message.next_seed
 
-    def finish(self, seconds: float) -> None:
+    def record_cut_off(self) -> str:
+        if len(self.queue.not_started) == len(self._spent):
+            return self.name
+        if not self.queue.not_started and not self.queue.unfinished:
+            return ""
+        left_s = max(map(self._left_s, range(len(self._spent))))
+        return f"{self.name} ({left_s:.1f} of {self._options.fuzz_s:g} s left)"
+
+    def finish(self) -> None:
         results = self._results
         rows = self._ledger.rows(PROGRAM)
         total = sum(row.space for row in rows)
@@ -162,12 +171,12 @@ class Fuzzing:
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the state that a later run can resume; None if every worker has used up its time."""
-        if self._done == len(self._next_seeds):
+        if not self.queue.not_started and not self.queue.unfinished:
             return None
         coverage = self._coverage
         return Checkpoint(
             request=request_of(self._options),
-            spent_s=self._spent_before_s + time.monotonic() - self._started_s,
+            spent_s=self._spent_before_s + max(spent.seconds for spent in self._spent),
             tally=self._results.tally,
             fuzz=FuzzState(
                 next_seeds=tuple(self._next_seeds),
@@ -181,6 +190,35 @@ class Fuzzing:
                 ),
             ),
         )
+
+
+class _Spent:
+    """How long a worker has fuzzed, in all its tasks.
+
+    Attributes:
+        tasks: number of tasks started.
+    """
+
+    def __init__(self) -> None:
+        self.tasks = 0
+        self._ended_s = 0.0
+        self._started_s: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far."""
+        running_s = 0.0 if self._started_s is None else time.monotonic() - self._started_s
+        return self._ended_s + running_s
+
+    def start(self) -> None:
+        """A task starts now."""
+        self.tasks += 1
+        self._started_s = time.monotonic()
+
+    def stop(self) -> None:
+        """The task has ended."""
+        self._ended_s = self.seconds
+        self._started_s = None
 
 
 def _initial(options: Options) -> FuzzState:

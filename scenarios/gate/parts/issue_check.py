@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from midpipe.scenarios.explore.probing import SourceTask
 from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.model.messages import HuntDone, SourceDone
@@ -14,8 +16,14 @@ _EXPECTED = {"reference": Status.HOLDS, "as reviewed": Status.VIOLATED}
 """What is known of each subject of the review; of any other subject, nothing."""
 
 
-def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> HuntTask | SourceTask:
-    """Return the task whose result shows whether the subject has the issue."""
+def task_for(
+    issue: Issue, subject: SubjectSpec, latency_bound_ms: float, deadline_s: float = math.inf
+) -> HuntTask | SourceTask:
+    """Return the task whose result shows whether the subject has the issue.
+
+    Args:
+        deadline_s: on the monotonic clock; no case begins after it.
+    """
     if issue.source:
         return SourceTask(subject)
     return HuntTask(
@@ -26,6 +34,7 @@ def task_for(issue: Issue, subject: SubjectSpec, latency_bound_ms: float) -> Hun
         faults=issue.faults,
         commands=issue.commands,
         lasting=True,
+        deadline_s=deadline_s,
     )
 
 
@@ -43,6 +52,8 @@ def row_from_hunt(issue: Issue, name: str, done: HuntDone) -> ReviewRow:
         return _row(issue, name, "behaviour", Status.VIOLATED, hit.seen, hit.replay)
     if not done.runnable:
         return _row(issue, name, "behaviour", Status.NOT_APPLICABLE, "the subject lacks the calls")
+    if done.stopped:
+        return _row(issue, name, "behaviour", Status.UNKNOWN, "the time budget was up")
     if done.invalid or not done.cases:
         invalid = f"{done.invalid} of {done.cases} cases were invalid"
         return _row(issue, name, "behaviour", Status.UNKNOWN, invalid)

@@ -8,6 +8,7 @@ from typing import Protocol
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.tally import Tally
+from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.verdict import (
@@ -28,7 +29,6 @@ class Results:
     Attributes:
         flaws: rows of the selfcheck.
         parts: outcome of each part that has finished, or was cut short.
-        stories_deadline_s: on the monotonic clock, when shrinking must end; None is no limit.
         partial: something that was planned has not been run.
     """
 
@@ -41,7 +41,6 @@ class Results:
     durability: list[DurabilityRow] = field(default_factory=list)
     power_loss: list[PowerLossRow] = field(default_factory=list)
     coverage: FuzzCoverage | None = None
-    stories_deadline_s: float | None = None
     findings: tuple[Finding, ...] = ()
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -52,16 +51,20 @@ class Part(Protocol):
     """One part of the gate: it plans tasks, takes their messages, and draws its conclusions at the end."""
 
     name: str
+    queue: TaskQueue
 
-    def tasks(self) -> tuple[tuple[str, Task], ...]:
-        """Return the tasks, each with a short name for progress reports."""
-
-    def take(self, number: int, message: Message) -> None:
-        """Take a message of the task with this number."""
-
-    def finish(self, seconds: float) -> None:
-        """Add this part's outcome, rows and warnings to the results; after an interruption, of what has been run.
+    def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
+        """Return the task with this number, and a short name of it for progress reports.
 
         Args:
-            seconds: how long the part ran.
+            deadline_s: on the monotonic clock; no case of the task begins after it.
         """
+
+    def take(self, number: int, message: Message) -> None:
+        """Take a message of the task with this number; put the task back in the queue if it is to be continued."""
+
+    def finish(self) -> None:
+        """Add this part's outcome, rows and warnings to the results; after an interruption, of what has been run."""
+
+    def record_cut_off(self) -> str:
+        """Record in the ledger what was planned and not run, and return it in a few words; empty if all was run."""

@@ -6,6 +6,7 @@ from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.model.messages import HuntDone, Message, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Status, merge
@@ -22,12 +23,13 @@ class Review:
         self._options = options
         self._results = results
         self._checks = [(issue, name) for name in SUBJECTS for issue in ISSUES.values()]
+        self.queue = TaskQueue(len(self._checks))
 
-    def tasks(self) -> tuple[tuple[str, Task], ...]:
+    def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
+        issue, name = self._checks[number]
         bound_ms = self._options.latency_bound_ms
-        return tuple(
-            (f"{issue.id} {name}", task_for(issue, SubjectSpec(SUBJECTS[name]), bound_ms))
-            for issue, name in self._checks
+        return f"{issue.id} {name}", task_for(
+            issue, SubjectSpec(SUBJECTS[name]), bound_ms, deadline_s
         )
 
     def take(self, number: int, message: Message) -> None:
@@ -35,7 +37,13 @@ class Review:
             issue, name = self._checks[number]
             self._results.review.append(row_from(issue, name, message))
 
-    def finish(self, seconds: float) -> None:
+    def record_cut_off(self) -> str:
+        if len(self.queue.not_started) == len(self._checks):
+            return self.name
+        left = len(self.queue.not_started | self.queue.unfinished)
+        return f"{self.name} ({left} of {len(self._checks)} checks)" if left else ""
+
+    def finish(self) -> None:
         order, names = list(ISSUES), list(SUBJECTS)
         rows = self._results.review
         rows.sort(key=lambda row: (order.index(row.issue), names.index(row.subject)))
@@ -47,4 +55,6 @@ class Review:
                 self._results.warnings.append(
                     f"{row.issue} {verb} the {row.subject}: {row.evidence}."
                 )
-        self._results.parts[self.name] = merge(row.outcome for row in rows)
+        outcomes = [row.outcome for row in rows]
+        outcomes += [Outcome.UNKNOWN] if self.record_cut_off() else []
+        self._results.parts[self.name] = merge(outcomes)

@@ -5,11 +5,15 @@ Each queue is run by the programs written for its flaw, by fuzzing alone within 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.flaws.registry import FLAWS, Flaw
 from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.model.messages import HuntDone, Message
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import FlawRow, Outcome, merge
@@ -28,31 +32,48 @@ class Selfcheck:
         self._results = results
         hunts = [(flaw, self._hunt_of(flaw, by)) for flaw in FLAWS for by in options.selfcheck_by]
         self._flaws = tuple((flaw, hunt.suite) for flaw, hunt in hunts)
-        self._hunts = tuple((flaw.name, hunt) for flaw, hunt in hunts)
+        self._hunts = (
+            *((flaw.name, hunt) for flaw, hunt in hunts),
+            *(("reference", hunt) for hunt in self._hunts_of_the_reference()),
+        )
+        self.queue = TaskQueue(len(self._hunts))
+        self._stopped: set[int] = set()
         self._outcomes: list[Outcome] = []
 
-    def tasks(self) -> tuple[tuple[str, Task], ...]:
-        hunts: list[tuple[str, Task]] = [*self._hunts]
-        if PROGRAMS in self._options.selfcheck_by:
+    def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
+        name, hunt = self._hunts[number]
+        return name, replace(hunt, deadline_s=deadline_s)
+
+    def _hunts_of_the_reference(self) -> Iterator[HuntTask]:
+        options = self._options
+        if PROGRAMS in options.selfcheck_by:
             for suite in SUITES:
-                if self._options.subject.text != REFERENCE or suite not in self._options.parts:
-                    hunts.append(("reference", self._hunt(REFERENCE, (), suite)))
-        if FUZZ in self._options.selfcheck_by:
-            hunts.append(("reference", self._hunt(REFERENCE, (), FUZZ)))
-        return tuple(hunts)
+                if options.subject.text != REFERENCE or suite not in options.parts:
+                    yield self._hunt(REFERENCE, (), suite)
+        if FUZZ in options.selfcheck_by:
+            yield self._hunt(REFERENCE, (), FUZZ)
 
     def take(self, number: int, message: Message) -> None:
         if not isinstance(message, HuntDone):
             return
-        if number < len(self._flaws):
-            self._outcomes.append(self._flawed(*self._flaws[number], message))
-        else:
+        if message.stopped:
+            self._stopped.add(number)
+        if number >= len(self._flaws):
             self._outcomes.append(self._reference(message))
+        elif not message.stopped:
+            self._outcomes.append(self._flawed(*self._flaws[number], message))
 
-    def finish(self, seconds: float) -> None:
+    def record_cut_off(self) -> str:
+        if len(self.queue.not_started) == len(self._hunts):
+            return self.name
+        left = len(self.queue.not_started | self.queue.unfinished | self._stopped)
+        return f"{self.name} ({left} of {len(self._hunts)} queues)" if left else ""
+
+    def finish(self) -> None:
         order = [flaw.name for flaw in FLAWS]
         self._results.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
-        self._results.parts[self.name] = merge(self._outcomes)
+        outcomes = [*self._outcomes, *([Outcome.UNKNOWN] if self.record_cut_off() else [])]
+        self._results.parts[self.name] = merge(outcomes)
 
     def _hunt_of(self, flaw: Flaw, by: str) -> HuntTask:
         if by == FUZZ:

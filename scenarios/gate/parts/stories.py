@@ -13,6 +13,7 @@ from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_e
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import ViolationGroup
+from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import Message, StoryDone
 from midpipe.scenarios.model.story import SourceLine, StepKind, Story
@@ -29,48 +30,41 @@ class Stories:
     def __init__(self, options: Options, results: Results) -> None:
         self._options = options
         self._results = results
+        self._groups = results.tally.ranked()
         self._stories: dict[int, StoryDone] = {}
+        self.queue = TaskQueue(2 * len(self._groups))
 
-    def tasks(self) -> tuple[tuple[str, Task], ...]:
-        tally = self._results.tally
-        cases: list[tuple[str, str]] = []
-        for group in tally.ranked():
-            neighbour = tally.neighbour_of(group)
-            # A run that stopped at its first finding may not have run the case without faults.
-            neighbour = neighbour or replay_string(group.program, Schedule())
-            cases += [(group.replay, group.invariant), (neighbour, "")]
-        subject, bound_ms = self._options.subject, self._options.latency_bound_ms
-        shrinks_s = self._shrinks_s(len(cases) // 2)
-        return tuple(
-            (
-                replay,
-                StoryTask(
-                    subject=subject,
-                    replay=replay,
-                    latency_bound_ms=bound_ms,
-                    shrinks_for=shrinks_for,
-                    shrinks_s=shrinks_s,
-                    runs=STORY_RUNS if shrinks_for else 1,
-                ),
-            )
-            for replay, shrinks_for in cases
+    def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
+        """Return the task of a finding's case; those of the neighbouring cases come after all of them."""
+        tally, count = self._results.tally, len(self._groups)
+        group = self._groups[number % count]
+        # A run that stopped at its first finding may not have run the case without faults.
+        neighbour = tally.neighbour_of(group) or replay_string(group.program, Schedule())
+        is_case = number < count
+        replay = group.replay if is_case else neighbour
+        task = StoryTask(
+            self._options.subject,
+            replay,
+            latency_bound_ms=self._options.latency_bound_ms,
+            shrinks_for=group.invariant if is_case else "",
+            shrinks_s=max(0.0, min(SHRINKS_FOR_S, deadline_s - time.monotonic())),
+            deadline_s=deadline_s,
+            runs=STORY_RUNS if is_case else 1,
         )
+        return replay, task
 
-    def _shrinks_s(self, findings: int) -> float:
-        """Return how long to shrink each finding, in seconds: its share of the time left, if there is a limit."""
-        if self._results.stories_deadline_s is None or not findings:
-            return SHRINKS_FOR_S
-        left_s = max(0.0, self._results.stories_deadline_s - time.monotonic())
-        return min(SHRINKS_FOR_S, left_s * self._options.jobs / findings)
+    def record_cut_off(self) -> str:
+        count = len(self._groups)
+        untold = sum(number not in self._stories for number in range(count))
+        return f"{self.name} ({untold} of {count} findings)" if untold else ""
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, StoryDone):
             self._stories[number] = message
 
-    def finish(self, seconds: float) -> None:
+    def finish(self) -> None:
         self._results.findings = tuple(
-            self._finding(number, group)
-            for number, group in enumerate(self._results.tally.ranked())
+            self._finding(number, group) for number, group in enumerate(self._groups)
         )
         self._keep_examples()
 
@@ -80,9 +74,9 @@ class Stories:
         if directory is None:
             return
         path = example_file(directory, subject)
-        groups, findings = self._results.tally.ranked(), self._results.findings
         smaller = {
-            group.replay: finding.replay for group, finding in zip(groups, findings, strict=True)
+            group.replay: finding.replay
+            for group, finding in zip(self._groups, self._results.findings, strict=True)
         }
         kept = read_examples(path)
         if any(example.replay in smaller for example in kept):
@@ -90,7 +84,7 @@ class Stories:
             write_examples(path, subject, shrunk)
 
     def _finding(self, number: int, group: ViolationGroup) -> Finding:
-        case, neighbour = self._stories.get(2 * number), self._stories.get(2 * number + 1)
+        case, neighbour = self._stories.get(number), self._stories.get(len(self._groups) + number)
         if case is not None and (
             case.nondeterministic or group.invariant not in case.violated_invariants
         ):

@@ -6,7 +6,7 @@ import math
 from itertools import groupby
 
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.exploration import orders_of
+from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.messages import ExplorationDone
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -15,10 +15,16 @@ from midpipe.scenarios.programs.fleets import FLEETS
 from midpipe.scenarios.programs.program import Program
 
 
+def names_of(part: Exploration) -> list[str]:
+    """Return the programs of a part in the order in which they are run."""
+    numbers = iter(part.queue.next, None)
+    return [part.task(number, math.inf)[0] for number in numbers]
+
+
 def fleet(fail_fast: Severity | None = None) -> list[list[Program]]:
     """Return the programs of a fleet in the order in which they are run, those of the same versions together."""
-    part = orders_of("fleet", Options(SubjectSpec(), fail_fast=fail_fast), Results(), math.inf)
-    programs = [FLEETS[name] for name, _ in part.tasks()]
+    part = orders_of("fleet", Options(SubjectSpec(), fail_fast=fail_fast), Results())
+    programs = [FLEETS[name] for name in names_of(part)]
     return [list(those) for _, those in groupby(programs, lambda p: frozenset(p.versions))]
 
 
@@ -43,10 +49,10 @@ def test_the_short_ones_are_begun_first_if_the_first_finding_is_enough() -> None
 
 def test_a_program_of_too_many_orders_is_named_and_is_no_doubt_about_those_that_were_run() -> None:
     got = Results()
-    part = orders_of("interleave", Options(SubjectSpec(), max_orders=5), got, math.inf)
+    part = orders_of("interleave", Options(SubjectSpec(), max_orders=5), got)
     part.take(0, ExplorationDone((), bounded=True))
-    part.finish(1.0)
+    part.finish()
     (warning,) = got.warnings
-    assert part.tasks()[0][0] in warning
+    assert names_of(part)[0] in warning
     assert "--orders" in warning
     assert not got.partial

@@ -1,0 +1,93 @@
+"""The verdict of a run, built from its results. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from midpipe.scenarios.gate.options import EXPLORING, Options
+from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe_command
+from midpipe.scenarios.model.verdict import Outcome, PartRow, Status, Verdict, merge
+
+_MAX_INVALID_REPORTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a verdict says about the run itself.
+
+    Args:
+        version: of midpipe.
+        command: as a shell takes it.
+        started_at: UTC, ISO 8601.
+        seconds: how long it took.
+    """
+
+    version: str
+    command: str
+    started_at: str
+    seconds: float
+
+
+def verdict_on(
+    options: Options, results: Results, run: Run, parts: Sequence[PartRow], *, stopped: str
+) -> Verdict:
+    """Return the verdict on the results so far.
+
+    Args:
+        parts: how much of each part was run.
+        stopped: why the run ended early and what it left out, one sentence; empty if it came to its end.
+    """
+    explores = bool(EXPLORING & set(options.parts))
+    doubts = _doubts(options, results, is_whole=not stopped) if explores else ()
+    outcome = merge(row.outcome for row in parts)
+    if outcome is Outcome.PASS and (results.partial or doubts or results.tally.crashes):
+        outcome = Outcome.UNKNOWN
+    verdict = Verdict(
+        midpipe=run.version,
+        subject=options.subject.text,
+        again=safe_command(shlex.split(options.subject.options)),
+        server=results.server,
+        command=run.command,
+        started_at=run.started_at,
+        seconds=run.seconds,
+        outcome=outcome,
+        parts=tuple(parts),
+        findings=results.findings,
+        invariants=results.tally.invariant_rows(results.traits) if explores else (),
+        ledger=tuple(results.ledger.values()),
+        selfcheck=tuple(results.flaws),
+        review=tuple(results.review),
+        durability=tuple(results.durability),
+        power_loss=tuple(results.power_loss),
+        coverage=results.coverage,
+        crashes=tuple(sorted(results.tally.crashes)),
+        warnings=(*([stopped] if stopped else []), *doubts, *results.warnings),
+        partial=results.partial,
+    )
+    # The one place where text of subjects and servers enters the verdict.
+    return map_text(verdict, safe(redaction_of(options.words_with_secrets)))
+
+
+def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str, ...]:
+    """Return why a pass would not be credible: invariants never checked, invalid cases."""
+    tally = results.tally
+    if not tally.cases and not results.power_loss:
+        return ("No case was run, so nothing is known about the subject.",)
+    unseen = [
+        f"{row.invariant} is unknown: {row.note}."
+        for row in tally.invariant_rows(results.traits)
+        if row.status is Status.UNKNOWN
+        and not options.programs
+        and "sweep" in options.parts
+        and is_whole
+    ]
+    invalid = [
+        f"The case {replay!r} is invalid: {invalid_reason}."
+        for replay, invalid_reason in tally.invalid[:_MAX_INVALID_REPORTED]
+    ]
+    if len(tally.invalid) > _MAX_INVALID_REPORTED:
+        invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
+    return (*unseen, *invalid)
