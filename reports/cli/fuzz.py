@@ -9,6 +9,7 @@ import click
 
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
+    EXAMPLES,
     JOBS,
     OUT,
     Duration,
@@ -20,7 +21,6 @@ from midpipe.scenarios.gate.options import Options
 
 PROFILES_S = {"gate": 20.0, "default": 60.0, "nightly": 6 * 3600.0}
 CHECKPOINT = "fuzz-checkpoint.json"
-EXAMPLES = "examples"
 
 
 @click.command()

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from midpipe.reports.cli.fuzz import EXAMPLES
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
+    EXAMPLES,
     FAULTS,
     JOBS,
     OUT,

@@ -20,6 +20,8 @@ from midpipe.scenarios.model.spec import (
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"
+EXAMPLES = "examples"
+"""Folder in --out that keeps the failing examples of fuzzing, shared by the gate and fuzz."""
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

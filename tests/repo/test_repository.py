@@ -106,6 +106,22 @@ def test_redis_is_imported_by_queues_and_tests_only() -> None:
     assert importing == []
 
 
+def test_every_module_that_calls_itself_pure_is_held_to_it() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (pure,) = (contract for contract in contracts if contract["id"] == "pure")
+    held = tuple(pure["source_modules"])
+    claiming = [
+        "midpipe." + name_of(path).removesuffix(".py").replace("/", ".")
+        for path in python_files()
+        if "Pure." in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+        and not name_of(path).startswith("tests/")
+    ]
+    free = [name for name in claiming if not f"{name}.".startswith(tuple(f"{m}." for m in held))]
+    assert claiming
+    assert free == []
+
+
 def test_imports_follow_the_contracts() -> None:
     linter = Path(sysconfig.get_path("scripts")) / "lint-imports"
     run = subprocess.run(

@@ -1,4 +1,4 @@
-"""The check of one review issue on one subject: the task that looks for it, and the row its result gives. Pure."""
+"""The check of one review issue on one subject: the task that looks for it, and the row its result gives."""
 
 from __future__ import annotations
 
