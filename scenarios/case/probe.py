@@ -1,4 +1,4 @@
-"""Finds out what a subject has and does before any case: enqueues one job and checks which keys it writes."""
+"""Finds out what a subject has, does and promises, before any case: one job is enqueued and, if possible, finished."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from collections.abc import Callable, Mapping
 from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.case.recovery_client import RecoveryClient
 from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.model.promises import (
+    Deduplicates,
+    Order,
+    Promises,
+    Retention,
+    Schemas,
+    Source,
+    Tenancy,
+    declared,
+)
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import Tables
-from midpipe.scenarios.programs.single import enqueue, get, removal_of_old_copy
+from midpipe.scenarios.programs.single import WORKSPACE, enqueue, get, removal_of_old_copy
 
 _JOB = "midpipe-probe"
+_JOB_IN_NEW = "midpipe-probe-new"
 
 
 def probe(
-    subject: str,
+    subject: SubjectSpec,
     recovery: RecoveryClient,
     tables: Callable[[], Tables],
     seed: Callable[[tuple[tuple[str, ...], ...]], None],
@@ -22,37 +35,96 @@ def probe(
     """Return what is known of a subject on an empty server.
 
     Args:
-        subject: its name, for the message.
         tables: returns what the server holds.
         seed: runs commands on the server.
 
     Raises:
         SubjectError: it can't be hosted, or can't enqueue a job.
+        UsageError: it declares a promise that midpipe does not know.
     """
     answered = recovery.call("enqueue", enqueue(_JOB).given())
     if answered.error is not None:
         raise SubjectError(
-            f"{subject} can't enqueue a job without any fault: {answered.error.type}: "
-            f"{answered.error.message}. Its calls must have the signature that the README shows."
+            f"{subject.text} can't enqueue a job without any fault: {answered.error.type}: "
+            f"{answered.error.message}. Its enqueue is called with those of the contract's arguments that it takes."
         )
     opened, written = recovery.opened, tables()
     has_new_schema = any(job_id == _JOB for _, job_id in written.new)
-    job_fields: frozenset[str] = frozenset()
-    if "get_job" in opened.methods:
-        read = recovery.call("get_job", get(_JOB).given()).value
-        job_fields = frozenset(read) if isinstance(read, Mapping) else job_fields
-    reads_new = False
-    if has_new_schema and "get_job" in opened.methods:
-        # A subject that does not read the new schema yet must not have the old one taken away.
-        seed(removal_of_old_copy(_JOB))
-        reads_new = bool(recovery.call("get_job", get(_JOB).given()).value)
+    white_box = _JOB in written.pending and written.has_data(_JOB)
+    read = (
+        recovery.call("get_job", get(_JOB).given()).value if "get_job" in opened.methods else None
+    )
+    promises = declared(opened.promises, dict(subject.promises)).with_seen(
+        {
+            "schemas": Schemas.DUAL if has_new_schema else Schemas.ONE,
+            "tenancy": Tenancy.WORKSPACE if _checks_workspaces(recovery) else Tenancy.NONE,
+            **_deduplication(opened.accepts),
+            **_retention(recovery, read),
+        }
+    )
+    reads_new = has_new_schema and _reads_new_schema(recovery, seed)
     return Traits(
         methods=opened.methods,
-        white_box=_JOB in written.pending and written.has_data(_JOB),
-        fifo=opened.fifo,
+        white_box=white_box,
+        fifo=_is_fifo(promises, opened.fifo),
         waits_for_replicas=opened.waits_for_replicas,
         counters=opened.counters,
         new_schema=has_new_schema,
         reads_new=reads_new,
-        job_fields=job_fields,
+        job_fields=frozenset(read) if isinstance(read, Mapping) else frozenset(),
+        accepts=opened.accepts,
+        promises=promises,
     )
+
+
+def _reads_new_schema(
+    recovery: RecoveryClient, seed: Callable[[tuple[tuple[str, ...], ...]], None]
+) -> bool:
+    """Whether get_job finds a job that only the new schema holds; if not, no program may begin with one."""
+    if "get_job" not in recovery.opened.methods:
+        return False
+    recovery.call("enqueue", enqueue(_JOB_IN_NEW).given())
+    seed(removal_of_old_copy(_JOB_IN_NEW))
+    return bool(recovery.call("get_job", get(_JOB_IN_NEW).given()).value)
+
+
+def _is_fifo(promises: Promises, fifo: bool) -> bool:
+    """Whether order is judged: as promised, or else as the attribute ``fifo`` of a 0.1 subject says."""
+    if promises.source_of("order") is Source.DECLARED:
+        return promises.order is Order.FIFO
+    return fifo
+
+
+def _checks_workspaces(recovery: RecoveryClient) -> bool:
+    """Whether enqueue takes a workspace and refuses one that no tenant could have."""
+    accepted = recovery.opened.accepts.get("enqueue")
+    if accepted is not None and "workspace_id" not in accepted:
+        return False
+    call = enqueue("midpipe-probe-2", workspace_id="No Such:Workspace").given()
+    return recovery.call("enqueue", call).error is not None
+
+
+def _deduplication(accepts: Mapping[str, frozenset[str] | None]) -> dict[str, object]:
+    """Return what an enqueue that takes a request id promises by that."""
+    accepted = accepts.get("enqueue")
+    takes_request = accepted is None or "client_request_id" in accepted
+    return {"deduplicates": Deduplicates.REQUEST} if takes_request else {}
+
+
+def _retention(recovery: RecoveryClient, before: Json) -> dict[str, object]:
+    """Return whether a job can still be read after a worker has finished it; empty if that can't be tried."""
+    if not before or not {"claim", "complete", "get_job"} <= recovery.opened.methods:
+        return {}
+    job = recovery.call("claim", {"worker_id": "probe", "lease_s": 30.0}).value
+    if not isinstance(job, Mapping):
+        return {}
+    finished = {
+        "job_id": job.get("job_id"),
+        "workspace_id": WORKSPACE,
+        "lease_token": job.get("lease_token"),
+        "result": None,
+    }
+    if recovery.call("complete", finished).value is False:
+        return {}
+    is_kept = bool(recovery.call("get_job", get(_JOB).given()).value)
+    return {"retention": Retention.KEEPS if is_kept else Retention.DELETES}

@@ -68,7 +68,7 @@ class Rig:
         try:
             self.reset()
             self.traits = probe(
-                subject.text, self.recovery, lambda: tables_of(self.snapshot().state), self.seed
+                subject, self.recovery, lambda: tables_of(self.snapshot().state), self.seed
             )
         except BaseException:
             self.close()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from midpipe.scenarios.model.history import History, Json, Operation, Phase
+from midpipe.scenarios.model.promises import Promises
 from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
 
@@ -32,6 +33,8 @@ class Traits:
         waits_for_replicas: it declares that it acknowledges a write only once a replica has it.
         counters: names of the Prometheus counters that it exports.
         job_fields: the fields of a job that get_job returned in a run without faults.
+        accepts: of each call, the names of the arguments that it takes; None for one that takes any.
+        promises: what it promises.
     """
 
     methods: frozenset[str]
@@ -42,6 +45,13 @@ class Traits:
     waits_for_replicas: bool = False
     counters: frozenset[str] = frozenset()
     job_fields: frozenset[str] = frozenset()
+    accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    promises: Promises = field(default_factory=Promises)
+
+    def takes(self, call: str, argument: str) -> bool:
+        """Whether the subject has a call that takes an argument of that name."""
+        accepted = self.accepts.get(call)
+        return call in self.methods and (accepted is None or argument in accepted)
 
 
 @dataclass(frozen=True, slots=True)

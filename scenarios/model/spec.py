@@ -31,6 +31,7 @@ class SubjectSpec:
         python: path of the interpreter that hosts a Python subject.
         environment: variables set for the subject; they override midpipe's own environment.
         patience_s: seconds that the subject may take to load, and its constructor to return.
+        promises: what the user declares for it, by name; these count more than its own declarations.
         beside: the other subject of a mixed fleet, if the user named one.
     """
 
@@ -40,6 +41,7 @@ class SubjectSpec:
     environment: tuple[tuple[str, str], ...] = DEFAULT_ENVIRONMENT
     patience_s: float = DEFAULT_PATIENCE_S
     beside: SubjectSpec | None = None
+    promises: tuple[tuple[str, str | float], ...] = ()
 
     @property
     def options(self) -> str:

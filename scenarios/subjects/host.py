@@ -8,8 +8,8 @@ environment need not have it.
 
     → (started)                                            {"ready": true}
     ← {"id": 1, "do": "open", "client": "A", "redis": "redis://…", "counters": ["ai_jobs", …]}
-    → {"id": 1, "ok": true, "methods": ["enqueue", …], "latency_bound_s": null, "fifo": true,
-       "waits_for_replicas": false, "counters": […]}
+    → {"id": 1, "ok": true, "methods": ["enqueue", …], "accepts": {"enqueue": ["job_id", …]}, "promises": {…},
+       "latency_bound_s": null, "fifo": true, "waits_for_replicas": false, "counters": […]}
     ← {"id": 2, "do": "call", "client": "A", "method": "enqueue", "args": {…}}
     → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
     ← {"id": 3, "do": "source", "client": "A"}
@@ -82,7 +82,7 @@ class _Host:
         self._loop: Any = None
         self._stacks: Any = None
         self._counts = _neighbour("counts").Counts()
-        self._methods: dict[type, list[str]] = {}
+        self._calls: dict[type, dict[str, Any]] = {}
         self.logs = _LogLines()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,8 @@ class _Host:
             method = getattr(self._instances[client], request["method"])
             if request.get("counts", True):
                 self._counts.begin()
-            return {"ok": self._awaited(method(**request["args"]))}
+            given = _neighbour("contract").arguments_for(method, request["args"])
+            return {"ok": self._awaited(method(**given))}
         if request["do"] == "source":
             return {"ok": _sources(type(self._instances[client]))}
         if request["do"] == "load":
@@ -125,7 +126,7 @@ class _Host:
             bound = getattr(instance, "latency_bound_s", None)
             return {
                 "ok": True,
-                "methods": self._methods_of(type(instance)),
+                **self._contract_of(instance),
                 "latency_bound_s": bound if isinstance(bound, (int, float)) else None,
                 "fifo": getattr(instance, "fifo", True) is not False,
                 "waits_for_replicas": getattr(instance, "waits_for_replicas", False) is True,
@@ -133,10 +134,15 @@ class _Host:
             }
         return {"ok": True}
 
-    def _methods_of(self, kind: type) -> list[str]:
-        if kind not in self._methods:
-            self._methods[kind] = [name for name in dir(kind) if _is_method(kind, name)]
-        return self._methods[kind]
+    def _contract_of(self, instance: Any) -> dict[str, Any]:
+        """Return which calls the subject has, which arguments they take, and what it promises."""
+        contract = _neighbour("contract")
+        kind = type(instance)
+        if kind not in self._calls:
+            names = contract.calls_of(kind)
+            accepts = {name: contract.accepted_by(getattr(instance, name)) for name in names}
+            self._calls[kind] = {"methods": names, "accepts": accepts}
+        return {**self._calls[kind], "promises": contract.promises_of(instance)}
 
     def _load_of(self, client: str) -> Any:
         if client not in self._loads:
@@ -171,10 +177,6 @@ class _Host:
                 except BaseException:  # an instance that can't be closed is dropped all the same
                     continue
                 return
-
-
-def _is_method(kind: type, name: str) -> bool:
-    return not name.startswith("_") and callable(getattr(kind, name, None))
 
 
 def _sources(kind: type) -> dict[str, Any]:
@@ -337,6 +339,7 @@ def _serve_forks(factory: Any, control: socket.socket) -> None:
 def _make_ready_to_connect() -> None:
     """Import in advance what each fork would import at its first connection, which takes longer than the fork."""
     _neighbour("counts")
+    _neighbour("contract")
     importlib.import_module("encodings.idna")
     for driver in ("redis", "valkey"):
         if driver in sys.modules and "importlib.metadata" in sys.modules:

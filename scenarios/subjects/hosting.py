@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Opened:
         fifo: it hands jobs out first in, first out.
         waits_for_replicas: it acknowledges a write only once a replica has it.
         counters: names of those of the requested counters that it exports.
+        accepts: of each call, the names of the arguments that it takes; None for one that takes any.
+        promises: what it declares, as it declares it.
     """
 
     methods: frozenset[str]
@@ -68,6 +70,8 @@ class Opened:
     fifo: bool = True
     waits_for_replicas: bool = False
     counters: frozenset[str] = frozenset()
+    accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    promises: Mapping[str, object] = field(default_factory=dict)
 
 
 class HostProcess:
@@ -175,6 +179,11 @@ class HostProcess:
             fifo=answer.get("fifo") is not False,
             waits_for_replicas=answer.get("waits_for_replicas") is True,
             counters=frozenset(answer.get("counters") or ()),
+            accepts={
+                call: None if names is None else frozenset(names)
+                for call, names in (answer.get("accepts") or {}).items()
+            },
+            promises=answer.get("promises") or {},
         )
 
     def sources(self, client: str) -> Mapping[str, tuple[str, int]]:

@@ -39,7 +39,7 @@ class ReadyMessage(TypedDict):
 
 
 class AnswerMessage(TypedDict):
-    """The answer to a request. ``ok`` is what a call returned; the last five are those of ``open``."""
+    """The answer to a request. ``ok`` is what a call returned; from ``methods`` on they are those of ``open``."""
 
     id: int | float
     ok: NotRequired[Any]
@@ -48,6 +48,8 @@ class AnswerMessage(TypedDict):
     logs: NotRequired[list[list[str]] | None]
     counted: NotRequired[list[tuple[str, dict[str, str], float]] | None]
     methods: NotRequired[list[str] | None]
+    accepts: NotRequired[dict[str, list[str] | None] | None]
+    promises: NotRequired[dict[str, Any] | None]
     latency_bound_s: NotRequired[float | None]
     fifo: NotRequired[bool | None]
     waits_for_replicas: NotRequired[bool | None]

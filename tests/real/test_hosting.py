@@ -13,6 +13,7 @@ import pytest
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 
@@ -146,10 +147,45 @@ def test_a_subject_without_counters_reports_none_instead_of_no_increases(hosted:
     assert call(opened(hosted(body("pass"))), "go")["counted"] is None
 
 
-def test_a_new_instance_reports_its_public_calls(hosted: Hosted) -> None:
-    host = hosted(body("pass") + " def _hidden(self): pass\n")
+CONTRACT = (
+    "class Q:\n"
+    " promises = {'order': 'fifo'}\n"
+    " def __init__(self, url): pass\n"
+    " def enqueue(self, job_id, payload=None, *, request_id=None): return [job_id, payload, request_id]\n"
+    " def work(self, **offered): return sorted(offered)\n"
+    " def connect(self): pass\n"
+)
+
+
+def test_a_new_instance_reports_its_calls_of_the_contract_and_what_they_take(
+    hosted: Hosted,
+) -> None:
+    host = hosted(CONTRACT)
     host.wait_until_ready()
-    assert host.make_instance("A", "redis://x").methods == {"go"}
+    opened = host.make_instance("A", "redis://x")
+    assert opened.methods == {"enqueue", "work"}
+    assert opened.accepts == {
+        "enqueue": frozenset({"job_id", "params", "client_request_id"}),
+        "work": None,
+    }
+    assert opened.promises == {"order": "fifo"}
+
+
+def test_a_call_gets_the_arguments_that_it_takes_under_its_own_names(hosted: Hosted) -> None:
+    host = hosted(CONTRACT)
+    host.wait_until_ready()
+    host.make_instance("A", "redis://x")
+    offered: dict[str, Json] = {
+        "job_id": "j",
+        "params": {"n": 1},
+        "client_request_id": "r",
+        "actor_id": "u",
+    }
+    answers: list[Answer] = []
+    host.call("A", "enqueue", offered, answers.append)
+    host.call("A", "work", {"jobs": 1, "idle_s": 0.1}, answers.append)
+    assert host.loop.run_until(lambda: len(answers) == 2, 10.0)
+    assert [answer["ok"] for answer in answers] == [["j", {"n": 1}, "r"], ["idle_s", "jobs"]]
 
 
 def test_a_declared_bound_is_reported_in_milliseconds(hosted: Hosted) -> None:

@@ -1,0 +1,75 @@
+"""The contract's calls as the subject's process makes them: by name, with only the arguments that each call takes.
+
+Imports nothing of midpipe's and runs on Python 3.8, because it is loaded into the subject's process.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+CALLS = (
+    "enqueue",
+    "work",
+    "claim",
+    "heartbeat",
+    "complete",
+    "fail",
+    "give_back",
+    "dequeue",
+    "tick",
+    "get_job",
+    "list_jobs",
+    "update_status",
+    "cancel",
+    "depth",
+    "get_queue_depth",
+    "backfill",
+    "backfill_step",
+    "cleanup",
+)
+ALIASES = {"payload": "params", "request_id": "client_request_id"}
+"""Names under which a call may ask for an argument of another name."""
+
+
+def calls_of(kind: type) -> list[str]:
+    """Return the contract's calls that a class has."""
+    return [name for name in CALLS if callable(getattr(kind, name, None))]
+
+
+def accepted_by(call: Any) -> list[str] | None:
+    """Return the names of the arguments that a call takes, as midpipe offers them; None if it takes any."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    named = [
+        parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL
+    ]
+    return [ALIASES.get(name, name) for name in named]
+
+
+def arguments_for(call: Any, offered: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the offered arguments that a call takes, under the names that it gives them."""
+    try:
+        parameters = inspect.signature(call).parameters
+    except (TypeError, ValueError):
+        return offered
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return offered
+    found = {}
+    for name in parameters:
+        offered_as = name if name in offered else ALIASES.get(name, name)
+        if offered_as in offered:
+            found[name] = offered[offered_as]
+    return found
+
+
+def promises_of(instance: Any) -> dict[str, Any]:
+    """Return what a subject declares in its attribute ``promises``; empty if that is not a mapping."""
+    declared = getattr(instance, "promises", None)
+    if not isinstance(declared, dict):
+        return {}
+    return {str(name): value for name, value in declared.items()}
