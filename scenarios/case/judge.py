@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Moment
 from midpipe.scenarios.model.record import Arrived, Entry, Restarted, Stepped, Violation
 from midpipe.scenarios.model.state import State, tables_of
@@ -30,10 +29,8 @@ class Judged:
     crashes: tuple[CheckerCrash, ...]
 
 
-def judge(
-    evidence: Evidence, invariants: Iterable[Invariant] = tuple(INVARIANTS.values())
-) -> Judged:
-    """Check every invariant that applies to the subject and to the program."""
+def judge(evidence: Evidence, invariants: Iterable[Invariant]) -> Judged:
+    """Check every one of the invariants that applies to the subject and to the program."""
     violations, observations, crashes = [], [], []
     for invariant in invariants:
         applies = not invariant.why_not(evidence.traits)

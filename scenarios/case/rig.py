@@ -21,6 +21,8 @@ from midpipe.faultinject.wire.commands import parse_command_table
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.probe import probe
 from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.evidence import Invariant
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import (
     SNAPSHOT_SCRIPT,
@@ -41,6 +43,7 @@ class Rig:
     Args:
         run: holds the files of the subject's processes, and ends them if midpipe is killed.
         loop: shared with something else, which closes it; None makes one of its own.
+        invariants: what the cases are judged by.
 
     Attributes:
         control: midpipe's own connection to the server.
@@ -54,8 +57,14 @@ class Rig:
     """
 
     def __init__(
-        self, server: Server, subject: SubjectSpec, run: RunDirectory, loop: Loop | None = None
+        self,
+        server: Server,
+        subject: SubjectSpec,
+        run: RunDirectory,
+        loop: Loop | None = None,
+        invariants: tuple[Invariant, ...] = tuple(INVARIANTS.values()),
     ) -> None:
+        self.invariants = invariants
         self.server = server
         self.subject = subject
         self._closes_loop = loop is None

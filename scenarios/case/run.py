@@ -94,7 +94,7 @@ def judged_record(
         leases_ended=case.leases_are_short,
         given_up=recovered.given_up,
     )
-    judged = judge(evidence)
+    judged = judge(evidence, rig.invariants)
     timing = timing or Timing(0.0, 0.0, 0.0, 0.0)
     return CaseRecord(
         program=program.name,

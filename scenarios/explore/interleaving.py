@@ -42,6 +42,7 @@ class InterleaveTask:
     """Run every order of one program's clients, within bounds.
 
     Args:
+        program: its name, or one that is not registered.
         max_preemptions: per run; None sets no bound.
         max_faults: faults per run.
         prune: leave out orders whose result is known from others.
@@ -54,7 +55,7 @@ class InterleaveTask:
     """
 
     subject: SubjectSpec
-    program: str
+    program: str | Program
     _: KW_ONLY
     max_preemptions: int | None
     max_faults: int

@@ -23,6 +23,7 @@ from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.story import CommandSource
+from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import program_named
 
 
@@ -70,7 +71,30 @@ def replay_case(
         UsageError: the string is malformed or names what does not exist, or the server is not midpipe's to change.
     """
     name, schedule = parse_replay_string(text, CATALOGUE)
-    program = program_named(name)
+    return replay_schedule(
+        worker,
+        subject,
+        program_named(name),
+        schedule,
+        latency_bound_ms,
+        persistence,
+        warms_up=warms_up,
+        traces_sources=traces_sources,
+    )
+
+
+def replay_schedule(
+    worker: Worker,
+    subject: SubjectSpec,
+    program: Program,
+    schedule: Schedule,
+    latency_bound_ms: float,
+    persistence: Persistence = Persistence.AOF_ALWAYS,
+    *,
+    warms_up: bool = True,
+    traces_sources: bool = False,
+) -> Replayed:
+    """Run one schedule of a program. Arguments and errors are those of ``replay_case``."""
     _check_server_is_ours(worker, schedule)
     needed = _persistence_for(schedule, persistence)
     server = worker.server if needed is None else worker.durable_server(needed)
@@ -79,7 +103,7 @@ def replay_case(
     missing = missing_for(program, subject, rig.traits)
     if missing:
         raise SubjectError(
-            f"{subject.text} has no {', '.join(missing)}, which the program {name} needs."
+            f"{subject.text} has no {', '.join(missing)}, which the program {program.name} needs."
         )
     if warms_up or not is_known:
         # With the schedule between: a fault may need scripts that the program alone does not, or have them forgotten.
@@ -94,7 +118,7 @@ def replay_case(
         rig.hosts.traces_sources = False
     if any(forgets_scripts(fault) for _, fault in schedule.placed):
         warm_up(rig, program, latency_bound_ms)
-    return Replayed(record, planner.unplaced, replay_string(name, schedule), trace.sources)
+    return Replayed(record, planner.unplaced, replay_string(program.name, schedule), trace.sources)
 
 
 def _check_server_is_ours(worker: Worker, schedule: Schedule) -> None:

@@ -23,6 +23,7 @@ from midpipe.scenarios.model.messages import (
     Message,
 )
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import program_named
 
 _KILLS = ("kill", "kill-before", "readdress")
@@ -37,6 +38,7 @@ class SweepTask:
     """Sweep one program of a subject, or one shard of it.
 
     Args:
+        program: its name, or one that is not registered.
         shard: (index, count): of all first faults, every count-th is placed.
         max_faults: faults per case.
         latency_bound_ms: for a subject that declares none.
@@ -47,7 +49,7 @@ class SweepTask:
     """
 
     subject: SubjectSpec
-    program: str
+    program: str | Program
     _: KW_ONLY
     shard: tuple[int, int]
     max_faults: int
@@ -92,7 +94,7 @@ class SweepTask:
                 if frontier := sweep.frontier():
                     yield ExplorationProgress(frontier)
         yield ExplorationDone(
-            sweep.ledger.rows(self.program),
+            sweep.ledger.rows(program.name),
             stopped=stopped,
             nondeterministic=nondeterministic,
             frontier=sweep.frontier(),

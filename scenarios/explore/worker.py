@@ -12,6 +12,8 @@ from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.evidence import Invariant
 from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.spec import SubjectSpec
 
@@ -29,6 +31,7 @@ class Worker:
     Args:
         server: the server to break.
         is_cancelled: asked between cases; true ends a task that has a deadline as if the deadline had come.
+        invariants: what the cases are judged by.
 
     Attributes:
         server: a server that keeps no data.
@@ -37,10 +40,16 @@ class Worker:
         ServerError: the server can't be started or does not answer.
     """
 
-    def __init__(self, server: ServerSpec, is_cancelled: Callable[[], bool] = bool) -> None:
+    def __init__(
+        self,
+        server: ServerSpec,
+        is_cancelled: Callable[[], bool] = bool,
+        invariants: tuple[Invariant, ...] = tuple(INVARIANTS.values()),
+    ) -> None:
         self.is_cancelled = is_cancelled
         self._run = RunDirectory()
         self._spec = server
+        self._invariants = invariants
         self._durable: dict[Persistence, Server] = {}
         try:
             self.server: Server = open_server(server, self._run)
@@ -77,7 +86,7 @@ class Worker:
             if self._rig is not None:
                 self._rig.close()
                 self._rig = None
-            self._rig = Rig(server, subject, self._run)
+            self._rig = self._new_rig(server, subject)
         assert self._rig is not None
         return self._rig
 
@@ -88,7 +97,10 @@ class Worker:
 
     def second_rig(self, subject: SubjectSpec, persistence: Persistence) -> Rig:
         """Return a rig beside the last one, on a server that keeps its data. The caller closes it."""
-        return Rig(self.durable_server(persistence), subject, self._run)
+        return self._new_rig(self.durable_server(persistence), subject)
+
+    def _new_rig(self, server: Server, subject: SubjectSpec) -> Rig:
+        return Rig(server, subject, self._run, invariants=self._invariants)
 
     def durable_server(self, persistence: Persistence) -> Server:
         """Return a server of midpipe's own that keeps its data so, started if need be; the one before it is stopped.

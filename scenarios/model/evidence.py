@@ -79,6 +79,11 @@ class Evidence:
         leases_ended: every lease of the program's claims had ended before the queue was drained.
         given_up: jobs that were running before the drain and failed after it, because they had no attempt left.
         read_by_others: read_back as each further version of a mixed fleet answered it.
+
+    Example:
+        >>> from midpipe import Evidence, Judgement
+        >>> def count_enqueues(evidence: Evidence) -> Judgement:
+        ...     return Judgement(len(evidence.operations("enqueue")))
     """
 
     traits: Traits
@@ -128,6 +133,11 @@ class ViolationEvidence:
         seen: one sentence that states the observation.
         method: the operation it happened in; empty if it can't be attributed to one.
         lasts: it also holds in the final state; always true for a ``finally`` invariant.
+
+    Example:
+        >>> from midpipe import ViolationEvidence
+        >>> ViolationEvidence("enqueue returned 1 for job-1.", method="enqueue").lasts
+        True
     """
 
     seen: str
@@ -159,7 +169,13 @@ def violations_at(
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What an invariant returns for one case: the number of things checked, and the violations among them."""
+    """What an invariant returns for one case: the number of things checked, and the violations among them.
+
+    Example:
+        >>> from midpipe import Judgement, ViolationEvidence
+        >>> Judgement(2, (ViolationEvidence("enqueue returned 1 for job-1."),)).observations
+        2
+    """
 
     observations: int
     violations: tuple[ViolationEvidence, ...] = field(default=())
@@ -198,6 +214,21 @@ class Invariant:
         check: judges the evidence of one case.
         why_not: returns why the invariant does not apply to a subject; an empty string if it does.
         on_malformed: it also judges programs in which the subject must refuse every call.
+
+    Example:
+        >>> from midpipe import Evidence, Invariant, Judgement, Session, Severity, ViolationEvidence
+        >>> def no_second_enqueue(evidence: Evidence) -> Judgement:
+        ...     calls = evidence.operations("enqueue")
+        ...     again = [ViolationEvidence(f"{call.job_id} was sent again.") for call in calls[1:]]
+        ...     return Judgement(len(calls), tuple(again))
+        >>> once = Invariant(
+        ...     "enqueue-once", "finally", "Nothing is sent twice.", Severity.LOW, no_second_enqueue
+        ... )
+        >>> reviewed = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
+        >>> with Session(reviewed, invariants=[once]) as session:
+        ...     case = session.run("enqueue", "A1!cut-before")
+        >>> "enqueue-once" in [violation.invariant for violation in case.violations]
+        True
     """
 
     id: str

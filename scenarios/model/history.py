@@ -82,6 +82,13 @@ class Operation:
         state_after: index into the case's snapshots of the state at completion.
         version: the version that the client runs in a mixed fleet; empty if there is only one.
         caller_died: its process was killed during this call, so the answer was lost and there is no retry.
+
+    Example:
+        >>> from midpipe import Session
+        >>> with Session("midpipe.scenarios.flaws.as_reviewed:SimpleQueue") as session:
+        ...     first, second = session.run("enqueue", "A1!cut-before").history[:2]
+        >>> print(first.method, first.completion, first.error.type, "then", second.completion)
+        enqueue fail ConnectionError then ok
     """
 
     client: str

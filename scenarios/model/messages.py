@@ -45,6 +45,14 @@ class CaseEnded:
         crashes: the invariants whose check raised.
         seconds: time spent on reset, connecting, operations and judging.
         blob: Hypothesis' reproduce line, if this is the fuzzed example in which a violation was new.
+
+    Example:
+        >>> from midpipe import Session
+        >>> with Session("midpipe.scenarios.flaws.as_shipped:SimpleQueue") as session:
+        ...     cases = session.interleave("same-request-twice", max_orders=20)
+        ...     first = next(ended for ended in cases if ended.violations)
+        >>> print(first.replay, first.violations[0].invariant)
+        same-request-twice: A1 B1 no-duplicate
     """
 
     program: str

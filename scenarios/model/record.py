@@ -69,7 +69,15 @@ Entry = Called | Stepped | Arrived | Restarted | Completed
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that this case violated, and the observations that show it."""
+    """An invariant that this case violated, and the observations that show it.
+
+    Example:
+        >>> from midpipe import Session
+        >>> with Session("midpipe.scenarios.flaws.as_shipped:SimpleQueue") as session:
+        ...     case = session.run("same-request-twice", "A1 B1")
+        >>> [violation.invariant for violation in case.violations]
+        ['no-duplicate']
+    """
 
     invariant: str
     evidence: tuple[ViolationEvidence, ...]
@@ -96,6 +104,13 @@ class CaseRecord:
         invalid_reason: why the case is invalid; empty if it is valid.
         observations: the number of things that each invariant checked.
         crashes: the invariants whose check raised.
+
+    Example:
+        >>> from midpipe import Session
+        >>> with Session("midpipe.reference:Queue") as session:
+        ...     case = session.run("enqueue", "A1!lost-reply")
+        >>> case.is_valid, case.faults, len(case.violations)
+        (True, 1, 0)
     """
 
     program: str

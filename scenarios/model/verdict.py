@@ -20,7 +20,13 @@ SCHEMA = 2
 
 
 class Outcome(StrEnum):
-    """pass, unknown or fail. The command's exit code is 0, 3 or 1 accordingly."""
+    """pass, unknown or fail. The command's exit code is 0, 3 or 1 accordingly.
+
+    Example:
+        >>> from midpipe import Outcome
+        >>> Outcome("fail") is Outcome.FAIL
+        True
+    """
 
     PASS = "pass"
     UNKNOWN = "unknown"
@@ -28,7 +34,13 @@ class Outcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad a finding is, worst first."""
+    """How bad a finding is, worst first.
+
+    Example:
+        >>> from midpipe import Severity
+        >>> Severity.CRITICAL.counts_from(Severity.HIGH)
+        True
+    """
 
     CRITICAL = "CRITICAL"
     HIGH = "HIGH"
@@ -103,6 +115,14 @@ class Finding:
         on: the shell-quoted option that names the server on which it was found; empty for the default server.
         blob: Hypothesis's line that reproduces the example under the same version of Hypothesis; empty if there is
             none.
+
+    Example:
+        >>> from midpipe import judge
+        >>> shipped = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
+        >>> verdict = judge(shipped, parts=["interleave"], programs=["same-request-twice"])
+        >>> first = verdict.findings[0]
+        >>> print(first.invariant, first.severity, first.replay)
+        no-duplicate HIGH same-request-twice: A1 B1
     """
 
     id: str
@@ -330,6 +350,12 @@ class Verdict:
         warnings: reasons why a pass means less than it seems; reports show them first.
         partial: the run was interrupted, or its budget ended, before everything planned had run.
         servers: a column for each of several servers; the other fields then hold their sums and worst values.
+
+    Example:
+        >>> from midpipe import judge
+        >>> verdict = judge("midpipe.reference:Queue", parts=["sweep"], programs=["enqueue"])
+        >>> len(verdict.findings), sum(row.violated for row in verdict.ledger)
+        (0, 0)
     """
 
     midpipe: str

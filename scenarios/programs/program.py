@@ -15,7 +15,13 @@ MAX_RETRIES = 3
 
 
 class Retry(StrEnum):
-    """What a caller does after an exception, up to MAX_RETRIES times."""
+    """What a caller does after an exception, up to MAX_RETRIES times.
+
+    Example:
+        >>> from midpipe import Call, Retry
+        >>> Call("get_job", {"job_id": "job-1"}, retry=Retry.NONE).retry.value
+        'none'
+    """
 
     NONE = "none"
     SAME = "the same call again"
@@ -24,7 +30,13 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An argument taken from the client's last answer of a method: ``Answer("claim", "lease_token")``."""
+    """An argument taken from the client's last answer of a method: ``Answer("claim", "lease_token")``.
+
+    Example:
+        >>> from midpipe import Answer, Call
+        >>> Call("complete", {"job_id": "job-1", "lease_token": Answer("claim", "lease_token")}).method
+        'complete'
+    """
 
     method: str
     field: str
@@ -59,6 +71,11 @@ class Call:
         arguments: by name; JSON values, or Answer.
         retry: what the caller does after an exception.
         version: what the caller runs; if it differs from that of its last call, the caller was restarted in between.
+
+    Example:
+        >>> from midpipe import Call
+        >>> Call("claim", {"worker_id": "w-1", "lease_s": 30.0}).given()
+        {'worker_id': 'w-1', 'lease_s': 30.0}
     """
 
     method: str
@@ -94,6 +111,12 @@ class Program:
         reads: calls made without faults after recovery, whose answers the invariants check.
         needs: methods that the subject must have beyond those called.
         malformed: every call has an argument that the subject must refuse.
+
+    Example:
+        >>> from midpipe import Call, Program
+        >>> claim = Call("claim", {"worker_id": "w-1"})
+        >>> sorted(Program("two-claims", "Two workers claim.", {"A": (claim,), "B": (claim,)}).methods)
+        ['claim']
     """
 
     name: str

@@ -19,8 +19,14 @@ SUITES: Mapping[str, Mapping[str, Program]] = MappingProxyType(
 PROGRAMS: Mapping[str, Program] = MappingProxyType({**SINGLE, **PAIRS, **FLEETS})
 
 
-def program_named(name: str) -> Program:
-    """Return a program by its name, or a written program by its text. Raises UsageError that suggests a name."""
+def program_named(name: str | Program) -> Program:
+    """Return a program by its name, or a written program by its text; a program is returned as it is.
+
+    Raises:
+        UsageError: there is no such program; suggests a name.
+    """
+    if isinstance(name, Program):
+        return name
     if name.startswith(PREFIX):
         return program_from(name)
     if name not in PROGRAMS:

@@ -68,7 +68,7 @@ class RedisServer:
         self._is_closing = False
         self._thread = threading.Thread(target=self._serve, name="midpipe-proxy", daemon=True)
         self._thread.start()
-        self.url = self.url_at(self._listener.port)
+        self.url = self._url_at(self._listener.port)
 
     def __enter__(self) -> RedisServer:
         return self
@@ -87,18 +87,11 @@ class RedisServer:
 
     def proxy(self) -> RedisProxy:
         """Return a new proxy in front of the server. It passes everything on until a fault is placed."""
-        return self.in_loop(lambda: RedisProxy(self, self._loop, self._listen(), self._table))
-
-    def url_at(self, port: int) -> str:
-        """Return the URL of the server behind a port."""
-        return f"redis://{LOOPBACK}:{port}/{self._server.database}"
-
-    def in_loop(self, work: Callable[[], _Result]) -> _Result:
-        """Run a function in the thread that serves the proxies, and return its result."""
-        results: SimpleQueue[_Result] = SimpleQueue()
-        self._requests.put(lambda: results.put(work()))
-        self._wake.send(b".")
-        return results.get(timeout=_WITHIN_S)
+        placements = self._in_loop(lambda: _Placements(self._loop, self._listen(), self._table))
+        listener = placements.listener
+        return RedisProxy(
+            self._url_at(listener.port), placements, lambda: self._in_loop(listener.close)
+        )
 
     def close(self) -> None:
         """End the proxies and the server."""
@@ -112,6 +105,16 @@ class RedisServer:
         self._woken.close()
         self._server.stop()
         self._run.close()
+
+    def _url_at(self, port: int) -> str:
+        return f"redis://{LOOPBACK}:{port}/{self._server.database}"
+
+    def _in_loop(self, work: Callable[[], _Result]) -> _Result:
+        """Run a function in the thread that serves the proxies, and return its result."""
+        results: SimpleQueue[_Result] = SimpleQueue()
+        self._requests.put(lambda: results.put(work()))
+        self._wake.send(b".")
+        return results.get(timeout=_WITHIN_S)
 
     def _listen(self) -> Listener:
         return Listener(self._loop, lambda: self._server.address, self._table)
@@ -154,7 +157,6 @@ class RedisProxy:
 
     Attributes:
         url: where a client connects to meet the faults.
-        placements: the faults that are placed now, by name.
 
     Example:
         >>> from midpipe import RedisServer
@@ -172,18 +174,11 @@ class RedisProxy:
         1
     """
 
-    def __init__(
-        self, redis: RedisServer, loop: Loop, listener: Listener, table: CommandTable
-    ) -> None:
-        self._redis = redis
-        self._loop = loop
-        self._listener = listener
-        self._table = table
-        self._tallies: dict[str, Tally] = {}
+    def __init__(self, url: str, placements: _Placements, close: Callable[[], None]) -> None:
+        self._placements = placements
+        self._close = close
         self._placed: list[PlacedFault] = []
-        self.placements: Mapping[str, Placement] = {}
-        self.url = redis.url_at(listener.port)
-        listener.director = PlacingDirector(self, HeldCommands(), 0, lambda name: _certain)
+        self.url = url
 
     def __enter__(self) -> RedisProxy:
         return self
@@ -215,32 +210,45 @@ class RedisProxy:
             raise UsageError(f"A proxy can't cause {fault!r}.{did_you_mean(fault, PROXY_FAULTS)}")
         if nth < 1 or times < 0:
             raise UsageError(f"nth must be at least 1 and times at least 0; got {nth} and {times}.")
-        name = f"fault-{len(self._placed) + 1}"
-        self._tallies[name] = Tally()
-        at = f" at match {nth} of {command or 'any command'}{f' on {key}' if key else ''}"
-        self._placed.append(PlacedFault(fault + at, self._tallies[name]))
         placement = Placement(fault=fault, command=command, key=key, nth=nth, times=times)
-        # The serving thread reads the mapping, so it is replaced and not changed.
-        self.placements = {**self.placements, name: placement}
+        at = f" at match {nth} of {command or 'any command'}{f' on {key}' if key else ''}"
+        self._placed.append(PlacedFault(fault + at, self._placements.add(placement)))
         return self._placed[-1]
 
     def close(self) -> tuple[str, ...]:
         """Close the proxy; return the faults that were placed and did not happen."""
-        self._redis.in_loop(self._listener.close)
+        self._close()
         return tuple(placed.text for placed in self._placed if not placed.fired)
 
+
+class _Placements:
+    """The faults that are placed on one proxy, as its director asks for them."""
+
+    def __init__(self, loop: Loop, listener: Listener, table: CommandTable) -> None:
+        self._loop = loop
+        self._table = table
+        self._tallies: dict[str, Tally] = {}
+        self.listener = listener
+        self.placements: Mapping[str, Placement] = {}
+        listener.director = PlacingDirector(self, HeldCommands(), 0, lambda name: _certain)
+
+    def add(self, placement: Placement) -> Tally:
+        """Place a fault; return the count of how often it happens."""
+        name = f"fault-{len(self._tallies) + 1}"
+        self._tallies[name] = Tally()
+        # The serving thread reads the mapping, so it is replaced and not changed.
+        self.placements = {**self.placements, name: placement}
+        return self._tallies[name]
+
     def tally(self, name: str) -> Tally:
-        """Return how often a placed fault has happened."""
         return self._tallies[name]
 
     def keys_of(self, args: tuple[bytes, ...]) -> tuple[bytes, ...] | None:
-        """Return a command's keys; None if they are not known."""
         return self._table.keys(args)
 
     def refuse_for(self, seconds: float) -> None:
-        """Refuse connections for so long."""
-        self._listener.refuse()
-        self._loop.call_later(seconds, self._listener.accept_again)
+        self.listener.refuse()
+        self._loop.call_later(seconds, self.listener.accept_again)
 
 
 def _certain() -> float:
