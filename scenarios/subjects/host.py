@@ -27,10 +27,8 @@ forks a serving process for each request on the socket that is its standard inpu
 
 from __future__ import annotations
 
-import array
 import asyncio
 import functools
-import gc
 import importlib
 import importlib.util
 import inspect
@@ -39,12 +37,9 @@ import logging
 import os
 import signal
 import socket
-import stat
 import sys
 import sysconfig
-import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -305,74 +300,17 @@ def _serve(factory: Any, requests: Any, answers: Any) -> None:
 
 
 def _serve_forks(factory: Any, control: socket.socket) -> None:
-    """Fork serving processes and wait for them, as requested, until the other side closes the socket.
+    """Fork processes that serve the subject, as requested, until the other side closes the socket."""
 
-    A request to fork carries three file descriptors: for the requests, for the answers, and for the subject's output.
-    """
-    control.sendall(_line({"ready": True, "forks": _may_fork(control)}))
-    _make_ready_to_connect()
-    gc.freeze()
-    while True:
-        text, files = _received(control)
-        if not text:
-            return
-        request = json.loads(text)
-        if request["do"] == "wait":
-            _, status = os.waitpid(request["pid"], 0)
-            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-            control.sendall(_line({"code": code}))
-            continue
-        child = os.fork()
-        if child == 0:
-            control.close()
-            os.setsid()
-            requests, answers, printed = files
-            _print_to(printed)
-            os.close(printed)
-            _serve(factory, os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0))
-            return
-        for file in files:
-            os.close(file)
-        control.sendall(_line({"pid": child}))
+    def serve(requests: int, answers: int, printed: int) -> None:
+        _print_to(printed)
+        os.close(printed)
+        _serve(factory, os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0))
 
-
-def _make_ready_to_connect() -> None:
-    """Import in advance what each fork would import at its first connection, which takes longer than the fork."""
+    forking = _neighbour("forking")
     _neighbour("counts")
     _neighbour("contract")
-    importlib.import_module("encodings.idna")
-    for driver in ("redis", "valkey"):
-        if driver in sys.modules and "importlib.metadata" in sys.modules:
-            with suppress(ImportError):
-                sys.modules["importlib.metadata"].version(driver)
-
-
-def _received(control: socket.socket) -> tuple[bytes, list[int]]:
-    files = array.array("i")
-    text, ancillary, _, _ = control.recvmsg(65536, socket.CMSG_SPACE(3 * files.itemsize))
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            files.frombytes(data[: len(data) - len(data) % files.itemsize])
-    return text, list(files)
-
-
-def _may_fork(control: socket.socket) -> bool:
-    """Whether forking this process is sound: importing the subject left no thread and no socket behind."""
-    if threading.active_count() > 1:
-        return False
-    try:
-        if len(os.listdir("/proc/self/task")) > 1:
-            return False
-    except OSError:
-        pass  # only Linux lists threads that Python did not start
-    for name in os.listdir("/dev/fd"):
-        try:
-            is_socket = stat.S_ISSOCK(os.fstat(int(name)).st_mode)
-        except OSError:
-            continue  # the descriptor of the listing itself
-        if is_socket and int(name) != control.fileno():
-            return False
-    return True
+    forking.serve_forks(control, serve)
 
 
 def main(arguments: list[str]) -> int:

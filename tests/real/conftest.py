@@ -6,8 +6,9 @@ A module that needs a part of another kind (another server, a subject of its own
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,8 @@ from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
 from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.subjects.hosting import HostProcess
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +189,26 @@ def worker() -> Iterator[Worker]:
     started = Worker(ServerSpec())
     yield started
     started.close()
+
+
+@pytest.fixture
+def hosted(tmp_path: Path) -> Iterator[Callable[..., HostProcess]]:
+    """Host a class ``Q`` whose source is given; the host ends with the test."""
+    loop, run = Loop(), RunDirectory()
+    hosts: list[HostProcess] = []
+
+    def start(source: str, *, patience_s: float = 20.0, **environment: str) -> HostProcess:
+        file = tmp_path / "subject.py"
+        file.write_text(source)
+        spec = SubjectSpec(
+            f"{file}:Q", environment=tuple(environment.items()), patience_s=patience_s
+        )
+        host = HostProcess(spec, loop, run)
+        hosts.append(host)
+        return host
+
+    yield start
+    for host in hosts:
+        host.kill()
+    loop.close()
+    run.close()

@@ -1,0 +1,91 @@
+"""The fork server's side in the subject's process: it has loaded the subject, and forks a process for each request.
+
+A request to fork carries three file descriptors: for the requests, for the answers, and for the subject's output.
+Imports nothing of midpipe's and runs on Python 3.8, because it is loaded into the subject's process.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import importlib
+import json
+import os
+import socket
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+
+def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) -> None:
+    """Fork serving processes and wait for them, as requested, until the other side closes the socket.
+
+    Args:
+        serve: serves requests in the forked process, until they end; is given the three file descriptors.
+    """
+    _send(control, {"ready": True, "forks": _may_fork(control)})
+    _make_ready_to_connect()
+    gc.freeze()
+    while True:
+        text, files = _received(control)
+        if not text:
+            return
+        request = json.loads(text)
+        if request["do"] == "wait":
+            _, status = os.waitpid(request["pid"], 0)
+            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            _send(control, {"code": code})
+            continue
+        child = os.fork()
+        if child == 0:
+            control.close()
+            os.setsid()
+            serve(*files)
+            return
+        for file in files:
+            os.close(file)
+        _send(control, {"pid": child})
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _make_ready_to_connect() -> None:
+    """Import in advance what each fork would import at its first connection, which takes longer than the fork."""
+    importlib.import_module("encodings.idna")
+    for driver in ("redis", "valkey"):
+        if driver in sys.modules and "importlib.metadata" in sys.modules:
+            with suppress(ImportError):
+                sys.modules["importlib.metadata"].version(driver)
+
+
+def _received(control: socket.socket) -> tuple[bytes, list[int]]:
+    files = array.array("i")
+    text, ancillary, _, _ = control.recvmsg(65536, socket.CMSG_SPACE(3 * files.itemsize))
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            files.frombytes(data[: len(data) - len(data) % files.itemsize])
+    return text, list(files)
+
+
+def _may_fork(control: socket.socket) -> bool:
+    """Whether forking this process is sound: importing the subject left no thread and no socket behind."""
+    if threading.active_count() > 1:
+        return False
+    try:
+        if len(os.listdir("/proc/self/task")) > 1:
+            return False
+    except OSError:
+        pass  # only Linux lists threads that Python did not start
+    for name in os.listdir("/dev/fd"):
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+        except OSError:
+            continue  # the descriptor of the listing itself
+        if is_socket and int(name) != control.fileno():
+            return False
+    return True
