@@ -180,5 +180,6 @@ HIDDEN void reset_timers(void);
 /* signals.c */
 
 HIDDEN void install_wake_handler(void);
+HIDDEN int is_wake_the_only_signal(void); /* whether an EINTR can only come from the controller's signal */
 
 #endif

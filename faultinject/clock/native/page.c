@@ -133,7 +133,8 @@ int64_t check_clock(struct wait *wait) {
 }
 
 /* Whether to call the kernel again. If a signal interrupted the wait and its time is up, the kernel is called once more
- * without waiting, because what was waited for may have come meanwhile. Any other EINTR is returned to the program. */
+ * without waiting, because what was waited for may have come meanwhile. Any other EINTR is returned to the program,
+ * unless the program handles no signals and so cannot expect one. */
 int should_retry(struct wait *wait, int is_timeout, int is_interrupted) {
     if (wait->remaining <= 0)
         return 0;
@@ -144,7 +145,7 @@ int should_retry(struct wait *wait, int is_timeout, int is_interrupted) {
     int error = errno;
     check_clock(wait);
     errno = error;
-    return wait->remaining <= 0;
+    return wait->remaining <= 0 || is_wake_the_only_signal();
 }
 
 void end_wait(struct wait *wait) {

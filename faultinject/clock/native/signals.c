@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-static struct sigaction program_action;
+static struct sigaction program_action; /* of SIGURG */
+static uint64_t handled;                /* a bit for each other signal that the program has a handler for */
 
 static void handle_wake(int number, siginfo_t *info, void *context) {
     int error = errno;
@@ -32,9 +33,25 @@ void install_wake_handler(void) {
     real.pthread_sigmask(SIG_UNBLOCK, &urgent, NULL);
 }
 
+int is_wake_the_only_signal(void) {
+    return __atomic_load_n(&handled, __ATOMIC_RELAXED) == 0;
+}
+
+static void note_handler(int number, const void *handler) {
+    uint64_t bit = 1ULL << (number & 63);
+    if (handler == (void *)SIG_DFL || handler == (void *)SIG_IGN)
+        __atomic_fetch_and(&handled, ~bit, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_or(&handled, bit, __ATOMIC_RELAXED);
+}
+
 int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict before) {
-    if (!is_active() || number != SIGURG)
-        return real.sigaction(number, action, before);
+    if (!is_active() || number != SIGURG) {
+        int result = real.sigaction(number, action, before);
+        if (result == 0 && action)
+            note_handler(number, (const void *)action->sa_handler);
+        return result;
+    }
     struct sigaction old = program_action;
     if (action)
         program_action = *action;
@@ -44,8 +61,12 @@ int sigaction(int number, const struct sigaction *restrict action, struct sigact
 }
 
 void (*signal(int number, void (*handler)(int)))(int) {
-    if (!is_active() || number != SIGURG)
-        return real.signal(number, handler);
+    if (!is_active() || number != SIGURG) {
+        void (*result)(int) = real.signal(number, handler);
+        if (result != SIG_ERR)
+            note_handler(number, (const void *)handler);
+        return result;
+    }
     void (*before)(int) = program_action.sa_handler;
     memset(&program_action, 0, sizeof program_action);
     program_action.sa_handler = handler;

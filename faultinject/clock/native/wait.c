@@ -62,11 +62,22 @@ static const sigset_t *without_wake_signal(const sigset_t *mask, sigset_t *copy)
     return copy;
 }
 
+/* Call the kernel for a wait without a deadline, which the controller's signal may interrupt as well. */
+#define WAIT_FOR_EVER(call)                                                     \
+    int outcome;                                                                \
+    do                                                                          \
+        outcome = (call);                                                       \
+    while (outcome < 0 && errno == EINTR && is_wake_the_only_signal());         \
+    return outcome
+
 int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
     sigset_t copy;
     struct timespec slice = {0};
-    if (!is_active() || !timeout || !is_valid(timeout) || ns_of(timeout) == 0)
+    if (!is_active() || (timeout && (!is_valid(timeout) || ns_of(timeout) == 0)))
         return real.ppoll(fds, count, timeout, mask);
+    if (!timeout) {
+        WAIT_FOR_EVER(real.ppoll(fds, count, NULL, mask));
+    }
     mask = without_wake_signal(mask, &copy);
     struct wait wait = begin_wait(DESCRIPTOR, CLOCK_MONOTONIC, now(CLOCK_MONOTONIC) + ns_of(timeout));
     int result;
@@ -99,8 +110,11 @@ int __ppoll_chk(
 
 int pselect(
     int count, fd_set *reads, fd_set *writes, fd_set *errors, const struct timespec *timeout, const sigset_t *mask) {
-    if (!is_active() || !timeout || !is_valid(timeout) || ns_of(timeout) == 0 || count < 0)
+    if (!is_active() || (timeout && (!is_valid(timeout) || ns_of(timeout) == 0)) || count < 0)
         return real.pselect(count, reads, writes, errors, timeout, mask);
+    if (!timeout) {
+        WAIT_FOR_EVER(real.pselect(count, reads, writes, errors, NULL, mask));
+    }
     fd_set *sets[3] = {reads, writes, errors};
     char *before[3] = {NULL, NULL, NULL};
     size_t size = ((size_t)count + 63) / 64 * 8;
@@ -142,8 +156,11 @@ int select(int count, fd_set *reads, fd_set *writes, fd_set *errors, struct time
 
 int epoll_pwait(int fd, struct epoll_event *events, int most, int timeout_ms, const sigset_t *mask) {
     sigset_t copy;
-    if (!is_active() || timeout_ms <= 0)
+    if (!is_active() || timeout_ms == 0)
         return real.epoll_pwait(fd, events, most, timeout_ms, mask);
+    if (timeout_ms < 0) {
+        WAIT_FOR_EVER(real.epoll_pwait(fd, events, most, timeout_ms, mask));
+    }
     mask = without_wake_signal(mask, &copy);
     struct wait wait = begin_wait(DESCRIPTOR, CLOCK_MONOTONIC, now(CLOCK_MONOTONIC) + timeout_ms * NS_PER_MS);
     int result;
@@ -163,12 +180,16 @@ int epoll_pwait2(
     int fd, struct epoll_event *events, int most, const struct timespec *timeout, const sigset_t *mask) {
     sigset_t copy;
     struct timespec slice;
-    if (UNLIKELY(is_active() && !real.epoll_pwait2) || !real.epoll_pwait2) {
+    int is_on_the_clock = is_active();
+    if (!real.epoll_pwait2) { /* older than glibc 2.35 */
         errno = ENOSYS;
         return -1;
     }
-    if (!shared_page || !timeout || !is_valid(timeout) || ns_of(timeout) == 0)
+    if (!is_on_the_clock || (timeout && (!is_valid(timeout) || ns_of(timeout) == 0)))
         return real.epoll_pwait2(fd, events, most, timeout, mask);
+    if (!timeout) {
+        WAIT_FOR_EVER(real.epoll_pwait2(fd, events, most, NULL, mask));
+    }
     mask = without_wake_signal(mask, &copy);
     struct wait wait = begin_wait(DESCRIPTOR, CLOCK_MONOTONIC, now(CLOCK_MONOTONIC) + ns_of(timeout));
     int result;

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from midpipe.faultinject.vocabulary import Address
 Found = TypeVar("Found")
 PATIENCE_S = 30.0
 """In real time; the waits under test are much longer."""
+WAIT_S = 600
 
 
 class Child:
@@ -53,7 +54,8 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.killpg(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.communicate()
 
     def line(self, within_s: float = PATIENCE_S) -> str | None:
@@ -102,6 +104,22 @@ def eventually(found: Callable[[], Found | None], within_s: float = PATIENCE_S) 
         assert time.monotonic() < deadline_s, "no value in time"
         time.sleep(0.002)
     return value
+
+
+def check_wait(clock: SteppedClock, child: Child, first_s: float = WAIT_S) -> None:
+    """Let a program wait that prints go, and check that it waits exactly until its deadline.
+
+    Args:
+        first_s: until the first of its deadlines.
+    """
+    assert child.line() == "go"
+    began_s = time.monotonic()
+    child.await_wait(first_s)
+    clock.advance(first_s - 1)
+    passed_s = float(child.advance_until_a_line())
+    real_s = time.monotonic() - began_s
+    assert WAIT_S <= passed_s <= WAIT_S + real_s
+    assert real_s < WAIT_S / 10
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from textwrap import dedent, indent
 
-WAIT_S = 600
+from tests.real.clock.children import WAIT_S
+
 FRAME = """\
 import signal, socket, sys, threading, time
 began_s = 0.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.clock.stepped import SteppedClock
-from tests.real.clock.children import Child, eventually
+from tests.real.clock.children import WAIT_S, Child, check_wait, eventually
 from tests.real.clock.conftest import missing
 from tests.real.clock.python_waits import (
     ASYNC,
@@ -23,23 +23,10 @@ from tests.real.clock.python_waits import (
     SIGNALS,
     SLEEPS,
     THREADS,
-    WAIT_S,
     program,
 )
 
 STARTERS = {**SLEEPS, **DESCRIPTORS, **THREADS, **SIGNALS, **CHILDREN, **ASYNC}
-
-
-def check_wait(clock: SteppedClock, child: Child) -> None:
-    """Let a program wait that prints go, and check that it waits exactly until its deadline."""
-    assert child.line() == "go"
-    began_s = time.monotonic()
-    child.await_wait(WAIT_S)
-    clock.advance(WAIT_S - 1)
-    passed_s = float(child.advance_until_a_line())
-    real_s = time.monotonic() - began_s
-    assert WAIT_S <= passed_s <= WAIT_S + real_s
-    assert real_s < WAIT_S / 10
 
 
 @pytest.mark.parametrize("name", STARTERS)
