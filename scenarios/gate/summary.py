@@ -1,4 +1,4 @@
-"""The verdict of a run, built from its results. Pure."""
+"""The verdict of a run, built from its results. Does no I/O."""
 
 from __future__ import annotations
 
