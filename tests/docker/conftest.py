@@ -1,4 +1,4 @@
-"""An engine and images for the tests that need containers; without an engine they are skipped, and fail in CI.
+"""An engine and images for the tests that need containers. Without an engine the tests are skipped, and fail in CI.
 
 ``MIDPIPE_REDIS_IMAGE`` and ``MIDPIPE_TOXIPROXY_IMAGE`` name the images. ``MIDPIPE_WITHOUT_DOCKER`` is the reason why a
 CI system has no engine, or no image; ``MIDPIPE_WITHOUT_TOXIPROXY`` why it has none of that. Then the tests are skipped
@@ -24,7 +24,7 @@ from tests.support.toxiproxy_container import ToxiproxyContainer
 
 
 def skip_or_fail(reason: str) -> None:
-    """Skip on a laptop; fail in CI, which has not said why it can't have what is missing."""
+    """Skip on a laptop; fail in CI, which has to give the reason if something is missing."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -32,7 +32,7 @@ def skip_or_fail(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Any]:
-    """The engine's own client, to see what there is; yields a ``docker.DockerClient``."""
+    """A ``docker.DockerClient``, to inspect the engine with."""
     if reason := os.environ.get("MIDPIPE_WITHOUT_DOCKER"):
         pytest.skip(reason)
     docker = pytest.importorskip("docker")
@@ -80,7 +80,7 @@ def server(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[ContainerS
 
 @pytest.fixture(scope="module")
 def toxiproxy(server: ContainerServer, toxiproxy_image: str) -> ToxiproxyContainer:
-    """A Toxiproxy beside the server; it goes with the server."""
+    """A Toxiproxy beside the server, removed with the server."""
     return ToxiproxyContainer(toxiproxy_image, server)
 
 
@@ -92,7 +92,7 @@ def worker(spec: ServerSpec) -> Iterator[Worker]:
 
 
 def remains(engine: Any) -> tuple[str, ...]:
-    """Everything on the engine that midpipe has labelled: containers and networks, by name."""
+    """Return the names of all containers and networks on the engine that carry midpipe's label."""
     label = {"label": LABEL}
     containers = engine.containers.list(all=True, filters=label, ignore_removed=True)
     networks = engine.networks.list(filters=label)

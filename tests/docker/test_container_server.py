@@ -1,4 +1,4 @@
-"""A server in a container: sweeps, server faults, and what can't be done there."""
+"""A server in a container: sweeps, server faults, and what is not applicable there."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def swept(worker: Worker, subject: str, program: str) -> list[CaseEnded]:
 
 def test_the_reference_passes_every_fault_of_enqueue(worker: Worker) -> None:
     cases = swept(worker, REFERENCE, "enqueue")
-    # Every fault that needs no persistence and has a place there, server faults among them.
+    # Every fault that is applicable and needs no persistence, server faults included.
     met = {case.fault for case in cases}
     assert met >= {"pause", "oom", "readonly", "client-kill", "noperm", "script-flush", "torn-last"}
     assert [case.replay for case in cases if case.violations] == []
 
 
-def test_the_reviewed_queue_is_caught(worker: Worker) -> None:
+def test_the_reviewed_queue_fails(worker: Worker) -> None:
     cases = swept(worker, AS_REVIEWED, "enqueue-with-request-id")
     violated_invariants = {violation.invariant for case in cases for violation in case.violations}
     assert violated_invariants >= {"retry-succeeds", "no-orphan"}
@@ -63,7 +63,7 @@ def test_the_reviewed_queue_is_caught(worker: Worker) -> None:
     ("mode", "kept"),
     [(Persistence.NONE, 0), (Persistence.AOF_NO, 500), (Persistence.AOF_ALWAYS, 500)],
 )
-def test_a_killed_container_comes_back_with_what_its_persistence_kept(
+def test_a_killed_container_comes_back_with_its_persisted_data(
     run_directory: RunDirectory, redis_image: str, mode: Persistence, kept: int
 ) -> None:
     server = ContainerServer(redis_image, ContainerGroup(run_directory), mode)
@@ -79,7 +79,7 @@ def test_a_killed_container_comes_back_with_what_its_persistence_kept(
 
 
 def run_id(info: object) -> str:
-    """Return what is another one in each process of a server."""
+    """Return the id that differs between two processes of a server."""
     assert isinstance(info, bytes)
     return next(line for line in info.decode().splitlines() if line.startswith("run_id:"))
 
@@ -87,7 +87,7 @@ def run_id(info: object) -> str:
 @pytest.mark.parametrize(
     ("fault", "executed"), [("kill", Executed.YES), ("kill-before", Executed.NO)]
 )
-def test_a_kill_at_a_command_leaves_what_the_server_had_run(
+def test_a_kill_before_or_after_a_command_decides_whether_it_was_executed(
     worker: Worker, fault: str, executed: Executed
 ) -> None:
     record = replay_case(worker, SubjectSpec(), f"enqueue: A1:EVALSHA!{fault}", 5_000.0).record
@@ -97,7 +97,7 @@ def test_a_kill_at_a_command_leaves_what_the_server_had_run(
     assert record.delivered == ("job-1",)
 
 
-def test_a_container_that_stands_still_runs_the_command_once_it_goes_on(worker: Worker) -> None:
+def test_a_suspended_container_executes_the_command_once_it_is_resumed(worker: Worker) -> None:
     record = replay_case(worker, SubjectSpec(), "enqueue: A1:EVALSHA!pause", 5_000.0).record
     first = record.history[0]
     assert first.error is not None
@@ -105,10 +105,10 @@ def test_a_container_that_stands_still_runs_the_command_once_it_goes_on(worker: 
     assert (record.invalid_reason, record.violations, record.delivered) == ("", (), ("job-1",))
 
 
-def test_a_power_loss_is_told_to_be_out_of_reach_and_not_tried(worker: Worker) -> None:
+def test_a_power_loss_is_reported_as_not_applicable(worker: Worker) -> None:
     (done,) = worker.do(PowerLossTask(SubjectSpec(), "enqueue", 5_000.0))
     assert isinstance(done, PowerLossDone)
-    assert (done.outcomes, "are not at hand" in done.not_tried) == ((), True)
+    assert (done.outcomes, "can't reach the files" in done.not_tried) == ((), True)
 
 
 def test_the_mapped_port_is_open_on_one_address_of_this_machine_only(
@@ -119,7 +119,7 @@ def test_the_mapped_port_is_open_on_one_address_of_this_machine_only(
 
 
 def durability(image: str, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command on an engine whose loopback is said to be another one than ours."""
+    """Run the command on an engine that appears to have another loopback than this machine."""
     return subprocess.run(
         (
             *(sys.executable, "-m", "midpipe", "durability", "--program", "enqueue"),
@@ -133,7 +133,7 @@ def durability(image: str, out: Path, *more: str) -> subprocess.CompletedProcess
     )
 
 
-def test_what_a_container_can_not_do_is_told_and_passes_for_nothing(
+def test_what_is_not_applicable_in_a_container_is_reported_and_counts_as_no_pass(
     redis_image: str, tmp_path: Path
 ) -> None:
     ended = durability(
@@ -147,7 +147,7 @@ def test_what_a_container_can_not_do_is_told_and_passes_for_nothing(
     assert [row.persistence for row in rows] == ["aof-always"]
 
 
-def test_a_replica_that_is_asked_for_where_there_can_be_none_is_refused(
+def test_a_requested_replica_that_is_not_applicable_is_refused(
     redis_image: str, tmp_path: Path
 ) -> None:
     ended = durability(redis_image, tmp_path, "--persistence", "replica")

@@ -1,4 +1,4 @@
-"""However midpipe ends, no container, network, process or directory is left. Everything is counted.
+"""However midpipe ends, it leaves no container, network, process or directory behind. Everything is counted.
 
 Each run gets a directory for temporary files and a variable of its own; whatever descends from it has that variable in
 its environment, wherever it may have gone.
@@ -56,18 +56,18 @@ sys.stdin.readline()
 servers.stop()
 run.close()
 """
-ONLY_SAYS = """
+CLAIMS_ONLY = """
 from midpipe.reference import Queue
 
 
-class Says(Queue):
+class Claims(Queue):
     waits_for_replicas = True
 """
 
 
 @dataclass
 class Run:
-    """A process that uses containers, and all that descends from it."""
+    """A process that uses containers, and all of its descendants."""
 
     engine: Any
     directory: Path
@@ -90,7 +90,7 @@ class Run:
         return self.start("-m", "midpipe", *words, "--out", str(self.directory / "out"))
 
     def processes(self) -> dict[int, str]:
-        """Return the command line of every process that descends from it."""
+        """Return the command line of each descendant, by pid."""
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -103,7 +103,7 @@ class Run:
         return found
 
     def left(self) -> tuple[str, ...]:
-        """Return everything that is there of it now."""
+        """Return everything of it that exists now."""
         directories = tuple(path.name for path in self.directory.glob("midpipe-*"))
         return (*remains(self.engine), *self.processes().values(), *directories)
 
@@ -135,7 +135,7 @@ def run(engine: Any, tmp_path: Path) -> Iterator[Run]:
 
 
 def assert_nothing_is_left(run: Run) -> None:
-    """What ends by itself ends within the time given; then nothing at all is there."""
+    """Assert that nothing of the run exists, once what ends by itself has had the time to end."""
     deadline_s = time.monotonic() + ENDS_WITHIN_S
     while left := run.left():
         assert time.monotonic() < deadline_s, f"still there: {left}"
@@ -181,7 +181,7 @@ def test_when_midpipe_is_ended_nothing_is_left(
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_network_with_two_containers_goes_as_well(
+def test_a_network_with_two_containers_is_removed_as_well(
     run: Run, redis_image: str, toxiproxy_image: str, how: signal.Signals
 ) -> None:
     process = run.start("-c", CONTAINERS, redis_image, toxiproxy_image)
@@ -201,8 +201,8 @@ def test_after_failovers_nothing_is_left(
     run: Run, redis_image: str, persistence: str, code: int, tmp_path: Path
 ) -> None:
     queue = tmp_path / "says.py"
-    queue.write_text(ONLY_SAYS)
-    words = ("--subject", f"{queue}:Says", "--program", "enqueue", "--persistence", persistence)
+    queue.write_text(CLAIMS_ONLY)
+    words = ("--subject", f"{queue}:Claims", "--program", "enqueue", "--persistence", persistence)
     process = run.midpipe("durability", *words, "--redis", f"docker:{redis_image}", "--jobs", "1")
     told, _ = process.communicate(timeout=ENDS_WITHIN_S)
     assert process.returncode == code, told
@@ -232,7 +232,7 @@ def test_when_midpipe_is_ended_amid_failovers_nothing_is_left(
         ("cluster", 6, signal.SIGINT),
     ],
 )
-def test_of_sentinels_and_of_a_cluster_nothing_is_left(
+def test_nothing_is_left_of_sentinels_and_of_a_cluster(
     run: Run, redis_image: str, topology: str, containers: int, how: signal.Signals | None
 ) -> None:
     process = run.start("-c", TOPOLOGY, topology, redis_image)

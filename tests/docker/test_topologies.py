@@ -1,4 +1,4 @@
-"""A replica, Sentinels and a Cluster in containers of one image: what holds of those that are started from a binary."""
+"""A replica, Sentinels and a Cluster in containers behave like those started from a binary."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ spread = queues.spread
 
 
 def listening() -> set[tuple[str, int]]:
-    """Return the addresses and ports of this machine that are open, addresses as the system writes them."""
+    """Return the addresses and ports that this machine listens on, addresses as /proc writes them."""
     rows = [
         line.split()
         for table in Path("/proc/net").glob("tcp*")
@@ -142,7 +142,7 @@ def test_every_node_is_open_on_the_loopback_of_this_machine_only(
     assert {end for end in listening() if end[1] in ports} == {(LOOPBACK, port) for port in ports}
 
 
-def test_what_a_queue_acknowledged_after_waiting_outlives_the_primary(cluster: Cluster) -> None:
+def test_jobs_acknowledged_after_waiting_survive_the_primary(cluster: Cluster) -> None:
     queues.test_what_a_queue_in_a_cluster_acknowledged_after_waiting_is_there_when_a_replica_took_over(
         cluster
     )
@@ -160,7 +160,7 @@ def test_calls_fail_in_a_failover_until_the_replica_is_the_primary(spec: ServerS
     assert (answered[0], answered[-1], all(answered)) == (True, True, False)
 
 
-def test_a_node_knows_itself_from_another_server_that_has_taken_its_port(
+def test_a_node_is_distinguished_from_another_server_on_its_port(
     sentinels: SentinelGroup, redis_image: str, run_directory: RunDirectory
 ) -> None:
     group = ContainerGroup(run_directory)

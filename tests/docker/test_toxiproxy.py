@@ -1,4 +1,4 @@
-"""A real Toxiproxy in a container beside a Redis in one: its toxics at byte counts, and what the server had run."""
+"""A real Toxiproxy and a Redis in containers: toxics at byte counts, and what the server executed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def client(toxiproxy: ToxiproxyContainer, server: ContainerServer) -> Iterator[T
 
 
 def value(server: ContainerServer) -> object:
-    """Return the counter, read past the proxy."""
+    """Return the counter, read directly from the server."""
     with closing(Control(server.address)) as control:
         return control.call("GET", "counter")
 
@@ -43,7 +43,7 @@ def connected(toxiproxy: ToxiproxyContainer) -> socket.socket:
 
 
 def received_to_the_end(end: socket.socket) -> bytes:
-    """Return all that comes back until the connection ends."""
+    """Return all bytes received until the connection ends."""
     received = b""
     with suppress(ConnectionResetError):
         while chunk := end.recv(100):
@@ -60,7 +60,7 @@ def test_without_a_toxic_the_server_answers(
     assert value(server) == b"1"
 
 
-def test_a_reply_cut_off_at_a_byte_leaves_what_the_server_ran(
+def test_a_command_whose_reply_is_cut_off_has_been_executed(
     client: ToxiproxyClient, toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
     client.add_toxic("redis", "limit_data", {"bytes": 2})
@@ -70,7 +70,7 @@ def test_a_reply_cut_off_at_a_byte_leaves_what_the_server_ran(
     assert value(server) == b"1"
 
 
-def test_a_command_cut_off_at_a_byte_never_runs(
+def test_a_command_that_is_cut_off_is_never_executed(
     client: ToxiproxyClient, toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
     client.add_toxic("redis", "limit_data", {"bytes": 2 * len(INCR) - 1}, stream="upstream")
@@ -82,12 +82,12 @@ def test_a_command_cut_off_at_a_byte_never_runs(
     assert value(server) == b"1"
 
 
-def test_a_proxy_that_is_down_lets_nothing_through(
+def test_a_disabled_proxy_passes_nothing(
     client: ToxiproxyClient, toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
     client.enable("redis", enabled=False)
     received = b""
-    # The engine's own listener may take the connection, and hang up.
+    # The engine's own listener may accept the connection, and close it.
     with suppress(OSError), connected(toxiproxy) as end:
         end.sendall(INCR)
         received = received_to_the_end(end)
@@ -95,7 +95,7 @@ def test_a_proxy_that_is_down_lets_nothing_through(
 
 
 @pytest.mark.usefixtures("client")
-def test_the_server_is_found_again_after_it_was_killed(
+def test_the_proxy_reaches_the_server_again_after_it_was_killed(
     toxiproxy: ToxiproxyContainer, server: ContainerServer
 ) -> None:
     server.restart()
