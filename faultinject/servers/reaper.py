@@ -1,9 +1,9 @@
 """A run's temporary directory and its processes, cleaned up however midpipe ends.
 
 The reaper is a small shell that waits for the end of its standard input, which comes when midpipe closes it or dies,
-by SIGKILL too. Then it kills every process that is still registered, runs the registered clean-up commands (those that
-remove containers, for example), and removes the directory. An atexit hook would not do: it does not run in a killed
-process, nor in a worker that leaves by ``os._exit``.
+by SIGKILL too. Then it kills every process that is still registered, and all that these have started; it runs the
+registered clean-up commands (those that remove containers, for example), and removes the directory. An atexit hook
+would not do: it does not run in a killed process, nor in a worker that leaves by ``os._exit``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,24 @@ from midpipe.faultinject.servers.ports import free_ports
 _REAPER = """
 PATH="${PATH:+$PATH:}/usr/bin:/bin"
 trap "" INT HUP TERM
+# Adds to $pids everything that these processes have started, which may have left their process groups.
+add_descendants() {
+    pairs=""
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line < "$stat"; } 2>/dev/null || continue
+        child="${line%% *}"
+        set -- ${line##*) }
+        pairs="$pairs $child:$2"
+    done
+    found=1
+    while [ "$found" ]; do
+        found=""
+        for pair in $pairs; do
+            case " $pids " in *" ${pair%:*} "*) continue ;; esac
+            case " $pids " in *" ${pair#*:} "*) pids="$pids ${pair%:*}"; found=1 ;; esac
+        done
+    done
+}
 pids=""
 while read -r line; do
     case "$line" in
@@ -33,7 +51,13 @@ while read -r line; do
         ;;
     esac
 done
-[ -n "$pids" ] && kill -9 $pids 2>/dev/null
+if [ -n "$pids" ]; then
+    groups=""
+    for pid in $pids; do groups="$groups -$pid"; done
+    add_descendants
+    kill -9 $pids 2>/dev/null
+    kill -9 -- $groups 2>/dev/null
+fi
 for command in "$1"/at-end*; do
     [ -e "$command" ] && /bin/sh "$command" >/dev/null 2>&1 </dev/null
 done

@@ -7,6 +7,7 @@ Imports nothing of midpipe's and runs on Python 3.8, because it is loaded into t
 from __future__ import annotations
 
 import array
+import ctypes
 import gc
 import importlib
 import json
@@ -15,9 +16,12 @@ import socket
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) -> None:
@@ -35,14 +39,15 @@ def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) 
             return
         request = json.loads(text)
         if request["do"] == "wait":
-            _, status = os.waitpid(request["pid"], 0)
-            code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-            _send(control, {"code": code})
+            _send(control, {"code": _waited(request["pid"], request["seconds"])})
             continue
         child = os.fork()
         if child == 0:
             control.close()
             os.setsid()
+            _become_subreaper()
+            for file in files:
+                os.set_inheritable(file, False)
             serve(*files)
             return
         for file in files:
@@ -52,6 +57,25 @@ def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:
     control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _waited(pid: int, within_s: float) -> Any:
+    """Wait for a forked process; return its exit code, the negated number of a signal, or None if it still runs."""
+    until_s, pause_s = time.monotonic() + within_s, 0.00005
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        if time.monotonic() > until_s:
+            return None
+        time.sleep(pause_s)
+        pause_s = min(0.01, 2 * pause_s)
+
+
+def _become_subreaper() -> None:
+    """Make orphans among the subject's processes its own children, so that midpipe finds them (Linux)."""
+    with suppress(Exception):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _make_ready_to_connect() -> None:

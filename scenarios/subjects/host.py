@@ -18,6 +18,7 @@ environment need not have it.
     → {"id": 4, "ok": {"job": 17, "attempts": 9, …}}
     ← {"id": 5, "do": "close", "client": "A"}              ← {"id": 6, "do": "exit"}
 
+``children`` in an answer says whether the subject has started processes that still run.
 ``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last answer, as
 [level, logger, text]. ``counters`` are those of the requested counters that the subject has in prometheus_client's
 default registry; each answer to a call then lists their increases as ``"counted": [[name, {label: value}, by], …]``,
@@ -94,6 +95,7 @@ class _Host:
         if request["do"] == "call" and request.get("counts", True):
             answer["counted"] = self._counts.increases()
         answer["id"] = request.get("id")
+        answer["children"] = _has_children()
         lines = self.logs.take()
         if lines:
             answer["logs"] = lines
@@ -311,6 +313,17 @@ def _serve_forks(factory: Any, control: socket.socket) -> None:
     _neighbour("counts")
     _neighbour("contract")
     forking.serve_forks(control, serve)
+
+
+def _has_children() -> bool:
+    """Whether the subject has started processes that it has not waited for; True where that can't be known."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    except AttributeError:
+        pass
+    return True
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,6 +21,7 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.scenarios.model.counters import LABELS
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.subjects import process_tree
 from midpipe.scenarios.subjects.processes import (
     ForkServer,
     Process,
@@ -43,6 +43,7 @@ from midpipe.scenarios.subjects.protocol import (
 from midpipe.scenarios.subjects.stacks import SIGNAL as STACKS_SIGNAL
 
 _REPORTS_WITHIN_S = 1.0
+_ENDS_WITHIN_S = 2.0
 _LOOKS_AGAIN_AFTER_S = 0.002
 _READ_BYTES = 65536
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -103,6 +104,9 @@ class HostProcess:
         self._parts: list[bytes] = []
         self._parts_size = 0
         self._ready: ReadyMessage | None = None
+        self._frozen: tuple[int, ...] = ()
+        self._may_have_children = True
+        self.has_had_children = False
         self.failure = ""
         self.traces_sources = False
         directory = run.subdirectory("subject")
@@ -113,6 +117,8 @@ class HostProcess:
         )
         run.guard(self._process.pid)
         loop.watch_readable(self._process.answers, self._readable)
+        if self._process.ended is not None:
+            loop.watch_readable(self._process.ended, self._ended)
 
     @property
     def is_alive(self) -> bool:
@@ -262,31 +268,36 @@ class HostProcess:
             return 0
 
     def freeze(self) -> None:
-        """Stop the process (SIGSTOP)."""
-        os.kill(self._process.pid, signal.SIGSTOP)
+        """Stop the process and all that it has started (SIGSTOP)."""
+        self._frozen = process_tree.freeze(self._process.pid)
 
     def resume(self) -> None:
-        """Let a frozen process continue (SIGCONT)."""
-        os.kill(self._process.pid, signal.SIGCONT)
+        """Let them continue (SIGCONT)."""
+        process_tree.resume(self._frozen)
 
     def kill(self) -> None:
-        """End the process now; safe to call twice."""
+        """Kill the process and all that it has started; safe to call twice."""
         self._end()
         self.failure = self.failure or "was ended"
 
-    def _end(self) -> int:
-        """End the process if it has not ended; return its exit code."""
+    def _end(self) -> None:
+        """Kill what still runs of the process and of all that it has started."""
         process = self._process
-        if not process.answers.closed:
-            self.loop.forget(process.answers)
-        if process.is_running():
-            os.kill(process.pid, signal.SIGKILL)
-        code = process.wait()
+        if process.answers.closed:
+            return
+        self._stop_watching()
+        if process.code is not None:
+            process_tree.kill_group(process.pid)
+        elif self._may_have_children or self._waiting:
+            self.has_had_children |= process_tree.kill(process.pid) > 0
+        else:
+            # Nothing runs beside it, so the costly look at every process of the machine is saved.
+            process_tree.kill_group(process.pid)
+        process.wait(_ENDS_WITHIN_S)
         self._run.release(process.pid)
-        for pipe in (process.requests, process.answers):
+        for file in filter(None, (process.requests, process.answers, process.ended)):
             with suppress(OSError):
-                pipe.close()
-        return code
+                file.close()
 
     def _send(self, message: dict[str, Any], answered: Answered) -> None:
         self._next_id += 1
@@ -300,11 +311,25 @@ class HostProcess:
         except OSError:
             self._died()
 
+    def _ended(self) -> None:
+        """The process has ended: take what it had answered before."""
+        while not self._process.answers.closed and self._read():
+            pass
+        if not self._process.answers.closed:
+            self._died()
+
     def _readable(self) -> None:
-        data = os.read(self._process.answers.fileno(), _READ_BYTES)
+        self._read()
+
+    def _read(self) -> bool:
+        """Take what has arrived; return whether there was anything."""
+        try:
+            data = os.read(self._process.answers.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            return False
         if not data:
             self._died()
-            return
+            return False
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._take(b"".join((*self._parts, line)))
@@ -313,6 +338,7 @@ class HostProcess:
         self._parts_size += len(rest)
         if self._parts_size > MOST_BYTES:
             self._fail(f"answered more than {MOST_BYTES >> 20} MiB without the end of a line")
+        return True
 
     def _take(self, line: bytes) -> None:
         if self.failure:
@@ -328,6 +354,8 @@ class HostProcess:
                 "MalformedAnswer",
             )
             return
+        self._may_have_children = answer.get("children") is not False
+        self.has_had_children |= answer.get("children") is True
         answered = self._waiting.pop(answer["id"], None)
         if answered is None:
             self._fail(
@@ -337,11 +365,19 @@ class HostProcess:
         answered(answer)
 
     def _died(self) -> None:
-        code = self._process.wait()
+        code = self._process.wait(_ENDS_WITHIN_S)
         if self._ready is None or self._ready["ready"]:
-            self._fail(f"ended with exit code {code}")
+            self._fail(
+                "closed the pipes of the subject protocol"
+                if code is None
+                else f"ended with exit code {code}"
+            )
         else:
-            self.loop.forget(self._process.answers)
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        for file in filter(None, (self._process.answers, self._process.ended)):
+            self.loop.forget(file)
 
     def _fail(self, failure: str, kind: str = "SubjectDied") -> None:
         self.failure = self.failure or failure

@@ -2,7 +2,8 @@
 
 Loading a subject takes a fifth of a second, most of it for the driver's import; a fork takes a few milliseconds. A fork
 starts with the subject imported, as under a pre-forking server. A subject whose import leaves threads or sockets behind
-can't be forked soundly, so each of its processes loads it anew. Knows only the first line of the subject protocol.
+can't be forked soundly, so each of its processes loads it anew. Each process leads a session of its own and is a child
+subreaper, so that ``process_tree`` finds what it has started. Knows only the first line of the subject protocol.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import IO, Any, Protocol
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.subjects import process_tree
 from midpipe.scenarios.subjects.protocol import ReadyMessage, decode_ready
 
 _ANSWERS_WITHIN_S = 10.0
@@ -32,18 +34,25 @@ class Process(Protocol):
     """A process that serves a subject, with a pipe in each direction.
 
     Attributes:
-        requests, answers: midpipe's ends of the pipes.
+        requests, answers: midpipe's ends of the pipes; reads do not block.
+        ended: becomes readable when the process ends, even if a process that it has started keeps the pipes open; None
+            where the system has no such file.
     """
 
     pid: int
     requests: IO[bytes]
     answers: IO[bytes]
+    ended: IO[bytes] | None
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, or the negated number of a signal, once it was waited for. Its pid is its own until then."""
 
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it has neither ended nor closed its answers."""
 
-    def wait(self) -> int:
-        """Wait for its end; return its exit code, or the negated number of a signal. Safe to call twice."""
+    def wait(self, within_s: float) -> int | None:
+        """Wait for its end, at most so long; return its code, None if it is still running. Safe to call twice."""
 
 
 class Spawned:
@@ -55,12 +64,21 @@ class Spawned:
         assert self._process.stdout is not None
         self.pid = self._process.pid
         self.requests, self.answers = self._process.stdin, self._process.stdout
+        self.ended = _end_of(self.pid)
+        os.set_blocking(self.answers.fileno(), False)
+
+    @property
+    def code(self) -> int | None:
+        return self._process.poll()
 
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def wait(self) -> int:
-        return self._process.wait()
+    def wait(self, within_s: float) -> int | None:
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return None
 
 
 class ForkServer:
@@ -126,9 +144,10 @@ class ForkServer:
         return answer
 
     def close(self) -> None:
-        """End the process, but not those that it has forked."""
+        """End the process, those that it has forked, and what they have left behind."""
         self._control.close()
-        self._process.kill()
+        if self._process.poll() is None:
+            process_tree.kill(self._process.pid)
         self._process.wait()
         self._run.release(self._process.pid)
 
@@ -155,28 +174,41 @@ class Forked:
         self, server: ForkServer, pid: int, requests: IO[bytes], answers: IO[bytes]
     ) -> None:
         self._server = server
-        self._code: int | None = None
+        self.code: int | None = None
         self.pid = pid
         self.requests, self.answers = requests, answers
+        self.ended = _end_of(pid)
+        os.set_blocking(answers.fileno(), False)
 
     def is_running(self) -> bool:
-        if self._code is not None or self.answers.closed:
+        if self.code is not None or self.answers.closed:
             return False
-        # Its end of the pipe closes when it ends, because its child processes do not inherit the descriptor.
-        hung_up = select.poll()
-        hung_up.register(self.answers, 0)
-        return not hung_up.poll(0)
+        ended = select.poll()
+        # Without a file that says so: its end of the pipe closes, unless a process that it has forked keeps it open.
+        ended.register(self.answers, 0)
+        if self.ended is not None and not self.ended.closed:
+            ended.register(self.ended, select.POLLIN)
+        return not ended.poll(0)
 
-    def wait(self) -> int:
-        if self._code is None:
+    def wait(self, within_s: float) -> int | None:
+        if self.code is None:
             try:
-                self._code = int(self._server.ask({"do": "wait", "pid": self.pid})["code"])
+                self.code = self._server.ask({"do": "wait", "pid": self.pid, "seconds": within_s})[
+                    "code"
+                ]
             except SubjectError:
                 # Without its fork server no process can wait for it, so make sure that it ends.
-                self._code = -signal.SIGKILL
+                self.code = -signal.SIGKILL
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, signal.SIGKILL)
-        return self._code
+        return self.code
+
+
+def _end_of(pid: int) -> IO[bytes] | None:
+    try:
+        return os.fdopen(os.pidfd_open(pid), "rb", buffering=0)
+    except (AttributeError, OSError):
+        return None
 
 
 def output_hint(printed: Path) -> str:
@@ -222,9 +254,8 @@ def _spawned(
     answers: int | None,
 ) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **dict(spec.environment), "PYTHONUNBUFFERED": "1"}
-    if (
-        not spec.is_python
-    ):  # for Python, host.py adds them where they can't hide the standard library
+    # For Python, host.py adds the directories where they can't hide the standard library.
+    if not spec.is_python:
         roots = [*spec.paths, str(Path.cwd())]
         known = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join([*roots, *([known] if known else [])])
@@ -237,6 +268,8 @@ def _spawned(
                 stderr=file,
                 env=environment,
                 start_new_session=True,
+                # A fork server would not wait for the orphans that it adopts.
+                preexec_fn=process_tree.become_subreaper if answers else None,
             )
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error

@@ -39,7 +39,11 @@ class ReadyMessage(TypedDict):
 
 
 class AnswerMessage(TypedDict):
-    """The answer to a request. ``ok`` is what a call returned; from ``methods`` on they are those of ``open``."""
+    """The answer to a request.
+
+    ``ok`` is what a call returned; ``children`` says whether the subject has started processes that still run, and is
+    left out by a host that does not know; from ``methods`` on they belong to ``open``.
+    """
 
     id: int | float
     ok: NotRequired[Any]
@@ -47,6 +51,7 @@ class AnswerMessage(TypedDict):
     ms: NotRequired[float | None]
     logs: NotRequired[list[list[str]] | None]
     counted: NotRequired[list[tuple[str, dict[str, str], float]] | None]
+    children: NotRequired[bool | None]
     methods: NotRequired[list[str] | None]
     accepts: NotRequired[dict[str, list[str] | None] | None]
     promises: NotRequired[dict[str, Any] | None]
