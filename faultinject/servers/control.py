@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.vocabulary import Address
@@ -73,19 +73,42 @@ class Control:
             self._socket.sendall(b"".join(encode_command(*words) for words in commands))
         except OSError as error:
             raise self._no_answer(error) from error
-        return tuple(self.next_value() for _ in commands)
+        return tuple(self._next_value() for _ in commands)
 
-    def next_value(self) -> Value:
-        """Return the next answer, or the next line of MONITOR. Raises ServerError."""
+    def monitor(self) -> Iterator[bytes]:
+        """Send MONITOR, and return its lines as they arrive. No other command may be sent on the connection after that.
+
+        Raises:
+            ReplyError: the server does not allow MONITOR.
+            ServerError: the connection is gone; also raised by the iterator.
+        """
+        self.call("MONITOR")
+        # Each line is a simple string, with line breaks escaped. Parsing one by one would cost more than the commands.
+        return self._lines()
+
+    def _lines(self) -> Iterator[bytes]:
+        rest = self._reader.take_rest()
+        while True:
+            *lines, rest = rest.split(b"\r\n")
+            yield from (line[1:] for line in lines)
+            rest += self._received()
+
+    def _next_value(self) -> Value:
         try:
             while (reply := self._reader.next_reply()) is None:
-                data = self._socket.recv(_READ_BYTES)
-                if not data:
-                    raise ServerError(f"The server at {self._address} closed the connection.")
-                self._reader.feed(data)
-        except (OSError, ProtocolError) as error:
+                self._reader.feed(self._received())
+        except ProtocolError as error:
             raise self._no_answer(error) from error
         return reply.value
+
+    def _received(self) -> bytes:
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except OSError as error:
+            raise self._no_answer(error) from error
+        if not data:
+            raise ServerError(f"The server at {self._address} closed the connection.")
+        return data
 
     def _no_answer(self, error: Exception) -> ServerError:
         reason = "timed out" if isinstance(error, BlockingIOError) else error

@@ -201,6 +201,12 @@ class ReplyReader:
         """Add received bytes, any number of them."""
         self._buffer.data += data
 
+    def take_rest(self) -> bytes:
+        """Remove and return the bytes after the last complete reply."""
+        rest = bytes(self._buffer.data)
+        self._buffer.data.clear()
+        return rest
+
     def next_reply(self) -> Reply | None:
         """Return the next complete reply or push; None if more bytes are needed. Raises ProtocolError."""
         buffer = self._buffer

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 
 from midpipe.faultinject.decide.predictable import is_predictable_in_script
 from midpipe.faultinject.decide.pruning import EVERY_SCRIPT, Independence, script_called
@@ -11,9 +13,26 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.state import SNAPSHOT_SCRIPT
 
 _LINE = re.compile(rb"[0-9.]+ \[\d+ (?P<sender>[^\]]+)\] (?P<words>.*)", re.DOTALL)
+_BY_SCRIPT = re.compile(rb"[0-9.]+ \[\d+ lua\] ")
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.DOTALL)
 _UNESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
+_ESCAPED = {value: b"\\" + code for code, value in _UNESCAPED.items()} | {
+    b'"': b'\\"',
+    b"\\": b"\\\\",
+}
+
+
+def escaped(word: bytes) -> bytes:
+    """Return a word as a line of MONITOR shows it, without its quotes."""
+    bytes_of_word = (word[number : number + 1] for number in range(len(word)))
+    return b"".join(
+        _ESCAPED.get(byte) or (byte if 0x20 <= ord(byte) < 0x7F else b"\\x%02x" % ord(byte))
+        for byte in bytes_of_word
+    )
+
+
+_SNAPSHOT = escaped(SNAPSHOT_SCRIPT.encode())
 
 
 class ScriptWatch:
@@ -23,12 +42,10 @@ class ScriptWatch:
         self._rig = rig
         self._monitor = rig.new_control()
         self._marks = 0
-        self._is_refused = False
         self._unpredictable: set[str] = set()
-        try:
-            self._monitor.call("MONITOR")
-        except ServerError:
-            self._is_refused = True
+        self._lines: Iterator[bytes] | None = None
+        with suppress(ServerError):
+            self._lines = self._monitor.monitor()
 
     def update(self, known: Independence) -> bool:
         """Add what scripts did since the last call; return whether anything of it is new."""
@@ -43,7 +60,7 @@ class ScriptWatch:
 
         On a server that does not allow MONITOR: every script.
         """
-        if self._is_refused:
+        if self._lines is None:
             return {EVERY_SCRIPT}
         self._marks += 1
         mark = f"midpipe-mark-{self._marks}"
@@ -51,7 +68,13 @@ class ScriptWatch:
         caller, declared = "", frozenset[bytes]()
         untrusted_scripts: set[str] = set()
         while True:
-            line = str(self._monitor.next_value()).encode("utf-8", "surrogateescape")
+            line = next(self._lines)
+            # Most lines are of midpipe's own snapshots; they are not judged, and so they are not parsed.
+            if not caller and _BY_SCRIPT.match(line):
+                continue
+            if _SNAPSHOT in line:
+                caller = ""
+                continue
             command = monitored_command(line)
             if command is None:
                 continue
@@ -60,12 +83,12 @@ class ScriptWatch:
                 return untrusted_scripts
             if by_script:
                 touched = self._rig.table.touched(words)
-                if caller and (touched is None or not declared >= set(touched)):
+                if touched is None or not declared >= set(touched):
                     untrusted_scripts.add(caller)
-                if caller and not is_predictable_in_script(words):
+                if not is_predictable_in_script(words):
                     self._unpredictable.add(caller)
                 continue
-            caller = "" if SNAPSHOT_SCRIPT.encode() in words else script_called(words)
+            caller = script_called(words)
             declared = frozenset(self._rig.table.keys(words) or ())
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.scenarios.explore.orders import Orders
-from midpipe.scenarios.explore.script_watch import ScriptWatch, monitored_command
+from midpipe.scenarios.explore.script_watch import ScriptWatch, escaped, monitored_command
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -155,6 +155,23 @@ def test_a_line_of_monitor_is_parsed(
     line: bytes, heard: tuple[bool, tuple[bytes, ...]] | None
 ) -> None:
     assert monitored_command(line) == heard
+
+
+def test_a_word_is_parsed_as_it_was_escaped() -> None:
+    word = bytes(range(256))
+    line = b'1.5 [0 127.0.0.1:1] "ECHO" "%b"' % escaped(word)
+    assert monitored_command(line) == (False, (b"ECHO", word))
+
+
+def test_the_watch_does_not_judge_the_snapshots_of_midpipe(worker: Worker, file: Path) -> None:
+    rig = worker.rig(SubjectSpec(f"{file}:Declared"))
+    rig.control.call("SET", "k", "v")
+    watch = ScriptWatch(rig)
+    try:
+        rig.snapshot()
+        assert watch.untrusted_scripts() == set()
+    finally:
+        watch.close()
 
 
 WATCHING = '''
