@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from midpipe.faultinject.vocabulary import WireEvent
 
@@ -88,7 +89,13 @@ def is_name_from(name: str, source: str) -> bool:
 
 def names_in(texts: Iterable[str]) -> frozenset[str]:
     """Return the names that occur in texts."""
-    return frozenset(name for text in texts for name in _NAME.findall(text))
+    return frozenset().union(*map(_names_in_text, texts))
+
+
+@lru_cache(maxsize=4_096)
+def _names_in_text(text: str) -> frozenset[str]:
+    # The same texts return in each step and each run.
+    return frozenset(_NAME.findall(text))
 
 
 @dataclass(slots=True, kw_only=True)
