@@ -24,7 +24,8 @@ def to_json(verdict: Verdict) -> str:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the document; it is the same under every supported version of msgspec.
 
-    Releases of msgspec differ in how they indent the docstrings that become descriptions.
+    Releases of msgspec differ in how they indent the docstrings that become descriptions. The docstrings' examples, in
+    Python, are left out.
     """
     found: dict[str, Any] = _with_clean_descriptions(msgspec.json.schema(Verdict))
     return found
@@ -33,7 +34,7 @@ def schema() -> dict[str, Any]:
 def _with_clean_descriptions(node: Any) -> Any:
     if isinstance(node, dict):
         return {
-            name: inspect.cleandoc(value)
+            name: inspect.cleandoc(value).partition("\n\nExample:")[0]
             if name == "description" and isinstance(value, str)
             else _with_clean_descriptions(value)
             for name, value in node.items()
