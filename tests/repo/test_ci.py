@@ -1,0 +1,170 @@
+"""What CI and tox run: the README's commands, on known versions, every part of it, and all of the tests."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def readme_commands() -> tuple[str, ...]:
+    """The README's one-line commands for a fresh machine, in order."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return tuple(re.findall(r"^\s*(python3 -m venv \.venv && .+)$", text, re.MULTILINE))
+
+
+def test_the_readme_has_one_command_for_the_gate_and_one_for_the_tests() -> None:
+    commands = readme_commands()
+    assert [command.split(" && ")[-1] for command in commands] == [
+        ".venv/bin/midpipe gate",
+        ".venv/bin/tox",
+    ]
+
+
+def test_ci_runs_the_readme_test_command_and_then_the_gate() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    lines = [
+        line.strip().replace('"$venv"', ".venv")
+        for line in script.splitlines()
+        if "-m venv" in line
+    ]
+    gate, tests = readme_commands()
+    assert lines == [tests, gate]
+
+
+@pytest.mark.parametrize("script", ["run", "docker", "packages"])
+def test_ci_scripts_can_be_executed(script: str) -> None:
+    assert os.access(ROOT / ".ci" / script, os.X_OK)
+
+
+def ci_with_parts_that_exit(
+    folder: Path, statuses: dict[str, int]
+) -> subprocess.CompletedProcess[str]:
+    """Run .ci/run with stand-ins for its parts, each of which names itself and exits with a status."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    begin, parts, end = re.split(r"^(part \w+\n(?:.*\n)*part \w+\n)", script, flags=re.MULTILINE)
+    closing = "= 3 passed in 1.00s ="
+    stand_ins = "".join(
+        f"{name}() {{ echo 'ran {name}'; echo '{closing if name == 'tests' else ''}'; return {status}; }}\n"
+        for name, status in statuses.items()
+    )
+    (folder / ".ci").mkdir()
+    for name, text in (("run", begin + stand_ins + parts + end), ("packages", "#!/bin/sh\n")):
+        (folder / ".ci" / name).write_text(text, encoding="utf-8")
+        (folder / ".ci" / name).chmod(0o755)
+    return subprocess.run(
+        [folder / ".ci" / "run"], capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        ({"tests": 0, "gate": 0, "versions": 0, "containers": 0}, 0),
+        ({"tests": 1, "gate": 0, "versions": 0, "containers": 0}, 1),
+        ({"tests": 1, "gate": 3, "versions": 0, "containers": 2}, 3),
+        ({"tests": 0, "gate": 0, "versions": 0, "containers": 124}, 124),
+    ],
+)
+def test_ci_runs_every_part_and_ends_with_the_worst_status(
+    tmp_path: Path, statuses: dict[str, int], status: int
+) -> None:
+    ran = ci_with_parts_that_exit(tmp_path, statuses)
+    assert ran.returncode == status, ran.stderr
+    assert re.findall(r"^ran (\w+)$", ran.stdout, re.MULTILINE) == list(statuses)
+    assert ran.stdout.splitlines()[-1] == "= 3 passed in 1.00s ="
+
+
+def test_the_workflow_pins_every_action_by_commit_and_keeps_no_credentials() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    actions = re.findall(r"uses: (\S+)", workflow)
+    assert [action for action in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)] == []
+    checkouts = sum("/checkout@" in action for action in actions)
+    assert workflow.count("persist-credentials: false") == checkouts > 0
+
+
+def test_the_constraints_pin_every_direct_dependency_within_its_range() -> None:
+    pinned = {
+        canonicalize_name(requirement.name): requirement.specifier
+        for line in (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line.strip() and not line.strip().startswith("#")
+        for requirement in (Requirement(line),)
+    }
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    direct = [
+        Requirement(text)
+        for group in (
+            table["project"]["dependencies"],
+            *table["project"]["optional-dependencies"].values(),
+            *table["dependency-groups"].values(),
+        )
+        for text in group
+    ]
+    out_of_range = [
+        str(wanted)
+        for wanted in direct
+        if wanted.name != "midpipe"
+        and not any(
+            wanted.specifier.contains(version.version)
+            for version in pinned.get(canonicalize_name(wanted.name), ())
+        )
+    ]
+    assert out_of_range == []
+
+
+def test_the_workflow_runs_the_tests_that_need_containers_as_ci_does() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert "&& .ci/docker .venv/bin/tox\n" in workflow
+
+
+def test_tox_runs_every_test_that_needs_containers_and_no_other_environment_does() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    marked = {
+        section: re.findall(r'-m "?((?:not )?docker)\b', tox[section].get("commands", ""))
+        for section in ("testenv:test", "testenv:docker")
+    }
+    assert marked == {"testenv:test": ["not docker"], "testenv:docker": ["docker"]}
+
+
+@pytest.mark.parametrize("command", range(2), ids=["gate", "tests"])
+def test_the_workflow_runs_the_readme_commands(command: int) -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert f"- run: {readme_commands()[command]}\n" in workflow
+
+
+def test_tox_lints_checks_types_and_tests_by_default() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    assert tox["tox"]["env_list"] == "lint, types, test"
+
+
+def test_each_tox_environment_is_configured_in_one_section() -> None:
+    """Of two sections for one environment tox reads the first only, and runs nothing, and says OK."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    environments = [name for name in tox.sections() if name.startswith("testenv:")]
+    assert [name for name in environments if "{" in name or "," in name] == []
+    assert [name for name in environments if not tox[name].get("commands", "").strip()] == []
+
+
+def test_every_extra_that_tox_installs_exists() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    asked = {
+        extra.strip()
+        for section in tox.sections()
+        for extra in tox[section].get("extras", "").split(",")
+        if extra.strip()
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert asked - set(project["optional-dependencies"]) == set()
