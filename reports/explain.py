@@ -104,7 +104,8 @@ def _unfinished(parts: Sequence[PartRow]) -> Iterator[str]:
             yield f"{row.name} was not begun."
         elif row.extent is Extent.CUT_SHORT:
             cases = f" after {_counted(row.cases, 'case')}" if row.cases else ""
-            yield f"{row.name} was cut short{cases}."
+            left_out = f" ({row.left_out})" if row.left_out else ""
+            yield f"{row.name} was cut short{cases}{left_out}."
 
 
 def coverage_sentence(verdict: Verdict) -> str:

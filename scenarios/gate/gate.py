@@ -65,7 +65,7 @@ class Gate:
     @property
     def has_results(self) -> bool:
         """Whether any part has a result that a report could show."""
-        return bool(self._results.parts)
+        return bool(self._rows)
 
     def run(self) -> None:
         """Run every part. Raises MidpipeError; after any end, ``verdict`` gives the results so far."""
@@ -87,7 +87,7 @@ class Gate:
         subject_parts, own_parts = self._subject_parts(), self._own_parts()
         own_names = [part.name for part in own_parts]
         stories: Stories | None = None
-        reason = "Interrupted."
+        reason = ""
         try:
             try:
                 self._explore(subject_parts, own_names, pool)
@@ -249,24 +249,28 @@ class Gate:
 
     def _record_cut_off(self, reason: str, parts: Sequence[Part]) -> None:
         """Say how much of each part was run, and what was left out."""
-        cut_off = {part.name: part.record_cut_off() for part in parts}
-        rows = (self._row(part.name, is_complete=not cut_off[part.name]) for part in parts)
+        left_out = {part.name: part.record_cut_off() for part in parts}
+        rows = (self._row(*item) for item in left_out.items())
         self._rows = tuple(row for row in rows if row is not None)
-        phrases = [phrase for phrase in cut_off.values() if phrase]
-        if phrases:
+        if any(left_out.values()):
             self._results.partial = True
-            self._stopped = f"{reason} Not completed: {'; '.join(phrases)}."
+            self._stopped = reason
 
-    def _row(self, part: str, *, is_complete: bool) -> PartRow | None:
+    def _row(self, part: str, left_out: str) -> PartRow | None:
         """Return the row of a part; None for the stories, and for a part that had nothing to run."""
         if part not in self._options.parts:
             return None
         spent = self._spent.get(part)
         if spent is None:
-            return None if is_complete else PartRow(part, Outcome.UNKNOWN, Extent.NOT_BEGUN)
-        extent = Extent.COMPLETE if is_complete else Extent.CUT_SHORT
-        outcome = self._results.parts[part]
-        return PartRow(part, outcome, extent, spent.cases, round(spent.seconds, 3))
+            return PartRow(part, Outcome.UNKNOWN, Extent.NOT_BEGUN) if left_out else None
+        return PartRow(
+            name=part,
+            outcome=self._results.parts[part],
+            extent=Extent.CUT_SHORT if left_out else Extent.COMPLETE,
+            cases=spent.cases,
+            seconds=round(spent.seconds, 3),
+            left_out=left_out,
+        )
 
 
 @dataclass(slots=True)

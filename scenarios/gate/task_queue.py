@@ -83,12 +83,12 @@ class TaskQueue:
         self._pass.extend(ready)
 
 
-def cut_off_phrase(name: str, total: str, unfinished: int, not_started: int) -> str:
-    """Return how much of a part was not run: ``sweep (24 programs: 12 unfinished, 3 not started)``; empty if nothing.
+def cut_off_phrase(total: str, unfinished: int, not_started: int) -> str:
+    """Return how much of a part was not run: ``24 programs: 12 unfinished, 3 not started``; empty if nothing.
 
     Args:
         total: ``24 programs``, say.
     """
     counts = ((unfinished, "unfinished"), (not_started, "not started"))
     phrases = [f"{number} {how}" for number, how in counts if number]
-    return f"{name} ({total}: {', '.join(phrases)})" if phrases else ""
+    return f"{total}: {', '.join(phrases)}" if phrases else ""

@@ -305,6 +305,7 @@ class PartRow:
     Args:
         cases: number of cases of the subject that it ran.
         seconds: how long it took.
+        left_out: what of it was not run, in a few words; empty if it is complete or was not begun.
     """
 
     name: str
@@ -312,6 +313,7 @@ class PartRow:
     extent: Extent = Extent.COMPLETE
     cases: int = 0
     seconds: float = 0.0
+    left_out: str = ""
 
     @property
     def cases_per_second(self) -> float:

@@ -20,7 +20,7 @@ from midpipe.scenarios.gate.options import Event, Options, PartBegan
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.model.messages import CaseEnded, Probed
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict
+from midpipe.scenarios.model.verdict import Extent, Outcome, Severity, Verdict
 
 SHIPPED = SubjectSpec("midpipe.scenarios.flaws.as_shipped:SimpleQueue")
 REFERENCE = SubjectSpec()
@@ -43,10 +43,13 @@ def judged(
 def test_the_first_finding_ends_it_before_anything_else_is_begun() -> None:
     verdict, begun, _ = judged(SHIPPED, Severity.LOW, "selfcheck", "review", "sweep", "interleave")
     assert (verdict.outcome, begun) == (Outcome.FAIL, ["sweep", "stories"])
-    assert verdict.warnings == (
-        "Stopped at the first finding because of --fail-fast. "
-        "Not completed: sweep (1 program: 1 unfinished); interleave; selfcheck; review.",
-    )
+    assert verdict.warnings == ("Stopped at the first finding because of --fail-fast.",)
+    assert [(row.name, row.extent, row.left_out) for row in verdict.parts] == [
+        ("sweep", Extent.CUT_SHORT, "1 program: 1 unfinished"),
+        ("interleave", Extent.NOT_BEGUN, ""),
+        ("selfcheck", Extent.NOT_BEGUN, ""),
+        ("review", Extent.NOT_BEGUN, ""),
+    ]
     assert verdict.partial
 
 

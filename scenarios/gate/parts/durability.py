@@ -102,10 +102,8 @@ class Durability:
     def record_cut_off(self) -> str:
         not_started = len(self.queue.not_started)
         unfinished = len(self.queue.unfinished | self._stopped)
-        if not_started == len(self._planned):
-            return self.name
         total = f"{len(self._planned)} programs under a persistence mode"
-        return cut_off_phrase(self.name, total, unfinished, not_started)
+        return cut_off_phrase(total, unfinished, not_started)
 
     def finish(self) -> None:
         for mode, counts in self._counts.items():

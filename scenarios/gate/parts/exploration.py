@@ -291,10 +291,8 @@ class Exploration:
         unfinished = {p.program for p in self._planned if not p.is_finished} & started
         for program in not_started:
             self._results.ledger.setdefault((program, NO_FAULT), not_reached_row(program))
-        if not started:
-            return self.name if not_started else ""
         total = f"{len(programs)} program{'' if len(programs) == 1 else 's'}"
-        return cut_off_phrase(self.name, total, len(unfinished), len(not_started))
+        return cut_off_phrase(total, len(unfinished), len(not_started))
 
     def _applies(self, program: str) -> bool:
         """Whether the subject has the calls of the program, as far as is known."""

@@ -101,12 +101,10 @@ class Fuzzing:
             self._next_seeds[number] = message.next_seed
 
     def record_cut_off(self) -> str:
-        if len(self.queue.not_started) == len(self._spent):
-            return self.name
         if not self.queue.not_started and not self.queue.unfinished:
             return ""
         left_s = max(map(self._left_s, range(len(self._spent))))
-        return f"{self.name} ({left_s:.1f} of {self._options.fuzz_s:g} s left)"
+        return f"{left_s:.1f} of {self._options.fuzz_s:g} s left"
 
     def finish(self) -> None:
         results = self._results

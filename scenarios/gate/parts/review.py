@@ -6,7 +6,7 @@ from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.gate.task_queue import TaskQueue
+from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import HuntDone, Message, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Status, merge
@@ -38,10 +38,8 @@ class Review:
             self._results.review.append(row_from(issue, name, message))
 
     def record_cut_off(self) -> str:
-        if len(self.queue.not_started) == len(self._checks):
-            return self.name
-        left = len(self.queue.not_started | self.queue.unfinished)
-        return f"{self.name} ({left} of {len(self._checks)} checks)" if left else ""
+        total = f"{len(self._checks)} checks"
+        return cut_off_phrase(total, len(self.queue.unfinished), len(self.queue.not_started))
 
     def finish(self) -> None:
         order, names = list(ISSUES), list(SUBJECTS)

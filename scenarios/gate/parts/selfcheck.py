@@ -13,7 +13,7 @@ from midpipe.scenarios.flaws.registry import FLAWS, Flaw
 from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.gate.task_queue import TaskQueue
+from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import HuntDone, Message
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import FlawRow, Outcome, merge
@@ -64,10 +64,9 @@ class Selfcheck:
             self._outcomes.append(self._flawed(*self._flaws[number], message))
 
     def record_cut_off(self) -> str:
-        if len(self.queue.not_started) == len(self._hunts):
-            return self.name
-        left = len(self.queue.not_started | self.queue.unfinished | self._stopped)
-        return f"{self.name} ({left} of {len(self._hunts)} queues)" if left else ""
+        unfinished = len(self.queue.unfinished | self._stopped)
+        total = f"{len(self._hunts)} queues"
+        return cut_off_phrase(total, unfinished, len(self.queue.not_started))
 
     def finish(self) -> None:
         order = [flaw.name for flaw in FLAWS]

@@ -56,7 +56,7 @@ class Stories:
     def record_cut_off(self) -> str:
         count = len(self._groups)
         untold = sum(number not in self._stories for number in range(count))
-        return f"{self.name} ({untold} of {count} findings)" if untold else ""
+        return f"{untold} of {count} findings" if untold else ""
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, StoryDone):

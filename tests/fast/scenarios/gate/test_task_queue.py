@@ -45,8 +45,6 @@ def test_what_was_not_started_and_what_was_not_finished_is_known() -> None:
 
 
 def test_a_phrase_says_how_much_was_cut_off() -> None:
-    assert cut_off_phrase("sweep", "24 programs", 12, 3) == (
-        "sweep (24 programs: 12 unfinished, 3 not started)"
-    )
-    assert cut_off_phrase("sweep", "24 programs", 0, 3) == "sweep (24 programs: 3 not started)"
-    assert cut_off_phrase("sweep", "24 programs", 0, 0) == ""
+    assert cut_off_phrase("24 programs", 12, 3) == "24 programs: 12 unfinished, 3 not started"
+    assert cut_off_phrase("24 programs", 0, 3) == "24 programs: 3 not started"
+    assert cut_off_phrase("24 programs", 0, 0) == ""
