@@ -52,11 +52,10 @@ while read -r line; do
     esac
 done
 if [ -n "$pids" ]; then
-    groups=""
-    for pid in $pids; do groups="$groups -$pid"; done
+    leaders="$pids"
     add_descendants
     kill -9 $pids 2>/dev/null
-    kill -9 -- $groups 2>/dev/null
+    for pid in $leaders; do kill -9 "-$pid" 2>/dev/null; done
 fi
 for command in "$1"/at-end*; do
     [ -e "$command" ] && /bin/sh "$command" >/dev/null 2>&1 </dev/null

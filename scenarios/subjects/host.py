@@ -46,6 +46,7 @@ from typing import Any
 
 _STANDARD = getattr(sys, "stdlib_module_names", {"queue"})  # known since Python 3.10
 _TEXT_LENGTH = 2000
+_REAPED_WITHIN_S = 5.0
 
 
 class _LogLines(logging.Handler):
@@ -299,6 +300,9 @@ def _serve(factory: Any, requests: Any, answers: Any) -> None:
         if request["do"] == "exit":
             break
         _write(answers, _line(host.answer(request)))
+    if _has_children():
+        # midpipe has died. Its reaper finds the subject's processes as long as this one lives.
+        time.sleep(_REAPED_WITHIN_S)
 
 
 def _serve_forks(factory: Any, control: socket.socket) -> None:

@@ -73,6 +73,9 @@ def _running() -> Iterable[tuple[int, int]]:
                 with open(f"/proc/{entry}/stat", "rb", buffering=0) as file:
                     stat = file.read()
             except OSError:
+                stat = b""
+            if b")" not in stat:
+                # It has ended meanwhile.
                 continue
             # Behind the name, which may hold anything: state, parent, …
             state, parent = stat[stat.rindex(b")") + 2 :].split(None, 2)[:2]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -64,6 +66,24 @@ for line in sys.stdin:
         answer["ok"] = getattr(Queue(), request["method"])(**request["args"])
     print(json.dumps(answer), flush=True)
 """
+DIES = """
+import json, os, signal, sys
+from midpipe.faultinject.net.loop import Loop
+from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.subjects.hosting import HostProcess
+from midpipe.scenarios.subjects.processes import ForkServer
+
+loop, run, spec = Loop(), RunDirectory(), SubjectSpec(sys.argv[1])
+host = HostProcess(spec, loop, run, ForkServer(spec, run) if sys.argv[2] == "forked" else None)
+host.wait_until_ready()
+host.make_instance("A", "redis://x")
+answers = []
+host.call("A", "enqueue", {}, answers.append)
+loop.run_until(lambda: bool(answers), 20.0)
+print(json.dumps(answers[0]["ok"]), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 KINDS = ("started", "forked", "command")
 
 
@@ -74,12 +94,13 @@ class Hosts:
         (folder / "sleepers.py").write_text(SLEEPERS)
         (folder / "speaks.py").write_text(SPEAKS.format(folder=str(folder)))
         self._folder = folder
+        self.subject = f"{folder / 'sleepers.py'}:Queue"
         self.loop, self.run = Loop(), RunDirectory()
         self._hosts: list[HostProcess] = []
         self._servers: list[ForkServer] = []
 
     def host(self, kind: str) -> HostProcess:
-        text = f"{self._folder / 'sleepers.py'}:Queue"
+        text = self.subject
         if kind == "command":
             words = (sys.executable, str(self._folder / "speaks.py"))
             text = f"command: {shlex.join(words)}"
@@ -147,6 +168,16 @@ def test_a_host_that_is_frozen_stands_still_with_what_it_has_started(
 def test_what_a_host_has_started_ends_with_the_run(hosts: Hosts, kind: str) -> None:
     pids = call(hosts.host(kind), "enqueue")["ok"]
     hosts.run.close()
+    wait_until(lambda: not any(map(is_running, pids)))
+
+
+@pytest.mark.parametrize("kind", ["started", "forked"])
+def test_what_a_host_has_started_ends_when_midpipe_is_killed(hosts: Hosts, kind: str) -> None:
+    output = subprocess.run(
+        [sys.executable, "-c", DIES, hosts.subject, kind], stdout=subprocess.PIPE, check=False
+    ).stdout
+    pids = json.loads(output)
+    assert len(pids) == 5
     wait_until(lambda: not any(map(is_running, pids)))
 
 
