@@ -23,6 +23,7 @@ class Hosts:
     """The host processes of one subject and its versions. Close it with ``close``.
 
     Attributes:
+        journal: the file that records what jobs' bodies run in the current case.
         traces_sources: instances that are made from now on report the lines that send their commands.
     """
 
@@ -33,6 +34,9 @@ class Hosts:
         # In both, what was used last comes last.
         self._hosts: dict[tuple[str, Version], HostProcess] = {}
         self.traces_sources = False
+        self._journals = run.subdirectory("journals")
+        self._cases = 0
+        self.journal = self._journals / "0"
         self._fork_servers: dict[SubjectSpec, ForkServer | None] = {}
 
     def get(self, client_id: str, version: Version = ITSELF) -> HostProcess:
@@ -49,12 +53,24 @@ class Hosts:
             host.wait_until_ready()
         self._hosts[client_id, version] = host
         host.traces_sources = self.traces_sources
+        host.journal = self.journal
         return host
 
     def last_of(self, client_id: str) -> HostProcess | None:
         """Return the process that the client used last; None if it has none."""
         hosts = [host for (known, _), host in self._hosts.items() if known == client_id]
         return hosts[-1] if hosts else None
+
+    def begin_journal(self) -> None:
+        """Name a new journal: what a process of an earlier case still writes goes into that case's own."""
+        self.journal.unlink(missing_ok=True)
+        self._cases += 1
+        self.journal = self._journals / str(self._cases)
+
+    def end_processes(self) -> None:
+        """End the process of every client; the next one of each is started or forked afresh."""
+        while self._hosts:
+            self._hosts.popitem()[1].kill()
 
     def new(self) -> HostProcess:
         """Return a process that hosts the subject, not ready yet. The caller ends it."""

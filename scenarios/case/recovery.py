@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,10 +12,15 @@ from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import status_of
 from midpipe.scenarios.model.history import Json, Phase
+from midpipe.scenarios.model.promises import Promises
 from midpipe.scenarios.model.state import tables_of
 from midpipe.scenarios.programs.program import Call, Program, Version
+from midpipe.scenarios.programs.workers import IDLE_S
+from midpipe.scenarios.subjects.journal import read_journal
 
 MAX_DELIVERIES = 20
+_LEAST_ROUNDS = 3
+_LONGEST_WAIT_S = 10.0
 Jobs = Mapping[tuple[str, str], Json]
 """What get_job answered, by (job_id, workspace_id); None for a job that it did not find."""
 
@@ -46,12 +52,13 @@ class Recovered:
     Args:
         read_back: what get_job answered, once by each version of the program's fleet.
         delivered: as in Evidence.
-        given_up: as in Evidence.
+        given_up, named: as in Evidence.
     """
 
     read_back: tuple[Jobs, ...]
     delivered: tuple[str, ...] | None
     given_up: frozenset[str]
+    named: frozenset[str] = frozenset()
 
 
 def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
@@ -62,7 +69,12 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)
     for call in program.reads:
         case.recover(call, Phase.RECOVERY)
-    delivered = _drain(rig, case, program.versions[0])
+    version = program.versions[0]
+    job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
+    if "work" in rig.traits.methods:
+        _work_off(rig, job_ids, version)
+        return Recovered(read_back, None, frozenset(), _named_in(rig, job_ids))
+    delivered = _drain(rig, case, version)
     given_up = frozenset[str]()
     if case.leases_are_short:
         given_up = _given_up(rig, program.versions[0], read_back[0], delivered or ())
@@ -109,6 +121,40 @@ def _drain(rig: Rig, case: FinishedCase, version: Version) -> tuple[str, ...] | 
             break
         delivered.append(job)
     return tuple(delivered)
+
+
+def _work_off(rig: Rig, job_ids: tuple[str, ...], version: Version) -> None:
+    """Run the subject's worker, and its periodic work, until every job has run or no longer wait is due."""
+    up_s = rig.loop.clock() + _patience_s(rig.traits.promises)
+    rounds = 0
+    while rounds < _LEAST_ROUNDS or rig.loop.clock() < up_s:
+        if "tick" in rig.traits.methods:
+            rig.recovery.call("tick", {}, version)
+        offered: dict[str, Json] = {
+            "jobs": len(job_ids) + 1,
+            "idle_s": IDLE_S,
+            "worker_id": "recovery",
+        }
+        rig.recovery.call("work", offered, version)
+        rounds += 1
+        ended = {run.job_id for run in read_journal(rig.hosts.journal) if run.has_ended}
+        if ended >= set(job_ids):
+            return
+
+
+def _patience_s(promises: Promises) -> float:
+    """Return for how long a job may be on its way back to a worker."""
+    waits = (promises.recovers_within_s, promises.visibility_timeout_s)
+    return min(max((wait for wait in waits if wait is not None), default=0.0), _LONGEST_WAIT_S)
+
+
+def _named_in(rig: Rig, job_ids: tuple[str, ...]) -> frozenset[str]:
+    """Return the jobs that some key of the server still names, in its name or in its value."""
+    state = rig.snapshot().state
+    text = " ".join(f"{key} {value}" for key, value in state.items())
+    return frozenset(
+        job_id for job_id in job_ids if re.search(rf"(?<![\w-]){re.escape(job_id)}(?![\w-])", text)
+    )
 
 
 def _given_up(

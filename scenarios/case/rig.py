@@ -22,7 +22,7 @@ from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.probe import probe
 from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.evidence import Invariant
+from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import (
     SNAPSHOT_SCRIPT,
@@ -74,6 +74,7 @@ class Rig:
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.hosts = Hosts(subject, self.loop, run)
         self.recovery = RecoveryClient(self.hosts, self.loop, self.url)
+        self.traits = Traits(frozenset(), white_box=False, new_schema=False)
         try:
             self.reset()
             self.traits = probe(
@@ -127,8 +128,15 @@ class Rig:
         return Control(server.address, server.password, server.username, server.database)
 
     def reset(self) -> None:
-        """Empty the server. Raises ServerError if it is gone."""
+        """Empty the server, and begin with fresh instances and an empty journal. Raises ServerError if it is gone.
+
+        The processes of a subject whose worker runs the jobs end as well: a worker leaves connections and threads.
+        """
         self.server.reset(self.control)
+        self.recovery.forget_instances()
+        self.hosts.begin_journal()
+        if "work" in self.traits.methods:
+            self.hosts.end_processes()
 
     def snapshot(self) -> Snapshot:
         """Return every key of the server at one moment."""

@@ -15,6 +15,7 @@ from midpipe.scenarios.model.record import CaseRecord, Timing
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.single import SECRETS
 from midpipe.scenarios.subjects.hosting import HostProcess
+from midpipe.scenarios.subjects.journal import read_journal
 
 
 def run_case(
@@ -74,7 +75,10 @@ def judged_record(
     """
     began_s = rig.loop.clock()
     recorder = case.recorder
+    journal = rig.hosts.journal
+    in_program = journal.stat().st_size if journal.exists() else 0
     recovered = recover(rig, program, case)
+    executions = read_journal(journal, in_program)
     recorder.logs += [
         host.printed()
         for host, size in rig.hosts.printed_sizes().items()
@@ -93,6 +97,8 @@ def judged_record(
         malformed=program.malformed,
         leases_ended=case.leases_are_short,
         given_up=recovered.given_up,
+        executions=executions,
+        named=recovered.named,
     )
     judged = judge(evidence, rig.invariants)
     timing = timing or Timing(0.0, 0.0, 0.0, 0.0)
@@ -110,4 +116,5 @@ def judged_record(
         observations=judged.observations,
         crashes=judged.crashes,
         timing=replace(timing, judge_s=rig.loop.clock() - began_s),
+        executions=executions,
     )

@@ -81,6 +81,16 @@ def _planned(name: str, summary: str, program: str, part: str) -> Flaw:
     )
 
 
+def _worker(kind: str, summary: str, caught_by: str, program: str) -> Flaw:
+    return Flaw(
+        name=_name(kind),
+        subject=f"midpipe.scenarios.flaws.workers:{kind}",
+        summary=summary,
+        caught_by=(caught_by,),
+        programs=(program,),
+    )
+
+
 FLAWS: tuple[Flaw, ...] = (
     _design(
         "as-reviewed",
@@ -195,6 +205,21 @@ FLAWS: tuple[Flaw, ...] = (
         "CountsFallbacksAsNew", "Counts a fall-back as a read of the new schema.", "list-old-job"
     ),
     _counting("CountsDuplicatesAsJobs", "Counts a duplicate as a job.", "same-job-again"),
+    _worker("PopsJobs", "Takes a job out of Redis before it runs.", "no-lost-job", "work"),
+    _worker("NeverPutsBack", "Never runs a dead worker's job again.", "no-stuck-job", "work"),
+    _worker("StopsAfterAnError", "Runs nothing after one error.", "worker-lives", "work-twice"),
+    _worker(
+        "PushesBlindly",
+        "Pushes a job again if the reply was lost.",
+        "no-duplicate",
+        "enqueue-then-work",
+    ),
+    _worker(
+        "CancelsNothing",
+        "Says that a job is cancelled which it then runs.",
+        "no-ghost",
+        "cancel-then-work",
+    ),
     Flaw(
         "as-shipped-twice",
         "midpipe.scenarios.flaws.as_shipped:SimpleQueue",

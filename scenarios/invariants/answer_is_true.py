@@ -70,11 +70,12 @@ def _was_acknowledged_before(evidence: Evidence, read: Operation) -> bool:
 
 def _judge(evidence: Evidence, operation: Operation) -> str:
     if operation.answered:
-        if operation.value is True and not evidence.found(operation.job_id):
+        is_missing = evidence.can_read and not evidence.found(operation.job_id)
+        if operation.value is True and is_missing and not evidence.has_run(operation.job_id):
             return f"enqueue answered True, but {operation.job_id} does not exist."
         if operation.value is False and not _exists(evidence, operation):
             return "enqueue answered False, but no job of that request exists at that moment."
-        if not isinstance(operation.value, bool):
+        if not isinstance(operation.value, bool | None):
             return f"enqueue answered {operation.value!r}, which is neither True nor False."
         return ""
     if not evidence.traits.white_box or operation.completion is Completion.FAIL:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from midpipe.scenarios.invariants.executions import unexplained_repeats
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
@@ -47,6 +48,10 @@ def _check(evidence: Evidence) -> Judgement:
             )
         )
         > 1
+    ]
+    violations += [
+        ViolationEvidence(f"{job_id} ran {count} times.", "work")
+        for job_id, count in unexplained_repeats(evidence)
     ]
     delivered = evidence.delivered or ()
     violations += [

@@ -8,6 +8,7 @@ Blind to: a job that is found and delivered with wrong contents; see answer-is-t
 
 from __future__ import annotations
 
+from midpipe.scenarios.invariants.executions import missing_run
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
@@ -22,6 +23,7 @@ from midpipe.scenarios.model.history import (
     attempts_by_request,
     is_over_at_once,
 )
+from midpipe.scenarios.model.promises import Retention
 from midpipe.scenarios.model.verdict import Severity
 
 _LEASES = frozenset({"claim", "heartbeat", "complete"})
@@ -44,9 +46,15 @@ def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str
 
 def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
     """Return why all of the jobs are lost, as one clause; an empty string if one of them is not."""
+    if evidence.runs_jobs:
+        missing_runs = [missing_run(evidence, job_id) for job_id in job_ids]
+        is_stuck = any(job_id in evidence.named for job_id in job_ids)
+        return "" if is_stuck or not all(missing_runs) else missing_runs[0]
     missing = "get_job finds no such job"
     for job_id in job_ids:
-        if not evidence.found(job_id):
+        if evidence.can_read and not evidence.found(job_id):
+            if _is_deleted_after_its_end(evidence, job_id):
+                return ""
             continue
         received = evidence.delivered is None or job_id in evidence.delivered
         if received or _has_moved_on(evidence, job_id) or _may_be_held(evidence, job_id):
@@ -57,6 +65,18 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
                 "it runs again after a worker has finished it, and no other worker receives it"
             )
     return missing
+
+
+def _is_deleted_after_its_end(evidence: Evidence, job_id: str) -> bool:
+    """Whether a worker may have finished the job, and the queue deletes finished jobs."""
+    if evidence.traits.promises.retention is not Retention.DELETES:
+        return False
+    return any(
+        operation.job_id == job_id
+        and operation.completion is not Completion.FAIL
+        and operation.value is not False
+        for operation in evidence.operations("complete", "update_status", "cancel")
+    )
 
 
 def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
@@ -141,7 +161,7 @@ def _check(evidence: Evidence) -> Judgement:
         last = attempts[-1]
         if (
             not last.answered
-            or not isinstance(last.value, bool)
+            or not isinstance(last.value, bool | None)
             or _is_removed_by_seed(evidence, last)
         ):
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from midpipe.scenarios.model.history import History, Json, Operation, Phase
+from midpipe.scenarios.model.history import Execution, History, Json, Operation, Phase
 from midpipe.scenarios.model.promises import Promises
 from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
@@ -78,6 +78,8 @@ class Evidence:
         malformed: the subject must refuse every call of the program.
         leases_ended: every lease of the program's claims had ended before the queue was drained.
         given_up: jobs that were running before the drain and failed after it, because they had no attempt left.
+        executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
+        named: ids of jobs that some key still names once all is quiet.
         read_by_others: read_back as each further version of a mixed fleet answered it.
 
     Example:
@@ -97,7 +99,23 @@ class Evidence:
     malformed: bool = False
     leases_ended: bool = False
     given_up: frozenset[str] = frozenset()
+    executions: tuple[Execution, ...] = ()
+    named: frozenset[str] = frozenset()
     read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()
+
+    @property
+    def can_read(self) -> bool:
+        """Whether the subject has get_job, so that a job which was not found is known to be missing."""
+        return "get_job" in self.traits.methods
+
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether the subject's own worker runs the jobs, so that the journal shows what ran."""
+        return "work" in self.traits.methods
+
+    def has_run(self, job_id: str) -> bool:
+        """Whether the body of a job has come to its end."""
+        return any(run.job_id == job_id and run.has_ended for run in self.executions)
 
     @property
     def final(self) -> Tables:

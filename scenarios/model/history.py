@@ -63,6 +63,20 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Execution:
+    """One run of a job's body, as the journal records it.
+
+    Args:
+        phase: the program's, or that of recovery.
+        has_ended: the body came to its end; false if it failed, or its process died.
+    """
+
+    job_id: str
+    phase: Phase
+    has_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One call of the subject by a client, with its completion.
 

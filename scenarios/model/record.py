@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 from midpipe.faultinject.vocabulary import Observed, Step
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
-from midpipe.scenarios.model.history import History, Json, Operation
+from midpipe.scenarios.model.history import Execution, History, Json, Operation
 from midpipe.scenarios.model.state import State, contents_of
 from midpipe.scenarios.model.verdict import CheckerCrash
 
@@ -100,7 +100,7 @@ class CaseRecord:
     Args:
         entries: calls, commands and completions in order.
         states: the server's states; the first is the state before the first call.
-        delivered, read_back, logs: as in Evidence.
+        delivered, read_back, logs, executions: as in Evidence.
         invalid_reason: why the case is invalid; empty if it is valid.
         observations: the number of things that each invariant checked.
         crashes: the invariants whose check raised.
@@ -126,6 +126,7 @@ class CaseRecord:
     observations: tuple[tuple[str, int], ...]
     crashes: tuple[CheckerCrash, ...]
     timing: Timing
+    executions: tuple[Execution, ...] = ()
 
     @property
     def is_valid(self) -> bool:

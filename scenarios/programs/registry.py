@@ -11,12 +11,15 @@ from midpipe.scenarios.programs.fleets import FLEETS
 from midpipe.scenarios.programs.pairs import PAIRS
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.single import SINGLE
+from midpipe.scenarios.programs.workers import WORK, WORK_PAIRS
 from midpipe.scenarios.programs.written import PREFIX, program_from
 
 SUITES: Mapping[str, Mapping[str, Program]] = MappingProxyType(
-    {"sweep": SINGLE, "interleave": PAIRS, "fleet": FLEETS}
+    {"sweep": {**WORK, **SINGLE}, "interleave": {**WORK_PAIRS, **PAIRS}, "fleet": FLEETS}
 )
-PROGRAMS: Mapping[str, Program] = MappingProxyType({**SINGLE, **PAIRS, **FLEETS})
+PROGRAMS: Mapping[str, Program] = MappingProxyType(
+    {name: program for suite in SUITES.values() for name, program in suite.items()}
+)
 
 
 def program_named(name: str | Program) -> Program:

@@ -116,6 +116,8 @@ class _Host:
             return {"ok": self._load_of(client).step(request)}
         self._close(client)
         if request["do"] == "open":
+            if request.get("journal"):
+                os.environ["MIDPIPE_JOURNAL"] = request["journal"]
             if request.get("stacks") and self._stacks is None:
                 self._stacks = _neighbour("stacks").Stacks(request["stacks"])
             instance = self._awaited(self._factory(request["redis"]))
@@ -342,7 +344,10 @@ def main(arguments: list[str]) -> int:
         requests, answers = _own_streams()
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [path for path in sys.path if path != here]
-    for path in reversed(paths[1::2]):
+    # What a job's body is made of, for this process and those that a worker starts.
+    jobs = os.path.join(here, "job")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), jobs)))
+    for path in (jobs, *reversed(paths[1::2])):
         _put_on_path(path)
     try:
         factory = _loaded(subject)

@@ -109,6 +109,7 @@ class HostProcess:
         self.has_had_children = False
         self.failure = ""
         self.traces_sources = False
+        self.journal: Path | None = None
         directory = run.subdirectory("subject")
         self._printed: Path = directory / "printed"
         self._stacks: Path = directory / "stacks"
@@ -156,6 +157,8 @@ class HostProcess:
         """
         answers: list[Answer] = []
         asked = {"do": "open", "client": client, "redis": url, "counters": sorted(LABELS)}
+        if self.journal is not None:
+            asked["journal"] = str(self.journal)
         if self.traces_sources:
             asked["stacks"] = str(self._stacks)
         self._send(asked, answers.append)

@@ -1,0 +1,103 @@
+"""Queues whose own worker runs the jobs: a sound one on two lists, and the same with one flaw each.
+
+A job waits in one list, is moved to the list of running jobs, runs, and is removed from there. ``tick`` puts back what
+a dead worker has left behind.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import redis
+
+try:
+    import midpipe_job
+except ImportError:  # midpipe puts it on the path of the process in which a subject runs
+    midpipe_job = None
+
+WAITING, RUNNING = "shop:waiting", "shop:running"
+
+
+class ListQueue:
+    """The sound one."""
+
+    promises: ClassVar = {"delivery": "at-least-once", "order": "none"}
+
+    def __init__(self, url: str) -> None:
+        self.redis: Any = redis.Redis.from_url(url)
+
+    def enqueue(self, job_id: str, payload: Any = None) -> None:
+        """Add a job at the end of the waiting list."""
+        self.redis.rpush(WAITING, json.dumps([job_id, payload]))
+
+    def work(self, jobs: int = 1) -> None:
+        """Run up to so many of the waiting jobs."""
+        for _ in range(jobs):
+            text = self.take()
+            if text is None:
+                return
+            job_id, payload = json.loads(text)
+            midpipe_job.run(job_id, payload)
+            self.redis.lrem(RUNNING, 1, text)
+
+    def take(self) -> bytes | None:
+        """Move the first waiting job to the running ones, and return it."""
+        taken = self.redis.lmove(WAITING, RUNNING, "LEFT", "RIGHT")
+        return bytes(taken) if taken is not None else None
+
+    def tick(self) -> None:
+        """Put back every running job: no worker runs while this does."""
+        while self.redis.lmove(RUNNING, WAITING, "RIGHT", "LEFT"):
+            pass
+
+
+class PopsJobs(ListQueue):
+    """Takes a job out of Redis before it runs, so a worker that dies takes the job with it."""
+
+    def take(self) -> bytes | None:
+        taken = self.redis.lpop(WAITING)
+        return bytes(taken) if taken is not None else None
+
+
+class NeverPutsBack(ListQueue):
+    """Leaves a dead worker's job in the list of running jobs."""
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+
+class StopsAfterAnError(ListQueue):
+    """Runs no further job once a command has failed."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.is_broken = False
+
+    def work(self, jobs: int = 1) -> None:
+        if self.is_broken:
+            return
+        try:
+            super().work(jobs)
+        except redis.RedisError:
+            self.is_broken = True
+            raise
+
+
+class PushesBlindly(ListQueue):
+    """Its driver sends a push again whose reply was lost, so one call puts the job in twice."""
+
+    def enqueue(self, job_id: str, payload: Any = None) -> None:
+        text = json.dumps([job_id, payload])
+        try:
+            self.redis.rpush(WAITING, text)
+        except redis.RedisError:
+            self.redis.rpush(WAITING, text)
+
+
+class CancelsNothing(ListQueue):
+    """cancel answers True for a job that a worker will still run."""
+
+    def cancel(self, job_id: str) -> bool:
+        """Say that the job is cancelled."""
+        return bool(self.redis.llen(WAITING) + self.redis.llen(RUNNING)) and bool(job_id)

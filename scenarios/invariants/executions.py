@@ -1,0 +1,77 @@
+"""What the journal's executions say of a job: whether it is well, and whether a repeated run is explained. Pure."""
+
+from __future__ import annotations
+
+from midpipe.scenarios.model.evidence import Evidence, Traits
+from midpipe.scenarios.model.history import Completion
+from midpipe.scenarios.model.promises import AfterCrash, Deduplicates, Delivery
+
+
+def needs_work(traits: Traits) -> str:
+    """Return why an invariant on executions does not apply, or an empty string."""
+    return "" if "work" in traits.methods else "the subject has no worker of its own (work)"
+
+
+def missing_run(evidence: Evidence, job_id: str) -> str:
+    """Return what is missing of a job that was accepted, or an empty string if it has run or need not run."""
+    if evidence.has_run(job_id) or _was_cancelled(evidence, job_id):
+        return ""
+    started = any(run.job_id == job_id for run in evidence.executions)
+    promises = evidence.traits.promises
+    if worker_was_disturbed(evidence):
+        if promises.delivery is Delivery.AT_MOST_ONCE:
+            return ""
+        if started and promises.after_crash is not AfterCrash.RERUNS and worker_died(evidence):
+            return ""
+    return "it starts and never ends" if started else "no worker ever runs it"
+
+
+def _was_cancelled(evidence: Evidence, job_id: str) -> bool:
+    return any(
+        call.job_id == job_id and (call.value is True or not call.answered)
+        for call in evidence.operations("cancel")
+    )
+
+
+def worker_was_disturbed(evidence: Evidence) -> bool:
+    """Whether a fault was injected into a run of the worker or of the periodic work."""
+    return any(call.faulted for call in evidence.operations("work", "tick"))
+
+
+def worker_died(evidence: Evidence) -> bool:
+    """Whether the process of a worker was killed."""
+    return any(call.caller_died for call in evidence.operations("work"))
+
+
+def unexplained_repeats(evidence: Evidence) -> tuple[tuple[str, int], ...]:
+    """Return the jobs that ran to their end more often than promised, with the number of their runs.
+
+    A crash explains a repeated run unless delivery is at most once; under at least once, any fault in the worker does.
+    """
+    delivery = evidence.traits.promises.delivery
+    is_explained = {
+        Delivery.AT_MOST_ONCE: False,
+        Delivery.EXACTLY_ONCE: worker_died(evidence),
+        Delivery.AT_LEAST_ONCE: worker_was_disturbed(evidence),
+    }[delivery]
+    if is_explained:
+        return ()
+    runs: dict[str, int] = {}
+    for run in evidence.executions:
+        runs[run.job_id] = runs.get(run.job_id, 0) + run.has_ended
+    allowed = {job_id: _runs_asked_for(evidence, job_id) for job_id in runs}
+    return tuple(
+        (job_id, count) for job_id, count in sorted(runs.items()) if count > allowed[job_id]
+    )
+
+
+def _runs_asked_for(evidence: Evidence, job_id: str) -> int:
+    """Return how many runs of a job its enqueues account for: one each, unless the queue deduplicates by job."""
+    if evidence.traits.promises.deduplicates is Deduplicates.JOB:
+        return 1
+    attempts = sum(
+        call.completion is not Completion.FAIL and call.value is not False
+        for call in evidence.history
+        if call.method == "enqueue" and call.job_id == job_id
+    )
+    return max(1, attempts)

@@ -1,0 +1,96 @@
+"""Programs for subjects whose own worker runs the jobs: ``work`` runs it until it has run so many jobs or is idle.
+
+What a job's body does is chosen by its payload; the journal records what ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.programs.program import Call, Program, Retry
+from midpipe.scenarios.programs.single import enqueue
+
+IDLE_S = 0.2
+CANCEL = Call("cancel", {"job_id": "job-1"}, Retry.NONE)
+TICK = Call("tick", {}, Retry.NONE)
+
+
+def work(jobs: int = 1, worker: str = "worker-a") -> Call:
+    """Return a run of the subject's worker; what it answers is ignored."""
+    return Call("work", {"jobs": jobs, "idle_s": IDLE_S, "worker_id": worker}, Retry.NONE)
+
+
+def enqueue_with(body: str, job_id: str = "job-1", *, delay_s: float | None = None) -> Call:
+    """Return an enqueue of a job whose body does as it is told, after a delay if one is given."""
+    call = enqueue(job_id)
+    more: dict[str, Json] = {"params": {"body": body}}
+    if delay_s is not None:
+        more["delay_s"] = delay_s
+    return Call(call.method, {**call.arguments, **more}, call.retry)
+
+
+_SINGLE = (
+    Program(
+        "work",
+        "A worker runs the one job that is there.",
+        {"A": (work(),)},
+        prepare=(enqueue(),),
+    ),
+    Program("enqueue-then-work", "A job is enqueued and then run.", {"A": (enqueue(), work())}),
+    Program(
+        "work-twice",
+        "A worker runs one job, and is then run again for the next one.",
+        {"A": (work(), work())},
+        prepare=(enqueue("job-1"), enqueue("job-2")),
+    ),
+    Program(
+        "idle-then-work",
+        "A worker finds nothing, a job is enqueued, and the same worker runs it.",
+        {"A": (work(), enqueue(), work())},
+    ),
+    Program(
+        "cancel-then-work",
+        "A job is cancelled, and then the worker runs.",
+        {"A": (CANCEL, work())},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "fail-then-work",
+        "The body of a job fails once; the worker and the periodic work are run again.",
+        {"A": (work(), TICK, work())},
+        prepare=(enqueue_with("fail-once"),),
+    ),
+    Program(
+        "delayed-then-work",
+        "A job is enqueued with a delay; the periodic work and the worker are run.",
+        {"A": (enqueue_with("succeed", delay_s=0.05), TICK, work())},
+        needs=frozenset({"tick"}),
+    ),
+)
+_PAIRS = (
+    Program(
+        "work-vs-work",
+        "Two workers run while one job is there.",
+        {"A": (work(),), "B": (work(worker="worker-b"),)},
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "enqueue-vs-work",
+        "A job is enqueued while a worker runs.",
+        {"A": (enqueue(),), "B": (work(worker="worker-b"),)},
+    ),
+    Program(
+        "cancel-vs-work",
+        "A job is cancelled while a worker runs it.",
+        {
+            "A": (CANCEL,),
+            "B": (work(worker="worker-b"),),
+        },
+        prepare=(enqueue(),),
+    ),
+)
+
+WORK: Mapping[str, Program] = MappingProxyType({program.name: program for program in _SINGLE})
+WORK_PAIRS: Mapping[str, Program] = MappingProxyType({program.name: program for program in _PAIRS})

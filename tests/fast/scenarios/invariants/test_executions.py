@@ -1,0 +1,110 @@
+"""Invariants on executions: jobs that did not run, ran too often, ran unasked, or stopped the worker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.evidence import Evidence, Traits
+from midpipe.scenarios.model.history import Execution, Operation, Phase
+from midpipe.scenarios.model.promises import declared
+from tests.fast.scenarios.invariants.histories import call, evidence
+
+TRAITS = Traits(frozenset({"enqueue", "work", "cancel"}), white_box=False, new_schema=False)
+IDS = ("no-lost-job", "no-stuck-job", "no-duplicate", "no-ghost", "worker-lives")
+RAN = Execution("j", Phase.PROGRAM, has_ended=True)
+RAN_LATER = Execution("j", Phase.RECOVERY, has_ended=True)
+STARTED = Execution("j", Phase.PROGRAM)
+
+
+def seen(
+    *operations: Operation, runs: tuple[Execution, ...] = (), named: bool = False, **promises: str
+) -> Evidence:
+    """What was seen of a subject whose worker runs the jobs; job j was enqueued before the case."""
+    traits = replace(TRAITS, promises=declared(promises))
+    enqueued = call(phase=Phase.PREPARE, value=None)
+    found = evidence(enqueued, *operations, traits=traits, delivered=None)
+    return replace(found, executions=runs, named=frozenset({"j"} if named else ()))
+
+
+def work(*, at: int = 2, faulted: bool = False, died: bool = False) -> Operation:
+    run = replace(call("work", "", at=at, value=None), faulted=faulted or died)
+    return replace(run, caller_died=died)
+
+
+def violated(found: Evidence) -> set[str]:
+    return {name for name in IDS if INVARIANTS[name].check(found).violations}
+
+
+def test_a_job_that_ran_once_is_well() -> None:
+    assert violated(seen(work(), runs=(RAN,))) == set()
+
+
+def test_a_job_that_no_key_names_and_that_never_ran_is_lost() -> None:
+    assert violated(seen(work())) == {"no-lost-job"}
+
+
+def test_a_job_that_a_key_still_names_and_that_never_ran_is_stuck() -> None:
+    assert violated(seen(work(), named=True)) == {"no-stuck-job"}
+
+
+def test_a_job_whose_body_never_ended_has_not_run() -> None:
+    assert violated(seen(work(died=True), runs=(STARTED,))) == {"no-lost-job"}
+
+
+@pytest.mark.parametrize("after_crash", ["fails", "lost"])
+def test_a_dead_workers_job_may_end_as_promised(after_crash: str) -> None:
+    found = seen(work(died=True), runs=(STARTED,), after_crash=after_crash)
+    assert violated(found) == set()
+
+
+def test_at_most_once_allows_a_loss_in_a_disturbed_worker_only() -> None:
+    assert violated(seen(work(faulted=True), delivery="at-most-once")) == set()
+    assert violated(seen(work(), delivery="at-most-once")) == {"no-lost-job"}
+
+
+@pytest.mark.parametrize(
+    ("delivery", "run", "expected"),
+    [
+        ("at-least-once", work(), {"no-duplicate"}),
+        ("at-least-once", work(faulted=True), set()),
+        ("exactly-once", work(faulted=True), {"no-duplicate"}),
+        ("exactly-once", work(died=True), set()),
+        ("at-most-once", work(died=True), {"no-duplicate"}),
+    ],
+)
+def test_a_second_run_needs_the_explanation_that_the_promise_allows(
+    delivery: str, run: Operation, expected: set[str]
+) -> None:
+    assert violated(seen(run, runs=(RAN, RAN_LATER), delivery=delivery)) == expected
+
+
+def test_two_enqueues_of_one_job_account_for_two_runs_unless_the_queue_deduplicates() -> None:
+    again = call(at=2, value=None)
+    assert violated(seen(again, work(at=4), runs=(RAN, RAN_LATER))) == set()
+    assert violated(seen(again, work(at=4), runs=(RAN, RAN_LATER), deduplicates="job")) == {
+        "no-duplicate"
+    }
+
+
+def test_a_job_that_nobody_enqueued_is_a_ghost() -> None:
+    assert violated(seen(work(), runs=(RAN, Execution("k", Phase.PROGRAM, has_ended=True)))) == {
+        "no-ghost"
+    }
+
+
+def test_a_job_that_runs_after_it_was_cancelled_is_a_ghost() -> None:
+    cancelled = call("cancel", at=2, value=True)
+    assert violated(seen(cancelled, runs=(RAN_LATER,))) == {"no-ghost"}
+    assert violated(seen(cancelled)) == set()
+
+
+def test_a_worker_that_runs_nothing_after_a_fault_while_jobs_wait_does_not_live() -> None:
+    other = call(job_id="k", phase=Phase.PREPARE, value=None)
+    later = (RAN_LATER, Execution("k", Phase.RECOVERY, has_ended=True))
+    stopped = seen(other, work(at=2, faulted=True), work(at=4), runs=later)
+    assert violated(stopped) == {"worker-lives"}
+    goes_on = seen(other, work(at=2, faulted=True), work(at=4), runs=(RAN, later[1]))
+    assert violated(goes_on) == set()
