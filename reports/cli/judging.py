@@ -53,7 +53,9 @@ def judge(
     verdicts = [
         gate.verdict(__version__, command_line(), started_at) for gate in judged or gates[:1]
     ]
-    verdict = _with_reason(merged(verdicts), failed)
+    verdict = merged(verdicts)
+    if isinstance(failed, MidpipeError) or not judged:
+        verdict = _with_reason(verdict, failed)
     if len(judged) <= len(others):
         verdict = _cut_short(verdict, len(judged), 1 + len(others))
     console = results()
@@ -128,7 +130,7 @@ def _on(server: ServerSpec, options: Options) -> Options:
 
 
 def _with_reason(verdict: Verdict, failed: BaseException | None) -> Verdict:
-    """Return the verdict with a warning that says why the run ended early, if it did."""
+    """Return the verdict with a warning that says why the run ended early; the gate itself knows only where."""
     if failed is None:
         return verdict
     interrupted = isinstance(failed, KeyboardInterrupt)

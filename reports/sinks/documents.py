@@ -11,7 +11,6 @@ from midpipe.reports.explain import (
     advice_for,
     coverage_sentence,
     explained,
-    not_judged,
     replay_command,
     rules_text,
 )
@@ -40,7 +39,7 @@ def document(name: str, verdict: Verdict) -> str:
     return environment.get_template(f"{name}.j2").render(
         verdict=verdict,
         counts=counts,
-        doubts=(*verdict.warnings, *map(str, verdict.crashes), *not_judged(verdict)),
+        doubts=(*verdict.warnings, *map(str, verdict.crashes)),
         servers=server_rows(verdict),
         own_queues=own_queues_note(verdict),
         explained=explained,

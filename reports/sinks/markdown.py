@@ -8,7 +8,6 @@ from midpipe.reports.explain import (
     advice_for,
     coverage_sentence,
     explained,
-    not_judged,
     replay_command,
 )
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
@@ -37,7 +36,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     server = inline(verdict.server or "no server")
     yield f"{code(verdict.subject)} on {server}, {verdict.seconds:.1f} s."
     yield ""
-    for warning in (*verdict.warnings, *map(str, verdict.crashes), *not_judged(verdict)):
+    for warning in (*verdict.warnings, *map(str, verdict.crashes)):
         yield f"> {inline(warning)}"
         yield ""
     for finding in verdict.findings:

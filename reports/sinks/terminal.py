@@ -13,7 +13,6 @@ from midpipe.faultinject.decide.ledger import total_by_rule
 from midpipe.reports.explain import (
     coverage_sentence,
     explained,
-    not_judged,
     replay_command,
     rules_text,
     source_text,
@@ -86,7 +85,7 @@ def _head(verdict: Verdict, console: Console) -> None:
     say(console, f"{subject}{verdict.seconds:.1f} s")
     if verdict.partial:
         say(console, "partial: the run ended before everything that was planned had run", "yellow")
-    for warning in (*verdict.warnings, *map(str, verdict.crashes), *not_judged(verdict)):
+    for warning in (*verdict.warnings, *map(str, verdict.crashes)):
         say(console, f"! {warning}", "yellow")
 
 
