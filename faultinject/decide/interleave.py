@@ -42,7 +42,7 @@ PREDICTED = "predicted"
 TOO_MANY_PREEMPTIONS = "preemptions"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Visited:
     """A point of the current run.
 
@@ -175,7 +175,13 @@ class Interleave(Planner):
             self._is_redundant = self._is_redundant or not awake
             move = Decision(default_choice(Point(awake or point.choices, point.last)))
         is_free = number >= len(moves) and not self._is_redundant
-        visited = _Visited(point.choices, move, point.last, self._sleeping, is_free)
+        visited = _Visited(
+            choices=point.choices,
+            move=move,
+            last=point.last,
+            sleeping=self._sleeping,
+            is_free=is_free,
+        )
         self._visited.append(visited)
         if is_free:
             self._sleeping = self._still_asleep(self._sleeping, move.event)
