@@ -53,7 +53,10 @@ CLIENT_KILL = Fault(
     summary="The server closes every client's connection before the command arrives.",
     effects=lambda size, parameter: Effects(
         server=ServerEffects(
-            before=(("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),), hangs_up=True
+            before=tuple(
+                ("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes") for kind in ("normal", "pubsub")
+            ),
+            hangs_up=True,
         )
     ),
     needs_own_server=True,

@@ -53,6 +53,7 @@ class Case:
 
     Attributes:
         recorder: what has happened so far, and why the case may be invalid.
+        has_faults: a fault has been placed.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Case:
         self._rig = rig
         self._program = program
         self.recorder = Recorder(rig)
+        self.has_faults = False
         self._held = HeldCommands(rig, self.recorder)
         self._side_effects = SideEffects(rig, lease_s)
         self._clients = Clients(
@@ -92,9 +94,17 @@ class Case:
         return self._side_effects.leases_are_short
 
     def prepare(self) -> None:
-        """Write the start state, without faults, and make every client's instance of the subject."""
+        """Write the start state, without faults, and make every client's instance of the subject.
+
+        A call that raises makes the case invalid: it would not begin in the state that the program describes.
+        """
         for call in self._program.prepare:
-            self.recover(call, Phase.PREPARE)
+            error = self.recover(call, Phase.PREPARE).error
+            if error is not None:
+                self.recorder.invalid_reason = (
+                    f"before the case, {call.method} raised {error.type}: {error.message}"
+                )
+                return
             self._side_effects.note_write(call.arguments)
         self._rig.seed(self._program.seed)
         self._rig.save_snapshot()
@@ -166,8 +176,9 @@ class Case:
         if is_inside:
             return
         self._held.count_down(event)
-        if not self._side_effects.is_server_paused:
-            self._held.release_due()
+        if self._side_effects.is_server_paused:
+            return
+        self._held.release_due()
         if self._clients.is_anyone_blocked:
             self._receive_replies()
 
@@ -176,7 +187,7 @@ class Case:
         if decision.fault is None:
             return SERVER_PAUSED if self._side_effects.is_server_paused else PASS
         client = self._clients[decision.event.position.client]
-        client.attempt.faulted = True
+        client.attempt.faulted = self.has_faults = True
         effects = effects_of(decision.fault, decision.event)
         if effects.process is Process.FROZEN:
             self._freeze(client)
@@ -223,7 +234,8 @@ class Case:
 
     def _is_answered_at_once(self) -> bool:
         """Whether the server answers the command that it was just given without waiting for another client."""
-        self._receive_replies()
+        if self._step is None:
+            self._receive_replies()
         return self._step is not None
 
     def _receive_replies(self) -> None:

@@ -113,6 +113,10 @@ class Hosts:
 
     def _fork_server(self, subject: SubjectSpec) -> ForkServer | None:
         """Return what forks processes that have loaded the subject; None if that would not be sound."""
+        known = self._fork_servers.get(subject)
+        if known is not None and not known.is_running:
+            known.close()
+            del self._fork_servers[subject]
         if subject in self._fork_servers:
             server = self._fork_servers.pop(subject)
         else:

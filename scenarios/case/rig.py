@@ -6,6 +6,7 @@ Knows no schedule.
 
 from __future__ import annotations
 
+from contextlib import closing
 from urllib.parse import quote
 
 from midpipe.faultinject.errors import ServerError, UsageError
@@ -35,6 +36,7 @@ from midpipe.scenarios.programs.program import ITSELF, Version
 from midpipe.scenarios.subjects.hosting import HostProcess
 
 _HANGS_UP_WITHIN_S = 10.0
+_ANSWERS_WITHIN_S = 2.0
 
 
 class Rig:
@@ -50,6 +52,8 @@ class Rig:
         table: the server's commands.
         recovery: calls the subject without faults.
         traits: what the subject has and does, found by calling it once.
+        patience: how many times longer than usual time-outs and leases last at first in the next case.
+        is_cold: the server was started again after a case went wrong, and has not learned the subject's scripts yet.
 
     Raises:
         ServerError: the server does not answer.
@@ -68,6 +72,8 @@ class Rig:
         self.server = server
         self.subject = subject
         self._closes_loop = loop is None
+        self.patience = 1
+        self.is_cold = False
         self.loop = loop or Loop()
         self.control = self.new_control()
         self.table = parse_command_table(self.control.call("COMMAND"))
@@ -91,6 +97,27 @@ class Rig:
         self.control.close()
         if self._closes_loop:
             self.loop.close()
+
+    def renew(self, *, is_server_sound: bool) -> None:
+        """Begin anew after a case went wrong, with new connections and processes.
+
+        Args:
+            is_server_sound: nothing was done to the server. One of midpipe's own is started again if something was, or
+                if it does not answer.
+
+        Raises:
+            ServerError: the server is gone, and is not midpipe's own.
+        """
+        self.hosts.end_processes()
+        self.proxy.close()
+        self.recovery.forget_instances()
+        self.control.close()
+        if self.server.is_ours and not (is_server_sound and self._does_server_answer()):
+            self.server.restart()
+            if isinstance(self.server, Pair):
+                self.server.catch_up()
+            self.is_cold = True
+        self.control = self.new_control()
 
     # --- clients ---------------------------------------------------------------------------------------
 
@@ -122,10 +149,22 @@ class Rig:
 
     # --- the server ------------------------------------------------------------------------------------
 
-    def new_control(self) -> Control:
-        """Return a new connection of midpipe's own to the server."""
+    def new_control(self, timeout_s: float = 10.0) -> Control:
+        """Return a new connection of midpipe's own to the server.
+
+        Args:
+            timeout_s: for connecting and for each answer, in seconds.
+        """
         server = self.server
-        return Control(server.address, server.password, server.username, server.database)
+        return Control(server.address, server.password, server.username, server.database, timeout_s)
+
+    def _does_server_answer(self) -> bool:
+        try:
+            with closing(self.new_control(_ANSWERS_WITHIN_S)) as control:
+                control.call("PING")
+        except ServerError:
+            return False
+        return True
 
     def reset(self) -> None:
         """Empty the server, and begin with fresh instances and an empty journal. Raises ServerError if it is gone.
@@ -163,9 +202,10 @@ class Rig:
 
     def await_server(self) -> None:
         """Wait until the server has processed every command that has reached it."""
-        # What arrived before the first PING is processed in the same round of the server's loop at the latest.
+        # What arrived before the first PING is processed in the same round of the server's loop at the latest. A server
+        # whose snapshots fail answers PING with an error, and that is an answer too.
         for _ in range(2):
-            self.control.call("PING")
+            self.control.pipeline((("PING",),))
 
     def await_hang_up(self) -> None:
         """Wait until the server has closed the clients' connections, as a fault demanded.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from midpipe.faultinject.decide.scheduler import Scheduler
+from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.scenarios.case.case import Case
 from midpipe.scenarios.case.judge import judge, moments_in
+from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.recovery import FinishedCase, recover
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import Evidence
@@ -29,17 +33,15 @@ def run_case(
 ) -> CaseRecord:
     """Run one case on the rig and return its record.
 
+    Whatever goes wrong makes this case invalid, and the rig is renewed for the next one.
+
     Args:
         time_outs_ms, latency_bound_ms, lease_s: as in Case.
 
     Raises:
-        ServerError: the server is gone.
-        SubjectError: an instance of the subject can't be made.
+        ServerError: the server is gone, and is not midpipe's to start again.
+        UsageError: the case can't be run on this server.
     """
-    clock = rig.loop.clock
-    began_s = clock()
-    rig.reset()
-    reset_s = clock()
     case = Case(
         rig,
         program,
@@ -47,10 +49,28 @@ def run_case(
         latency_bound_ms=latency_bound_ms,
         lease_s=lease_s,
     )
+    try:
+        return _run(rig, program, case, scheduler)
+    except UsageError:
+        raise
+    except Exception as error:  # whoever is at fault, the next case must be able to run
+        rig.renew(is_server_sound=not case.has_faults)
+        return _unfinished_record(rig, program, case.recorder, reason_of(error), aborted=True)
+
+
+def _run(rig: Rig, program: Program, case: Case, scheduler: Scheduler) -> CaseRecord:
+    clock = rig.loop.clock
+    began_s = clock()
+    rig.reset()
+    reset_s = clock()
     printed = rig.hosts.printed_sizes()
     case.prepare()
+    if why := case.recorder.invalid_reason:
+        return _unfinished_record(rig, program, case.recorder, why, aborted=True)
     connected_s = clock()
     case.run(scheduler)
+    if why := case.recorder.invalid_reason:
+        return _unfinished_record(rig, program, case.recorder, why, aborted=False)
     timing = Timing(
         reset_s=reset_s - began_s,
         connect_s=connected_s - reset_s,
@@ -58,6 +78,37 @@ def run_case(
         judge_s=0.0,
     )
     return judged_record(rig, program, case, printed, timing)
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a case is invalid that ended with this exception, as a clause without a full stop."""
+    if isinstance(error, MidpipeError):
+        return str(error).removesuffix(".")
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"midpipe itself failed with {type(error).__name__}: {error}{place}; please report it"
+
+
+def _unfinished_record(
+    rig: Rig, program: Program, recorder: Recorder, invalid_reason: str, *, aborted: bool
+) -> CaseRecord:
+    """Return the record of an invalid case: what it has recorded, and no judgement."""
+    return CaseRecord(
+        program=program.name,
+        traits=rig.traits,
+        entries=tuple(recorder.entries),
+        states=tuple(recorder.states),
+        history=tuple(recorder.history),
+        delivered=None,
+        read_back=(),
+        logs=tuple(recorder.logs),
+        invalid_reason=invalid_reason,
+        violations=(),
+        observations=(),
+        crashes=(),
+        timing=Timing(0.0, 0.0, 0.0, 0.0),
+        was_aborted=aborted,
+    )
 
 
 def judged_record(

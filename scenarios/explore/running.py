@@ -21,6 +21,7 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
 from midpipe.scenarios.explore.fault_selection import waits_for_time_out
+from midpipe.scenarios.model.history import names_time_out
 from midpipe.scenarios.model.record import CaseRecord, first_difference
 from midpipe.scenarios.programs.program import Program
 
@@ -29,21 +30,40 @@ SHORT_TIME_OUT_MS = 8
 SHORT_TIME_OUT_AMONG_SEVERAL_MS = 60
 """Of a client that may have to wait for its turn before it meets its fault."""
 DIVERGED = "the subject did something else than in the run before: "
+MORE_PATIENCE = 3
 _MOST_TRIES = 5
-_MORE_PATIENCE = 3
+_TRIED_FOR_S = 15.0
+"""No further try begins after so long: each may wait for a server that does not answer."""
 
 
 def run_schedule(
-    rig: Rig, program: Program, decider: Decider, latency_bound_ms: float
+    rig: Rig, program: Program, decider: Decider, latency_bound_ms: float, patience: int = 1
 ) -> CaseRecord:
-    """Run the case that the decider is at, again if it is invalid, and return the last record."""
-    patience = 1
+    """Run the case that the decider is at, again with more patience if it is invalid, and return the last record.
+
+    Args:
+        patience: how many times longer than usual time-outs and leases last in the first try, or more if the rig's last
+            cases needed more.
+    """
+    began_s, last_reason = rig.loop.clock(), ""
+    patience = max(patience, rig.patience)
     for _ in range(_MOST_TRIES):
+        if rig.is_cold:
+            rig.is_cold = False
+            _run_once(rig, program, Replay(Schedule()), latency_bound_ms, patience)
         decider.restart()
         record = _run_once(rig, program, decider, latency_bound_ms, patience)
-        if record.is_valid:
+        if record.is_valid or rig.loop.clock() > began_s + _TRIED_FOR_S:
             break
-        patience *= _MORE_PATIENCE
+        raised_again = record.was_aborted and record.invalid_reason == last_reason
+        if raised_again and not names_time_out(last_reason):
+            # Patience would not help.
+            break
+        last_reason = record.invalid_reason
+        patience *= MORE_PATIENCE
+    if record.is_valid:
+        # Less than was needed now, so that it sinks again when the machine has become less busy.
+        rig.patience = max(1, record.patience // MORE_PATIENCE)
     return record
 
 
@@ -66,6 +86,7 @@ def _run_once(
         latency_bound_ms=latency_bound_ms,
         lease_s=SHORT_LEASE_S * patience if has_short_leases else None,
     )
+    record = replace(record, patience=patience)
     planned = len(decider.current.faults)
     if record.is_valid and record.faults != planned:
         return replace(record, invalid_reason=f"{record.faults} of {planned} planned faults fired")

@@ -13,6 +13,7 @@ Plain values; knows no socket, no Redis client and no invariant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,9 @@ Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[
 
 SHORTEST_LEASE_S = 0.001
 """One millisecond: a lease that has ended before the next command arrives. Many queues refuse a lease of 0 s."""
+
+_TIME_OUT = re.compile(r"time[\s_-]?(d[\s_-]?)?out", re.IGNORECASE)
+"""As in TimeoutError, ETIMEDOUT and "timed out"."""
 
 
 class Completion(StrEnum):
@@ -40,6 +44,11 @@ class Phase(StrEnum):
     RECOVERY = "recovery"
 
 
+def names_time_out(text: str) -> bool:
+    """Whether a text names a time-out, as the name of an exception or in a sentence."""
+    return bool(_TIME_OUT.search(text))
+
+
 @dataclass(frozen=True, slots=True)
 class RaisedError:
     """An exception that the caller received: its type's name, its message, and the names of all its classes."""
@@ -51,6 +60,11 @@ class RaisedError:
     def is_a(self, *names: str) -> bool:
         """Whether it is an instance of one of the named classes."""
         return bool({self.type, *self.kinds} & set(names))
+
+    @property
+    def is_time_out(self) -> bool:
+        """Whether its class or its message names a time-out."""
+        return any(map(names_time_out, (self.type, *self.kinds, self.message)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ class CaseRecord:
         invalid_reason: why the case is invalid; empty if it is valid.
         observations: the number of things that each invariant checked.
         crashes: the invariants whose check raised.
+        was_aborted: it is invalid because something raised, and was not run to its end.
+        patience: how many times longer than usual time-outs and leases lasted.
 
     Example:
         >>> from midpipe import Session
@@ -127,6 +129,8 @@ class CaseRecord:
     crashes: tuple[CheckerCrash, ...]
     timing: Timing
     executions: tuple[Execution, ...] = ()
+    was_aborted: bool = False
+    patience: int = 1
 
     @property
     def is_valid(self) -> bool:

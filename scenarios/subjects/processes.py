@@ -106,6 +106,11 @@ class ForkServer:
             raise
         self._control.settimeout(_ANSWERS_WITHIN_S)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process that has loaded the subject has not ended."""
+        return self._process.poll() is None
+
     def fork(self, printed: Path) -> Forked:
         """Fork a process that serves the subject.
 
