@@ -37,6 +37,7 @@ class Link:
     Attributes:
         conversation: the commands and replies so far.
         held: the command that waits for ``release_held``; None if none does.
+        was_closed_by_client: the client has closed its side.
 
     Args:
         table: the server's command table.
@@ -72,6 +73,7 @@ class Link:
         self._is_advancing = False
         self._late: Callable[[Reply | None], None] | None = None
         self.held: ReceivedCommand | None = None
+        self.was_closed_by_client = False
         for side in (client, server):
             if side.gettimeout() != 0.0:
                 side.setblocking(False)
@@ -169,6 +171,7 @@ class Link:
         if data is None:
             return
         if not data:
+            self.was_closed_by_client = True
             mid_command = self._current is not None or bool(self._passthrough)
             self._close_client(Close.FIN)
             if self.held is None and self._late is None:

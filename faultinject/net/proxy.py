@@ -97,6 +97,7 @@ class Listener:
             if prefetch.is_complete:
                 link.take_over(data)
             else:
+                link.was_closed_by_client = True
                 link.close()
                 director.client_gone(link, mid_command=bool(data))
 

@@ -129,6 +129,7 @@ class Case:
         else:
             recorder.invalid_reason = f"the clients sent more than {_MOST_COMMANDS} commands"
         self._held.release_all()
+        clients.notice_give_ups()
         clients.stop()
 
     def await_leases(self) -> None:
@@ -203,7 +204,6 @@ class Case:
             self.recorder.record_restart(how)
         if effects.process is Process.KILLED:
             client.was_killed = True
-            client.wire.mark_killed()
             self._clients.end_process(client, "Crash", "the client's process was killed")
 
     def _freeze(self, client: Client) -> None:

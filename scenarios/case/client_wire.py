@@ -2,6 +2,11 @@
 
 ClientWire is the director of the client's links. Commands that set a connection up pass at once; every other command
 is parked until the case lets it through. Knows no schedule, and no call beyond its number.
+
+It also notices a client that gives up on a command to which nothing was done: one that closes a connection while it
+waits for an answer, or so late after it sent its last command there that its time-out may have run out. Then the
+machine is too busy for the short time-out with which the client meets a fault, and the case is invalid. A connection
+at which a fault, or a paused server, made the client wait is given up as planned.
 """
 
 from __future__ import annotations
@@ -16,6 +21,9 @@ from midpipe.faultinject.wire.commands import CommandTable, key_pattern
 from midpipe.faultinject.wire.conversation import SUBSCRIBING, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
+_SURELY_BELOW = 0.9
+"""A client that has waited for less than so much of its time-out has not given up: clocks are not that far off."""
+
 StepOver = Callable[[WireEvent, Executed, Reply | None], None]
 
 
@@ -25,6 +33,8 @@ class ClientWire:
 
     Args:
         client_id: ``A``, ``B``, …
+        clock: monotonic seconds.
+        time_out_s: the client's socket time-out.
         step_over: called when a command that was let through is over, with whether the server ran it and its reply.
 
     Attributes:
@@ -32,11 +42,15 @@ class ClientWire:
         may_time_out: the server is stopped, so a time-out of the client's is expected at any command.
         was_killed: a fault killed the client's process.
         invalid_reason: why the case is invalid; empty so far.
+        is_under_way: an attempt is under way, or an instance of the subject is being made.
+        has_waited: in this attempt the client had to wait for its time-out, or blocked on the server, as planned.
         has_subscribed: one of the client's connections receives published messages.
     """
 
     client_id: str
     table: CommandTable
+    clock: Callable[[], float]
+    time_out_s: float
     step_over: StepOver
     _: KW_ONLY
     operation: int = 0
@@ -45,6 +59,8 @@ class ClientWire:
     may_time_out: bool = False
     was_killed: bool = False
     invalid_reason: str = ""
+    is_under_way: bool = False
+    has_waited: bool = False
     has_subscribed: bool = False
     _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(init=False, default_factory=list)
     _ordinal: int = field(init=False, default=0)
@@ -52,6 +68,10 @@ class ClientWire:
     _block_ordinal: int = field(init=False, default=0)
     _let_through: dict[Link, WireEvent] = field(init=False, default_factory=dict)
     _watched: dict[Link, tuple[bytes, ...]] = field(init=False, default_factory=dict)
+    _silent: set[Link] = field(init=False, default_factory=set)
+    _began_s: float = field(init=False, default=0.0)
+    _answered_s: dict[Link, float] = field(init=False, default_factory=dict)
+    _asked_after_s: dict[Link, float] = field(init=False, default_factory=dict)
 
     @property
     def waiting(self) -> tuple[Link, ReceivedCommand, WireEvent] | None:
@@ -65,6 +85,20 @@ class ClientWire:
             operation, attempt: ordinals, from 1.
         """
         self.operation, self.attempt, self._command = operation, attempt, 0
+        self._begin()
+
+    def begin_instance(self) -> None:
+        """An instance of the subject is made: until ``end_instance`` every command passes, and none is counted."""
+        self.passes_all = True
+        self._begin()
+
+    def end_instance(self) -> None:
+        """The instance is made."""
+        self.passes_all = self.is_under_way = False
+
+    def may_have_timed_out(self) -> bool:
+        """Whether so much time has passed since the attempt began that the client's time-out may have run out."""
+        return self.clock() - self._began_s >= _SURELY_BELOW * self.time_out_s
 
     def mark_killed(self) -> None:
         """The client's process was killed: the commands that wait here count as never sent."""
@@ -77,6 +111,9 @@ class ClientWire:
             return
         link, command, event = self._parked.pop(0)
         self._let_through[link] = event
+        if effects.waits:
+            self._silent.add(link)
+        self.has_waited |= effects.waits or self.table.is_blocking(event.args)
         link.carry_out(command, effects)
 
     def is_passthrough(self, received: ReceivedCommand) -> bool:
@@ -84,6 +121,7 @@ class ClientWire:
         return False
 
     def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
+        self._note_asked(link)
         return PASS
 
     def inside(self, link: Link, received: ReceivedCommand) -> WireEffects | None:
@@ -98,6 +136,7 @@ class ClientWire:
 
     def parked(self, link: Link, received: ReceivedCommand) -> None:
         self.has_subscribed = self.has_subscribed or received.command.name in SUBSCRIBING
+        self._note_asked(link)
         if self.passes_all:
             link.carry_out(received, PASS)
             return
@@ -113,6 +152,7 @@ class ClientWire:
     def done(
         self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
+        self._answered_s[link] = self.clock()
         event = self._let_through.pop(link, None)
         if event is not None:
             self.step_over(event, executed, reply)
@@ -128,14 +168,33 @@ class ClientWire:
             self.step_over(event, Executed.NO, None)
         elif mid_command and (self.may_time_out or self.was_killed):
             link.close()
-        elif mid_command:
-            # No fault planned this time-out: the machine was too busy.
-            self.invalid_reason = f"{self.client_id} timed out on a command that no fault delayed"
+        elif self.may_time_out or self.was_killed or link in self._silent:
+            # It need not be closed: a command that it holds is yet to be delivered.
+            return
+        elif mid_command or self._closed_late(link):
+            self.invalid_reason = self.invalid_reason or (
+                f"{self.client_id} gave up on a command that nothing was done to; the machine may be too busy"
+            )
             self._parked.clear()
             link.close()
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         self.invalid_reason = f"{self.client_id} or the server violated the protocol: {error}"
+
+    def _begin(self) -> None:
+        self.is_under_way, self.has_waited = True, False
+        self._began_s = self.clock()
+
+    def _note_asked(self, link: Link) -> None:
+        """A command of the link has arrived; the client sent it after the last answer, and in this attempt."""
+        self._asked_after_s[link] = max(self._began_s, self._answered_s.get(link, 0.0))
+
+    def _closed_late(self, link: Link) -> bool:
+        """Whether the client may have closed the connection because an answer, sent by now, came too late for it."""
+        asked_after_s = self._asked_after_s.get(link, self._began_s)
+        waited_s = self.clock() - asked_after_s
+        waits_long = waited_s >= _SURELY_BELOW * self.time_out_s
+        return self.is_under_way and link.was_closed_by_client and waits_long
 
     def _event(self, link: Link, received: ReceivedCommand, ordinal: int) -> WireEvent:
         self._command += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from midpipe.faultinject.vocabulary import WireEvent
-from midpipe.scenarios.case.answered import answered_from
+from midpipe.scenarios.case.answered import Answered, answered_from
 from midpipe.scenarios.case.client import (
     Attempt,
     Client,
@@ -79,7 +79,8 @@ class Clients:
         """
         rig = self._rig
         for client_id, its_calls in calls.items():
-            wire = ClientWire(client_id, rig.table, step_over)
+            time_out_s = self._time_outs_ms[client_id] / 1000
+            wire = ClientWire(client_id, rig.table, rig.loop.clock, time_out_s, step_over)
             host = rig.host(client_id, its_calls[0].version)
             self._clients[client_id] = Client(wire, its_calls, host)
             listener = rig.listener(client_id)
@@ -90,6 +91,14 @@ class Clients:
         """Make every client's first call."""
         for client in self:
             self._call_next(client)
+
+    def notice_give_ups(self) -> None:
+        """Handle what has arrived by now; a client that gave up on a command makes the case invalid."""
+        self._rig.loop.step(0.0)
+        for client in self:
+            self._recorder.invalid_reason = (
+                self._recorder.invalid_reason or client.wire.invalid_reason
+            )
 
     def stop(self) -> None:
         """End what the case has left under way, and close the clients' connections."""
@@ -172,6 +181,7 @@ class Clients:
         Args:
             at_least_ms: how long the call counts as having taken, if it took less.
         """
+        client.wire.mark_killed()
         client.host.kill()
         ms = (self._rig.loop.clock() - client.attempt.began_s) * 1000
         error = {"type": kind, "message": message}
@@ -187,13 +197,13 @@ class Clients:
         """Make the clients' instances; what a constructor sends passes, as all that sets a connection up does."""
         opening = []
         for client in clients:
-            client.wire.passes_all = True
+            client.wire.begin_instance()
             client_id = client.wire.client_id
             url = self._rig.url(client_id, self._time_outs_ms[client_id])
             opening.append(client.host.begin_instance(client_id, url))
         for client, wait in zip(clients, opening, strict=True):
             opened = wait()
-            client.wire.passes_all = False
+            client.wire.end_instance()
             if opened.latency_bound_ms is not None:
                 self.latency_bound_ms = opened.latency_bound_ms
 
@@ -239,12 +249,25 @@ class Clients:
         message = f"no answer within {ms:.0f} ms"
         self.end_process(client, "Hang", message, at_least_ms=self.latency_bound_ms + 1)
 
+    def _check_time_out(self, client: Client, answered: Answered) -> None:
+        """Make the case invalid if the call raised a time-out that nothing in it planned."""
+        wire, error = client.wire, answered.error
+        is_planned = wire.has_waited or wire.was_killed
+        if error is None or is_planned or not error.is_time_out or not wire.may_have_timed_out():
+            return
+        method = client.calls[client.next_call].method
+        self._recorder.invalid_reason = self._recorder.invalid_reason or (
+            f"{method} of {wire.client_id} raised {error.type} although nothing was done to its commands; "
+            "the machine may be too busy"
+        )
+
     def _take_answer(self, client: Client) -> None:
         """Record the answer of the client's call, and make the call again or the next one."""
         attempt = client.attempt
         assert attempt.answer is not None
         answered = answered_from(attempt.answer)
-        client.is_calling = False
+        client.is_calling = client.wire.is_under_way = False
+        self._check_time_out(client, answered)
         self.end_outage(client)
         self._recorder.logs += answered.logs
         call = client.calls[client.next_call]
