@@ -54,7 +54,8 @@ def resume(frozen: Iterable[int]) -> None:
 def kill(pid: int) -> int:
     """Kill a process, its descendants and the rest of its group; return the number of its descendants."""
     others = freeze(pid)[1:] if descendants(pid) else ()
-    _send((pid, *others), signal.SIGKILL)
+    # The process itself comes last: if midpipe is killed meanwhile, its reaper finds the others below it.
+    _send((*others, pid), signal.SIGKILL)
     kill_group(pid)
     return len(others)
 
