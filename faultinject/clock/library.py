@@ -13,6 +13,9 @@ from pathlib import Path
 from midpipe.faultinject.clock.compiling import NAME, CompileError, compile_library, fingerprint
 from midpipe.faultinject.errors import NotApplicableError
 
+INSTALLED = Path(__file__).with_name(NAME)
+"""Where a wheel that was built with a compiler has the library."""
+
 
 class WaitRecord(ctypes.Structure):
     """``struct midclock_wait``."""
@@ -80,9 +83,8 @@ def libraries(cache: Path | None = None) -> Iterator[Path | str]:
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         yield f"the clock's library is for Linux with glibc, not {sys.platform} ({platform.libc_ver()[0] or 'another'})"
         return
-    installed = Path(__file__).with_name(NAME)
-    if installed.exists():
-        yield installed
+    if INSTALLED.exists():
+        yield INSTALLED
     try:
         yield _compiled(cache or _cache_directory())
     except (CompileError, OSError) as error:

@@ -23,12 +23,18 @@ static int sleep_until(int clock, int64_t deadline, struct timespec *left) {
     return result;
 }
 
+static int can_sleep_on(clockid_t clock) {
+    return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_TAI || clock == CLOCK_BOOTTIME;
+}
+
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left) {
-    int moved = base_clock(clock);
-    if (!is_active() || moved < 0 || !is_valid(time))
+    if (!is_active() || !can_sleep_on(clock) || !is_valid(time))
         return real.clock_nanosleep(clock, flags, time, left);
-    if (flags & TIMER_ABSTIME)
-        return sleep_until(moved, ns_of(time), NULL);
+    if (flags & TIMER_ABSTIME) {
+        /* The deadline may be on a clock that is some time ahead of the one that is published. */
+        int base = base_clock(clock);
+        return sleep_until(base, ns_of(time) - now(clock) + now((clockid_t)base), NULL);
+    }
     return sleep_until(CLOCK_MONOTONIC, now(CLOCK_MONOTONIC) + ns_of(time), left);
 }
 

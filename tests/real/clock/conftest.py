@@ -14,7 +14,10 @@ from midpipe.faultinject.clock.library import libraries
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.servers.embedded import binary_from_the_wheel
 from midpipe.faultinject.servers.reaper import RunDirectory
-from tests.real.clock.children import Child, connected, started_server
+
+pytest.register_assert_rewrite("tests.real.clock.children")
+
+from tests.real.clock.children import Child, connected, started_server  # noqa: E402
 
 
 def missing(what: str) -> None:
