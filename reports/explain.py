@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -120,26 +119,9 @@ def coverage_sentence(verdict: Verdict) -> str:
     )
 
 
-def replay_command(replay: str, again: str, on: str = "") -> str:
-    """Return the shell command that runs a case again.
-
-    Args:
-        replay: the argument of ``midpipe replay``.
-        again: the options that name the subject, quoted for a shell.
-        on: the option that names the server, quoted for a shell; empty for the default.
-    """
-    return " ".join(filter(None, ("midpipe replay", _quoted(replay), again, on)))
-
-
 def rules_text(pruned_by: Mapping[str, int]) -> str:
     """Return the pruning rules with the number of cases that each left out: ``predicted 238, preemptions 12``."""
     return ", ".join(f"{rule} {cases}" for rule, cases in pruned_by.items())
-
-
-def _quoted(replay: str) -> str:
-    """Return the line quoted for a shell; also one that needs no quotes, so that all look alike."""
-    quoted = shlex.quote(replay)
-    return quoted if quoted.startswith("'") else f"'{quoted}'"
 
 
 def advice_for(finding: Finding) -> str:

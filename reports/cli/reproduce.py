@@ -21,7 +21,6 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
-from midpipe.reports.explain import replay_command
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import replay_case
@@ -31,7 +30,7 @@ from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
 from midpipe.scenarios.model.messages import HuntDone, SourceDone
 from midpipe.scenarios.model.record import CaseRecord, Stepped
 from midpipe.scenarios.model.safe_text import map_text, safe_command
-from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec, replay_command
 from midpipe.scenarios.model.verdict import ReviewRow, Status
 from midpipe.scenarios.review.issues import ISSUES, Issue
 from midpipe.scenarios.review.subjects import SUBJECTS

@@ -7,16 +7,11 @@ from functools import cache
 
 import jinja2
 
-from midpipe.reports.explain import (
-    advice_for,
-    coverage_sentence,
-    explained,
-    replay_command,
-    rules_text,
-)
+from midpipe.reports.explain import advice_for, coverage_sentence, explained, rules_text
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import picture
+from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import Severity, Verdict
 

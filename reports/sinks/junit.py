@@ -10,7 +10,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import replace
 
-from midpipe.reports.explain import not_judged, replay_command
+from midpipe.reports.explain import not_judged
+from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import (
     DurabilityRow,
     FlawRow,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from midpipe.reports.explain import (
-    advice_for,
-    coverage_sentence,
-    explained,
-    replay_command,
-)
+from midpipe.reports.explain import advice_for, coverage_sentence, explained
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import picture
+from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Finding, Verdict
 
 MAX_BYTES = 900_000

@@ -10,16 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from midpipe.faultinject.decide.ledger import total_by_rule
-from midpipe.reports.explain import (
-    coverage_sentence,
-    explained,
-    replay_command,
-    rules_text,
-    source_text,
-)
+from midpipe.reports.explain import coverage_sentence, explained, rules_text, source_text
 from midpipe.reports.selfcheck_table import HUNTS, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import LEFT, picture
+from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import Extent, Finding, Outcome, PartRow, Status, Verdict
 

@@ -8,7 +8,9 @@ passes by now is kept, because a fixed bug may come back. One whose schedule no 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,7 @@ def write_examples(path: Path, subject: SubjectSpec, examples: Iterable[Example]
         for example in kept
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(_HEAD.format(subject=subject.text) + "\n".join([*lines, ""]), "utf-8")
-    temporary.replace(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(_HEAD.format(subject=subject.text) + "\n".join([*lines, ""]))
+    Path(temporary).replace(path)

@@ -171,3 +171,20 @@ def _has_module(paths: tuple[str, ...], module: str) -> bool:
     """Return whether one of the directories holds the module's file, or a package of that name."""
     found = [Path(path, *module.split(".")) for path in paths]
     return any(path.with_suffix(".py").is_file() or path.is_dir() for path in found)
+
+
+def replay_command(replay: str, again: str, on: str = "") -> str:
+    """Return the shell command that runs a case again.
+
+    Args:
+        replay: the argument of ``midpipe replay``.
+        again: the options that name the subject, quoted for a shell.
+        on: the option that names the server, quoted for a shell; empty for the default.
+    """
+    return " ".join(filter(None, ("midpipe replay", _quoted(replay), again, on)))
+
+
+def _quoted(replay: str) -> str:
+    """Return the line quoted for a shell; also one that needs no quotes, so that all look alike."""
+    quoted = shlex.quote(replay)
+    return quoted if quoted.startswith("'") else f"'{quoted}'"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+
 import pytest
 
 from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone
+from midpipe.scenarios.model.safe_text import redaction_of, safe, safe_command
+from midpipe.scenarios.model.spec import replay_command
 
-_MAX_REPORTED = 5
+_MAX_REPORTED = 10
+"""Lines; a violation has two."""
 
 
 def judge(worker: Worker, task: SweepTask | InterleaveTask) -> None:
@@ -26,19 +32,24 @@ def judge(worker: Worker, task: SweepTask | InterleaveTask) -> None:
             missing = message.missing
     if missing:
         pytest.skip(f"not applicable: the subject has no {', '.join(missing)}")
-    lines = [_violation(case, task) for case in cases if case.violations]
+    lines = [line for case in cases if case.violations for line in _violation(case, task)]
     lines += [
         f"invalid: {case.replay!r}: {case.invalid_reason}" for case in cases if not case.valid
     ]
     lines += [str(crash) for case in cases for crash in case.crashes]
     if lines:
         more = f"\n… and {len(lines) - _MAX_REPORTED} more" if len(lines) > _MAX_REPORTED else ""
-        pytest.fail("\n".join(lines[:_MAX_REPORTED]) + more, pytrace=False)
+        pytest.fail("\n".join(map(_safe(task), lines[:_MAX_REPORTED])) + more, pytrace=False)
     assert cases, "no case was run"
 
 
-def _violation(case: CaseEnded, task: SweepTask | InterleaveTask) -> str:
+def _safe(task: SweepTask | InterleaveTask) -> Callable[[str], str]:
+    return safe(redaction_of(f"{name}={value}" for name, value in task.subject.environment))
+
+
+def _violation(case: CaseEnded, task: SweepTask | InterleaveTask) -> tuple[str, str]:
+    """Return what was violated, and the command that replays it."""
     worst, *others = case.violations
     also = f" (and {', '.join(violation.invariant for violation in others)})" if others else ""
-    command = f"midpipe replay {case.replay!r} {task.subject.options}".rstrip()
-    return f"{worst.invariant}{also}: {worst.evidence[0].seen}\n    {command}"
+    command = replay_command(case.replay, safe_command(shlex.split(task.subject.options)))
+    return f"{worst.invariant}{also}: {worst.evidence[0].seen}", f"    {command}"

@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from midpipe.reports.explain import replay_command
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.sinks.documents import document
 from midpipe.reports.sinks.junit import junit
@@ -19,6 +18,7 @@ from midpipe.reports.sinks.markdown import markdown
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.verdict_file import schema, to_json
 from midpipe.scenarios.model.matrix import merged
+from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Status, Verdict
 from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
 

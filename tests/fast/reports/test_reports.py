@@ -20,7 +20,7 @@ from rich.console import Console
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.judging import exit_code
-from midpipe.reports.explain import ADVICE, coverage_sentence, explained, not_judged, replay_command
+from midpipe.reports.explain import ADVICE, coverage_sentence, explained, not_judged
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import MAX_BYTES, markdown
@@ -28,6 +28,7 @@ from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.sinks.writing import write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import (
     SCHEMA,
