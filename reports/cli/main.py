@@ -28,6 +28,7 @@ _COMMANDS = (
     "bench",
     "network",
     "proxy",
+    "queues",
     "selfcheck",
     "reproduce",
     "replay",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from midpipe.scenarios.model.spec import (
     SubjectSpec,
     parse_subject,
 )
+from midpipe.scenarios.subjects.environments import interpreter_for, library_named
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"
@@ -61,6 +63,13 @@ _SUBJECT = (
         metavar="MODULE:CLASS",
         help="The queue under test: module:Class, path/to/file.py:Class, or 'command: …' for a program "
         "that speaks the subject protocol.",
+    ),
+    click.option(
+        "--queue",
+        default=None,
+        metavar="NAME[==VERSION]",
+        help="A released library instead of --subject: rq, huey. That release is installed into an environment of its "
+        "own, kept in a cache.",
     ),
     click.option(
         "--path",
@@ -199,6 +208,13 @@ def fleet_options(command: Command) -> Command:
 def subject_from(values: dict[str, Any]) -> SubjectSpec:
     """Return the subject that a command's options name, with the one beside it if there is one. Raises UsageError."""
     paths, environment = tuple(values["paths"]), tuple(values["environment"])
+    if values.get("queue"):
+        library, requirement = library_named(values["queue"])
+        values = {
+            **values,
+            "subject": library.subject,
+            "python": str(interpreter_for(requirement, library)),
+        }
     other, other_environment = values.get("beside"), tuple(values.get("beside_environment") or ())
     beside = None
     if other or other_environment:
@@ -209,9 +225,10 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
             (*environment, *other_environment),
             values["patience_s"],
         )
-    return parse_subject(
+    subject = parse_subject(
         values["subject"], paths, values["python"], environment, values["patience_s"], beside
     )
+    return replace(subject, library=values.get("queue") or "")
 
 
 def server_from(values: dict[str, Any]) -> ServerSpec:

@@ -33,6 +33,7 @@ class SubjectSpec:
         patience_s: seconds that the subject may take to load, and its constructor to return.
         promises: what the user declares for it, by name; these count more than its own declarations.
         beside: the other subject of a mixed fleet, if the user named one.
+        library: the released library that the user named instead of a subject, as ``--queue`` takes it.
     """
 
     text: str = REFERENCE
@@ -42,17 +43,20 @@ class SubjectSpec:
     patience_s: float = DEFAULT_PATIENCE_S
     beside: SubjectSpec | None = None
     promises: tuple[tuple[str, str | float], ...] = ()
+    library: str = ""
 
     @property
     def options(self) -> str:
         """The options that name this subject on a command line, quoted for a shell; empty for the default."""
         default = SubjectSpec()
         words: list[str] = []
-        if self.text != default.text:
+        if self.library:
+            words += ["--queue", self.library]
+        elif self.text != default.text:
             words += ["--subject", self.text]
         for path in self.paths:
             words += ["--path", path]
-        if self.python != default.python:
+        if self.python != default.python and not self.library:
             words += ["--python", self.python]
         for name, value in self.environment:
             if (name, value) not in default.environment:

@@ -1,0 +1,54 @@
+"""rq under the contract: its own queue, its SimpleWorker in burst mode, its maintenance as the periodic work."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import midpipe_job
+import redis
+import rq
+from rq.exceptions import NoSuchJobError
+
+_STATUSES = {
+    "queued": "pending",
+    "deferred": "pending",
+    "scheduled": "pending",
+    "created": "pending",
+    "started": "running",
+    "finished": "completed",
+}
+
+
+class Queue:
+    """The library with its defaults: no retry, so a dead worker's job is marked failed."""
+
+    promises: ClassVar = {"delivery": "at-least-once", "after_crash": "fails", "order": "none"}
+
+    def __init__(self, url: str) -> None:
+        self.connection = redis.Redis.from_url(url)
+        self.queue = rq.Queue("midpipe", connection=self.connection)
+
+    def enqueue(self, job_id: str, payload: Any = None) -> None:
+        """Enqueue a job under its id."""
+        self.queue.enqueue_call(midpipe_job.run, args=(job_id, payload), job_id=job_id)
+
+    def work(self, jobs: int = 1) -> None:
+        """Run the library's worker until it has run so many jobs or the queue is empty."""
+        worker = rq.SimpleWorker([self.queue], connection=self.connection)
+        worker.work(burst=True, max_jobs=jobs, logging_level="CRITICAL")
+
+    def tick(self) -> None:
+        """Let a worker clean the registries, as it does every ten minutes."""
+        rq.SimpleWorker([self.queue], connection=self.connection).clean_registries()
+
+    def get_job(self, job_id: str) -> dict[str, Any] | None:
+        """Return the job with its status."""
+        try:
+            job = rq.job.Job.fetch(job_id, connection=self.connection)
+        except NoSuchJobError:
+            return None
+        status = job.get_status(refresh=False)
+        return {
+            "job_id": job.id,
+            "status": _STATUSES.get(str(getattr(status, "value", status)), "failed"),
+        }
