@@ -98,6 +98,10 @@ class Hosts:
         """Return how many bytes each process has printed."""
         return {host: host.printed_size() for host in self._hosts.values()}
 
+    def has_child_processes(self) -> bool:
+        """Whether the subject has started processes of its own."""
+        return any(host.has_had_children for host in self._hosts.values())
+
     def close(self) -> None:
         """End every process."""
         for host in self._hosts.values():

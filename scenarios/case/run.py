@@ -168,4 +168,5 @@ def judged_record(
         crashes=judged.crashes,
         timing=replace(timing, judge_s=rig.loop.clock() - began_s),
         executions=executions,
+        has_child_processes=rig.hosts.has_child_processes(),
     )

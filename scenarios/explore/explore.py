@@ -61,4 +61,5 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         observations=record.observations,
         crashes=record.crashes,
         seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
+        has_child_processes=record.has_child_processes,
     )

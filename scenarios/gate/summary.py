@@ -12,6 +12,10 @@ from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe
 from midpipe.scenarios.model.verdict import Outcome, PartRow, Status, Verdict, merge
 
 _MAX_INVALID_REPORTED = 3
+_CHILD_PROCESSES = (
+    "The subject starts processes of its own. The faults crash and freeze reach them as well, and midpipe kills those "
+    "that are left."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,12 @@ def verdict_on(
         power_loss=tuple(results.power_loss),
         coverage=results.coverage,
         crashes=tuple(sorted(results.tally.crashes)),
-        warnings=(*([stopped] if stopped else []), *doubts, *results.warnings),
+        warnings=(
+            *([stopped] if stopped else []),
+            *doubts,
+            *([_CHILD_PROCESSES] if results.tally.has_child_processes else []),
+            *results.warnings,
+        ),
         partial=results.partial,
     )
     # The one place where text of subjects and servers enters the verdict.

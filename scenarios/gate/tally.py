@@ -49,6 +49,7 @@ class Tally:
         groups: in the order in which they were found.
         violated_invariants: by replay string, of every valid case except those of written programs.
         seconds: time spent on reset, connecting, operations and judging.
+        has_child_processes: the subject has started processes of its own in some case.
     """
 
     cases: int = 0
@@ -59,6 +60,7 @@ class Tally:
     groups: list[ViolationGroup] = field(default_factory=list)
     violated_invariants: dict[str, frozenset[str]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
+    has_child_processes: bool = False
 
     def knows(self, ended: CaseEnded) -> bool:
         """Whether this case has been counted already."""
@@ -71,6 +73,7 @@ class Tally:
         """Count a case."""
         self.cases += 1
         self.crashes.update(ended.crashes)
+        self.has_child_processes |= ended.has_child_processes
         for number, seconds in enumerate(ended.seconds):
             self.seconds[number] += seconds
         if not ended.valid:

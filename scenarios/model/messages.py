@@ -45,6 +45,7 @@ class CaseEnded:
         crashes: the invariants whose check raised.
         seconds: time spent on reset, connecting, operations and judging.
         blob: Hypothesis' reproduce line, if this is the fuzzed example in which a violation was new.
+        has_child_processes: the subject has started processes of its own.
 
     Example:
         >>> from midpipe import Session
@@ -66,6 +67,7 @@ class CaseEnded:
     crashes: tuple[CheckerCrash, ...]
     seconds: tuple[float, float, float, float]
     blob: str = ""
+    has_child_processes: bool = False
 
 
 REPORTS_EVERY_S = 1.0

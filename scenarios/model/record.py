@@ -106,6 +106,7 @@ class CaseRecord:
         crashes: the invariants whose check raised.
         was_aborted: it is invalid because something raised, and was not run to its end.
         patience: how many times longer than usual time-outs and leases lasted.
+        has_child_processes: the subject has started processes of its own.
 
     Example:
         >>> from midpipe import Session
@@ -130,6 +131,7 @@ class CaseRecord:
     timing: Timing
     executions: tuple[Execution, ...] = ()
     was_aborted: bool = False
+    has_child_processes: bool = False
     patience: int = 1
 
     @property

@@ -205,7 +205,7 @@ def test_a_subject_that_closes_its_pipes_does_not_stop_midpipe(hosts: Hosts) -> 
     assert not host.is_alive
 
 
-def test_a_run_leaves_no_process_of_the_subject_behind(tmp_path: Path) -> None:
+def test_a_run_reports_the_subjects_processes_and_leaves_none_behind(tmp_path: Path) -> None:
     # Sleeps for so long that no other process does.
     seconds = f"600.{uuid.uuid4().int % 10**12}"
     (tmp_path / "sleepers.py").write_text(
@@ -213,5 +213,8 @@ def test_a_run_leaves_no_process_of_the_subject_behind(tmp_path: Path) -> None:
         .replace("return [os.getpid(), *started", "return bool([os.getpid(), *started")
         .replace("adopted(seconds)]\n", "adopted(seconds)])\n")
     )
-    ran("sweep", "--subject", "sleepers.py:Queue", "--program", "enqueue", cwd=tmp_path)
+    _, output, _ = ran(
+        "sweep", "--subject", "sleepers.py:Queue", "--program", "enqueue", cwd=tmp_path
+    )
+    assert "The subject starts processes of its own." in " ".join(output.split())
     wait_until(lambda: running_with(seconds) == [])
