@@ -56,7 +56,7 @@ _STEP_S = 60.0
     "hosts",
     multiple=True,
     metavar="NAME",
-    help="Answer requests whose Host header has this name, besides IP addresses and localhost; may be repeated.",
+    help="Answer requests whose Host header has this name, besides an IP address, localhost or --host. Repeatable.",
 )
 @click.option("--proxy-metrics", is_flag=True, help="Serve /metrics for Prometheus.")
 def proxy(
@@ -89,7 +89,7 @@ def proxy(
     from midpipe.faultinject.toxiproxy.serving import serve_api
 
     # click takes an empty variable for an unset one, but its user wants a token.
-    access = Access(os.environ.get(_TOKEN_VARIABLE) if token is None else token, hosts)
+    access = Access(os.environ.get(_TOKEN_VARIABLE) if token is None else token, (host, *hosts))
     if access.token is None and not is_loopback(host):
         raise UsageError(
             f"--host {host} lets other machines use the API, and so connect anywhere through this one. "
