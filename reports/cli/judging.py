@@ -59,10 +59,12 @@ def judge(
     if len(judged) <= len(others):
         verdict = _cut_short(verdict, len(judged), 1 + len(others))
     console = results()
-    if judged:
+    # An error that ended the run before any result says more than an empty verdict would.
+    is_shown = bool(judged) or failed is None
+    if is_shown:
         render_verdict(verdict, console)
     is_written = written(lambda: write_reports(verdict, out))
-    if is_written and judged:
+    if is_written and is_shown:
         say(console, f"Reports: {out}")
     if options.checkpoint is not None and options.checkpoint.exists():
         say(console, "The run is not complete: the same command with --resume continues it.")

@@ -8,11 +8,11 @@ from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.programs.pairs import PAIRS
+from midpipe.scenarios.programs.registry import SUITES
 from midpipe.scenarios.suites.judging import judge
 
 
-@pytest.mark.parametrize("program", PAIRS)
+@pytest.mark.parametrize("program", SUITES["interleave"])
 def test_no_order_of_the_clients_costs_a_job(
     midpipe_worker: Worker, midpipe_subject: SubjectSpec, program: str
 ) -> None:

@@ -29,7 +29,6 @@ from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import SUITES, program_named
-from midpipe.scenarios.programs.single import SINGLE
 
 LEAST_SLICE_S = 0.1
 MAX_NAMED = 3
@@ -79,7 +78,7 @@ def sweep_of(options: Options, results: Results) -> Exploration:
     shards = max(1, options.jobs)
     planned = tuple(
         ProgramProgress(name, partial(_sweep_task, options, name, (shard, shards)))
-        for name in _selected(options, SINGLE)
+        for name in _selected(options, SUITES["sweep"])
         for shard in range(shards)
     )
     return Exploration("sweep", options, results, planned)
