@@ -86,6 +86,9 @@ class Budget:
         seconds: None sets no limit.
         jobs: number of workers.
         clock: monotonic seconds.
+
+    Attributes:
+        end_s: when the time is up, on that clock; infinite without a limit.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class Budget:
         self._clock = clock
         self._began_s = clock()
         self._start_s = 0.0
-        self._end_s = math.inf if seconds is None else clock() + seconds
+        self.end_s = math.inf if seconds is None else clock() + seconds
 
     @property
     def is_limited(self) -> bool:
@@ -115,9 +118,9 @@ class Budget:
             groups: number of findings so far, whose stories need time.
         """
         if self.seconds is None:
-            return Window(self._end_s, self._jobs, self._clock)
+            return Window(self.end_s, self._jobs, self._clock)
         now_s = self._clock()
-        left_s = self._end_s - now_s - self._stories_s(groups)
+        left_s = self.end_s - now_s - self._stories_s(groups)
         weights = sum(SHARES[name].weight for name in (part, *following))
         window_s = left_s * SHARES[part].weight / weights
         if window_s <= SHARES[part].starts * self._start_s:
@@ -127,9 +130,9 @@ class Budget:
     def stories_window(self, following: Sequence[str]) -> Window:
         """Return the window of the stories: all the time that is left, or its share if parts follow."""
         if self.seconds is None or not following:
-            return Window(self._end_s, self._jobs, self._clock)
+            return Window(self.end_s, self._jobs, self._clock)
         end_s = self._clock() + MAX_STORIES_SHARE * self.seconds
-        return Window(min(self._end_s, end_s), self._jobs, self._clock)
+        return Window(min(self.end_s, end_s), self._jobs, self._clock)
 
     def _stories_s(self, groups: int) -> float:
         assert self.seconds is not None

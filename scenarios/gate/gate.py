@@ -160,7 +160,8 @@ class Gate:
         # A queue that waits for replicas can't do anything without one.
         modes = self._options.persistence if self._options.parts == ("durability",) else ()
         needed = modes[0] if modes and all(mode.is_replicated for mode in modes) else None
-        for _, message in pool.run([ProbeTask(self._options.subject, needed)]):
+        probes = iter([(0, ProbeTask(self._options.subject, needed))])
+        for _, message in pool.run_from(lambda: next(probes, None), self._budget.end_s):
             if isinstance(message, Probed):
                 self._results.traits, self._results.server = message.traits, message.server
         self._budget.note_start()
