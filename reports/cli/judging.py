@@ -13,7 +13,7 @@ import click
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.reports.cli.invocation import command_line, safe_text
+from midpipe.reports.cli.invocation import command_line, safe_text, started_s
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.server_table import OWN_QUEUES
 from midpipe.reports.sinks.terminal import render_verdict, results, say
@@ -104,9 +104,9 @@ def _run(
         The gates that were begun, and the error that ended the last one.
     """
     gates: list[Gate] = []
-    started_s = time.monotonic()
+    began_s = started_s()
     for number, options in enumerate(runs):
-        spent_s = time.monotonic() - started_s
+        spent_s = time.monotonic() - began_s
         gate = Gate(_with_share(options, spent_s, len(runs) - number), progress.listen)
         gates.append(gate)
         try:

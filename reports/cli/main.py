@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 
 import click
@@ -85,7 +86,8 @@ def main() -> int:
     # A CI system cancels with SIGTERM; midpipe ends in the same order as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = cli.main(standalone_mode=False)
+        # A command measures its time budget from here: loading its module can take seconds on a busy machine.
+        code = cli.main(standalone_mode=False, obj=time.monotonic())
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)

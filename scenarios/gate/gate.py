@@ -101,6 +101,9 @@ class Gate:
                 if window is not None and not self.has_enough:
                     self._run(part, pool, window)
             reason = self._reason_to_stop()
+        except KeyboardInterrupt:
+            reason = "The run was interrupted."
+            raise
         finally:
             if stories is not None:
                 # Every violation is a finding, even if its story was not reached.
@@ -246,16 +249,21 @@ class Gate:
     def _reason_to_stop(self) -> str:
         if self.has_enough:
             return "Stopped at the first finding because of --fail-fast."
-        return f"The time budget of {self._budget.seconds or 0:g} s was up."
+        return "The time budget was up."
 
     def _record_cut_off(self, reason: str, parts: Sequence[Part]) -> None:
         """Say how much of each part was run, and what was left out."""
         left_out = {part.name: part.record_cut_off() for part in parts}
         rows = (self._row(*item) for item in left_out.items())
         self._rows = tuple(row for row in rows if row is not None)
-        if any(left_out.values()):
+        phrases = [
+            f"{part} ({left})" if part in self._spent else part
+            for part, left in left_out.items()
+            if left
+        ]
+        if phrases:
             self._results.partial = True
-            self._stopped = reason
+            self._stopped = f"{reason} Not completed: {'; '.join(phrases)}.".strip()
 
     def _row(self, part: str, left_out: str) -> PartRow | None:
         """Return the row of a part; None for the stories, and for a part that had nothing to run."""

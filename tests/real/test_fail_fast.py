@@ -43,7 +43,10 @@ def judged(
 def test_the_first_finding_ends_it_before_anything_else_is_begun() -> None:
     verdict, begun, _ = judged(SHIPPED, Severity.LOW, "selfcheck", "review", "sweep", "interleave")
     assert (verdict.outcome, begun) == (Outcome.FAIL, ["sweep", "stories"])
-    assert verdict.warnings == ("Stopped at the first finding because of --fail-fast.",)
+    assert verdict.warnings == (
+        "Stopped at the first finding because of --fail-fast. "
+        "Not completed: sweep (1 program: 1 unfinished); interleave; selfcheck; review.",
+    )
     assert [(row.name, row.extent, row.left_out) for row in verdict.parts] == [
         ("sweep", Extent.CUT_SHORT, "1 program: 1 unfinished"),
         ("interleave", Extent.NOT_BEGUN, ""),

@@ -166,6 +166,10 @@ def _selected(options: Options, programs: Mapping[str, Program]) -> tuple[str, .
     return tuple(name for name in programs if not options.programs or name in options.programs)
 
 
+def _joined(calls: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(calls[:-1]), calls[-1]]))
+
+
 def _named(programs: Sequence[str]) -> str:
     return f"{', '.join(programs[:MAX_NAMED])}{', …' if len(programs) > MAX_NAMED else ''}"
 
@@ -288,17 +292,15 @@ class Exploration:
         }
         not_started = [name for name in programs if name not in started and self._applies(name)]
         unfinished = {p.program for p in self._planned if not p.is_finished} & started
-        for program in not_started:
+        for program in not_started if self._results.traits else ():
             self._results.ledger.setdefault((program, NO_FAULT), not_reached_row(program))
         total = f"{len(programs)} program{'' if len(programs) == 1 else 's'}"
         return cut_off_phrase(total, len(unfinished), len(not_started))
 
     def _applies(self, program: str) -> bool:
         """Whether the subject has the calls of the program, as far as is known."""
-        traits = self._results.traits
-        if traits is None:
-            return False
-        return not missing_for(program_named(program), self._options.subject, traits)
+        traits, subject = self._results.traits, self._options.subject
+        return traits is None or not missing_for(program_named(program), subject, traits)
 
     def finish(self) -> None:
         results = self._results
@@ -322,11 +324,12 @@ class Exploration:
                 f"Only the simplest orders of {_named(sorted(self._bounded))} were run, up to the bound of --orders; "
                 "the ledger counts the others as not reached."
             )
-        for missing in sorted(set(self._missing.values())):
-            programs = sorted(name for name, calls in self._missing.items() if calls == missing)
+        if self._missing:
+            programs = sorted(self._missing)
             were = "program was" if len(programs) == 1 else "programs were"
+            calls = sorted({call for calls in self._missing.values() for call in calls})
             results.warnings.append(
-                f"{len(programs)} {were} not run because the subject has no {', '.join(missing)}: "
+                f"{len(programs)} {were} not run because the subject has no {_joined(calls)}: "
                 f"{_named(programs)}{'' if len(programs) > MAX_NAMED else '.'}"
             )
         if len(self._missing) == len({progress.program for progress in self._planned}):
