@@ -83,7 +83,8 @@ def cli() -> None:
 
 def main() -> int:
     """Run the command line and return the exit code."""
-    # A CI system cancels with SIGTERM; midpipe ends in the same order as after Ctrl-C.
+    # A CI system cancels with SIGTERM; midpipe ends in the same order as after Ctrl-C. Where SIGINT is ignored from the
+    # start (nohup, a shell's background job), it stays ignored, as by convention, and SIGTERM is the way to end a run.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # A command measures its time budget from here: loading its module can take seconds on a busy machine.
