@@ -177,7 +177,7 @@ def test_an_interrupted_gate_keeps_what_it_has_and_says_that_it_is_partial(
 ) -> None:
     with started("gate", cwd=tmp_path, tmp=temporary) as process:
         assert process.stderr is not None
-        assert any("sweep done" in line for line in process.stderr)
+        assert any("midpipe: sweep" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=20)
     stored = json.loads((tmp_path / ".midpipe" / "verdict.json").read_text())

@@ -128,7 +128,7 @@ def test_junit_of_an_interrupted_run_has_an_error_that_says_what_was_not_judged(
     temporary.mkdir()
     with started("gate", cwd=tmp_path, tmp=temporary) as process:
         assert process.stderr is not None
-        assert any("sweep done" in line for line in process.stderr)
+        assert any("midpipe: sweep" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     (error,) = ET.parse(tmp_path / ".midpipe" / "junit.xml").getroot().iter("error")
