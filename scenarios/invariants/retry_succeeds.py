@@ -1,13 +1,18 @@
 """retry-succeeds: after a failed enqueue, the same request, retried without faults, ends in a job.
 
-Blind to: how many retries it took within the caller's rule; and a request whose caller died, because it is not retried.
+A fault lasts until the operation that met it has completed, and some faults disturb the whole server. A request whose
+retries overlap with such an operation of another client is not accused of failing: those retries were not free of
+faults.
+
+Blind to: how many retries it took within the caller's rule; a request whose caller died, because it is not retried; and
+one that fails only while another client's faulted operation is under way.
 """
 
 from __future__ import annotations
 
 from midpipe.scenarios.invariants.no_lost_job import candidates, is_lost
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
-from midpipe.scenarios.model.history import attempts_by_request
+from midpipe.scenarios.model.history import Operation, attempts_by_request
 from midpipe.scenarios.model.verdict import Severity
 
 
@@ -17,8 +22,10 @@ def _check(evidence: Evidence) -> Judgement:
     for attempts in attempts_by_request(evidence.history, "enqueue"):
         if len(attempts) < 2 or attempts[-1].caller_died:
             continue
-        observed += 1
         last = attempts[-1]
+        if not last.answered and _met_other_fault(evidence, attempts[1:]):
+            continue
+        observed += 1
         first_error = attempts[0].error
         failure = first_error.type if first_error else "an error"
         if not last.answered:
@@ -39,6 +46,18 @@ def _check(evidence: Evidence) -> Judgement:
                 )
             )
     return Judgement(observed, tuple(violations))
+
+
+def _met_other_fault(evidence: Evidence, retries: tuple[Operation, ...]) -> bool:
+    """Whether any of the retries overlapped with a faulted operation of another client."""
+    return any(
+        other.faulted
+        and other.client != retry.client
+        and other.invoked_at < retry.completed_at
+        and retry.invoked_at < other.completed_at
+        for retry in retries
+        for other in evidence.history
+    )
 
 
 RETRY_SUCCEEDS = Invariant(

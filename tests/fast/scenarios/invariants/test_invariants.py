@@ -94,6 +94,20 @@ def test_a_failed_request_whose_caller_died_was_not_retried() -> None:
     assert INVARIANTS["retry-succeeds"].check(evidence(failed, died)).observations == 0
 
 
+@pytest.mark.parametrize(("other_ended_at", "is_judged"), [(2, True), (9, False)])
+def test_a_retry_that_ran_inside_another_clients_outage_is_not_counted(
+    other_ended_at: int, is_judged: bool
+) -> None:
+    retried = tuple(
+        call(error="OutOfMemoryError", attempt=attempt, at=2 + attempt) for attempt in range(1, 5)
+    )
+    outage = replace(
+        call("claim", error="OutOfMemoryError"), client="B", completed_at=other_ended_at
+    )
+    judged = INVARIANTS["retry-succeeds"].check(evidence(*retried, outage))
+    assert (judged.observations, len(judged.violations)) == (is_judged, is_judged)
+
+
 def test_a_retry_that_is_answered_false_is_right_if_the_job_exists() -> None:
     history = (
         call(error="ConnectionError", request_id="r"),
