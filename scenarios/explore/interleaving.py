@@ -33,8 +33,17 @@ from midpipe.scenarios.programs.registry import program_named
 
 INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
+CRASHES = ("crash", "crash-before")
+"""Placed as well where a worker may hold a job: only the death of its holder leaves a job to others."""
+HANDING_OUT = frozenset({"claim", "dequeue", "work"})
+"""The calls by which a worker gets a job."""
 RUNS_IF_NONDETERMINISTIC = 200
 """Random orders of a program whose subject is not deterministic."""
+
+
+def faults_for(program: Program) -> tuple[str, ...]:
+    """Return the names of the faults that are placed in a program of several clients."""
+    return INTERLEAVED_FAULTS + (CRASHES if program.methods & HANDING_OUT else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ class _Interleaving:
         self._rig = rig
         self._program = program
         self._nondeterministic = nondeterministic
-        self._faults = selected(worker.server.is_ours, INTERLEAVED_FAULTS)
+        self._faults = selected(worker.server.is_ours, faults_for(program))
         self._ledgers: list[Ledger] = []
         self._stopped = False
         self._bounded = False

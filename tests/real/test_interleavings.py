@@ -11,7 +11,7 @@ from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.explore.explore import explore
-from midpipe.scenarios.explore.interleaving import InterleaveTask
+from midpipe.scenarios.explore.interleaving import InterleaveTask, faults_for
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.running import run_schedule
 from midpipe.scenarios.explore.stories import StoryTask
@@ -190,6 +190,15 @@ def test_transactions_that_come_at_any_moment_make_no_two_runs_differ(
         for number in range(20)
     }
     assert len(shapes) == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "are_placed"), [("finish-vs-reclaim", True), ("same-request-twice", False)]
+)
+def test_a_worker_is_killed_where_another_one_may_get_its_job(
+    program: str, are_placed: bool
+) -> None:
+    assert ({"crash", "crash-before"} <= set(faults_for(PAIRS[program]))) is are_placed
 
 
 @pytest.mark.parametrize("depth", [None, 3])
