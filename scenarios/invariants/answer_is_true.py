@@ -3,8 +3,8 @@
 All or nothing is judged in the state at the moment when the caller receives the exception: the job's data (in every
 schema), its place in the queue and its request key either all exist or all do not. This part is white box; answers are
 judged by reading back. A get_job that returns None is untrue if the server held the job in every state of the case, in
-whichever schema; and, for any subject, if its enqueue had been acknowledged before the read began and the job is still
-there once all is quiet. In a mixed fleet it is not judged, because versions may read different schemas.
+whichever schema; and, for any subject, if its enqueue had been acknowledged before the read began and the job still
+exists in the final state. In a mixed fleet it is not judged, because versions may read different schemas.
 
 Blind to: a read that misses a job which is gone at the end; and the loss of an acknowledged job in a power failure,
 which the durability part tries.
@@ -50,7 +50,7 @@ def _was_there_throughout(evidence: Evidence, read: Operation) -> bool:
 def _was_acknowledged_before(evidence: Evidence, read: Operation) -> bool:
     """Whether the job's only enqueue had been answered True when the read began, and get_job finds the job at the end.
 
-    A job that exists before and after the read, and that nobody enqueued meanwhile, existed during the read.
+    A job that exists before and after the read, and was not enqueued meanwhile, existed during the read.
     """
     enqueues = [
         operation

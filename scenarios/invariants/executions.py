@@ -1,4 +1,7 @@
-"""What the journal's executions say of a job: whether it is well, and whether a repeated run is explained. Pure."""
+"""What the journal's executions show of a job: whether it is well, and whether a repeated run is explained. Pure.
+
+Blind to: what a job's body does between the two lines that it writes.
+"""
 
 from __future__ import annotations
 

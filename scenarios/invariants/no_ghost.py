@@ -1,4 +1,4 @@
-"""no-ghost: nothing runs that nobody enqueued, and nothing runs after it was cancelled.
+"""no-ghost: no job runs that was never enqueued, and none after it was cancelled.
 
 Blind to: a job that runs with another job's payload; see job-is-as-enqueued.
 """
@@ -15,12 +15,12 @@ def _check(evidence: Evidence) -> Judgement:
     offered = {call.job_id for call in evidence.history if call.method == "enqueue"}
     unknown = dict.fromkeys(run.job_id for run in evidence.executions if run.job_id not in offered)
     violations = [
-        ViolationEvidence(f"{job_id} ran, and no call has enqueued it.", "work")
+        ViolationEvidence(f"{job_id} ran, but no call has enqueued it.", "work")
         for job_id in unknown
     ]
     violations += [
         ViolationEvidence(
-            f"cancel answered True for {run.job_id}, and it ran afterwards.", "cancel"
+            f"cancel answered True for {run.job_id}, but it ran afterwards.", "cancel"
         )
         for run in evidence.executions
         if _ran_after_its_cancel(evidence, run)
@@ -45,7 +45,7 @@ def _ran_after_its_cancel(evidence: Evidence, run: Execution) -> bool:
 NO_GHOST = Invariant(
     id="no-ghost",
     when="finally",
-    claim="Nothing runs that nobody enqueued, and nothing runs after it was cancelled.",
+    claim="No job runs that was never enqueued, and none after it was cancelled.",
     severity=Severity.HIGH,
     check=_check,
     why_not=needs_work,

@@ -79,7 +79,7 @@ class Evidence:
         leases_ended: every lease of the program's claims had ended before the queue was drained.
         given_up: jobs that were running before the drain and failed after it, because they had no attempt left.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
-        named: ids of jobs that some key still names once all is quiet.
+        named: ids of jobs that some key still names in the final state.
         read_by_others: read_back as each further version of a mixed fleet answered it.
 
     Example:

@@ -23,7 +23,7 @@ def work(jobs: int = 1, worker: str = "worker-a") -> Call:
 
 
 def enqueue_with(body: str, job_id: str = "job-1", *, delay_s: float | None = None) -> Call:
-    """Return an enqueue of a job whose body does as it is told, after a delay if one is given."""
+    """Return an enqueue of a job whose body does what ``body`` says, after a delay if one is given."""
     call = enqueue(job_id)
     more: dict[str, Json] = {"params": {"body": body}}
     if delay_s is not None:

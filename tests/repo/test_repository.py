@@ -136,3 +136,14 @@ def test_the_readme_lists_every_command() -> None:
 
 def test_the_readme_lists_every_fault() -> None:
     assert set(re.findall(r"`([a-z-]+)`", rows_of("What can happen"))) == set(CATALOGUE)
+
+
+def test_every_invariant_says_what_it_does_not_see() -> None:
+    silent = {
+        name_of(path)
+        for path in (ROOT / "scenarios" / "invariants").glob("[!_]*.py")
+        if not (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
+        .rpartition("\n\n")[2]
+        .startswith("Blind to: ")
+    }
+    assert silent == set()
