@@ -1,7 +1,11 @@
-"""The selfcheck as a table: how soon each flaw is caught, by the programs written for it and by fuzzing. Pure."""
+"""The selfcheck as a table: how soon each flaw is caught, by the programs written for it and by fuzzing. Pure.
+
+In a verdict on a subject, the parts that run midpipe's own queues take one line each.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from midpipe.scenarios.model.verdict import FlawRow, Outcome, Verdict
@@ -36,6 +40,34 @@ def selfcheck_lines(verdict: Verdict) -> tuple[SelfcheckLine, ...]:
         if row.expected or row.outcome is Outcome.FAIL:
             by_key.setdefault((row.flaw, row.invariant), []).append(row)
     return tuple(map(_line, by_key.values()))
+
+
+def own_queue_sentences(verdict: Verdict) -> tuple[str, ...]:
+    """Return a sentence each for the selfcheck and the review beside a subject; empty if they ran alone or not."""
+    if not verdict.invariants:
+        return ()
+    lines = selfcheck_lines(verdict)
+    flaws = len({line.flaw for line in lines})
+    sentences = (
+        _own_queue_sentence(
+            f"Selfcheck of {flaws} flawed queues",
+            len(lines),
+            [f"{line.invariant} on {line.flaw}" for line in lines if line.failed],
+        ),
+        _own_queue_sentence(
+            "The review's issues",
+            len(verdict.review),
+            [f"{r.issue} on {r.subject}" for r in verdict.review if r.outcome is Outcome.FAIL],
+        ),
+    )
+    return tuple(filter(None, sentences))
+
+
+def _own_queue_sentence(what: str, checks: int, failed: Sequence[str]) -> str:
+    if not checks:
+        return ""
+    names = f"; FAILED {', '.join(failed)}" if failed else ""
+    return f"{what}: {checks - len(failed)} of {checks} checks as expected{names}."
 
 
 def _line(rows: list[FlawRow]) -> SelfcheckLine:

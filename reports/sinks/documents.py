@@ -9,6 +9,7 @@ import jinja2
 
 from midpipe.reports.explain import advice_for, coverage_sentence, explained, rules_text
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
+from midpipe.reports.selfcheck_table import own_queue_sentences
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import picture
 from midpipe.scenarios.model.spec import replay_command
@@ -37,6 +38,7 @@ def document(name: str, verdict: Verdict) -> str:
         doubts=(*verdict.warnings, *map(str, verdict.crashes)),
         servers=server_rows(verdict),
         own_queues=own_queues_note(verdict),
+        own_queue_sentences=own_queue_sentences(verdict),
         explained=explained,
         advice_for=advice_for,
         coverage_sentence=coverage_sentence,

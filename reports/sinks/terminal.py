@@ -11,7 +11,7 @@ from rich.text import Text
 
 from midpipe.faultinject.decide.ledger import total_by_rule
 from midpipe.reports.explain import coverage_sentence, explained, rules_text, source_text
-from midpipe.reports.selfcheck_table import HUNTS, selfcheck_lines
+from midpipe.reports.selfcheck_table import HUNTS, own_queue_sentences, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import LEFT, picture
 from midpipe.scenarios.model.spec import replay_command
@@ -49,9 +49,14 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
         _invariants(verdict, console)
     if verdict.durability:
         _durability(verdict, console)
-    if verdict.review:
+    own_queues = own_queue_sentences(verdict)
+    if own_queues:
+        console.print()
+    for sentence in own_queues:
+        say(console, sentence)
+    if verdict.review and not own_queues:
         _review(verdict, console)
-    if verdict.selfcheck:
+    if verdict.selfcheck and not own_queues:
         _selfcheck(verdict, console)
     if verdict.coverage:
         _coverage(verdict, console)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from midpipe.reports.selfcheck_table import MISSED, SelfcheckLine, selfcheck_lines
+from midpipe.reports.selfcheck_table import (
+    MISSED,
+    SelfcheckLine,
+    own_queue_sentences,
+    selfcheck_lines,
+)
 from midpipe.scenarios.model.verdict import FlawRow, Outcome
 from tests.fast.reports.verdicts import PASSED
 
@@ -48,3 +53,15 @@ def test_a_violation_that_is_not_expected_is_shown_of_the_reference_only() -> No
     beside = replace(SWEPT, expected=False)
     accused = replace(beside, flaw="reference", outcome=Outcome.FAIL)
     assert [line.flaw for line in lines(beside, accused)] == ["reference"]
+
+
+def test_beside_a_subject_the_selfcheck_takes_one_sentence_that_names_what_failed() -> None:
+    missed = replace(SWEPT, flaw="pushes-again", caught=False, outcome=Outcome.FAIL)
+    beside = replace(PASSED, selfcheck=(SWEPT, missed), review=())
+    assert own_queue_sentences(beside) == (
+        "Selfcheck of 2 flawed queues: 1 of 2 checks as expected; FAILED no-duplicate on pushes-again.",
+    )
+
+
+def test_alone_the_selfcheck_is_a_table_and_no_sentence() -> None:
+    assert own_queue_sentences(replace(PASSED, selfcheck=(SWEPT,), invariants=())) == ()
