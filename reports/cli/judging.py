@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.invocation import command_line, safe_text, started_s
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.server_table import OWN_QUEUES
+from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
 from midpipe.reports.sinks.terminal import render_verdict, results, say
 from midpipe.reports.sinks.writing import OutputError, check_writable, write_reports
 from midpipe.scenarios.gate.gate import Gate
@@ -64,6 +66,7 @@ def judge(
     if is_shown:
         render_verdict(verdict, console)
     is_written = written(lambda: write_reports(verdict, out))
+    _report_on_github(verdict, out)
     if is_written and is_shown:
         say(console, f"Reports: {out}")
     if options.checkpoint is not None and options.checkpoint.exists():
@@ -73,6 +76,18 @@ def judge(
             say(console, "The verdict is partial.", "yellow")
         raise failed
     return _unless_unwritten(exit_code(verdict, fail_on), is_written=is_written)
+
+
+def _report_on_github(verdict: Verdict, out: Path) -> None:
+    """In a GitHub workflow, annotate the lines of the findings and add the report to the step's summary."""
+    if not is_on_github(os.environ):
+        return
+    for line in workflow_commands(verdict):
+        click.echo(line)
+    summary, report = os.environ.get("GITHUB_STEP_SUMMARY"), out / "summary.md"
+    if summary and report.exists():
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(step_summary(report.read_text("utf-8")))
 
 
 def written(write: Callable[[], object]) -> bool:

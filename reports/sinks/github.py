@@ -1,0 +1,56 @@
+"""The findings where a GitHub workflow shows them: annotations on the lines, and the summary of the step.
+
+Used only if ``GITHUB_ACTIONS`` is set. GitHub drops what stands near the end of a summary of one megabyte, and shows
+ten errors of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from midpipe.reports.explain import explained
+from midpipe.scenarios.model.spec import replay_command
+from midpipe.scenarios.model.verdict import Verdict
+
+MOST_ANNOTATIONS = 10
+MOST_BYTES = 900_000
+
+
+def is_on_github(environment: Mapping[str, str]) -> bool:
+    """Whether this is a step of a GitHub workflow."""
+    return environment.get("GITHUB_ACTIONS") == "true"
+
+
+def workflow_commands(verdict: Verdict) -> tuple[str, ...]:
+    """Return a workflow command for each of the first findings, on its line of code if that is known."""
+    return tuple(
+        f"::error {_properties(finding.source)}title={_property(finding.invariant)}::"
+        + _data(
+            "\n".join(
+                (*explained(finding), replay_command(finding.replay, verdict.again, finding.on))
+            )
+        )
+        for finding in verdict.findings[:MOST_ANNOTATIONS]
+    )
+
+
+def step_summary(markdown: str) -> str:
+    """Return a report in Markdown, cut to what GitHub shows of it."""
+    data = markdown.encode()
+    if len(data) <= MOST_BYTES:
+        return markdown
+    kept = data[:MOST_BYTES].decode("utf-8", "ignore").rpartition("\n")[0]
+    return f"{kept}\n\nThe rest is in the reports of the run.\n"
+
+
+def _properties(line: object) -> str:
+    file, number = getattr(line, "file", ""), getattr(line, "line", 0)
+    return f"file={_property(file)},line={number}," if file else ""
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

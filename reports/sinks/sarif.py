@@ -1,0 +1,133 @@
+"""The findings as SARIF 2.1.0, for code scanning on GitHub and for editors.
+
+GitHub rejects a whole file if one result has no location, so a finding without a known line of code points to the
+subject's file, or to ``pyproject.toml`` if the subject is not a file. Fingerprints are made from what does not move
+when lines do: the invariant, the program, the faults and the command. The story is the result's code flow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from midpipe.reports.explain import advice_for, explained
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.spec import replay_command
+from midpipe.scenarios.model.story import SourceLine, StoryStep
+from midpipe.scenarios.model.verdict import Finding, Severity, Verdict
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+MOST_STEPS = 1_000
+"""GitHub shows no more steps of a code flow."""
+_LEVELS = {
+    Severity.CRITICAL: "error",
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "note",
+}
+_SCORES = {
+    Severity.CRITICAL: "9.5",
+    Severity.HIGH: "8.0",
+    Severity.MEDIUM: "5.0",
+    Severity.LOW: "2.0",
+}
+
+
+def sarif(verdict: Verdict) -> str:
+    """Return the findings of a verdict as a SARIF document."""
+    rules = sorted({finding.invariant for finding in verdict.findings})
+    document = {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "midpipe",
+                        "semanticVersion": verdict.midpipe,
+                        "rules": [_rule(rule, verdict) for rule in rules],
+                    }
+                },
+                "automationDetails": {"id": f"midpipe/{verdict.subject}/"},
+                "results": [_result(finding, rules, verdict) for finding in verdict.findings],
+            }
+        ],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _rule(invariant: str, verdict: Verdict) -> dict[str, Any]:
+    finding = next(finding for finding in verdict.findings if finding.invariant == invariant)
+    claim = INVARIANTS[invariant].claim if invariant in INVARIANTS else finding.claim
+    advice = advice_for(finding)
+    return {
+        "id": invariant,
+        "shortDescription": {"text": claim},
+        "fullDescription": {"text": claim},
+        "help": {"text": advice, "markdown": advice},
+        "defaultConfiguration": {"level": _LEVELS[finding.severity]},
+        "properties": {"security-severity": _SCORES[finding.severity], "tags": ["reliability"]},
+    }
+
+
+def _result(finding: Finding, rules: list[str], verdict: Verdict) -> dict[str, Any]:
+    replay = replay_command(finding.replay, verdict.again, finding.on)
+    text = "\n".join((*explained(finding), f"Replay it: {replay}"))
+    result: dict[str, Any] = {
+        "ruleId": finding.invariant,
+        "ruleIndex": rules.index(finding.invariant),
+        "level": _LEVELS[finding.severity],
+        "message": {"text": text},
+        "locations": [_location(finding.source, verdict)],
+        "partialFingerprints": {"primaryLocationLineHash": _fingerprint(finding)},
+    }
+    steps = list(_flow(finding))[:MOST_STEPS]
+    if steps:
+        result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
+    return result
+
+
+def _location(line: SourceLine | None, verdict: Verdict) -> dict[str, Any]:
+    where, _, _ = verdict.subject.rpartition(":")
+    file = line.file if line else where if where.endswith(".py") else "pyproject.toml"
+    path = PurePosixPath(file)
+    # GitHub shows only files of the repository: a path that lies outside is shown by its name.
+    uri = path.name if path.is_absolute() or ".." in path.parts else str(path)
+    region = {"startLine": line.line if line else 1}
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+
+
+def _flow(finding: Finding) -> Iterator[dict[str, Any]]:
+    """Yield the story's commands whose lines are known, in order."""
+    for step in finding.story.steps if finding.story else ():
+        line = step.command.source.sent if step.command and step.command.source else None
+        if line is None:
+            continue
+        path = PurePosixPath(line.file)
+        uri = path.name if path.is_absolute() else str(path)
+        yield {
+            "location": {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": uri},
+                    "region": {"startLine": line.line},
+                },
+                "message": {"text": _step_text(step)},
+            }
+        }
+
+
+def _step_text(step: StoryStep) -> str:
+    command = step.command
+    assert command is not None
+    fault = f", fault: {command.fault}" if command.fault else ""
+    return f"{command.position} {' '.join(command.words)}{fault}"
+
+
+def _fingerprint(finding: Finding) -> str:
+    faults = (f"{placed.fault}@{placed.place}" for placed in finding.faults)
+    function = finding.source.function if finding.source else ""
+    parts = (finding.invariant, finding.program, finding.operation, function, *faults)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32] + ":1"

@@ -1,0 +1,102 @@
+"""SARIF and GitHub's annotations: what code scanning accepts, and fingerprints that outlive moved lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from midpipe.reports.sinks.github import (
+    MOST_ANNOTATIONS,
+    MOST_BYTES,
+    is_on_github,
+    step_summary,
+    workflow_commands,
+)
+from midpipe.reports.sinks.sarif import sarif
+from midpipe.scenarios.model.story import SourceLine
+from midpipe.scenarios.model.verdict import Verdict
+from tests.fast.reports.verdicts import FAILED, PASSED
+
+LINE = SourceLine("shop/queue.py", 71, "enqueue")
+
+
+def run_of(verdict: Verdict) -> dict[str, Any]:
+    document = json.loads(sarif(verdict))
+    assert (document["version"], len(document["runs"])) == ("2.1.0", 1)
+    found: dict[str, Any] = document["runs"][0]
+    return found
+
+
+def with_source(line: SourceLine | None) -> Verdict:
+    return replace(
+        FAILED, findings=tuple(replace(finding, source=line) for finding in FAILED.findings)
+    )
+
+
+def uri_of(result: dict[str, Any]) -> str:
+    location = result["locations"][0]["physicalLocation"]
+    return str(location["artifactLocation"]["uri"])
+
+
+def test_every_result_has_a_location_and_a_rule_that_is_listed() -> None:
+    run = run_of(FAILED)
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert len(run["results"]) == len(FAILED.findings) > 0
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+        assert result["locations"][0]["physicalLocation"]["region"]["startLine"] >= 1
+
+
+def test_a_finding_points_to_its_line() -> None:
+    (location,) = run_of(with_source(LINE))["results"][0]["locations"]
+    place = location["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "shop/queue.py"
+    assert place["region"]["startLine"] == 71
+
+
+def test_no_uri_is_absolute() -> None:
+    outside = run_of(with_source(SourceLine("/usr/lib/queue.py", 3, "put")))
+    assert [uri_of(result) for result in outside["results"]] == ["queue.py"] * len(FAILED.findings)
+
+
+def test_a_fingerprint_does_not_change_when_lines_move() -> None:
+    def fingerprint(line: SourceLine) -> str:
+        result = run_of(with_source(line))["results"][0]
+        return str(result["partialFingerprints"]["primaryLocationLineHash"])
+
+    assert fingerprint(LINE) == fingerprint(replace(LINE, line=99))
+    assert fingerprint(LINE) != fingerprint(replace(LINE, function="update"))
+
+
+def test_a_pass_is_a_document_without_results() -> None:
+    assert run_of(PASSED)["results"] == []
+
+
+def test_each_of_the_first_findings_is_an_annotation_on_its_line() -> None:
+    many = replace(with_source(LINE), findings=with_source(LINE).findings[:1] * 30)
+    lines = workflow_commands(many)
+    assert len(lines) == MOST_ANNOTATIONS
+    assert lines[0].startswith("::error file=shop/queue.py,line=71,title=")
+    assert "\n" not in lines[0]
+
+
+def test_an_annotation_can_not_be_broken_by_a_file_name() -> None:
+    (line,) = workflow_commands(
+        replace(
+            with_source(SourceLine("a,b:c%.py", 1, "f")), findings=with_source(LINE).findings[:1]
+        )
+    ) or ("",)
+    assert line.count("::") == 2
+
+
+def test_a_long_summary_is_cut_at_a_line_and_says_so() -> None:
+    cut = step_summary("line with ✗\n" * 200_000)
+    assert len(cut.encode()) < MOST_BYTES + 100
+    assert cut.endswith("The rest is in the reports of the run.\n")
+    assert step_summary("short\n") == "short\n"
+
+
+def test_only_a_github_workflow_gets_annotations() -> None:
+    assert is_on_github({"GITHUB_ACTIONS": "true"})
+    assert not is_on_github({})
