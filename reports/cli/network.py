@@ -11,7 +11,7 @@ import msgspec
 
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
-from midpipe.reports.cli.judging import EXIT_CODES
+from midpipe.reports.cli.judging import code_of, written
 from midpipe.reports.cli.options import OUT, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
@@ -118,11 +118,13 @@ def network(
     finally:
         run.close()
     target = out / "network.json"
-    write_file(target, msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
+    document = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
     console = results()
     render_network(result, _again(), console)
-    say(console, f"Report: {target}")
-    ctx.exit(EXIT_CODES[result.outcome])
+    is_written = written(lambda: write_file(target, document))
+    if is_written:
+        say(console, f"Report: {target}")
+    ctx.exit(code_of(result.outcome, is_written=is_written))
 
 
 def _again() -> str:
