@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from midpipe.scenarios.case.answered import Answered
+from midpipe.scenarios.case.expiry import times_due, wait_until
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import status_of
 from midpipe.scenarios.model.history import Json, Phase
-from midpipe.scenarios.model.promises import Promises
 from midpipe.scenarios.model.state import tables_of
 from midpipe.scenarios.programs.program import Call, Program, Version
 from midpipe.scenarios.programs.workers import IDLE_S
@@ -20,7 +20,6 @@ from midpipe.scenarios.subjects.journal import read_journal
 
 MAX_DELIVERIES = 20
 _LEAST_ROUNDS = 3
-_LONGEST_WAIT_S = 10.0
 Jobs = Mapping[tuple[str, str], Json]
 """What get_job answered, by (job_id, workspace_id); None for a job that it did not find."""
 
@@ -64,7 +63,9 @@ class Recovered:
 def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     """Read every job back with every version, make the program's reads, and drain the queue."""
     case.await_leases()
-    case.recorder.states.append(rig.snapshot().state)
+    snapshot = rig.snapshot()
+    due = times_due(rig, snapshot)
+    case.recorder.states.append(snapshot.state)
     job_keys = () if program.malformed else _job_keys(case)
     read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)
     for call in program.reads:
@@ -72,9 +73,9 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     if "work" in rig.traits.methods:
-        _work_off(rig, job_ids, version)
+        _work_off(rig, job_ids, version, max(due, default=0.0))
         return Recovered(read_back, None, frozenset(), _named_in(rig, job_ids))
-    delivered = _drain(rig, case, version)
+    delivered = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
     given_up = frozenset[str]()
     if case.leases_are_short:
         given_up = _given_up(rig, program.versions[0], read_back[0], delivered or ())
@@ -103,29 +104,55 @@ def _read_back(
     return jobs
 
 
-def _drain(rig: Rig, case: FinishedCase, version: Version) -> tuple[str, ...] | None:
-    """Take what a worker would get, until there is nothing left; return the job ids, None if that can't be known."""
+def _unfinished(job_keys: tuple[tuple[str, str], ...], read_back: Jobs) -> set[str]:
+    """Return the jobs that a worker may still have to receive: not those that have ended or do not exist."""
+    return {
+        job_id
+        for job_id, workspace_id in job_keys
+        if (job_id, workspace_id) not in read_back
+        or status_of(read_back[job_id, workspace_id]) in ("pending", "running")
+    }
+
+
+def _drain(
+    rig: Rig, case: FinishedCase, version: Version, due: tuple[float, ...], awaited: set[str]
+) -> tuple[str, ...] | None:
+    """Take what a worker would get, until there is nothing left; return the job ids, None if that can't be known.
+
+    Args:
+        due: when the keys and time-outs expire that may keep a job back, as of ``times_due``.
+        awaited: the jobs for which it is worth waiting until then.
+    """
     method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
     if method is None:
         return tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
+    still_due = list(due)
     delivered: list[str] = []
-    for number in range(1, MAX_DELIVERIES + 1):
-        may_block = method == "dequeue" and rig.traits.white_box
-        if may_block and not tables_of(rig.snapshot().state).pending:
+    while len(delivered) < MAX_DELIVERIES:
+        job_id = _next_job(rig, method, version, len(delivered) + 1)
+        if job_id is not None:
+            delivered.append(job_id)
+        elif still_due and awaited - set(delivered):
+            wait_until(rig, still_due.pop(0))
+        else:
             break
-        arguments: dict[str, Json] = {"worker_id": f"drain-{number}"} if method == "claim" else {}
-        job = rig.recovery.call(method, arguments, version).value
-        if isinstance(job, dict):
-            job = job.get("job_id")
-        if not isinstance(job, str):
-            break
-        delivered.append(job)
     return tuple(delivered)
 
 
-def _work_off(rig: Rig, job_ids: tuple[str, ...], version: Version) -> None:
-    """Run the subject's worker, and its periodic work, until every job has run or no longer wait is due."""
-    up_s = rig.loop.clock() + _patience_s(rig.traits.promises)
+def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | None:
+    """Return the id of the job that a further worker gets; None if it gets none."""
+    may_block = method == "dequeue" and rig.traits.white_box
+    if may_block and not tables_of(rig.snapshot().state).pending:
+        return None
+    arguments: dict[str, Json] = {"worker_id": f"drain-{number}"} if method == "claim" else {}
+    job = rig.recovery.call(method, arguments, version).value
+    if isinstance(job, dict):
+        job = job.get("job_id")
+    return job if isinstance(job, str) else None
+
+
+def _work_off(rig: Rig, job_ids: tuple[str, ...], version: Version, up_s: float) -> None:
+    """Run the subject's worker, and its periodic work, until every job has run, at least until ``up_s`` otherwise."""
     rounds = 0
     while rounds < _LEAST_ROUNDS or rig.loop.clock() < up_s:
         if "tick" in rig.traits.methods:
@@ -140,12 +167,6 @@ def _work_off(rig: Rig, job_ids: tuple[str, ...], version: Version) -> None:
         ended = {run.job_id for run in read_journal(rig.hosts.journal) if run.has_ended}
         if ended >= set(job_ids):
             return
-
-
-def _patience_s(promises: Promises) -> float:
-    """Return for how long a job may be on its way back to a worker."""
-    waits = (promises.recovers_within_s, promises.visibility_timeout_s)
-    return min(max((wait for wait in waits if wait is not None), default=0.0), _LONGEST_WAIT_S)
 
 
 def _named_in(rig: Rig, job_ids: tuple[str, ...]) -> frozenset[str]:

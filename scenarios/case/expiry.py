@@ -1,0 +1,46 @@
+"""What ends by itself and may keep a job from workers until then: keys with a TTL, and the time-outs that are promised.
+
+Recovery waits for both before it says that no worker receives a job. Waiting is done here alone.
+"""
+
+from __future__ import annotations
+
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.model.promises import Promises
+from midpipe.scenarios.model.state import Snapshot
+
+LONGEST_TTL_S = 5.0
+"""A key that lasts longer than this is kept for its data, or longer than recovery can wait."""
+_LONGEST_PROMISE_S = 10.0
+_MARGIN_S = 0.01
+"""The server counts whole milliseconds, and expires a key in the one after its last."""
+
+
+def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
+    """Return when what may keep a job from workers ends, in seconds on the loop's clock, the earliest first.
+
+    Args:
+        snapshot: of this moment. Keys that are written later do not count, so that a worker which renews one does not
+            keep recovery waiting.
+    """
+    now_s = rig.loop.clock()
+    left_s = {
+        (value.expires_at_ms - snapshot.taken_at_ms) / 1_000
+        for value in snapshot.state.values()
+        if value.expires_at_ms is not None
+    }
+    waits_s = {ttl_s for ttl_s in left_s if ttl_s <= LONGEST_TTL_S} | _promised(rig.traits.promises)
+    return tuple(sorted(now_s + wait_s + _MARGIN_S for wait_s in waits_s))
+
+
+def _promised(promises: Promises) -> set[float]:
+    """Return after how many seconds a job must be on its way back to a worker."""
+    promised = (promises.recovers_within_s, promises.visibility_timeout_s)
+    return {min(wait_s, _LONGEST_PROMISE_S) for wait_s in promised if wait_s is not None}
+
+
+def wait_until(rig: Rig, at_s: float) -> None:
+    """Wait until a time on the loop's clock. The server's clock ends what is waited for, so there is no event."""
+    left_s = at_s - rig.loop.clock()
+    if left_s > 0.0:
+        rig.loop.run_until(lambda: False, left_s)
