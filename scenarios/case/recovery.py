@@ -51,12 +51,13 @@ class Recovered:
     Args:
         read_back: what get_job answered, once by each version of the program's fleet.
         delivered: as in Evidence.
-        given_up, named: as in Evidence.
+        given_up, still_running, named: as in Evidence.
     """
 
     read_back: tuple[Jobs, ...]
     delivered: tuple[str, ...] | None
-    given_up: frozenset[str]
+    given_up: frozenset[str] = frozenset()
+    still_running: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
 
 
@@ -74,12 +75,15 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     if "work" in rig.traits.methods:
         _work_off(rig, job_ids, version, max(due, default=0.0))
-        return Recovered(read_back, None, frozenset(), _named_in(rig, job_ids))
+        return Recovered(read_back, None, named=_named_in(rig, job_ids))
     delivered = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
-    given_up = frozenset[str]()
-    if case.leases_are_short:
-        given_up = _given_up(rig, program.versions[0], read_back[0], delivered or ())
-    return Recovered(read_back, delivered, given_up)
+    after = _statuses_after(rig, version, read_back[0], delivered or ())
+    return Recovered(
+        read_back,
+        delivered,
+        given_up=frozenset(job_id for job_id, status in after if status == "failed"),
+        still_running=frozenset(job_id for job_id, status in after if status == "running"),
+    )
 
 
 def _job_keys(case: FinishedCase) -> tuple[tuple[str, str], ...]:
@@ -178,15 +182,14 @@ def _named_in(rig: Rig, job_ids: tuple[str, ...]) -> frozenset[str]:
     )
 
 
-def _given_up(
+def _statuses_after(
     rig: Rig, version: Version, read_back: Jobs, delivered: tuple[str, ...]
-) -> frozenset[str]:
-    """Return the jobs that were running before the drain, were not delivered by it, and are failed now."""
-    given_up = set()
+) -> tuple[tuple[str, str], ...]:
+    """Return id and status of each job that was running before the drain and was not delivered by it."""
+    found = []
     for (job_id, workspace_id), job in read_back.items():
         if status_of(job) == "running" and job_id not in delivered:
             arguments: dict[str, Json] = {"job_id": job_id, "workspace_id": workspace_id}
             answered = rig.recovery.call("get_job", arguments, version)
-            if status_of(answered.value) == "failed":
-                given_up.add(job_id)
-    return frozenset(given_up)
+            found.append((job_id, status_of(answered.value)))
+    return tuple(found)

@@ -148,6 +148,7 @@ def judged_record(
         malformed=program.malformed,
         leases_ended=case.leases_are_short,
         given_up=recovered.given_up,
+        still_running=recovered.still_running,
         executions=executions,
         named=recovered.named,
     )

@@ -1,15 +1,33 @@
 """no-stuck-job: an accepted job that has not run does not stay in Redis with no worker getting it.
 
-A job that some key still names is stuck; one that no key names is lost (no-lost-job).
+A job that some key still names is stuck; one that no key names is lost (no-lost-job). Of a queue that hands jobs out, a
+job is stuck that stays running after every lease on it has ended. The queue must have shown in the same case that it
+gives a job out again when the lease that was asked for ends; otherwise it may count by a time-out of its own.
 
-Blind to: a job that would run after a longer wait than the subject promises or midpipe waits.
+Blind to: a job that would run after a longer wait than the subject promises or midpipe waits; and a queue that hands a
+job out once and never again, which no-lost-job judges in the programs whose leases end.
 """
 
 from __future__ import annotations
 
 from midpipe.scenarios.invariants.executions import missing_run, needs_work
-from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
-from midpipe.scenarios.model.history import Phase, attempts_by_request
+from midpipe.scenarios.invariants.no_lost_job import is_lost
+from midpipe.scenarios.model.evidence import (
+    GIVE_BACK,
+    Evidence,
+    Invariant,
+    Judgement,
+    Traits,
+    ViolationEvidence,
+)
+from midpipe.scenarios.model.history import (
+    Completion,
+    Operation,
+    Phase,
+    attempts_by_request,
+    is_over_at_once,
+)
+from midpipe.scenarios.model.promises import AfterCrash, Delivery
 from midpipe.scenarios.model.verdict import Severity
 
 
@@ -20,6 +38,16 @@ def _check(evidence: Evidence) -> Judgement:
         last = attempts[-1]
         if not last.answered or last.value is False:
             continue
+        if not evidence.runs_jobs:
+            observed += _has_heeded_a_lease(evidence, last.job_id)
+            if _is_stuck_in_running(evidence, last.job_id):
+                violations.append(
+                    ViolationEvidence(
+                        f"{last.job_id} is running for ever: every lease on it has ended, and no worker gets it.",
+                        "claim",
+                    )
+                )
+            continue
         observed += 1
         missing = missing_run(evidence, last.job_id)
         if missing and last.job_id in evidence.named:
@@ -29,11 +57,64 @@ def _check(evidence: Evidence) -> Judgement:
     return Judgement(observed, tuple(violations))
 
 
+def _is_stuck_in_running(evidence: Evidence, job_id: str) -> bool:
+    """Whether a job is running although nobody can hold it any more; false if no-lost-job reports it already."""
+    promises = evidence.traits.promises
+    is_rerun = (
+        promises.delivery is not Delivery.AT_MOST_ONCE and promises.after_crash is AfterCrash.RERUNS
+    )
+    return (
+        job_id in evidence.still_running
+        and is_rerun
+        and _has_heeded_a_lease(evidence, job_id)
+        and not _may_be_held(evidence, job_id)
+        and not is_lost(evidence, (job_id,))
+    )
+
+
+def _has_heeded_a_lease(evidence: Evidence, job_id: str) -> bool:
+    """Whether the job was given out again after a lease on it had ended."""
+    received = [claim for claim in evidence.operations("claim") if _received(claim) == job_id]
+    return any(
+        is_over_at_once(first.arguments) and first.completed_at < again.completed_at
+        for first in received
+        for again in received
+        if again is not first
+    )
+
+
+def _may_be_held(evidence: Evidence, job_id: str) -> bool:
+    """Whether a call that received the job, or may have, asked for a lease or a back-off that may last."""
+    claims = (
+        claim
+        for claim in evidence.operations("claim")
+        if _received(claim) == job_id
+        or (claim.completion is Completion.INFO and not is_over_at_once(claim.arguments))
+    )
+    kept = (
+        call
+        for call in evidence.operations("heartbeat", *GIVE_BACK, "update_status")
+        if call.job_id == job_id and call.completion is not Completion.FAIL
+    )
+    return any(not is_over_at_once(call.arguments) for call in (*claims, *kept))
+
+
+def _received(claim: Operation) -> str:
+    """Return the id of the job that a claim returned; empty if it returned none."""
+    job_id = claim.value.get("job_id") if isinstance(claim.value, dict) else None
+    return job_id if isinstance(job_id, str) else ""
+
+
+def _needs_work_or_claim(traits: Traits) -> str:
+    """Return why the invariant does not apply, or an empty string."""
+    return "" if traits.methods >= {"claim", "get_job"} else needs_work(traits)
+
+
 NO_STUCK_JOB = Invariant(
     id="no-stuck-job",
     when="finally",
     claim="A job that has not run is one that a worker still gets.",
     severity=Severity.HIGH,
     check=_check,
-    why_not=needs_work,
+    why_not=_needs_work_or_claim,
 )

@@ -78,6 +78,7 @@ class Evidence:
         malformed: the subject must refuse every call of the program.
         leases_ended: every lease of the program's claims had ended before the queue was drained.
         given_up: jobs that were running before the drain and failed after it, because they had no attempt left.
+        still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
         named: ids of jobs that some key still names in the final state.
         read_by_others: read_back as each further version of a mixed fleet answered it.
@@ -99,6 +100,7 @@ class Evidence:
     malformed: bool = False
     leases_ended: bool = False
     given_up: frozenset[str] = frozenset()
+    still_running: frozenset[str] = frozenset()
     executions: tuple[Execution, ...] = ()
     named: frozenset[str] = frozenset()
     read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()

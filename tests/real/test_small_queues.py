@@ -11,6 +11,7 @@ from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 
 QUEUES = Path(__file__).parent.parent / "data" / "queues"
+STALE_FINISH = "written(A enqueue job-1, A claim-ended, B claim-ended, A complete): A1 A2 B1"
 OUTAGE_OF_B = "written(A enqueue job-1, A enqueue job-2, B claim): A1 B1:ZCARD!oom A2 A3 A4 A5"
 
 
@@ -26,6 +27,7 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
     [
         ("sound/lock_with_ttl.py:Queue", "written(A enqueue job-1, A claim): A1 A2:SET!crash"),
         ("sound/own_visibility.py:Queue", "finish-vs-reclaim: A1:EVAL!crash"),
+        ("base.py:Base", STALE_FINISH),
         ("sound/looks_before_it_claims.py:Queue", OUTAGE_OF_B),
     ],
 )
@@ -36,3 +38,14 @@ def test_a_sound_queue_is_not_accused(worker: Worker, queue: str, replay: str) -
 def test_recovery_waits_for_a_visibility_time_out_only_if_it_is_promised(worker: Worker) -> None:
     replay = "finish-vs-reclaim: A1:EVAL!crash"
     assert violated(worker, "sound/own_visibility.py:Unpromised", replay) == {"no-lost-job"}
+
+
+def test_a_job_whose_lease_a_stale_finisher_removes_is_stuck_without_any_fault(
+    worker: Worker,
+) -> None:
+    assert violated(worker, "flawed/stale_finisher.py:Queue", STALE_FINISH) == {"no-stuck-job"}
+
+
+def test_a_job_whose_new_holder_dies_after_a_stale_finish_is_lost(worker: Worker) -> None:
+    replay = "finish-vs-reclaim: A1 B1 B2:EVAL!crash-before"
+    assert violated(worker, "flawed/stale_finisher.py:Queue", replay) == {"no-lost-job"}

@@ -9,6 +9,7 @@ import pytest
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.history import Completion, Operation, Phase
+from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, tables
 
 
@@ -22,6 +23,38 @@ def running(*claims: Operation) -> Evidence:
     """A job that is running once all leases have ended, and that nobody got afterwards."""
     seen = evidence(call(), *claims, states=(tables("j"),), found=("j",), status="running")
     return replace(seen, leases_ended=True)
+
+
+def claimed(client: str, at: int, lease_s: float = 0.001) -> Operation:
+    return replace(call("claim", "", at=at, value={"job_id": "j"}, lease_s=lease_s), client=client)
+
+
+def is_stuck(*operations: Operation, still_running: bool = True, **promises: str) -> bool:
+    """Whether no-stuck-job is violated by a job that nobody gets any more."""
+    traits = replace(BLACK_BOX, promises=declared(promises))
+    seen = evidence(call(), *operations, found=("j",), status="running", traits=traits)
+    seen = replace(seen, still_running=frozenset({"j"} if still_running else ()))
+    return bool(INVARIANTS["no-stuck-job"].check(seen).violations)
+
+
+def test_a_job_that_stays_running_after_all_its_leases_have_ended_is_stuck() -> None:
+    assert is_stuck(claimed("A", 2), claimed("B", 4))
+
+
+def test_a_job_is_not_stuck_while_a_worker_may_hold_it_or_if_it_is_not_promised_to_run_again() -> (
+    None
+):
+    ended, again = claimed("A", 2), claimed("B", 4)
+    assert not is_stuck(ended, claimed("B", 4, lease_s=30.0))
+    assert not is_stuck(ended, again, call("heartbeat", at=6, lease_s=30.0))
+    assert not is_stuck(ended, again, call("claim", "", at=6, error="TimeoutError", lease_s=30.0))
+    assert not is_stuck(ended, again, still_running=False)
+    assert not is_stuck(ended, again, after_crash="lost")
+    assert not is_stuck(ended, again, delivery="at-most-once")
+
+
+def test_a_queue_that_has_not_heeded_a_lease_may_count_by_a_time_out_of_its_own() -> None:
+    assert not is_stuck(claimed("A", 2))
 
 
 def unanswered(completion: Completion, *, wrote: bool, wrote_job: bool) -> Operation:
