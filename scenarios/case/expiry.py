@@ -6,12 +6,11 @@ Recovery waits for both before it says that no worker receives a job. Waiting is
 from __future__ import annotations
 
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.model.promises import Promises
+from midpipe.scenarios.model.promises import LONGEST_WAIT_S, Promises
 from midpipe.scenarios.model.state import Snapshot
 
 LONGEST_TTL_S = 5.0
 """A key that lasts longer than this is kept for its data, or longer than recovery can wait."""
-_LONGEST_PROMISE_S = 10.0
 _MARGIN_S = 0.01
 """The server counts whole milliseconds, and expires a key in the one after its last."""
 
@@ -36,7 +35,7 @@ def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
 def _promised(promises: Promises) -> set[float]:
     """Return after how many seconds a job must be on its way back to a worker."""
     promised = (promises.recovers_within_s, promises.visibility_timeout_s)
-    return {min(wait_s, _LONGEST_PROMISE_S) for wait_s in promised if wait_s is not None}
+    return {min(wait_s, LONGEST_WAIT_S) for wait_s in promised if wait_s is not None}
 
 
 def wait_until(rig: Rig, at_s: float) -> None:

@@ -22,7 +22,7 @@ WAITING, RUNNING = "shop:waiting", "shop:running"
 class ListQueue:
     """The sound one."""
 
-    promises: ClassVar = {"delivery": "at-least-once", "order": "none"}
+    promises: ClassVar = {"delivery": "at-least-once", "order": "none", "recovers_within_s": 0.1}
 
     def __init__(self, url: str) -> None:
         self.redis: Any = redis.Redis.from_url(url)

@@ -4,13 +4,16 @@ A job that some key still names is stuck; one that no key names is lost (no-lost
 job is stuck that stays running after every lease on it has ended. The queue must have shown in the same case that it
 gives a job out again when the lease that was asked for ends; otherwise it may count by a time-out of its own.
 
-Blind to: a job that would run after a longer wait than the subject promises or midpipe waits; and a queue that hands a
-job out once and never again, which no-lost-job judges in the programs whose leases end.
+A job that a disturbed worker has left is judged only if the subject promises when it runs again
+(``recovers_within_s``), and midpipe can wait for that.
+
+Blind to: a job of a disturbed worker, if that promise is missing or longer than recovery waits; and a queue that hands
+a job out once and never again, which no-lost-job judges in the programs whose leases end.
 """
 
 from __future__ import annotations
 
-from midpipe.scenarios.invariants.executions import missing_run, needs_work
+from midpipe.scenarios.invariants.executions import missing_run, needs_work, worker_was_disturbed
 from midpipe.scenarios.invariants.no_lost_job import is_lost
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
@@ -34,6 +37,8 @@ from midpipe.scenarios.model.verdict import Severity
 def _check(evidence: Evidence) -> Judgement:
     violations = []
     observed = 0
+    if worker_was_disturbed(evidence) and not evidence.traits.promises.recovery_is_judged:
+        return Judgement(0)
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         last = attempts[-1]
         if not last.answered or last.value is False:

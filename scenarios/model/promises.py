@@ -86,6 +86,8 @@ class Source(StrEnum):
 
 
 UNTIL_DONE = "until-done"
+LONGEST_WAIT_S = 10.0
+"""How long recovery waits at most for a job of a disturbed worker; a promise of a longer time is not judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ class Promises:
     def source_of(self, name: str) -> Source:
         """Return where the promise of that name is known from."""
         return dict(self.sources).get(name, Source.DEFAULT)
+
+    @property
+    def recovery_is_judged(self) -> bool:
+        """Whether it is known, and short enough to wait for, when a disturbed worker's job runs again."""
+        return self.recovers_within_s is not None and self.recovers_within_s <= LONGEST_WAIT_S
 
     def rows(self) -> tuple[tuple[str, str, Source], ...]:
         """Return name, value and source of each promise, for reports; a value that is not known is left out."""

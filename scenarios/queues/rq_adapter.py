@@ -22,7 +22,13 @@ _STATUSES = {
 class Queue:
     """The library with its defaults: no retry, so a dead worker's job is marked failed."""
 
-    promises: ClassVar = {"delivery": "at-least-once", "after_crash": "fails", "order": "none"}
+    # A job that was fetched and not begun is put back after a minute, by the next maintenance.
+    promises: ClassVar = {
+        "delivery": "at-least-once",
+        "after_crash": "fails",
+        "order": "none",
+        "recovers_within_s": 120.0,
+    }
 
     def __init__(self, url: str) -> None:
         self.connection = redis.Redis.from_url(url)
@@ -38,8 +44,8 @@ class Queue:
         worker.work(burst=True, max_jobs=jobs, logging_level="CRITICAL")
 
     def tick(self) -> None:
-        """Let a worker clean the registries, as it does every ten minutes."""
-        rq.SimpleWorker([self.queue], connection=self.connection).clean_registries()
+        """Do the maintenance that a worker does every ten minutes."""
+        rq.SimpleWorker([self.queue], connection=self.connection).run_maintenance_tasks()
 
     def get_job(self, job_id: str) -> dict[str, Any] | None:
         """Return the job with its status."""

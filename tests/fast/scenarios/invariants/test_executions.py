@@ -20,7 +20,10 @@ STARTED = Execution("j", Phase.PROGRAM)
 
 
 def seen(
-    *operations: Operation, runs: tuple[Execution, ...] = (), named: bool = False, **promises: str
+    *operations: Operation,
+    runs: tuple[Execution, ...] = (),
+    named: bool = False,
+    **promises: str | float,
 ) -> Evidence:
     """What was seen of a subject whose worker runs the jobs; job j was enqueued before the case."""
     traits = replace(TRAITS, promises=declared(promises))
@@ -48,6 +51,12 @@ def test_a_job_that_no_key_names_and_that_never_ran_is_lost() -> None:
 
 def test_a_job_that_a_key_still_names_and_that_never_ran_is_stuck() -> None:
     assert violated(seen(work(), named=True)) == {"no-stuck-job"}
+
+
+def test_what_a_disturbed_worker_left_is_stuck_only_if_its_return_is_promised_in_time() -> None:
+    assert violated(seen(work(faulted=True), named=True)) == set()
+    assert violated(seen(work(faulted=True), named=True, recovers_within_s=60.0)) == set()
+    assert violated(seen(work(faulted=True), named=True, recovers_within_s=1.0)) == {"no-stuck-job"}
 
 
 def test_a_job_whose_body_never_ended_has_not_run() -> None:
