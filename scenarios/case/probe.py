@@ -24,6 +24,7 @@ from midpipe.scenarios.programs.single import WORKSPACE, enqueue, get, removal_o
 
 _JOB = "midpipe-probe"
 _JOB_IN_NEW = "midpipe-probe-new"
+_MIGRATION_STEPS = {"backfill", "backfill_step", "cleanup"}
 
 
 def probe(
@@ -62,7 +63,11 @@ def probe(
             **_retention(recovery, read),
         }
     )
-    reads_new = has_new_schema and _reads_new_schema(recovery, seed)
+    reads_new = (
+        has_new_schema
+        and _is_migrated(promises, opened.methods)
+        and _reads_new_schema(recovery, seed)
+    )
     return Traits(
         methods=opened.methods,
         white_box=white_box,
@@ -75,6 +80,14 @@ def probe(
         accepts=opened.accepts,
         promises=promises,
     )
+
+
+def _is_migrated(promises: Promises, methods: frozenset[str]) -> bool:
+    """Whether the subject removes jobs from the old schema at some time: it has a step for that, or declares both."""
+    declares_both = (
+        promises.source_of("schemas") is Source.DECLARED and promises.schemas is Schemas.DUAL
+    )
+    return declares_both or bool(methods & _MIGRATION_STEPS)
 
 
 def _reads_new_schema(

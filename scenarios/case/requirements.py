@@ -30,7 +30,7 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
     if program.seed and not traits.white_box:
         missing.append("jobs in the review's keys")
     elif program.removes_old_copy and not traits.reads_new:
-        missing.append("reads of the new schema alone")
+        missing.append("migration that leaves jobs in the new schema alone")
     return tuple(missing)
 
 

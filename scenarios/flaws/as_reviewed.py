@@ -7,7 +7,7 @@ ids of the review's issues.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from midpipe.scenarios.flaws.parts import (
     PENDING,
@@ -29,7 +29,9 @@ _log = logging.getLogger(__name__)
 
 
 class SimpleQueue:
-    """As reviewed."""
+    """As reviewed, in the middle of the migration that the review plans."""
+
+    promises: ClassVar = {"schemas": "dual"}
 
     def __init__(self, redis_url: str | None = None) -> None:
         self._redis = connected(redis_url)

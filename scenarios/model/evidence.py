@@ -28,7 +28,8 @@ class Traits:
         methods: names of its public calls.
         white_box: it writes the key layout of the reviewed queue, so midpipe can read its keys.
         new_schema: it writes the new schema as well.
-        reads_new: it finds a job that only the new schema holds, as all jobs are after the migration.
+        reads_new: it finds a job that only the new schema holds, as all jobs are after a migration that it declares
+            (the promise ``schemas`` is dual) or has a step for.
         fifo: it hands jobs out first in, first out; true unless the subject declares otherwise.
         waits_for_replicas: it declares that it acknowledges a write only once a replica has it.
         counters: names of the Prometheus counters that it exports.

@@ -106,12 +106,28 @@ def test_no_program_begins_with_a_job_that_it_can_not_know(
     assert "jobs in the review's keys" in done.missing
 
 
-def test_the_old_schema_is_not_taken_from_a_queue_that_reads_no_other(
-    worker: Worker, tmp_path: Path
+READS_BOTH = READS_OLD.replace(
+    'hgetall(f"ai:jobs:{job_id}")',
+    'hgetall(f"ai:job:{workspace_id}:{job_id}") or self.redis.hgetall(f"ai:jobs:{job_id}")',
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "declaration", "is_taken"),
+    [
+        (READS_OLD, "promises = {'schemas': 'dual'}", False),
+        (READS_BOTH, "", False),
+        (READS_BOTH, "promises = {'schemas': 'dual'}", True),
+        (READS_BOTH, "def cleanup(self): return 0", True),
+    ],
+    ids=["reads-old", "no-migration", "declares-both", "has-a-step"],
+)
+def test_the_old_schema_is_taken_only_from_a_queue_that_is_migrated_and_reads_the_other(
+    worker: Worker, tmp_path: Path, source: str, declaration: str, is_taken: bool
 ) -> None:
     file = tmp_path / "queue.py"
-    file.write_text(READS_OLD)
-    (done,) = worker.do(
+    file.write_text(f"{source}\n    {declaration}\n")
+    *_, done = worker.do(
         SweepTask(
             SubjectSpec(f"{file}:Q"),
             "list-new-only",
@@ -121,7 +137,8 @@ def test_the_old_schema_is_not_taken_from_a_queue_that_reads_no_other(
         )
     )
     assert isinstance(done, ExplorationDone)
-    assert done.missing == ("reads of the new schema alone",)
+    missing = ("migration that leaves jobs in the new schema alone",)
+    assert done.missing == (() if is_taken else missing)
 
 
 def test_an_update_before_the_job_is_there_may_do_nothing(
