@@ -15,6 +15,8 @@ FLAGS = (
     *("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror"),
     # It defines the functions that _FORTIFY_SOURCE would replace.
     "-U_FORTIFY_SOURCE",
+    # A thread-local variable that is reached without a call, in a signal handler as well.
+    "-ftls-model=initial-exec",
 )
 LINKS = ("-shared", "-ldl", "-lpthread", "-lrt")
 

@@ -21,6 +21,8 @@ int is_initialized;
 static struct process unlisted; /* used when the page has no room for this process */
 struct process *self = &unlisted;
 
+static __thread uint32_t own_thread; /* 0: not known yet */
+
 /* ---- reading the clocks ---- */
 
 int base_clock(clockid_t clock) {
@@ -92,7 +94,7 @@ struct slot *publish_wait(enum kind kind, int clock, int64_t deadline, uint32_t 
             !__atomic_compare_exchange_n(&slot->thread, &unclaimed, thread, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             continue;
         count_as_used(index);
-        slot->pid = (uint32_t)getpid();
+        slot->pid = self == &unlisted ? (uint32_t)getpid() : self->pid;
         slot->clock = (uint32_t)clock;
         slot->process = self == &unlisted ? PROCESSES : (uint32_t)(self - shared_page->processes);
         slot->abandoned = 0;
@@ -114,7 +116,9 @@ void release(struct slot *slot) {
 }
 
 struct wait begin_wait(enum kind kind, int clock, int64_t deadline) {
-    struct slot *slot = publish_wait(kind, clock, deadline, (uint32_t)syscall(SYS_gettid));
+    if (UNLIKELY(!own_thread))
+        own_thread = (uint32_t)syscall(SYS_gettid);
+    struct slot *slot = publish_wait(kind, clock, deadline, own_thread);
     return (struct wait){.slot = slot, .clock = clock, .deadline = deadline};
 }
 
@@ -207,6 +211,7 @@ static void release_slots_of_previous_program(void) {
 }
 
 static void after_fork(void) {
+    own_thread = 0;
     register_process(self->skew);
     reset_timers();
 }

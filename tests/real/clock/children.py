@@ -126,13 +126,16 @@ def check_wait(
 
 
 @contextmanager
-def started_server(clock: SteppedClock, binary: str, folder: Path) -> Iterator[Path]:
-    """Start a server on the clock; yields its socket's path."""
+def started_server(clock: SteppedClock | None, binary: str, folder: Path) -> Iterator[Path]:
+    """Start a server on a clock (None: the machine's); yields its socket's path."""
     path = folder / "s"
     words = ("--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", "")
     log = (folder / "server.log").open("wb")
     process = subprocess.Popen(
-        [binary, *words], env={**os.environ, **clock.environment()}, stdout=log, stderr=log
+        [binary, *words],
+        env={**os.environ, **(clock.environment() if clock else {})},
+        stdout=log,
+        stderr=log,
     )
     try:
         eventually(lambda: answers(path) or None)

@@ -46,10 +46,10 @@ CALLS: dict[str, tuple[st.SearchStrategy[int], st.SearchStrategy[int]]] = {
     "cond_timedwait": (st.sampled_from([0, 0, -1]), short_ns),
     "sigtimedwait": (st.sampled_from([0, 0, 0, -1]), nanos),
     "sigmask": (st.integers(-1, 3), zero),
-    "setitimer": (st.sampled_from([0, 100, 200, -1]), st.sampled_from([0, 500_000, -1, 10**6])),
+    "setitimer": (st.sampled_from([0, 130, 230, -1]), st.sampled_from([0, 500_000, -1, 10**6])),
     "getitimer": (st.integers(-1, 3), zero),
-    "alarm": (st.sampled_from([0, 100, 200]), zero),
-    "timerfd": (st.sampled_from([0, 100, 200, -1]), st.sampled_from([0, 500_000_000, -1, 10**9])),
+    "alarm": (st.sampled_from([0, 130, 230]), zero),
+    "timerfd": (st.sampled_from([0, 130, 230, -1]), st.sampled_from([0, 500_000_000, -1, 10**9])),
     "recv_ready": (short_us, zero),
     "recv_silent": (short_us, zero),
 }
@@ -109,8 +109,8 @@ def test_every_call_answers_as_on_the_machines_clock(
             child.send(" ".join(map(str, call)))
             answer = (child.line() or "").split()
             assert answer[:2] == expected.split()[:2], (call, expected)
-            # No wait ends early; how late it ends depends on the machine's load.
+            # No wait ends early, but for the pace of the wall clock; how late it ends depends on the machine's load.
             if int(answer[1]) in (errno.ETIMEDOUT, errno.EAGAIN) and call[0] in IN_NS:
-                assert float(answer[2]) >= call[2] / 1e6 + min(call[1], 0) * 1e3
+                assert float(answer[2]) >= call[2] / 1e6 + min(call[1], 0) * 1e3 - 0.01
 
     compare()

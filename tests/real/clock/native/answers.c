@@ -60,10 +60,15 @@ static long recv_within(int fd, long us) {
     return recv(fd, &byte, 1, MSG_PEEK | (us ? 0 : MSG_DONTWAIT));
 }
 
+/* The seconds that a timer has left, so coarsely that the time between two calls makes no difference. */
+static long hundreds(long seconds) {
+    return seconds / 100;
+}
+
 static long set_timerfd(long a, long b) {
     struct itimerspec time = {.it_value = {.tv_sec = a, .tv_nsec = b}}, before;
     long result = timerfd_settime(timer_fd, 0, &time, &before);
-    return result ? result : before.it_value.tv_sec;
+    return result ? result : hundreds(before.it_value.tv_sec);
 }
 
 static long call(const char *name, long a, long b) {
@@ -123,11 +128,11 @@ static long call(const char *name, long a, long b) {
     if (!strcmp(name, "sigmask"))
         return failing(pthread_sigmask((int)a, &set, NULL));
     if (!strcmp(name, "setitimer"))
-        return setitimer(ITIMER_REAL, &interval, &before) ? -1 : before.it_value.tv_sec;
+        return setitimer(ITIMER_REAL, &interval, &before) ? -1 : hundreds(before.it_value.tv_sec);
     if (!strcmp(name, "getitimer"))
-        return getitimer((int)a, &before) ? -1 : before.it_value.tv_sec;
+        return getitimer((int)a, &before) ? -1 : hundreds(before.it_value.tv_sec);
     if (!strcmp(name, "alarm"))
-        return alarm((unsigned int)a);
+        return hundreds(alarm((unsigned int)a));
     if (!strcmp(name, "timerfd"))
         return set_timerfd(a, b);
     if (!strcmp(name, "recv_ready"))
