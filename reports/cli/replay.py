@@ -8,13 +8,17 @@ from typing import Any
 import click
 from rich.console import Console
 
+from midpipe.faultinject.decide.schedule import parse_replay_string
+from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.options import fleet_options, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
-from midpipe.scenarios.explore.replaying import Replayed, replay_case
+from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.safe_text import map_text
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.registry import program_named
 
 
 @click.command()
@@ -36,15 +40,21 @@ def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> N
     worker = Worker(server_from(values))
     try:
         subject = subject_from(values)
-        runs = [
-            replay_case(worker, subject, schedule, values["latency_bound_s"] * 1000)
-            for _ in range(times)
-        ]
+        bound_ms = values["latency_bound_s"] * 1000
+        if times == 1:
+            runs = [_confirmed(worker, subject, schedule, bound_ms)]
+        else:
+            runs = [replay_case(worker, subject, schedule, bound_ms) for _ in range(times)]
     finally:
         worker.close()
     console = results()
     render_story(map_text(story_of(runs[-1].record, runs[-1].replay), safe_text()), console)
     ctx.exit(_judged(runs, console))
+
+
+def _confirmed(worker: Worker, subject: SubjectSpec, text: str, bound_ms: float) -> Replayed:
+    name, schedule = parse_replay_string(text, CATALOGUE)
+    return confirmed_replay(worker, subject, program_named(name), schedule, bound_ms)
 
 
 def _judged(runs: Sequence[Replayed], console: Console) -> int:
@@ -62,6 +72,9 @@ def _judged(runs: Sequence[Replayed], console: Console) -> int:
         return 3
     if invalid := [run.record.invalid_reason for run in runs if not run.record.is_valid]:
         say(console, safe(f"unknown: {invalid[0]}"), "bold yellow")
+        return 3
+    for doubt in runs[0].record.unconfirmed:
+        say(console, safe(f"unknown: {doubt}"), "bold yellow")
         return 3
     if histories > 1:
         say(console, "Note: the order of the commands, or what they did, differs between the runs.")

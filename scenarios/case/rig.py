@@ -6,6 +6,7 @@ Knows no schedule.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from urllib.parse import quote
 
@@ -53,6 +54,7 @@ class Rig:
         recovery: calls the subject without faults.
         traits: what the subject has and does, found by calling it once.
         patience: how many times longer than usual time-outs and leases last at first in the next case.
+        confirmed_kinds: how many cases of each kind of violation further runs have confirmed; see ``confirming``.
         is_cold: the server was started again after a case went wrong, and has not learned the subject's scripts yet.
 
     Raises:
@@ -73,6 +75,7 @@ class Rig:
         self.subject = subject
         self._closes_loop = loop is None
         self.patience = 1
+        self.confirmed_kinds: Counter[tuple[str, str, str]] = Counter()
         self.is_cold = False
         self.loop = loop or Loop()
         self.control = self.new_control()

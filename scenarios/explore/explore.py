@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, replay_string
 from midpipe.faultinject.vocabulary import RunEnd
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.confirming import confirmed, runs_of
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
@@ -23,16 +24,27 @@ def explore(
     planner: Planner,
     *,
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
+    is_over: Callable[[], bool] = bool,
 ) -> Iterator[CaseEnded]:
-    """Run the planned cases one by one; stop iterating to stop exploring."""
+    """Run the planned cases one by one, and confirm what they violate; stop iterating to stop exploring.
+
+    Args:
+        is_over: asked before a case is run again to confirm a violation.
+    """
     warm_up(rig, program, latency_bound_ms)
     counting = Counting(planner)
     while counting.begin():
         record = run_schedule(rig, program, planner, latency_bound_ms)
         schedule = planner.current
+
+        def warm_again(placed: Schedule = schedule) -> None:
+            if any(forgets_scripts(fault) for _, fault in placed.placed):
+                warm_up(rig, program, latency_bound_ms)
+
+        warm_again()
+        again = runs_of(rig, program, schedule, latency_bound_ms, warm_again)
+        record = confirmed(record, again, rig.confirmed_kinds, is_over)
         counting.end(run_end_of(record))
-        if any(forgets_scripts(fault) for _, fault in schedule.placed):
-            warm_up(rig, program, latency_bound_ms)
         yield ended_from(record, schedule)
 
 
@@ -58,6 +70,8 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         valid=record.is_valid,
         invalid_reason=record.invalid_reason,
         violations=record.violations if record.is_valid else (),
+        confirmed=record.confirmed,
+        unconfirmed=record.unconfirmed,
         observations=record.observations,
         crashes=record.crashes,
         seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),

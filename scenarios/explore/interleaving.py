@@ -137,7 +137,14 @@ class _Interleaving:
 
     def _every_order(self) -> Iterator[Message]:
         task = self._task
-        orders = Orders(self._rig, self._program, self._plan, task.latency_bound_ms, task.frontier)
+        orders = Orders(
+            self._rig,
+            self._program,
+            self._plan,
+            task.latency_bound_ms,
+            task.frontier,
+            self._is_over,
+        )
         reported_s = time.monotonic()
         for number, ended in enumerate(orders.cases(), task.orders_run + 1):
             yield ended
@@ -152,11 +159,14 @@ class _Interleaving:
             if is_last and orders.planner.has_more:
                 self._bounded = True
                 break
-            if self._worker.is_over(task.deadline_s):
+            if self._is_over():
                 self._stopped = True
                 self._frontier = orders.planner.frontier()
                 break
         self._ledgers.append(orders.planner.ledger)
+
+    def _is_over(self) -> bool:
+        return self._worker.is_over(self._task.deadline_s)
 
     def _plan(self, independence: Independence, frontier: Frontier | None) -> Interleave:
         task = self._task
@@ -179,11 +189,16 @@ class _Interleaving:
             max_faults=task.max_faults,
             faults=self._faults,
         )
-        for ended in explore(
-            self._rig, self._program, walk, latency_bound_ms=task.latency_bound_ms
-        ):
+        cases = explore(
+            self._rig,
+            self._program,
+            walk,
+            latency_bound_ms=task.latency_bound_ms,
+            is_over=self._is_over,
+        )
+        for ended in cases:
             yield ended
-            if self._worker.is_over(task.deadline_s):
+            if self._is_over():
                 self._stopped = True
                 break
         self._ledgers.append(walk.ledger)

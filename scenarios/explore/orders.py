@@ -30,6 +30,7 @@ class Orders:
     Args:
         plan: makes the interleaver, given what commutes and where to resume.
         frontier: where an earlier exploration stopped.
+        is_over: as in ``explore``.
 
     Attributes:
         planner: the current interleaver; its ledger counts what was run.
@@ -42,7 +43,9 @@ class Orders:
         plan: Plan,
         latency_bound_ms: float,
         frontier: Frontier | None = None,
+        is_over: Callable[[], bool] = bool,
     ) -> None:
+        self._is_over = is_over
         self._rig = rig
         self._program = program
         self._plan = plan
@@ -61,7 +64,11 @@ class Orders:
             while True:
                 starts_over = False
                 for ended in explore(
-                    self._rig, self._program, self.planner, latency_bound_ms=self._bound_ms
+                    self._rig,
+                    self._program,
+                    self.planner,
+                    latency_bound_ms=self._bound_ms,
+                    is_over=self._is_over,
                 ):
                     if ended.replay not in reported:
                         reported.add(ended.replay)

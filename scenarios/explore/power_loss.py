@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from midpipe.faultinject.errors import ServerError, SubjectError
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.wire.readers import CommandReader
@@ -91,14 +92,37 @@ def power_losses(
     for number, (record, following) in enumerate(pairwise((b"", *records, b""))):
         whole += record
         for part in (b"", following[: len(following) // 2]) if following else (b"",):
-            server.keep_only(whole + part)
-            rig.restart_server()
+            seen, invalid_reason = _confirmed(rig, server, program, whole + part)
             yield PowerLossOutcome(
                 records=number,
                 after=_text(record),
                 torn=bool(part),
-                seen=(*_half_written(rig), *_failed_retries(rig, program)),
+                seen=seen,
+                invalid_reason=invalid_reason,
             )
+
+
+def _confirmed(
+    rig: Rig, server: EmbeddedServer, program: Program, kept: bytes
+) -> tuple[tuple[str, ...], str]:
+    """Return what is wrong after a power loss, each time that it is tried, and why that is unknown, if it is."""
+    try:
+        seen = _seen(rig, server, program, kept)
+        again = _seen(rig, server, program, kept) if seen else ()
+    except (ServerError, SubjectError) as error:
+        server.keep_only(b"")
+        rig.renew(is_server_sound=False)
+        return (), str(error).removesuffix(".")
+    both = tuple(sentence for sentence in seen if sentence in again)
+    once = [sentence for sentence in seen if sentence not in again]
+    return both, f"once {once[0]}, and not when it was tried again" if once and not both else ""
+
+
+def _seen(rig: Rig, server: EmbeddedServer, program: Program, kept: bytes) -> tuple[str, ...]:
+    """Start the server on what was kept, and return what is wrong then."""
+    server.keep_only(kept)
+    rig.restart_server()
+    return (*_half_written(rig), *_failed_retries(rig, program))
 
 
 def _half_written(rig: Rig) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
@@ -17,6 +18,7 @@ from midpipe.faultinject.faults import (
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.source_trace import SourceTrace
+from midpipe.scenarios.explore.confirming import confirmed
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker
@@ -44,8 +46,7 @@ class Replayed:
 
     def violates(self, invariant: str) -> bool:
         """Whether the case is valid, is the one that was named, and violates the invariant."""
-        violated = {violation.invariant for violation in self.record.violations}
-        return self.record.is_valid and not self.unplaced and invariant in violated
+        return not self.unplaced and invariant in self.record.violated_invariants
 
 
 def replay_case(
@@ -57,6 +58,7 @@ def replay_case(
     *,
     warms_up: bool = True,
     traces_sources: bool = False,
+    patience: int = 1,
 ) -> Replayed:
     """Run the case that a replay string names.
 
@@ -65,6 +67,7 @@ def replay_case(
         persistence: of the server, if the case kills it.
         warms_up: first let the server learn the scripts that the case needs.
         traces_sources: find the line of the subject's code that sends each command.
+        patience: how many times longer than usual time-outs and leases last.
 
     Raises:
         SubjectError: the subject can't run the program.
@@ -80,6 +83,7 @@ def replay_case(
         persistence,
         warms_up=warms_up,
         traces_sources=traces_sources,
+        patience=patience,
     )
 
 
@@ -93,6 +97,7 @@ def replay_schedule(
     *,
     warms_up: bool = True,
     traces_sources: bool = False,
+    patience: int = 1,
 ) -> Replayed:
     """Run one schedule of a program. Arguments and errors are those of ``replay_case``."""
     _check_server_is_ours(worker, schedule)
@@ -113,12 +118,36 @@ def replay_schedule(
     rig.hosts.traces_sources = traces_sources
     try:
         decider = trace if traces_sources else planner
-        record = run_schedule(rig, program, decider, latency_bound_ms)
+        record = run_schedule(rig, program, decider, latency_bound_ms, patience)
     finally:
         rig.hosts.traces_sources = False
     if any(forgets_scripts(fault) for _, fault in schedule.placed):
         warm_up(rig, program, latency_bound_ms)
     return Replayed(record, planner.unplaced, replay_string(program.name, schedule), trace.sources)
+
+
+def confirmed_replay(
+    worker: Worker,
+    subject: SubjectSpec,
+    program: Program,
+    schedule: Schedule,
+    latency_bound_ms: float,
+    is_over: Callable[[], bool] = bool,
+) -> Replayed:
+    """Run one schedule of a program, and confirm what it violates. Errors are those of ``replay_case``.
+
+    Args:
+        is_over: asked before the case is run again to confirm a violation.
+    """
+
+    def again(patience: int) -> frozenset[str]:
+        replayed = replay_schedule(
+            worker, subject, program, schedule, latency_bound_ms, warms_up=False, patience=patience
+        )
+        return frozenset() if replayed.unplaced else replayed.record.violated_invariants
+
+    first = replay_schedule(worker, subject, program, schedule, latency_bound_ms)
+    return replace(first, record=confirmed(first.record, again, Counter(), is_over))
 
 
 def _check_server_is_ours(worker: Worker, schedule: Schedule) -> None:

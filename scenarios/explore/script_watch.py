@@ -40,16 +40,26 @@ class ScriptWatch:
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
-        self._monitor = rig.new_control()
         self._marks = 0
         self._unpredictable: set[str] = set()
+        self._open()
+
+    def _open(self) -> None:
+        self._monitor = self._rig.new_control()
         self._lines: Iterator[bytes] | None = None
         with suppress(ServerError):
             self._lines = self._monitor.monitor()
 
     def update(self, known: Independence) -> bool:
         """Add what scripts did since the last call; return whether anything of it is new."""
-        untrusted_scripts = self.untrusted_scripts() - known.untrusted_scripts
+        try:
+            seen = self.untrusted_scripts()
+        except ServerError:
+            # The server was started again after a case went wrong. That case is invalid, so it needs no watching.
+            self._monitor.close()
+            self._open()
+            seen = self.untrusted_scripts()
+        untrusted_scripts = seen - known.untrusted_scripts
         unpredictable = self._unpredictable - known.unpredictable_scripts
         known.untrusted_scripts |= untrusted_scripts
         known.unpredictable_scripts |= unpredictable

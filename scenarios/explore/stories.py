@@ -9,8 +9,10 @@ from dataclasses import KW_ONLY, dataclass
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.case.story import story_of
+from midpipe.scenarios.explore.confirming import NEEDED
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.replaying import Replayed, replay_case
+from midpipe.scenarios.explore.running import MORE_PATIENCE
 from midpipe.scenarios.explore.smallest import smallest
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import Message, StoryDone
@@ -26,8 +28,8 @@ class StoryTask:
     """Run one case again and return its story.
 
     Args:
-        shrinks_for: an invariant that the case violates: the story is that of the smallest case that violates it.
-            Empty takes the case as it is.
+        shrinks_for: an invariant that the case violates: the story is that of the smallest case that violates it, from
+            a run in which it did. Empty takes the case as it is.
         shrinks_s: no further smaller case is tried after so many seconds.
         deadline_s: on the monotonic clock; the case is not run once more after it.
         runs: how often the case is run in the end; more than once shows whether it does the same each time.
@@ -46,31 +48,42 @@ class StoryTask:
         text = self.replay
         if self.shrinks_for:
             text = smallest(text, self.shrinks_for, _Replays(self, worker), self.shrinks_s)
-        runs = [
+        runs = self._runs(worker, text)
+        if text != self.replay and sum(map(self._fails, runs)) < min(NEEDED, len(runs)):
+            # Its smaller cases failed by chance; the case itself is confirmed.
+            runs = self._runs(worker, self.replay)
+        first, shown = runs[0], next(filter(self._fails, reversed(runs)), runs[-1])
+        differences = (
+            first_difference(first.record.shape(), run.record.shape()) for run in runs[1:]
+        )
+        record = shown.record
+        yield StoryDone(
+            story=story_of(record, shown.replay, shown.sources),
+            violated_invariants=tuple(violation.invariant for violation in record.violations),
+            unplaced=shown.unplaced,
+            invalid_reason=record.invalid_reason,
+            shape=record.shape(),
+            nondeterministic=next(filter(None, differences), ""),
+        )
+
+    def _runs(self, worker: Worker, text: str) -> list[Replayed]:
+        """Run the case as often as is asked, with more patience than when it was found."""
+        return [
             replay_case(
                 worker,
                 self.subject,
                 text,
                 self.latency_bound_ms,
                 warms_up=not number,
-                traces_sources=number == self.runs - 1,
+                traces_sources=True,
+                patience=MORE_PATIENCE,
             )
             for number in range(self.runs)
             if not number or not worker.is_over(self.deadline_s)
         ]
-        first, last = runs[0], runs[-1]
-        differences = (
-            first_difference(first.record.shape(), run.record.shape()) for run in runs[1:]
-        )
-        record = last.record
-        yield StoryDone(
-            story=story_of(record, last.replay, last.sources),
-            violated_invariants=tuple(violation.invariant for violation in record.violations),
-            unplaced=last.unplaced,
-            invalid_reason=record.invalid_reason,
-            shape=record.shape(),
-            nondeterministic=next(filter(None, differences), ""),
-        )
+
+    def _fails(self, run: Replayed) -> bool:
+        return run.violates(self.shrinks_for)
 
 
 class _Replays:

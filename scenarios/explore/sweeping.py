@@ -82,7 +82,14 @@ class SweepTask:
         sweep = Sweep(self.max_faults, self.shard, faults=faults, frontier=self.frontier)
         stopped = False
         reported_s = time.monotonic()
-        for ended in explore(rig, program, sweep, latency_bound_ms=self.latency_bound_ms):
+        cases = explore(
+            rig,
+            program,
+            sweep,
+            latency_bound_ms=self.latency_bound_ms,
+            is_over=lambda: worker.is_over(self.deadline_s),
+        )
+        for ended in cases:
             yield ended
             next_round = sweep.next_round
             if next_round is None or next_round > self.until_round:

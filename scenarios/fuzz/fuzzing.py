@@ -11,6 +11,7 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.confirming import confirmed, runs_of
 from midpipe.scenarios.explore.explore import ended_from
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.fuzz.case_coverage import coverage_of
@@ -118,12 +119,16 @@ class Fuzzing:
     @property
     def _is_over(self) -> bool:
         """Whether everything hunted for is found, or the time is up except for what shrinking needs."""
-        if self._is_cancelled():
+        if self._is_late:
             return True
         if self._task.invariants:
-            return not self._hunted or time.monotonic() > self._task.deadline_s
+            return not self._hunted
         reserve_s = min(self._reserve_s, SHRINKING_S_PER_KIND * len(self._kinds))
         return time.monotonic() > self._task.deadline_s - reserve_s
+
+    @property
+    def _is_late(self) -> bool:
+        return self._is_cancelled() or time.monotonic() > self._task.deadline_s
 
     def _batch(self, number: int, batch: FuzzBatch) -> Iterator[CaseEnded]:
         rig = self._rig_for(number)
@@ -158,20 +163,25 @@ class Fuzzing:
         order = tuple(step.client for step in plan.steps if step.client)
         drawn = Drawn(plan.picks, one_waiting_client(plan.faults), placeable, order)
 
-        def run() -> CaseRecord:
-            record = run_schedule(rig, program, drawn, self._task.latency_bound_ms)
+        def warm_again() -> None:
             if any(CATALOGUE[fault.name].forgets_scripts for _, fault in drawn.planned_faults):
                 self._warm_up(rig)
+
+        def run() -> CaseRecord:
+            record = run_schedule(rig, program, drawn, self._task.latency_bound_ms)
+            warm_again()
             return record
 
-        record = run()
+        first = run()
+        again = runs_of(rig, program, drawn.current, self._task.latency_bound_ms, warm_again)
+        record = confirmed(first, again, rig.confirmed_kinds, lambda: self._is_late)
         ended = ended_from(record, drawn.current)
         violated_invariants = {kind for v in ended.violations for kind in _kinds_of(v)}
         new = "" if self._task.invariants else ", ".join(sorted(violated_invariants - self._kinds))
         self._kinds |= violated_invariants
         if record.is_valid and (new or number % COMPARED_ONE_IN == COMPARED_ONE_IN - 1):
             other = run()
-            where = first_difference(record.shape(), other.shape()) if other.is_valid else ""
+            where = first_difference(first.shape(), other.shape()) if other.is_valid else ""
             if where:
                 batch.nondeterministic.append((ended.replay, where))
         self._hunted -= {violation.invariant for violation in ended.violations}

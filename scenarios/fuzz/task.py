@@ -11,10 +11,11 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.explore import ended_from
-from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.replaying import confirmed_replay
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import FuzzBatch, Message
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.registry import program_named
 
 _PERSISTENCE = Persistence.AOF_ALWAYS
 
@@ -58,14 +59,22 @@ class FuzzTask:
             if worker.is_over(self.deadline_s):
                 break
             try:
-                replayed = replay_case(worker, self.subject, line, self.latency_bound_ms)
+                name, schedule = parse_replay_string(line, CATALOGUE)
+                replayed = confirmed_replay(
+                    worker,
+                    self.subject,
+                    program_named(name),
+                    schedule,
+                    self.latency_bound_ms,
+                    lambda: worker.is_over(self.deadline_s),
+                )
             except (SubjectError, UsageError):
                 batch.stale.append(line)
                 continue
             if replayed.unplaced:
                 batch.stale.append(line)
             else:
-                yield ended_from(replayed.record, parse_replay_string(line, CATALOGUE)[1])
+                yield ended_from(replayed.record, schedule)
         yield batch
 
     def _durable_rig(self, worker: Worker) -> Callable[[], Rig] | None:

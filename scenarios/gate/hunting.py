@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
 from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.interleave import Interleave
@@ -63,7 +64,7 @@ class HuntTask:
         traits = worker.rig(self.subject).traits
         began_s = time.monotonic()
         caught: dict[str, Caught] = {}
-        cases = invalid = 0
+        cases = invalid = unconfirmed = 0
         stopped = False
         named = [program_named(name) for name in self.programs or SUITES.get(self.suite, ())]
         programs = tuple(
@@ -72,6 +73,7 @@ class HuntTask:
         for ended in self._cases(worker, programs):
             cases += 1
             invalid += not ended.valid
+            unconfirmed += bool(ended.unconfirmed)
             for invariant, seen in self._counting_violations(ended):
                 seconds = time.monotonic() - began_s
                 first = Caught(invariant, ended.replay, cases, seconds, seen)
@@ -81,7 +83,7 @@ class HuntTask:
             if worker.is_over(self.deadline_s):
                 stopped = True
                 break
-        yield HuntDone(tuple(caught.values()), cases, invalid, len(programs), stopped)
+        yield HuntDone(tuple(caught.values()), cases, invalid, len(programs), stopped, unconfirmed)
 
     def _counting_violations(self, ended: CaseEnded) -> Iterator[tuple[str, str]]:
         """Yield each invariant whose violation counts, and the first observation that shows it."""
@@ -99,8 +101,10 @@ class HuntTask:
             yield from self._swept(worker, programs)
         else:
             rig = worker.rig(self.subject)
+            is_over = partial(worker.is_over, self.deadline_s)
             for program in programs:
-                yield from Orders(rig, program, _every_order, self.latency_bound_ms).cases()
+                orders = Orders(rig, program, _every_order, self.latency_bound_ms, is_over=is_over)
+                yield from orders.cases()
 
     def _fuzzed(self, worker: Worker) -> Iterator[CaseEnded]:
         task = FuzzTask(
@@ -117,9 +121,14 @@ class HuntTask:
 
     def _swept(self, worker: Worker, programs: tuple[Program, ...]) -> Iterator[CaseEnded]:
         """Run every program without faults, then with those faults that cost little, then with the others."""
-        rig, bound_ms = worker.rig(self.subject), self.latency_bound_ms
+        run = partial(
+            explore,
+            worker.rig(self.subject),
+            latency_bound_ms=self.latency_bound_ms,
+            is_over=partial(worker.is_over, self.deadline_s),
+        )
         for program in programs:
-            yield from explore(rig, program, Sweep(0), latency_bound_ms=bound_ms)
+            yield from run(program, Sweep(0))
         if self.faults == (NO_FAULT,):
             return
         for commands in (self.commands, ()) if self.commands else ((),):
@@ -127,7 +136,7 @@ class HuntTask:
             for pace, program in _by_cost(programs):
                 faults = selected(worker.server.is_ours, self.faults, commands, pace)
                 sweep = Sweep(1, faults=faults)
-                for ended in explore(rig, program, sweep, latency_bound_ms=bound_ms):
+                for ended in run(program, sweep):
                     if ended.faults:
                         placed = True
                         yield ended

@@ -81,7 +81,7 @@ def verdict_on(
 
 
 def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str, ...]:
-    """Return why a pass would not be credible: invariants never checked, invalid cases."""
+    """Return why a pass would not be credible: invariants never checked, cases that are invalid or unknown."""
     tally = results.tally
     if not tally.cases and not results.power_loss:
         return ("No case was run, so nothing is known about the subject.",)
@@ -99,4 +99,10 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
     ]
     if len(tally.invalid) > _MAX_INVALID_REPORTED:
         invalid.append(f"{len(tally.invalid)} cases are invalid; the ledger counts them.")
-    return (*unseen, *invalid)
+    unconfirmed = [
+        f"The case {replay!r} is unknown: {sentence}."
+        for replay, _, sentence in tally.unconfirmed[:_MAX_INVALID_REPORTED]
+    ]
+    if len(tally.unconfirmed) > _MAX_INVALID_REPORTED:
+        unconfirmed.append(f"{len(tally.unconfirmed)} violations did not show again.")
+    return (*unseen, *invalid, *unconfirmed)

@@ -23,9 +23,10 @@ class ViolationGroup:
     """Violations that are reported as one finding: the same invariant, violated in the same method.
 
     Args:
-        replay, program, faults, evidence: of the shortest case so far.
+        replay, program, faults, evidence: of the shortest confirmed case so far; of the shortest one if none is.
         cases: number of cases in the group.
         blob: Hypothesis' reproduce line of the first case that was fuzzed; empty if none was.
+        confirmed: further runs of the case have violated the invariant again.
     """
 
     invariant: str
@@ -36,6 +37,7 @@ class ViolationGroup:
     evidence: tuple[str, ...]
     cases: int = 1
     blob: str = ""
+    confirmed: bool = False
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Tally:
 
     Attributes:
         invalid: replay string and reason of each invalid case.
+        unconfirmed: replay string, invariant and sentence of each violation that did not show again.
         crashes: the invariants whose check raised.
         violations, observations: by invariant.
         groups: in the order in which they were found.
@@ -54,6 +57,7 @@ class Tally:
 
     cases: int = 0
     invalid: list[tuple[str, str]] = field(default_factory=list)
+    unconfirmed: list[tuple[str, str, str]] = field(default_factory=list)
     crashes: set[CheckerCrash] = field(default_factory=set)
     violations: dict[str, int] = field(default_factory=dict)
     observations: dict[str, int] = field(default_factory=dict)
@@ -83,9 +87,12 @@ class Tally:
             self.observations[name] = self.observations.get(name, 0) + count
         if not ended.program.startswith(PREFIX):
             # A fuzzed program hardly ever repeats, and a long run has too many of them to remember.
+            unknown = (u.violation for u in ended.unconfirmed)
             self.violated_invariants[ended.replay] = frozenset(
-                v.invariant for v in ended.violations
+                violation.invariant for violation in (*ended.violations, *unknown)
             )
+        for doubt in ended.unconfirmed:
+            self.unconfirmed.append((ended.replay, doubt.violation.invariant, str(doubt)))
         for violation in ended.violations:
             name = violation.invariant
             self.violations[name] = self.violations.get(name, 0) + 1
@@ -107,6 +114,7 @@ class Tally:
                     if (evidence.method or first_call) == method
                 ),
                 blob=ended.blob,
+                confirmed=violation.invariant in ended.confirmed,
             )
             key = (group.invariant, group.method)
             for number, known in enumerate(self.groups):
@@ -138,6 +146,8 @@ class Tally:
             status = Status.VIOLATED
         elif why_not:
             status = Status.NOT_APPLICABLE if traits else Status.UNKNOWN
+        elif any(invariant == name for _, invariant, _ in self.unconfirmed):
+            status, note = Status.UNKNOWN, "a case violated it once, and did not when run again"
         elif any(crash.invariant == name for crash in self.crashes):
             status, note = Status.UNKNOWN, "its checker crashed"
         elif not self.observations.get(name):
@@ -174,9 +184,8 @@ class Tally:
 
 
 def _merged(known: ViolationGroup, new: ViolationGroup) -> ViolationGroup:
-    """Return the group of both, with the shorter of the two cases."""
-    is_shorter = _weight(new.replay, new.faults) < _weight(known.replay, known.faults)
-    shorter = new if is_shorter else known
+    """Return the group of both, with the shorter of the two cases; one that is confirmed comes first."""
+    shorter = min(known, new, key=lambda g: (not g.confirmed, _weight(g.replay, g.faults)))
     return replace(shorter, cases=known.cases + new.cases, blob=known.blob or new.blob)
 
 

@@ -13,7 +13,7 @@ from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.decide.sweep import SweepFrontier
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
-from midpipe.scenarios.model.record import Violation
+from midpipe.scenarios.model.record import Unconfirmed, Violation
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import CheckerCrash
 
@@ -41,6 +41,10 @@ class CaseEnded:
         fault: names of the faults, joined by ``+``; ``none`` if there is none.
         faults: number of faults.
         invalid_reason: why the case is invalid; empty if it is valid.
+        violations: those that count.
+        confirmed: the invariants whose violation further runs of the case have shown again; other violations count
+            because a few of their kind are confirmed.
+        unconfirmed: what looked like a violation, and did not show again.
         observations: how many observations each invariant made.
         crashes: the invariants whose check raised.
         seconds: time spent on reset, connecting, operations and judging.
@@ -66,6 +70,8 @@ class CaseEnded:
     observations: tuple[tuple[str, int], ...]
     crashes: tuple[CheckerCrash, ...]
     seconds: tuple[float, float, float, float]
+    confirmed: tuple[str, ...] = ()
+    unconfirmed: tuple[Unconfirmed, ...] = ()
     blob: str = ""
     has_child_processes: bool = False
 
@@ -148,12 +154,14 @@ class PowerLossOutcome:
         after: the last of them as short text; empty if there is none.
         torn: the next record was kept in part.
         seen: a sentence for each thing that is wrong with the state in which the server came back.
+        invalid_reason: why that is unknown; empty if it is known.
     """
 
     records: int
     after: str
     torn: bool
     seen: tuple[str, ...]
+    invalid_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +209,7 @@ class HuntDone:
         cases, invalid: how many were run, and how many of them were invalid.
         runnable: how many programs the subject can run.
         stopped: the deadline came before everything was run or every invariant was violated.
+        unconfirmed: how many cases showed what looked like a violation, and did not show it again.
     """
 
     caught: tuple[Caught, ...]
@@ -208,6 +217,7 @@ class HuntDone:
     invalid: int
     runnable: int
     stopped: bool = False
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,28 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A violation that did not show again often enough, so it is unknown whether the invariant holds.
+
+    Args:
+        violation: what the case showed in its first run.
+        again: number of further runs that violated the same invariant.
+        runs: number of further runs; 0 if there was no time for one.
+    """
+
+    violation: Violation
+    again: int
+    runs: int
+
+    def __str__(self) -> str:
+        seen = self.violation.evidence[0].seen.removesuffix(".")
+        once = f"{self.violation.invariant} was violated once ({seen})"
+        if not self.runs:
+            return f"{once}, and there was no time to run the case again"
+        return f"{once}, and then in {self.again} of {self.runs} runs with more patience"
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """How long each stage of a case took, in seconds."""
 
@@ -105,6 +127,8 @@ class CaseRecord:
         observations: the number of things that each invariant checked.
         crashes: the invariants whose check raised.
         was_aborted: it is invalid because something raised, and was not run to its end.
+        confirmed: the invariants whose violation further runs of the case have shown again.
+        unconfirmed: what looked like a violation, and did not show again.
         patience: how many times longer than usual time-outs and leases lasted.
         has_child_processes: the subject has started processes of its own.
 
@@ -132,11 +156,18 @@ class CaseRecord:
     executions: tuple[Execution, ...] = ()
     was_aborted: bool = False
     has_child_processes: bool = False
+    confirmed: tuple[str, ...] = ()
+    unconfirmed: tuple[Unconfirmed, ...] = ()
     patience: int = 1
 
     @property
     def is_valid(self) -> bool:
         return not self.invalid_reason
+
+    @property
+    def violated_invariants(self) -> frozenset[str]:
+        """The invariants that the case violates; none if it is invalid."""
+        return frozenset(v.invariant for v in self.violations if self.is_valid)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -36,6 +36,7 @@ def judge(worker: Worker, task: SweepTask | InterleaveTask) -> None:
     lines += [
         f"invalid: {case.replay!r}: {case.invalid_reason}" for case in cases if not case.valid
     ]
+    lines += [f"unknown: {case.replay!r}: {doubt}" for case in cases for doubt in case.unconfirmed]
     lines += [str(crash) for case in cases for crash in case.crashes]
     if lines:
         more = f"\n… and {len(lines) - _MAX_REPORTED} more" if len(lines) > _MAX_REPORTED else ""

@@ -17,7 +17,7 @@ from midpipe.faultinject.errors import SubjectError, UsageError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.opening import parse_server_spec
 from midpipe.scenarios.explore.interleaving import InterleaveTask
-from midpipe.scenarios.explore.replaying import replay_schedule
+from midpipe.scenarios.explore.replaying import confirmed_replay
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Task, Worker
 from midpipe.scenarios.gate.gate import Gate
@@ -151,7 +151,7 @@ class Session:
         self.close()
 
     def run(self, program: Program | str, schedule: str = "") -> CaseRecord:
-        """Run one case and return its record.
+        """Run one case and return its record. What it violates is confirmed by running it again.
 
         Args:
             program: a program of your own, or the name of one of midpipe's.
@@ -164,7 +164,7 @@ class Session:
         """
         chosen = program_named(program)
         _, parsed = parse_replay_string(f"{chosen.name}: {schedule}", CATALOGUE)
-        replayed = replay_schedule(
+        replayed = confirmed_replay(
             self._worker, self._subject, chosen, parsed, self._latency_bound_ms
         )
         if replayed.unplaced:

@@ -145,7 +145,7 @@ class Durability:
     def _count(self, mode: Persistence, ended: CaseEnded) -> None:
         counts = self._counts[mode]
         counts.cases += 1
-        counts.invalid += not ended.valid
+        counts.invalid += not ended.valid or bool(ended.unconfirmed)
         if not ended.faults:
             # A violation without a fault is reported by the sweep.
             return
@@ -169,6 +169,12 @@ class Durability:
             )
         )
         self._outcomes.append(Outcome.FAIL if torn else Outcome.PASS)
+        if unknown := [outcome for outcome in done.outcomes if outcome.invalid_reason]:
+            self._outcomes.append(Outcome.UNKNOWN)
+            self._results.warnings.append(
+                f"What a power loss in {program} after {unknown[0].after!r} leaves is unknown: "
+                f"{unknown[0].invalid_reason}."
+            )
         if first is not None:
             self._results.warnings.append(
                 f"A power loss in {program} after {first.after!r} leaves a state in which {first.seen[0]}. "

@@ -233,7 +233,7 @@ class Exploration:
         progress.cases += 1
         self._cases += 1
         self._violated += bool(ended.violations)
-        self._invalid += bool(not ended.valid or ended.crashes)
+        self._invalid += bool(not ended.valid or ended.crashes or ended.unconfirmed)
 
     def _take_end(self, number: int, done: ExplorationDone) -> None:
         progress = self._planned[number]

@@ -49,6 +49,7 @@ class Fuzzing:
         self._ledger = state.ledger
         self._sometimes = Counter(state.sometimes)
         self._nondeterministic = dict(state.nondeterministic)
+        self._has_unconfirmed = False
         self._coverage = Coverage(
             cases=Counter({(place, fault): n for place, fault, n in state.coverage}),
             possible={place: frozenset(faults) for place, faults in state.possible},
@@ -84,6 +85,7 @@ class Fuzzing:
         if isinstance(message, CaseEnded):
             groups = len(self._results.tally.groups)
             self._results.tally.add(message)
+            self._has_unconfirmed |= bool(message.unconfirmed)
             label = f"{message.fault} (sampled)"
             self._ledger.planned(label)
             self._ledger.ended(label, valid=message.valid, violated=bool(message.violations))
@@ -112,7 +114,8 @@ class Fuzzing:
         total = sum(row.space for row in rows)
         outcomes = [Outcome.PASS] if total else []
         outcomes += [Outcome.FAIL] if any(row.violated for row in rows) else []
-        if self._nondeterministic or any(row.invalid for row in rows):
+        is_unknown = self._nondeterministic or self._has_unconfirmed
+        if is_unknown or any(row.invalid for row in rows):
             outcomes.append(Outcome.UNKNOWN)
         for event, count in sorted(self._sometimes.items()):
             if not count:

@@ -57,6 +57,9 @@ def row_from_hunt(issue: Issue, name: str, done: HuntDone) -> ReviewRow:
     if done.invalid or not done.cases:
         invalid = f"{done.invalid} of {done.cases} cases were invalid"
         return _row(issue, name, "behaviour", Status.UNKNOWN, invalid)
+    if done.unconfirmed:
+        once = f"{done.unconfirmed} of {done.cases} cases violated an invariant, and did not when run again"
+        return _row(issue, name, "behaviour", Status.UNKNOWN, once)
     return _row(issue, name, "behaviour", Status.HOLDS, f"not reproduced in {done.cases} cases")
 
 

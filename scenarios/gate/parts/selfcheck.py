@@ -114,10 +114,17 @@ class Selfcheck:
             self._results.warnings.append(
                 f"The reference violates {caught.invariant} in {caught.replay!r}: {caught.seen}"
             )
+        doubts = []
         if done.invalid:
-            self._results.warnings.append(f"{done.invalid} cases of the reference were invalid.")
-            return Outcome.FAIL if done.caught else Outcome.UNKNOWN
-        return Outcome.FAIL if done.caught else Outcome.PASS
+            doubts.append(f"{done.invalid} cases of the reference were invalid.")
+        if done.unconfirmed:
+            doubts.append(
+                f"{done.unconfirmed} cases of the reference violated an invariant, and did not when run again."
+            )
+        self._results.warnings += doubts
+        if done.caught:
+            return Outcome.FAIL
+        return Outcome.UNKNOWN if doubts else Outcome.PASS
 
     def _flawed(self, flaw: Flaw, suite: str, done: HuntDone) -> Outcome:
         by_invariant = {caught.invariant: caught for caught in done.caught}

@@ -89,12 +89,12 @@ class Stories:
             case.nondeterministic or group.invariant not in case.violated_invariants
         ):
             again = (
-                "did not"
+                "not in the runs for its story"
                 if group.invariant not in case.violated_invariants
-                else "did so differently"
+                else "not in the same way each time"
             )
             self._results.warnings.append(
-                f"{case.story.replay!r} violated {group.invariant} once and {again} when run again: the subject is "
+                f"{case.story.replay!r} violated {group.invariant} when it was run again, but {again}: the subject is "
                 f"nondeterministic there{': ' + case.nondeterministic if case.nondeterministic else ''}."
             )
         story = case.story if case is not None else None

@@ -5,14 +5,19 @@ from __future__ import annotations
 from midpipe.scenarios.gate.tally import Tally, ViolationGroup
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.messages import CaseEnded
-from midpipe.scenarios.model.record import Violation
+from midpipe.scenarios.model.record import Unconfirmed, Violation
 from midpipe.scenarios.model.verdict import CheckerCrash, Status
 
 TRAITS = Traits(frozenset({"enqueue", "get_job"}), white_box=True, new_schema=False)
 
 
 def ended(
-    replay: str, *violated: str, valid: bool = True, crashes: tuple[CheckerCrash, ...] = ()
+    replay: str,
+    *violated: str,
+    valid: bool = True,
+    crashes: tuple[CheckerCrash, ...] = (),
+    confirmed: bool = True,
+    once: str = "",
 ) -> CaseEnded:
     """A case in which the named invariants fell, each with a sentence of its own."""
     return CaseEnded(
@@ -29,6 +34,10 @@ def ended(
         observations=(("no-lost-job", 1), ("no-orphan", 0)),
         crashes=crashes,
         seconds=(0.0, 0.0, 0.0, 0.0),
+        confirmed=violated if confirmed else (),
+        unconfirmed=(
+            (Unconfirmed(Violation(once, (ViolationEvidence("It broke."),)), 0, 2),) if once else ()
+        ),
     )
 
 
@@ -78,6 +87,7 @@ def test_a_finding_keeps_its_shortest_case_whichever_came_first() -> None:
             faults=1,
             evidence=(f"{one} broke it.",),
             cases=2,
+            confirmed=True,
         )
 
 
@@ -105,3 +115,33 @@ def test_a_finding_in_every_case_has_no_neighbour() -> None:
     tally = tally_of(ended("enqueue:", "no-lost-job"))
     (group,) = tally.ranked()
     assert tally.neighbour_of(group) is None
+
+
+def test_a_violation_that_did_not_show_again_is_unknown_and_no_finding() -> None:
+    tally = tally_of(ended("enqueue: A1:HSET!late", once="no-lost-job"), ended("enqueue:"))
+    assert (status(tally, "no-lost-job"), tally.ranked()) == (Status.UNKNOWN, ())
+    assert tally.unconfirmed == [
+        (
+            "enqueue: A1:HSET!late",
+            "no-lost-job",
+            "no-lost-job was violated once (It broke), and then in 0 of 2 runs with more patience",
+        )
+    ]
+
+
+def test_a_finding_keeps_a_confirmed_case_rather_than_a_shorter_one_that_is_not() -> None:
+    confirmed, shorter = (
+        ended("get: A2:HGETALL!late", "no-lost-job"),
+        ended("enqueue:", "no-lost-job", confirmed=False),
+    )
+    for cases in ((confirmed, shorter), (shorter, confirmed)):
+        (group,) = tally_of(*cases).ranked()
+        assert (group.replay, group.cases) == ("get: A2:HGETALL!late", 2)
+
+
+def test_a_case_that_is_unknown_is_no_neighbour_that_passes() -> None:
+    tally = tally_of(
+        ended("enqueue: A1:HSET!late", "no-lost-job"),
+        ended("enqueue: A1:HSET!stall", once="no-lost-job"),
+    )
+    assert tally.neighbour_of(tally.ranked()[0]) is None

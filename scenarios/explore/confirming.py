@@ -1,0 +1,100 @@
+"""Confirms violations: a case that violated an invariant is run again, with more patience, before that counts.
+
+A busy machine, or a subject that does not do the same each time, can make a case fail once. Only what fails again, in
+two of three further runs, is a violation; what does not is unconfirmed, and makes the verdict unknown. Once a few cases
+of a kind are confirmed, further ones of the same kind are counted without being run again; what is reported of the kind
+is a confirmed one. Knows no server and no subject: a function runs the case again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.schedule import Schedule
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.running import MORE_PATIENCE, run_schedule
+from midpipe.scenarios.model.record import CaseRecord, Unconfirmed, Violation
+from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.written import PREFIX
+
+MOST_RUNS, NEEDED = 3, 2
+"""A violation is confirmed if so many of so many further runs violate the same invariant."""
+CONFIRMED_PER_KIND = 2
+
+Again = Callable[[int], frozenset[str]]
+"""Runs a case again with so much patience; returns the invariants that it violates, none if it is invalid."""
+Kind = tuple[str, str, str]
+"""Program, invariant, and the operation in which it was violated; fuzzed programs count as one."""
+
+
+def runs_of(
+    rig: Rig,
+    program: Program,
+    schedule: Schedule,
+    latency_bound_ms: float,
+    then: Callable[[], object],
+) -> Again:
+    """Return the function that runs a schedule again.
+
+    Args:
+        then: called after each run, so that the next one finds what the first one found.
+    """
+
+    def again(patience: int) -> frozenset[str]:
+        replay = Replay(schedule)
+        record = run_schedule(rig, program, replay, latency_bound_ms, patience)
+        then()
+        return frozenset() if replay.unplaced else record.violated_invariants
+
+    return again
+
+
+def confirmed(
+    record: CaseRecord, again: Again, kinds: Counter[Kind], is_over: Callable[[], bool]
+) -> CaseRecord:
+    """Return the record with those of its violations that count; the others are unconfirmed.
+
+    Args:
+        again: runs the case again.
+        kinds: how many cases of each kind have been confirmed so far; those of this record are added.
+        is_over: no further run may begin.
+    """
+    if not record.is_valid or not record.violations:
+        return record
+    candidates = [v for v in record.violations if not is_known(v, record.program, kinds)]
+    runs, repeated = 0, Counter[str]()
+    while _is_undecided(candidates, runs, repeated) and not is_over():
+        repeated.update(again(record.patience * MORE_PATIENCE))
+        runs += 1
+    failed = [v for v in candidates if repeated[v.invariant] < NEEDED]
+    counting = tuple(v for v in record.violations if v not in failed)
+    again_violated = tuple(v for v in candidates if v not in failed)
+    for violation in again_violated:
+        kinds.update(kinds_of(violation, record.program))
+    return replace(
+        record,
+        violations=counting,
+        confirmed=tuple(v.invariant for v in again_violated),
+        unconfirmed=tuple(Unconfirmed(v, repeated[v.invariant], runs) for v in failed),
+    )
+
+
+def is_known(violation: Violation, program: str, kinds: Counter[Kind]) -> bool:
+    """Whether enough cases of the violation's kinds are confirmed, so that this one counts as it is."""
+    return all(kinds[kind] >= CONFIRMED_PER_KIND for kind in kinds_of(violation, program))
+
+
+def kinds_of(violation: Violation, program: str) -> Iterator[Kind]:
+    """Yield the kinds of a violation, each once."""
+    name = PREFIX if program.startswith(PREFIX) else program
+    for method in dict.fromkeys(evidence.method for evidence in violation.evidence):
+        yield name, violation.invariant, method
+
+
+def _is_undecided(candidates: list[Violation], runs: int, repeated: Counter[str]) -> bool:
+    """Whether further runs could still confirm a violation that is not confirmed yet."""
+    left = MOST_RUNS - runs
+    return any(NEEDED - left <= repeated[v.invariant] < NEEDED for v in candidates)
