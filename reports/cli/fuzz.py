@@ -74,12 +74,14 @@ def fuzz(
     midpipe fuzz --time-budget 10m --seed 7 --subject src/queue.py:SimpleQueue
     midpipe fuzz --profile nightly           and after Ctrl-C or a crash: midpipe fuzz --profile nightly --resume
     """
+    budget_s = PROFILES_S[profile] if fuzz_s is None else fuzz_s
     options = Options(
         subject=subject_from(values),
         server=server_from(values),
         jobs=jobs,
         seed=seed,
-        fuzz_s=PROFILES_S[profile] if fuzz_s is None else fuzz_s,
+        fuzz_s=budget_s,
+        time_budget_s=budget_s,
         examples=out / EXAMPLES,
         checkpoint=out / CHECKPOINT,
         resumes=resumes,

@@ -110,12 +110,15 @@ class Budget:
         """Note that the subject has started, and how long that took since the budget began."""
         self._start_s = self._clock() - self._began_s
 
-    def window(self, part: str, following: Sequence[str], groups: int) -> Window | None:
+    def window(
+        self, part: str, following: Sequence[str], groups: int, *, is_alone: bool = False
+    ) -> Window | None:
         """Return the window of a part that starts now; None if it is too short for the part.
 
         Args:
             following: the parts after it, which share the rest of the time.
             groups: number of findings so far, whose stories need time.
+            is_alone: no other part could use the time, so that the window may be short.
         """
         if self.seconds is None:
             return Window(self.end_s, self._jobs, self._clock)
@@ -123,7 +126,7 @@ class Budget:
         left_s = self.end_s - now_s - self._stories_s(groups)
         weights = sum(SHARES[name].weight for name in (part, *following))
         window_s = left_s * SHARES[part].weight / weights
-        if window_s <= SHARES[part].starts * self._start_s:
+        if window_s <= (0.0 if is_alone else SHARES[part].starts * self._start_s):
             return None
         return Window(now_s + window_s, self._jobs, self._clock)
 

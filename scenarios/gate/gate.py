@@ -122,11 +122,12 @@ class Gate:
         return verdict_on(self._options, self._results, run, self._rows, stopped=self._stopped)
 
     def _budget_s(self) -> float | None:
-        """Return the time budget in seconds; that of a run that only fuzzes is what is left of its time."""
+        """Return the time budget in seconds; a run that only fuzzes has no more than what is left of its time."""
         options = self._options
-        if options.time_budget_s is None and options.parts == ("fuzz",):
-            return options.fuzz_s - (self._resumed.spent_s if self._resumed else 0.0)
-        return options.time_budget_s
+        if options.parts != ("fuzz",):
+            return options.time_budget_s
+        left_s = options.fuzz_s - (self._resumed.spent_s if self._resumed else 0.0)
+        return min(left_s, options.time_budget_s or left_s)
 
     def _subject_parts(self) -> tuple[Part, ...]:
         """Return the parts that run the subject."""
@@ -177,7 +178,8 @@ class Gate:
             for number, part in enumerate(waiting):
                 following = [*(later.name for later in waiting[number + 1 :]), *own]
                 groups = len(self._results.tally.groups)
-                window = self._budget.window(part.name, following, groups)
+                is_alone = len(parts) == 1 and not own
+                window = self._budget.window(part.name, following, groups, is_alone=is_alone)
                 if window is not None and not self.has_enough:
                     self._run(part, pool, window)
                     has_run = True
