@@ -35,7 +35,7 @@ def default_signals() -> Iterator[None]:
 
 
 def start(words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
-    """Start a program with default signals, its pipes in text mode. Whoever calls this has to ``reap`` it.
+    """Start a program with default signals, its pipes in text mode. The caller has to ``reap`` it.
 
     Args:
         words: the program and its arguments.
