@@ -115,8 +115,8 @@ def check_wait(
         first_s: until the first of its deadlines.
         rounding_s: by how much the program's own arithmetic shortens the wait.
     """
+    began_s = time.monotonic()  # before the program begins to measure
     assert child.line() == "go"
-    began_s = time.monotonic()
     child.await_wait(first_s)
     clock.advance(first_s - 1)
     passed_s = float(child.advance_until_a_line())
