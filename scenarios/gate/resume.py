@@ -158,7 +158,7 @@ class CheckpointFile:
                 f"There is no run to resume: {path!r} does not exist. A completed run leaves none, and a run with "
                 "another --out has its own. Leave --resume out to start a new run."
             ) from None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
             raise UsageError(
                 f"The checkpoint {path!r} can't be read: {error}. Leave --resume out to start a new run."
             ) from error

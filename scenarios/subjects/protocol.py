@@ -106,7 +106,7 @@ def _decode(line: bytes, decoder: msgspec.json.Decoder[Message]) -> Message:
         message = decoder.decode(line)
     except msgspec.ValidationError as error:
         raise MalformedMessageError(f"{error}") from None
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = cast(Message, _converted(_decode_leniently(line), decoder.type))
     if line.count(b"[") + line.count(b"{") > MOST_LEVELS and _is_too_deep(message):
         raise MalformedMessageError(f"it is nested more than {MOST_LEVELS} levels deep")
