@@ -255,8 +255,8 @@ MISFIT = """
 from midpipe.reference import Queue as Reference
 
 class Queue(Reference):
-    def complete(self, job_id, lease_token):
-        return super().complete(job_id, "acme", lease_token)
+    def complete(self, job_id, ticket):
+        return super().complete(job_id, "acme", ticket)
 """
 
 
