@@ -99,7 +99,7 @@ def test_a_race_is_found_within_so_many_orders_of_two_clients(
     ("queue", "invariant", "cases"),
     [
         ("single:PushesAgain", "no-duplicate", 40),
-        ("pairs:IgnoresTheToken", "no-duplicate", 40),
+        ("pairs:IgnoresTheToken", "no-duplicate", 150),
         ("as_shipped:SimpleQueue", "no-divergence", 40),
     ],
 )
