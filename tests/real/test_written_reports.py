@@ -133,7 +133,7 @@ def test_junit_of_an_interrupted_run_has_an_error_that_says_what_was_not_judged(
         process.communicate(timeout=30)
     (error,) = ET.parse(tmp_path / ".midpipe" / "junit.xml").getroot().iter("error")
     assert "Fleet was not begun." in (error.text or "").splitlines()
-    assert "Interrupted. Not completed: " in (error.text or "")
+    assert "The run was interrupted." in (error.text or "")
 
 
 def test_a_run_that_judged_nothing_leaves_no_earlier_result_that_looks_like_its_own(
