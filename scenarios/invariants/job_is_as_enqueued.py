@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
-from midpipe.scenarios.model.history import Json, Phase
+from midpipe.scenarios.model.history import Completion, Json, Phase
 from midpipe.scenarios.model.verdict import Severity
 
 FIELDS = ("job_id", "workspace_id", "actor_id", "action_provider", "action_name", "params")
@@ -33,10 +33,18 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _enqueued(evidence: Evidence) -> dict[str, list[Mapping[str, Json]]]:
-    """Return the arguments of every enqueue, by job id: of two for one id, either may have made the job."""
+    """Return the arguments of every enqueue that may have made a job, by job id; none of a job that was seeded."""
+    prepared = {call.job_id for call in evidence.history if call.phase is Phase.PREPARE}
+    at_start = set(evidence.moments[0].tables.job_ids) if evidence.moments else set()
     found: dict[str, list[Mapping[str, Json]]] = {}
     for operation in evidence.history:
-        if operation.method == "enqueue" and operation.phase is not Phase.RECOVERY:
+        may_have_made = (
+            operation.method == "enqueue"
+            and operation.phase is not Phase.RECOVERY
+            and operation.completion is not Completion.FAIL
+            and operation.value is not False
+        )
+        if may_have_made and operation.job_id not in at_start - prepared:
             found.setdefault(operation.job_id, []).append(operation.arguments)
     return found
 

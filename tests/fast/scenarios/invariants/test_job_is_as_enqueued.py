@@ -90,3 +90,9 @@ def test_either_of_two_enqueues_of_one_id_may_have_made_the_job() -> None:
 def test_a_job_that_no_call_enqueued_is_not_judged() -> None:
     seen = replace(evidence(), read_back={("old-1", "acme"): {**JOB, "job_id": "old-1"}})
     assert problems(seen) == []
+
+
+def test_a_refused_enqueue_says_nothing_of_the_job_that_was_there_before() -> None:
+    refused = call(value=False, actor_id="v")
+    seen = replace(evidence(refused), read_back={("j", "acme"): {**JOB, "actor_id": "u"}})
+    assert problems(seen) == []
