@@ -233,6 +233,8 @@ class Clients:
         host = self._rig.host(client_id, call.version)
         if host is not client.host:
             # A supervisor starts it again because its process died in the call before; or the client changes version.
+            # What the old process leaves unanswered when it is closed is no time-out of the machine's.
+            client.wire.may_time_out = True
             client.close_instance()
             client.host = host
             self._make_instances(client)
