@@ -53,7 +53,7 @@ def run_case(
         return _run(rig, program, case, scheduler)
     except UsageError:
         raise
-    except Exception as error:  # whoever is at fault, the next case must be able to run
+    except Exception as error:  # whatever failed, the next case must be able to run
         rig.renew(is_server_sound=not case.has_faults)
         return _unfinished_record(rig, program, case.recorder, reason_of(error), aborted=True)
 

@@ -63,7 +63,7 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _is_stuck_in_running(evidence: Evidence, job_id: str) -> bool:
-    """Whether a job is running although nobody can hold it any more; false if no-lost-job reports it already."""
+    """Whether a job is running although no worker can hold it any more; false if no-lost-job reports it already."""
     promises = evidence.traits.promises
     is_rerun = (
         promises.delivery is not Delivery.AT_MOST_ONCE and promises.after_crash is AfterCrash.RERUNS

@@ -54,7 +54,7 @@ class Conversation:
 
     def closes(self, link: Connection, *, mid_command: bool = False) -> None:
         link.was_closed_by_client = True
-        self.wire.client_gone(link, mid_command=mid_command)  # type: ignore[arg-type]
+        self.wire.client_gone(link, mid_command=mid_command)  # type: ignore[arg-type]  # a stand-in for a link
 
     @property
     def is_invalid(self) -> bool:
@@ -79,7 +79,7 @@ def test_giving_up_on_a_command_with_a_waiting_fault_is_planned(
 ) -> None:
     link, event = Connection(), None
     received = ReceivedCommand(Command((b"GET", b"a"), b""), Kind.EVENT)
-    talk.wire.parked(link, received)  # type: ignore[arg-type]
+    talk.wire.parked(link, received)  # type: ignore[arg-type]  # a stand-in for a link
     assert talk.wire.waiting is not None
     event = talk.wire.waiting[2]
     talk.wire.let_through(effects_of(FaultRef(fault), event).wire)
@@ -135,7 +135,7 @@ def test_a_connection_that_the_server_closed_was_not_given_up(talk: Conversation
     link = Connection()
     talk.is_answered(link, talk.asks(link))
     talk.now_s += 10 * TIME_OUT_S
-    talk.wire.client_gone(link, mid_command=False)  # type: ignore[arg-type]
+    talk.wire.client_gone(link, mid_command=False)  # type: ignore[arg-type]  # a stand-in for a link
     assert talk.wire.invalid_reason == ""
 
 
@@ -143,7 +143,7 @@ def test_a_constructor_that_gives_up_on_a_connection_makes_the_case_invalid() ->
     talk = Conversation()
     talk.wire.begin_instance()
     link = Connection()
-    talk.wire.parked(link, ReceivedCommand(Command((b"GET", b"a"), b""), Kind.EVENT))  # type: ignore[arg-type]
+    talk.wire.parked(link, ReceivedCommand(Command((b"GET", b"a"), b""), Kind.EVENT))  # type: ignore[arg-type]  # a stand-in for a link
     talk.closes(link, mid_command=True)
     assert talk.is_invalid
 

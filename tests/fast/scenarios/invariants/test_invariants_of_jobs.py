@@ -20,7 +20,7 @@ def violated_invariants(seen: Evidence) -> set[str]:
 
 
 def running(*claims: Operation) -> Evidence:
-    """A job that is running once all leases have ended, and that nobody got afterwards."""
+    """A job that is running once all leases have ended, and that no worker got afterwards."""
     seen = evidence(call(), *claims, states=(tables("j"),), found=("j",), status="running")
     return replace(seen, leases_ended=True)
 
@@ -30,7 +30,7 @@ def claimed(client: str, at: int, lease_s: float = 0.001) -> Operation:
 
 
 def is_stuck(*operations: Operation, still_running: bool = True, **promises: str) -> bool:
-    """Whether no-stuck-job is violated by a job that nobody gets any more."""
+    """Whether no-stuck-job is violated by a job that no worker gets any more."""
     traits = replace(BLACK_BOX, promises=declared(promises))
     seen = evidence(call(), *operations, found=("j",), status="running", traits=traits)
     seen = replace(seen, still_running=frozenset({"j"} if still_running else ()))
@@ -90,7 +90,7 @@ def test_a_job_that_runs_again_after_its_end_differs_from_one_that_no_worker_rec
 
 
 def locked(*, lease_s: float = 30.0, ended: bool = False, methods: str = "") -> Evidence:
-    """A job that is called pending, and that nobody gets after a claim whose answer was lost."""
+    """A job that is called pending, and that no worker gets after a claim whose answer was lost."""
     claim = call("claim", "", at=2, error="ConnectionError", lease_s=lease_s)
     seen = evidence(call(), claim, found=("j",), traits=BLACK_BOX)
     traits = replace(BLACK_BOX, methods=BLACK_BOX.methods | set(methods.split()))
@@ -116,7 +116,7 @@ def test_a_job_whose_leases_have_all_ended_must_be_received_again(seen: Evidence
 def given_up(
     method: str, *, value: bool = True, error: str = "", back_off_s: float = 0.0
 ) -> Evidence:
-    """A job that was claimed under a lease that lasts, then given up, and that nobody gets afterwards."""
+    """A job that was claimed under a lease that lasts, then given up, and that no worker gets afterwards."""
     claimed = call("claim", "", at=2, value={"job_id": "j"}, lease_s=30.0)
     end = call(method, at=4, value=value, error=error, back_off_s=back_off_s)
     traits = replace(BLACK_BOX, methods=BLACK_BOX.methods | {"claim", "heartbeat", "complete"})
