@@ -8,9 +8,11 @@ A line of the file::
 
     {"stacks": [[[file, line, function, is_own], …], …], "queued": [[[file, line, function, is_own], …], …]}
 
-Each stack begins with the innermost frame; the first stack is the main thread's, then come those of asyncio's tasks and
-of the other threads. ``is_own`` says that the file belongs to neither the standard library, nor an installed package,
-nor midpipe. ``queued`` has the stacks in which redis-py's pipelines queued what ``execute`` has sent, in order.
+Each stack begins with the innermost frame. The stacks that can have sent the command come first: while an event loop of
+the main thread waits, those of its tasks, and among them the tasks that wait in a library before those that wait for
+another task; then the main thread's and those of the other threads. ``is_own`` says that the file belongs to neither
+the standard library, nor an installed package, nor midpipe. ``queued`` has the stacks in which redis-py's pipelines
+queued what ``execute`` has sent, in order.
 
 Blind to: threads that Python did not start, and clients in other languages.
 """
@@ -41,6 +43,7 @@ class Stacks:
     def __init__(self, path: str) -> None:
         self._path = path
         self._libraries = _libraries()
+        self._asyncio = os.path.dirname(os.path.realpath(asyncio.__file__))
         self._queued: dict[int, list[list[Any]]] = {}
         self._executing: list[list[Any]] = []
         signal.signal(SIGNAL, self._report)
@@ -53,7 +56,7 @@ class Stacks:
             for thread, other in sys._current_frames().items()
             if thread not in (main, threading.get_ident())
         ]
-        stacks = [self._frames(frame), *self._tasks(), *others]
+        stacks = [*self._waiting_tasks(), self._frames(frame), *others]
         line = json.dumps({"stacks": stacks, "queued": self._executing}) + "\n"
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -61,12 +64,33 @@ class Stacks:
         finally:
             os.close(file)
 
-    def _tasks(self) -> list[list[Any]]:
+    def _waiting_tasks(self) -> list[list[Any]]:
+        """Return the tasks' stacks if the main thread's loop waits; while a task runs, the main stack has it."""
         try:
-            tasks = asyncio.all_tasks(asyncio.get_event_loop_policy().get_event_loop())
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             return []
-        return [self._awaited_by(task) for task in tasks]
+        if asyncio.current_task(loop) is not None:
+            return []
+        # A set has no order of its own, and the oldest task has most likely sent the command that is decided first.
+        tasks = sorted(
+            asyncio.all_tasks(loop), key=lambda task: (len(task.get_name()), task.get_name())
+        )
+        return sorted((self._awaited_by(task) for task in tasks), key=self._distance_from_the_wire)
+
+    def _distance_from_the_wire(self, stack: list[Any]) -> int:
+        """Return 0 for a task that waits in a library, 1 in the subject's own code, 2 in asyncio.
+
+        A task that awaits ``gather`` or another task stands in its own line, one that awaits a lock or ``wait``
+        stands in a file of asyncio's; of these files only ``streams.py`` reads from a socket.
+        """
+        if not stack:
+            return 2
+        file, _line, _function, is_own = stack[0]
+        if is_own:
+            return 1
+        in_asyncio = os.path.dirname(file) == self._asyncio
+        return 2 if in_asyncio and os.path.basename(file) != "streams.py" else 0
 
     def _awaited_by(self, task: Any) -> list[Any]:
         """Return the frames of a task, innermost first: asyncio itself reports the outermost coroutine only."""

@@ -45,8 +45,15 @@ class Queue:
         self.redis = redis.asyncio.Redis.from_url(url)
 
     async def enqueue(self, job_id, **job):
+        written = asyncio.Event()
+        waiting = [asyncio.create_task(self.wait_for(written)) for _ in range(8)]
         await asyncio.gather(self.write(job_id))
+        written.set()
+        await asyncio.gather(*waiting)
         return True
+
+    async def wait_for(self, written):
+        await written.wait()
 
     async def write(self, job_id):
         await self.redis.rpush("jobs", job_id)  # line: rpush
@@ -91,7 +98,9 @@ def test_each_command_names_its_line_and_a_pipeline_the_lines_that_queued_it(
     ]
 
 
-def test_a_coroutine_names_the_line_that_awaits(worker: Worker, project: Path) -> None:
+def test_of_many_tasks_the_one_that_waits_for_the_reply_names_the_line(
+    worker: Worker, project: Path
+) -> None:
     (project / "shop_queue.py").write_text(ASYNC)
     (only,) = sources_of(worker, project)
     assert (only.sent.function, only.sent.line) == ("write", marked(ASYNC, "rpush"))
