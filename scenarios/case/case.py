@@ -22,23 +22,17 @@ from midpipe.faultinject.vocabulary import (
     WireEvent,
 )
 from midpipe.faultinject.wire.resp import Reply
-from midpipe.scenarios.case.answered import Answered
-from midpipe.scenarios.case.client import (
-    Client,
-    resolved_arguments,
-    standby_claims,
-    standby_completion,
-)
+from midpipe.scenarios.case.client import Client, standby_claims, standby_completion
 from midpipe.scenarios.case.clients import Clients
 from midpipe.scenarios.case.held import ANSWERED_WITHIN_S, HeldCommands
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.recovery_client import RECOVERY, STANDBY
+from midpipe.scenarios.case.recovery_client import STANDBY
 from midpipe.scenarios.case.reply_text import reply_text, reports_effect
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.side_effects import SERVER_PAUSED, SideEffects
 from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.record import Stepped
-from midpipe.scenarios.programs.program import Call, Program
+from midpipe.scenarios.programs.program import Program
 
 _MOST_COMMANDS = 2_000
 
@@ -94,21 +88,12 @@ class Case:
         return self._side_effects.leases_are_short
 
     def prepare(self) -> None:
-        """Write the start state, without faults, and make every client's instance of the subject.
-
-        A call that raises makes the case invalid: it would not begin in the state that the program describes.
-        """
+        """Write the start state, without faults, and make every client's instance of the subject."""
+        self.recorder.write_start_state(self._program)
+        if self.recorder.invalid_reason:
+            return
         for call in self._program.prepare:
-            error = self.recover(call, Phase.PREPARE).error
-            if error is not None:
-                self.recorder.invalid_reason = (
-                    f"before the case, {call.method} raised {error.type}: {error.message}"
-                )
-                return
             self._side_effects.note_write(call.arguments)
-        self._rig.seed(self._program.seed)
-        self._rig.save_snapshot()
-        self.recorder.record_state()
         self._clients.open(self._program.clients, self._step_over)
 
     def run(self, scheduler: Scheduler) -> None:
@@ -135,13 +120,6 @@ class Case:
     def await_leases(self) -> None:
         """Wait until the program's leases have ended, if they are short."""
         self._side_effects.await_leases()
-
-    def recover(self, call: Call, phase: Phase, client_id: str = RECOVERY) -> Answered:
-        """Make a call without faults, as midpipe's own client or as the stand-by worker, and record it."""
-        arguments = resolved_arguments(call.arguments, {}) or {}
-        answered = self._rig.recovery.call(call.method, arguments, call.version, client_id)
-        self.recorder.record_recovery_call(call, arguments, answered, phase, client_id)
-        return answered
 
     def _carry_out(self, decision: Decision) -> None:
         """Let the chosen command through with the fault's effects, and wait until it is over."""
@@ -208,15 +186,16 @@ class Case:
 
     def _freeze(self, client: Client) -> None:
         """Stop the client's process until its leases have ended and a stand-by worker has done the jobs it can get."""
+        call = self.recorder.call_without_faults
         client.host.freeze()
         try:
             self._side_effects.await_leases()
             version = client.calls[client.next_call].version
             for claim in standby_claims(self._rig.traits, version):
-                job = self.recover(claim, Phase.PROGRAM, STANDBY).value
+                job = call(claim, Phase.PROGRAM, STANDBY).value
                 if not isinstance(job, dict):
                     break
-                self.recover(standby_completion(job, claim), Phase.PROGRAM, STANDBY)
+                call(standby_completion(job, claim), Phase.PROGRAM, STANDBY)
             self.recorder.record_state()
         finally:
             client.host.resume()

@@ -1,16 +1,18 @@
-"""Records a case while it runs: entries, states and history in one order, and why the case may be invalid."""
+"""Records a case while it runs: entries, states and history in one order, and why the case may be invalid.
+
+It also makes and records the calls that no fault meets: those of the start state, and those of the recovery.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from midpipe.faultinject.vocabulary import Step
 from midpipe.scenarios.case.answered import Answered
+from midpipe.scenarios.case.recovery_client import RECOVERY
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.model.history import Completion, Json, Operation, Phase
+from midpipe.scenarios.model.history import Completion, Operation, Phase
 from midpipe.scenarios.model.record import Arrived, Completed, Entry, Restarted
 from midpipe.scenarios.model.state import State, is_job_changed
-from midpipe.scenarios.programs.program import Call
+from midpipe.scenarios.programs.program import Call, Program
 
 
 class Recorder:
@@ -82,15 +84,30 @@ class Recorder:
         self.history.append(operation)
         self.record(Completed(operation))
 
-    def record_recovery_call(
-        self,
-        call: Call,
-        arguments: Mapping[str, Json],
-        answered: Answered,
-        phase: Phase,
-        client_id: str,
-    ) -> None:
-        """Record a call that midpipe itself made without faults, and its answer."""
+    def write_start_state(self, program: Program) -> None:
+        """Write the program's start state without faults, and record it.
+
+        A call that raises makes the case invalid: it would not begin in the state that the program describes.
+        """
+        for call in program.prepare:
+            error = self.call_without_faults(call, Phase.PREPARE).error
+            if error is not None:
+                self.invalid_reason = (
+                    f"before the case, {call.method} raised {error.type}: {error.message}"
+                )
+                return
+        self._rig.seed(program.seed)
+        self._rig.save_snapshot()
+        self.record_state()
+
+    def call_without_faults(self, call: Call, phase: Phase, client_id: str = RECOVERY) -> Answered:
+        """Make a call that no fault meets, and record it.
+
+        Args:
+            client_id: RECOVERY, midpipe's own client, or STANDBY, the stand-by worker.
+        """
+        arguments = call.given()
+        answered = self._rig.recovery.call(call.method, arguments, call.version, client_id)
         self.logs += answered.logs
         operation = Operation(
             client=client_id,
@@ -111,3 +128,4 @@ class Recorder:
             version=str(call.version),
         )
         self.record_completion(operation)
+        return answered

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from midpipe.scenarios.case.answered import Answered
 from midpipe.scenarios.case.expiry import times_due, wait_until
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
@@ -40,9 +39,6 @@ class FinishedCase(Protocol):
     def await_leases(self) -> None:
         """Wait until the program's leases have ended, if they are short."""
 
-    def recover(self, call: Call, phase: Phase) -> Answered:
-        """Make a call without faults and record it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
@@ -70,7 +66,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     job_keys = () if program.malformed else _job_keys(case)
     read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)
     for call in program.reads:
-        case.recover(call, Phase.RECOVERY)
+        case.recorder.call_without_faults(call, Phase.RECOVERY)
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     if "work" in rig.traits.methods:
@@ -103,7 +99,8 @@ def _read_back(
     if "get_job" in rig.traits.methods:
         for job_id, workspace_id in job_keys:
             arguments = {"job_id": job_id, "workspace_id": workspace_id}
-            answered = case.recover(Call("get_job", arguments, version=version), Phase.RECOVERY)
+            call = Call("get_job", arguments, version=version)
+            answered = case.recorder.call_without_faults(call, Phase.RECOVERY)
             jobs[job_id, workspace_id] = answered.value if answered.error is None else None
     return jobs
 

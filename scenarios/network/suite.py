@@ -9,7 +9,7 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.run import judged_record
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import Outcome, merge
-from midpipe.scenarios.network.case import NetworkCase, Observed
+from midpipe.scenarios.network.calls import CallsThroughToxiproxy, Observed
 from midpipe.scenarios.network.measuring import measured
 from midpipe.scenarios.network.placements import STANDING, NetworkFault, placed
 from midpipe.scenarios.network.source import Route
@@ -106,7 +106,7 @@ def _row(
     connections: int = 0,
 ) -> tuple[NetworkRow, Observed]:
     printed = rig.hosts.printed_sizes()
-    case = NetworkCase(rig, program, route, fault, bound_ms)
+    case = CallsThroughToxiproxy(rig, program, route, fault, bound_ms)
     case.run()
     record = judged_record(rig, program, case, printed)
     fired = case.observed.shows(fault, connections) if fault else True

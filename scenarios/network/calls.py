@@ -1,8 +1,10 @@
-"""One case through a Toxiproxy: a program's calls, with a network fault during the first of them.
+"""A program's calls through a Toxiproxy, with a network fault during the first of them.
 
-No command is parked, so there is no schedule: the fault is in the network while the call runs, and is removed before
-the caller retries. A call that raised certainly had no effect only if the state did not change and the server has
-closed every connection of the client. Blind to what another client could have seen in the middle of a call.
+A ``Case`` parks every command and lets it through as a schedule says. Here there is no schedule and no proxy that could
+park a command, because it would turn a reset into an orderly close: the fault is in the network while the call runs,
+and is removed before the caller retries. A call that raised certainly had no effect only if the state did not change
+and the server has closed every connection of the client. Blind to what another client could have seen in the middle of
+a call.
 """
 
 from __future__ import annotations
@@ -13,9 +15,8 @@ from midpipe.faultinject.servers.server import fields_of
 from midpipe.scenarios.case.answered import Answered, answered_from
 from midpipe.scenarios.case.client import completion_for, retry_arguments
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.recovery_client import RECOVERY
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.model.history import Json, Operation, Phase
+from midpipe.scenarios.model.history import Json, Operation
 from midpipe.scenarios.network.measuring import CLIENT
 from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
 from midpipe.scenarios.network.source import Route
@@ -55,8 +56,8 @@ class Observed:
         return cut or (fault.shows is Shows.DELAY and self.ms >= fault.at_least_ms)
 
 
-class NetworkCase:
-    """Runs one case on a rig, once; afterwards it can be judged.
+class CallsThroughToxiproxy:
+    """Makes a program's calls on a rig, once; afterwards what happened can be judged.
 
     Attributes:
         observed: what was observed of the fault.
@@ -88,21 +89,11 @@ class NetworkCase:
     def await_leases(self) -> None:
         """Do nothing: leases are not shortened here."""
 
-    def recover(self, call: Call, phase: Phase) -> Answered:
-        """Make a call that bypasses the Toxiproxy, and record it in the history."""
-        arguments = call.given()
-        answered = self._rig.recovery.call(call.method, arguments, call.version)
-        self.recorder.record_recovery_call(call, arguments, answered, phase, RECOVERY)
-        return answered
-
     def run(self) -> None:
         """Run the program to its end, and wait until the client's connections are closed."""
         rig = self._rig
         rig.reset()
-        for call in self._program.prepare:
-            self.recover(call, Phase.PREPARE)
-        rig.seed(self._program.seed)
-        self.recorder.record_state()
+        self.recorder.write_start_state(self._program)
         ours, accepted = self._connected(), self._accepted()
         opened = rig.host(CLIENT).make_instance(
             CLIENT, rig.url_at(self._route.address.port, TIME_OUT_MS)
