@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from midpipe.scenarios.model.verdict import Extent, Finding, PartRow, PlacedFault, Verdict
+from midpipe.scenarios.model.promises import Source
+from midpipe.scenarios.model.verdict import (
+    Extent,
+    Finding,
+    PartRow,
+    PlacedFault,
+    PromiseRow,
+    Verdict,
+)
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
@@ -120,6 +128,17 @@ def coverage_sentence(verdict: Verdict) -> str:
         f"{coverage.known} that the run has shown to be possible. There may be more: a further case would show "
         f"{coverage.new_in_a_further_case:g} new ones."
     )
+
+
+def promises_sentence(promises: Sequence[PromiseRow]) -> str:
+    """Return what the subject was held to, and from where each promise is known: declared ones first."""
+    strongest_first = [str(source) for source in reversed(Source)]
+    by_source = {
+        source: [f"{row.promise} {row.value}" for row in promises if row.source == source]
+        for source in strongest_first
+    }
+    known = (f"{source} {', '.join(rows)}" for source, rows in by_source.items() if rows)
+    return f"Judged by its promises: {'; '.join(known)}."
 
 
 def rules_text(pruned_by: Mapping[str, int]) -> str:

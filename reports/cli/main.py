@@ -50,6 +50,10 @@ class _LazyGroup(click.Group):
             return None
         command = getattr(importlib.import_module(f"midpipe.reports.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
+        from midpipe.reports.cli.configuring import CONFIG
+
+        if CONFIG not in command.params:
+            command.params.append(CONFIG)
         return command
 
     def resolve_command(

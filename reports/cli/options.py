@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
+from midpipe.reports.cli.configuring import configuration_of
 from midpipe.scenarios.model.spec import (
     DEFAULT_PATIENCE_S,
     REFERENCE,
@@ -35,6 +37,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, 
     """
 
     name = "duration"
+    PATTERN = r"^[0-9.]+(e[0-9]+)?[smh]?$"
 
     def __init__(self, least_s: float) -> None:
         self._least_s = least_s
@@ -43,8 +46,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, 
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the duration in seconds."""
-        if isinstance(value, int | float):
-            return float(value)
+        value = str(value)
         number, unit = (value[:-1], value[-1]) if value[-1:] in _UNITS_S else (value, "s")
         try:
             seconds = float(number) * _UNITS_S[unit]
@@ -84,6 +86,7 @@ _SUBJECT = (
         default=sys.executable,
         show_default="this one",
         metavar="FILE",
+        type=click.Path(executable=True),
         help="The Python interpreter that hosts the subject.",
     ),
     click.option(
@@ -206,8 +209,20 @@ def fleet_options(command: Command) -> Command:
 
 
 def subject_from(values: dict[str, Any]) -> SubjectSpec:
-    """Return the subject that a command's options name, with the one beside it if there is one. Raises UsageError."""
+    """Return the subject that a command's options name, with the one beside it if there is one.
+
+    Of a subject and a library, the one on the command line counts more than a configured one. The configured promises
+    are for the configured subject; they don't count if the command line names another one.
+
+    Raises:
+        UsageError: the subject can't be read.
+    """
+    ctx = click.get_current_context(silent=True)
+    configured = dict((ctx.default_map if ctx else None) or {})
     paths, environment = tuple(values["paths"]), tuple(values["environment"])
+    if configured.get("queue") == values.get("queue") and _is_given(ctx, "subject"):
+        values = {**values, "queue": None}
+    promises = configuration_of(ctx).promises if _is_the_configured(values, configured) else ()
     if values.get("queue"):
         library, requirement = library_named(values["queue"])
         values = {
@@ -225,10 +240,34 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
             (*environment, *other_environment),
             values["patience_s"],
         )
+        beside = replace(beside, promises=promises)
     subject = parse_subject(
         values["subject"], paths, values["python"], environment, values["patience_s"], beside
     )
-    return replace(subject, library=values.get("queue") or "")
+    return replace(
+        subject,
+        library=values.get("queue") or "",
+        promises=promises,
+        config=configuration_of(ctx).named,
+    )
+
+
+def _is_given(ctx: click.Context | None, name: str) -> bool:
+    """Whether the command line gives the parameter of that name."""
+    source = ctx.get_parameter_source(name) if ctx else None
+    return source is ParameterSource.COMMANDLINE
+
+
+def _is_the_configured(values: dict[str, Any], configured: dict[str, Any]) -> bool:
+    """Whether the values name the subject that is configured; true if none is."""
+    if not {"subject", "queue"} & configured.keys():
+        return True
+    if values.get("queue"):
+        library = str(configured.get("queue", "")).partition("==")[0]
+        return str(values["queue"]).partition("==")[0] == library
+    if configured.get("queue") or "subject" not in configured:
+        return False
+    return os.path.normpath(str(values["subject"])) == os.path.normpath(str(configured["subject"]))
 
 
 def server_from(values: dict[str, Any]) -> ServerSpec:

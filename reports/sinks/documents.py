@@ -7,7 +7,13 @@ from functools import cache
 
 import jinja2
 
-from midpipe.reports.explain import advice_for, coverage_sentence, explained, rules_text
+from midpipe.reports.explain import (
+    advice_for,
+    coverage_sentence,
+    explained,
+    promises_sentence,
+    rules_text,
+)
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.selfcheck_table import own_queue_sentences
 from midpipe.reports.server_table import own_queues_note, server_rows
@@ -42,6 +48,7 @@ def document(name: str, verdict: Verdict) -> str:
         explained=explained,
         advice_for=advice_for,
         coverage_sentence=coverage_sentence,
+        promises_sentence=promises_sentence,
         replay_command=replay_command,
         rules_text=rules_text,
         code=code,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from midpipe.reports.explain import advice_for, coverage_sentence, explained
+from midpipe.reports.explain import advice_for, coverage_sentence, explained, promises_sentence
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import picture
@@ -79,6 +79,9 @@ def _invariants(verdict: Verdict) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: |"
     for row in verdict.invariants:
         yield table_row((row.invariant, row.status, row.observations, row.violations))
+    if verdict.promises:
+        yield ""
+        yield inline(promises_sentence(verdict.promises))
 
 
 def _coverage(verdict: Verdict) -> Iterator[str]:

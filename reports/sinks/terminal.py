@@ -10,7 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from midpipe.faultinject.decide.ledger import total_by_rule
-from midpipe.reports.explain import coverage_sentence, explained, rules_text, source_text
+from midpipe.reports.explain import (
+    coverage_sentence,
+    explained,
+    promises_sentence,
+    rules_text,
+    source_text,
+)
 from midpipe.reports.selfcheck_table import HUNTS, own_queue_sentences, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.view import LEFT, picture
@@ -47,6 +53,8 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
         _servers(verdict, console)
     elif verdict.invariants:
         _invariants(verdict, console)
+    if verdict.promises:
+        say(console, promises_sentence(verdict.promises), "dim")
     if verdict.durability:
         _durability(verdict, console)
     own_queues = own_queue_sentences(verdict)

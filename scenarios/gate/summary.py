@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe_command
-from midpipe.scenarios.model.verdict import Outcome, PartRow, Status, Verdict, merge
+from midpipe.scenarios.model.verdict import Outcome, PartRow, PromiseRow, Status, Verdict, merge
 
 _MAX_INVALID_REPORTED = 3
 _CHILD_PROCESSES = (
@@ -75,6 +75,9 @@ def verdict_on(
             *results.warnings,
         ),
         partial=results.partial,
+        promises=tuple(
+            PromiseRow(*row) for row in (results.traits.promises.rows() if results.traits else ())
+        ),
     )
     # The one place where text of subjects and servers enters the verdict.
     return map_text(verdict, safe(redaction_of(options.words_with_secrets)))

@@ -165,6 +165,11 @@ _KINDS: dict[str, type[StrEnum]] = {
 }
 
 
+def choices_of(name: str) -> tuple[str, ...]:
+    """Return the values that the promise of that name may have; empty if it is a number of seconds."""
+    return tuple(str(kind) for kind in _KINDS.get(name, ()))
+
+
 def declared(*declarations: Mapping[str, object]) -> Promises:
     """Return the promises that were declared; of two declarations of one promise the later one counts.
 
@@ -184,8 +189,7 @@ def declared(*declarations: Mapping[str, object]) -> Promises:
 def _checked(name: str, value: object) -> object:
     if name not in PROMISES:
         raise UsageError(f"There is no promise {name!r}.{_nearest(name, PROMISES)}")
-    if name in _KINDS:
-        known = tuple(str(kind) for kind in _KINDS[name])
+    if known := choices_of(name):
         if value not in known:
             raise UsageError(
                 f"The promise {name} is one of {', '.join(known)}; got {value!r}.{_nearest(str(value), known)}"

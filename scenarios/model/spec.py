@@ -34,6 +34,7 @@ class SubjectSpec:
         promises: what the user declares for it, by name; these count more than its own declarations.
         beside: the other subject of a mixed fleet, if the user named one.
         library: the released library that the user named instead of a subject, as ``--queue`` takes it.
+        config: the file that the user named with ``--config``, in which the promises stand; empty if none was named.
     """
 
     text: str = REFERENCE
@@ -44,12 +45,13 @@ class SubjectSpec:
     beside: SubjectSpec | None = None
     promises: tuple[tuple[str, str | float], ...] = ()
     library: str = ""
+    config: str = ""
 
     @property
     def options(self) -> str:
         """The options that name this subject on a command line, quoted for a shell; empty for the default."""
         default = SubjectSpec()
-        words: list[str] = []
+        words = ["--config", self.config] if self.config else []
         if self.library:
             words += ["--queue", self.library]
         elif self.text != default.text:

@@ -214,6 +214,19 @@ class InvariantRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PromiseRow:
+    """One promise by which the subject was judged.
+
+    Args:
+        source: ``declared``, ``seen`` in a run without faults, or ``default``.
+    """
+
+    promise: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class FlawRow:
     """One cell of the selfcheck matrix: a flawed queue and an invariant.
 
@@ -351,6 +364,7 @@ class Verdict:
         parts: the parts that were planned (``selfcheck``, ``review``, ``sweep``, …), in order.
         warnings: reasons why a pass means less than it seems; reports show them first.
         partial: the run was interrupted, or its budget ended, before everything planned had run.
+        promises: what the subject was held to; empty if that did not become known.
         servers: a column for each of several servers; the other fields then hold their sums and worst values.
 
     Example:
@@ -381,4 +395,5 @@ class Verdict:
     warnings: tuple[str, ...] = ()
     partial: bool = False
     servers: tuple[ServerColumn, ...] = ()
+    promises: tuple[PromiseRow, ...] = ()
     schema: int = field(default=SCHEMA)
