@@ -20,7 +20,7 @@ from midpipe.scenarios.model.spec import (
     SubjectSpec,
     parse_subject,
 )
-from midpipe.scenarios.subjects.environments import interpreter_for, library_named
+from midpipe.scenarios.subjects.environments import installed
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"
@@ -223,13 +223,9 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
     if configured.get("queue") == values.get("queue") and _is_given(ctx, "subject"):
         values = {**values, "queue": None}
     promises = configuration_of(ctx).promises if _is_the_configured(values, configured) else ()
-    if values.get("queue"):
-        library, requirement = library_named(values["queue"])
-        values = {
-            **values,
-            "subject": library.subject,
-            "python": str(interpreter_for(requirement, library)),
-        }
+    release = installed(values["queue"]) if values.get("queue") else None
+    if release is not None:
+        values = {**values, "subject": release.library.subject, "python": str(release.python)}
     other, other_environment = values.get("beside"), tuple(values.get("beside_environment") or ())
     beside = None
     if other or other_environment:
@@ -246,7 +242,7 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
     )
     return replace(
         subject,
-        library=values.get("queue") or "",
+        library=release.requirement if release else "",
         promises=promises,
         config=configuration_of(ctx).named,
     )

@@ -46,7 +46,7 @@ def probe(
     answered = recovery.call("enqueue", enqueue(_JOB).given())
     if answered.error is not None:
         raise SubjectError(
-            f"{subject.text} can't enqueue a job without any fault: {answered.error.type}: "
+            f"{subject.name} can't enqueue a job without any fault: {answered.error.type}: "
             f"{answered.error.message}. Its enqueue is called with those of the contract's arguments that it takes."
         )
     opened, written = recovery.opened, tables()

@@ -108,7 +108,7 @@ def replay_schedule(
     missing = missing_for(program, subject, rig.traits)
     if missing:
         raise SubjectError(
-            f"{subject.text} has no {', '.join(missing)}, which the program {program.name} needs."
+            f"{subject.name} has no {', '.join(missing)}, which the program {program.name} needs."
         )
     if warms_up or not is_known:
         # With the schedule between: a fault may need scripts that the program alone does not, or have them forgotten.

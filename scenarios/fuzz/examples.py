@@ -34,8 +34,8 @@ class Example:
 
 def example_file(directory: Path, subject: SubjectSpec) -> Path:
     """Return the file of a subject's examples. The same code in another environment has a file of its own."""
-    identity = f"{subject.text} {subject.options}"
-    slug = re.sub(r"[^a-z0-9]+", "-", subject.text.lower()).strip("-")[-60:]
+    identity = f"{subject.name} {subject.options}"
+    slug = re.sub(r"[^a-z0-9]+", "-", subject.name.lower()).strip("-")[-60:]
     return directory / f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}.txt"
 
 
@@ -61,5 +61,5 @@ def write_examples(path: Path, subject: SubjectSpec, examples: Iterable[Example]
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(_HEAD.format(subject=subject.text) + "\n".join([*lines, ""]))
+        file.write(_HEAD.format(subject=subject.name) + "\n".join([*lines, ""]))
     Path(temporary).replace(path)

@@ -95,7 +95,7 @@ class Checkpoint:
 
 def request_of(options: Options) -> str:
     """Return what a run is asked to do, as text: part, subject, programs and bounds."""
-    return f"{', '.join(options.parts)} of {options.subject.text} ({_details_of(options)})"
+    return f"{', '.join(options.parts)} of {options.subject.name} ({_details_of(options)})"
 
 
 def _details_of(options: Options) -> str:

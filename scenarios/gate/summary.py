@@ -51,7 +51,7 @@ def verdict_on(
         outcome = Outcome.UNKNOWN
     verdict = Verdict(
         midpipe=run.version,
-        subject=options.subject.text,
+        subject=options.subject.name,
         again=safe_command(shlex.split(options.subject.options)),
         server=results.server,
         command=run.command,

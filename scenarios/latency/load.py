@@ -58,7 +58,7 @@ def _answer(loop: Loop, rig: Rig, method: str, arguments: Arguments) -> Answer:
     if not loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
         host.kill()
         raise SubjectError(
-            f"{method} of {rig.subject.text} did not return within {_ANSWER_WITHIN_S:.0f} s, "
+            f"{method} of {rig.subject.name} did not return within {_ANSWER_WITHIN_S:.0f} s, "
             "although midpipe injected no fault meanwhile."
         )
     return answers[0]

@@ -33,7 +33,7 @@ class SubjectSpec:
         patience_s: seconds that the subject may take to load, and its constructor to return.
         promises: what the user declares for it, by name; these count more than its own declarations.
         beside: the other subject of a mixed fleet, if the user named one.
-        library: the released library that the user named instead of a subject, as ``--queue`` takes it.
+        library: the release of a library that the user named instead of a subject: ``rq==3.0.0``.
         config: the file that the user named with ``--config``, in which the promises stand; empty if none was named.
     """
 
@@ -46,6 +46,11 @@ class SubjectSpec:
     promises: tuple[tuple[str, str | float], ...] = ()
     library: str = ""
     config: str = ""
+
+    @property
+    def name(self) -> str:
+        """The subject's name in reports and messages: that of the release, otherwise what ``--subject`` takes."""
+        return self.library.replace("==", " ") or self.text
 
     @property
     def options(self) -> str:

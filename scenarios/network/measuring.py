@@ -80,14 +80,14 @@ def measured(rig: Rig, program: Program) -> tuple[Exchange, ...]:
     if not rig.loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
         host.kill()
         raise SubjectError(
-            f"{rig.subject.text} did not return from {calls[0].method}, without any fault."
+            f"{rig.subject.name} did not return from {calls[0].method}, without any fault."
         )
     answered = answered_from(answers[0])
     host.close_client(CLIENT)
     rig.listener(CLIENT).close_links()
     if answered.error is not None:
         raise SubjectError(
-            f"{rig.subject.text} raised {answered.error.type} in {calls[0].method}, without any fault: "
+            f"{rig.subject.name} raised {answered.error.type} in {calls[0].method}, without any fault: "
             f"{answered.error.message}"
         )
     return tuple(

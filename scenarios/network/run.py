@@ -85,7 +85,7 @@ class NetworkRun:
         """Return the cases so far."""
         rig = self._rig
         return NetworkResult(
-            rig.subject.text,
+            rig.subject.name,
             rig.server.name,
             self._route.what,
             self._program.name,

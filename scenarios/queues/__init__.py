@@ -19,21 +19,31 @@ class Library:
     """A released queue library.
 
     Args:
-        name: as in ``--queue`` and on PyPI.
-        requires: further packages that it needs, as requirements.
+        name: as in ``--queue``.
         adapter: name of the file with the class ``Queue``.
         documented: what its documentation promises, and where, in one sentence.
+        package: its name on PyPI.
+        extra: the extra of its package that brings its Redis driver; empty if there is none.
+        requires: further packages that it needs, as requirements.
     """
 
     name: str
-    requires: tuple[str, ...]
     adapter: str
     documented: str
+    package: str
+    extra: str = ""
+    requires: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
         """The adapter's class, as ``--subject`` takes it."""
         return f"{FOLDER / self.adapter}:Queue"
+
+    def packages(self, version: str) -> tuple[str, ...]:
+        """Return what to install for a release, as requirements; for the newest if the version is empty."""
+        extra = f"[{self.extra}]" if self.extra else ""
+        pinned = f"=={version}" if version else ""
+        return (f"{self.package}{extra}{pinned}", *self.requires)
 
 
 LIBRARIES: Mapping[str, Library] = MappingProxyType(
@@ -42,15 +52,16 @@ LIBRARIES: Mapping[str, Library] = MappingProxyType(
         for library in (
             Library(
                 "rq",
-                (),
                 "rq_adapter.py",
                 "A job whose worker dies goes to the FailedJobRegistry (documentation, Workers: worker crashes).",
+                package="rq",
             ),
             Library(
                 "huey",
-                ("redis",),
                 "huey_adapter.py",
                 "A task that was taken by a consumer which dies is lost (documentation, Guide: at most once).",
+                package="huey",
+                requires=("redis",),
             ),
         )
     }

@@ -204,7 +204,7 @@ class Segment:
                 self._restart(process, f"{process.name} {process.host.failure} by itself")
             elif process.failure:
                 raise SubjectError(
-                    f"A process of {self._rig.subject.text} could not run its load: {process.failure}. "
+                    f"A process of {self._rig.subject.name} could not run its load: {process.failure}. "
                     "A subject that is a command has to implement the protocol's load, "
                     "as scenarios/subjects/load.py does."
                 )
@@ -221,7 +221,7 @@ class Segment:
         self.incidents.append(why)
         if len(self.incidents) > _MAX_INCIDENTS:
             raise SubjectError(
-                f"The processes of {self._rig.subject.text} keep failing: {'; '.join(self.incidents[-3:])}. "
+                f"The processes of {self._rig.subject.name} keep failing: {'; '.join(self.incidents[-3:])}. "
                 f"The last one printed: {process.host.printed()[-400:] or 'nothing'}"
             )
         process.crash()

@@ -128,7 +128,7 @@ class Soak:
         outcome, reasons = judged(self._tally, faults, self._segments, self._incidents)
         counts = self.counts()
         return SoakResult(
-            subject=self._subject.text,
+            subject=self._subject.name,
             server=self.server.name,
             chaos=plan.chaos.name,
             seed=plan.seed,
@@ -245,7 +245,7 @@ class Soak:
         answered = self._rig.recovery.call(method, arguments)
         if answered.error is not None:
             raise SubjectError(
-                f"{self._subject.text} can't {method} even without a fault: {answered.error.type}: "
+                f"{self._subject.name} can't {method} even without a fault: {answered.error.type}: "
                 f"{answered.error.message}. Its calls must have the signatures that the README shows."
             )
         return answered.value

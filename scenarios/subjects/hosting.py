@@ -134,7 +134,7 @@ class HostProcess:
         """Wait until the subject is loaded. Raises SubjectError with the reason if it can't be."""
         patience_s = self._spec.patience_s
         self.loop.run_until(lambda: self.is_ready, patience_s)
-        name = self._spec.text
+        name = self._spec.name
         if self.failure:
             raise SubjectError(f"The subject {name} {self.failure}.{output_hint(self._printed)}")
         ready = self._ready
@@ -165,7 +165,7 @@ class HostProcess:
         return lambda: self._opened(answers)
 
     def _opened(self, answers: list[Answer]) -> Opened:
-        name, patience_s = self._spec.text, self._spec.patience_s
+        name, patience_s = self._spec.name, self._spec.patience_s
         if not self.loop.run_until(lambda: bool(answers), patience_s):
             self.kill()
             raise SubjectError(

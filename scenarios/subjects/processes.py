@@ -165,7 +165,7 @@ class ForkServer:
         except (OSError, ValueError) as error:
             code = self._process.wait()
             raise SubjectError(
-                f"The subject {spec.text} ended with exit code {code}.{output_hint(self._printed)}"
+                f"The subject {spec.name} ended with exit code {code}.{output_hint(self._printed)}"
             ) from error
         if not answer["ready"]:
             raise SubjectError(load_error_text(spec, answer))
@@ -238,7 +238,7 @@ def load_error_text(spec: SubjectSpec, answer: ReadyMessage) -> str:
     error = answer.get("error") or {}
     reason = ": ".join(filter(None, (error.get("type"), error.get("message")))) or "no reason given"
     return (
-        f"The subject {spec.text} can't be loaded: {reason}. "
+        f"The subject {spec.name} can't be loaded: {reason}. "
         "Check the name, and give --path DIR for its imports or --python for its interpreter."
     )
 
@@ -246,7 +246,7 @@ def load_error_text(spec: SubjectSpec, answer: ReadyMessage) -> str:
 def load_timeout_text(spec: SubjectSpec) -> str:
     """Return the message for a subject that took too long to load."""
     return (
-        f"The subject {spec.text} was not loaded within {spec.patience_s:g} s. Does its module wait for something "
+        f"The subject {spec.name} was not loaded within {spec.patience_s:g} s. Does its module wait for something "
         "when it is imported? --patience gives it longer."
     )
 

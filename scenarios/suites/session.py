@@ -233,7 +233,7 @@ class Session:
             elif isinstance(message, ExplorationDone) and message.missing:
                 missing = ", ".join(message.missing)
                 raise SubjectError(
-                    f"{self._subject.text} has no {missing}, which the program needs."
+                    f"{self._subject.name} has no {missing}, which the program needs."
                 )
 
 

@@ -10,41 +10,72 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.history import Execution, Phase
+from midpipe.scenarios.model.record import CaseRecord, first_difference
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.queues import LIBRARIES
-from midpipe.scenarios.subjects.environments import interpreter_for, library_named
+from midpipe.scenarios.subjects.environments import installed
 
 BOUND_MS = 5_000.0
+# Installing them all takes minutes, so every night does; a change is tested on two.
+ALWAYS = ("huey", "rq")
+NAMES = [
+    pytest.param(name, marks=() if name in ALWAYS else pytest.mark.nightly) for name in LIBRARIES
+]
 
 
-@pytest.fixture(scope="module", params=sorted(LIBRARIES))
+@pytest.fixture(scope="module", params=NAMES)
 def library(request: pytest.FixtureRequest) -> SubjectSpec:
-    found, requirement = library_named(request.param)
-    interpreter = interpreter_for(requirement, found)
-    return SubjectSpec(found.subject, python=str(interpreter), library=requirement, patience_s=60.0)
+    release = installed(request.param)
+    return SubjectSpec(
+        release.library.subject,
+        python=str(release.python),
+        library=release.requirement,
+        patience_s=60.0,
+    )
+
+
+def _run(worker: Worker, library: SubjectSpec, program: str) -> CaseRecord:
+    run = replay_case(worker, library, program, BOUND_MS).record
+    assert run.is_valid, run.invalid_reason
+    return run
 
 
 @pytest.mark.parametrize("program", ["work:", "enqueue-then-work:", "work-twice:"])
 def test_without_faults_every_job_runs_once_and_nothing_is_violated(
     worker: Worker, library: SubjectSpec, program: str
 ) -> None:
-    run = replay_case(worker, library, program, BOUND_MS).record
-    assert run.is_valid, run.invalid_reason
+    run = _run(worker, library, program)
     assert run.violations == ()
     jobs = ["job-1", "job-2"] if program == "work-twice:" else ["job-1"]
     assert run.executions == tuple(Execution(job, Phase.PROGRAM, has_ended=True) for job in jobs)
 
 
+def test_a_worker_sends_the_same_commands_twice(worker: Worker, library: SubjectSpec) -> None:
+    first, second = (_run(worker, library, "enqueue-then-work:") for _ in range(2))
+    assert first_difference(first.shape(), second.shape()) == ""
+
+
 def test_a_library_that_has_no_adapter_is_refused_with_those_that_have_one() -> None:
     with pytest.raises(UsageError, match="There is one for: rq, huey"):
-        library_named("sidekiq")
+        installed("sidekiq")
+
+
+def test_a_release_is_named_with_its_version_and_found_again_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    newest = installed("huey")
+    again = installed(newest.requirement)
+    assert again.version == newest.version
+    assert again.python.resolve() == newest.python.resolve()
+    spec = SubjectSpec(newest.library.subject, library=newest.requirement)
+    assert spec.name == f"huey {newest.version}"
 
 
 def test_a_release_that_does_not_exist_is_refused_with_what_the_installer_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    library, requirement = library_named("huey==0.0.999")
     with pytest.raises(UsageError, match="can't be installed"):
-        interpreter_for(requirement, library)
+        installed("huey==0.0.999")
     assert not list((tmp_path / "midpipe" / "queues").glob("*/complete"))
