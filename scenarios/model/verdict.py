@@ -1,82 +1,40 @@
 """The verdict: findings by severity, the ledger, coverage, and one of three outcomes.
 
 Every report is made from this document alone. Its JSON form is published and carries ``schema``, which rises with
-every change that a reader could notice. Plain values and the merge of outcomes; knows no server, no case and no sink.
-
-Outcomes merge in one order, pass < unknown < fail. A fault that did not fire, an invariant that checked nothing and a
-check that crashed are unknown, and unknown never counts as pass.
+every change that a reader could notice. Plain values; knows no server, no case and no sink.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.scenarios.model.outcome import Extent, Outcome, Severity, Status, merge
 from midpipe.scenarios.model.story import SourceLine, Story
 
+__all__ = [
+    "SCHEMA",
+    "CheckerCrash",
+    "CoverageRow",
+    "DurabilityRow",
+    "Extent",
+    "Finding",
+    "FlawRow",
+    "FuzzCoverage",
+    "InvariantRow",
+    "Outcome",
+    "PartRow",
+    "PlacedFault",
+    "PowerLossRow",
+    "ReviewRow",
+    "ServerColumn",
+    "Severity",
+    "Status",
+    "Verdict",
+    "merge",
+]
+
 SCHEMA = 2
-
-
-class Outcome(StrEnum):
-    """pass, unknown or fail. The command's exit code is 0, 3 or 1 accordingly.
-
-    Example:
-        >>> from midpipe import Outcome
-        >>> Outcome("fail") is Outcome.FAIL
-        True
-    """
-
-    PASS = "pass"
-    UNKNOWN = "unknown"
-    FAIL = "fail"
-
-
-class Severity(StrEnum):
-    """How bad a finding is, worst first.
-
-    Example:
-        >>> from midpipe import Severity
-        >>> Severity.CRITICAL.counts_from(Severity.HIGH)
-        True
-    """
-
-    CRITICAL = "CRITICAL"
-    HIGH = "HIGH"
-    MEDIUM = "MEDIUM"
-    LOW = "LOW"
-
-    def counts_from(self, least: Severity) -> bool:
-        """Whether it is at least as bad as ``least``."""
-        order = list(Severity)
-        return order.index(self) <= order.index(least)
-
-
-class Status(StrEnum):
-    """The result for one invariant, flaw or issue of the review."""
-
-    HOLDS = "holds"
-    VIOLATED = "violated"
-    NOT_APPLICABLE = "not applicable"
-    UNKNOWN = "unknown"
-
-
-class Extent(StrEnum):
-    """How much of a part of the run was done, from all to nothing."""
-
-    COMPLETE = "complete"
-    CUT_SHORT = "cut short"
-    NOT_BEGUN = "not begun"
-
-
-def merge(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return the worst of several outcomes; UNKNOWN if there are none, because nothing was judged."""
-    seen = set(outcomes)
-    for outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS):
-        if outcome in seen:
-            return outcome
-    return Outcome.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
