@@ -57,6 +57,18 @@ def explained(finding: Finding) -> tuple[str, str, str]:
     )
 
 
+def observed(finding: Finding, invariant: str) -> tuple[str, ...]:
+    """Return what a finding shows of one of its invariants, a sentence each."""
+    if invariant == finding.invariant:
+        return finding.evidence
+    return tuple(each.observed for each in finding.consequences if each.invariant == invariant)
+
+
+def consequences_of(finding: Finding) -> tuple[str, ...]:
+    """Return the further invariants that the same cause violates, a sentence each."""
+    return tuple(f"Also {each.invariant}: {each.observed}" for each in finding.consequences)
+
+
 def source_text(finding: Finding) -> str:
     """Return the line of the subject's code to begin with, as editors understand it; empty if it is not known."""
     line = finding.source
@@ -123,11 +135,20 @@ def coverage_sentence(verdict: Verdict) -> str:
     coverage = verdict.coverage
     if coverage is None:
         return ""
-    return (
+    seen = (
         f"{coverage.seen} combinations of operation, command, state of the job and fault were seen, of "
-        f"{coverage.known} that the run has shown to be possible. There may be more: a further case would show "
-        f"{coverage.new_in_a_further_case:g} new ones."
+        f"{coverage.known} that the run has shown to be possible."
     )
+    return f"{seen} {_more_to_see(coverage.new_in_a_further_case)}"
+
+
+def _more_to_see(new_in_a_further_case: float) -> str:
+    """Return whether it pays to fuzz for longer, from the estimated number of unseen combinations in one more case."""
+    if new_in_a_further_case >= 1:
+        return "Nearly every further case would show a new one, so fuzz for longer."
+    if new_in_a_further_case < 0.005:
+        return "Fuzzing for longer would hardly show new ones."
+    return f"About {100 * new_in_a_further_case:.0f} of the next 100 cases would show new ones."
 
 
 def promises_sentence(promises: Sequence[PromiseRow]) -> str:

@@ -9,14 +9,17 @@ import jinja2
 
 from midpipe.reports.explain import (
     advice_for,
+    consequences_of,
     coverage_sentence,
     explained,
     promises_sentence,
     rules_text,
+    source_text,
 )
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.selfcheck_table import own_queue_sentences
 from midpipe.reports.server_table import own_queues_note, server_rows
+from midpipe.reports.titles import title_of
 from midpipe.reports.view import picture
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import Story
@@ -46,6 +49,9 @@ def document(name: str, verdict: Verdict) -> str:
         own_queues=own_queues_note(verdict),
         own_queue_sentences=own_queue_sentences(verdict),
         explained=explained,
+        consequences_of=consequences_of,
+        title_of=title_of,
+        source_text=source_text,
         advice_for=advice_for,
         coverage_sentence=coverage_sentence,
         promises_sentence=promises_sentence,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from midpipe.reports.explain import explained
+from midpipe.reports.explain import consequences_of, explained
+from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Verdict
 
@@ -24,10 +25,14 @@ def is_on_github(environment: Mapping[str, str]) -> bool:
 def workflow_commands(verdict: Verdict) -> tuple[str, ...]:
     """Return a workflow command for each of the first findings, on its line of code if that is known."""
     return tuple(
-        f"::error {_properties(finding.source)}title={_property(finding.invariant)}::"
+        f"::error {_properties(finding.source)}title={_property(title_of(finding))}::"
         + _data(
             "\n".join(
-                (*explained(finding), replay_command(finding.replay, verdict.again, finding.on))
+                (
+                    *explained(finding),
+                    *consequences_of(finding),
+                    replay_command(finding.replay, verdict.again, finding.on),
+                )
             )
         )
         for finding in verdict.findings[:MOST_ANNOTATIONS]

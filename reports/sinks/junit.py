@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import replace
 
-from midpipe.reports.explain import not_judged
+from midpipe.reports.explain import not_judged, observed
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import (
     DurabilityRow,
@@ -86,9 +86,11 @@ def _run(verdict: Verdict) -> ET.Element:
 def _invariant(verdict: Verdict, row: InvariantRow) -> ET.Element:
     case = _case("sweep", row.invariant)
     if row.status is Status.VIOLATED:
-        findings = [finding for finding in verdict.findings if finding.invariant == row.invariant]
+        findings = [finding for finding in verdict.findings if row.invariant in finding.invariants]
         failure = ET.SubElement(case, "failure", message=row.claim, type=str(row.severity))
-        failure.text = "\n".join(line for finding in findings for line in finding.evidence)
+        failure.text = "\n".join(
+            line for finding in findings for line in observed(finding, row.invariant)
+        )
         ET.SubElement(case, "system-out").text = "\n".join(
             replay_command(finding.replay, verdict.again, finding.on) for finding in findings
         )

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from midpipe.reports.explain import advice_for, coverage_sentence, explained, promises_sentence
+from midpipe.reports.explain import (
+    advice_for,
+    consequences_of,
+    coverage_sentence,
+    explained,
+    promises_sentence,
+)
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.server_table import own_queues_note, server_rows
+from midpipe.reports.titles import title_of
 from midpipe.reports.view import picture
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Finding, Verdict
@@ -45,11 +52,15 @@ def _lines(verdict: Verdict) -> Iterator[str]:
 
 
 def _finding(verdict: Verdict, finding: Finding) -> Iterator[str]:
-    title = f"{finding.id} {finding.severity}: {finding.invariant} in {finding.operation}"
+    title = f"{finding.id} {finding.severity}: {title_of(finding)}"
     yield f"## {inline(title)}"
     yield ""
     yield from map(inline, explained(finding))
     yield ""
+    for sentence in consequences_of(finding):
+        yield f"- {inline(sentence)}"
+    if finding.consequences:
+        yield ""
     yield f"**Change:** {inline(advice_for(finding))}"
     yield ""
     yield from fenced([replay_command(finding.replay, verdict.again, finding.on)])

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from midpipe.reports.explain import advice_for, explained
+from midpipe.reports.explain import advice_for, consequences_of, explained
+from midpipe.reports.titles import title_of
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import SourceLine, StoryStep
@@ -75,7 +76,8 @@ def _rule(invariant: str, verdict: Verdict) -> dict[str, Any]:
 
 def _result(finding: Finding, rules: list[str], verdict: Verdict) -> dict[str, Any]:
     replay = replay_command(finding.replay, verdict.again, finding.on)
-    text = "\n".join((*explained(finding), f"Replay it: {replay}"))
+    sentences = (f"{title_of(finding)}.", *explained(finding), *consequences_of(finding))
+    text = "\n".join((*sentences, f"Replay it: {replay}"))
     result: dict[str, Any] = {
         "ruleId": finding.invariant,
         "ruleIndex": rules.index(finding.invariant),

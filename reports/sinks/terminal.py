@@ -11,6 +11,7 @@ from rich.text import Text
 
 from midpipe.faultinject.decide.ledger import total_by_rule
 from midpipe.reports.explain import (
+    consequences_of,
     coverage_sentence,
     explained,
     promises_sentence,
@@ -19,6 +20,7 @@ from midpipe.reports.explain import (
 )
 from midpipe.reports.selfcheck_table import HUNTS, own_queue_sentences, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
+from midpipe.reports.titles import title_of
 from midpipe.reports.view import LEFT, picture
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import Story
@@ -99,9 +101,9 @@ def _head(verdict: Verdict, console: Console) -> None:
 
 def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story: bool) -> None:
     console.print()
-    title = f"{finding.id}  {finding.severity}  {finding.invariant} in {finding.operation}"
+    title = f"{finding.id}  {finding.severity}  {title_of(finding)}"
     say(console, title, "bold red")
-    for sentence in explained(finding):
+    for sentence in (*explained(finding), *consequences_of(finding)):
         say(console, f"    {sentence}")
     if source := source_text(finding):
         say(console, f"    {source}", "bold")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from midpipe.faultinject.vocabulary import Position
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Moment
-from midpipe.scenarios.model.record import Arrived, Entry, Restarted, Stepped, Violation
+from midpipe.scenarios.model.record import Arrived, Called, Entry, Restarted, Stepped, Violation
 from midpipe.scenarios.model.state import State, tables_of
 from midpipe.scenarios.model.verdict import CheckerCrash
 
@@ -54,14 +55,27 @@ def moments_in(entries: Sequence[Entry], states: Sequence[State]) -> tuple[Momen
         states: the entries' ``before`` and ``after`` index them.
     """
     places = {0: "the start", len(states) - 1: "the end"}
+    commands: dict[int, tuple[str, str]] = {}
+    calls: dict[str, str] = {}
+    sent_by: dict[Position, str] = {}
     for entry in entries:
+        if isinstance(entry, Called):
+            calls[entry.client] = entry.method
+        if isinstance(entry, Stepped):
+            position = entry.step.event.position
+            sent_by[position] = calls.get(position.client, "")
         if isinstance(entry, Stepped | Arrived) and entry.after != entry.before:
             position = entry.step.event.position
             word = "late " if isinstance(entry, Arrived) else ""
             places[entry.after] = f"{word}{position} ({entry.step.event.name})"
+            commands[entry.after] = (str(position), sent_by.get(position, ""))
         if isinstance(entry, Restarted) and entry.after != entry.before:
             places[entry.after] = "the server came back"
     return tuple(
-        Moment(places.get(number, f"state {number}"), tables_of(state))
+        Moment(
+            places.get(number, f"state {number}"),
+            tables_of(state),
+            *commands.get(number, ("", "")),
+        )
         for number, state in enumerate(states)
     )

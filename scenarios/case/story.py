@@ -58,7 +58,7 @@ def story_of(
         replay=replay,
         steps=(*steps[:prepared], *_seed(record.program), *steps[prepared:]),
         violations=tuple(
-            StoryViolation(violation.invariant, evidence.seen)
+            StoryViolation(violation.invariant, evidence.seen, evidence.position)
             for violation in record.violations
             for evidence in violation.evidence
         ),

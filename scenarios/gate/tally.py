@@ -25,7 +25,7 @@ class ViolationGroup:
     Args:
         replay, program, faults, evidence: of the shortest confirmed case so far; of the shortest one if none is.
         cases: number of cases in the group.
-        blob: Hypothesis' reproduce line of the first case that was fuzzed; empty if none was.
+        blob: Hypothesis' reproduce line of that case; empty if it was not fuzzed.
         confirmed: further runs of the case have violated the invariant again.
     """
 
@@ -186,7 +186,7 @@ class Tally:
 def _merged(known: ViolationGroup, new: ViolationGroup) -> ViolationGroup:
     """Return the group of both, with the shorter of the two cases; one that is confirmed comes first."""
     shorter = min(known, new, key=lambda g: (not g.confirmed, _weight(g.replay, g.faults)))
-    return replace(shorter, cases=known.cases + new.cases, blob=known.blob or new.blob)
+    return replace(shorter, cases=known.cases + new.cases)
 
 
 def first_method(program: Program) -> str:

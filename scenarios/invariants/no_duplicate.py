@@ -59,14 +59,18 @@ def _check(evidence: Evidence) -> Judgement:
         for job_id, count in _repeated(delivered)
     ]
     queued = {
-        job_id: (count, moment.place)
+        job_id: (count, moment)
         for moment in reversed(evidence.moments)
         for job_id, count in _repeated(moment.tables.pending)
         if job_id not in dict(_repeated(delivered))
     }
     violations += [
-        ViolationEvidence(f"After {place}, {job_id} has {count} places in the queue.")
-        for job_id, (count, place) in sorted(queued.items())
+        ViolationEvidence(
+            f"After {moment.place}, {job_id} has {count} places in the queue.",
+            moment.method,
+            position=moment.position,
+        )
+        for job_id, (count, moment) in sorted(queued.items(), key=lambda each: each[0])
     ]
     violations += [
         ViolationEvidence(f"{job_id} was handed to {count} workers at once.", "claim")

@@ -57,10 +57,18 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The tables after a step, and the step's position (``A2``; ``end`` for the final state)."""
+    """The tables after a step.
+
+    Args:
+        place: the step in words (``A2 (HSET)``; ``the end`` for the final state).
+        position: the command's position (``A2``); empty if the step is not a command.
+        method: the call that sent the command; empty if it is not known.
+    """
 
     place: str
     tables: Tables
+    position: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,7 @@ class ViolationEvidence:
         seen: one sentence that states the observation.
         method: the operation it happened in; empty if it can't be attributed to one.
         lasts: it also holds in the final state; always true for a ``finally`` invariant.
+        position: of the command after which it was observed (``A2``); empty if it was observed at the end.
 
     Example:
         >>> from midpipe import ViolationEvidence
@@ -164,6 +173,7 @@ class ViolationEvidence:
     seen: str
     method: str = ""
     lasts: bool = True
+    position: str = ""
 
 
 def violations_at(
@@ -174,17 +184,20 @@ def violations_at(
     Args:
         sentences_of: returns what is wrong in one state, each as a clause without a full stop.
     """
-    first: dict[str, str] = {}
+    first: dict[str, Moment] = {}
     for moment in evidence.moments:
         for sentence in sentences_of(moment.tables):
-            first.setdefault(sentence, moment.place)
+            first.setdefault(sentence, moment)
     lasting = set(sentences_of(evidence.final))
     return tuple(
         ViolationEvidence(
-            f"After {place}, {sentence}{' (also in the final state)' if sentence in lasting else ''}.",
+            f"After {moment.place}, {sentence}"
+            f"{' (also in the final state)' if sentence in lasting else ''}.",
+            method=moment.method,
             lasts=sentence in lasting,
+            position=moment.position,
         )
-        for sentence, place in first.items()
+        for sentence, moment in first.items()
     )
 
 

@@ -153,10 +153,16 @@ class StoryStep:
 
 @dataclass(frozen=True, slots=True)
 class StoryViolation:
-    """An invariant that the case violated, and what was observed, in one sentence."""
+    """An invariant that the case violated.
+
+    Args:
+        observed: what was observed, in one sentence.
+        position: of the command after which it was observed; empty if it was observed at the end.
+    """
 
     invariant: str
     observed: str
+    position: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from midpipe.scenarios.model.story import SourceLine, Story
 __all__ = [
     "SCHEMA",
     "CheckerCrash",
+    "Consequence",
     "CoverageRow",
     "DurabilityRow",
     "Extent",
@@ -52,18 +53,35 @@ class PlacedFault:
 
 
 @dataclass(frozen=True, slots=True)
+class Consequence:
+    """A further invariant that the same cause violates.
+
+    Args:
+        observed: what was observed, in one sentence.
+        cases: number of cases in the run that violated this invariant.
+        replay: the shortest case that shows it.
+    """
+
+    invariant: str
+    severity: Severity
+    observed: str
+    cases: int
+    replay: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """A violation as it is reported.
+    """A confirmed violation as it is reported: one cause, with all that it leads to.
 
     Args:
         id: short, and unique within a verdict: ``F1``, ``F2``, …
-        invariant: the invariant's id.
-        severity: the invariant's severity.
+        invariant: the id of the most severe invariant that was violated.
+        severity: that invariant's severity.
         program: the program's name.
         replay: the argument of ``midpipe replay``; the shortest schedule found.
         claim: what must hold, in one sentence.
         evidence: what was observed instead, one sentence each.
-        operation: the method of the subject in which it happened.
+        operation: the call to begin with: it sent the command at which the fault was injected or the violation began.
         faults: the faults of the case, in order; empty if none is needed.
         source: the line of the subject's code to begin with: it sent the command at which the fault was injected, or
             without a fault the last command of the operation; None if it is not known.
@@ -71,8 +89,9 @@ class Finding:
         story: the case, step by step; None if the run ended before the case was run again for its story.
         neighbour: the nearest case that passes, if one was found.
         on: the shell-quoted option that names the server on which it was found; empty for the default server.
-        blob: Hypothesis's line that reproduces the example under the same version of Hypothesis; empty if there is
-            none.
+        blob: Hypothesis's line that reproduces this case under the same version of Hypothesis; empty if there is none.
+        command: the command to begin with, by its name and the pattern of its key; empty if it is not known.
+        consequences: the further invariants that the same cause violates, the most severe first.
 
     Example:
         >>> from midpipe import judge
@@ -98,6 +117,14 @@ class Finding:
     on: str = ""
     blob: str = ""
     source: SourceLine | None = None
+    command: str = ""
+    consequences: tuple[Consequence, ...] = ()
+
+    @property
+    def invariants(self) -> tuple[str, ...]:
+        """The ids of all invariants that it violates, each once, the most severe first."""
+        further = (consequence.invariant for consequence in self.consequences)
+        return tuple(dict.fromkeys((self.invariant, *further)))
 
 
 @dataclass(frozen=True, slots=True)

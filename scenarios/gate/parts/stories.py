@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
@@ -10,13 +11,14 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.explore.stories import SHRINKS_FOR_S, StoryTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_examples
+from midpipe.scenarios.gate.grouping import culprit_of, one_per_cause
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import ViolationGroup
 from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import Message, StoryDone
-from midpipe.scenarios.model.story import SourceLine, StepKind, Story
+from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import Finding, PlacedFault
 
 STORY_RUNS = 3
@@ -63,12 +65,11 @@ class Stories:
             self._stories[number] = message
 
     def finish(self) -> None:
-        self._results.findings = tuple(
-            self._finding(number, group) for number, group in enumerate(self._groups)
-        )
-        self._keep_examples()
+        findings = tuple(self._finding(number, group) for number, group in enumerate(self._groups))
+        self._keep_examples(findings)
+        self._results.findings = one_per_cause(findings)
 
-    def _keep_examples(self) -> None:
+    def _keep_examples(self, findings: Sequence[Finding]) -> None:
         """Replace examples in the example database by the shorter cases that shrinking found."""
         directory, subject = self._options.examples, self._options.subject
         if directory is None:
@@ -76,7 +77,7 @@ class Stories:
         path = example_file(directory, subject)
         smaller = {
             group.replay: finding.replay
-            for group, finding in zip(self._groups, self._results.findings, strict=True)
+            for group, finding in zip(self._groups, findings, strict=True)
         }
         kept = read_examples(path)
         if any(example.replay in smaller for example in kept):
@@ -101,6 +102,7 @@ class Stories:
         replay = story.replay if story is not None else group.replay
         passes = neighbour is not None and group.invariant not in neighbour.violated_invariants
         invariant = INVARIANTS[group.invariant]
+        culprit = culprit_of(story, group.invariant, group.method)
         return Finding(
             id=f"F{number + 1}",
             invariant=group.invariant,
@@ -109,31 +111,17 @@ class Stories:
             replay=replay,
             claim=invariant.claim,
             evidence=group.evidence,
-            operation=group.method,
+            operation=culprit.call,
             faults=_placed_faults(replay, story),
             cases=group.cases,
             story=story,
             neighbour=neighbour.story if neighbour is not None and passes else None,
-            blob=group.blob,
+            # The line reproduces the fuzzed case, not the shorter one that was found since.
+            blob=group.blob if replay == group.replay else "",
             on=self._options.server.option,
-            source=_source(story, group.method),
+            source=culprit.source,
+            command=culprit.command,
         )
-
-
-def _source(story: Story | None, method: str) -> SourceLine | None:
-    """Return the line that sent the command to begin with: the one with the fault, else the method's last one."""
-    calls: dict[str, str] = {}
-    found: SourceLine | None = None
-    for step in story.steps if story else ():
-        if step.kind is StepKind.CALL and step.call is not None:
-            calls[step.client] = step.call.method
-        if step.command is None or step.command.source is None:
-            continue
-        if step.command.fault:
-            return step.command.source.sent
-        if not method or calls.get(step.client) == method:
-            found = step.command.source.sent
-    return found
 
 
 def _placed_faults(replay: str, story: Story | None) -> tuple[PlacedFault, ...]:

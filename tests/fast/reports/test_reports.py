@@ -122,7 +122,7 @@ def test_coverage_is_given_against_the_known_space_with_an_estimate_of_the_rest(
     sentence = coverage_sentence(replace(PASSED, coverage=FuzzCoverage(rows, 0.25)))
     assert sentence.startswith("12 combinations")
     assert "of 80" in sentence
-    assert "0.25 new ones" in sentence
+    assert "25 of the next 100 cases" in sentence
 
 
 def test_without_fuzzing_there_is_no_coverage_sentence() -> None:

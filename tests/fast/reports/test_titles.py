@@ -1,0 +1,41 @@
+"""The title of a finding names the call with its line, the fault and the effect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from midpipe.reports.titles import EFFECTS, title_of
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.story import SourceLine
+from tests.fast.reports.verdicts import LOST
+
+LINE = SourceLine("src/shop/queue.py", 96, "enqueue")
+
+
+def test_a_fault_is_named_with_its_command_and_the_line_that_sent_it() -> None:
+    assert title_of(replace(LOST, source=LINE)) == (
+        "A connection cut before HSET in enqueue (queue.py:96) loses a job"
+    )
+
+
+def test_without_a_fault_the_call_is_the_subject_of_the_title() -> None:
+    alone = replace(LOST, faults=(), replay="enqueue:", invariant="no-orphan", source=LINE)
+    assert title_of(alone) == "enqueue (queue.py:96) leaves a job half written, without any fault"
+
+
+def test_an_order_of_several_clients_is_a_race() -> None:
+    race = replace(
+        LOST, faults=(), replay="same-request-twice: A1 B1", invariant="no-duplicate", story=None
+    )
+    assert title_of(race) == "A race between clients in enqueue duplicates a job"
+
+
+def test_a_fault_without_words_of_its_own_is_named_as_it_is() -> None:
+    faults = (replace(LOST.faults[0], fault="lag=3"), LOST.faults[0])
+    assert title_of(replace(LOST, faults=faults)) == (
+        "The fault lag=3 at HSET and 1 more in enqueue loses a job"
+    )
+
+
+def test_every_invariant_has_an_effect_in_plain_words() -> None:
+    assert set(EFFECTS) == set(INVARIANTS)
