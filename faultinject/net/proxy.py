@@ -26,6 +26,7 @@ class Listener:
         director: decides about connections made from now on; None passes their bytes through unread.
         prefetches_for: the director that lets every handshake pass, so that handshakes may be prefetched for it.
         links: the connections that a director decides about.
+        bytes_unread: how many bytes clients have sent over connections whose bytes pass unread.
 
     Args:
         table: the server's command table.
@@ -38,6 +39,7 @@ class Listener:
         self.director: Director | None = None
         self.prefetches_for: Director | None = None
         self.links: list[Link] = []
+        self.bytes_unread = 0
         self._handshake: tuple[Command, ...] = ()
         self._prefetches: list[HandshakePrefetch] = []
         self._relays: list[Relay] = []
@@ -69,11 +71,17 @@ class Listener:
 
     def _accepted(self, client: socket.socket, server: socket.socket) -> None:
         if self.director is None:
-            self._relays.append(Relay(self._loop, client, server, self._relays.remove))
+            relay = Relay(self._loop, client, server, self._relays.remove, self._pass_on)
+            self._relays.append(relay)
         elif self._handshake and self.prefetches_for is self.director:
             self._prefetches.append(self._prefetch(client, server, self.director))
         else:
             self._link(client, server, self.director)
+
+    def _pass_on(self, relay: Relay, data: bytes, to_client: bool) -> None:
+        if not to_client:
+            self.bytes_unread += len(data)
+        relay.pass_on(data, to_client)
 
     def _link(self, client: socket.socket, server: socket.socket, director: Director) -> Link:
         link = Link(

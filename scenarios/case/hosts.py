@@ -15,7 +15,7 @@ from midpipe.scenarios.programs.program import ITSELF, Version
 from midpipe.scenarios.subjects.hosting import HostProcess
 from midpipe.scenarios.subjects.processes import ForkServer
 
-_MOST_HOSTS = 3
+_MOST_HOSTS = 4
 _MOST_FORK_SERVERS = 2
 
 
@@ -76,15 +76,11 @@ class Hosts:
         """Return a process that hosts the subject, not ready yet. The caller ends it."""
         return self._new(self._subject)
 
-    def clients_with(self, version: Version) -> tuple[str, ...]:
-        """Return the ids of the clients that have a process for a version, in order."""
-        return tuple(sorted(client_id for client_id, known in self._hosts if known == version))
-
     def keep_only(self, wanted: Sequence[tuple[str, Version]]) -> None:
         """End processes that are not wanted, those used longest ago first, until few will be left.
 
         Args:
-            wanted: each client's versions in the program that comes next.
+            wanted: each client's versions in the program that comes next, midpipe's own clients included.
         """
         needed = {self._subject_of(version) for _, version in wanted}
         for subject in tuple(self._fork_servers):

@@ -24,6 +24,7 @@ from midpipe.scenarios.programs.single import WORKSPACE, enqueue, get, removal_o
 
 _JOB = "midpipe-probe"
 _JOB_IN_NEW = "midpipe-probe-new"
+_OTHER_ADDRESS = "no command arrived at the address that midpipe gave; does it use another one?"
 _MIGRATION_STEPS = {"backfill", "backfill_step", "cleanup"}
 
 
@@ -40,15 +41,10 @@ def probe(
         seed: runs commands on the server.
 
     Raises:
-        SubjectError: it can't be hosted, or can't enqueue a job.
+        SubjectError: it can't be hosted, can't enqueue a job, or does not use the server that it was given.
         UsageError: it declares a promise that midpipe does not know.
     """
-    answered = recovery.call("enqueue", enqueue(_JOB).given())
-    if answered.error is not None:
-        raise SubjectError(
-            f"{subject.name} can't enqueue a job without any fault: {answered.error.type}: "
-            f"{answered.error.message}. Its enqueue is called with those of the contract's arguments that it takes."
-        )
+    _enqueue_first(subject, recovery)
     opened, written = recovery.opened, tables()
     has_new_schema = any(job_id == _JOB for _, job_id in written.new)
     white_box = _JOB in written.pending and written.has_data(_JOB)
@@ -80,6 +76,25 @@ def probe(
         accepts=opened.accepts,
         promises=promises,
     )
+
+
+def _enqueue_first(subject: SubjectSpec, recovery: RecoveryClient) -> None:
+    """Enqueue the first job. Raises SubjectError if that fails, or if no command for it has reached the server."""
+    recovery.instance()
+    before = recovery.bytes_sent()
+    error = recovery.call("enqueue", enqueue(_JOB).given()).error
+    uses_server = recovery.sends_more_than(before)
+    if error is not None and not uses_server:
+        raise SubjectError(
+            f"{subject.name} can't enqueue a job: {error.type}: {error.message}; and {_OTHER_ADDRESS}"
+        )
+    if error is not None:
+        raise SubjectError(
+            f"{subject.name} can't enqueue a job without any fault: {error.type}: {error.message}. "
+            "Its enqueue is called with those of the contract's arguments that it takes."
+        )
+    if not uses_server:
+        raise SubjectError(f"{subject.name} has enqueued a job, but {_OTHER_ADDRESS}")
 
 
 def _is_migrated(promises: Promises, methods: frozenset[str]) -> bool:

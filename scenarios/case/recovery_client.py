@@ -1,7 +1,7 @@
 """midpipe's own clients of the subject: they call it without faults, and wait for the answer.
 
-``R`` reads back and drains; ``S`` is the stand-by worker that takes over from one that is frozen. R's instance lives in
-a process that a client of the program has as well, so that no process is started for it.
+``R`` reads back and drains; ``S`` is the stand-by worker that takes over from one that is frozen. Each has processes of
+its own: a subject may keep the address that its first instance was given, or what it has read, for its whole process.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ RECOVERY = "R"
 STANDBY = "S"
 _TIME_OUT_MS = 5_000
 _ANSWER_WITHIN_S = 30.0
+_SENDS_WITHIN_S = 1.0
 
 
 class RecoveryClient:
@@ -26,15 +27,23 @@ class RecoveryClient:
 
     Args:
         url: returns the Redis URL of a client, given its id and its socket time-out in ms.
+        bytes_sent: returns how many bytes the recovery client's instances have sent to that URL so far.
 
     Attributes:
         opened: what the process said of the instance that was made last.
     """
 
-    def __init__(self, hosts: Hosts, loop: Loop, url: Callable[[str, int], str]) -> None:
+    def __init__(
+        self,
+        hosts: Hosts,
+        loop: Loop,
+        url: Callable[[str, int], str],
+        bytes_sent: Callable[[], int],
+    ) -> None:
         self._hosts = hosts
         self._loop = loop
         self._url = url
+        self.bytes_sent = bytes_sent
         self._used: dict[tuple[str, Version], HostProcess] = {}
         self.opened = Opened(frozenset(), None)
 
@@ -53,10 +62,7 @@ class RecoveryClient:
         Raises:
             SubjectError: an instance of the subject can't be made.
         """
-        host = self._host(client_id, version)
-        if host is not self._used.get((client_id, version)):
-            self._used[client_id, version] = host
-            self.opened = host.make_instance(client_id, self._url(client_id, _TIME_OUT_MS))
+        host = self.instance(client_id, version)
         answers: list[Answer] = []
         host.call(client_id, method, arguments, answers.append, counts=False)
         if not self._loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
@@ -64,13 +70,22 @@ class RecoveryClient:
             return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
         return answered_from(answers[0])
 
+    def instance(self, client_id: str = RECOVERY, version: Version = ITSELF) -> HostProcess:
+        """Return the process that hosts the instance of one of midpipe's clients, made if need be.
+
+        Raises:
+            SubjectError: an instance of the subject can't be made.
+        """
+        host = self._hosts.get(client_id, version)
+        if host is not self._used.get((client_id, version)):
+            self._used[client_id, version] = host
+            self.opened = host.make_instance(client_id, self._url(client_id, _TIME_OUT_MS))
+        return host
+
+    def sends_more_than(self, number: int) -> bool:
+        """Whether the instances have sent more than so many bytes, or do so soon; a thread of theirs may send later."""
+        return self._loop.run_until(lambda: self.bytes_sent() > number, _SENDS_WITHIN_S)
+
     def forget_instances(self) -> None:
         """Make a new instance before the next call of each: the connections of the old ones are gone."""
         self._used.clear()
-
-    def _host(self, client_id: str, version: Version) -> HostProcess:
-        """Return the stand-by worker's own process, or for recovery one that a client has already, A's if none has."""
-        if client_id == STANDBY:
-            return self._hosts.get(STANDBY, version)
-        clients = [known for known in self._hosts.clients_with(version) if known != STANDBY]
-        return self._hosts.get(clients[0] if clients else "A", version)

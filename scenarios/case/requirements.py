@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from midpipe.scenarios.model.evidence import Traits
-from midpipe.scenarios.model.history import History
+from midpipe.scenarios.model.history import History, Phase
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.fleets import FLEETS, needs_other_subject
 from midpipe.scenarios.programs.program import Program
@@ -35,8 +35,13 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
 
 
 def rejected_call_in(history: History) -> str:
-    """Return the call of a run without faults whose arguments the subject does not take; empty if there is none."""
+    """Return the call of a run without faults that the subject does not take so; empty if there is none.
+
+    It does not take the arguments, or the method is there and not implemented.
+    """
     for call in history:
+        if call.error and call.error.is_a("NotImplementedError"):
+            return f"{call.method} (it raised NotImplementedError)"
         if (
             call.error
             and call.error.is_a("TypeError")
@@ -45,6 +50,18 @@ def rejected_call_in(history: History) -> str:
             names = ", ".join(call.arguments)
             return f"{call.method}({names}) (it raised TypeError: {call.error.message})"
     return ""
+
+
+def raised_by_every_call(program: Program, history: History) -> str:
+    """Return what the first call raised in a run without faults, if every call raised; empty otherwise.
+
+    A program whose calls must all be refused returns an empty text as well.
+    """
+    calls = [call for call in history if call.phase is Phase.PROGRAM]
+    if program.malformed or not calls or not all(call.error for call in calls):
+        return ""
+    error = calls[0].error
+    return f"{calls[0].method} raises {error.type}: {error.message}" if error else ""
 
 
 def starts_for(traits: Traits) -> tuple[str, ...]:

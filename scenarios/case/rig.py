@@ -33,7 +33,7 @@ from midpipe.scenarios.model.state import (
     snapshot_of_packed,
     tables_of,
 )
-from midpipe.scenarios.programs.program import ITSELF, Version
+from midpipe.scenarios.programs.program import ITSELF, Program, Version
 from midpipe.scenarios.subjects.hosting import HostProcess
 
 _HANGS_UP_WITHIN_S = 10.0
@@ -82,7 +82,9 @@ class Rig:
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.hosts = Hosts(subject, self.loop, run)
-        self.recovery = RecoveryClient(self.hosts, self.loop, self.url)
+        self.recovery = RecoveryClient(
+            self.hosts, self.loop, self.url, lambda: self.listener(RECOVERY).bytes_unread
+        )
         self.traits = Traits(frozenset(), white_box=False, new_schema=False)
         try:
             self.reset()
@@ -128,6 +130,11 @@ class Rig:
         """Return the process in which a client runs a version of the subject, as ``Hosts.get``."""
         return self.hosts.get(client_id, version)
 
+    def keep_hosts_for(self, program: Program) -> None:
+        """End processes that a program does not need, so that few are left; see ``Hosts.keep_only``."""
+        readers = ((RECOVERY, version) for version in program.versions)
+        self.hosts.keep_only((*program.runners, *readers))
+
     def listener(self, client_id: str) -> Listener:
         """Return the proxy's listener for a client."""
         return self.proxy.listener(client_id)
@@ -148,7 +155,7 @@ class Rig:
 
     def sources(self) -> dict[str, tuple[str, int]]:
         """Return the text and the first line of each of the subject's methods, if it is a Python class."""
-        return dict(self.host("A").sources(RECOVERY))
+        return dict(self.host(RECOVERY).sources(RECOVERY))
 
     # --- the server ------------------------------------------------------------------------------------
 

@@ -89,6 +89,9 @@ class InterleaveTask:
             if dry.rejected_call:
                 yield ExplorationDone((), (dry.rejected_call,))
                 return
+            if dry.raised:
+                yield ExplorationDone((), raised=dry.raised)
+                return
             nondeterministic = dry.nondeterministic
         yield from _Interleaving(self, worker, rig, program, nondeterministic).messages()
 

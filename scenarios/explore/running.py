@@ -16,7 +16,7 @@ from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.faults import changes_process
 from midpipe.faultinject.vocabulary import FaultRef
-from midpipe.scenarios.case.requirements import rejected_call_in
+from midpipe.scenarios.case.requirements import raised_by_every_call, rejected_call_in
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
@@ -118,7 +118,7 @@ def warm_up(
     In production a server knows its scripts from the second call on; and so no case differs from its replay because it
     ran first. The fault ``script-flush`` has the server forget them.
     """
-    rig.hosts.keep_only(program.runners)
+    rig.keep_hosts_for(program)
     return tuple(
         run_schedule(rig, program, Replay(schedule), latency_bound_ms)
         for schedule in schedules or (Schedule(),)
@@ -132,10 +132,12 @@ class DryRun:
     Args:
         nondeterministic: where two runs differ; empty if they do not.
         rejected_call: a call whose arguments the subject does not take; empty if there is none.
+        raised: what the calls raised, if each of them did so that a pass would be empty, and no invariant was violated.
     """
 
     nondeterministic: str
     rejected_call: str
+    raised: str
 
 
 def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
@@ -145,4 +147,6 @@ def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
     return DryRun(
         nondeterministic=first_difference(one.shape(), other.shape()),
         rejected_call=rejected_call_in(other.history),
+        # A violation says more, and is found as soon as the cases are run.
+        raised="" if other.violations else raised_by_every_call(program, other.history),
     )

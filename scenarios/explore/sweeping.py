@@ -76,6 +76,9 @@ class SweepTask:
             if dry.rejected_call:
                 yield ExplorationDone((), (dry.rejected_call,))
                 return
+            if dry.raised:
+                yield ExplorationDone((), raised=dry.raised)
+                return
             nondeterministic = dry.nondeterministic
         deaths = _TAKE_OVERS.get(self.persistence, _KILLS) if self.persistence else ()
         faults = selected(worker.server.is_ours, deaths, persistence=self.persistence)

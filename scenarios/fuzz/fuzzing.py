@@ -158,7 +158,7 @@ class Fuzzing:
         self, rig: Rig, plan: Plan, batch: FuzzBatch, number: int
     ) -> tuple[CaseEnded, Result]:
         program = program_named(plan.program)
-        rig.hosts.keep_only(program.runners)
+        rig.keep_hosts_for(program)
         placeable = placeable_in(rig, program)
         order = tuple(step.client for step in plan.steps if step.client)
         drawn = Drawn(plan.picks, one_waiting_client(plan.faults), placeable, order)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.explore.probing import ProbeTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.budget import Budget, Window
@@ -75,6 +76,8 @@ class Gate:
             if EXPLORING & set(options.parts):
                 self._probe(pool)
             self._run_parts(pool)
+            if results.raised and not results.findings:
+                raise SubjectError(results.raised[0])
         except BaseException:
             results.partial = True
             raise

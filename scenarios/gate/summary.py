@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from midpipe.faultinject.decide.ledger import NO_FAULT
 from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe_command
 from midpipe.scenarios.model.verdict import Outcome, PartRow, PromiseRow, Status, Verdict, merge
 
-_MAX_INVALID_REPORTED = 3
+_MAX_INVALID_REPORTED = _MAX_RAISED_REPORTED = 3
 _CHILD_PROCESSES = (
     "The subject starts processes of its own. The faults crash and freeze reach them as well, and midpipe kills those "
     "that are left."
@@ -71,6 +72,7 @@ def verdict_on(
         warnings=(
             *([stopped] if stopped else []),
             *doubts,
+            *results.raised[:_MAX_RAISED_REPORTED],
             *([_CHILD_PROCESSES] if results.tally.has_child_processes else []),
             *results.warnings,
         ),
@@ -88,6 +90,8 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
     tally = results.tally
     if not tally.cases and not results.power_loss:
         return ("No case was run, so nothing is known about the subject.",)
+    if "sweep" in options.parts and all(row.fault == NO_FAULT for row in results.ledger.values()):
+        return ("No fault was placed: the ledger has no position, so nothing was broken.",)
     unseen = [
         f"{row.invariant} is unknown: {row.note}."
         for row in tally.invariant_rows(results.traits)

@@ -134,6 +134,7 @@ class ExplorationDone:
         frontier: where another task can resume it; None if nothing is left, or it can't be resumed.
         bounded: there were more orders than were to be run.
         not_tried: why the server can't keep its data as the sweep needs it; then nothing was run.
+        raised: what every call of the program raised without any fault; then nothing was run.
     """
 
     ledger: tuple[LedgerRow, ...]
@@ -143,6 +144,7 @@ class ExplorationDone:
     frontier: ExplorationFrontier | None = None
     bounded: bool = False
     not_tried: str = ""
+    raised: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,6 +244,13 @@ class Exploration:
             self._bounded.add(program)
         if done.missing:
             self._missing[program] = done.missing
+        if done.raised:
+            sentence = (
+                f"Without any fault, every call of the program {program} raises: {done.raised}."
+            )
+            if sentence not in self._results.raised:
+                self._results.raised.append(sentence)
+            self._invalid += 1
         progress.ledger, progress.frontier = done.ledger, done.frontier
         if isinstance(done.frontier, SweepFrontier):
             self.queue.put_back(number, done.frontier.next_round)

@@ -30,6 +30,7 @@ class Results:
         flaws: rows of the selfcheck.
         parts: outcome of each part that has finished, or was cut short.
         partial: something that was planned has not been run.
+        raised: a sentence for each program all of whose calls raised without any fault.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -45,6 +46,7 @@ class Results:
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     partial: bool = False
+    raised: list[str] = field(default_factory=list)
 
 
 class Part(Protocol):
