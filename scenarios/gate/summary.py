@@ -90,8 +90,12 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
     tally = results.tally
     if not tally.cases and not results.power_loss:
         return ("No case was run, so nothing is known about the subject.",)
-    if "sweep" in options.parts and all(row.fault == NO_FAULT for row in results.ledger.values()):
-        return ("No fault was placed: the ledger has no position, so nothing was broken.",)
+    places_none = all(row.fault == NO_FAULT for row in results.ledger.values())
+    unplaced = (
+        ["No fault was placed: the ledger has no position, so nothing was broken."]
+        if places_none and "sweep" in options.parts and not tally.invalid
+        else []
+    )
     unseen = [
         f"{row.invariant} is unknown: {row.note}."
         for row in tally.invariant_rows(results.traits)
@@ -112,4 +116,4 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
     ]
     if len(tally.unconfirmed) > _MAX_INVALID_REPORTED:
         unconfirmed.append(f"{len(tally.unconfirmed)} violations did not show again.")
-    return (*unseen, *invalid, *unconfirmed)
+    return (*unplaced, *unseen, *invalid, *unconfirmed)

@@ -211,7 +211,8 @@ def test_a_run_reports_the_subjects_processes_and_leaves_none_behind(tmp_path: P
     (tmp_path / "sleepers.py").write_text(
         SLEEPERS.replace('seconds="600"', f'seconds="{seconds}"')
         .replace("return [os.getpid(), *started", "return bool([os.getpid(), *started")
-        .replace("adopted(seconds)]\n", "adopted(seconds)])\n")
+        .replace("adopted(seconds)]\n", "adopted(seconds)]) and self.redis.rpush('queue', 'job')\n")
+        .replace("        pass\n", "        self.redis = __import__('redis').from_url(url)\n", 1)
     )
     _, output, _ = ran(
         "sweep", "--subject", "sleepers.py:Queue", "--program", "enqueue", cwd=tmp_path
