@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
+from midpipe.faultinject.closeable import Closeable
 from midpipe.faultinject.servers.ports import free_ports
 
 _REAPER = """
@@ -64,7 +64,7 @@ rm -rf -- "$1"
 """
 
 
-class RunDirectory:
+class RunDirectory(Closeable):
     """A temporary directory that is removed when midpipe ends. A context manager.
 
     Attributes:
@@ -110,17 +110,6 @@ class RunDirectory:
             with suppress(OSError):
                 pipe.close()
         self._reaper.wait()
-
-    def __enter__(self) -> RunDirectory:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _send(self, line: str) -> None:
         pipe = self._reaper.stdin

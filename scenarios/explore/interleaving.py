@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from random import Random
@@ -13,17 +12,15 @@ from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.walk import Walk
-from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.orders import Orders
-from midpipe.scenarios.explore.running import DIVERGED, dry_run
+from midpipe.scenarios.explore.preparing import Prepared, prepared, with_progress
+from midpipe.scenarios.explore.running import DIVERGED
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import (
-    REPORTS_EVERY_S,
+    CaseEnded,
     ExplorationDone,
-    ExplorationProgress,
     Message,
     Sampling,
 )
@@ -77,46 +74,28 @@ class InterleaveTask:
     orders_run: int = 0
 
     def run(self, worker: Worker) -> Iterator[Message]:
-        rig = worker.rig(self.subject)
-        program = program_named(self.program)
-        missing = missing_for(program, self.subject, rig.traits)
-        if missing:
-            yield ExplorationDone((), missing)
+        before = prepared(
+            worker.rig(self.subject),
+            program_named(self.program),
+            self.latency_bound_ms,
+            is_resumed=self.frontier is not None,
+        )
+        if isinstance(before, ExplorationDone):
+            yield before
             return
-        nondeterministic = ""
-        if self.frontier is None:
-            dry = dry_run(rig, program, self.latency_bound_ms)
-            if dry.rejected_call:
-                yield ExplorationDone((), (dry.rejected_call,))
-                return
-            if dry.raised:
-                yield ExplorationDone((), raised=dry.raised)
-                return
-            nondeterministic = dry.nondeterministic
-        yield from _Interleaving(self, worker, rig, program, nondeterministic).messages()
+        yield from _Interleaving(self, worker, before).messages()
 
 
 class _Interleaving:
-    """One task under way.
+    """One task under way."""
 
-    Args:
-        nondeterministic: where two runs without faults differed; empty if they did not.
-    """
-
-    def __init__(
-        self,
-        task: InterleaveTask,
-        worker: Worker,
-        rig: Rig,
-        program: Program,
-        nondeterministic: str,
-    ) -> None:
+    def __init__(self, task: InterleaveTask, worker: Worker, before: Prepared) -> None:
         self._task = task
         self._worker = worker
-        self._rig = rig
-        self._program = program
-        self._nondeterministic = nondeterministic
-        self._faults = selected(worker.server.is_ours, faults_for(program))
+        self._rig = before.rig
+        self._program = before.program
+        self._nondeterministic = before.nondeterministic
+        self._faults = selected(worker.server.is_ours, faults_for(self._program))
         self._ledgers: list[Ledger] = []
         self._stopped = False
         self._bounded = False
@@ -148,15 +127,15 @@ class _Interleaving:
             task.frontier,
             self._is_over,
         )
-        reported_s = time.monotonic()
-        for number, ended in enumerate(orders.cases(), task.orders_run + 1):
-            yield ended
-            if time.monotonic() > reported_s + REPORTS_EVERY_S:
-                yield ExplorationProgress(orders.planner.frontier())
-                reported_s = time.monotonic()
-            if ended.invalid_reason.startswith(DIVERGED):
+        number = task.orders_run
+        for message in with_progress(orders.cases(), lambda: orders.planner.frontier()):
+            yield message
+            if not isinstance(message, CaseEnded):
+                continue
+            number += 1
+            if message.invalid_reason.startswith(DIVERGED):
                 # "Every order" means something only for a subject that does the same each time.
-                self._nondeterministic = ended.invalid_reason.removeprefix(DIVERGED)
+                self._nondeterministic = message.invalid_reason.removeprefix(DIVERGED)
                 break
             is_last = task.max_orders is not None and number >= task.max_orders
             if is_last and orders.planner.has_more:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 
 from midpipe.faultinject.decide.sweep import Sweep, SweepFrontier
 from midpipe.faultinject.errors import NotApplicableError
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.explore.fault_selection import selected
-from midpipe.scenarios.explore.running import dry_run
+from midpipe.scenarios.explore.preparing import prepared, with_progress
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.messages import (
-    REPORTS_EVERY_S,
-    ExplorationDone,
-    ExplorationProgress,
-    Message,
-)
+from midpipe.scenarios.model.messages import ExplorationDone, Message
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import program_named
@@ -65,47 +58,36 @@ class SweepTask:
         except NotApplicableError as error:
             yield ExplorationDone((), not_tried=str(error))
             return
-        program = program_named(self.program)
-        missing = missing_for(program, self.subject, rig.traits)
-        if missing:
-            yield ExplorationDone((), missing)
+        before = prepared(
+            rig,
+            program_named(self.program),
+            self.latency_bound_ms,
+            is_resumed=self.frontier is not None,
+        )
+        if isinstance(before, ExplorationDone):
+            yield before
             return
-        nondeterministic = ""
-        if self.frontier is None:
-            dry = dry_run(rig, program, self.latency_bound_ms)
-            if dry.rejected_call:
-                yield ExplorationDone((), (dry.rejected_call,))
-                return
-            if dry.raised:
-                yield ExplorationDone((), raised=dry.raised)
-                return
-            nondeterministic = dry.nondeterministic
         deaths = _TAKE_OVERS.get(self.persistence, _KILLS) if self.persistence else ()
         faults = selected(worker.server.is_ours, deaths, persistence=self.persistence)
         sweep = Sweep(self.max_faults, self.shard, faults=faults, frontier=self.frontier)
         stopped = False
-        reported_s = time.monotonic()
         cases = explore(
             rig,
-            program,
+            before.program,
             sweep,
             latency_bound_ms=self.latency_bound_ms,
             is_over=lambda: worker.is_over(self.deadline_s),
         )
-        for ended in cases:
-            yield ended
+        for message in with_progress(cases, sweep.frontier):
+            yield message
             next_round = sweep.next_round
             if next_round is None or next_round > self.until_round:
                 break
             if stopped := worker.is_over(self.deadline_s):
                 break
-            if time.monotonic() > reported_s + REPORTS_EVERY_S:
-                reported_s = time.monotonic()
-                if frontier := sweep.frontier():
-                    yield ExplorationProgress(frontier)
         yield ExplorationDone(
-            sweep.ledger.rows(program.name),
+            sweep.ledger.rows(before.program.name),
             stopped=stopped,
-            nondeterministic=nondeterministic,
+            nondeterministic=before.nondeterministic,
             frontier=sweep.frontier(),
         )

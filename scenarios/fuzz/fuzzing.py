@@ -21,7 +21,6 @@ from midpipe.scenarios.fuzz.openings import opening_plans, version_pairs_of
 from midpipe.scenarios.fuzz.plan import Plan, Result
 from midpipe.scenarios.fuzz.sometimes import events_in, required_events
 from midpipe.scenarios.fuzz.space import FuzzSpace
-from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
@@ -69,9 +68,10 @@ PERSISTENCE = Persistence.AOF_ALWAYS
 
 
 class Fuzzing:
-    """One fuzz task on a rig.
+    """Fuzzes one subject on a rig.
 
     Args:
+        seed, latency_bound_ms, deadline_s, invariants: as in FuzzTask.
         durable: makes a rig on a server that keeps its data and may be killed; None if midpipe has no such server.
         is_cancelled: asked before each example; true ends the task as if its deadline had come.
     """
@@ -79,31 +79,38 @@ class Fuzzing:
     def __init__(
         self,
         rig: Rig,
-        task: FuzzTask,
+        *,
+        seed: int,
+        latency_bound_ms: float,
+        deadline_s: float,
+        invariants: tuple[str, ...],
         durable: Callable[[], Rig] | None,
         is_cancelled: Callable[[], bool],
     ) -> None:
         self._rig = rig
-        self._task = task
+        self._seed = seed
+        self._latency_bound_ms = latency_bound_ms
+        self._deadline_s = deadline_s
+        self._invariants = invariants
         self._durable = durable
         self._is_cancelled = is_cancelled
         self._durable_rig: Rig | None = None
         traits = rig.traits
         self._verbs = frozenset(v for v in VERBS if _METHODS.get(v, v) in traits.methods)
         self._version_pairs = version_pairs_of(rig.subject) if traits.new_schema else ()
-        self._hunted = set(task.invariants)
+        self._hunted = set(invariants)
         self._coverage = Coverage()
         self._commands: dict[str, int] = {}
         self._kinds: set[str] = set()
-        self._reserve_s = SHRINKING_SHARE * max(0.0, task.deadline_s - time.monotonic())
+        self._reserve_s = SHRINKING_SHARE * max(0.0, deadline_s - time.monotonic())
         self._failed: Exception | None = None
 
     def run(self) -> Iterator[CaseEnded | FuzzBatch | FuzzDone]:
         """Run examples until the deadline; yields each case, and after each batch what it covered."""
         try:
             self._warm_up(self._rig)
-            number = self._task.seed
-            if not self._task.invariants:
+            number = self._seed
+            if not self._invariants:
                 yield from self._run_opening(number)
             while not self._is_over:
                 batch = FuzzBatch(number + 1)
@@ -121,14 +128,14 @@ class Fuzzing:
         """Whether everything hunted for is found, or the time is up except for what shrinking needs."""
         if self._is_late:
             return True
-        if self._task.invariants:
+        if self._invariants:
             return not self._hunted
         reserve_s = min(self._reserve_s, SHRINKING_S_PER_KIND * len(self._kinds))
-        return time.monotonic() > self._task.deadline_s - reserve_s
+        return time.monotonic() > self._deadline_s - reserve_s
 
     @property
     def _is_late(self) -> bool:
-        return self._is_cancelled() or time.monotonic() > self._task.deadline_s
+        return self._is_cancelled() or time.monotonic() > self._deadline_s
 
     def _batch(self, number: int, batch: FuzzBatch) -> Iterator[CaseEnded]:
         rig = self._rig_for(number)
@@ -168,16 +175,16 @@ class Fuzzing:
                 self._warm_up(rig)
 
         def run() -> CaseRecord:
-            record = run_schedule(rig, program, drawn, self._task.latency_bound_ms)
+            record = run_schedule(rig, program, drawn, self._latency_bound_ms)
             warm_again()
             return record
 
         first = run()
-        again = runs_of(rig, program, drawn.current, self._task.latency_bound_ms, warm_again)
+        again = runs_of(rig, program, drawn.current, self._latency_bound_ms, warm_again)
         record = confirmed(first, again, rig.confirmed_kinds, lambda: self._is_late)
         ended = ended_from(record, drawn.current)
         violated_invariants = {kind for v in ended.violations for kind in _kinds_of(v)}
-        new = "" if self._task.invariants else ", ".join(sorted(violated_invariants - self._kinds))
+        new = "" if self._invariants else ", ".join(sorted(violated_invariants - self._kinds))
         self._kinds |= violated_invariants
         if record.is_valid and (new or number % COMPARED_ONE_IN == COMPARED_ONE_IN - 1):
             other = run()
@@ -236,7 +243,7 @@ class Fuzzing:
             if verb in self._verbs
         ]
         program = program_from(written(tuple(steps)))
-        warm_up(rig, program, self._task.latency_bound_ms)
+        warm_up(rig, program, self._latency_bound_ms)
 
 
 def _kinds_of(violation: Violation) -> set[str]:

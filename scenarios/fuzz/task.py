@@ -47,7 +47,10 @@ class FuzzTask:
         yield from self._saved_examples(worker)
         fuzzing = Fuzzing(
             worker.rig(self.subject),
-            self,
+            seed=self.seed,
+            latency_bound_ms=self.latency_bound_ms,
+            deadline_s=self.deadline_s,
+            invariants=self.invariants,
             durable=self._durable_rig(worker),
             is_cancelled=worker.is_cancelled,
         )

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
-from types import TracebackType
 from typing import TypeVar
 
+from midpipe.faultinject.closeable import Closeable
 from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.loop import Loop
@@ -29,7 +29,7 @@ _WITHIN_S = 30.0
 _Result = TypeVar("_Result")
 
 
-class RedisServer:
+class RedisServer(Closeable):
     """A real server that tests may write to. Close it, or use it in a ``with`` statement.
 
     Args:
@@ -69,17 +69,6 @@ class RedisServer:
         self._thread = threading.Thread(target=self._serve, name="midpipe-proxy", daemon=True)
         self._thread.start()
         self.url = self._url_at(self._listener.port)
-
-    def __enter__(self) -> RedisServer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def reset(self) -> None:
         """Delete all data. Raises MidpipeError if the server does not answer."""
@@ -152,7 +141,7 @@ class PlacedFault:
         return self._tally.fired
 
 
-class RedisProxy:
+class RedisProxy(Closeable):
     """A proxy in front of a RedisServer, on which faults can be placed. Made by ``RedisServer.proxy``.
 
     Attributes:
@@ -179,17 +168,6 @@ class RedisProxy:
         self._close = close
         self._placed: list[PlacedFault] = []
         self.url = url
-
-    def __enter__(self) -> RedisProxy:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def place(
         self, fault: str, *, command: str = "", key: str = "", nth: int = 1, times: int = 1

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from types import TracebackType
 
 from midpipe import __version__
+from midpipe.faultinject.closeable import Closeable
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.errors import SubjectError, UsageError
 from midpipe.faultinject.faults import CATALOGUE
@@ -90,7 +90,7 @@ def judge(
     return gate.verdict(__version__, f"midpipe.judge({subject!r})", started_at)
 
 
-class Session:
+class Session(Closeable):
     """A subject and a server on which to run cases. Close it, or use it in a ``with`` statement.
 
     Args:
@@ -138,17 +138,6 @@ class Session:
         self._worker = Worker(
             parse_server_spec(redis), invariants=(*INVARIANTS.values(), *invariants)
         )
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def run(self, program: Program | str, schedule: str = "") -> CaseRecord:
         """Run one case and return its record. What it violates is confirmed by running it again.

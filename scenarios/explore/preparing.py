@@ -1,0 +1,70 @@
+"""What comes before the cases of a program, and what is reported between them: the same for a sweep and for orders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from midpipe.scenarios.case.requirements import missing_for
+from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.running import dry_run
+from midpipe.scenarios.model.messages import (
+    REPORTS_EVERY_S,
+    CaseEnded,
+    ExplorationDone,
+    ExplorationFrontier,
+    ExplorationProgress,
+)
+from midpipe.scenarios.programs.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program that can be explored on a rig.
+
+    Args:
+        nondeterministic: where two runs without faults differed; empty if they did not, or were not compared.
+    """
+
+    rig: Rig
+    program: Program
+    nondeterministic: str
+
+
+def prepared(
+    rig: Rig, program: Program, latency_bound_ms: float, *, is_resumed: bool
+) -> Prepared | ExplorationDone:
+    """Check that the subject can run the program, and whether it does the same each time.
+
+    Args:
+        latency_bound_ms: for a subject that declares none.
+        is_resumed: an earlier task has checked it.
+
+    Returns:
+        The program on its rig, or the end of the exploration if the subject lacks what the program needs.
+    """
+    missing = missing_for(program, rig.subject, rig.traits)
+    if missing:
+        return ExplorationDone((), missing)
+    if is_resumed:
+        return Prepared(rig, program, "")
+    dry = dry_run(rig, program, latency_bound_ms)
+    if dry.rejected_call:
+        return ExplorationDone((), (dry.rejected_call,))
+    if dry.raised:
+        return ExplorationDone((), raised=dry.raised)
+    return Prepared(rig, program, dry.nondeterministic)
+
+
+def with_progress(
+    cases: Iterator[CaseEnded], frontier: Callable[[], ExplorationFrontier | None]
+) -> Iterator[CaseEnded | ExplorationProgress]:
+    """Pass the cases on; every REPORTS_EVERY_S, follow a case by where the exploration stands."""
+    reported_s = time.monotonic()
+    for ended in cases:
+        yield ended
+        if time.monotonic() > reported_s + REPORTS_EVERY_S:
+            reported_s = time.monotonic()
+            if (reached := frontier()) is not None:
+                yield ExplorationProgress(reached)
