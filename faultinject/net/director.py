@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from midpipe.faultinject.faults.effects import WireEffects
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import ReceivedCommand
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from midpipe.faultinject.net.reading import receive
 from midpipe.faultinject.net.stream import RESET_ON_CLOSE
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.commands import CommandTable
-from midpipe.faultinject.wire.conversation import Conversation, Kind, ReceivedCommand
+from midpipe.faultinject.wire.conversation import Conversation
+from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 _MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)

@@ -10,7 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import Conversation, ReceivedCommand
+from midpipe.faultinject.wire.conversation import Conversation
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import Reply
 
 

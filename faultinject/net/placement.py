@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.faults.effects import WireEffects
 from midpipe.faultinject.faults.fault import Fault
-from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
+from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 
 PROXY_FAULTS = (
     "cut-before",

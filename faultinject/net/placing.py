@@ -12,7 +12,7 @@ from midpipe.faultinject.faults.effects import PASS, Deliver, WireEffects
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.placement import Placement, Rng, Tally
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import ReceivedCommand
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 

@@ -27,7 +27,7 @@ from midpipe.faultinject.vocabulary import (
     WireIndex,
 )
 from midpipe.faultinject.wire.commands import CommandTable
-from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
+from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 

@@ -9,42 +9,15 @@ Replies are counted, not matched to commands, because Redis replies in order. A 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.readers import CommandReader, ReplyReader
+from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import Command, Reply
 
 SUBSCRIBING = frozenset(
     (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")
 )
 _MESSAGES = ((b"message",), (b"pmessage",), (b"smessage",))
-
-
-class Kind(Enum):
-    """The part of the conversation that a command belongs to: the handshake, a MULTI … EXEC block, or neither."""
-
-    SETUP = "setup"
-    INSIDE = "inside"
-    EVENT = "event"
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedCommand:
-    """A command received from the client.
-
-    Args:
-        replies: how many replies the server owes for it; 0 after CLIENT REPLY OFF or SKIP.
-        inside: of a command queued in MULTI … EXEC, its number from 1 (MULTI is 1); otherwise 0.
-        block: of the EXEC or DISCARD that ends a block, the commands before it, MULTI first; otherwise empty.
-    """
-
-    command: Command
-    kind: Kind
-    replies: int = 1
-    inside: int = 0
-    block: tuple[Command, ...] = ()
 
 
 class Conversation:

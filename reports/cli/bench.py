@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from midpipe import __version__
+from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
-from midpipe.reports.cli.judging import code_of, written
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from midpipe.reports.latency_picture import by_percentile, through_outage
 from midpipe.reports.sinks.latency import render_bench

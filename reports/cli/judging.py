@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,18 +14,17 @@ import click
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.reports.cli.exit_code import code_of_verdict, written
 from midpipe.reports.cli.invocation import command_line, safe_text, started_s
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.server_table import OWN_QUEUES
 from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
 from midpipe.reports.sinks.terminal import render_verdict, results, say
-from midpipe.reports.sinks.writing import OutputError, check_writable, write_reports
+from midpipe.reports.sinks.writing import check_writable, write_reports
 from midpipe.scenarios.gate.gate import Gate
-from midpipe.scenarios.gate.options import EXPLORING, Options
+from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.model.matrix import merged
-from midpipe.scenarios.model.verdict import Outcome, Severity, Verdict, merge
-
-EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 3}
+from midpipe.scenarios.model.verdict import Outcome, Verdict, merge
 
 
 def judge(
@@ -75,7 +74,7 @@ def judge(
         if judged:
             say(console, "The verdict is partial.", "yellow")
         raise failed
-    return _unless_unwritten(exit_code(verdict, fail_on), is_written=is_written)
+    return code_of_verdict(verdict, fail_on, is_written=is_written)
 
 
 def _report_on_github(verdict: Verdict, out: Path) -> None:
@@ -88,26 +87,6 @@ def _report_on_github(verdict: Verdict, out: Path) -> None:
     if summary and report.exists():
         with open(summary, "a", encoding="utf-8") as file:
             file.write(step_summary(report.read_text("utf-8")))
-
-
-def written(write: Callable[[], object]) -> bool:
-    """Write reports. Return False after a message on standard error if they can't be written."""
-    try:
-        write()
-    except OutputError as error:
-        click.echo(f"midpipe: {safe_text()(str(error))}", err=True)
-        return False
-    return True
-
-
-def code_of(outcome: Outcome, *, is_written: bool) -> int:
-    """Return the exit code of a command whose reports were written, or not."""
-    return _unless_unwritten(EXIT_CODES[outcome], is_written=is_written)
-
-
-def _unless_unwritten(code: int, *, is_written: bool) -> int:
-    """Return the exit code, but that of an OutputError if the reports of a run that did not fail are missing."""
-    return code if is_written or code == EXIT_CODES[Outcome.FAIL] else OutputError.exit_code
 
 
 def _run(
@@ -162,24 +141,4 @@ def _cut_short(verdict: Verdict, judged: int, planned: int) -> Verdict:
         outcome=merge((verdict.outcome, Outcome.UNKNOWN)),
         warnings=(f"Only {judged} of {planned} servers were reached.", *verdict.warnings),
         partial=True,
-    )
-
-
-def exit_code(verdict: Verdict, fail_on: str) -> int:
-    """Return the exit code of a verdict, given the lowest severity that fails it."""
-    if verdict.outcome is Outcome.FAIL and not _fails(verdict, Severity(fail_on)):
-        outcomes = [row.outcome for row in verdict.parts]
-        is_whole = not verdict.partial and Outcome.UNKNOWN not in outcomes
-        return EXIT_CODES[Outcome.PASS if is_whole else Outcome.UNKNOWN]
-    return EXIT_CODES[verdict.outcome]
-
-
-def _fails(verdict: Verdict, least: Severity) -> bool:
-    """Whether a failed verdict fails for anything but findings less severe than ``least``."""
-    other_parts = [row.outcome for row in verdict.parts if row.name not in EXPLORING]
-    return (
-        not verdict.findings
-        or any(finding.severity.counts_from(least) for finding in verdict.findings)
-        or any(row.torn for row in verdict.power_loss)
-        or Outcome.FAIL in other_parts
     )

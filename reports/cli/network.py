@@ -9,9 +9,9 @@ from typing import Any
 import click
 import msgspec
 
+from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
-from midpipe.reports.cli.judging import code_of, written
 from midpipe.reports.cli.options import OUT, server_from, subject_from, subject_options
 from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file

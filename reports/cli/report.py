@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from midpipe.reports.cli.judging import written
+from midpipe.reports.cli.exit_code import written
 from midpipe.reports.cli.options import DEFAULT_OUT
 from midpipe.reports.sinks.terminal import render_verdict, results, say
 from midpipe.reports.sinks.writing import OutputError, write_reports

@@ -26,7 +26,8 @@ from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
+from midpipe.scenarios.gate.parts.issue_row import row_from
+from midpipe.scenarios.gate.parts.review import task_for
 from midpipe.scenarios.model.messages import HuntDone, SourceDone
 from midpipe.scenarios.model.record import CaseRecord, Stepped
 from midpipe.scenarios.model.safe_text import map_text, safe_command

@@ -18,9 +18,9 @@ from rich.live import Live
 
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
+from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
-from midpipe.reports.cli.judging import code_of, written
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
 from midpipe.reports.sinks.terminal import results, say

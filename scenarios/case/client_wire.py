@@ -18,7 +18,8 @@ from midpipe.faultinject.faults.effects import PASS, WireEffects
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import CommandTable, key_pattern
-from midpipe.faultinject.wire.conversation import SUBSCRIBING, ReceivedCommand
+from midpipe.faultinject.wire.conversation import SUBSCRIBING
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 _SURELY_BELOW = 0.9

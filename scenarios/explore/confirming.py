@@ -12,12 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from midpipe.faultinject.decide.replay import Replay
-from midpipe.faultinject.decide.schedule import Schedule
-from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.running import MORE_PATIENCE, run_schedule
-from midpipe.scenarios.model.record import CaseRecord, Unconfirmed, Violation
-from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.model.record import MORE_PATIENCE, CaseRecord, Unconfirmed, Violation
 from midpipe.scenarios.programs.written import PREFIX
 
 MOST_RUNS, NEEDED = 3, 2
@@ -28,28 +23,6 @@ Again = Callable[[int], frozenset[str]]
 """Runs a case again with so much patience; returns the invariants that it violates, none if it is invalid."""
 Kind = tuple[str, str, str]
 """Program, invariant, and the operation in which it was violated; fuzzed programs count as one."""
-
-
-def runs_of(
-    rig: Rig,
-    program: Program,
-    schedule: Schedule,
-    latency_bound_ms: float,
-    then: Callable[[], object],
-) -> Again:
-    """Return the function that runs a schedule again.
-
-    Args:
-        then: called after each run, so that the next one finds what the first one found.
-    """
-
-    def again(patience: int) -> frozenset[str]:
-        replay = Replay(schedule)
-        record = run_schedule(rig, program, replay, latency_bound_ms, patience)
-        then()
-        return frozenset() if replay.unplaced else record.violated_invariants
-
-    return again
 
 
 def confirmed(

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.decider import Planner
-from midpipe.faultinject.decide.schedule import Schedule, fault_label, replay_string
+from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.vocabulary import RunEnd
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.confirming import confirmed, runs_of
+from midpipe.scenarios.explore.confirming import confirmed
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
-from midpipe.scenarios.explore.running import run_schedule, warm_up
+from midpipe.scenarios.explore.running import run_schedule, runs_of, warm_up
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, ended_from
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.programs.program import Program
 
@@ -56,24 +56,4 @@ def run_end_of(record: CaseRecord) -> RunEnd:
         invalid_reason=record.invalid_reason,
         violated=tuple(violation.invariant for violation in record.violations),
         observed=record.observed,
-    )
-
-
-def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
-    """Return what is reported of a case."""
-    timing = record.timing
-    return CaseEnded(
-        program=record.program,
-        replay=replay_string(record.program, schedule),
-        fault=fault_label(schedule),
-        faults=len(schedule.faults),
-        valid=record.is_valid,
-        invalid_reason=record.invalid_reason,
-        violations=record.violations if record.is_valid else (),
-        confirmed=record.confirmed,
-        unconfirmed=record.unconfirmed,
-        observations=record.observations,
-        crashes=record.crashes,
-        seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
-        has_child_processes=record.has_child_processes,
     )

@@ -7,7 +7,7 @@ again with more patience, before it counts as invalid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from midpipe.faultinject.decide.decider import Decider
@@ -22,7 +22,7 @@ from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
 from midpipe.scenarios.explore.fault_selection import waits_for_time_out
 from midpipe.scenarios.model.history import names_time_out
-from midpipe.scenarios.model.record import CaseRecord, first_difference
+from midpipe.scenarios.model.record import MORE_PATIENCE, CaseRecord, first_difference
 from midpipe.scenarios.programs.program import Program
 
 LONG_TIME_OUT_MS = 3_000
@@ -30,7 +30,6 @@ SHORT_TIME_OUT_MS = 8
 SHORT_TIME_OUT_AMONG_SEVERAL_MS = 60
 """Of a client that may have to wait for its turn before it meets its fault."""
 DIVERGED = "the subject did something else than in the run before: "
-MORE_PATIENCE = 3
 _MOST_TRIES = 5
 _TRIED_FOR_S = 15.0
 """No further try begins after so long: each may wait for a server that does not answer."""
@@ -65,6 +64,28 @@ def run_schedule(
         # Less than was needed now, so that it sinks again when the machine has become less busy.
         rig.patience = max(1, record.patience // MORE_PATIENCE)
     return record
+
+
+def runs_of(
+    rig: Rig,
+    program: Program,
+    schedule: Schedule,
+    latency_bound_ms: float,
+    then: Callable[[], object],
+) -> Callable[[int], frozenset[str]]:
+    """Return the function that runs a schedule again with so much patience, and returns what it violates.
+
+    Args:
+        then: called after each run, so that the next one finds what the first one found.
+    """
+
+    def again(patience: int) -> frozenset[str]:
+        replay = Replay(schedule)
+        record = run_schedule(rig, program, replay, latency_bound_ms, patience)
+        then()
+        return frozenset() if replay.unplaced else record.violated_invariants
+
+    return again
 
 
 def _run_once(

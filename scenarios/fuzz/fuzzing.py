@@ -11,9 +11,8 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.confirming import confirmed, runs_of
-from midpipe.scenarios.explore.explore import ended_from
-from midpipe.scenarios.explore.running import run_schedule, warm_up
+from midpipe.scenarios.explore.confirming import confirmed
+from midpipe.scenarios.explore.running import run_schedule, runs_of, warm_up
 from midpipe.scenarios.fuzz.case_coverage import coverage_of
 from midpipe.scenarios.fuzz.faults import faults_for, one_waiting_client, placeable_in
 from midpipe.scenarios.fuzz.machine import run_batch
@@ -22,7 +21,7 @@ from midpipe.scenarios.fuzz.plan import Plan, Result
 from midpipe.scenarios.fuzz.sometimes import events_in, required_events
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.model.coverage import Coverage
-from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone
+from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, ended_from
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
 from midpipe.scenarios.programs.registry import program_named
 from midpipe.scenarios.programs.written import VERBS, WrittenStep, program_from, written

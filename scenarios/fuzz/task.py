@@ -10,10 +10,9 @@ from midpipe.faultinject.errors import SubjectError, UsageError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.explore import ended_from
 from midpipe.scenarios.explore.replaying import confirmed_replay
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.messages import FuzzBatch, Message
+from midpipe.scenarios.model.messages import FuzzBatch, Message, ended_from
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
 

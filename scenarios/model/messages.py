@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, replay_string
 from midpipe.faultinject.decide.sweep import SweepFrontier
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
-from midpipe.scenarios.model.record import Unconfirmed, Violation
+from midpipe.scenarios.model.record import CaseRecord, Unconfirmed, Violation
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import CheckerCrash
 
@@ -74,6 +75,26 @@ class CaseEnded:
     unconfirmed: tuple[Unconfirmed, ...] = ()
     blob: str = ""
     has_child_processes: bool = False
+
+
+def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
+    """Return what is reported of a case."""
+    timing = record.timing
+    return CaseEnded(
+        program=record.program,
+        replay=replay_string(record.program, schedule),
+        fault=fault_label(schedule),
+        faults=len(schedule.faults),
+        valid=record.is_valid,
+        invalid_reason=record.invalid_reason,
+        violations=record.violations if record.is_valid else (),
+        confirmed=record.confirmed,
+        unconfirmed=record.unconfirmed,
+        observations=record.observations,
+        crashes=record.crashes,
+        seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
+        has_child_processes=record.has_child_processes,
+    )
 
 
 REPORTS_EVERY_S = 1.0

@@ -18,6 +18,10 @@ from midpipe.scenarios.model.verdict import CheckerCrash
 _ON_THE_WIRE = ("step ", "arrives ")
 
 
+MORE_PATIENCE = 3
+"""Each further try of a case is so many times more patient: its time-outs and leases last so much longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """A client made a call. ``version`` is the version that the client runs in a mixed fleet."""

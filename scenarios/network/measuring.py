@@ -6,7 +6,7 @@ from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.faults.effects import PASS, WireEffects
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import ReceivedCommand
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 from midpipe.scenarios.case.answered import answered_from
 from midpipe.scenarios.case.rig import Rig

@@ -21,7 +21,7 @@ from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address, Executed
 from midpipe.faultinject.wire.commands import parse_command_table
-from midpipe.faultinject.wire.conversation import ReceivedCommand
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 ROUNDS = 2_000

@@ -26,7 +26,7 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import parse_command_table
-from midpipe.faultinject.wire.conversation import ReceivedCommand
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase

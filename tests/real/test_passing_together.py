@@ -19,8 +19,8 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.vocabulary import Executed, FaultRef
 from midpipe.faultinject.wire.commands import CommandTable
-from midpipe.faultinject.wire.conversation import ReceivedCommand
 from midpipe.faultinject.wire.readers import CommandReader
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, Value, encode_command
 from tests.real.conftest import PlannedDirector
 

@@ -17,7 +17,7 @@ from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SERVICE, SentinelGroup
-from midpipe.faultinject.wire.conversation import ReceivedCommand
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
 from midpipe.reference.scripts import Durability

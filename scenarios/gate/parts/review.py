@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import math
+
+from midpipe.scenarios.explore.probing import SourceTask
 from midpipe.scenarios.explore.worker import Task
+from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.issue_check import row_from, task_for
+from midpipe.scenarios.gate.parts.issue_row import row_from
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import HuntDone, Message, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Status, merge
-from midpipe.scenarios.review.issues import ISSUES
+from midpipe.scenarios.review.issues import ISSUES, Issue
 from midpipe.scenarios.review.subjects import SUBJECTS
+
+
+def task_for(
+    issue: Issue, subject: SubjectSpec, latency_bound_ms: float, deadline_s: float = math.inf
+) -> HuntTask | SourceTask:
+    """Return the task whose result shows whether the subject has the issue.
+
+    Args:
+        deadline_s: on the monotonic clock; no case begins after it.
+    """
+    if issue.source:
+        return SourceTask(subject)
+    return HuntTask(
+        subject=subject,
+        invariants=issue.invariants[:1],
+        latency_bound_ms=latency_bound_ms,
+        programs=issue.programs,
+        faults=issue.faults,
+        commands=issue.commands,
+        lasting=True,
+        deadline_s=deadline_s,
+    )
 
 
 class Review:

@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.reports.cli.judging import exit_code
+from midpipe.reports.cli.exit_code import exit_code
 from midpipe.reports.explain import ADVICE, coverage_sentence, explained, not_judged
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit

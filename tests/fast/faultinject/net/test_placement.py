@@ -7,7 +7,8 @@ import pytest
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.net.placement import PROXY_FAULTS, Placement, Tally
 from midpipe.faultinject.wire.commands import CommandTable
-from midpipe.faultinject.wire.conversation import Conversation, ReceivedCommand
+from midpipe.faultinject.wire.conversation import Conversation
+from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import encode_command
 
 ALWAYS = 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
-from midpipe.faultinject.wire.conversation import Conversation, Kind, ReceivedCommand
+from midpipe.faultinject.wire.conversation import Conversation
+from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import encode_command
 
 TABLE = CommandTable({b"GET": CommandSpec(b"GET", frozenset({"readonly"}), None)})

@@ -7,7 +7,7 @@ from typing import Any
 
 from midpipe.faultinject.vocabulary import WireEvent
 from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
-from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
+from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import Command
 from midpipe.scenarios.case.client_wire import ClientWire
 

@@ -11,7 +11,7 @@ from midpipe.faultinject.faults import effects_of
 from midpipe.faultinject.faults.effects import PASS, WireEffects
 from midpipe.faultinject.vocabulary import Executed, FaultRef
 from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
-from midpipe.faultinject.wire.conversation import Kind, ReceivedCommand
+from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import Command
 from midpipe.scenarios.case.client_wire import ClientWire
 from midpipe.scenarios.model.history import RaisedError

@@ -1,41 +1,14 @@
-"""The check of one review issue on one subject: the task that looks for it, and the row its result gives."""
+"""The row of the review that the result of an issue's check gives. Pure."""
 
 from __future__ import annotations
 
-import math
-
-from midpipe.scenarios.explore.probing import SourceTask
-from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.model.messages import HuntDone, SourceDone
-from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, ReviewRow, Status
 from midpipe.scenarios.review.issues import Issue
 from midpipe.scenarios.review.source import SOURCE_CHECKS, methods_in
 
 _EXPECTED = {"reference": Status.HOLDS, "as reviewed": Status.VIOLATED}
 """What is known of each subject of the review; of any other subject, nothing."""
-
-
-def task_for(
-    issue: Issue, subject: SubjectSpec, latency_bound_ms: float, deadline_s: float = math.inf
-) -> HuntTask | SourceTask:
-    """Return the task whose result shows whether the subject has the issue.
-
-    Args:
-        deadline_s: on the monotonic clock; no case begins after it.
-    """
-    if issue.source:
-        return SourceTask(subject)
-    return HuntTask(
-        subject=subject,
-        invariants=issue.invariants[:1],
-        latency_bound_ms=latency_bound_ms,
-        programs=issue.programs,
-        faults=issue.faults,
-        commands=issue.commands,
-        lasting=True,
-        deadline_s=deadline_s,
-    )
 
 
 def row_from(issue: Issue, name: str, done: HuntDone | SourceDone) -> ReviewRow:
