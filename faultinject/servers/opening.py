@@ -1,4 +1,7 @@
-"""Parses the server that a user names with --redis, and opens it."""
+"""Parses the server that a user names with --redis, and opens it.
+
+What containers need is loaded when one is opened, because most commands open none and are to start quickly.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import shlex
 from dataclasses import dataclass
 
 from midpipe.faultinject.errors import NotApplicableError, UsageError
-from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.external import SCHEMES, ExternalServer, parse_url
 from midpipe.faultinject.servers.node import Origin
 from midpipe.faultinject.servers.origins import FromBinary, FromImage
@@ -85,6 +86,9 @@ def open_server(
     if persistence.is_replicated:
         return Pair(origin_of(spec, run), persistence)
     if spec.kind == CONTAINER:
+        from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
+        from midpipe.faultinject.servers.engine import ContainerGroup
+
         return ContainerServer(spec.where or DEFAULT_IMAGE, ContainerGroup(run), persistence)
     return EmbeddedServer(spec.where, run, persistence)
 
@@ -102,6 +106,8 @@ def origin_of(spec: ServerSpec, run: RunDirectory) -> Origin:
             "Leave --redis out, or name a binary or an image: --redis embedded:redis-server, --redis docker."
         )
     if spec.kind == CONTAINER:
+        from midpipe.faultinject.servers.container import DEFAULT_IMAGE
+
         return FromImage(spec.where or DEFAULT_IMAGE, run)
     return FromBinary(spec.where, run)
 

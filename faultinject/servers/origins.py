@@ -7,12 +7,14 @@ servers, the clients and midpipe's proxy all reach. Behind a mapped port it woul
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from midpipe.faultinject.servers.container import ContainerNode
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.servers.reaper import RunDirectory
+
+if TYPE_CHECKING:
+    from midpipe.faultinject.servers.container import ContainerNode
 
 
 class FromBinary:
@@ -55,6 +57,8 @@ class FromImage:
     def __init__(self, image: str, run: RunDirectory) -> None:
         self.ports = run.ports
         self._image = image
+        from midpipe.faultinject.servers.engine import ContainerGroup
+
         self._group = ContainerGroup(run)
         try:
             self._group.require_host_network()
@@ -65,6 +69,8 @@ class FromImage:
     def start(self, port: int, arguments: Sequence[str], config: str | None) -> ContainerNode:
         """Start a container. Raises ServerError."""
         arguments = (*_listen_arguments(port), *arguments)
+        from midpipe.faultinject.servers.container import ContainerNode
+
         return ContainerNode(self._image, self._group, port, arguments, config or "")
 
     def close(self) -> None:

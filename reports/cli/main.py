@@ -18,23 +18,24 @@ from midpipe import __version__
 from midpipe.faultinject.errors import InternalError, MidpipeError
 from midpipe.reports.cli.invocation import redaction, safe_text
 
-_COMMANDS = (
-    "gate",
-    "sweep",
-    "interleave",
-    "fleet",
-    "durability",
-    "fuzz",
-    "soak",
-    "bench",
-    "network",
-    "proxy",
-    "queues",
-    "selfcheck",
-    "reproduce",
-    "replay",
-    "report",
-)
+_COMMANDS = {
+    "gate": "Judge a queue by every part of midpipe.",
+    "sweep": "Inject every fault at every command of one client.",
+    "interleave": "Run every order of the commands of several clients.",
+    "fleet": "Run two versions of a queue side by side.",
+    "durability": "Kill the server before and after every command.",
+    "fuzz": "Generate programs, orders and faults at random.",
+    "soak": "Put many jobs through a queue under faults.",
+    "bench": "Measure how long each call takes.",
+    "network": "Run a queue's calls through a Toxiproxy.",
+    "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
+    "queues": "List the released libraries that --queue takes by name.",
+    "selfcheck": "Show that each flawed queue is caught.",
+    "reproduce": "Reproduce what the review claims.",
+    "replay": "Run the case that a replay line names, and show it step by step.",
+    "report": "Show a verdict file, and write its documents again.",
+}
+"""What each command does, for the list of commands: so that --help need not load the commands themselves."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -44,6 +45,10 @@ class _LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
@@ -64,7 +69,9 @@ class _LazyGroup(click.Group):
         except click.UsageError as error:
             from midpipe.faultinject.decide.schedule import did_you_mean
 
-            raise click.UsageError(error.message + did_you_mean(args[0], _COMMANDS), ctx) from error
+            raise click.UsageError(
+                error.message + did_you_mean(args[0], tuple(_COMMANDS)), ctx
+            ) from error
 
 
 @click.group(

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
 from midpipe.reports.cli.configuring import configuration_of
+from midpipe.scenarios.gate.cores import available_cores
 from midpipe.scenarios.model.spec import (
     DEFAULT_PATIENCE_S,
     REFERENCE,
@@ -24,6 +25,7 @@ from midpipe.scenarios.subjects.environments import installed
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"
+MOST_JOBS = 64
 EXAMPLES = "examples"
 """Folder in --out that keeps the failing examples of fuzzing, shared by the gate and fuzz."""
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -149,9 +151,9 @@ _BESIDE = (
 )
 JOBS = click.option(
     "--jobs",
-    default=min(2, os.cpu_count() or 1),
-    show_default="2, or the number of cores if that is less",
-    type=click.IntRange(1, 64),
+    default=lambda: min(MOST_JOBS, available_cores()),
+    show_default="the number of cores",
+    type=click.IntRange(1, MOST_JOBS),
     help="Number of workers, each with a server of its own.",
 )
 TIME_BUDGET = click.option(

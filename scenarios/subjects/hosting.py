@@ -40,7 +40,6 @@ from midpipe.scenarios.subjects.protocol import (
     decode_answer,
     decode_ready,
 )
-from midpipe.scenarios.subjects.stacks import SIGNAL as STACKS_SIGNAL
 
 _REPORTS_WITHIN_S = 1.0
 _ENDS_WITHIN_S = 2.0
@@ -248,7 +247,10 @@ class HostProcess:
         if not self.traces_sources or not self._spec.is_python or not self.is_alive:
             return None
         size = self._stacks.stat().st_size if self._stacks.exists() else 0
-        os.kill(self._process.pid, STACKS_SIGNAL)
+        # Loads asyncio, which is needed for nothing else here.
+        from midpipe.scenarios.subjects.stacks import SIGNAL
+
+        os.kill(self._process.pid, SIGNAL)
         up_s = self.loop.clock() + _REPORTS_WITHIN_S
         while self.loop.clock() < up_s:
             text = self._stacks.read_bytes()[size:] if self._stacks.exists() else b""
