@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.readers import ReplyReader
-from midpipe.faultinject.wire.resp import ErrorReply, ProtocolError, Value, encode_command
+from midpipe.faultinject.wire.resp import ErrorReply, ProtocolError, Reply, Value, encode_command
 
 Word = bytes | str | int | float
 _READ_BYTES = 262_144
@@ -23,6 +24,19 @@ class ReplyError(ServerError):
         self.code = error.code
 
 
+class Reader(Protocol):
+    """Parses answers; as ``ReplyReader``."""
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes."""
+
+    def next_reply(self) -> Reply | None:
+        """Return the next complete answer; None if more bytes are needed."""
+
+    def take_rest(self) -> bytes:
+        """Remove and return what follows the last complete answer."""
+
+
 class Control:
     """One connection in RESP2.
 
@@ -30,6 +44,7 @@ class Control:
         password, username: sent with AUTH if there is a password.
         database: selected if it is not 0.
         timeout_s: for connecting and for each answer, in seconds.
+        reader: parses the answers; None takes one for any type and size.
 
     Raises:
         ServerError: no server listens there, or it refuses.
@@ -42,9 +57,10 @@ class Control:
         username: str | None = None,
         database: int = 0,
         timeout_s: float = 10.0,
+        reader: Reader | None = None,
     ) -> None:
         self._address = address
-        self._reader = ReplyReader()
+        self._reader = reader or ReplyReader()
         self._socket = _connected(address, timeout_s)
         try:
             if password:

@@ -36,8 +36,11 @@ class Location:
         return self.secret[0] if self.secret else None
 
 
-def parse_url(url: str) -> Location:
+def parse_url(url: str, *, may_be_remote: bool = False) -> Location:
     """Read ``redis://[user[:password]@]host[:port][/database]`` or ``unix://[user[:password]@]/path[?db=n]``.
+
+    Args:
+        may_be_remote: accept a server on another machine: one that is only read.
 
     Raises:
         UsageError: the URL is malformed, or the server is not on this machine. The message holds no password.
@@ -52,7 +55,7 @@ def parse_url(url: str) -> Location:
     if parts.scheme == "unix":
         return Location(Address(path=parts.path), _database_in_query(parts), username, secret)
     host = parts.hostname or "localhost"
-    if host not in _LOOPBACK:
+    if host not in _LOOPBACK and not may_be_remote:
         raise UsageError(
             f"The server at {host} is not on this machine, and midpipe breaks connections on loopback only. "
             "Forward a port to it (ssh -L) and name that."

@@ -29,6 +29,7 @@ _COMMANDS = {
     "bench": "Measure how long each call takes.",
     "network": "Run a queue's calls through a Toxiproxy.",
     "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
+    "audit": "Report what is wrong with the jobs of a live queue, read-only.",
     "queues": "List the released libraries that --queue takes by name.",
     "selfcheck": "Show that each flawed queue is caught.",
     "reproduce": "Reproduce what the review claims.",

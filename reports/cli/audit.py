@@ -1,0 +1,294 @@
+"""midpipe audit: what is lost, orphaned, stuck, doubled, malformed or diverging in a live queue, read-only."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+
+from midpipe.faultinject.servers.external import parse_url
+from midpipe.reports.cli.exit_code import code_of, written
+from midpipe.reports.cli.invocation import safe_text
+from midpipe.reports.cli.options import OUT, Duration
+from midpipe.reports.sinks.audit import (
+    audit_json,
+    audit_markdown,
+    audit_metrics,
+    progress_line,
+    render_audit,
+)
+from midpipe.reports.sinks.terminal import results, say
+from midpipe.reports.sinks.writing import check_writable, write_file
+from midpipe.scenarios.audit.audit import AuditPlan
+from midpipe.scenarios.audit.audit import audit as audit_once
+from midpipe.scenarios.audit.layouts import layout_named
+from midpipe.scenarios.audit.results import AuditResult, Progress
+from midpipe.scenarios.audit.throttle import Limits
+from midpipe.scenarios.model.safe_text import map_text
+
+_LINE_EVERY_S = 5.0
+
+
+class _Share(click.ParamType):  # type: ignore[type-arg]  # as Duration
+    """A share: ``5%`` or ``0.05``; more than 0, 1 at most."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the share as a number."""
+        text = str(value)
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{text!r} is not a share; write 5% or 0.05.", param, ctx)
+        if not 0 < share <= 1:
+            self.fail(f"{text!r} must be more than 0% and at most 100%.", param, ctx)
+        return share
+
+
+class _Threshold(click.ParamType):  # type: ignore[type-arg]  # as Duration
+    """A field of INFO with a number: ``instantaneous_ops_per_sec=20000``."""
+
+    name = "threshold"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Return the field and its number."""
+        name, _, number = str(value).partition("=")
+        try:
+            return name, float(number)
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a field of INFO with a number; write used_memory=8e9.",
+                param,
+                ctx,
+            )
+
+
+@click.command()
+@click.option(
+    "--redis",
+    "url",
+    required=True,
+    metavar="URL",
+    help="The server: redis://[user:password@]host[:port][/database] or unix:///path. A replica, if there is one.",
+)
+@click.option(
+    "--layout",
+    default="reviewed",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="What a consistent key space is: reviewed, reference, rq, huey, or a file of your own.",
+)
+@click.option(
+    "--phase",
+    default="",
+    help="The phase of the migration, for layouts with phases: old, dual, backfilled, new.  [default: the first]",
+)
+@click.option("--prefix", default="", help="Stands before every key of the layout.")
+@click.option(
+    "--settle",
+    "settle_s",
+    default=None,
+    metavar="TIME",
+    type=Duration(0.1),
+    help="A suspect is looked at again after that: at least the longest lease, or job.  [default: the layout's]",
+)
+@click.option(
+    "--sample",
+    default=1.0,
+    metavar="SHARE",
+    type=_Share(),
+    help="Look at this share of the jobs, such as 5%; the same jobs each time.  [default: all]",
+)
+@click.option(
+    "--max-ops",
+    "ops_s",
+    default=2000.0,
+    show_default=True,
+    type=click.FloatRange(1.0),
+    help="Commands per second at most.",
+)
+@click.option(
+    "--max-latency",
+    "latency_ms",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="Wait while a PING takes so many ms longer than at the beginning.",
+)
+@click.option(
+    "--max-lag",
+    "lag_s",
+    default=30.0,
+    show_default=True,
+    metavar="TIME",
+    type=Duration(0.0),
+    help="Wait while the replica is further behind.",
+)
+@click.option(
+    "--max-load",
+    "load",
+    multiple=True,
+    metavar="FIELD=NUMBER",
+    type=_Threshold(),
+    help="Wait while a field of INFO is above a number, such as instantaneous_ops_per_sec=20000; may be repeated.",
+)
+@click.option(
+    "--critical-load",
+    "critical",
+    multiple=True,
+    metavar="FIELD=NUMBER",
+    type=_Threshold(),
+    help="End the audit if a field of INFO is above a number; may be repeated.",
+)
+@click.option(
+    "--pause-file",
+    default=None,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Wait while this file exists.",
+)
+@click.option(
+    "--state",
+    default=None,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep in this file how far the audit is; the same command goes on from there.",
+)
+@click.option(
+    "--max-unseen",
+    "most_unseen",
+    default=0.01,
+    metavar="SHARE",
+    type=_Share(),
+    help="If more of the jobs could not be judged, the outcome is unknown.  [default: 1%]",
+)
+@click.option(
+    "--allow-writer",
+    is_flag=True,
+    help="Accept a user who may write. The audit sends no write, but nothing besides its own code prevents it.",
+)
+@click.option(
+    "--textfile",
+    default=None,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the figures for Prometheus's node_exporter to this file.",
+)
+@OUT
+@click.pass_context
+def audit(
+    ctx: click.Context,
+    /,
+    url: str,
+    layout: str,
+    phase: str,
+    prefix: str,
+    settle_s: float | None,
+    sample: float,
+    ops_s: float,
+    latency_ms: float,
+    lag_s: float,
+    load: tuple[tuple[str, float], ...],
+    critical: tuple[tuple[str, float], ...],
+    pause_file: Path | None,
+    state: Path | None,
+    most_unseen: float,
+    allow_writer: bool,
+    textfile: Path | None,
+    out: Path,
+) -> None:
+    """Look at a live queue's keys, without writing, and report what is wrong with its jobs.
+
+    Lost, orphaned, stuck, doubled, malformed, diverging between two schemas. A job in flight may look like that for a
+    moment, so every suspect is looked at again after --settle; only what is the same then counts. The user must not be
+    able to write; otherwise the command that makes such a user is shown.
+
+    \b
+    midpipe audit --redis redis://midpipe-audit:…@replica:6379/0 --layout reviewed --phase dual --state audit.json
+    midpipe audit --redis redis://127.0.0.1:6379/0 --layout rq --sample 5%
+    """
+    check_writable(out)
+    plan = AuditPlan(
+        where=parse_url(url, may_be_remote=True),
+        layout=layout_named(layout, phase, prefix),
+        prefix=prefix,
+        limits=Limits(ops_s, latency_ms, lag_s, dict(load), dict(critical)),
+        sample=sample,
+        settle_s=settle_s,
+        state=state,
+        pause_file=pause_file,
+        most_unseen=most_unseen,
+        allow_writer=allow_writer,
+    )
+    with _stopped_by_signals() as should_stop, _progress_shown() as show:
+        result = map_text(audit_once(plan, show, should_stop), safe_text())
+    console = results()
+    render_audit(result, console)
+    is_written = written(lambda: _write(result, out, textfile))
+    if is_written:
+        say(console, f"Reports: {out / 'audit'}")
+    if result.is_partial:
+        if state is not None:
+            say(console, "The same command goes on from here.")
+        raise KeyboardInterrupt
+    ctx.exit(code_of(result.outcome, is_written=is_written))
+
+
+def _write(result: AuditResult, out: Path, textfile: Path | None) -> None:
+    write_file(out / "audit" / "audit.json", audit_json(result))
+    write_file(out / "audit" / "audit.md", audit_markdown(result))
+    metrics = audit_metrics(result, time.time())
+    write_file(out / "audit" / "audit.prom", metrics)
+    if textfile is not None:
+        write_file(textfile, metrics)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
+    """Yield whether SIGINT or SIGTERM has arrived; the second one ends the process."""
+    stopped = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        for each in signals:
+            signal.signal(each, signal.default_int_handler)
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {each: signal.signal(each, stop) for each in signals}
+    try:
+        yield lambda: stopped
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _progress_shown() -> Iterator[Callable[[Progress], None]]:
+    """Yield a function that shows progress: a status line on a terminal, elsewhere a line every few seconds."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status("audit") as status:
+            yield lambda progress: status.update(progress_line(progress))
+        return
+    last_s = time.monotonic()
+
+    def show(progress: Progress) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= _LINE_EVERY_S:
+            last_s = time.monotonic()
+            click.echo(f"midpipe: {progress_line(progress)}", err=True)
+
+    yield show

@@ -1,0 +1,157 @@
+"""Makes sure, before anything is read, that the audit's user can't write: it is shown by the server, not promised.
+
+A replica that refuses writes is enough, whoever the user is. Otherwise the server is asked with ACL DRYRUN (Redis 7)
+whether it would run a list of writes for this user; that runs none of them. Where a server has no such answer, the user
+is refused: an address on the loopback proves nothing, because production is reached through tunnels as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.servers.server import fields_of, software
+from midpipe.faultinject.wire.resp import ErrorReply, Value
+from midpipe.scenarios.audit.layout import Layout
+
+Call = Callable[..., Value]
+
+READS = (
+    "ping info time scan get exists hmget hgetall lrange zscan hscan sscan zscore hexists sismember select "
+    "acl|whoami acl|dryrun"
+)
+"""The commands that an audit sends; the recipe grants these and no other."""
+_ANY_KEY = "midpipe-audit-no-such-key"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What is known of the connection.
+
+    Args:
+        user: its name on the server.
+        server: software and role.
+        is_replica: whether it reads from a replica.
+        lag_s: how far that is behind, in seconds; None if it is none.
+        warnings: for the report.
+    """
+
+    user: str
+    server: str
+    is_replica: bool
+    lag_s: float | None
+    warnings: tuple[str, ...]
+
+
+def check_access(call: Call, layout: Layout, *, allow_writer: bool) -> Access:
+    """Return what is known of the connection.
+
+    Args:
+        call: sends one command; an error reply is returned as a value.
+        allow_writer: accept a user who may write, with a warning.
+
+    Raises:
+        UsageError: the user may write, or that can't be ruled out; or the server is a Cluster's.
+    """
+    info = call("INFO")
+    if isinstance(info, ErrorReply):
+        raise UsageError(f"The audit's user may not run INFO ({info.code}). {recipe(layout)}")
+    fields = fields_of(info)
+    if fields.get("cluster_enabled") == "1":
+        raise UsageError(
+            "The server is a node of a Cluster and holds a part of the keys only; audit needs all of them."
+        )
+    is_replica = fields.get("role") == "slave"
+    user = _user(call)
+    warnings: list[str] = []
+    if not (is_replica and fields.get("slave_read_only") == "1"):
+        if (why := _why_may_write(call, user, layout)) and not allow_writer:
+            raise UsageError(
+                f"{why} {recipe(layout)} Or name a replica, which refuses writes; or accept it: --allow-writer."
+            )
+        if why:
+            warnings.append(f"{why} The audit sends no write.")
+        if not is_replica and fields.get("connected_slaves", "0") != "0":
+            warnings.append(
+                f"The audit reads from the primary, which has {fields['connected_slaves']} replicas. Prefer one."
+            )
+    role = "replica" if is_replica else "primary"
+    return Access(user, f"{software(info)}, {role}", is_replica, lag_s(fields), tuple(warnings))
+
+
+def lag_s(fields: Mapping[str, str]) -> float | None:
+    """Return how far a replica is behind, in seconds, from the fields of INFO; None if the server is no replica."""
+    if fields.get("role") != "slave":
+        return None
+    if fields.get("master_link_status") != "up":
+        return max(0.0, float(fields.get("master_link_down_since_seconds", "0") or 0)) or float(
+            "inf"
+        )
+    return max(0.0, float(fields.get("master_last_io_seconds_ago", "0")))
+
+
+def recipe(layout: Layout) -> str:
+    """Return the command that makes a user who may only read the layout's keys, as a sentence."""
+    prefixes = sorted(
+        {
+            f"{pattern.literal}*" if pattern.parts else pattern.text
+            for pattern in layout.patterns.values()
+        }
+    )
+    keys = " ".join(f"'%R~{prefix}'" for prefix in prefixes)
+    commands = " ".join(f"+{name}" for name in READS.split())
+    return (
+        "Make a user who may only read: "
+        f"ACL SETUSER midpipe-audit reset on '>PASSWORD' {keys} {commands} (on Redis 6 write ~ for %R~)."
+    )
+
+
+def _user(call: Call) -> str:
+    answer = call("ACL", "WHOAMI")
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else "default"
+
+
+def _why_may_write(call: Call, user: str, layout: Layout) -> str:
+    """Return, as a sentence, why the user may write or why that is not known; empty if it may not."""
+    keys = [_ANY_KEY, *(pattern.literal + "midpipe" for pattern in layout.patterns.values())]
+    keys += [pattern.text for pattern in layout.patterns.values() if not pattern.parts]
+    for key in dict.fromkeys(keys):
+        for words in _writes(key):
+            answer = call("ACL", "DRYRUN", user, *words)
+            if isinstance(answer, ErrorReply):
+                if answer.code == "NOPERM":
+                    return f"The user {user!r} may not ask with ACL DRYRUN whether it may write."
+                return f"This server can't say whether the user {user!r} may write (no ACL DRYRUN, which Redis 7 has)."
+            if answer in ("OK", b"OK"):
+                return f"The user {user!r} may write: the server would run {words[0]} on {key!r}."
+    return ""
+
+
+def _writes(key: str) -> Sequence[tuple[str, ...]]:
+    """Return writes of every kind; DRYRUN does not run them."""
+    return (
+        ("SET", key, "x"),
+        ("DEL", key),
+        ("UNLINK", key),
+        ("EXPIRE", key, "1"),
+        ("RENAME", key, key),
+        ("RESTORE", key, "0", "x"),
+        ("HSET", key, "x", "x"),
+        ("HDEL", key, "x"),
+        ("LPUSH", key, "x"),
+        ("RPUSH", key, "x"),
+        ("LPOP", key),
+        ("LREM", key, "0", "x"),
+        ("LTRIM", key, "0", "1"),
+        ("SADD", key, "x"),
+        ("SREM", key, "x"),
+        ("ZADD", key, "1", "x"),
+        ("ZREM", key, "x"),
+        ("XADD", key, "*", "x", "x"),
+        ("EVAL", "return 1", "1", key),
+        ("FLUSHDB",),
+        ("FLUSHALL",),
+        ("CONFIG", "SET", "maxmemory", "0"),
+        ("SHUTDOWN",),
+    )

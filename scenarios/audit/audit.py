@@ -1,0 +1,200 @@
+"""Opens a connection, makes sure that it can't write, audits, and returns the result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.external import Location
+from midpipe.faultinject.servers.server import fields_of
+from midpipe.faultinject.wire.resp import Value
+from midpipe.scenarios.audit.access import Access, check_access, recipe
+from midpipe.scenarios.audit.asking import Asking, StoppedError
+from midpipe.scenarios.audit.auditing import Auditing
+from midpipe.scenarios.audit.batch_reader import BatchReader
+from midpipe.scenarios.audit.layout import Layout
+from midpipe.scenarios.audit.looked import Suspicion
+from midpipe.scenarios.audit.pattern import JOB
+from midpipe.scenarios.audit.results import AuditResult, Found, Progress, Stage, judged
+from midpipe.scenarios.audit.state_file import State, read_state, write_state
+from midpipe.scenarios.audit.suspects import Fate
+from midpipe.scenarios.audit.throttle import Limits
+
+MOST_FOUND = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """What to audit, and how.
+
+    Args:
+        where: the server and database.
+        layout: what is consistent there.
+        prefix: that the layout was read with.
+        limits: of the throttle.
+        sample: the share of jobs to look at, more than 0, 1 at most.
+        settle_s: how long a suspect settles, in seconds; None takes the layout's.
+        state: file to go on from, and to keep up to date; None keeps none.
+        pause_file: the audit waits while it exists.
+        most_unseen: the share of jobs that may stay unjudged.
+        allow_writer: accept a user who may write.
+        most_found: how many findings the result lists; all are counted.
+    """
+
+    where: Location
+    layout: Layout
+    prefix: str = ""
+    limits: Limits = field(default_factory=Limits)
+    sample: float = 1.0
+    settle_s: float | None = None
+    state: Path | None = None
+    pause_file: Path | None = None
+    most_unseen: float = 0.01
+    allow_writer: bool = False
+    most_found: int = MOST_FOUND
+
+    def digest(self) -> str:
+        """Return a digest of what must not change when an audit goes on."""
+        parts = (
+            self.layout,
+            self.prefix,
+            self.sample,
+            str(self.where.address),
+            self.where.database,
+        )
+        return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+
+
+def audit(
+    plan: AuditPlan,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> AuditResult:
+    """Audit once.
+
+    Args:
+        on_progress: called often.
+        should_stop: asked often; the audit then stores its state and returns a partial result.
+
+    Raises:
+        ServerError: the server can't be reached, or its load became critical; a state file says where to go on.
+        UsageError: the user may write, or the state file is another audit's.
+    """
+    control = _connected(plan)
+    try:
+        access = check_access(_call(control), plan.layout, allow_writer=plan.allow_writer)
+        state = _state(plan, str(fields_of(control.call("INFO", "server")).get("run_id")))
+        waits: list[Callable[[str], None]] = []
+        asking = Asking(
+            control,
+            plan.limits,
+            plan.pause_file,
+            on_wait=lambda reason: waits[0](reason) if waits else None,
+            should_stop=should_stop,
+        )
+        auditing = Auditing(
+            plan.layout,
+            asking,
+            state,
+            plan.sample,
+            plan.settle_s,
+            on_checkpoint=lambda now: write_state(plan.state, now) if plan.state else None,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
+        waits.append(auditing.throttled_by)
+        is_partial = False
+        try:
+            auditing.run()
+        except StoppedError:
+            is_partial = True
+        if plan.state is not None and not is_partial:
+            plan.state.unlink(missing_ok=True)
+        return _result(plan, access, auditing, asking, is_partial=is_partial)
+    finally:
+        control.close()
+
+
+def _connected(plan: AuditPlan) -> Control:
+    where = plan.where
+    try:
+        return Control(
+            where.address, where.password, where.username, where.database, reader=BatchReader()
+        )
+    except ServerError as error:
+        raise ServerError(
+            f"{error} {recipe(plan.layout)}" if "NOPERM" in str(error) else str(error)
+        ) from error
+
+
+def _call(control: Control) -> Callable[..., Value]:
+    return lambda *words: control.pipeline([words])[0]
+
+
+def _state(plan: AuditPlan, run_id: str) -> State:
+    fresh = State(options=plan.digest(), server=run_id)
+    if plan.state is None:
+        return fresh
+    if not plan.state.parent.is_dir():
+        raise UsageError(f"There is no folder {str(plan.state.parent)!r} for --state.")
+    stored = read_state(plan.state, plan.digest())
+    if stored is None:
+        return fresh
+    if stored.server != run_id:
+        # Its cursor means nothing to this server: scan again, and keep the suspects.
+        stored.server, stored.cursor, stored.stage = run_id, 0, Stage.SCAN
+        stored.keys = stored.jobs = stored.other_keys = stored.unjudged = 0
+        stored.places, stored.walked, stored.waiting = [], [], []
+    return stored
+
+
+def _result(
+    plan: AuditPlan, access: Access, auditing: Auditing, asking: Asking, *, is_partial: bool
+) -> AuditResult:
+    state, suspects = auditing.state, auditing.suspects
+    undecided = suspects.fates[Fate.UNDECIDED]
+    unseen = min(1.0, (state.unjudged + undecided) / max(1, state.jobs))
+    counts = suspects.counts()
+    outcome, reasons = judged(
+        sum(counts.values()), unseen, plan.most_unseen, state.keys, is_partial=is_partial
+    )
+    return AuditResult(
+        layout=plan.layout.name,
+        phase=plan.layout.phase,
+        server=f"{access.server} at {plan.where.address}/{plan.where.database}",
+        outcome=outcome,
+        reasons=(*reasons, *access.warnings),
+        counts={str(damage): count for damage, count in counts.items()},
+        found=tuple(map(_found, suspects.confirmed[: plan.most_found])),
+        jobs=state.jobs,
+        keys=state.keys,
+        other_keys=state.other_keys,
+        sample=plan.sample,
+        suspects=state.suspicions,
+        converged=suspects.fates[Fate.CONVERGED],
+        vanished=suspects.fates[Fate.VANISHED],
+        undecided=undecided,
+        unreadable=state.unreadable,
+        unseen=unseen,
+        seconds=round(state.seconds, 1),
+        ops=state.ops,
+        added_latency_ms=round(asking.most_added_ms, 2),
+        throttled_s={
+            reason: round(seconds, 1) for reason, seconds in sorted(asking.throttled_s.items())
+        },
+        is_partial=is_partial,
+    )
+
+
+def _found(suspicion: Suspicion) -> Found:
+    # A request id may say more about a customer than an operator needs.
+    shown = (
+        f"{name} {value!r}"
+        for name, value in suspicion.parts
+        if name != JOB and "request" not in name
+    )
+    return Found(suspicion.damage, suspicion.job_id, ", ".join(shown), suspicion.evidence)

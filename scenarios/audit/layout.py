@@ -1,0 +1,326 @@
+"""What a consistent key space of a queue looks like, as data: its keys, and what has to hold between them. Pure.
+
+A layout is a TOML file. A *record* is a hash that holds one job. A *place* is a list, sorted set, set or hash whose
+members name jobs. A *pointer* is a string that holds a job's id. A *rule* says what must hold between them, and which
+damage it is if it does not. A team writes one for its own queue; those that ship with midpipe are read the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from midpipe.scenarios.audit.pattern import JOB, Pattern
+
+Field = str
+Status = str
+
+
+class Damage(StrEnum):
+    """What can be wrong with a job, the worst first."""
+
+    LOST = "lost"
+    ORPHANED = "orphaned"
+    STUCK = "stuck"
+    DOUBLED = "doubled"
+    MALFORMED = "malformed"
+    DIVERGING = "diverging"
+
+
+MEANING: Mapping[Damage, str] = {
+    Damage.LOST: "named by the queue or a request, and its data is nowhere",
+    Damage.ORPHANED: "has data, and is in no place where a worker would find it",
+    Damage.STUCK: "belongs to a worker that does not come back",
+    Damage.DOUBLED: "is queued twice, or queued again although it has run",
+    Damage.MALFORMED: "lacks fields, has an unknown status or an invalid part in its key",
+    Damage.DIVERGING: "two copies differ, or one is missing",
+}
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a layout: unknown names in it are errors."""
+
+
+class Record(_Part, frozen=True, kw_only=True):
+    """A kind of hash that holds one job.
+
+    Args:
+        key: the pattern of its key; has the part ``job_id``.
+        status: the field with the job's status; empty if there is none.
+        required: fields that every job has.
+        statuses: the vocabulary of statuses; empty allows any.
+    """
+
+    key: str
+    status: Field = "status"
+    required: tuple[Field, ...] = ()
+    statuses: tuple[Status, ...] = ()
+
+
+class Place(_Part, frozen=True, kw_only=True):
+    """A kind of key whose members name jobs.
+
+    Args:
+        key: the pattern of its key.
+        type: the key's type.
+        member: the pattern of a member; empty if members are opaque, such as a pickled message.
+        pushed_at: for a list: the end at which jobs are put in. It is read from that end, so that no job is missed.
+    """
+
+    key: str
+    type: Literal["list", "zset", "set", "hash"]
+    member: str = "{job_id}"
+    pushed_at: Literal["head", "tail"] = "tail"
+
+
+class Pointer(_Part, frozen=True, kw_only=True):
+    """A kind of string that holds a job's id: a request key, say."""
+
+    key: str
+
+
+class _Rule(_Part, frozen=True, kw_only=True, tag_field="rule"):
+    """A rule; ``phases`` limits it to some phases of a migration, empty is all."""
+
+    phases: tuple[str, ...] = ()
+
+
+class Placed(_Rule, frozen=True, kw_only=True, tag="placed"):
+    """A job with one of these statuses is in one of these places. Judged only if all its copies agree on the status."""
+
+    status: tuple[Status, ...]
+    places: tuple[str, ...]
+    damage: Damage = Damage.ORPHANED
+
+
+class Kept(_Rule, frozen=True, kw_only=True, tag="kept"):
+    """Every member of the place has a record."""
+
+    place: str
+    damage: Damage = Damage.LOST
+
+
+class Pointed(_Rule, frozen=True, kw_only=True, tag="pointed"):
+    """The job that the pointer names has a record."""
+
+    pointer: str
+    damage: Damage = Damage.LOST
+
+
+class Once(_Rule, frozen=True, kw_only=True, tag="once"):
+    """No job is more than once in the list."""
+
+    place: str
+    damage: Damage = Damage.DOUBLED
+
+
+class Waiting(_Rule, frozen=True, kw_only=True, tag="waiting"):
+    """A member of the list has one of these statuses."""
+
+    place: str
+    status: tuple[Status, ...]
+    damage: Damage = Damage.DOUBLED
+
+
+class Same(_Rule, frozen=True, kw_only=True, tag="same"):
+    """Copies of one job in these two records have equal fields, where both exist."""
+
+    records: tuple[str, str]
+    ignore: tuple[Field, ...] = ()
+    damage: Damage = Damage.DIVERGING
+
+
+class Copied(_Rule, frozen=True, kw_only=True, tag="copied"):
+    """A job that one record holds is held by the other as well."""
+
+    source: str
+    target: str
+    damage: Damage = Damage.DIVERGING
+
+
+class Due(_Rule, frozen=True, kw_only=True, tag="due"):
+    """A member's score, a time, is not long past.
+
+    Args:
+        unit: of the score.
+        grace_s: how long past it may be, in seconds.
+    """
+
+    place: str
+    unit: Literal["s", "ms"] = "s"
+    grace_s: float = 60.0
+    damage: Damage = Damage.STUCK
+
+
+class Aged(_Rule, frozen=True, kw_only=True, tag="aged"):
+    """A job with one of these statuses has not had it for long.
+
+    Args:
+        field: holds since when, in ISO 8601 or in seconds since 1970.
+        longer_than_s: from when on it is damage, in seconds.
+    """
+
+    status: tuple[Status, ...]
+    field: Field
+    longer_than_s: float = 3600.0
+    damage: Damage = Damage.STUCK
+
+
+class Named(_Rule, frozen=True, kw_only=True, tag="named"):
+    """A part of a record's key has this form, a regular expression that matches all of it."""
+
+    part: str
+    matches: str
+    damage: Damage = Damage.MALFORMED
+
+
+Rule = Placed | Kept | Pointed | Once | Waiting | Same | Copied | Due | Aged | Named
+
+
+class _File(_Part, frozen=True, kw_only=True):
+    """A layout as it stands in its file."""
+
+    name: str
+    summary: str = ""
+    settle_s: float = 60.0
+    phases: tuple[str, ...] = ()
+    record: dict[str, Record] = {}
+    place: dict[str, Place] = {}
+    pointer: dict[str, Pointer] = {}
+    rule: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A layout in one phase.
+
+    Args:
+        name, summary: for reports.
+        phase: of the migration; empty if the layout has none.
+        settle_s: how long, in seconds, a job may look damaged while everything is in order: at least the longest lease.
+        records, places, pointers: by name; keys have the prefix.
+        patterns: of every key, by name.
+        members: how a member names a job, by the place's name; places with opaque members are left out.
+        rules: those that hold in the phase.
+    """
+
+    name: str
+    summary: str
+    phase: str
+    settle_s: float
+    records: Mapping[str, Record]
+    places: Mapping[str, Place]
+    pointers: Mapping[str, Pointer]
+    patterns: Mapping[str, Pattern]
+    members: Mapping[str, Pattern]
+    rules: tuple[Rule, ...]
+
+    def rules_of(self, kind: type[Rule]) -> tuple[Rule, ...]:
+        """Return the rules of a kind."""
+        return tuple(rule for rule in self.rules if isinstance(rule, kind))
+
+    def asked_places(self) -> frozenset[str]:
+        """Return the places that some rule names."""
+        named: set[str] = set()
+        for rule in self.rules:
+            if isinstance(rule, Placed):
+                named.update(rule.places)
+            elif isinstance(rule, Kept | Once | Waiting | Due):
+                named.add(rule.place)
+        return frozenset(named)
+
+
+def read_layout(text: str, phase: str = "", prefix: str = "") -> Layout:
+    """Return the layout that a TOML text describes.
+
+    Args:
+        phase: one of its phases; empty takes the first.
+        prefix: stands before every key.
+
+    Raises:
+        ValueError: the text is not a layout, or it has no such phase. The message says what is wrong and where.
+    """
+    try:
+        file = msgspec.convert(tomllib.loads(text), _File)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ValueError(str(error)) from error
+    chosen = phase or next(iter(file.phases), "")
+    if chosen and chosen not in file.phases:
+        has = f"its phases are {', '.join(file.phases)}" if file.phases else "it has no phases"
+        raise ValueError(f"there is no phase {chosen!r} in the layout {file.name}: {has}")
+    _check(file)
+    keys = {
+        name: part.key
+        for parts in (file.record, file.place, file.pointer)
+        for name, part in parts.items()
+    }
+    return Layout(
+        name=file.name,
+        summary=file.summary,
+        phase=chosen,
+        settle_s=file.settle_s,
+        records=file.record,
+        places=file.place,
+        pointers=file.pointer,
+        patterns={name: Pattern.of(prefix + key) for name, key in keys.items()},
+        members={
+            name: Pattern.of(place.member) for name, place in file.place.items() if place.member
+        },
+        rules=tuple(rule for rule in file.rule if not rule.phases or chosen in rule.phases),
+    )
+
+
+def _check(file: _File) -> None:
+    """Raise ValueError if a name is used twice or refers to nothing, or a record does not say which job it holds."""
+    names = [*file.record, *file.place, *file.pointer]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"the name {twice!r} is used twice")
+    if not file.rule:
+        raise ValueError("it has no rule, so nothing would be checked")
+    for name, record in file.record.items():
+        if JOB not in Pattern.of(record.key).parts:
+            raise ValueError(f"the key of record {name!r} has no part {{job_id}}")
+    for number, rule in enumerate(file.rule, 1):
+        _check_rule(file, rule, f"rule {number}")
+
+
+def _check_rule(file: _File, rule: Rule, where: str) -> None:
+    if unknown := set(rule.phases) - set(file.phases):
+        raise ValueError(
+            f"{where} names the phase {min(unknown)!r}, which the layout does not have"
+        )
+    places: Sequence[str] = ()
+    records: Sequence[str] = ()
+    match rule:
+        case Placed():
+            places = rule.places
+        case Kept() | Once() | Waiting() | Due():
+            places = (rule.place,)
+        case Pointed():
+            if rule.pointer not in file.pointer:
+                raise ValueError(
+                    f"{where} names the pointer {rule.pointer!r}, which does not exist"
+                )
+        case Same():
+            records = rule.records
+        case Copied():
+            records = (rule.source, rule.target)
+        case Named():
+            re.compile(rule.matches)
+    for kind, named, known in (
+        ("place", places, file.place),
+        ("record", records, file.record),
+    ):
+        for name in named:
+            if name not in known:
+                raise ValueError(f"{where} names the {kind} {name!r}, which does not exist")
+    if isinstance(rule, Once | Waiting) and file.place[rule.place].type != "list":
+        raise ValueError(f"{where} is about a list, and {rule.place!r} is none")
+    if isinstance(rule, Due) and file.place[rule.place].type != "zset":
+        raise ValueError(f"{where} is about a sorted set, and {rule.place!r} is none")

@@ -1,0 +1,277 @@
+"""Reads jobs in pipelines: their copies, pointers and places. Asks through a function, so it knows no socket.
+
+Each step is one pipeline for a batch of jobs. The replies of one job are not of one moment; what this makes look
+damaged does not do so again once it has settled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.wire.resp import ErrorReply, Value
+from midpipe.scenarios.audit.layout import Layout
+from midpipe.scenarios.audit.list_walk import ListWalk
+from midpipe.scenarios.audit.looked import Look, bytes_of, text_of
+from midpipe.scenarios.audit.pattern import JOB
+from midpipe.scenarios.audit.rules import complete_parts, wanted_places
+
+Command = Sequence[bytes | str | int | float]
+Ask = Callable[[Sequence[Command]], Sequence[Value]]
+_MEMBERS_PER_READ = 1000
+_SCANS: Mapping[str, str] = {"zset": "ZSCAN", "hash": "HSCAN", "set": "SSCAN"}
+_MEMBERSHIP: Mapping[str, str] = {"zset": "ZSCORE", "hash": "HEXISTS", "set": "SISMEMBER"}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a place.
+
+    Args:
+        job_id: of the job that it names; a digest if members are opaque.
+        parts: of the place's key and of the member, job_id included.
+        score: of a sorted set.
+    """
+
+    job_id: str
+    parts: Mapping[str, str]
+    score: float | None
+
+
+class Reading:
+    """Reads for one audit.
+
+    Args:
+        layout: of the keys.
+        ask: sends commands, and returns their answers with error replies as values.
+
+    Attributes:
+        unreadable: how many keys are of another type than the layout says.
+    """
+
+    def __init__(self, layout: Layout, ask: Ask) -> None:
+        self._layout = layout
+        self._ask = ask
+        self.unreadable = 0
+
+    def scan(self, cursor: int, glob: str, count: int) -> tuple[int, list[str]]:
+        """Return the next cursor and the keys of one step of a scan; 0 ends it. Raises ServerError."""
+        reply = self._ask([("SCAN", cursor, "MATCH", bytes_of(glob), "COUNT", count)])[0]
+        match reply:
+            case (bytes() as following, tuple() as keys):
+                return int(following), [text_of(key) for key in keys if isinstance(key, bytes)]
+        raise ServerError("The server's answer to SCAN can't be read.")
+
+    def fill(self, looks: Sequence[Look]) -> None:
+        """Read everything about these jobs that needs no walk."""
+        self._read_pointers(looks)
+        # A copy may hold the part of the key of the next one.
+        while wanted := [
+            (look, name, key)
+            for look in looks
+            for name in self._layout.records
+            if name not in look.copies
+            and name not in look.unread
+            and (key := self._layout.patterns[name].formed(look.parts)) is not None
+        ]:
+            replies = self._ask([("HGETALL", bytes_of(key)) for _, _, key in wanted])
+            for (look, name, _), reply in zip(wanted, replies, strict=True):
+                if self._count_unreadable(reply):
+                    look.unread.add(name)
+                else:
+                    look.copies[name] = _fields(reply)
+            for look in looks:
+                complete_parts(self._layout, look)
+        self._read_places(looks)
+
+    def existing(self, looks: Sequence[Look]) -> list[bool]:
+        """Return for each job whether it has a record, without reading it."""
+        keys = [
+            [
+                bytes_of(key)
+                for name in self._layout.records
+                if (key := self._layout.patterns[name].formed(look.parts)) is not None
+            ]
+            for look in looks
+        ]
+        replies = iter(self._ask([("EXISTS", *each) for each in keys if each]))
+        return [bool(each) and next(replies) not in (0, None) for each in keys]
+
+    def pointed(self, pointers: Sequence[tuple[str, str]]) -> list[Look]:
+        """Return a look, not filled, at the job that each pointer names.
+
+        Args:
+            pointers: name in the layout, and key.
+        """
+        looks = []
+        replies = self._ask([("GET", bytes_of(key)) for _, key in pointers])
+        for (name, key), reply in zip(pointers, replies, strict=True):
+            parts = self._layout.patterns[name].match(key)
+            if isinstance(reply, bytes) and reply and parts is not None:
+                job_id = text_of(reply)
+                looks.append(Look(job_id, {**parts, JOB: job_id}, name))
+            self._count_unreadable(reply)
+        return looks
+
+    def members(self, place: str, key: str) -> Iterator[tuple[Member, ...] | None]:
+        """Walk a place; yield its members in chunks, and None where everything so far has to be forgotten.
+
+        Raises:
+            TornError: it changes so much that a walk proves nothing.
+        """
+        kind = self._layout.places[place].type
+        parts = self._layout.patterns[place].match(key) or {}
+        chunks = self._list_chunks(place, key) if kind == "list" else self._scan_chunks(kind, key)
+        for chunk in chunks:
+            if chunk is None:
+                yield None
+                continue
+            found = (self._member(place, parts, member, score) for member, score in chunk)
+            yield tuple(member for member in found if member is not None)
+
+    def count(self, looks: Iterable[tuple[Look, frozenset[str]]]) -> None:
+        """Walk places, and fill in how often each job is in them; what is torn stays open.
+
+        Args:
+            looks: each with the places to walk for it.
+        """
+        by_key: dict[tuple[str, str], dict[str, list[Look]]] = {}
+        for look, places in looks:
+            for place in places:
+                key = self._layout.patterns[place].formed(look.parts)
+                if key is not None:
+                    by_key.setdefault((place, key), {}).setdefault(look.job_id, []).append(look)
+        for (place, key), by_job in by_key.items():
+            counted = self.counted(place, key, by_job)
+            if counted is None:
+                continue
+            for job_id, several in by_job.items():
+                count, score = counted.get(job_id, (0, None))
+                for look in several:
+                    look.counts[place] = count
+                    look.scores[place] = score
+
+    def counted(
+        self, place: str, key: str, wanted: Iterable[str]
+    ) -> dict[str, tuple[int, float | None]] | None:
+        """Return how often each of these jobs is in a place, and its score; None if the walk proves nothing."""
+        names = frozenset(wanted)
+        found: dict[str, tuple[int, float | None]] = {}
+        try:
+            for chunk in self.members(place, key):
+                if chunk is None:
+                    found.clear()
+                    continue
+                for member in chunk:
+                    if member.job_id in names:
+                        count = found.get(member.job_id, (0, None))[0] + 1
+                        found[member.job_id] = (count, member.score)
+        except TornError:
+            return None
+        return found
+
+    def _member(
+        self, place: str, parts: Mapping[str, str], raw: bytes, score: float | None
+    ) -> Member | None:
+        pattern = self._layout.members.get(place)
+        if pattern is None:
+            job_id = "#" + hashlib.blake2b(raw, digest_size=8).hexdigest()
+            return Member(job_id, {**parts, JOB: job_id}, score)
+        matched = pattern.match(text_of(raw))
+        return None if matched is None else Member(matched[JOB], {**parts, **matched}, score)
+
+    def _list_chunks(
+        self, place: str, key: str
+    ) -> Iterator[list[tuple[bytes, float | None]] | None]:
+        walk = ListWalk(self._layout.places[place].pushed_at, _MEMBERS_PER_READ)
+        restarts = 0
+        while not walk.is_done:
+            reply = self._ask([("LRANGE", bytes_of(key), *walk.next_range())])[0]
+            if self._count_unreadable(reply):
+                raise TornError
+            new = walk.take([item for item in _items(reply) if isinstance(item, bytes)])
+            if walk.is_torn:
+                raise TornError
+            if walk.restarts > restarts:
+                restarts = walk.restarts
+                yield None
+            yield [(member, None) for member in new]
+
+    def _scan_chunks(self, kind: str, key: str) -> Iterator[list[tuple[bytes, float | None]]]:
+        cursor: Value = b"0"
+        while True:
+            assert isinstance(cursor, bytes)
+            reply = self._ask([(_SCANS[kind], bytes_of(key), cursor, "COUNT", _MEMBERS_PER_READ)])[
+                0
+            ]
+            if self._count_unreadable(reply):
+                raise TornError
+            cursor, items = _items(reply)
+            flat = [item for item in _items(items) if isinstance(item, bytes)]
+            if kind == "set":
+                yield [(member, 1.0) for member in flat]
+            else:
+                pairs = zip(flat[::2], flat[1::2], strict=True)
+                yield [(member, float(score) if kind == "zset" else 1.0) for member, score in pairs]
+            if cursor == b"0":
+                return
+
+    def _read_pointers(self, looks: Sequence[Look]) -> None:
+        wanted = [
+            (look, key)
+            for look in looks
+            if look.origin in self._layout.pointers
+            and (key := self._layout.patterns[look.origin].formed(look.parts)) is not None
+        ]
+        if wanted:
+            replies = self._ask([("GET", bytes_of(key)) for _, key in wanted])
+            for (look, _), reply in zip(wanted, replies, strict=True):
+                value = reply if isinstance(reply, bytes) else None
+                look.pointed[look.origin] = None if value is None else text_of(value)
+
+    def _read_places(self, looks: Sequence[Look]) -> None:
+        wanted = []
+        for look in looks:
+            for place in sorted(wanted_places(self._layout, look)):
+                key = self._layout.patterns[place].formed(look.parts)
+                member = look.member(self._layout, place)
+                if key is None or member is None or look.is_walked(self._layout, place):
+                    continue
+                command = (
+                    _MEMBERSHIP[self._layout.places[place].type],
+                    bytes_of(key),
+                    bytes_of(member),
+                )
+                wanted.append((look, place, command))
+        if wanted:
+            replies = self._ask([command for _, _, command in wanted])
+            for (look, place, _), reply in zip(wanted, replies, strict=True):
+                if not self._count_unreadable(reply):
+                    look.scores[place] = _score(reply)
+
+    def _count_unreadable(self, reply: Value) -> bool:
+        is_error = isinstance(reply, ErrorReply)
+        self.unreadable += is_error
+        return is_error
+
+
+class TornError(Exception):
+    """A place changes so much while it is walked that the walk proves nothing."""
+
+
+def _fields(reply: Value) -> dict[str, bytes] | None:
+    flat = [item for item in _items(reply) if isinstance(item, bytes)]
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    return {text_of(name): value for name, value in pairs} or None
+
+
+def _score(reply: Value) -> float | None:
+    if reply is None or reply == 0:
+        return None
+    return float(reply) if isinstance(reply, bytes | int | float) else None
+
+
+def _items(reply: Value) -> tuple[Value, ...]:
+    return reply if isinstance(reply, tuple) else ()

@@ -1,0 +1,226 @@
+"""Judges what was read of one job by a layout's rules. Pure.
+
+Blind to: damage that no rule of the layout describes, a job that has left no key at all, and what a payload means.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from midpipe.scenarios.audit.layout import (
+    Aged,
+    Copied,
+    Damage,
+    Due,
+    Kept,
+    Layout,
+    Named,
+    Once,
+    Placed,
+    Pointed,
+    Rule,
+    Same,
+    Waiting,
+)
+from midpipe.scenarios.audit.looked import Look, Suspicion, text_of
+
+_MOST_FIELDS_NAMED = 6
+
+
+def complete_parts(layout: Layout, look: Look) -> None:
+    """Take the parts of keys that are still unknown from the job's fields."""
+    for pattern in layout.patterns.values():
+        for part in pattern.parts:
+            for fields in look.present.values():
+                if part not in look.parts and part in fields:
+                    look.parts[part] = text_of(fields[part])
+
+
+def wanted_places(layout: Layout, look: Look) -> frozenset[str]:
+    """Return the places that have to be asked for this job, given its copies."""
+    status = look.status(layout)
+    wanted = {look.origin} & set(layout.places)
+    for rule in layout.rules:
+        if isinstance(rule, Placed) and status in rule.status:
+            wanted.update(rule.places)
+    return frozenset(wanted)
+
+
+def open_places(layout: Layout, look: Look) -> frozenset[str]:
+    """Return the places that have to be walked before the job can be judged."""
+    status = look.status(layout)
+    wanted: set[str] = set()
+    for rule in layout.rules:
+        if isinstance(rule, Placed) and status in rule.status:
+            found = any(look.scores.get(place) is not None for place in rule.places)
+            if not found:
+                wanted.update(place for place in rule.places if look.is_walked(layout, place))
+    if look.origin in layout.places and look.is_walked(layout, look.origin):
+        wanted.add(look.origin)
+    return frozenset(
+        place
+        for place in wanted - set(look.counts)
+        if layout.patterns[place].formed(look.parts) is not None
+    )
+
+
+def examine(layout: Layout, look: Look, now_s: float) -> tuple[Suspicion, ...]:
+    """Return what is suspicious about a job.
+
+    Args:
+        look: what was read; a place that was not read leads to no suspicion.
+        now_s: the server's time, in seconds since 1970.
+    """
+    if look.unread:
+        # What can't be read is neither damaged nor in order; it is counted where it was read.
+        return ()
+    malformed = _malformed(layout, look)
+    found = [
+        (rule.damage, number, text)
+        for number, rule in enumerate(layout.rules)
+        if (text := _evidence(layout, rule, look, now_s))
+        and not (isinstance(rule, Same) and malformed)
+    ]
+    if malformed:
+        # Not a rule of its own: it follows from how the records are described.
+        found.append((Damage.MALFORMED, -1, malformed))
+    if not found:
+        return ()
+    parts, fingerprint = tuple(sorted(look.parts.items())), look.fingerprint()
+    return tuple(
+        Suspicion(damage, number, look.job_id, parts, look.origin, text, fingerprint)
+        for damage, number, text in found
+    )
+
+
+def _evidence(layout: Layout, rule: Rule, look: Look, now_s: float) -> str:
+    """Return what contradicts a rule, as text without payload; empty if nothing does."""
+    match rule:
+        case Placed():
+            return _not_placed(layout, rule, look)
+        case Kept(place=place):
+            is_member = look.counts.get(place, 0) > 0 or look.scores.get(place) is not None
+            return "" if look.present or not is_member else f"is in {place} and has no data"
+        case Pointed(pointer=pointer):
+            names = look.pointed.get(pointer) == look.job_id
+            return (
+                f"is named by a {pointer} key and has no data" if names and not look.present else ""
+            )
+        case Once(place=place):
+            count = look.counts.get(place, 0)
+            return f"is {count} times in {place}" if count > 1 else ""
+        case Waiting():
+            status = look.status(layout)
+            is_wrong = status is not None and status not in rule.status
+            if look.counts.get(rule.place, 0) and is_wrong:
+                return f"is {_shown(layout, status or '')} and still in {rule.place}"
+            return ""
+        case Same():
+            return _difference(layout, rule, look)
+        case Copied(source=source, target=target):
+            if look.copies.get(source) is None or look.copies.get(target, {}) is not None:
+                return ""
+            return f"is in {source} and not in {target}"
+        case Due():
+            score = look.scores.get(rule.place)
+            if score is None:
+                return ""
+            late_s = now_s - (score / 1000 if rule.unit == "ms" else score)
+            return f"was due in {rule.place} some time ago" if late_s > rule.grace_s else ""
+        case Aged():
+            return _aged(layout, rule, look, now_s)
+        case Named(part=part, matches=matches):
+            value = look.parts.get(part)
+            if value is None or not look.present or re.fullmatch(matches, value):
+                return ""
+            return f"has a {part} that is {'empty' if not value else 'not valid'}"
+
+
+def _not_placed(layout: Layout, rule: Placed, look: Look) -> str:
+    status = look.status(layout)
+    if status is None or status not in rule.status:
+        return ""
+    for place in rule.places:
+        if layout.patterns[place].formed(look.parts) is None:
+            # Without the key's parts it can't be in there.
+            continue
+        if look.scores.get(place) is not None or look.counts.get(place):
+            return ""
+        if place not in look.scores and place not in look.counts:
+            return ""
+    return f"is {_shown(layout, status)} and not in {' or '.join(rule.places)}"
+
+
+def _malformed(layout: Layout, look: Look) -> str:
+    """Return what is wrong with the copies themselves."""
+    for name, fields in look.present.items():
+        record = layout.records[name]
+        missing = [part for part in record.required if part not in fields]
+        if missing:
+            return f"{name} lacks {_names(missing)}"
+        if record.statuses and text_of(fields.get(record.status, b"")) not in record.statuses:
+            return f"{name} has a status that is not in the vocabulary"
+    return ""
+
+
+def _difference(layout: Layout, rule: Same, look: Look) -> str:
+    first, second = rule.records
+    one, other = look.copies.get(first), look.copies.get(second)
+    if one is None or other is None:
+        return ""
+    differing = sorted(
+        name
+        for name in {*one, *other}
+        if name not in rule.ignore and one.get(name) != other.get(name)
+    )
+    if not differing:
+        return ""
+    status = layout.records[first].status
+    if status in differing:
+        values = (
+            f"{name} is {_shown(layout, text_of(copy.get(status, b'')))}"
+            for name, copy in ((first, one), (second, other))
+        )
+        rest = [name for name in differing if name != status]
+        return ", ".join(values) + (f"; also {_names(rest)}" if rest else "")
+    return f"{first} and {second} differ in {_names(differing)}"
+
+
+def _aged(layout: Layout, rule: Aged, look: Look, now_s: float) -> str:
+    status = look.status(layout)
+    if status is None or status not in rule.status:
+        return ""
+    since = [
+        moment
+        for fields in look.present.values()
+        if (moment := _moment(text_of(fields.get(rule.field, b"")))) is not None
+    ]
+    if not since or now_s - max(since) <= rule.longer_than_s:
+        return ""
+    return f"is {_shown(layout, status)} for more than {rule.longer_than_s:g} s"
+
+
+def _moment(text: str) -> float | None:
+    """Return a time in seconds since 1970, from ISO 8601 (UTC if it names no zone) or a number."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _shown(layout: Layout, status: str) -> str:
+    """Return a status that some record or rule knows; any other could be payload."""
+    known = {word for record in layout.records.values() for word in record.statuses}
+    known |= {word for rule in layout.rules if isinstance(rule, Placed) for word in rule.status}
+    return status if status in known else "in an unknown status"
+
+
+def _names(fields: list[str]) -> str:
+    rest = len(fields) - _MOST_FIELDS_NAMED
+    return ", ".join(fields[:_MOST_FIELDS_NAMED]) + (f" and {rest} more" if rest > 0 else "")
