@@ -13,14 +13,18 @@ from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
     JOBS,
     OUT,
-    PROGRAMS,
     TIME_BUDGET,
     server_from,
     subject_from,
     subject_options,
 )
+from midpipe.reports.cli.selecting import (
+    PROGRAM,
+    judging_options,
+    programs_from,
+    selection_from,
+)
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.programs.registry import program_named
 
 
 @click.command()
@@ -28,7 +32,8 @@ from midpipe.scenarios.programs.registry import program_named
 @JOBS
 @OUT
 @TIME_BUDGET
-@PROGRAMS
+@PROGRAM
+@judging_options
 @click.option(
     "--persistence",
     multiple=True,
@@ -72,6 +77,7 @@ def durability(
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("durability",),
-        programs=tuple(program_named(name).name for name in programs),
+        programs=programs_from(values, programs),
+        judged_by=selection_from(values),
     )
     ctx.exit(judge(options, out / "durability"))

@@ -12,15 +12,21 @@ from midpipe.reports.cli.options import (
     FAULTS,
     JOBS,
     OUT,
-    PROGRAMS,
     TIME_BUDGET,
     fleet_options,
     server_from,
     subject_from,
     subject_options,
 )
+from midpipe.reports.cli.selecting import (
+    PROGRAM,
+    aim_from,
+    aiming_options,
+    judging_options,
+    programs_from,
+    selection_from,
+)
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.programs.registry import program_named
 
 
 @click.command()
@@ -29,7 +35,9 @@ from midpipe.scenarios.programs.registry import program_named
 @JOBS
 @OUT
 @TIME_BUDGET
-@PROGRAMS
+@PROGRAM
+@judging_options
+@aiming_options
 @FAULTS
 @click.pass_context
 def fleet(
@@ -59,6 +67,8 @@ def fleet(
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("fleet",),
-        programs=tuple(program_named(name).name for name in programs),
+        programs=programs_from(values, programs),
+        judged_by=selection_from(values),
+        aim=aim_from(values),
     )
     ctx.exit(judge(options, out / "fleet"))

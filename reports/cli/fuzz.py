@@ -17,6 +17,7 @@ from midpipe.reports.cli.options import (
     subject_from,
     subject_options,
 )
+from midpipe.reports.cli.selecting import judging_options, selection_from
 from midpipe.scenarios.gate.options import Options
 
 PROFILES_S = {"gate": 20.0, "default": 60.0, "nightly": 6 * 3600.0}
@@ -27,6 +28,7 @@ CHECKPOINT = "fuzz-checkpoint.json"
 @subject_options
 @JOBS
 @OUT
+@judging_options
 @click.option(
     "--profile",
     default="default",
@@ -87,5 +89,6 @@ def fuzz(
         resumes=resumes,
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("fuzz",),
+        judged_by=selection_from(values),
     )
     ctx.exit(judge(options, out / "fuzz"))

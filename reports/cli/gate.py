@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
     EXAMPLES,
@@ -19,7 +20,16 @@ from midpipe.reports.cli.options import (
     servers_from,
     subject_from,
 )
+from midpipe.reports.cli.selecting import (
+    PROGRAM,
+    aim_from,
+    aiming_options,
+    judging_options,
+    programs_from,
+    selection_from,
+)
 from midpipe.scenarios.gate.options import EXPLORING, PARTS, Options
+from midpipe.scenarios.invariants.selection import ALL
 from midpipe.scenarios.model.spec import REFERENCE
 from midpipe.scenarios.model.verdict import Severity
 
@@ -29,7 +39,10 @@ from midpipe.scenarios.model.verdict import Severity
 @JOBS
 @OUT
 @TIME_BUDGET
+@PROGRAM
+@judging_options
 @FAULTS
+@aiming_options
 @click.option(
     "--orders",
     "max_orders",
@@ -71,6 +84,7 @@ def gate(
     /,
     jobs: int,
     out: Path,
+    programs: tuple[str, ...],
     max_faults: int,
     max_orders: int,
     fuzz_s: float,
@@ -90,15 +104,29 @@ def gate(
 
     With --time-budget, every part gets a share of the time, and the cases that find the most bugs come first. The
     verdict says what the budget cut off. On several servers, each gets an equal share, and selfcheck and the review run
-    on the first one only.
+    on the first one only. With --fault or --at, only the sweep, the interleaving and the fleet run.
 
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """
     server, *others = servers_from(values)
     subject = subject_from(values)
-    with_own = with_selfcheck or subject.text == REFERENCE
+    chosen, aim, judged_by = (
+        programs_from(values, programs),
+        aim_from(values),
+        selection_from(values),
+    )
+    is_narrowed = bool(chosen or aim or judged_by != ALL)
+    if with_selfcheck and is_narrowed:
+        raise UsageError(
+            "--with-selfcheck runs every program and invariant of midpipe's on its own queues. Leave it out, or leave "
+            "out --program, --programs, --only, --skip, --fault and --at."
+        )
+    with_own = with_selfcheck or (subject.text == REFERENCE and not is_narrowed)
+    left_out = {"fuzz"} if chosen or aim or not fuzz_s else set()
+    if aim:
+        left_out.add("durability")
     parts = tuple(
-        part for part in PARTS if (part != "fuzz" or fuzz_s) and (part in EXPLORING or with_own)
+        part for part in PARTS if part not in left_out and (part in EXPLORING or with_own)
     )
     options = Options(
         subject=subject,
@@ -109,6 +137,9 @@ def gate(
         fuzz_s=fuzz_s,
         examples=out / EXAMPLES,
         parts=parts,
+        programs=chosen,
+        judged_by=judged_by,
+        aim=aim,
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
         fail_fast=Severity(fail_on) if fail_fast else None,

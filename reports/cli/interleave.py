@@ -12,15 +12,21 @@ from midpipe.reports.cli.options import (
     FAULTS,
     JOBS,
     OUT,
-    PROGRAMS,
     TIME_BUDGET,
     server_from,
     subject_from,
     subject_options,
 )
+from midpipe.reports.cli.selecting import (
+    PROGRAM,
+    aim_from,
+    aiming_options,
+    judging_options,
+    programs_from,
+    selection_from,
+)
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.model.messages import Sampling
-from midpipe.scenarios.programs.registry import program_named
 
 CHECKPOINT = "interleave-checkpoint.json"
 
@@ -30,7 +36,9 @@ CHECKPOINT = "interleave-checkpoint.json"
 @JOBS
 @OUT
 @TIME_BUDGET
-@PROGRAMS
+@PROGRAM
+@judging_options
+@aiming_options
 @click.option(
     "--preemptions",
     "max_preemptions",
@@ -106,7 +114,9 @@ def interleave(
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,
         parts=("interleave",),
-        programs=tuple(program_named(name).name for name in programs),
+        programs=programs_from(values, programs),
+        judged_by=selection_from(values),
+        aim=aim_from(values),
         checkpoint=out / CHECKPOINT,
         resumes=resume,
     )

@@ -164,13 +164,6 @@ TIME_BUDGET = click.option(
     type=Duration(1.0),
     help="How long the run may take, stories included. What is cut off is reported, and a pass becomes unknown.",
 )
-PROGRAMS = click.option(
-    "--program",
-    "programs",
-    multiple=True,
-    metavar="NAME",
-    help="Run only this program; may be repeated.",
-)
 FAULTS = click.option(
     "--faults",
     "max_faults",

@@ -12,6 +12,7 @@ from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.options import fleet_options, server_from, subject_from, subject_options
+from midpipe.reports.cli.selecting import OWN_PROGRAMS, selection_from
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, replay_case
@@ -25,6 +26,7 @@ from midpipe.scenarios.programs.registry import program_named
 @click.argument("schedule")
 @subject_options
 @fleet_options
+@OWN_PROGRAMS
 @click.option(
     "--times", default=1, show_default=True, type=click.IntRange(1), help="How often to run it."
 )
@@ -37,7 +39,7 @@ def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> N
 
     Ends in 'still fails' (exit code 1), 'now passes' (0), or 'can't be placed any more' (3).
     """
-    worker = Worker(server_from(values))
+    worker = Worker(server_from(values), judged_by=selection_from(values))
     try:
         subject = subject_from(values)
         bound_ms = values["latency_bound_s"] * 1000

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from midpipe.faultinject.decide.schedule import did_you_mean
+from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import (
     CATALOGUE,
     Pace,
@@ -16,10 +22,53 @@ from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Which faults a run places, and where; an empty aim places every fault at every command.
+
+    Args:
+        faults: names of faults.
+        at: commands as ``COMMAND`` or ``COMMAND:KEY``, both globs; the key is any of those that the command touches.
+    """
+
+    faults: tuple[str, ...] = ()
+    at: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.faults or self.at)
+
+    def __str__(self) -> str:
+        words = [f"--fault {name}" for name in self.faults] + [f"--at {place}" for place in self.at]
+        return " ".join(words)
+
+    def takes(self, event: WireEvent) -> bool:
+        """Whether faults are placed at this command."""
+        return not self.at or any(_matches(place, event) for place in self.at)
+
+
+ANYWHERE = Aim()
+
+
+def _matches(place: str, event: WireEvent) -> bool:
+    command, colon, key = place.partition(":")
+    keys = [bytes(each).decode(errors="replace") for each in event.keys or ()]
+    return fnmatchcase(event.name, command.upper()) and (
+        not colon or any(fnmatchcase(each, key) for each in keys)
+    )
+
+
+def aim_at(faults: Sequence[str], at: Sequence[str]) -> Aim:
+    """Return the aim that a user names. Raises UsageError for a fault that does not exist."""
+    for name in faults:
+        if name not in CATALOGUE:
+            raise UsageError(f"There is no fault {name!r}.{did_you_mean(name, CATALOGUE)}")
+    return Aim(tuple(faults), tuple(at))
+
+
 def selected(
     server_is_ours: bool,
     names: tuple[str, ...] = (),
-    commands: tuple[str, ...] = (),
+    aim: Aim = ANYWHERE,
     pace: Pace | None = None,
     persistence: Persistence | None = None,
 ) -> Placeable:
@@ -28,19 +77,20 @@ def selected(
     Args:
         server_is_ours: midpipe may do to the server what it likes; otherwise no fault that changes it is placed.
         names: of the faults; empty takes all.
-        commands: names of the commands to break; empty takes all.
+        aim: which of these faults to place, and at which commands.
         pace: only faults whose cases take so long; None takes all.
         persistence: of a server that may be killed; None if the server must not be killed.
     """
 
     def faults_at(event: WireEvent) -> tuple[FaultRef, ...]:
-        if commands and event.name not in commands:
+        if not aim.takes(event):
             return ()
         return tuple(
             fault
             for fault in placeable(event)
             if (server_is_ours or is_for_any_server(fault))
             and (not names or fault.name in names)
+            and (not aim.faults or fault.name in aim.faults)
             and suits(persistence, fault)
             and (pace is None or pace_of(fault) is pace)
         )

@@ -13,7 +13,7 @@ from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.scenarios.explore.explore import explore
-from midpipe.scenarios.explore.fault_selection import selected
+from midpipe.scenarios.explore.fault_selection import ANYWHERE, Aim, selected
 from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.preparing import Prepared, prepared, with_progress
 from midpipe.scenarios.explore.running import DIVERGED
@@ -58,6 +58,7 @@ class InterleaveTask:
         frontier: where an earlier task stopped; this one resumes there.
         max_orders: run only so many, the simplest ones; None sets no bound.
         orders_run: how many of them earlier tasks have run.
+        aim: which faults to place, and at which commands; with no faults named, those of ``faults_for``.
     """
 
     subject: SubjectSpec
@@ -72,6 +73,7 @@ class InterleaveTask:
     frontier: Frontier | None = None
     max_orders: int | None = None
     orders_run: int = 0
+    aim: Aim = ANYWHERE
 
     def run(self, worker: Worker) -> Iterator[Message]:
         before = prepared(
@@ -95,7 +97,9 @@ class _Interleaving:
         self._rig = before.rig
         self._program = before.program
         self._nondeterministic = before.nondeterministic
-        self._faults = selected(worker.server.is_ours, faults_for(self._program))
+        self._faults = selected(
+            worker.server.is_ours, task.aim.faults or faults_for(self._program), task.aim
+        )
         self._ledgers: list[Ledger] = []
         self._stopped = False
         self._bounded = False

@@ -11,7 +11,7 @@ from midpipe.faultinject.decide.sweep import Sweep, SweepFrontier
 from midpipe.faultinject.errors import NotApplicableError
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.explore.explore import explore
-from midpipe.scenarios.explore.fault_selection import selected
+from midpipe.scenarios.explore.fault_selection import ANYWHERE, Aim, selected
 from midpipe.scenarios.explore.preparing import prepared, with_progress
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import ExplorationDone, Message
@@ -39,6 +39,7 @@ class SweepTask:
         persistence: of a server that is killed at every position, instead of all other faults; None does not kill it.
         until_round: no case of a later round begins.
         frontier: where an earlier task stopped; this one resumes there.
+        aim: which faults to place, and at which commands.
     """
 
     subject: SubjectSpec
@@ -51,6 +52,7 @@ class SweepTask:
     persistence: Persistence | None = None
     until_round: int = sys.maxsize
     frontier: SweepFrontier | None = None
+    aim: Aim = ANYWHERE
 
     def run(self, worker: Worker) -> Iterator[Message]:
         try:
@@ -68,7 +70,7 @@ class SweepTask:
             yield before
             return
         deaths = _TAKE_OVERS.get(self.persistence, _KILLS) if self.persistence else ()
-        faults = selected(worker.server.is_ours, deaths, persistence=self.persistence)
+        faults = selected(worker.server.is_ours, deaths, self.aim, persistence=self.persistence)
         sweep = Sweep(self.max_faults, self.shard, faults=faults, frontier=self.frontier)
         stopped = False
         cases = explore(

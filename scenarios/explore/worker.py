@@ -12,7 +12,7 @@ from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.invariants.selection import ALL, Selection
 from midpipe.scenarios.model.evidence import Invariant
 from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -31,25 +31,30 @@ class Worker:
     Args:
         server: the server to break.
         is_cancelled: asked between cases; true ends a task that has a deadline as if the deadline had come.
-        invariants: what the cases are judged by.
+        judged_by: the invariants by which every case is judged.
+        invariants: further ones.
 
     Attributes:
         server: a server that keeps no data.
+        judged_by: as given.
 
     Raises:
         ServerError: the server can't be started or does not answer.
+        UsageError: the selection names an invariant or a file that does not exist.
     """
 
     def __init__(
         self,
         server: ServerSpec,
         is_cancelled: Callable[[], bool] = bool,
-        invariants: tuple[Invariant, ...] = tuple(INVARIANTS.values()),
+        judged_by: Selection = ALL,
+        invariants: tuple[Invariant, ...] = (),
     ) -> None:
         self.is_cancelled = is_cancelled
+        self.judged_by = judged_by
         self._run = RunDirectory()
         self._spec = server
-        self._invariants = invariants
+        self._invariants = (*judged_by.invariants.values(), *invariants)
         self._durable: dict[Persistence, Server] = {}
         try:
             self.server: Server = open_server(server, self._run)

@@ -27,7 +27,6 @@ from midpipe.scenarios.gate.parts.stories import Stories
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.gate.summary import Run, verdict_on
-from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import CaseEnded, Message, Probed, Result
 from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Verdict
 
@@ -71,7 +70,12 @@ class Gate:
     def run(self) -> None:
         """Run every part. Raises MidpipeError; after any end, ``verdict`` gives the results so far."""
         options, results = self._options, self._results
-        pool = Pool(options.server, options.jobs, may_abandon=self._budget.is_limited)
+        pool = Pool(
+            options.server,
+            options.jobs,
+            may_abandon=self._budget.is_limited,
+            judged_by=options.judged_by,
+        )
         try:
             if EXPLORING & set(options.parts):
                 self._probe(pool)
@@ -241,7 +245,7 @@ class Gate:
         if least is None:
             return False
         return any(
-            INVARIANTS[group.invariant].severity.counts_from(least)
+            self._options.judged_by.invariants[group.invariant].severity.counts_from(least)
             for group in self._results.tally.groups
         ) or any(row.torn for row in self._results.power_loss)
 

@@ -16,7 +16,7 @@ from midpipe.faultinject.decide.sweep import Sweep
 from midpipe.faultinject.faults import Pace
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.explore import explore
-from midpipe.scenarios.explore.fault_selection import selected
+from midpipe.scenarios.explore.fault_selection import Aim, selected
 from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.fuzz.task import FuzzTask
@@ -134,7 +134,7 @@ class HuntTask:
         for commands in (self.commands, ()) if self.commands else ((),):
             placed = False
             for pace, program in _by_cost(programs):
-                faults = selected(worker.server.is_ours, self.faults, commands, pace)
+                faults = selected(worker.server.is_ours, self.faults, Aim(at=commands), pace)
                 sweep = Sweep(1, faults=faults)
                 for ended in run(program, sweep):
                     if ended.faults:

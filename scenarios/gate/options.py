@@ -8,6 +8,8 @@ from pathlib import Path
 
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.explore.fault_selection import ANYWHERE, Aim
+from midpipe.scenarios.invariants.selection import Selection
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -42,6 +44,8 @@ class Options:
         flaw_budget_s: longest time to fuzz one flawed queue, in seconds.
         parts: which of PARTS to run, in this order.
         programs: names of the programs to run; empty is all.
+        judged_by: the invariants that count for the subject.
+        aim: which faults the sweep and the orders place, and at which commands.
         time_budget_s: no case of the sweep is begun after that, and the verdict is partial then; None is no limit.
         fail_fast: run the subject's parts first and stop at its first finding of this severity or worse; None runs
             everything.
@@ -72,8 +76,15 @@ class Options:
     flaw_budget_s: float = 120.0
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()
+    judged_by: Selection = field(default_factory=Selection)
+    aim: Aim = ANYWHERE
     time_budget_s: float | None = None
     fail_fast: Severity | None = None
+
+    @property
+    def again(self) -> str:
+        """The options that name the subject, and what else a replay needs, quoted for a shell."""
+        return " ".join(filter(None, (self.subject.options, self.judged_by.options)))
 
     @property
     def words_with_secrets(self) -> tuple[str, ...]:

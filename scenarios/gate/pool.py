@@ -29,6 +29,7 @@ from midpipe.faultinject.errors import (
 )
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.worker import Task, Worker
+from midpipe.scenarios.invariants.selection import ALL, Selection
 from midpipe.scenarios.model.messages import Failed, Message, Result
 
 _STOP, _CANCEL = None, "cancel"
@@ -48,12 +49,20 @@ class Pool:
         may_abandon: a worker that does not end its task in time is left behind, so all of them get processes of their
             own. Otherwise a single worker runs in this process, and so does that of a server given by its URL, whose
             keys only it can delete.
+        judged_by: the invariants by which every case is judged.
 
     Attributes:
         jobs: the actual number of workers.
     """
 
-    def __init__(self, server: ServerSpec, jobs: int, *, may_abandon: bool = False) -> None:
+    def __init__(
+        self,
+        server: ServerSpec,
+        jobs: int,
+        *,
+        may_abandon: bool = False,
+        judged_by: Selection = ALL,
+    ) -> None:
         self.jobs = 1 if server.is_shared else max(1, jobs)
         self._workers: list[tuple[BaseProcess, Connection]] = []
         self._busy: dict[Connection, int] = {}
@@ -61,7 +70,7 @@ class Pool:
         self._is_cancelled = False
         self._local: Worker | None = None
         if self.jobs == 1 and (server.is_shared or not may_abandon):
-            self._local = Worker(server, lambda: self._is_cancelled)
+            self._local = Worker(server, lambda: self._is_cancelled, judged_by)
             return
         context = multiprocessing.get_context("spawn")
         # Starting the resource tracker unblocks SIGINT, so it must come before the signal is blocked below.
@@ -69,7 +78,7 @@ class Pool:
         for processor in _processors(self.jobs):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve, args=(server, theirs, os.getpid(), processor), daemon=True
+                target=_serve, args=(server, judged_by, theirs, os.getpid(), processor), daemon=True
             )
             with _signals_blocked():
                 process.start()
@@ -205,7 +214,13 @@ def _receive(connection: Connection) -> Message:
     return message
 
 
-def _serve(server: ServerSpec, connection: Connection, parent: int, processor: int | None) -> None:
+def _serve(
+    server: ServerSpec,
+    judged_by: Selection,
+    connection: Connection,
+    parent: int,
+    processor: int | None,
+) -> None:
     """Run tasks until a stop message arrives or the parent is gone. SIGINT stays blocked: the parent handles it."""
     if processor is not None and sys.platform == "linux":
         os.sched_setaffinity(0, (processor,))
@@ -213,7 +228,7 @@ def _serve(server: ServerSpec, connection: Connection, parent: int, processor: i
     worker: Worker | None = None
     try:
         # The only message that the parent sends during a task is the one that cancels it.
-        worker = Worker(server, connection.poll)
+        worker = Worker(server, connection.poll, judged_by)
         while (task := connection.recv()) is not _STOP:
             if task == _CANCEL:
                 continue

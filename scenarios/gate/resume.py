@@ -106,7 +106,10 @@ def _details_of(options: Options) -> str:
     programs = ", ".join(options.programs) or "every program"
     pruned = "" if options.prune else ", without pruning"
     faults = options.max_interleaved_faults
-    return f"{subject}; {programs}, {bound} preemptions, {faults} faults{pruned}"
+    aim = f" {options.aim}" if options.aim else ""
+    chosen = options.judged_by
+    judged = f", judged by {', '.join(chosen.invariants)}" if chosen.is_partial else ""
+    return f"{subject}; {programs}, {bound} preemptions, {faults} faults{aim}{pruned}{judged}"
 
 
 class CheckpointFile:

@@ -53,7 +53,7 @@ def verdict_on(
     verdict = Verdict(
         midpipe=run.version,
         subject=options.subject.name,
-        again=safe_command(shlex.split(options.subject.options)),
+        again=safe_command(shlex.split(options.again)),
         server=results.server,
         command=run.command,
         started_at=run.started_at,
@@ -61,7 +61,9 @@ def verdict_on(
         outcome=outcome,
         parts=tuple(parts),
         findings=results.findings,
-        invariants=results.tally.invariant_rows(results.traits) if explores else (),
+        invariants=results.tally.invariant_rows(results.traits, options.judged_by.invariants)
+        if explores
+        else (),
         ledger=tuple(results.ledger.values()),
         selfcheck=tuple(results.flaws),
         review=tuple(results.review),
@@ -98,7 +100,7 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
     )
     unseen = [
         f"{row.invariant} is unknown: {row.note}."
-        for row in tally.invariant_rows(results.traits)
+        for row in tally.invariant_rows(results.traits, options.judged_by.invariants)
         if row.status is Status.UNKNOWN
         and not options.programs
         and "sweep" in options.parts

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import CheckerCrash, InvariantRow, Severity, Status
@@ -124,29 +125,41 @@ class Tally:
             else:
                 self.groups.append(group)
 
-    def ranked(self) -> tuple[ViolationGroup, ...]:
-        """Return the groups of violations, the most severe first."""
-        order = list(INVARIANTS)
+    def ranked(
+        self, invariants: Mapping[str, Invariant] = INVARIANTS
+    ) -> tuple[ViolationGroup, ...]:
+        """Return the groups of violations, the most severe first.
+
+        Args:
+            invariants: those that the cases were judged by, by id.
+        """
+        order = list(invariants)
 
         def rank(group: ViolationGroup) -> tuple[int, int, str]:
-            severity = INVARIANTS[group.invariant].severity
+            severity = invariants[group.invariant].severity
             return (_SEVERITIES.index(severity), order.index(group.invariant), group.method)
 
         return tuple(sorted(self.groups, key=rank))
 
-    def invariant_rows(self, traits: Traits | None) -> tuple[InvariantRow, ...]:
-        """Return a row for every invariant. One that applies but was never observed is unknown."""
-        return tuple(self._row(name, traits) for name in INVARIANTS)
+    def invariant_rows(
+        self, traits: Traits | None, invariants: Mapping[str, Invariant] = INVARIANTS
+    ) -> tuple[InvariantRow, ...]:
+        """Return a row for every invariant. One that applies but was never observed is unknown.
 
-    def _row(self, name: str, traits: Traits | None) -> InvariantRow:
-        invariant = INVARIANTS[name]
+        Args:
+            invariants: those that the cases were judged by, by id.
+        """
+        return tuple(self._row(invariant, traits) for invariant in invariants.values())
+
+    def _row(self, invariant: Invariant, traits: Traits | None) -> InvariantRow:
+        name = invariant.id
         why_not = invariant.why_not(traits) if traits else "no case was run"
         note = why_not
         if self.violations.get(name):
             status = Status.VIOLATED
         elif why_not:
             status = Status.NOT_APPLICABLE if traits else Status.UNKNOWN
-        elif any(invariant == name for _, invariant, _ in self.unconfirmed):
+        elif any(violated == name for _, violated, _ in self.unconfirmed):
             status, note = Status.UNKNOWN, "a case violated it once, and did not when run again"
         elif any(crash.invariant == name for crash in self.crashes):
             status, note = Status.UNKNOWN, "its checker crashed"

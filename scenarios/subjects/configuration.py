@@ -6,6 +6,7 @@ Knows the promises, but no command and no option: who has those checks them.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,12 @@ class Configuration:
     options: Mapping[str, Any] = field(default_factory=dict)
     promises: tuple[tuple[str, str | float], ...] = ()
     is_named: bool = False
+
+    def promises_for(self, subject: str) -> tuple[tuple[str, str | float], ...]:
+        """Return the promises if they are for this subject: the project names it, or names none."""
+        named = self.options.get("subject")
+        is_for_it = named is None or os.path.normpath(str(named)) == os.path.normpath(subject)
+        return self.promises if is_for_it else ()
 
     @property
     def named(self) -> str:

@@ -32,7 +32,8 @@ def judge(worker: Worker, task: SweepTask | InterleaveTask) -> None:
             missing = message.missing
     if missing:
         pytest.skip(f"not applicable: the subject has no {', '.join(missing)}")
-    lines = [line for case in cases if case.violations for line in _violation(case, task)]
+    again = " ".join(filter(None, (task.subject.options, worker.judged_by.options)))
+    lines = [line for case in cases if case.violations for line in _violation(case, again)]
     lines += [
         f"invalid: {case.replay!r}: {case.invalid_reason}" for case in cases if not case.valid
     ]
@@ -48,9 +49,13 @@ def _safe(task: SweepTask | InterleaveTask) -> Callable[[str], str]:
     return safe(redaction_of(f"{name}={value}" for name, value in task.subject.environment))
 
 
-def _violation(case: CaseEnded, task: SweepTask | InterleaveTask) -> tuple[str, str]:
-    """Return what was violated, and the command that replays it."""
+def _violation(case: CaseEnded, again: str) -> tuple[str, str]:
+    """Return what was violated, and the command that replays it.
+
+    Args:
+        again: the options that the command needs, quoted for a shell.
+    """
     worst, *others = case.violations
     also = f" (and {', '.join(violation.invariant for violation in others)})" if others else ""
-    command = replay_command(case.replay, safe_command(shlex.split(task.subject.options)))
+    command = replay_command(case.replay, safe_command(shlex.split(again)))
     return f"{worst.invariant}{also}: {worst.evidence[0].seen}", f"    {command}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,21 +51,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="A variable in the subject's environment; may be repeated.",
     )
 
+    group.addoption(
+        "--midpipe-programs",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="A Python file with programs and invariants of your own; may be repeated.",
+    )
+
 
 @pytest.fixture(scope="session")
 def midpipe_subject(pytestconfig: pytest.Config) -> SubjectSpec:
-    """The subject that the options name."""
+    """The subject that the options name, with the promises of the project's ``[tool.midpipe.promises]``."""
     from midpipe.faultinject.errors import UsageError
     from midpipe.scenarios.model.spec import parse_subject
+    from midpipe.scenarios.subjects.configuration import find_configuration
 
     option = pytestconfig.getoption
     try:
-        return parse_subject(
+        subject = parse_subject(
             option("midpipe_subject"),
             tuple(option("--midpipe-path")),
             sys.executable,
             tuple(option("--midpipe-env")),
         )
+        project = find_configuration(pytestconfig.rootpath)
+        return replace(subject, promises=project.promises_for(subject.text))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -75,9 +87,13 @@ def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
     from midpipe.faultinject.errors import MidpipeError
     from midpipe.faultinject.servers.opening import parse_server_spec
     from midpipe.scenarios.explore.worker import Worker
+    from midpipe.scenarios.invariants.selection import Selection
 
     try:
-        worker = Worker(parse_server_spec(pytestconfig.getoption("midpipe_redis")))
+        worker = Worker(
+            parse_server_spec(pytestconfig.getoption("midpipe_redis")),
+            judged_by=Selection(files=tuple(pytestconfig.getoption("--midpipe-programs"))),
+        )
     except MidpipeError as error:
         raise pytest.UsageError(str(error)) from error
     yield worker

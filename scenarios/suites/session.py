@@ -135,9 +135,7 @@ class Session(Closeable):
             raise UsageError(f"Two invariants have the id {twice[0]!r}. Give yours another one.")
         self._subject = _subject(subject, paths, environment)
         self._latency_bound_ms = latency_bound_ms
-        self._worker = Worker(
-            parse_server_spec(redis), invariants=(*INVARIANTS.values(), *invariants)
-        )
+        self._worker = Worker(parse_server_spec(redis), invariants=tuple(invariants))
 
     def run(self, program: Program | str, schedule: str = "") -> CaseRecord:
         """Run one case and return its record. What it violates is confirmed by running it again.

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.programs.registry import SUITES
+from midpipe.scenarios.programs.registry import programs_of
 from midpipe.scenarios.suites.judging import judge
 
 
-@pytest.mark.parametrize("program", SUITES["sweep"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each program, those of the user's own files included."""
+    try:
+        programs = programs_of("sweep", (), metafunc.config.getoption("--midpipe-programs"))
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error
+    metafunc.parametrize("program", programs)
+
+
 def test_one_fault_anywhere_costs_no_job(
     midpipe_worker: Worker, midpipe_subject: SubjectSpec, program: str
 ) -> None:

@@ -126,7 +126,7 @@ def test_the_plugin_adds_no_option_without_its_own_prefix() -> None:
     parser = pytest.Parser(_ispytest=True)
     pytest_addoption(parser)
     added = [name for option in parser.getgroup("midpipe").options for name in option.names()]
-    assert len(added) == 4
+    assert len(added) == 5
     assert [name for name in added if not name.startswith("--midpipe-")] == []
 
 

@@ -28,7 +28,7 @@ from midpipe.scenarios.model.messages import (
 from midpipe.scenarios.model.verdict import Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version
-from midpipe.scenarios.programs.registry import SUITES, program_named
+from midpipe.scenarios.programs.registry import program_named, programs_of
 
 LEAST_SLICE_S = 0.1
 MAX_NAMED = 3
@@ -78,7 +78,7 @@ def sweep_of(options: Options, results: Results) -> Exploration:
     shards = max(1, options.jobs)
     planned = tuple(
         ProgramProgress(name, partial(_sweep_task, options, name, (shard, shards)))
-        for name in _selected(options, SUITES["sweep"])
+        for name in programs_of("sweep", options.programs, options.judged_by.files)
         for shard in range(shards)
     )
     return Exploration("sweep", options, results, planned)
@@ -95,7 +95,7 @@ def orders_of(
     """
     programs = {
         name: program
-        for name, program in SUITES[suite].items()
+        for name, program in programs_of(suite, options.programs, options.judged_by.files).items()
         if suite != "fleet" or needs_other_subject(program) == (options.subject.beside is not None)
     }
     finished = resumed.orders.finished if resumed and resumed.orders else ()
@@ -121,6 +121,7 @@ def _sweep_task(
         deadline_s=resume.deadline_s,
         until_round=resume.until_round,
         frontier=frontier,
+        aim=options.aim,
     )
 
 
@@ -140,6 +141,7 @@ def _orders_task(options: Options, suite: str, program: str, resume: Resume) -> 
         frontier=frontier,
         max_orders=options.max_orders,
         orders_run=resume.cases,
+        aim=options.aim,
     )
 
 
@@ -150,20 +152,16 @@ def _ordered(programs: Mapping[str, Program], options: Options) -> tuple[str, ..
     the longest come first, because a long program started last keeps one worker busy while the others are idle. With
     fail-fast the shortest come first: they show most bugs of two clients after far fewer cases.
     """
-    names, sign = _selected(options, programs), -1 if options.fail_fast is None else 1
+    sign = -1 if options.fail_fast is None else 1
     first_seen: dict[frozenset[Version], int] = {}
-    for name in names:
+    for name in programs:
         first_seen.setdefault(frozenset(programs[name].versions), len(first_seen))
 
     def place(name: str) -> tuple[int, int]:
         program = programs[name]
         return first_seen[frozenset(program.versions)], sign * program.length
 
-    return tuple(sorted(names, key=place))
-
-
-def _selected(options: Options, programs: Mapping[str, Program]) -> tuple[str, ...]:
-    return tuple(name for name in programs if not options.programs or name in options.programs)
+    return tuple(sorted(programs, key=place))
 
 
 def _joined(calls: Sequence[str]) -> str:
@@ -311,8 +309,11 @@ class Exploration:
 
     def finish(self) -> None:
         results = self._results
-        rows = (row for progress in self._planned for row in progress.ledger)
-        for row in (*self._state.ledger, *rows):
+        rows = [
+            *self._state.ledger,
+            *(row for progress in self._planned for row in progress.ledger),
+        ]
+        for row in rows:
             self._add_to_ledger(row)
         outcomes = [Outcome.PASS] if self._cases else []
         outcomes += [Outcome.FAIL] if self._violated else []
@@ -339,10 +340,26 @@ class Exploration:
                 f"{len(programs)} {were} not run because the subject has no {_joined(calls)}: "
                 f"{_named(programs)}{'' if len(programs) > MAX_NAMED else '.'}"
             )
+        if self._has_missed(rows):
+            outcomes.append(Outcome.UNKNOWN)
+            results.warnings.append(
+                f"{self.name} placed no fault: no command of its programs matches {self._options.aim}."
+            )
         if len(self._missing) == len({progress.program for progress in self._planned}):
             # No program of this part applies to the subject, as the warning says. That is no reason for unknown.
             outcomes.append(Outcome.PASS)
         results.parts[self.name] = merge(outcomes)
+
+    def _has_missed(self, rows: Sequence[LedgerRow]) -> bool:
+        """Whether the user aimed at commands or faults, and no case had a fault that matches."""
+        options = self._options
+        bounds = {
+            "sweep": options.max_faults,
+            "interleave": options.max_interleaved_faults,
+            "fleet": options.max_fleet_faults,
+        }
+        hit = any(row.run for row in rows if row.fault != NO_FAULT)
+        return bool(options.aim and bounds[self.name] and rows) and not hit
 
     def _add_to_ledger(self, row: LedgerRow) -> None:
         key = (row.program, row.fault)

@@ -163,7 +163,7 @@ class Fuzzing:
             return
         found = [
             Example(group.replay, f"{group.invariant} in {group.method}; {group.blob}".rstrip("; "))
-            for group in self._results.tally.ranked()
+            for group in self._results.tally.ranked(options.judged_by.invariants)
         ]
         kept = [example for example in self._known() if example.replay not in self._stale]
         write_examples(

@@ -16,7 +16,6 @@ from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import ViolationGroup
 from midpipe.scenarios.gate.task_queue import TaskQueue
-from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.messages import Message, StoryDone
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import Finding, PlacedFault
@@ -32,7 +31,7 @@ class Stories:
     def __init__(self, options: Options, results: Results) -> None:
         self._options = options
         self._results = results
-        self._groups = results.tally.ranked()
+        self._groups = results.tally.ranked(options.judged_by.invariants)
         self._stories: dict[int, StoryDone] = {}
         self.queue = TaskQueue(2 * len(self._groups))
 
@@ -101,7 +100,7 @@ class Stories:
         story = case.story if case is not None else None
         replay = story.replay if story is not None else group.replay
         passes = neighbour is not None and group.invariant not in neighbour.violated_invariants
-        invariant = INVARIANTS[group.invariant]
+        invariant = self._options.judged_by.invariants[group.invariant]
         culprit = culprit_of(story, group.invariant, group.method)
         return Finding(
             id=f"F{number + 1}",
