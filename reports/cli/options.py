@@ -21,7 +21,7 @@ from midpipe.scenarios.model.spec import (
     SubjectSpec,
     parse_subject,
 )
-from midpipe.scenarios.subjects.environments import installed
+from midpipe.scenarios.subjects.environments import installed, subject_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_OUT = ".midpipe"
@@ -235,12 +235,8 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
     subject = parse_subject(
         values["subject"], paths, values["python"], environment, values["patience_s"], beside
     )
-    return replace(
-        subject,
-        library=release.requirement if release else "",
-        promises=promises,
-        config=configuration_of(ctx).named,
-    )
+    subject = replace(subject, promises=promises, config=configuration_of(ctx).named)
+    return subject_of(release, subject) if release else subject
 
 
 def _is_given(ctx: click.Context | None, name: str) -> bool:

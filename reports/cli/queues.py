@@ -10,7 +10,8 @@ from midpipe.scenarios.queues import LIBRARIES
 
 @click.command(short_help="The released libraries that --queue takes by name.")
 def queues() -> int:
-    """List the released libraries that --queue takes by name, with what their documentation promises.
+    """List the released libraries that --queue takes by name: their promises, where those are documented, and what
+    midpipe sets instead of a default.
 
     \b
     midpipe gate --queue rq
@@ -18,5 +19,9 @@ def queues() -> int:
     """
     console = results()
     for library in LIBRARIES.values():
-        say(console, f"{library.name:<10} {library.documented}")
+        promises = ", ".join(f"{name} {value}" for name, value in library.promises.items())
+        say(console, f"{library.name}: {promises}")
+        say(console, f"    {library.documented}")
+        if library.settings:
+            say(console, f"    {library.settings_sentence}")
     return 0

@@ -33,9 +33,9 @@ def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
 
 
 def _promised(promises: Promises) -> set[float]:
-    """Return after how many seconds a job must be on its way back to a worker."""
+    """Return after how many seconds a job must be on its way back to a worker, if recovery can wait for that."""
     promised = (promises.recovers_within_s, promises.visibility_timeout_s)
-    return {min(wait_s, LONGEST_WAIT_S) for wait_s in promised if wait_s is not None}
+    return {wait_s for wait_s in promised if wait_s is not None and wait_s <= LONGEST_WAIT_S}
 
 
 def wait_until(rig: Rig, at_s: float) -> None:

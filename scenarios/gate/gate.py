@@ -29,6 +29,7 @@ from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.gate.summary import Run, verdict_on
 from midpipe.scenarios.model.messages import CaseEnded, Message, Probed, Result
 from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Verdict
+from midpipe.scenarios.queues import LIBRARIES
 
 GRACE_S = 1.0
 """How much longer than its window a task may take before its worker is left behind."""
@@ -175,6 +176,9 @@ class Gate:
         for _, message in pool.run_from(lambda: next(probes, None), self._budget.end_s):
             if isinstance(message, Probed):
                 self._results.traits, self._results.server = message.traits, message.server
+        library = LIBRARIES.get(self._options.subject.library.partition("==")[0])
+        if library is not None and library.settings:
+            self._results.warnings.append(library.settings_sentence)
         self._budget.note_start()
 
     def _explore(self, parts: Sequence[Part], own: Sequence[str], pool: Pool) -> None:

@@ -1,13 +1,15 @@
-"""Released queue libraries by name: which packages each needs, and the adapter that maps it to the contract.
+"""Released queue libraries by name: what to install for each, its adapter, and what its documentation promises.
 
 An adapter is a file of its own beside this one, hosted by the interpreter of an environment in which the library is
 installed; so it imports nothing of midpipe's but the job's body. Its name is not the library's, which it would hide.
+An adapter maps calls and has no queue logic. It leaves the library's defaults alone, except for the settings listed
+here, most of which shorten the library's own recovery to what a case can wait for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,24 +22,37 @@ class Library:
 
     Args:
         name: as in ``--queue``.
-        adapter: name of the file with the class ``Queue``.
-        documented: what its documentation promises, and where, in one sentence.
         package: its name on PyPI.
+        adapter: the adapter's file and class, as in ``rq_adapter.py:Queue``.
+        promises: what it is judged by, as in a subject's attribute ``promises``.
+        documented: what its documentation says of delivery, and where, in one sentence.
         extra: the extra of its package that brings its Redis driver; empty if there is none.
         requires: further packages that it needs, as requirements.
+        settings: what the adapter sets instead of a default, and the default; empty if nothing.
     """
 
     name: str
-    adapter: str
-    documented: str
     package: str
+    adapter: str
+    promises: Mapping[str, str | float]
+    documented: str
     extra: str = ""
-    requires: tuple[str, ...] = ()
+    requires: tuple[str, ...] = field(default=())
+    settings: str = ""
+
+    @property
+    def settings_sentence(self) -> str:
+        """What midpipe sets instead of a default, as a sentence; empty if it sets nothing."""
+        return (
+            f"midpipe runs {self.name} with {self.settings}, the defaults in brackets."
+            if self.settings
+            else ""
+        )
 
     @property
     def subject(self) -> str:
         """The adapter's class, as ``--subject`` takes it."""
-        return f"{FOLDER / self.adapter}:Queue"
+        return f"{FOLDER / self.adapter}"
 
     def packages(self, version: str) -> tuple[str, ...]:
         """Return what to install for a release, as requirements; for the newest if the version is empty."""
@@ -46,23 +61,103 @@ class Library:
         return (f"{self.package}{extra}{pinned}", *self.requires)
 
 
-LIBRARIES: Mapping[str, Library] = MappingProxyType(
-    {
-        library.name: library
-        for library in (
-            Library(
-                "rq",
-                "rq_adapter.py",
-                "A job whose worker dies goes to the FailedJobRegistry (documentation, Workers: worker crashes).",
-                package="rq",
-            ),
-            Library(
-                "huey",
-                "huey_adapter.py",
-                "A task that was taken by a consumer which dies is lost (documentation, Guide: at most once).",
-                package="huey",
-                requires=("redis",),
-            ),
-        )
-    }
+_AT_LEAST_ONCE: Mapping[str, str | float] = {"delivery": "at-least-once", "order": "none"}
+_ALL = (
+    Library(
+        "rq",
+        "rq",
+        "rq_adapter.py:Queue",
+        # A job that was fetched and not begun is put back after a minute, by the next maintenance.
+        {**_AT_LEAST_ONCE, "after_crash": "fails", "recovers_within_s": 120.0},
+        "A job whose worker dies goes to the FailedJobRegistry (python-rq.org, Workers).",
+    ),
+    Library(
+        "celery",
+        "celery",
+        "celery_adapter.py:Queue",
+        {**_AT_LEAST_ONCE, "after_crash": "lost", "recovers_within_s": 4.0},
+        "A task is acknowledged just before it runs, so one whose worker dies then is not redelivered; one that is not "
+        "acknowledged is redelivered after the visibility timeout (docs.celeryq.dev, Glossary and Using Redis).",
+        extra="redis",
+        settings="solo pool; visibility_timeout 1 s (1 h), unacked_restore_interval 1 s (10 s), "
+        "unacked_restore_throttle 1 (10)",
+    ),
+    Library(
+        "huey",
+        "huey",
+        "huey_adapter.py:Queue",
+        {"delivery": "at-most-once", "after_crash": "lost", "order": "fifo"},
+        "At-least-once delivery is not guaranteed: tasks that run when the consumer ends are lost "
+        "(huey.readthedocs.io, Consumer shutdown).",
+        requires=("redis",),
+        settings="blocking=False (True)",
+    ),
+    Library(
+        "dramatiq",
+        "dramatiq",
+        "dramatiq_adapter.py:Queue",
+        {**_AT_LEAST_ONCE, "after_crash": "reruns", "recovers_within_s": 3.0},
+        "Messages of a worker that stops sending heartbeats are requeued (dramatiq.io, RedisBroker: "
+        "heartbeat_timeout).",
+        extra="redis",
+        settings="heartbeat_timeout 1 s (60 s), maintenance_chance always (0.1 %), restart delay 50 ms (3 s)",
+    ),
+    Library(
+        "arq",
+        "arq",
+        "arq_adapter.py:Queue",
+        # A dead worker keeps its job for the job's time-out and the ten seconds that arq adds.
+        {
+            **_AT_LEAST_ONCE,
+            "after_crash": "reruns",
+            "deduplicates": "job",
+            "recovers_within_s": 11.0,
+        },
+        "Jobs aren't removed from the queue until they have succeeded or failed, so they may be called more than once; "
+        "an id that is enqueued already is refused (arq-docs.helpmanual.io, Usage).",
+        settings="job timeout 1 s (300 s), poll_delay 50 ms (0.5 s)",
+    ),
+    Library(
+        "saq",
+        "saq",
+        "saq_adapter.py:Queue",
+        {
+            **_AT_LEAST_ONCE,
+            "after_crash": "fails",
+            "deduplicates": "job",
+            "deduplicates_for": "until-done",
+            "recovers_within_s": 4.0,
+        },
+        "Stuck jobs are swept: retried if attempts are left, else aborted; of a key that is not done one job exists "
+        "(saq-py.readthedocs.io, Job: key, heartbeat, retries).",
+        extra="redis",
+        requires=("typing_extensions",),
+        settings="heartbeat 1 s (none; the job's time-out of 10 s counts), sweep lock 1 s (60 s)",
+    ),
+    Library(
+        "taskiq-list",
+        "taskiq-redis",
+        "taskiq_adapter.py:ListQueue",
+        {"delivery": "at-most-once", "after_crash": "lost", "order": "none"},
+        "ListQueueBroker has no acknowledgements: tasks are lost when their worker dies (README of taskiq-redis).",
+    ),
+    Library(
+        "taskiq-stream",
+        "taskiq-redis",
+        "taskiq_adapter.py:StreamQueue",
+        # Unacknowledged messages are taken over only after a read that was not empty, so no time is promised.
+        {**_AT_LEAST_ONCE, "after_crash": "reruns"},
+        "RedisStreamBroker supports acknowledgements and is meant for data whose durability matters (README of "
+        "taskiq-redis).",
+        settings="idle_timeout 0.5 s (600 s), xread_block 50 ms (2 s), xread_count 1 (100)",
+    ),
+    Library(
+        "streaq",
+        "streaq",
+        "streaq_adapter.py:Queue",
+        {**_AT_LEAST_ONCE, "after_crash": "reruns", "recovers_within_s": 3.0},
+        "Tasks that are idle for longer than idle_timeout are enqueued again (streaq.readthedocs.io, Worker).",
+        settings="idle_timeout 1 s (60 s), burst mode",
+    ),
 )
+LIBRARIES: Mapping[str, Library] = MappingProxyType({library.name: library for library in _ALL})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import huey
 import midpipe_job
@@ -11,8 +11,6 @@ import redis
 
 class Queue:
     """The library with its defaults."""
-
-    promises: ClassVar = {"delivery": "at-most-once", "after_crash": "lost", "order": "fifo"}
 
     def __init__(self, url: str) -> None:
         pool = redis.ConnectionPool.from_url(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import midpipe_job
 import redis
@@ -21,14 +21,6 @@ _STATUSES = {
 
 class Queue:
     """The library with its defaults: no retry, so a dead worker's job is marked failed."""
-
-    # A job that was fetched and not begun is put back after a minute, by the next maintenance.
-    promises: ClassVar = {
-        "delivery": "at-least-once",
-        "after_crash": "fails",
-        "order": "none",
-        "recovers_within_s": 120.0,
-    }
 
     def __init__(self, url: str) -> None:
         self.connection = redis.Redis.from_url(url)

@@ -16,10 +16,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.queues import LIBRARIES, Library
 
 _REQUIREMENT = re.compile(
@@ -72,6 +73,22 @@ def installed(text: str) -> Release:
         with suppress(FileExistsError):
             _place(library, found).symlink_to(place)
     return Release(library, found, place / "bin" / "python")
+
+
+def subject_of(release: Release, spec: SubjectSpec) -> SubjectSpec:
+    """Return a subject that is the release, hosted as ``spec`` says, with what its documentation promises.
+
+    Args:
+        spec: its promises count more than those of the documentation.
+    """
+    promises = {**release.library.promises, **dict(spec.promises)}
+    return replace(
+        spec,
+        text=release.library.subject,
+        python=str(release.python),
+        library=release.requirement,
+        promises=tuple(promises.items()),
+    )
 
 
 def _named(text: str) -> tuple[Library, str]:

@@ -1,0 +1,39 @@
+"""saq under the contract: its queue, its worker's ``process``, its scheduling and sweeping as the periodic work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import midpipe_job
+import saq
+
+HEARTBEAT_S = 1
+
+
+async def _run(_context: Any, *, job_id: str, payload: Any) -> Any:
+    return midpipe_job.run(job_id, payload)
+
+
+class Queue:
+    """The library with its defaults (one attempt, so a dead worker's job is aborted), but for the heartbeat."""
+
+    def __init__(self, url: str) -> None:
+        self.queue = saq.Queue.from_url(url)
+
+    async def enqueue(self, job_id: str, payload: Any = None) -> bool:
+        """Enqueue a job under its id as its key; False if it is known and not done."""
+        arguments = {"job_id": job_id, "payload": payload}
+        job = await self.queue.enqueue("run", key=job_id, heartbeat=HEARTBEAT_S, **arguments)
+        return job is not None
+
+    async def work(self, jobs: int = 1) -> None:
+        """Let the library's worker process so many jobs, or until it gets none."""
+        worker = saq.Worker(self.queue, functions=[("run", _run)], dequeue_timeout=0.05)
+        for _ in range(jobs):
+            if not await worker.process():
+                return
+
+    async def tick(self) -> None:
+        """Do what the worker does every second and every minute."""
+        await self.queue.schedule(lock=1)
+        await self.queue.sweep(lock=1, abort=0.2)
