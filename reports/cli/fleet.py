@@ -13,10 +13,10 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    case_options,
     fleet_options,
     server_from,
     subject_from,
-    subject_options,
 )
 from midpipe.reports.cli.selecting import (
     PROGRAM,
@@ -30,7 +30,7 @@ from midpipe.scenarios.gate.options import Options
 
 
 @click.command()
-@subject_options
+@case_options
 @fleet_options
 @JOBS
 @OUT

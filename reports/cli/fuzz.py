@@ -13,9 +13,9 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     Duration,
+    case_options,
     server_from,
     subject_from,
-    subject_options,
 )
 from midpipe.reports.cli.selecting import judging_options, selection_from
 from midpipe.scenarios.gate.options import Options
@@ -25,7 +25,7 @@ CHECKPOINT = "fuzz-checkpoint.json"
 
 
 @click.command()
-@subject_options
+@case_options
 @JOBS
 @OUT
 @judging_options

@@ -13,9 +13,9 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    case_options,
     server_from,
     subject_from,
-    subject_options,
 )
 from midpipe.reports.cli.selecting import (
     PROGRAM,
@@ -32,7 +32,7 @@ CHECKPOINT = "interleave-checkpoint.json"
 
 
 @click.command()
-@subject_options
+@case_options
 @JOBS
 @OUT
 @TIME_BUDGET

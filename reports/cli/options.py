@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
+from midpipe.faultinject.servers.opening import STEPPED, WALL, ServerSpec, parse_server_spec
 from midpipe.reports.cli.configuring import configuration_of
 from midpipe.scenarios.gate.cores import available_cores
 from midpipe.scenarios.model.spec import (
@@ -117,6 +117,14 @@ _SERVER = click.option(
     metavar="WHERE",
     help=f"The server to break: {_WHERE}",
 )
+_CLOCK = click.option(
+    "--clock",
+    default=WALL,
+    show_default=True,
+    type=click.Choice((WALL, STEPPED)),
+    help="The clock of the embedded server and of the subject: the machine's, or one that midpipe moves from time-out "
+    "to time-out, so that waiting takes no time.",
+)
 _SERVERS = click.option(
     "--redis",
     "servers",
@@ -187,9 +195,14 @@ def subject_options(command: Command) -> Command:
     return _with(command, (*_SUBJECT, _SERVER, _LATENCY_BOUND))
 
 
+def case_options(command: Command) -> Command:
+    """Add the options that name a subject, a server, and the clock that both read in a case."""
+    return _with(command, (*_SUBJECT, _SERVER, _CLOCK, _LATENCY_BOUND))
+
+
 def matrix_options(command: Command) -> Command:
     """Add the options that name a subject and any number of servers."""
-    return _with(command, (*_SUBJECT, _SERVERS, _LATENCY_BOUND))
+    return _with(command, (*_SUBJECT, _SERVERS, _CLOCK, _LATENCY_BOUND))
 
 
 def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
@@ -259,9 +272,14 @@ def _is_the_configured(values: dict[str, Any], configured: dict[str, Any]) -> bo
 
 def server_from(values: dict[str, Any]) -> ServerSpec:
     """Return the server that a command's options name. Raises UsageError."""
-    return parse_server_spec(values["server"])
+    return _on_clock(parse_server_spec(values["server"]), values)
 
 
 def servers_from(values: dict[str, Any]) -> tuple[ServerSpec, ...]:
     """Return the servers that a command's options name, the embedded one if there are none. Raises UsageError."""
-    return tuple(map(parse_server_spec, values["servers"])) or (ServerSpec(),)
+    specs = tuple(map(parse_server_spec, values["servers"])) or (ServerSpec(),)
+    return tuple(_on_clock(spec, values) for spec in specs)
+
+
+def _on_clock(spec: ServerSpec, values: dict[str, Any]) -> ServerSpec:
+    return replace(spec, clock=values.get("clock", WALL))

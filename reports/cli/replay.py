@@ -11,7 +11,7 @@ from rich.console import Console
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import safe_text
-from midpipe.reports.cli.options import fleet_options, server_from, subject_from, subject_options
+from midpipe.reports.cli.options import case_options, fleet_options, server_from, subject_from
 from midpipe.reports.cli.selecting import OWN_PROGRAMS, selection_from
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
@@ -24,7 +24,7 @@ from midpipe.scenarios.programs.registry import program_named
 
 @click.command()
 @click.argument("schedule")
-@subject_options
+@case_options
 @fleet_options
 @OWN_PROGRAMS
 @click.option(

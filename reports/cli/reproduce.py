@@ -20,7 +20,7 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.judging import judge
-from midpipe.reports.cli.options import JOBS, OUT, server_from, subject_from, subject_options
+from midpipe.reports.cli.options import JOBS, OUT, case_options, server_from, subject_from
 from midpipe.reports.sinks.terminal import render_story, results, say
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import replay_case
@@ -45,7 +45,7 @@ from midpipe.scenarios.review.subjects import SUBJECTS
     is_flag=True,
     help="Show all issues as a table: as reviewed, as shipped, reference.",
 )
-@subject_options
+@case_options
 @JOBS
 @OUT
 @click.pass_context

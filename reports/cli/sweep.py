@@ -13,9 +13,9 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    case_options,
     server_from,
     subject_from,
-    subject_options,
 )
 from midpipe.reports.cli.selecting import (
     PROGRAM,
@@ -29,7 +29,7 @@ from midpipe.scenarios.gate.options import Options
 
 
 @click.command()
-@subject_options
+@case_options
 @JOBS
 @OUT
 @TIME_BUDGET

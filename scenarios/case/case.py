@@ -21,6 +21,7 @@ from midpipe.faultinject.vocabulary import (
     Step,
     WireEvent,
 )
+from midpipe.faultinject.wire.blocking import blocks_for_s
 from midpipe.faultinject.wire.resp import Reply
 from midpipe.scenarios.case.client import Client, standby_claims, standby_completion
 from midpipe.scenarios.case.clients import Clients
@@ -35,6 +36,8 @@ from midpipe.scenarios.model.record import Stepped
 from midpipe.scenarios.programs.program import Program
 
 _MOST_COMMANDS = 2_000
+_TICK_S = 0.001
+"""The server counts whole milliseconds."""
 
 
 class Case:
@@ -62,6 +65,7 @@ class Case:
         self._rig = rig
         self._program = program
         self.recorder = Recorder(rig)
+        rig.time.passed = self.recorder.record_passing
         self.has_faults = False
         self._held = HeldCommands(rig, self.recorder)
         self._side_effects = SideEffects(rig, lease_s)
@@ -137,6 +141,7 @@ class Case:
         may_block = self._rig.table.is_blocking(event.args) and not is_inside
         if may_block and not self._is_answered_at_once():
             client.blocked, self._fault = (event.position, self._fault), None
+            client.blocked_until_s = self._rig.time.now_s() + blocks_for_s(event.args) + _TICK_S
             return
         step = self._await_step(client, event)
         if step is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
@@ -24,7 +25,7 @@ class Attempt:
     Args:
         number: from 1; above 1 the client retries after an exception.
         invoked_at: as in Operation.
-        began_s: on the loop's clock.
+        began_s: on the case's clock.
 
     Attributes:
         faulted: a fault was placed in it.
@@ -66,6 +67,7 @@ class Client:
         was_killed: a fault ended its process.
         listens: it has subscribed to a channel, and what it waits for may be a message.
         blocked: the blocking command that the server has not answered yet, and the fault placed at it.
+        blocked_until_s: when the server ends that command by itself, on the case's clock.
     """
 
     wire: ClientWire
@@ -80,6 +82,7 @@ class Client:
     was_killed: bool = False
     listens: bool = False
     blocked: tuple[Position, FaultRef | None] | None = None
+    blocked_until_s: float = math.inf
 
     @property
     def has_answer(self) -> bool:

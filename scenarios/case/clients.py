@@ -7,6 +7,7 @@ killed. Knows no schedule and no fault.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from midpipe.faultinject.vocabulary import WireEvent
@@ -80,7 +81,7 @@ class Clients:
         rig = self._rig
         for client_id, its_calls in calls.items():
             time_out_s = self._time_outs_ms[client_id] / 1000
-            wire = ClientWire(client_id, rig.table, rig.loop.clock, time_out_s, step_over)
+            wire = ClientWire(client_id, rig.table, rig.time.now_s, time_out_s, step_over)
             host = rig.host(client_id, its_calls[0].version)
             self._clients[client_id] = Client(wire, its_calls, host)
             listener = rig.listener(client_id)
@@ -139,15 +140,19 @@ class Clients:
                 is_ready(client) or client.wire.has_subscribed for client in clients
             )
 
-        run_until = self._rig.loop.run_until
+        run_until = self._rig.time.run_until
         while not all(client.is_settled for client in clients):
             if not run_until(
-                lambda: are_all_ready() or are_all_but_subscribers_ready(), self._patience_s
+                lambda: are_all_ready() or are_all_but_subscribers_ready(),
+                self._patience_s,
+                parked=self._parked_pids,
             ):
                 for client in clients:
                     if not client.is_settled and not client.has_answer:
                         self._end_hanging_call(client)
-            elif not are_all_ready() and not run_until(are_all_ready, _MESSAGE_WITHIN_S):
+            elif not are_all_ready() and not self._rig.loop.run_until(
+                are_all_ready, _MESSAGE_WITHIN_S
+            ):
                 for client in clients:
                     client.listens = not is_ready(client)
             for client in clients:
@@ -162,12 +167,14 @@ class Clients:
         """Wait until a blocking command is over: only a time-out, the server's or the client's, can end it now."""
         self._side_effects.allow_leases_to_end()
         blocked = [client for client in self if client.blocked]
-        is_over = self._rig.loop.run_until(
+        is_over = self._rig.time.run_until(
             lambda: (
                 self._recorder.invalid_reason != ""
                 or any(client.blocked is None for client in blocked)
             ),
             self._patience_s,
+            parked=self._parked_pids,
+            due_s=lambda: min((client.blocked_until_s for client in blocked), default=math.inf),
         )
         for client in () if is_over else blocked:
             client.blocked = None
@@ -183,7 +190,7 @@ class Clients:
         """
         client.wire.mark_killed()
         client.host.kill()
-        ms = (self._rig.loop.clock() - client.attempt.began_s) * 1000
+        ms = (self._rig.time.now_s() - client.attempt.began_s) * 1000
         error = {"type": kind, "message": message}
         client.attempt.answer = {"error": error, "ms": max(ms, at_least_ms)}
         client.has_ended = True
@@ -220,7 +227,7 @@ class Clients:
 
     def _invoke(self, client: Client, call: Call, arguments: dict[str, Json], number: int) -> None:
         client_id = client.wire.client_id
-        now, clock_s = self._recorder.now, self._rig.loop.clock()
+        now, clock_s = self._recorder.now, self._rig.time.now_s()
         client.attempt = attempt = Attempt(number, arguments, invoked_at=now, began_s=clock_s)
         client.is_calling = True
         client.wire.begin_attempt(client.next_call + 1, number)
@@ -240,6 +247,10 @@ class Clients:
             self._make_instances(client)
         host.call(client_id, call.method, arguments, take)
 
+    def _parked_pids(self) -> tuple[int, ...]:
+        """Return the processes whose command waits for midpipe: no time passes for its sake."""
+        return tuple(client.host.pid for client in self if client.wire.waiting)
+
     @property
     def _patience_s(self) -> float:
         """How long to wait for an answer before the call counts as hung."""
@@ -247,7 +258,7 @@ class Clients:
 
     def _end_hanging_call(self, client: Client) -> None:
         """End the process of a call that hangs, so that it surely does nothing more."""
-        ms = (self._rig.loop.clock() - client.attempt.began_s) * 1000
+        ms = (self._rig.time.now_s() - client.attempt.began_s) * 1000
         message = f"no answer within {ms:.0f} ms"
         self.end_process(client, "Hang", message, at_least_ms=self.latency_bound_ms + 1)
 

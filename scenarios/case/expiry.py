@@ -11,24 +11,27 @@ from midpipe.scenarios.model.state import Snapshot
 
 LONGEST_TTL_S = 5.0
 """A key that lasts longer than this is kept for its data, or longer than recovery can wait."""
+LONGEST_STEPPED_TTL_S = 2 * 86_400.0
+"""The same where waiting costs nothing."""
 _MARGIN_S = 0.01
 """The server counts whole milliseconds, and expires a key in the one after its last."""
 
 
 def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
-    """Return when what may keep a job from workers ends, in seconds on the loop's clock, the earliest first.
+    """Return when what may keep a job from workers ends, in seconds on the case's clock, the earliest first.
 
     Args:
         snapshot: of this moment. Keys that are written later do not count, so that a worker which renews one does not
             keep recovery waiting.
     """
-    now_s = rig.loop.clock()
+    now_s = rig.time.now_s()
+    longest_s = LONGEST_STEPPED_TTL_S if rig.time.is_stepped else LONGEST_TTL_S
     left_s = {
         (value.expires_at_ms - snapshot.taken_at_ms) / 1_000
         for value in snapshot.state.values()
         if value.expires_at_ms is not None
     }
-    waits_s = {ttl_s for ttl_s in left_s if ttl_s <= LONGEST_TTL_S} | _promised(rig.traits.promises)
+    waits_s = {ttl_s for ttl_s in left_s if ttl_s <= longest_s} | _promised(rig.traits.promises)
     return tuple(sorted(now_s + wait_s + _MARGIN_S for wait_s in waits_s))
 
 
@@ -39,7 +42,5 @@ def _promised(promises: Promises) -> set[float]:
 
 
 def wait_until(rig: Rig, at_s: float) -> None:
-    """Wait until a time on the loop's clock. The server's clock ends what is waited for, so there is no event."""
-    left_s = at_s - rig.loop.clock()
-    if left_s > 0.0:
-        rig.loop.run_until(lambda: False, left_s)
+    """Wait until a time on the case's clock. The server's clock ends what is waited for, so there is no event."""
+    rig.time.wait(at_s - rig.time.now_s())

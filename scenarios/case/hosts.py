@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from midpipe.faultinject.clock.port import Clock
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -22,13 +23,17 @@ _MOST_FORK_SERVERS = 2
 class Hosts:
     """The host processes of one subject and its versions. Close it with ``close``.
 
+    Args:
+        clock: the clock that the processes read.
+
     Attributes:
         journal: the file that records what jobs' bodies run in the current case.
         traces_sources: instances that are made from now on report the lines that send their commands.
     """
 
-    def __init__(self, subject: SubjectSpec, loop: Loop, run: RunDirectory) -> None:
+    def __init__(self, subject: SubjectSpec, loop: Loop, run: RunDirectory, clock: Clock) -> None:
         self._subject = subject
+        self._clock = clock
         self._loop = loop
         self._run = run
         # In both, what was used last comes last.
@@ -98,6 +103,10 @@ class Hosts:
         """Whether the subject has started processes of its own."""
         return any(host.has_had_children for host in self._hosts.values())
 
+    def pids(self) -> tuple[int, ...]:
+        """Return the pids of the processes."""
+        return tuple(host.pid for host in self._hosts.values())
+
     def close(self) -> None:
         """End every process."""
         for host in self._hosts.values():
@@ -109,7 +118,8 @@ class Hosts:
         return self._subject.varied(version.environment, beside=version.beside)
 
     def _new(self, subject: SubjectSpec) -> HostProcess:
-        return HostProcess(subject, self._loop, self._run, self._fork_server(subject))
+        fork_server, environment = self._fork_server(subject), self._clock.environment()
+        return HostProcess(subject, self._loop, self._run, fork_server, environment)
 
     def _fork_server(self, subject: SubjectSpec) -> ForkServer | None:
         """Return what forks processes that have loaded the subject; None if that would not be sound."""
@@ -120,7 +130,8 @@ class Hosts:
         if subject in self._fork_servers:
             server = self._fork_servers.pop(subject)
         else:
-            server = ForkServer(subject, self._run) if subject.is_python else None
+            environment = self._clock.environment()
+            server = ForkServer(subject, self._run, environment) if subject.is_python else None
             if server is not None and not server.can_fork:
                 server.close()
                 server = None

@@ -10,7 +10,7 @@ from midpipe.scenarios.case.answered import Answered
 from midpipe.scenarios.case.recovery_client import RECOVERY
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.history import Completion, Operation, Phase
-from midpipe.scenarios.model.record import Arrived, Completed, Entry, Restarted
+from midpipe.scenarios.model.record import Arrived, Completed, Entry, Passed, Restarted
 from midpipe.scenarios.model.state import State, is_job_changed
 from midpipe.scenarios.programs.program import Call, Program
 
@@ -78,6 +78,13 @@ class Recorder:
         before = self.last_state
         self.record_state()
         self.record(Restarted(before, self.last_state, how))
+
+    def record_passing(self, seconds: float) -> None:
+        """Record that time passed, and nothing else happened meanwhile."""
+        if self.entries and isinstance(last := self.entries[-1], Passed):
+            self.entries[-1] = Passed(last.seconds + seconds)
+        else:
+            self.record(Passed(seconds))
 
     def record_completion(self, operation: Operation) -> None:
         """Record that a call returned or raised."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from midpipe.faultinject.net.loop import Loop
 from midpipe.scenarios.case.answered import Answered, answered_from
 from midpipe.scenarios.case.hosts import Hosts
+from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.history import Json, RaisedError
 from midpipe.scenarios.programs.program import ITSELF, Version
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess, Opened
@@ -36,12 +36,12 @@ class RecoveryClient:
     def __init__(
         self,
         hosts: Hosts,
-        loop: Loop,
+        time: TimeFlow,
         url: Callable[[str, int], str],
         bytes_sent: Callable[[], int],
     ) -> None:
         self._hosts = hosts
-        self._loop = loop
+        self._time = time
         self._url = url
         self.bytes_sent = bytes_sent
         self._used: dict[tuple[str, Version], HostProcess] = {}
@@ -65,7 +65,7 @@ class RecoveryClient:
         host = self.instance(client_id, version)
         answers: list[Answer] = []
         host.call(client_id, method, arguments, answers.append, counts=False)
-        if not self._loop.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
+        if not self._time.run_until(lambda: bool(answers), _ANSWER_WITHIN_S):
             host.kill()
             return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
         return answered_from(answers[0])

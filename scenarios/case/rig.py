@@ -10,11 +10,14 @@ from collections import Counter
 from contextlib import closing
 from urllib.parse import quote
 
+from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Listener, Proxy
 from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
@@ -23,6 +26,7 @@ from midpipe.faultinject.wire.commands import parse_command_table
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.probe import probe
 from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
+from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -47,8 +51,11 @@ class Rig:
         run: holds the files of the subject's processes, and ends them if midpipe is killed.
         loop: shared with something else, which closes it; None makes one of its own.
         invariants: what the cases are judged by.
+        clock: the clock that the server is on; the subject's processes are put on it too. None is the machine's.
 
     Attributes:
+        clock: that clock.
+        time: waits, and lets time pass on that clock.
         control: midpipe's own connection to the server.
         table: the server's commands.
         recovery: calls the subject without faults.
@@ -69,6 +76,7 @@ class Rig:
         run: RunDirectory,
         loop: Loop | None = None,
         invariants: tuple[Invariant, ...] = tuple(INVARIANTS.values()),
+        clock: Clock | None = None,
     ) -> None:
         self.invariants = invariants
         self.server = server
@@ -81,9 +89,11 @@ class Rig:
         self.control = self.new_control()
         self.table = parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
-        self.hosts = Hosts(subject, self.loop, run)
+        self.clock = clock or WallClock("this server is on the machine's clock")
+        self.hosts = Hosts(subject, self.loop, run, self.clock)
+        self.time = TimeFlow(self.loop, self.clock, self._server_pids, self.hosts.pids)
         self.recovery = RecoveryClient(
-            self.hosts, self.loop, self.url, lambda: self.listener(RECOVERY).bytes_unread
+            self.hosts, self.time, self.url, lambda: self.listener(RECOVERY).bytes_unread
         )
         self.traits = Traits(frozenset(), white_box=False, new_schema=False)
         try:
@@ -167,6 +177,9 @@ class Rig:
         """
         server = self.server
         return Control(server.address, server.password, server.username, server.database, timeout_s)
+
+    def _server_pids(self) -> tuple[int, ...]:
+        return (self.server.pid,) if isinstance(self.server, EmbeddedServer) else ()
 
     def _does_server_answer(self) -> bool:
         try:

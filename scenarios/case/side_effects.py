@@ -108,7 +108,7 @@ class SideEffects:
         """Whether a lease may have ended although no client had to wait: the machine was too slow."""
         if self._leases_began_s is None or self._lease_s is None:
             return False
-        return self._rig.loop.clock() - self._leases_began_s > self._lease_s
+        return self._rig.time.now_s() - self._leases_began_s > self._lease_s
 
     def shorten_lease(self, arguments: dict[str, Json]) -> None:
         """Make the lease that a call asks for short, in its arguments, if leases are to be short."""
@@ -117,18 +117,16 @@ class SideEffects:
         if not is_over_at_once(arguments):
             arguments["lease_s"] = self._lease_s
             self._has_leases = True
-            self._leases_began_s = self._leases_began_s or self._rig.loop.clock()
+            self._leases_began_s = self._leases_began_s or self._rig.time.now_s()
 
     def note_write(self, arguments: Mapping[str, Json | Answer]) -> None:
         """Note that the server ran a write of a call with these arguments: a lease or back-off of no time began now."""
         if is_over_at_once(arguments) or arguments.get("back_off_s") == 0:
-            self._zero_lease_ended_s = self._rig.loop.clock() + _ZERO_LEASE_ENDED_AFTER_S
+            self._zero_lease_ended_s = self._rig.time.now_s() + _ZERO_LEASE_ENDED_AFTER_S
 
     def await_zero_leases(self) -> None:
         """Wait until leases of no time have ended, so that the machine does not decide what the next command finds."""
-        left_s = self._zero_lease_ended_s - self._rig.loop.clock()
-        if left_s > 0.0:
-            self._rig.loop.run_until(lambda: False, left_s)
+        self._rig.time.wait(self._zero_lease_ended_s - self._rig.time.now_s())
 
     def allow_leases_to_end(self) -> None:
         """A client now waits for a time-out, and leases may end meanwhile: that is planned."""
@@ -137,6 +135,6 @@ class SideEffects:
     def await_leases(self) -> None:
         """Wait until every short lease has ended. The server's clock ends it, so there is no event to wait for."""
         if self._lease_s is not None and self._has_leases:
-            self._rig.loop.run_until(lambda: False, self._lease_s * _ENDED_AFTER_LEASES)
+            self._rig.time.wait(self._lease_s * _ENDED_AFTER_LEASES)
         self.await_zero_leases()
         self.allow_leases_to_end()

@@ -16,6 +16,7 @@ from midpipe.scenarios.model.record import (
     CaseRecord,
     Completed,
     Entry,
+    Passed,
     Restarted,
     Stepped,
 )
@@ -85,10 +86,19 @@ def _steps(record: CaseRecord, entry: Entry) -> Iterator[StoryStep]:
         yield StoryStep(StepKind.CALL, entry.client, call)
     elif isinstance(entry, Completed):
         yield from _completion(record, entry.operation)
+    elif isinstance(entry, Passed):
+        yield StoryStep(StepKind.TIME, "", text=f"{duration_text(entry.seconds)} pass")
     elif isinstance(entry, Restarted):
         yield StoryStep(StepKind.SERVER, "", text=entry.how, changes=_changes(record, entry))
     else:
         yield from _command(record, entry)
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration with two digits that count, because a wait ends at a slightly different moment each time."""
+    units = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"))
+    unit, name = next((each for each in units if seconds >= 2 * each[0]), (1.0, "s"))
+    return f"{seconds / unit:.2g} {name}"
 
 
 def _command(record: CaseRecord, entry: Stepped | Arrived) -> Iterator[StoryStep]:

@@ -27,6 +27,8 @@ from midpipe.scenarios.programs.program import Program
 
 LONG_TIME_OUT_MS = 3_000
 SHORT_TIME_OUT_MS = 8
+STEPPED_TIME_OUT_MS = 250
+"""Of a client on a stepped clock: no machine is so busy that it ends by itself, and waiting for it takes no time."""
 SHORT_TIME_OUT_AMONG_SEVERAL_MS = 60
 """Of a client that may have to wait for its turn before it meets its fault."""
 DIVERGED = "the subject did something else than in the run before: "
@@ -97,15 +99,16 @@ def _run_once(
         patience: how many times longer than usual time-outs and leases last.
     """
     check = DeterminismCheck(decider)
-    time_outs_ms = time_outs_for(program, decider.planned_faults)
-    has_short_leases = any(changes_process(fault) for _, fault in decider.planned_faults)
+    is_stepped = rig.time.is_stepped
+    time_outs_ms = time_outs_for(program, decider.planned_faults, is_stepped=is_stepped)
+    ends_leases = any(changes_process(fault) for _, fault in decider.planned_faults)
     record = run_case(
         rig,
         program,
         check,
         time_outs_ms={client_id: ms * patience for client_id, ms in time_outs_ms.items()},
         latency_bound_ms=latency_bound_ms,
-        lease_s=SHORT_LEASE_S * patience if has_short_leases else None,
+        lease_s=SHORT_LEASE_S * patience if ends_leases else None,
     )
     record = replace(record, patience=patience)
     planned = len(decider.current.faults)
@@ -116,15 +119,20 @@ def _run_once(
     return record
 
 
-def time_outs_for(program: Program, faults: Sequence[tuple[str, FaultRef]]) -> dict[str, int]:
+def time_outs_for(
+    program: Program, faults: Sequence[tuple[str, FaultRef]], *, is_stepped: bool = False
+) -> dict[str, int]:
     """Return each client's socket time-out for a run with these faults, in ms.
 
     Args:
         faults: each after the client that it happens to.
+        is_stepped: on a stepped clock.
     """
     waiting = {client_id for client_id, fault in faults if waits_for_time_out(fault)}
     is_alone = len(program.clients) == 1
     short_ms = SHORT_TIME_OUT_MS if is_alone else SHORT_TIME_OUT_AMONG_SEVERAL_MS
+    if is_stepped:
+        short_ms = STEPPED_TIME_OUT_MS
     return {
         client_id: short_ms if client_id in waiting else LONG_TIME_OUT_MS
         for client_id in program.clients

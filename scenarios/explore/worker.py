@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from midpipe.faultinject.clock.opening import open_clock
+from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.servers.opening import ServerSpec, open_server
+from midpipe.faultinject.servers.embedded import EmbeddedServer, binary_of
+from midpipe.faultinject.servers.opening import EMBEDDED, STEPPED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
@@ -37,10 +41,12 @@ class Worker:
     Attributes:
         server: a server that keeps no data.
         judged_by: as given.
+        clock: of the embedded servers, and of the subjects on them.
 
     Raises:
         ServerError: the server can't be started or does not answer.
-        UsageError: the selection names an invariant or a file that does not exist.
+        UsageError: the selection names an invariant or a file that does not exist, or a stepped clock is asked for, and
+            can't be had.
     """
 
     def __init__(
@@ -57,7 +63,8 @@ class Worker:
         self._invariants = (*judged_by.invariants.values(), *invariants)
         self._durable: dict[Persistence, Server] = {}
         try:
-            self.server: Server = open_server(server, self._run)
+            self.clock = self._open_clock()
+            self.server: Server = open_server(server, self._run, clock=self.clock)
         except BaseException:
             self._run.close()
             raise
@@ -105,7 +112,8 @@ class Worker:
         return self._new_rig(self.durable_server(persistence), subject)
 
     def _new_rig(self, server: Server, subject: SubjectSpec) -> Rig:
-        return Rig(server, subject, self._run, invariants=self._invariants)
+        clock = self.clock if isinstance(server, EmbeddedServer) else None
+        return Rig(server, subject, self._run, invariants=self._invariants, clock=clock)
 
     def durable_server(self, persistence: Persistence) -> Server:
         """Return a server of midpipe's own that keeps its data so, started if need be; the one before it is stopped.
@@ -120,7 +128,7 @@ class Worker:
                     f"{self.server.name} is not midpipe's to kill. Leave --redis out to use the embedded one."
                 )
             self._stop_durable()
-            self._durable[persistence] = open_server(self._spec, self._run, persistence)
+            self._durable[persistence] = open_server(self._spec, self._run, persistence, self.clock)
         return self._durable[persistence]
 
     def close(self) -> None:
@@ -129,7 +137,25 @@ class Worker:
             self._rig.close()
         self._stop_durable()
         self.server.stop()
+        self.clock.close()
         self._run.close()
+
+    def _open_clock(self) -> Clock:
+        """Return the clock that the user asked for."""
+        spec = self._spec
+        if spec.clock != STEPPED:
+            return WallClock("--clock wall was given")
+        if spec.kind != EMBEDDED:
+            raise UsageError(
+                "--clock stepped takes the embedded server, because midpipe has to start what reads the clock. "
+                "Leave --redis out, or name a binary: --redis embedded:redis-server."
+            )
+        clock = open_clock(self._run.subdirectory("clock"), binary_of(spec.where))
+        if not clock.is_stepped:
+            raise UsageError(
+                f"--clock stepped is not possible here: {clock.reason}. Leave it out to use the machine's clock."
+            )
+        return clock
 
     def _stop_durable(self) -> None:
         while self._durable:

@@ -68,7 +68,14 @@ class Completed:
     operation: Operation
 
 
-Entry = Called | Stepped | Arrived | Restarted | Completed
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """So many seconds passed on a stepped clock, because every client was parked or waited for time alone."""
+
+    seconds: float
+
+
+Entry = Called | Stepped | Arrived | Restarted | Completed | Passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +203,8 @@ class CaseRecord:
 
     def shape(self) -> tuple[str, ...]:
         """Return what every replay must reproduce, as one short text per entry."""
-        return (*(_shape(entry) for entry in self.entries), *(v.invariant for v in self.violations))
+        happened = (entry for entry in self.entries if not isinstance(entry, Passed))
+        return (*map(_shape, happened), *(v.invariant for v in self.violations))
 
 
 def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
@@ -209,7 +217,7 @@ def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
     return ""
 
 
-def _shape(entry: Entry) -> str:
+def _shape(entry: Called | Stepped | Arrived | Restarted | Completed) -> str:
     if isinstance(entry, Called):
         return f"{entry.client} calls {entry.method} attempt {entry.attempt}"
     if isinstance(entry, Completed):

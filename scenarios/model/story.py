@@ -36,6 +36,8 @@ class StepKind(StrEnum):
     """A call that midpipe makes after the case, without faults, and its result."""
     SERVER = "server"
     """The server is restarted, or another one takes over."""
+    TIME = "time"
+    """Time passes on a stepped clock, and nothing else happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class StoryStep:
         command: of SEED, COMMAND and LATE_COMMAND.
         value: of RETURN and RECOVERY, what the call returned, as short text.
         error: of RAISE, and of a RECOVERY that raised.
-        text: of SERVER, what happened to the server.
+        text: of SERVER and TIME, what happened.
         changes: the keys that the step changed.
     """
 

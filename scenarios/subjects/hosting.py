@@ -82,6 +82,7 @@ class HostProcess:
         loop: delivers the answers.
         run: keeps the subject's output, and kills the process if midpipe dies.
         fork_server: a process that has loaded the subject, to fork from; None starts a new process.
+        environment: variables to set for a new process, such as those of a stepped clock.
 
     Raises:
         SubjectError: the process can't be started.
@@ -93,6 +94,7 @@ class HostProcess:
         loop: Loop,
         run: RunDirectory,
         fork_server: ForkServer | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._spec = spec
         self.loop = loop
@@ -113,12 +115,18 @@ class HostProcess:
         self._printed: Path = directory / "printed"
         self._stacks: Path = directory / "stacks"
         self._process: Process = (
-            fork_server.fork(self._printed) if fork_server else Spawned(spec, self._printed)
+            fork_server.fork(self._printed)
+            if fork_server
+            else Spawned(spec, self._printed, environment)
         )
         run.guard(self._process.pid)
         loop.watch_readable(self._process.answers, self._readable)
         if self._process.ended is not None:
             loop.watch_readable(self._process.ended, self._ended)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:

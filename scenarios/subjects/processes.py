@@ -58,8 +58,12 @@ class Process(Protocol):
 class Spawned:
     """A process that loads the subject by itself. Raises SubjectError if its program can't be run."""
 
-    def __init__(self, spec: SubjectSpec, printed: Path) -> None:
-        self._process = _spawned(spec, spec.command, printed, subprocess.PIPE, subprocess.PIPE)
+    def __init__(
+        self, spec: SubjectSpec, printed: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._process = _spawned(
+            spec, spec.command, printed, environment, subprocess.PIPE, subprocess.PIPE
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.pid = self._process.pid
@@ -86,18 +90,26 @@ class ForkServer:
 
     Args:
         run: keeps the subject's output, and kills the process if midpipe dies.
+        environment: variables to set for the process and its forks, beside the subject's.
 
     Raises:
         SubjectError: the subject can't be loaded; the message gives the reason.
     """
 
-    def __init__(self, spec: SubjectSpec, run: RunDirectory) -> None:
+    def __init__(
+        self,
+        spec: SubjectSpec,
+        run: RunDirectory,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._run = run
         self._printed = run.subdirectory("loading") / "printed"
         self._control, theirs = socket.socketpair()
         self._control.settimeout(spec.patience_s)
         with theirs:
-            self._process = _spawned(spec, spec.fork_server_command, self._printed, theirs, None)
+            self._process = _spawned(
+                spec, spec.fork_server_command, self._printed, environment, theirs, None
+            )
         run.guard(self._process.pid)
         try:
             self.can_fork = self._loaded(spec).get("forks", False)
@@ -255,10 +267,16 @@ def _spawned(
     spec: SubjectSpec,
     command: tuple[str, ...],
     printed: Path,
+    variables: Mapping[str, str] | None,
     requests: int | socket.socket,
     answers: int | None,
 ) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, **dict(spec.environment), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        **dict(spec.environment),
+        **(variables or {}),
+        "PYTHONUNBUFFERED": "1",
+    }
     # For Python, host.py adds the directories where they can't hide the standard library.
     if not spec.is_python:
         roots = [*spec.paths, str(Path.cwd())]

@@ -1,0 +1,126 @@
+"""The time of a rig's cases: waits for something to happen, and lets time pass once nothing else can happen.
+
+On the machine's clock, waiting is all there is. A stepped clock is moved to the next deadline as soon as every process
+of the rig sleeps and nothing is on its way between them: then only time can change anything. So a time-out of five
+seconds, and a lease of an hour, take a moment, and a busy machine makes no time-out that the schedule did not make.
+
+Blind to: a subject that waits for something other than its server and its own processes. Its time-out comes early.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection
+
+from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.sleeping import are_asleep, descendants
+from midpipe.faultinject.net.loop import Loop
+
+_EVENT_WITHIN_S = 0.001
+"""Real time in which something usually happens; only then the processes are asked whether they sleep."""
+_WORTH_A_STEP_S = 0.002
+"""A step takes about so long, so that shorter times may as well pass by themselves."""
+_STILL_FOR_S = 0.25
+"""Real time for which processes have to sleep that wait for no time, before they count as waiting for ever."""
+
+
+class TimeFlow:
+    """Waits, on the loop's clock or by steps.
+
+    Args:
+        clock: the clock of the server's and the subject's processes.
+        server_pids: returns the server's processes, if they are on that clock.
+        client_pids: returns the processes that host the subject.
+
+    Attributes:
+        passed: called after each step with the seconds that passed.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        clock: Clock,
+        server_pids: Callable[[], Collection[int]],
+        client_pids: Callable[[], Collection[int]],
+    ) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._server_pids = server_pids
+        self._client_pids = client_pids
+        self.passed: Callable[[float], object] = _ignore
+
+    @property
+    def is_stepped(self) -> bool:
+        return self._clock.is_stepped
+
+    def now_s(self) -> float:
+        """Return the monotonic clock of the processes, in seconds."""
+        return self._clock.now_s() if self.is_stepped else self._loop.clock()
+
+    def wait(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        if seconds <= 0.0:
+            return
+        if self.is_stepped:
+            self._step(seconds)
+        else:
+            self._loop.run_until(lambda: False, seconds)
+
+    def run_until(
+        self,
+        satisfied: Callable[[], bool],
+        within_s: float,
+        *,
+        parked: Callable[[], Collection[int]] = tuple,
+        due_s: Callable[[], float] = lambda: math.inf,
+    ) -> bool:
+        """Run until a condition holds; return whether it does, after at most ``within_s`` seconds.
+
+        Args:
+            parked: returns the processes whose next step is up to midpipe: no time passes to end a wait of theirs.
+            due_s: returns when, on this clock, the server ends a wait of its own.
+        """
+        if not self.is_stepped:
+            return self._loop.run_until(satisfied, within_s)
+        until_s, still_since_s = self.now_s() + within_s, math.inf
+        while not self._loop.run_until(satisfied, _EVENT_WITHIN_S):
+            left_s = until_s - self.now_s()
+            if left_s <= 0.0:
+                return False
+            if not self._is_still():
+                still_since_s = math.inf
+                continue
+            next_s = min(self._next_deadline_s(parked()), due_s() - self.now_s())
+            if math.isfinite(next_s):
+                still_since_s = math.inf
+                if next_s > _WORTH_A_STEP_S:
+                    self._step(min(next_s, left_s))
+                continue
+            still_since_s = min(still_since_s, time.monotonic())
+            if time.monotonic() - still_since_s > _STILL_FOR_S:
+                self._step(left_s)
+        return True
+
+    def _is_still(self) -> bool:
+        """Whether every process sleeps, and nothing is on its way between them."""
+        if self._loop.has_timers:
+            return False
+        pids = (*self._server_pids(), *descendants(self._client_pids()))
+        # Whatever a process sends to another one comes through this loop. So none can have woken another between the
+        # two readings if nothing arrived here.
+        return are_asleep(pids) and not self._loop.step(0.0) and are_asleep(pids)
+
+    def _next_deadline_s(self, parked: Collection[int]) -> float:
+        """Return the seconds until the first wait ends of a client that is not parked; infinite if none waits."""
+        pids = [pid for pid in self._client_pids() if pid not in parked]
+        waits = self._clock.waiters(among=pids)
+        return next((max(0.0, wait.left_s) for wait in waits if not wait.is_stopped), math.inf)
+
+    def _step(self, seconds: float) -> None:
+        self._clock.advance(seconds)
+        self.passed(seconds)
+
+
+def _ignore(seconds: float) -> None:
+    """Do nothing with the seconds of a step."""
