@@ -88,8 +88,8 @@ class Case:
         return self._clients.latency_bound_ms
 
     @property
-    def leases_are_short(self) -> bool:
-        return self._side_effects.leases_are_short
+    def leases_have_ended(self) -> bool:
+        return self._side_effects.leases_have_ended
 
     def prepare(self) -> None:
         """Write the start state, without faults, and make every client's instance of the subject."""

@@ -33,8 +33,8 @@ class FinishedCase(Protocol):
         """How long a call might take before it counted as hung."""
 
     @property
-    def leases_are_short(self) -> bool:
-        """Whether its claims were made for so short a time that recovery can wait until all have ended."""
+    def leases_have_ended(self) -> bool:
+        """Whether the leases of its claims have ended, in its course or during recovery."""
 
     def await_leases(self) -> None:
         """Wait until the program's leases have ended, if they are short."""

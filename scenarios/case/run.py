@@ -15,7 +15,7 @@ from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.recovery import FinishedCase, recover
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import Evidence
-from midpipe.scenarios.model.record import CaseRecord, Timing
+from midpipe.scenarios.model.record import CaseRecord, Passed, Timing
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.single import SECRETS
 from midpipe.scenarios.subjects.hosting import HostProcess
@@ -128,6 +128,7 @@ def judged_record(
     recorder = case.recorder
     journal = rig.hosts.journal
     in_program = journal.stat().st_size if journal.exists() else 0
+    passed_s = sum(entry.seconds for entry in recorder.entries if isinstance(entry, Passed))
     recovered = recover(rig, program, case)
     executions = read_journal(journal, in_program)
     recorder.logs += [
@@ -146,7 +147,8 @@ def judged_record(
         secrets=SECRETS,
         latency_bound_ms=case.latency_bound_ms,
         malformed=program.malformed,
-        leases_ended=case.leases_are_short,
+        leases_ended=case.leases_have_ended,
+        passed_s=passed_s,
         given_up=recovered.given_up,
         still_running=recovered.still_running,
         executions=executions,

@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from midpipe.faultinject.faults.effects import Deliver, Effects, Replacement, WireEffects
 from midpipe.scenarios.case.client_wire import ClientWire
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.invariants.no_duplicate import SHORTEST_DEFAULT_LEASE_S
 from midpipe.scenarios.model.history import Json, is_over_at_once
 from midpipe.scenarios.programs.program import Answer
 
 SHORT_LEASE_S = 0.02
 _ENDED_AFTER_LEASES = 1.5
 """After so many times its length, a lease has surely ended."""
+_MARGIN_S = 1.0
+"""Some queues count the time in whole seconds."""
 _ZERO_LEASE_ENDED_AFTER_S = 0.003
 """The server counts whole milliseconds: a key lives for at least one, and counts as expired in the next."""
 SERVER_PAUSED = WireEffects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True)
@@ -28,7 +31,8 @@ class SideEffects:
     """The side effects of one case.
 
     Args:
-        lease_s: how long every claim's lease is made, so that waiting for its end is cheap; None leaves it as it is.
+        lease_s: how long every claim's lease is made, so that waiting for its end is cheap; None leaves it as it is. On
+            a stepped clock waiting is cheap: then any number means that leases are to end, at their own length.
     """
 
     def __init__(self, rig: Rig, lease_s: float | None = None) -> None:
@@ -36,6 +40,8 @@ class SideEffects:
         self._lease_s = lease_s
         self._leases_began_s: float | None = None
         self._has_leases = False
+        self._asked_s: list[float] = []
+        self._stepped_before_s = rig.time.stepped_s
         self._zero_lease_ended_s = 0.0
         self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._paused_by: ClientWire | None = None
@@ -100,19 +106,29 @@ class SideEffects:
         return ""
 
     @property
-    def leases_are_short(self) -> bool:
-        return self._lease_s is not None
+    def leases_have_ended(self) -> bool:
+        """Whether leases of the program's calls have ended, in its course or afterwards."""
+        if not self._rig.time.is_stepped:
+            return self._lease_s is not None
+        passed_s = self._rig.time.stepped_s - self._stepped_before_s
+        return passed_s >= min(self._asked_s, default=SHORTEST_DEFAULT_LEASE_S)
 
     @property
     def has_lease_ended_unplanned(self) -> bool:
         """Whether a lease may have ended although no client had to wait: the machine was too slow."""
-        if self._leases_began_s is None or self._lease_s is None:
+        if self._rig.time.is_stepped or self._leases_began_s is None or self._lease_s is None:
             return False
         return self._rig.time.now_s() - self._leases_began_s > self._lease_s
 
     def shorten_lease(self, arguments: dict[str, Json]) -> None:
         """Make the lease that a call asks for short, in its arguments, if leases are to be short."""
-        if self._lease_s is None or "lease_s" not in arguments:
+        if "lease_s" not in arguments:
+            return
+        if self._rig.time.is_stepped and isinstance(arguments["lease_s"], int | float):
+            if not is_over_at_once(arguments):
+                self._asked_s.append(arguments["lease_s"])
+            return
+        if self._lease_s is None:
             return
         if not is_over_at_once(arguments):
             arguments["lease_s"] = self._lease_s
@@ -134,7 +150,9 @@ class SideEffects:
 
     def await_leases(self) -> None:
         """Wait until every short lease has ended. The server's clock ends it, so there is no event to wait for."""
-        if self._lease_s is not None and self._has_leases:
+        if self._lease_s is not None and self._asked_s:
+            self._rig.time.wait(max(self._asked_s) + _MARGIN_S)
+        elif self._lease_s is not None and self._has_leases:
             self._rig.time.wait(self._lease_s * _ENDED_AFTER_LEASES)
         self.await_zero_leases()
         self.allow_leases_to_end()

@@ -21,6 +21,8 @@ _EVENT_WITHIN_S = 0.001
 """Real time in which something usually happens; only then the processes are asked whether they sleep."""
 _WORTH_A_STEP_S = 0.002
 """A step takes about so long, so that shorter times may as well pass by themselves."""
+_AT_MOST_S = 30.0
+"""Real time after which a wait is over: a process that polls can make as many steps as there are polls."""
 _STILL_FOR_S = 0.25
 """Real time for which processes have to sleep that wait for no time, before they count as waiting for ever."""
 
@@ -34,6 +36,7 @@ class TimeFlow:
         client_pids: returns the processes that host the subject.
 
     Attributes:
+        stepped_s: how many seconds have passed by steps.
         passed: called after each step with the seconds that passed.
     """
 
@@ -48,6 +51,7 @@ class TimeFlow:
         self._clock = clock
         self._server_pids = server_pids
         self._client_pids = client_pids
+        self.stepped_s = 0.0
         self.passed: Callable[[float], object] = _ignore
 
     @property
@@ -83,33 +87,36 @@ class TimeFlow:
         """
         if not self.is_stepped:
             return self._loop.run_until(satisfied, within_s)
-        until_s, still_since_s = self.now_s() + within_s, math.inf
+        until_s, began_s = self.now_s() + within_s, time.monotonic()
+        active_s = began_s
         while not self._loop.run_until(satisfied, _EVENT_WITHIN_S):
-            left_s = until_s - self.now_s()
-            if left_s <= 0.0:
+            left_s, real_s = until_s - self.now_s(), time.monotonic()
+            if left_s <= 0.0 or real_s > began_s + _AT_MOST_S:
                 return False
-            if not self._is_still():
-                still_since_s = math.inf
+            clients = descendants(self._client_pids())
+            if not are_asleep(clients):
+                active_s = real_s
+            if not self._are_still((*clients, *self._server_pids())):
                 continue
             next_s = min(self._next_deadline_s(parked()), due_s() - self.now_s())
             if math.isfinite(next_s):
-                still_since_s = math.inf
+                active_s = real_s
                 if next_s > _WORTH_A_STEP_S:
                     self._step(min(next_s, left_s))
-                continue
-            still_since_s = min(still_since_s, time.monotonic())
-            if time.monotonic() - still_since_s > _STILL_FOR_S:
+            elif real_s > active_s + _STILL_FOR_S:
                 self._step(left_s)
         return True
 
-    def _is_still(self) -> bool:
+    def _are_still(self, pids: tuple[int, ...]) -> bool:
         """Whether every process sleeps, and nothing is on its way between them."""
-        if self._loop.has_timers:
-            return False
-        pids = (*self._server_pids(), *descendants(self._client_pids()))
         # Whatever a process sends to another one comes through this loop. So none can have woken another between the
         # two readings if nothing arrived here.
-        return are_asleep(pids) and not self._loop.step(0.0) and are_asleep(pids)
+        return (
+            not self._loop.has_timers
+            and are_asleep(pids)
+            and not self._loop.step(0.0)
+            and are_asleep(pids)
+        )
 
     def _next_deadline_s(self, parked: Collection[int]) -> float:
         """Return the seconds until the first wait ends of a client that is not parked; infinite if none waits."""
@@ -119,6 +126,7 @@ class TimeFlow:
 
     def _step(self, seconds: float) -> None:
         self._clock.advance(seconds)
+        self.stepped_s += seconds
         self.passed(seconds)
 
 

@@ -22,6 +22,8 @@ from midpipe.scenarios.model.history import Operation, Phase, attempts_by_reques
 from midpipe.scenarios.model.verdict import Severity
 
 SHORTEST_LASTING_LEASE_S = 1.0
+SHORTEST_DEFAULT_LEASE_S = 5.0
+"""No queue is known whose leases are shorter than this if a claim does not ask for a length."""
 
 
 def _check(evidence: Evidence) -> Judgement:
@@ -105,7 +107,7 @@ def _leased(evidence: Evidence) -> tuple[str, ...]:
         for claim in evidence.operations("claim", "dequeue")
         if isinstance(claim.value, dict)
         and isinstance(job_id := claim.value.get("job_id"), str)
-        and not _ends_soon(claim)
+        and not _has_ended(evidence, claim)
         and not _is_given_up(evidence, claim, job_id)
     )
 
@@ -116,14 +118,17 @@ def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
         other.client == claim.client
         and other.job_id == job_id
         and other.invoked_at >= claim.completed_at
-        and (other.method in GIVE_BACK or _ends_soon(other))
+        and (other.method in GIVE_BACK or _has_ended(evidence, other))
         for other in evidence.operations(*GIVE_BACK, "heartbeat")
     )
 
 
-def _ends_soon(call: Operation) -> bool:
+def _has_ended(evidence: Evidence, call: Operation) -> bool:
+    """Whether the lease that a call asked for may have ended before the program did."""
     lease_s = call.arguments.get("lease_s")
-    return isinstance(lease_s, int | float) and lease_s < SHORTEST_LASTING_LEASE_S
+    if not isinstance(lease_s, int | float):
+        return evidence.passed_s >= SHORTEST_DEFAULT_LEASE_S
+    return lease_s < max(SHORTEST_LASTING_LEASE_S, evidence.passed_s)
 
 
 def _repeated(job_ids: tuple[str, ...]) -> list[tuple[str, int]]:

@@ -86,6 +86,7 @@ class Evidence:
         latency_bound_ms: the longest that an operation may take.
         malformed: the subject must refuse every call of the program.
         leases_ended: every lease of the program's claims had ended before the queue was drained.
+        passed_s: how many seconds passed by steps of the clock while the program ran; 0 on the machine's clock.
         given_up: jobs that were running before the drain and failed after it, because they had no attempt left.
         still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
@@ -108,6 +109,7 @@ class Evidence:
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     malformed: bool = False
     leases_ended: bool = False
+    passed_s: float = 0.0
     given_up: frozenset[str] = frozenset()
     still_running: frozenset[str] = frozenset()
     executions: tuple[Execution, ...] = ()

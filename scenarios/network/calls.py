@@ -83,7 +83,7 @@ class CallsThroughToxiproxy:
         return self._bound_ms
 
     @property
-    def leases_are_short(self) -> bool:
+    def leases_have_ended(self) -> bool:
         return False
 
     def await_leases(self) -> None:

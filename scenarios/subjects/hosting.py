@@ -119,14 +119,11 @@ class HostProcess:
             if fork_server
             else Spawned(spec, self._printed, environment)
         )
-        run.guard(self._process.pid)
+        self.pid = self._process.pid
+        run.guard(self.pid)
         loop.watch_readable(self._process.answers, self._readable)
         if self._process.ended is not None:
             loop.watch_readable(self._process.ended, self._ended)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     @property
     def is_alive(self) -> bool:

@@ -1,0 +1,161 @@
+"""Cases on a stepped clock: waits last as long as they say, and take a moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.servers.opening import STEPPED, ServerSpec, parse_server_spec
+from midpipe.scenarios.case.story import duration_text
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.history import Operation
+from midpipe.scenarios.model.record import CaseRecord, Passed
+from midpipe.scenarios.model.spec import SubjectSpec
+
+BOUND_MS = 5_000.0
+WAITS = """
+import threading, time
+from midpipe.reference import Queue
+
+class Patient(Queue):
+    latency_bound_s = 3_600
+
+class Sleeps(Patient):
+    def enqueue(self, *args, **named):
+        time.sleep(1_800)
+        return super().enqueue(*args, **named)
+
+class WaitsForAThread(Patient):
+    def enqueue(self, *args, **named):
+        thread = threading.Timer(600, lambda: None)
+        thread.start()
+        thread.join()
+        return super().enqueue(*args, **named)
+
+class Blocks(Patient):
+    def claim(self, worker_id, lease_s=30.0):
+        driver = self._redis
+        driver.connection_pool.connection_kwargs["socket_timeout"] = None
+        popped = driver.blpop(["no-such-list"], 900)
+        return popped and {"job_id": popped[1]}
+
+class WaitsForEver(Patient):
+    def claim(self, worker_id, lease_s=30.0):
+        threading.Event().wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def stepped() -> Iterator[Worker]:
+    """A worker whose server and subjects are on a stepped clock."""
+    worker = Worker(ServerSpec(clock=STEPPED))
+    yield worker
+    worker.close()
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the queues that wait."""
+    file = tmp_path_factory.mktemp("waiting") / "waiting.py"
+    file.write_text(WAITS)
+    return file
+
+
+def record_of(worker: Worker, subject: SubjectSpec, replay: str) -> CaseRecord:
+    record = replay_case(worker, subject, replay, BOUND_MS).record
+    assert record.invalid_reason == ""
+    return record
+
+
+def first(record: CaseRecord, method: str) -> Operation:
+    return next(operation for operation in record.history if operation.method == method)
+
+
+def passed_s(record: CaseRecord) -> float:
+    return sum(entry.seconds for entry in record.entries if isinstance(entry, Passed))
+
+
+@pytest.mark.parametrize(
+    ("name", "replay", "method", "seconds"),
+    [
+        ("Sleeps", "enqueue:", "enqueue", 1_800),
+        ("WaitsForAThread", "enqueue:", "enqueue", 600),
+        ("Blocks", "claim-complete:", "claim", 900),
+    ],
+)
+def test_a_call_that_waits_takes_its_time_on_the_clock_only(
+    stepped: Worker, waiting: Path, name: str, replay: str, method: str, seconds: int
+) -> None:
+    began_s = time.monotonic()
+    record = record_of(stepped, SubjectSpec(f"{waiting}:{name}"), replay)
+    real_s = time.monotonic() - began_s
+    waited_s = first(record, method).duration_ms / 1000
+    assert seconds <= waited_s <= seconds + real_s
+    assert real_s < seconds / 10
+
+
+@pytest.mark.parametrize("fault", ["stall", "black-hole", "pause", "late"])
+def test_a_silent_server_is_given_up_at_the_time_out_and_the_step_is_recorded(
+    stepped: Worker, fault: str
+) -> None:
+    record = record_of(stepped, SubjectSpec(), f"enqueue: A1!{fault}")
+    assert passed_s(record) >= 0.2
+    assert record.violations == ()
+
+
+def test_a_call_that_waits_for_nothing_hangs_and_violates_the_bound(
+    stepped: Worker, waiting: Path
+) -> None:
+    began_s = time.monotonic()
+    record = record_of(stepped, SubjectSpec(f"{waiting}:WaitsForEver"), "claim-complete:")
+    error = first(record, "claim").error
+    assert error is not None
+    assert error.type == "Hang"
+    assert "bounded-latency" in record.violated_invariants
+    assert time.monotonic() - began_s < 60
+
+
+def test_the_lease_of_a_dead_worker_ends_at_its_own_length(stepped: Worker) -> None:
+    record = record_of(stepped, SubjectSpec(), "claim-complete: A1!crash")
+    assert 25.0 < passed_s(record) < 60.0
+    assert record.delivered == ("job-1",)
+    assert record.violations == ()
+
+
+def test_a_claim_is_not_expected_to_find_a_job_whose_lease_ends_only_after_the_case(
+    stepped: Worker,
+) -> None:
+    record = record_of(stepped, SubjectSpec(), "claim-complete: A1!pause")
+    assert record.violations == ()
+
+
+@pytest.mark.parametrize("where", ["docker", "redis://localhost:1/0"])
+def test_a_server_that_midpipe_does_not_start_itself_is_refused(where: str) -> None:
+    spec = parse_server_spec(where)
+    with pytest.raises(UsageError, match="--clock stepped takes the embedded server"):
+        Worker(ServerSpec(spec.kind, spec.where, STEPPED))
+
+
+def test_the_clock_is_among_the_options_that_name_the_server() -> None:
+    assert ServerSpec().option == ""
+    assert ServerSpec(clock=STEPPED).option == "--clock stepped"
+    assert ServerSpec("docker", "valkey:8").option == "--redis docker:valkey:8"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2497, "0.25 s"),
+        (5.0, "5 s"),
+        (90.0, "90 s"),
+        (180.0, "3 minutes"),
+        (86_400.0, "24 hours"),
+    ],
+)
+def test_a_duration_is_written_with_two_digits(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
