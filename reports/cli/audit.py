@@ -24,7 +24,7 @@ from midpipe.reports.sinks.audit import (
     progress_line,
     render_audit,
 )
-from midpipe.reports.sinks.terminal import results, say
+from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.audit.audit import AuditPlan
 from midpipe.scenarios.audit.audit import audit as audit_once

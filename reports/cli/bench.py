@@ -20,9 +20,9 @@ from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
 from midpipe.reports.latency_picture import by_percentile, through_outage
+from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.latency import render_bench
 from midpipe.reports.sinks.latency_markdown import bench_markdown
-from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import entrants_for

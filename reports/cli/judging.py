@@ -18,8 +18,9 @@ from midpipe.reports.cli.exit_code import code_of_verdict, written
 from midpipe.reports.cli.invocation import command_line, safe_text, started_s
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.server_table import OWN_QUEUES
+from midpipe.reports.sinks.console import results, say
+from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
-from midpipe.reports.sinks.terminal import render_verdict, results, say
 from midpipe.reports.sinks.writing import check_writable, write_reports
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import Options
@@ -63,7 +64,7 @@ def judge(
     # An error that ended the run before any result says more than an empty verdict would.
     is_shown = bool(judged) or failed is None
     if is_shown:
-        render_verdict(verdict, console)
+        render_details(verdict, console)
     is_written = written(lambda: write_reports(verdict, out))
     _report_on_github(verdict, out)
     if is_written and is_shown:

@@ -13,7 +13,7 @@ from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
 from midpipe.reports.cli.options import OUT, server_from, subject_from, subject_options
-from midpipe.reports.sinks.terminal import results, say
+from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.model.safe_text import map_text
 from midpipe.scenarios.programs.registry import program_named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from midpipe.reports.sinks.terminal import results, say
+from midpipe.reports.sinks.console import results, say
 from midpipe.scenarios.queues import LIBRARIES
 
 

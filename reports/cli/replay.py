@@ -13,7 +13,7 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.options import case_options, fleet_options, server_from, subject_from
 from midpipe.reports.cli.selecting import OWN_PROGRAMS, selection_from
-from midpipe.reports.sinks.terminal import render_story, results, say
+from midpipe.reports.sinks.console import render_story, results, say
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, replay_case
 from midpipe.scenarios.explore.worker import Worker

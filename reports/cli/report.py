@@ -8,7 +8,8 @@ import click
 
 from midpipe.reports.cli.exit_code import written
 from midpipe.reports.cli.options import DEFAULT_OUT
-from midpipe.reports.sinks.terminal import render_verdict, results, say
+from midpipe.reports.sinks.console import results, say
+from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.writing import OutputError, write_reports
 from midpipe.reports.verdict_file import read_verdict
 
@@ -32,7 +33,7 @@ def report(ctx: click.Context, /, verdict_file: Path, out: Path | None) -> None:
     verdict = read_verdict(verdict_file)
     folder = out or verdict_file.parent
     console = results()
-    render_verdict(verdict, console)
+    render_details(verdict, console)
     if not written(lambda: write_reports(verdict, folder)):
         ctx.exit(OutputError.exit_code)
     say(console, f"Reports: {folder}")

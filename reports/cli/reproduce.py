@@ -20,8 +20,14 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.judging import judge
-from midpipe.reports.cli.options import JOBS, OUT, case_options, server_from, subject_from
-from midpipe.reports.sinks.terminal import render_story, results, say
+from midpipe.reports.cli.options import (
+    JOBS,
+    OUT,
+    case_options,
+    server_from,
+    subject_from,
+)
+from midpipe.reports.sinks.console import render_story, results, say
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker

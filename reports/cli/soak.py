@@ -22,8 +22,8 @@ from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
+from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
-from midpipe.reports.sinks.terminal import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.model.safe_text import map_text
 from midpipe.scenarios.soak.plan import CHAOS, SoakPlan

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from midpipe import __version__
 from midpipe.reports.markdown_text import code, table_row
-from midpipe.reports.sinks.terminal import say
+from midpipe.reports.sinks.console import say
 from midpipe.scenarios.audit.layout import MEANING, Damage
 from midpipe.scenarios.audit.results import AuditResult, Found, Progress, Stage
 from midpipe.scenarios.model.verdict import Outcome

@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from midpipe.reports.sinks.terminal import say
+from midpipe.reports.sinks.console import say
 from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.network.suite import NetworkResult, NetworkRow
 

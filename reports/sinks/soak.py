@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from midpipe.reports.sinks.terminal import say
+from midpipe.reports.sinks.console import say
 from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.results import Progress, SoakResult
 

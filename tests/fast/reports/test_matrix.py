@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from midpipe.reports.server_table import own_queues_note, server_rows
+from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.documents import document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import markdown
-from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.verdict_file import schema, to_json
 from midpipe.scenarios.model.matrix import merged
 from midpipe.scenarios.model.spec import replay_command
@@ -118,7 +118,7 @@ def test_a_verdict_on_one_server_has_no_table() -> None:
 
 def on_a_terminal(verdict: Verdict) -> str:
     out = io.StringIO()
-    render_verdict(verdict, Console(file=out, width=160))
+    render_details(verdict, Console(file=out, width=160))
     return out.getvalue()
 
 

@@ -21,10 +21,10 @@ from rich.console import Console
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.exit_code import exit_code
 from midpipe.reports.explain import ADVICE, coverage_sentence, explained, not_judged
+from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import MAX_BYTES, markdown
-from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.sinks.writing import write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from midpipe.scenarios.invariants import INVARIANTS
@@ -50,7 +50,7 @@ LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject s
 
 def on_a_terminal(verdict: Verdict) -> str:
     out = io.StringIO()
-    render_verdict(verdict, Console(file=out, width=120))
+    render_details(verdict, Console(file=out, width=120))
     return out.getvalue()
 
 

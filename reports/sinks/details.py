@@ -1,4 +1,4 @@
-"""The verdict and the stories on a terminal. Text from a subject is never read as markup."""
+"""The whole verdict on a terminal: every finding, and tables of what was judged."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ from midpipe.reports.explain import (
 )
 from midpipe.reports.selfcheck_table import HUNTS, own_queue_sentences, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
+from midpipe.reports.sinks.console import render_story, say
 from midpipe.reports.titles import title_of
-from midpipe.reports.view import LEFT, picture
 from midpipe.scenarios.model.spec import replay_command
-from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import Extent, Finding, Outcome, PartRow, Status, Verdict
 
 _OUTCOME = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
-_TONE = {"plain": "", "quiet": "dim", "bad": "red", "fault": "bold yellow"}
 _STATUS = {
     Status.HOLDS: "green",
     Status.VIOLATED: "red",
@@ -37,16 +35,8 @@ _STATUS = {
 _CELL = {str(word): style for word, style in (*_OUTCOME.items(), *_STATUS.items())}
 _MAX_STORIES = 3
 
-WIDTH_OF_A_PIPE = 120
 
-
-def results() -> Console:
-    """Return the console for results: standard output, wide enough for a replay line if it is not a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)
-
-
-def render_verdict(verdict: Verdict, console: Console) -> None:
+def render_details(verdict: Verdict, console: Console) -> None:
     """Print the whole verdict; the outcome is the first and the last line."""
     _head(verdict, console)
     for number, finding in enumerate(verdict.findings):
@@ -73,20 +63,6 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
     if verdict.ledger:
         _ledger(verdict, console)
     _foot(verdict, console)
-
-
-def render_story(story: Story, console: Console) -> None:
-    """Print one case step by step."""
-    for line in picture(story):
-        text = Text(f"{line.left:<{LEFT}}", style=_TONE[line.tone])
-        text.append(line.text, style=_TONE[line.tone])
-        text.append(line.right, style="" if line.tone == "plain" else _TONE[line.tone])
-        console.print(text, soft_wrap=True)
-
-
-def say(console: Console, text: str, style: str = "") -> None:
-    """Print one line of plain text, which a terminal may wrap and a pipe keeps whole."""
-    console.print(Text(text, style=style), soft_wrap=True)
 
 
 def _head(verdict: Verdict, console: Console) -> None:

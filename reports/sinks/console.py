@@ -1,0 +1,32 @@
+"""How results are printed: a console, a line of text, a story. Text from a subject is never read as markup."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from midpipe.reports.view import LEFT, picture
+from midpipe.scenarios.model.story import Story
+
+_TONE = {"plain": "", "quiet": "dim", "bad": "red", "fault": "bold yellow"}
+WIDTH_OF_A_PIPE = 120
+
+
+def results() -> Console:
+    """Return the console for results: standard output, wide enough for a replay line if it is not a terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)
+
+
+def render_story(story: Story, console: Console) -> None:
+    """Print one case step by step."""
+    for line in picture(story):
+        text = Text(f"{line.left:<{LEFT}}", style=_TONE[line.tone])
+        text.append(line.text, style=_TONE[line.tone])
+        text.append(line.right, style="" if line.tone == "plain" else _TONE[line.tone])
+        console.print(text, soft_wrap=True)
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print one line of plain text, which a terminal may wrap and a pipe keeps whole."""
+    console.print(Text(text, style=style), soft_wrap=True)
