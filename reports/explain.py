@@ -13,6 +13,7 @@ from midpipe.scenarios.model.verdict import (
     PartRow,
     PlacedFault,
     PromiseRow,
+    Status,
     Verdict,
 )
 
@@ -149,6 +150,14 @@ def _more_to_see(new_in_a_further_case: float) -> str:
     if new_in_a_further_case < 0.005:
         return "Fuzzing for longer would hardly show new ones."
     return f"About {100 * new_in_a_further_case:.0f} of the next 100 cases would show new ones."
+
+
+def not_proved(verdict: Verdict) -> str:
+    """Return what a pass does not prove."""
+    sentence = "Anything about other programs, faults, orders and servers than those in the ledger."
+    if any(row.status is Status.NOT_APPLICABLE for row in verdict.invariants):
+        return f"{sentence} What is not judged has not passed."
+    return sentence
 
 
 def promises_sentence(promises: Sequence[PromiseRow]) -> str:

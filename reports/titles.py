@@ -70,9 +70,14 @@ _FAULTS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def title_of(finding: Finding) -> str:
-    """Return the title, one sentence without a full stop."""
-    effect = EFFECTS.get(finding.invariant, f"violates {finding.invariant}")
+def title_of(finding: Finding, invariant: str = "") -> str:
+    """Return the title, one sentence without a full stop.
+
+    Args:
+        invariant: one of those that the finding violates; the most severe one by default.
+    """
+    invariant = invariant or finding.invariant
+    effect = EFFECTS.get(invariant, f"violates {invariant}")
     call = finding.operation or "the subject"
     where = f"{call} ({_line(finding)})" if finding.source else call
     if finding.faults:

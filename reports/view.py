@@ -9,13 +9,15 @@
       B1  │                   ├── EXISTS ai:ide ✂ cut-before    │ never runs it
 
 A call begins at ● and ends at ○ if it returned, at ✗ if it raised. An arrow that ends before the server's lane never
-reached the server; ✂ marks the fault. The server's reply and the changed keys stand beside its lane. A line has at most
-WIDTH characters, except for the sentences about the whole case.
+reached the server; ✂ marks the fault. If it is known, the line of code that sent the command stands before it. The
+server's reply and the changed keys stand beside its lane. A line is not wider than the given width, except for the
+sentences about the whole case.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from midpipe.scenarios.model.story import (
     KeyChange,
@@ -27,12 +29,9 @@ from midpipe.scenarios.model.story import (
 )
 
 WIDTH = 110
+NARROWEST, WIDEST = 80, 160
 LEFT = 6
 """Width of the column of positions, in characters."""
-_LANES = 54
-"""Width of all clients' lanes together."""
-_LANE_WIDTH = (20, 12)
-"""Of up to two clients, and of more."""
 _IN_A_LANE = (
     StepKind.CALL,
     StepKind.COMMAND,
@@ -65,9 +64,40 @@ class Line:
         return f"{self.left:<{LEFT}}{self.text}{self.right}".rstrip()
 
 
-def picture(story: Story) -> tuple[Line, ...]:
-    """Return a story's lines; the violations, or that there are none, come last."""
-    lanes = _Lanes(story)
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How wide the parts of a line are, in characters.
+
+    Args:
+        width: of the whole line.
+        lanes: of all clients' lanes together.
+        lane: of one lane, with up to two clients and with more.
+    """
+
+    width: int
+    lanes: int
+    lane: tuple[int, int]
+
+    @property
+    def beside(self) -> int:
+        """The room beside the clients' lanes, the server's lane included."""
+        return self.width - LEFT - self.lanes
+
+
+def _layout(width: int) -> _Layout:
+    width = min(max(width, NARROWEST), WIDEST)
+    # A reply and a changed key need more of the room than a command does.
+    lanes = 46 + (width - NARROWEST) * 8 // 30
+    return _Layout(width, lanes, (20, 12) if width >= WIDTH else (14, 9))
+
+
+def picture(story: Story, width: int = WIDTH) -> tuple[Line, ...]:
+    """Return a story's lines; the violations, or that there are none, come last.
+
+    Args:
+        width: of a line, in characters; less than NARROWEST is taken for that, and more than WIDEST for that.
+    """
+    lanes = _Lanes(story, _layout(width))
     lines: list[Line] = []
     has_head = False
     for step in story.steps:
@@ -90,23 +120,24 @@ def _end(story: Story) -> tuple[Line, ...]:
 class _Lanes:
     """Where each client's lane is, and the lines drawn across all lanes."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: Story, layout: _Layout) -> None:
+        self._layout = layout
         clients = sorted({step.client for step in story.steps if step.kind in _IN_A_LANE})
         # An arrow crosses the lanes to its right, so the last lane needs the most room.
-        width = _LANE_WIDTH[len(clients) > 2]
+        width = layout.lane[len(clients) > 2]
         self._at = {client_id: number * width for number, client_id in enumerate(clients)}
         names = "".join(f"{client_id:<{width}}" for client_id in clients)
-        self.head = Line("plain", "", names.ljust(_LANES), "server")
+        self.head = Line("plain", "", names.ljust(layout.lanes), "server")
 
     def lines(self, step: StoryStep) -> tuple[Line, ...]:
         """Return the lines of one step."""
         changes = tuple(
             Line("quiet", "", self._drawn(""), f"│  {text}")
             for change in step.changes
-            for text in _change(change)
+            for text in _change(change, self._layout.beside - 3)
         )
         if step.kind not in _IN_A_LANE:
-            return (_outside(step), *changes)
+            return (_outside(step, self._layout.width), *changes)
         if step.command is not None:
             is_late = step.kind is StepKind.LATE_COMMAND
             return (*self._command(step.client, step.command, is_late=is_late), *changes)
@@ -126,19 +157,20 @@ class _Lanes:
         return (first, self._line("plain", f"│  [{call.version}]", client))
 
     def _line(self, tone: str, text: str, client: str) -> Line:
-        text = self._drawn(cut(text, WIDTH - LEFT - self._at[client]), client)
-        return Line(tone, "", text, "│" if len(text) <= _LANES else "")
+        text = self._drawn(cut(text, self._layout.width - LEFT - self._at[client]), client)
+        return Line(tone, "", text, "│" if len(text) <= self._layout.lanes else "")
 
     def _command(self, client: str, command: StoryCommand, *, is_late: bool) -> tuple[Line, ...]:
-        room = _LANES - self._at[client]
+        room = self._layout.lanes - self._at[client]
         fault = command.fault
         never = command.executed == "no"
         end = f"─ ✂ {fault} " if fault and never else "▶"
-        text = _command_text(command, room - len(end) - 6, is_late=is_late)
+        line = self._line_of(command)
+        text = line + _command_text(command, room - len(end) - len(line) - 6, is_late=is_late)
         label = f"├── {text} "
         arrow = label + end if fault and never else label.ljust(room - 1, "─") + end
         executed = f"{_EXECUTED.get(command.executed, '')} " if fault else ""
-        beside = cut(f"│ {executed}{command.reply}".rstrip(), WIDTH - LEFT - _LANES)
+        beside = cut(f"│ {executed}{command.reply}".rstrip(), self._layout.beside)
         tone = "fault" if fault else "plain"
         first = Line(tone, command.position, self._drawn(arrow, client), beside)
         if not fault or never:
@@ -146,16 +178,24 @@ class _Lanes:
         mark = f"✂ {fault} ◀─"
         return (first, Line("fault", "", self._drawn("")[: -len(mark)] + mark, "│"))
 
+    def _line_of(self, command: StoryCommand) -> str:
+        """Return the line of code that sent a command, without its directory and, if there is little room, its file."""
+        sent = command.source.sent if command.source else None
+        if sent is None:
+            return ""
+        file = PurePath(sent.file).name if self._layout.width >= WIDTH else ""
+        return f"{file}:{sent.line} "
+
     def _drawn(self, drawing: str, client: str = "") -> str:
         """Return all lifelines, with something drawn over them from a client's lane on."""
-        lifelines = [" "] * _LANES
+        lifelines = [" "] * self._layout.lanes
         for at in self._at.values():
             lifelines[at] = "│"
         whole, at = "".join(lifelines), self._at.get(client, 0)
         return whole[:at] + drawing + whole[at + len(drawing) :]
 
 
-def _outside(step: StoryStep) -> Line:
+def _outside(step: StoryStep, width: int) -> Line:
     """Return the line of a step of midpipe's own or of the server's."""
     if step.kind is StepKind.SEED and step.command is not None:
         left, text = "", f"before the case, midpipe writes {' '.join(step.command.words)}"
@@ -170,7 +210,7 @@ def _outside(step: StoryStep) -> Line:
             error = step.error
             result = f"{error.type}: {error.message}" if error else step.value
             left, text = "then", f"{call} → {result}{version}"
-    return Line("quiet", left, cut(text, WIDTH - LEFT))
+    return Line("quiet", left, cut(text, width - LEFT))
 
 
 def _full_call(call: StoryCall) -> str:
@@ -200,11 +240,10 @@ def _command_text(command: StoryCommand, width: int, *, is_late: bool) -> str:
 
 def cut(text: str, width: int) -> str:
     """Return the text, with its end replaced by an ellipsis if it is too long."""
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
-def _change(change: KeyChange) -> tuple[str, ...]:
-    room = WIDTH - LEFT - _LANES - 3
+def _change(change: KeyChange, room: int) -> tuple[str, ...]:
     before, after = change.before, change.after
     if not before:
         return (cut(f"+ {change.key} = {after}", room),)

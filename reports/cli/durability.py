@@ -14,6 +14,7 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    VERBOSE,
     case_options,
     server_from,
     subject_from,
@@ -31,6 +32,7 @@ from midpipe.scenarios.gate.options import Options
 @case_options
 @JOBS
 @OUT
+@VERBOSE
 @TIME_BUDGET
 @PROGRAM
 @judging_options

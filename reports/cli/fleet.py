@@ -13,6 +13,7 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    VERBOSE,
     case_options,
     fleet_options,
     server_from,
@@ -34,6 +35,7 @@ from midpipe.scenarios.gate.options import Options
 @fleet_options
 @JOBS
 @OUT
+@VERBOSE
 @TIME_BUDGET
 @PROGRAM
 @judging_options

@@ -12,6 +12,7 @@ from midpipe.reports.cli.options import (
     EXAMPLES,
     JOBS,
     OUT,
+    VERBOSE,
     Duration,
     case_options,
     server_from,
@@ -29,6 +30,7 @@ CHECKPOINT = "fuzz-checkpoint.json"
 @JOBS
 @OUT
 @judging_options
+@VERBOSE
 @click.option(
     "--profile",
     default="default",

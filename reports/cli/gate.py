@@ -15,6 +15,7 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    VERBOSE,
     Duration,
     matrix_options,
     servers_from,
@@ -38,6 +39,7 @@ from midpipe.scenarios.model.verdict import Severity
 @matrix_options
 @JOBS
 @OUT
+@VERBOSE
 @TIME_BUDGET
 @PROGRAM
 @judging_options

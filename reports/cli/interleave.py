@@ -13,6 +13,7 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    VERBOSE,
     case_options,
     server_from,
     subject_from,
@@ -35,6 +36,7 @@ CHECKPOINT = "interleave-checkpoint.json"
 @case_options
 @JOBS
 @OUT
+@VERBOSE
 @TIME_BUDGET
 @PROGRAM
 @judging_options

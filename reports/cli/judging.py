@@ -10,20 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.exit_code import code_of_verdict, written
 from midpipe.reports.cli.invocation import command_line, safe_text, started_s
+from midpipe.reports.cli.options import is_verbose
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.server_table import OWN_QUEUES
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
+from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.sinks.writing import check_writable, write_reports
 from midpipe.scenarios.gate.gate import Gate
-from midpipe.scenarios.gate.options import Options
+from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.model.matrix import merged
 from midpipe.scenarios.model.verdict import Outcome, Verdict, merge
 
@@ -48,7 +51,9 @@ def judge(
     """
     check_writable(out)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    with ProgressSink() as progress:
+    budget_s = options.time_budget_s
+    ends_s = None if budget_s is None else started_s() + budget_s
+    with ProgressSink(stages=(*options.parts, "stories"), ends_s=ends_s) as progress:
         runs = (options, *(_on(server, options) for server in others))
         gates, failed = _run(runs, progress)
     judged = [gate for gate in gates if gate.has_results]
@@ -64,7 +69,7 @@ def judge(
     # An error that ended the run before any result says more than an empty verdict would.
     is_shown = bool(judged) or failed is None
     if is_shown:
-        render_details(verdict, console)
+        shown(verdict, console, verbose=is_verbose())
     is_written = written(lambda: write_reports(verdict, out))
     _report_on_github(verdict, out)
     if is_written and is_shown:
@@ -76,6 +81,14 @@ def judge(
             say(console, "The verdict is partial.", "yellow")
         raise failed
     return code_of_verdict(verdict, fail_on, is_written=is_written)
+
+
+def shown(verdict: Verdict, console: Console, *, verbose: bool) -> None:
+    """Print a verdict: on one screen, or with every detail; what judges no subject consists of details."""
+    if verbose or not any(row.name in EXPLORING for row in verdict.parts):
+        render_details(verdict, console)
+    else:
+        render_verdict(verdict, console)
 
 
 def _report_on_github(verdict: Verdict, out: Path) -> None:

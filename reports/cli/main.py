@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Mapping
 
 import click
 
@@ -18,25 +19,34 @@ from midpipe import __version__
 from midpipe.faultinject.errors import InternalError, MidpipeError
 from midpipe.reports.cli.invocation import redaction, safe_text
 
-_COMMANDS = {
-    "gate": "Judge a queue by every part of midpipe.",
-    "sweep": "Inject every fault at every command of one client.",
-    "interleave": "Run every order of the commands of several clients.",
-    "fleet": "Run two versions of a queue side by side.",
-    "durability": "Kill the server before and after every command.",
-    "fuzz": "Generate programs, orders and faults at random.",
-    "soak": "Put many jobs through a queue under faults.",
-    "bench": "Measure how long each call takes.",
-    "network": "Run a queue's calls through a Toxiproxy.",
-    "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
-    "audit": "Report what is wrong with the jobs of a live queue, read-only.",
-    "queues": "List the released libraries that --queue takes by name.",
-    "selfcheck": "Show that each flawed queue is caught.",
-    "reproduce": "Reproduce what the review claims.",
-    "replay": "Run the case that a replay line names, and show it step by step.",
-    "report": "Show a verdict file, and write its documents again.",
+_TASKS: Mapping[str, Mapping[str, str]] = {
+    "Judge a queue": {
+        "gate": "Judge a queue by every part of midpipe.",
+        "sweep": "Inject every fault at every command of one client.",
+        "interleave": "Run every order of the commands of several clients.",
+        "fleet": "Run two versions of a queue side by side.",
+        "durability": "Kill the server before and after every command.",
+        "fuzz": "Generate programs, orders and faults at random.",
+    },
+    "Look closer": {
+        "replay": "Run the case that a replay line names, and show it step by step.",
+        "report": "Show a verdict file, and write its documents again.",
+        "reproduce": "Reproduce what the review claims.",
+        "selfcheck": "Show that each flawed queue is caught.",
+    },
+    "Load and production": {
+        "soak": "Put many jobs through a queue under faults.",
+        "bench": "Measure how long each call takes.",
+        "network": "Run a queue's calls through a Toxiproxy.",
+        "audit": "Report what is wrong with the jobs of a live queue, read-only.",
+    },
+    "Tools": {
+        "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
+        "queues": "List the released libraries that --queue takes by name.",
+    },
 }
-"""What each command does, for the list of commands: so that --help need not load the commands themselves."""
+"""The commands by what a user wants to do, and what each does: so that --help need not load them."""
+_COMMANDS = tuple(command for commands in _TASKS.values() for command in commands)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -48,8 +58,12 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        longest = max(map(len, _COMMANDS))
+        for task, commands in _TASKS.items():
+            with formatter.section(task):
+                formatter.write_dl(
+                    [(f"{name:<{longest}}", does) for name, does in commands.items()]
+                )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
@@ -70,9 +84,7 @@ class _LazyGroup(click.Group):
         except click.UsageError as error:
             from midpipe.faultinject.decide.schedule import did_you_mean
 
-            raise click.UsageError(
-                error.message + did_you_mean(args[0], tuple(_COMMANDS)), ctx
-            ) from error
+            raise click.UsageError(error.message + did_you_mean(args[0], _COMMANDS), ctx) from error
 
 
 @click.group(

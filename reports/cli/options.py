@@ -189,6 +189,28 @@ OUT = click.option(
     help="Where the verdict and the reports go. The gate's go into DIR, those of any other command into DIR/COMMAND.",
 )
 
+_VERBOSE = "midpipe.verbose"
+
+
+def _keep_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.meta[_VERBOSE] = value
+
+
+VERBOSE = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_verbose,
+    help="Show every finding with its story, and the tables of what was judged.",
+)
+
+
+def is_verbose() -> bool:
+    """Whether the command that is running was called with ``--verbose``."""
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx and ctx.meta.get(_VERBOSE))
+
 
 def subject_options(command: Command) -> Command:
     """Add the options that name a subject and a server."""

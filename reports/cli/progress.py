@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -30,21 +30,29 @@ class ProgressSink:
     Args:
         console: where to print; standard error by default.
         clock: monotonic seconds.
+        stages: the parts that are planned, in order; a part that is not among them has no number.
+        ends_s: when the time budget ends, on the same clock; None is no budget.
     """
 
     def __init__(
-        self, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        stages: Sequence[str] = (),
+        ends_s: float | None = None,
     ) -> None:
+        self._stages = tuple(stages)
+        self._ends_s = ends_s
         self._console = console or Console(stderr=True)
         self._clock = clock
         self._printed_s = clock()
         self._live = self._console.is_terminal
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description:<18}"),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[cases]} cases · {task.fields[what]}"),
+            TextColumn("{task.fields[so_far]}"),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._live,
@@ -75,23 +83,38 @@ class ProgressSink:
             self._end_part()
             self._part, self._cases, self._violated = event.part, 0, 0
             self._printed_s = self._clock()
-            self._task = self._progress.add_task(event.part, total=event.tasks, cases=0, what="")
+            self._task = self._progress.add_task(self._stage, total=event.tasks, so_far="")
         elif isinstance(event, CaseEnded):
             self._cases += 1
             self._violated += bool(event.violations)
             if self._task is not None and self._cases % 10 == 0:
-                self._progress.update(self._task, cases=self._cases)
+                self._progress.update(self._task, so_far=self._so_far)
             if not self._live and self._clock() > self._printed_s + LINE_EVERY_S:
                 self._printed_s = self._clock()
                 self._print("is running")
         elif self._task is not None:
-            self._progress.update(self._task, advance=1, cases=self._cases, what=event.what[:28])
+            self._progress.update(self._task, advance=1, so_far=self._so_far)
 
     def _end_part(self) -> None:
         if self._part and not self._live:
             self._print("done")
         self._part = ""
 
+    @property
+    def _stage(self) -> str:
+        if self._part not in self._stages:
+            return self._part
+        return f"{self._part} ({self._stages.index(self._part) + 1} of {len(self._stages)})"
+
+    @property
+    def _so_far(self) -> str:
+        """Cases, violations and the time that is left, as far as there are any."""
+        noun = "case" if self._cases == 1 else "cases"
+        cases = f"{self._cases} {noun}, {self._violated} with a violation" if self._cases else ""
+        left_s = max(0.0, self._ends_s - self._clock()) if self._ends_s is not None else None
+        left = f"{left_s:.0f} s left" if left_s is not None else ""
+        return ", ".join(filter(None, (cases, left)))
+
     def _print(self, state: str) -> None:
-        cases = f": {self._cases} cases, {self._violated} with a violation" if self._cases else ""
-        self._console.print(f"midpipe: {self._part} {state}{cases}", highlight=False)
+        so_far = f": {self._so_far}" if self._so_far else ""
+        self._console.print(f"midpipe: {self._stage} {state}{so_far}", highlight=False)

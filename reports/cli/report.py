@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from midpipe.reports.cli.exit_code import written
-from midpipe.reports.cli.options import DEFAULT_OUT
+from midpipe.reports.cli.judging import shown
+from midpipe.reports.cli.options import DEFAULT_OUT, VERBOSE, is_verbose
 from midpipe.reports.sinks.console import results, say
-from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.writing import OutputError, write_reports
 from midpipe.reports.verdict_file import read_verdict
 
@@ -27,13 +27,14 @@ from midpipe.reports.verdict_file import read_verdict
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the reports go.",
 )
+@VERBOSE
 @click.pass_context
 def report(ctx: click.Context, /, verdict_file: Path, out: Path | None) -> None:
     """Show VERDICT_FILE (default .midpipe/verdict.json) and write its documents again, without running anything."""
     verdict = read_verdict(verdict_file)
     folder = out or verdict_file.parent
     console = results()
-    render_details(verdict, console)
+    shown(verdict, console, verbose=is_verbose())
     if not written(lambda: write_reports(verdict, folder)):
         ctx.exit(OutputError.exit_code)
     say(console, f"Reports: {folder}")

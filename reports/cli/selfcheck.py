@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from midpipe.reports.cli.judging import judge
-from midpipe.reports.cli.options import JOBS, OUT, Duration
+from midpipe.reports.cli.options import JOBS, OUT, VERBOSE, Duration
 from midpipe.scenarios.gate.options import Options
 
 _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz")}
@@ -16,6 +16,7 @@ _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz"
 @click.command()
 @JOBS
 @OUT
+@VERBOSE
 @click.option(
     "--by",
     default="programs",

@@ -13,6 +13,7 @@ from midpipe.reports.cli.options import (
     JOBS,
     OUT,
     TIME_BUDGET,
+    VERBOSE,
     case_options,
     server_from,
     subject_from,
@@ -32,6 +33,7 @@ from midpipe.scenarios.gate.options import Options
 @case_options
 @JOBS
 @OUT
+@VERBOSE
 @TIME_BUDGET
 @PROGRAM
 @judging_options

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 from rich.text import Text
 
@@ -13,14 +15,16 @@ WIDTH_OF_A_PIPE = 120
 
 
 def results() -> Console:
-    """Return the console for results: standard output, wide enough for a replay line if it is not a terminal."""
+    """Return the console for results: standard output. What is not a terminal is wide, unless COLUMNS is set."""
     console = Console()
-    return console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)
+    if console.is_terminal or os.environ.get("COLUMNS"):
+        return console
+    return Console(width=WIDTH_OF_A_PIPE)
 
 
 def render_story(story: Story, console: Console) -> None:
-    """Print one case step by step."""
-    for line in picture(story):
+    """Print one case step by step, as wide as the console."""
+    for line in picture(story, console.width):
         text = Text(f"{line.left:<{LEFT}}", style=_TONE[line.tone])
         text.append(line.text, style=_TONE[line.tone])
         text.append(line.right, style="" if line.tone == "plain" else _TONE[line.tone])

@@ -25,14 +25,18 @@ from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Extent, Finding, Outcome, PartRow, Status, Verdict
 
-_OUTCOME = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
+OUTCOME_STYLE = {
+    Outcome.PASS: "bold green",
+    Outcome.UNKNOWN: "bold yellow",
+    Outcome.FAIL: "bold red",
+}
 _STATUS = {
     Status.HOLDS: "green",
     Status.VIOLATED: "red",
     Status.NOT_APPLICABLE: "dim",
     Status.UNKNOWN: "yellow",
 }
-_CELL = {str(word): style for word, style in (*_OUTCOME.items(), *_STATUS.items())}
+_CELL = {str(word): style for word, style in (*OUTCOME_STYLE.items(), *_STATUS.items())}
 _MAX_STORIES = 3
 
 
@@ -42,7 +46,7 @@ def render_details(verdict: Verdict, console: Console) -> None:
     for number, finding in enumerate(verdict.findings):
         _finding(verdict, finding, console, with_story=number < _MAX_STORIES)
     if verdict.servers:
-        _servers(verdict, console)
+        render_servers(verdict, console)
     elif verdict.invariants:
         _invariants(verdict, console)
     if verdict.promises:
@@ -66,7 +70,7 @@ def render_details(verdict: Verdict, console: Console) -> None:
 
 
 def _head(verdict: Verdict, console: Console) -> None:
-    say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
+    say(console, f"midpipe: {verdict.outcome.upper()}", OUTCOME_STYLE[verdict.outcome])
     subject = f"subject {verdict.subject} · server {verdict.server} · " if verdict.server else ""
     say(console, f"{subject}{verdict.seconds:.1f} s")
     if verdict.partial:
@@ -91,7 +95,7 @@ def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story
             say(console, f"    A neighbouring case passes: {passing}", "dim")
     say(console, replay_command(finding.replay, verdict.again, finding.on))
     if finding.blob:
-        say(console, f"    Hypothesis reproduces the original example with {finding.blob}", "dim")
+        say(console, f"    Hypothesis reproduces it with {finding.blob}", "dim")
 
 
 def _table(title: str, columns: Iterable[str], *numeric: str, no_wrap: bool = False) -> Table:
@@ -107,7 +111,8 @@ def _print(table: Table, console: Console) -> None:
     console.print(table)
 
 
-def _servers(verdict: Verdict, console: Console) -> None:
+def render_servers(verdict: Verdict, console: Console) -> None:
+    """Print a table with a column for each server."""
     head, *rows = server_rows(verdict)
     table = Table(title="Servers", title_justify="left", box=None, pad_edge=False)
     for column in head:
@@ -223,7 +228,7 @@ def _foot(verdict: Verdict, console: Console) -> None:
     # The rates on several servers are in the table of servers.
     if rates and not verdict.servers:
         say(console, " · ".join(rates))
-    say(console, f"midpipe: {verdict.outcome.upper()}", _OUTCOME[verdict.outcome])
+    say(console, f"midpipe: {verdict.outcome.upper()}", OUTCOME_STYLE[verdict.outcome])
 
 
 def _part(row: PartRow) -> str:

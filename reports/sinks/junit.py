@@ -1,7 +1,9 @@
-"""The verdict as JUnit XML: a test case for each invariant, flaw and issue, and one for the run as a whole.
+"""The verdict as JUnit XML: a test case for each part, invariant, flaw and issue, and one for the run as a whole.
 
-An unknown invariant is skipped. A run whose outcome is unknown has an error that says what was not judged, so that a
-reader that looks for failures and errors only does not take it for a pass.
+A violated invariant names the title of its worst finding, and the file and line to begin with. Selfcheck and the review
+have suites of their own, so that no reader counts midpipe's own queues as the user's. An unknown invariant is skipped.
+A run whose outcome is unknown has an error that says what was not judged, so that a reader that looks for failures and
+errors only does not take it for a pass.
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from midpipe.reports.explain import not_judged, observed
+from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import (
     DurabilityRow,
+    Extent,
     FlawRow,
     InvariantRow,
     Outcome,
+    PartRow,
     PowerLossRow,
     ReviewRow,
     ServerColumn,
@@ -28,12 +33,12 @@ from midpipe.scenarios.model.verdict import (
 def junit(verdict: Verdict) -> str:
     """Return the XML document."""
     suites = ET.Element("testsuites", name="midpipe")
-    _suite(suites, "run", [_run(verdict)])
+    _suite(suites, "run", [_run(verdict), *map(_part, verdict.parts)])
     for column in verdict.servers:
         cases = [_on_server(verdict, column, row) for row in verdict.invariants]
-        _suite(suites, f"sweep on {column.server}", cases)
+        _suite(suites, f"invariants on {column.server}", cases)
     if not verdict.servers:
-        _suite(suites, "sweep", [_invariant(verdict, row) for row in verdict.invariants])
+        _suite(suites, "invariants", [_invariant(verdict, row) for row in verdict.invariants])
     _suite(
         suites,
         "durability",
@@ -62,12 +67,24 @@ def _suite(suites: ET.Element, name: str, cases: Sequence[ET.Element]) -> None:
         failures=count("failure"),
         skipped=count("skipped"),
         errors=count("error"),
+        time=f"{sum(float(case.get('time', '0')) for case in cases):.3f}",
     )
     suite.extend(cases)
 
 
 def _case(part: str, name: str) -> ET.Element:
     return ET.Element("testcase", classname=f"midpipe.{part}", name=name, time="0")
+
+
+def _part(row: PartRow) -> ET.Element:
+    """Return the test case of a part of the run, which has a time of its own; what it found is in other suites."""
+    case = _case("run", row.name)
+    case.set("time", f"{row.seconds:.3f}")
+    if row.extent is not Extent.COMPLETE:
+        ET.SubElement(case, "skipped", message=str(row.extent))
+    else:
+        ET.SubElement(case, "system-out").text = f"{row.outcome}, {row.cases} cases"
+    return case
 
 
 def _run(verdict: Verdict) -> ET.Element:
@@ -84,10 +101,15 @@ def _run(verdict: Verdict) -> ET.Element:
 
 
 def _invariant(verdict: Verdict, row: InvariantRow) -> ET.Element:
-    case = _case("sweep", row.invariant)
+    case = _case("invariants", row.invariant)
     if row.status is Status.VIOLATED:
         findings = [finding for finding in verdict.findings if row.invariant in finding.invariants]
-        failure = ET.SubElement(case, "failure", message=row.claim, type=str(row.severity))
+        title = title_of(findings[0], row.invariant) if findings else row.claim
+        failure = ET.SubElement(case, "failure", message=title, type=str(row.severity))
+        line = findings[0].source if findings else None
+        if line is not None:
+            case.set("file", line.file)
+            case.set("line", str(line.line))
         failure.text = "\n".join(
             line for finding in findings for line in observed(finding, row.invariant)
         )

@@ -139,13 +139,13 @@ def test_the_full_review_shows_the_columns() -> None:
 def test_junit_has_a_suite_for_each_server_with_its_own_failures() -> None:
     suites = ET.fromstring(junit(ONE_FAILS)).findall("testsuite")
     failures = {suite.get("name"): suite.get("failures") for suite in suites}
-    assert failures[f"midpipe.sweep on {PASSED.server}"] == "0"
-    assert failures[f"midpipe.sweep on {OLD}"] == "1"
+    assert failures[f"midpipe.invariants on {PASSED.server}"] == "0"
+    assert failures[f"midpipe.invariants on {OLD}"] == "1"
 
 
 def test_the_same_invariant_on_two_servers_is_two_test_cases_by_name() -> None:
     cases = ET.fromstring(junit(ONE_FAILS)).iter("testcase")
-    names = [case.get("name") for case in cases if case.get("classname") == "midpipe.sweep"]
+    names = [case.get("name") for case in cases if case.get("classname") == "midpipe.invariants"]
     assert names
     assert len(set(names)) == len(names)
 

@@ -25,11 +25,15 @@ CASE = CaseEnded(
 )
 
 
-def lines_of(cases: int, step_s: float) -> list[str]:
+def lines_of(
+    cases: int, step_s: float, stages: tuple[str, ...] = (), ends_s: float | None = None
+) -> list[str]:
     """Return the lines of a part with so many cases, ``step_s`` seconds apart."""
     out = io.StringIO()
     ticks = count(0.0, step_s)
-    with ProgressSink(Console(file=out, width=120), lambda: next(ticks)) as progress:
+    with ProgressSink(
+        Console(file=out, width=120), lambda: next(ticks), stages, ends_s
+    ) as progress:
         progress.listen(PartBegan("interleave", 3))
         for _ in range(cases):
             progress.listen(CASE)
@@ -44,3 +48,8 @@ def test_a_long_part_prints_a_line_now_and_then() -> None:
 
 def test_a_short_part_prints_its_end_only() -> None:
     assert lines_of(5, 0.001) == ["midpipe: interleave done: 5 cases, 0 with a violation"]
+
+
+def test_a_line_names_the_stage_and_the_time_that_is_left() -> None:
+    (line,) = lines_of(1, 0.0, ("sweep", "interleave", "stories"), ends_s=45.0)
+    assert line == "midpipe: interleave (2 of 3) done: 1 case, 0 with a violation, 45 s left"

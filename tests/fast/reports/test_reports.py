@@ -29,7 +29,7 @@ from midpipe.reports.sinks.writing import write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.spec import replay_command
-from midpipe.scenarios.model.story import Story
+from midpipe.scenarios.model.story import SourceLine, Story
 from midpipe.scenarios.model.verdict import (
     SCHEMA,
     CheckerCrash,
@@ -211,11 +211,28 @@ def test_junit_counts_what_failed_and_never_passes_what_is_unknown(tmp_path: Pat
     suites = junitparser.JUnitXml.fromfile(str(path))
     found = {suite.name: (suite.tests, suite.failures, suite.skipped) for suite in suites}
     assert found == {
-        "midpipe.run": (1, 0, 0),
-        "midpipe.sweep": (4, 1, 2),
+        "midpipe.run": (4, 0, 0),
+        "midpipe.invariants": (4, 1, 2),
         "midpipe.selfcheck": (2, 1, 0),
         "midpipe.review": (2, 0, 0),
     }
+
+
+def test_junit_names_the_file_the_line_and_the_event_of_a_violated_invariant() -> None:
+    line = SourceLine("shop/queue.py", 71, "enqueue")
+    verdict = replace(FAILED, findings=(replace(LOST, source=line),))
+    cases = {case.get("name"): case for case in ET.fromstring(junit(verdict)).iter("testcase")}
+    case = cases["no-lost-job"]
+    assert (case.get("file"), case.get("line")) == ("shop/queue.py", "71")
+    (failure,) = case.iter("failure")
+    assert failure.get("message") == (
+        "A connection cut before HSET in enqueue (queue.py:71) loses a job"
+    )
+
+
+def test_junit_gives_each_part_its_time() -> None:
+    cases = {case.get("name"): case for case in ET.fromstring(junit(FAILED)).iter("testcase")}
+    assert cases["sweep"].get("time") == "5.000"
 
 
 def test_junit_escapes_markup() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from midpipe.reports.view import LEFT, WIDTH, Line, picture
 from midpipe.scenarios.model.story import (
+    CommandSource,
     KeyChange,
+    SourceLine,
     StepKind,
     Story,
     StoryArgument,
@@ -108,8 +110,9 @@ def test_the_tone_of_a_line_follows_from_its_step() -> None:
 @pytest.mark.parametrize("client_ids", ["A", "AB", "ABC"])
 @pytest.mark.parametrize("length", [1, 30, 300])
 @pytest.mark.parametrize("fault", ["", "lost-reply", "cut-before"])
+@pytest.mark.parametrize("width", [80, WIDTH, 160])
 def test_no_line_is_wider_than_a_page_and_every_lane_stays_where_it_is(
-    client_ids: str, length: int, fault: str
+    client_ids: str, length: int, fault: str, width: int
 ) -> None:
     executed = "no" if fault == "cut-before" else "yes"
     change = (KeyChange("k" * length, "b" * length, "a" * length),)
@@ -123,8 +126,8 @@ def test_no_line_is_wider_than_a_page_and_every_lane_stays_where_it_is(
             StoryStep(StepKind.RAISE, client_id, called("x"), error=StoryError("E", word)),
         )
     )
-    lines = picture(Story("p:", steps))[: 1 + 5 * len(steps)]
-    assert max(len(str(line)) for line in lines) <= WIDTH
+    lines = picture(Story("p:", steps), width)[: 1 + 5 * len(steps)]
+    assert max(len(str(line)) for line in lines) <= width
     lanes = {line.text.index("│") for line in lines if line.tone == "quiet"}
     assert lanes == {0}
     servers = {LEFT + len(line.text) for line in lines if line.right}
@@ -167,3 +170,12 @@ def test_steps_outside_the_lanes_say_when_they_happen() -> None:
         "then  the server is restarted",
         'then  get_job(job_id="j") → E: no',
     ]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(WIDTH, "shop.py:71 GET k"), (80, ":71 GET k")])
+def test_a_command_shows_the_line_that_sent_it(width: int, shown: str) -> None:
+    step = command("A", "A1", "GET k")
+    assert step.command is not None
+    source = CommandSource(SourceLine("src/shop.py", 71, "read"))
+    sent = replace(step, command=replace(step.command, source=source))
+    assert picture(Story("p:", (sent,)), width)[1].text.startswith(f"├── {shown} ─")

@@ -1,0 +1,82 @@
+"""The verdict on one screen: what comes first, how wide it is, and that a replay line stays whole."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from midpipe.reports.sinks.terminal import render_verdict
+from midpipe.scenarios.gate.options import EXPLORING
+from midpipe.scenarios.model.story import SourceLine
+from midpipe.scenarios.model.verdict import Outcome, PartRow, Status, Verdict
+from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
+
+LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"
+WHOLE = replace(
+    PASSED,
+    invariants=tuple(
+        replace(FAILED.invariants[1], invariant=f"invariant-{number}", status=status)
+        for number, status in enumerate([Status.HOLDS] * 12 + [Status.NOT_APPLICABLE] * 9)
+    ),
+    parts=tuple(PartRow(name, Outcome.PASS, cases=1234, seconds=9.0) for name in EXPLORING),
+    warnings=tuple("The program claim-complete was not run, " * 4 for _ in range(5)),
+    review=(),
+)
+
+
+def on_one_screen(verdict: Verdict, width: int = 80, **console: Any) -> str:
+    out = io.StringIO()
+    render_verdict(verdict, Console(file=out, width=width, **console))
+    return out.getvalue()
+
+
+def test_a_pass_takes_one_screen_of_80_columns() -> None:
+    lines = on_one_screen(WHOLE).splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == lines[-1] == "midpipe: PASS"
+    assert any(line.startswith("not proved") for line in lines)
+
+
+def test_findings_come_first_with_three_lines_each_and_then_the_worst_one_s_story() -> None:
+    line = SourceLine("shop/queue.py", 71, "enqueue")
+    verdict = replace(FAILED, findings=(replace(LOST, source=line), LOUD))
+    lines = on_one_screen(verdict, 120).splitlines()
+    assert lines[3:6] == [
+        "F1  CRITICAL A connection cut before HSET in enqueue (queue.py:71) loses a job",
+        "    shop/queue.py:71 in enqueue",
+        f"    {LINE}",
+    ]
+    assert lines.index("How F1 happens") > lines.index(f"    {LINE}", 6)
+
+
+def test_a_replay_line_is_never_broken() -> None:
+    assert f"    {LINE}\n" in on_one_screen(FAILED, 40)
+
+
+def test_many_warnings_take_few_lines() -> None:
+    many = replace(FAILED, warnings=tuple(f"The program p-{n} was not run." for n in range(30)))
+    text = on_one_screen(many)
+    assert text.count("was not run") == 3
+    assert "and 27 more" in text
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[1;31m" in on_one_screen(FAILED, force_terminal=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "31m" not in on_one_screen(FAILED, force_terminal=True)
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_one_screen_is_as_wide_as_the_terminal(width: int) -> None:
+    long = replace(LOST, evidence=("x y " * 100,), story=None)
+    verdict = replace(FAILED, findings=(long,), again="")
+    assert max(map(len, on_one_screen(verdict, width).splitlines())) in range(width - 5, width + 1)
+
+
+def test_a_selfcheck_that_failed_is_on_the_screen() -> None:
+    assert "no-duplicate does not catch the queue as-shipped" in on_one_screen(FAILED)
