@@ -188,6 +188,7 @@ class _File(_Part, frozen=True, kw_only=True):
 
     name: str
     summary: str = ""
+    job_id: str = ".+"
     settle_s: float = 60.0
     phases: tuple[str, ...] = ()
     record: dict[str, Record] = {}
@@ -268,9 +269,11 @@ def read_layout(text: str, phase: str = "", prefix: str = "") -> Layout:
         records=file.record,
         places=file.place,
         pointers=file.pointer,
-        patterns={name: Pattern.of(prefix + key) for name, key in keys.items()},
+        patterns={name: Pattern.of(prefix + key, file.job_id) for name, key in keys.items()},
         members={
-            name: Pattern.of(place.member) for name, place in file.place.items() if place.member
+            name: Pattern.of(place.member, file.job_id)
+            for name, place in file.place.items()
+            if place.member
         },
         rules=tuple(rule for rule in file.rule if not rule.phases or chosen in rule.phases),
     )

@@ -1,7 +1,7 @@
 """Patterns of keys and members, such as ``ai:job:{workspace_id}:{job_id}``: match a key, form one from parts. Pure.
 
-The part ``job_id`` may contain anything, also colons; every other part ends at a colon and may be empty, because a key
-with an empty part is what a missing check leaves behind, and has to be seen.
+The part ``job_id`` may contain anything, also colons, unless the layout says what its form is. Every other part ends at
+a colon and may be empty, because a key with an empty part is what a missing check leaves behind, and has to be seen.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ class Pattern:
     _compiled: re.Pattern[str]
 
     @classmethod
-    def of(cls, text: str) -> Pattern:
-        """Return the pattern that a text describes."""
+    def of(cls, text: str, job_id: str = ".+") -> Pattern:
+        """Return the pattern that a text describes.
+
+        Args:
+            job_id: the form of a job's id, as a regular expression.
+        """
         pieces = _PART.split(text)
         parts = tuple(pieces[1::2])
         if len(set(parts)) < len(parts):
@@ -37,7 +41,7 @@ class Pattern:
         expression = "".join(
             re.escape(piece)
             if number % 2 == 0
-            else f"(?P<{piece}>{'.+' if piece == JOB else '[^:]*'})"
+            else f"(?P<{piece}>{job_id if piece == JOB else '[^:]*'})"
             for number, piece in enumerate(pieces)
         )
         return cls(text, parts, re.compile(expression, re.DOTALL))

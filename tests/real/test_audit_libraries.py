@@ -1,0 +1,98 @@
+"""An audit of the keys that released libraries have written: in order as they are, and damaged as planted."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from midpipe.faultinject.servers.external import parse_url
+from midpipe.faultinject.servers.server import Server
+from midpipe.scenarios.audit.audit import AuditPlan, audit
+from midpipe.scenarios.audit.layouts import layout_named
+from midpipe.scenarios.audit.results import AuditResult
+from midpipe.scenarios.subjects.environments import installed
+
+RQ = """
+import sys, time, redis, rq
+from datetime import timedelta
+connection = redis.Redis(unix_socket_path=sys.argv[1])
+queue = rq.Queue("midpipe", connection=connection)
+for number in range(5):
+    queue.enqueue_call(time.sleep, args=(0.0,), job_id=f"job-{number}")
+queue.enqueue_in(timedelta(hours=1), time.sleep, 0.0, job_id="job-later")
+queue.enqueue_call(time.sleep, args=(0.0,), depends_on="job-4", job_id="job-deferred")
+rq.SimpleWorker([queue], connection=connection).work(burst=True, max_jobs=2, logging_level="CRITICAL")
+"""
+HUEY = """
+import sys, huey, redis
+pool = redis.ConnectionPool(connection_class=redis.UnixDomainSocketConnection, path=sys.argv[1])
+queue = huey.RedisHuey("midpipe", connection_pool=pool, blocking=False)
+task = queue.task()(print)
+for number in range(5):
+    task(number)
+task.schedule((9,), delay=3600)
+queue.execute(queue.dequeue())
+"""
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[Any]:
+    client = redis.Redis(unix_socket_path=server.address.path)
+    client.flushall()
+    yield client
+    client.close()
+
+
+def written_by(library: str, source: str, server: Server) -> None:
+    """Let a library write its keys, in its own environment."""
+    words = [str(installed(library).python), "-c", source, server.address.path]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def audited(server: Server, layout: str) -> AuditResult:
+    where = parse_url(f"unix://{server.address.path}")
+    return audit(AuditPlan(where, layout_named(layout), settle_s=0.1, allow_writer=True))
+
+
+def found(result: AuditResult) -> set[tuple[str, str]]:
+    return {(each.damage, each.job_id) for each in result.found}
+
+
+def test_the_keys_of_rq_are_in_order_until_they_are_damaged(driver: Any, server: Server) -> None:
+    written_by("rq", RQ, server)
+    sane = audited(server, "rq")
+    assert (found(sane), sane.unseen, sane.jobs) == (set(), 0.0, 7)
+    driver.delete("rq:job:job-2")
+    driver.lrem("rq:queue:midpipe", 0, "job-3")
+    driver.rpush("rq:queue:midpipe", "job-4")
+    driver.hset(
+        "rq:job:job-started", mapping={**driver.hgetall("rq:job:job-4"), "status": "started"}
+    )
+    driver.hset("rq:job:job-dead", mapping={**driver.hgetall("rq:job:job-4"), "status": "started"})
+    driver.zadd("rq:wip:midpipe", {"job-dead:e1": 1.7e9})
+    driver.zadd("rq:scheduled:midpipe", {"job-later": 1.7e9})
+    assert found(audited(server, "rq")) == {
+        ("lost", "job-2"),
+        ("orphaned", "job-3"),
+        ("doubled", "job-4"),
+        ("stuck", "job-started"),
+        ("stuck", "job-dead"),
+        ("stuck", "job-later"),
+    }
+
+
+def test_the_keys_of_huey_are_in_order_until_they_are_damaged(driver: Any, server: Server) -> None:
+    written_by("huey", HUEY, server)
+    sane = audited(server, "huey")
+    assert (found(sane), sane.unseen) == (set(), 0.0)
+    assert sane.jobs == driver.llen("huey.redis.midpipe") + driver.zcard("huey.schedule.midpipe")
+    (task,) = driver.lrange("huey.redis.midpipe", 0, 0)
+    driver.rpush("huey.redis.midpipe", task)
+    driver.zadd("huey.schedule.midpipe", {b"pickled": 1.7e9})
+    damages = sorted(damage for damage, _ in found(audited(server, "huey")))
+    assert damages == ["doubled", "stuck"]
