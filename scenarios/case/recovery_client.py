@@ -13,7 +13,8 @@ from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.history import Json, RaisedError
 from midpipe.scenarios.programs.program import ITSELF, Version
-from midpipe.scenarios.subjects.hosting import Answer, HostProcess, Opened
+from midpipe.scenarios.subjects.hosting import Answer, HostProcess
+from midpipe.scenarios.subjects.opened import Opened
 
 RECOVERY = "R"
 STANDBY = "S"

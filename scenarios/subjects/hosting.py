@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from midpipe.scenarios.model.counters import LABELS
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects import process_tree
+from midpipe.scenarios.subjects.opened import Opened, opened_from
 from midpipe.scenarios.subjects.processes import (
     ForkServer,
     Process,
@@ -49,29 +49,6 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 Answer = Mapping[str, Any]
 Answered = Callable[[Answer], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What a host reports about a new instance.
-
-    Args:
-        methods: names of its public calls.
-        latency_bound_ms: the bound that it declares for every call; None if it declares none.
-        fifo: it hands jobs out first in, first out.
-        waits_for_replicas: it acknowledges a write only once a replica has it.
-        counters: names of those of the requested counters that it exports.
-        accepts: of each call, the names of the arguments that it takes; None for one that takes any.
-        promises: what it declares, as it declares it.
-    """
-
-    methods: frozenset[str]
-    latency_bound_ms: float | None
-    fifo: bool = True
-    waits_for_replicas: bool = False
-    counters: frozenset[str] = frozenset()
-    accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
-    promises: Mapping[str, object] = field(default_factory=dict)
 
 
 class HostProcess:
@@ -185,19 +162,7 @@ class HostProcess:
                 f"The constructor of {name} raised {error.get('type')}: {error.get('message')}. "
                 "midpipe calls it with one argument, a Redis URL."
             )
-        bound_s = answer.get("latency_bound_s")
-        return Opened(
-            methods=frozenset(answer.get("methods") or ()),
-            latency_bound_ms=None if bound_s is None else bound_s * 1000,
-            fifo=answer.get("fifo") is not False,
-            waits_for_replicas=answer.get("waits_for_replicas") is True,
-            counters=frozenset(answer.get("counters") or ()),
-            accepts={
-                call: None if names is None else frozenset(names)
-                for call, names in (answer.get("accepts") or {}).items()
-            },
-            promises=answer.get("promises") or {},
-        )
+        return opened_from(answer)
 
     def sources(self, client: str) -> Mapping[str, tuple[str, int]]:
         """Return the text and first line number of each method of the client's instance; empty without source code."""

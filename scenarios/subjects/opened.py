@@ -1,0 +1,47 @@
+"""What a subject's process reports about a new instance. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a host reports about a new instance.
+
+    Args:
+        methods: names of its public calls.
+        latency_bound_ms: the bound that it declares for every call; None if it declares none.
+        fifo: it hands jobs out first in, first out.
+        waits_for_replicas: it acknowledges a write only once a replica has it.
+        counters: names of those of the requested counters that it exports.
+        accepts: of each call, the names of the arguments that it takes; None for one that takes any.
+        promises: what it declares, as it declares it.
+    """
+
+    methods: frozenset[str]
+    latency_bound_ms: float | None
+    fifo: bool = True
+    waits_for_replicas: bool = False
+    counters: frozenset[str] = frozenset()
+    accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    promises: Mapping[str, object] = field(default_factory=dict)
+
+
+def opened_from(answer: Mapping[str, Any]) -> Opened:
+    """Read the answer to a request to make an instance, of which ``decode_answer`` has checked the types."""
+    bound_s = answer.get("latency_bound_s")
+    return Opened(
+        methods=frozenset(answer.get("methods") or ()),
+        latency_bound_ms=None if bound_s is None else bound_s * 1000,
+        fifo=answer.get("fifo") is not False,
+        waits_for_replicas=answer.get("waits_for_replicas") is True,
+        counters=frozenset(answer.get("counters") or ()),
+        accepts={
+            call: None if names is None else frozenset(names)
+            for call, names in (answer.get("accepts") or {}).items()
+        },
+        promises=answer.get("promises") or {},
+    )
