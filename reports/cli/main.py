@@ -43,6 +43,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
     "Tools": {
         "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
         "queues": "List the released libraries that --queue takes by name.",
+        "bugs": "Find known bugs of released libraries again.",
     },
 }
 """The commands by what a user wants to do, and what each does: so that --help need not load them."""

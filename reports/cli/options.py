@@ -109,7 +109,7 @@ _SUBJECT = (
     ),
 )
 _WHERE = "embedded, embedded:/path/to/redis-server, docker, docker:image, or the redis://… URL of an empty database."
-_SERVER = click.option(
+SERVER = click.option(
     "--redis",
     "server",
     default="embedded",
@@ -214,12 +214,12 @@ def is_verbose() -> bool:
 
 def subject_options(command: Command) -> Command:
     """Add the options that name a subject and a server."""
-    return _with(command, (*_SUBJECT, _SERVER, _LATENCY_BOUND))
+    return _with(command, (*_SUBJECT, SERVER, _LATENCY_BOUND))
 
 
 def case_options(command: Command) -> Command:
     """Add the options that name a subject, a server, and the clock that both read in a case."""
-    return _with(command, (*_SUBJECT, _SERVER, _CLOCK, _LATENCY_BOUND))
+    return _with(command, (*_SUBJECT, SERVER, _CLOCK, _LATENCY_BOUND))
 
 
 def matrix_options(command: Command) -> Command:

@@ -233,6 +233,9 @@ class HuntDone:
         runnable: how many programs the subject can run.
         stopped: the deadline came before everything was run or every invariant was violated.
         unconfirmed: how many cases showed what looked like a violation, and did not show it again.
+        seconds: how long it took.
+        replays: a case that was to be run again violated the invariant; None if there was none.
+        reason: why nothing could be run; empty if something was.
     """
 
     caught: tuple[Caught, ...]
@@ -241,6 +244,9 @@ class HuntDone:
     runnable: int
     stopped: bool = False
     unconfirmed: int = 0
+    seconds: float = 0.0
+    replays: bool | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,18 @@ def installed(text: str) -> Release:
         UsageError: midpipe has no adapter for the library, or the release can't be installed; says what the installer
             said last.
     """
-    library, version = _named(text)
+    return install(*_named(text))
+
+
+def install(library: Library, version: str) -> Release:
+    """Return a release of a library, installed if it is not there yet.
+
+    Args:
+        version: empty for the newest.
+
+    Raises:
+        UsageError: the release can't be installed; says what the installer said last.
+    """
     place = _place(library, version)
     with _locked(place.with_suffix(".lock")):
         complete = place / _COMPLETE

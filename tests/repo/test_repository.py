@@ -26,7 +26,13 @@ PACKAGES = ("faultinject", "reference", "scenarios", "reports")
 MOST_LINES = 400
 
 # Where a Redis client may be imported: the reference, the flawed queues, the adapters and the tests.
-REDIS_IS_FOR = ("reference/", "scenarios/flaws/", "scenarios/queues/", "tests/")
+REDIS_IS_FOR = (
+    "reference/",
+    "scenarios/flaws/",
+    "scenarios/known_bugs/subjects/",
+    "scenarios/queues/",
+    "tests/",
+)
 # Where print may be called: the reports, and the file that runs a subject in a process of its own.
 PRINT_IS_FOR = ("reports/", "scenarios/subjects/host.py")
 

@@ -1,0 +1,76 @@
+"""Small queues over redis-py, each with one way of calling it, so that what the driver does shows in the queue's jobs.
+
+Hosted by the interpreter of an environment with one release of redis-py; imports nothing of midpipe's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import redis
+
+
+class _List:
+    """A list of job ids. Each job that is enqueued must be handed out once."""
+
+    promises: ClassVar = {"delivery": "at-most-once", "deduplicates": "none"}
+
+    def __init__(self, url: str) -> None:
+        self.redis = self.connect(url)
+
+    @staticmethod
+    def connect(url: str) -> Any:
+        """Return a client with the constructor's defaults."""
+        parts = urlsplit(url)
+        return redis.Redis(host=parts.hostname or "", port=parts.port or 0)
+
+    def enqueue(self, job_id: str) -> None:
+        """Put a job into the list."""
+        self.redis.rpush("jobs", job_id)
+
+    def dequeue(self) -> str | None:
+        """Take the first job."""
+        job_id = self.redis.lpop("jobs")
+        return None if job_id is None else job_id.decode()
+
+
+class Push(_List):
+    """One RPUSH, with the constructor's defaults."""
+
+
+class Pipeline(_List):
+    """A pipeline without MULTI."""
+
+    def enqueue(self, job_id: str) -> None:
+        """Count the job and put it into the list, in one write."""
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.incr("count")
+        pipeline.rpush("jobs", job_id)
+        pipeline.execute()
+
+
+class Transaction(_List):
+    """MULTI … EXEC."""
+
+    def enqueue(self, job_id: str) -> None:
+        """Count the job and put it into the list, in one transaction."""
+        pipeline = self.redis.pipeline(transaction=True)
+        pipeline.incr("count")
+        pipeline.rpush("jobs", job_id)
+        pipeline.execute()
+
+
+class Watch(_List):
+    """``Redis.transaction``, which watches a key and starts again if it has changed."""
+
+    def enqueue(self, job_id: str) -> None:
+        """Put the job into the list if the version has not changed meanwhile."""
+
+        def change(pipeline: Any) -> None:
+            version = int(pipeline.get("version") or 0)
+            pipeline.multi()
+            pipeline.set("version", version + 1)
+            pipeline.rpush("jobs", job_id)
+
+        self.redis.transaction(change, "version")
