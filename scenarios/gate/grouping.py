@@ -137,6 +137,12 @@ def _rank(finding: Finding) -> tuple[int, int, int, int, int, str]:
         len(schedule.faults),
         len(program.clients),
         calls,
-        list(INVARIANTS).index(finding.invariant),
+        _place_of(finding.invariant),
         finding.operation,
     )
+
+
+def _place_of(invariant: str) -> int:
+    """Return the place of an invariant among midpipe's; a user's own comes after them."""
+    known = list(INVARIANTS)
+    return known.index(invariant) if invariant in known else len(known)
