@@ -105,7 +105,7 @@ def _parse_step(word: str, faults: Collection[str]) -> PlannedStep:
     match = _STEP.fullmatch(word)
     if match is None:
         raise UsageError(
-            f"{word!r} is not a step. A step is a client's letter and the number of its command, and a fault "
+            f"{word!r} is not a step. A step is a client's id and the number of its command, and a fault "
             "if one is placed there: A2, A2:RPUSH, A2!lost-reply, A3.2!cut-before."
         )
     name = match["fault"]

@@ -217,7 +217,7 @@ class Segment:
             self._drain_pending_list()
 
     def _restart(self, process: LoadProcess, why: str) -> None:
-        """Replace a process that exited or hung without being told to. Raises SubjectError after too many of these."""
+        """Replace a process that exited or hung on its own. Raises SubjectError after too many of these."""
         self.incidents.append(why)
         if len(self.incidents) > _MAX_INCIDENTS:
             raise SubjectError(

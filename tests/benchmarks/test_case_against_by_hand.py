@@ -1,7 +1,7 @@
 """One fault case, judged, here and written by hand with testcontainers and Toxiproxy: how many fit into the same time.
 
 The case: the reply to one enqueue is lost, the caller tries again; then the job must be there, and once only. By hand
-it is told in two ways: with containers of its own, as people write it, and with containers that are kept. Here it is
+it runs in two ways: with containers of its own, as people write it, and with containers that are kept. Here it is
 run on the embedded server, and on one in a container. Each way is checked in each round.
 """
 

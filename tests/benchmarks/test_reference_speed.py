@@ -65,7 +65,7 @@ def medians_us(contenders: Mapping[str, Callable[[str], object]]) -> dict[str, f
     return {name: statistics.median(taken[100:]) * 1e6 for name, taken in times.items()}
 
 
-def told(benchmark: Any, found: Mapping[str, float], **ratios: tuple[str, str]) -> None:
+def record(benchmark: Any, found: Mapping[str, float], **ratios: tuple[str, str]) -> None:
     """Keep the medians, and the ratio of each named pair."""
     benchmark.extra_info.update({f"{name}_us": round(us, 1) for name, us in found.items()})
     for name, (one, other) in ratios.items():
@@ -107,7 +107,7 @@ def test_enqueue_against_what_it_could_cost(benchmark: Any, driver: Any) -> None
         "set": lambda name: driver.set(name, "1"),
     }
     found = benchmark.pedantic(medians_us, (contenders,), rounds=1, iterations=1)
-    told(
+    record(
         benchmark,
         found,
         dual_to_same_writes=("dual", "same_writes"),
@@ -141,7 +141,7 @@ def test_the_other_calls_against_a_round_trip(benchmark: Any, driver: Any) -> No
     }
     found = benchmark.pedantic(medians_us, (contenders,), rounds=1, iterations=1)
     ratios = {name: (name, "get") for name in contenders}
-    told(benchmark, found, **ratios)
+    record(benchmark, found, **ratios)
 
 
 def test_telemetry_on_against_off(benchmark: Any, driver: Any) -> None:
@@ -152,7 +152,7 @@ def test_telemetry_on_against_off(benchmark: Any, driver: Any) -> None:
         "off": lambda name: off.enqueue(name, **JOB),
     }
     found = benchmark.pedantic(medians_us, (contenders,), rounds=1, iterations=1)
-    told(benchmark, found, on_to_off=("on", "off"))
+    record(benchmark, found, on_to_off=("on", "off"))
 
 
 WORKER = """
@@ -269,4 +269,4 @@ def test_a_page_costs_the_same_however_many_jobs_there_are(benchmark: Any, drive
         f"{what}_million_to_ten_thousand": (f"{what}_million", f"{what}_ten_thousand")
         for what in asked
     }
-    told(benchmark, found, **ratios, million_to_hundred=("first_million", "first_hundred"))
+    record(benchmark, found, **ratios, million_to_hundred=("first_million", "first_hundred"))

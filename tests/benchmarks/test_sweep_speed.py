@@ -88,7 +88,7 @@ def resident_mib(root_pid: int) -> float:
 
 
 def own_bytes(process: psutil.Process) -> int:
-    """Return a process's share of the memory that it uses, where the system tells that; of a server, nothing."""
+    """Return a process's share of the memory that it uses, where the system reports it; of a server, nothing."""
     try:
         if "valkey-server" in " ".join(process.cmdline()):
             return 0

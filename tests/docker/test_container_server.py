@@ -139,10 +139,10 @@ def test_what_is_not_applicable_in_a_container_is_reported_and_counts_as_no_pass
     ended = durability(
         redis_image, tmp_path, "--persistence", "aof-always", "--persistence", "replica"
     )
-    told = " ".join(ended.stdout.split())
+    output = " ".join(ended.stdout.split())
     assert ended.returncode == 0, ended
-    assert "replica was not tested" in told
-    assert "Power loss was not tested in enqueue" in told
+    assert "replica was not tested" in output
+    assert "Power loss was not tested in enqueue" in output
     rows = read_verdict(tmp_path / "durability" / "verdict.json").durability
     assert [row.persistence for row in rows] == ["aof-always"]
 

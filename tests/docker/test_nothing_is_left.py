@@ -156,8 +156,8 @@ def test_after_a_sweep_nothing_is_left(
 ) -> None:
     words = ("--subject", subject, "--program", program, "--redis", f"docker:{redis_image}")
     process = run.midpipe("sweep", *words, "--jobs", "2")
-    told, _ = process.communicate(timeout=ENDS_WITHIN_S)
-    assert process.returncode == code, told
+    output, _ = process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == code, output
     assert_nothing_is_left(run)
 
 
@@ -204,8 +204,8 @@ def test_after_failovers_nothing_is_left(
     queue.write_text(CLAIMS_ONLY)
     words = ("--subject", f"{queue}:Claims", "--program", "enqueue", "--persistence", persistence)
     process = run.midpipe("durability", *words, "--redis", f"docker:{redis_image}", "--jobs", "1")
-    told, _ = process.communicate(timeout=ENDS_WITHIN_S)
-    assert process.returncode == code, told
+    output, _ = process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == code, output
     assert_nothing_is_left(run)
 
 

@@ -1,4 +1,4 @@
-"""Commands that block on the server are let through like any other, and answered when somebody else has acted."""
+"""Commands that block on the server are let through like any other, and answered when another client has acted."""
 
 from __future__ import annotations
 
@@ -66,5 +66,5 @@ def test_a_lost_reply_of_a_blocking_command_is_a_fault_like_any_other(
         worker, subject, "enqueue-vs-claim: B1:BLPOP!lost-reply A1", 5_000.0
     ).record
     assert record.invalid_reason == ""
-    # It waits, and is in no queue; whether some lease holds it, no call tells.
+    # It waits, and is in no queue; no call shows whether a lease holds it.
     assert "no-orphan" in {violation.invariant for violation in record.violations}

@@ -1,6 +1,6 @@
 """Subjects that are hard to direct: pools, subscriptions, sleeps, time-outs and threads of their own.
 
-None of them may hang the engine or be told wrongly; what can't be controlled is named by where it differed.
+None of them may hang the engine or be recorded wrongly; what can't be controlled is named by where it differed.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class ShortOfPatience(Plain):
 
 
 class InTwoThreads(Plain):
-    """Writes from two threads at once: which of them is first is nobody's decision."""
+    """Writes from two threads at once: which of them is first is decided by no one but the system."""
 
     def enqueue(self, job_id, *args, **named):
         def touch(name):

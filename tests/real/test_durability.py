@@ -29,7 +29,7 @@ def keeping(run_directory: RunDirectory) -> Iterator[EmbeddedServer]:
     server.stop()
 
 
-def told(server: EmbeddedServer, *commands: tuple[str, ...]) -> Value:
+def run_commands(server: EmbeddedServer, *commands: tuple[str, ...]) -> Value:
     """Send commands on a connection of their own, and return the last answer."""
     with closing(Control(server.address)) as control:
         return control.pipeline(commands)[-1]
@@ -40,9 +40,9 @@ def test_a_killed_process_loses_nothing_of_an_append_only_file(
     run_directory: RunDirectory, mode: Persistence
 ) -> None:
     server = EmbeddedServer(None, run_directory, mode)
-    told(server, *(("SET", f"k{number}", "v") for number in range(500)))
+    run_commands(server, *(("SET", f"k{number}", "v") for number in range(500)))
     server.restart()
-    assert told(server, ("DBSIZE",)) == 500
+    assert run_commands(server, ("DBSIZE",)) == 500
     server.stop()
 
 
@@ -57,9 +57,9 @@ def test_a_killed_process_without_persistence_loses_everything(
     run_directory: RunDirectory,
 ) -> None:
     server = EmbeddedServer(None, run_directory)
-    told(server, ("SET", "k", "v"))
+    run_commands(server, ("SET", "k", "v"))
     server.restart()
-    assert told(server, ("DBSIZE",)) == 0
+    assert run_commands(server, ("DBSIZE",)) == 0
     server.stop()
 
 
@@ -67,13 +67,13 @@ def test_a_file_cut_inside_a_record_or_a_transaction_is_loaded_up_to_its_beginni
     keeping: EmbeddedServer,
 ) -> None:
     block = (("MULTI",), ("SET", "b", "2"), ("SET", "c", "3"), ("EXEC",))
-    told(keeping, ("FLUSHALL",), ("SET", "a", "1"), *block)
+    run_commands(keeping, ("FLUSHALL",), ("SET", "a", "1"), *block)
     whole = b"".join(records_since_reset(keeping.appended.read_bytes()))
     seen = set()
     for length in range(0, len(whole) + 1, 9):
         keeping.keep_only(whole[:length])
         keeping.restart()
-        keys = told(keeping, ("KEYS", "*"))
+        keys = run_commands(keeping, ("KEYS", "*"))
         assert isinstance(keys, tuple)
         seen.add(tuple(sorted(str(key, "ascii") for key in keys if isinstance(key, bytes))))
     assert seen <= {(), ("a",), ("a", "b", "c")}

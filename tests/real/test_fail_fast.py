@@ -100,7 +100,7 @@ def test_a_subject_without_findings_gets_every_part_and_the_same_verdict() -> No
 
 
 def test_an_unknown_does_not_end_it(tmp_path: Path) -> None:
-    (tmp_path / "unsteady.py").write_text(
+    (tmp_path / "nondeterministic.py").write_text(
         "import contextlib, itertools\nfrom reference import Queue as Sound\n\n"
         "class Queue(Sound):\n"
         "    calls = itertools.count()\n"
@@ -110,7 +110,7 @@ def test_an_unknown_does_not_end_it(tmp_path: Path) -> None:
         "                self.get_queue_depth()\n"
         "        return super().enqueue(*args, **kwargs)\n"
     )
-    nondeterministic = SubjectSpec(f"{tmp_path}/unsteady.py:Queue")
+    nondeterministic = SubjectSpec(f"{tmp_path}/nondeterministic.py:Queue")
     verdict, begun, _ = judged(nondeterministic, Severity.LOW, "sweep", "interleave")
     assert verdict.outcome is Outcome.UNKNOWN
     assert begun == ["sweep", "interleave"]

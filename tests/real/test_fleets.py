@@ -59,14 +59,14 @@ def test_a_process_that_the_next_program_needs_goes_on(worker: Worker) -> None:
 def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(worker: Worker) -> None:
     spec = SubjectSpec(REFERENCE)
     traits = worker.rig(spec).traits
-    told = [
+    accused = [
         case.replay
         for program in FLEETS.values()
         if not missing_for(program, spec, traits)
         for case in cases_of(worker, spec, program)
         if case.violations or not case.valid
     ]
-    assert told == []
+    assert accused == []
 
 
 @pytest.mark.parametrize(

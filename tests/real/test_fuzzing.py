@@ -59,7 +59,7 @@ def first_find(worker: Worker, subject: str, invariant: str) -> CaseEnded:
     for message in worker.do(task(subject, PATIENCE_S)):
         violated_invariants = message.violations if isinstance(message, CaseEnded) else ()
         if isinstance(message, CaseEnded) and invariant in {
-            fell.invariant for fell in violated_invariants
+            violation.invariant for violation in violated_invariants
         }:
             return message
     raise AssertionError(f"{invariant} did not fall within {PATIENCE_S} s")
@@ -83,14 +83,14 @@ def test_a_planted_flaw_is_found_by_fuzzing_alone(
 def test_what_was_found_shrinks_to_a_program_that_still_fails(worker: Worker) -> None:
     subject = "midpipe.scenarios.flaws.single:PushesAgain"
     found = first_find(worker, subject, "no-duplicate")
-    *_, told = worker.do(
+    *_, done = worker.do(
         StoryTask(
             SubjectSpec(subject), found.replay, latency_bound_ms=5_000.0, shrinks_for="no-duplicate"
         )
     )
-    assert isinstance(told, StoryDone)
-    assert "no-duplicate" in told.violated_invariants
-    assert told.story.replay.count("enqueue") == 2
+    assert isinstance(done, StoryDone)
+    assert "no-duplicate" in done.violated_invariants
+    assert done.story.replay.count("enqueue") == 2
 
 
 def test_the_same_seed_begins_with_the_same_examples(worker: Worker) -> None:

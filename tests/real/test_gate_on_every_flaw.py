@@ -1,7 +1,7 @@
 """The gate fails every flawed queue, in every round. Whether the right invariant falls is selfcheck's to say.
 
 ``MIDPIPE_ROUNDS=10 tox -e nightly -- tests/real/test_gate_on_every_flaw.py`` for ten rounds of each; without it, one.
-``-k pairs`` takes some of the queues, ``--durations=0`` tells how long each took.
+``-k pairs`` takes some of the queues, ``--durations=0`` shows how long each took.
 """
 
 from __future__ import annotations

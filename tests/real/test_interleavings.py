@@ -34,6 +34,11 @@ from midpipe.scenarios.programs.single import enqueue
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 # The queue as shipped has flaws that one client sees, beside the one that takes two.
 ONLY_BY_TWO = [flaw for flaw in FLAWS if flaw.suite == "interleave" and flaw.subject != AS_SHIPPED]
+# A sweep each: the first two in every run, all of them at night.
+EACH_BY_TWO = [
+    pytest.param(flaw, id=flaw.name, marks=() if flaw in ONLY_BY_TWO[:2] else pytest.mark.nightly)
+    for flaw in ONLY_BY_TWO
+]
 
 
 def test_the_duplicate_of_one_request_takes_no_fault_and_one_preemption(worker: Worker) -> None:
@@ -52,13 +57,13 @@ def test_the_duplicate_of_one_request_takes_no_fault_and_one_preemption(worker: 
 def test_the_shortest_string_of_the_duplicate_replays_a_hundred_times_out_of_a_hundred(
     worker: Worker,
 ) -> None:
-    told = set()
+    outcomes = set()
     for _ in range(100):
         replayed = replay_case(
             worker, SubjectSpec(AS_SHIPPED), "same-request-twice: A1 B1", 5_000.0, warms_up=False
         )
         violated_invariants = tuple(violation.invariant for violation in replayed.record.violations)
-        told.add(
+        outcomes.add(
             (
                 replayed.record.invalid_reason,
                 replayed.unplaced,
@@ -66,7 +71,7 @@ def test_the_shortest_string_of_the_duplicate_replays_a_hundred_times_out_of_a_h
                 replayed.record.shape(),
             )
         )
-    (((invalid_reason, unplaced, violated_invariants, _)),) = told
+    ((invalid_reason, unplaced, violated_invariants, _),) = outcomes
     assert (invalid_reason, unplaced, violated_invariants) == ("", (), ("no-duplicate",))
 
 
@@ -83,7 +88,7 @@ def test_an_order_replays_to_the_same_history_a_hundred_times_out_of_a_hundred(
     assert len(shapes) == 1
 
 
-@pytest.mark.parametrize("flaw", ONLY_BY_TWO, ids=lambda flaw: flaw.name)
+@pytest.mark.parametrize("flaw", EACH_BY_TWO)
 def test_no_single_client_sees_what_two_clients_see(worker: Worker, flaw: Flaw) -> None:
     task = HuntTask(
         SubjectSpec(flaw.subject), (), latency_bound_ms=5_000.0, faults=("cut-before", "lost-reply")
@@ -218,11 +223,11 @@ def test_random_orders_find_the_duplicate_and_it_shrinks_to_the_shortest_string(
     )
     found = [m for m in worker.do(task) if isinstance(m, CaseEnded) and m.violations]
     longest = max(found, key=lambda ended: len(ended.replay))
-    *_, told = worker.do(
+    *_, done = worker.do(
         StoryTask(subject, longest.replay, latency_bound_ms=5_000.0, shrinks_for="no-duplicate")
     )
-    assert isinstance(told, StoryDone)
-    assert told.story.replay in ("same-request-twice: A1 B1", "same-request-twice: B1 A1")
+    assert isinstance(done, StoryDone)
+    assert done.story.replay in ("same-request-twice: A1 B1", "same-request-twice: B1 A1")
 
 
 @pytest.mark.parametrize(("most", "is_bounded"), [(5, True), (1_000, False)])

@@ -233,7 +233,7 @@ class Prometheus:
     url: str
 
     def value(self, query: str) -> float | None:
-        """Return what a query says now; None if nothing, or if nobody answers yet."""
+        """Return what a query says now; None if it has no value, or Prometheus does not answer yet."""
         asked = f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
         try:
             with urllib.request.urlopen(asked, timeout=5.0) as answer:

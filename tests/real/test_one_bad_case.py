@@ -124,12 +124,12 @@ def test_an_unexpected_exception_makes_its_case_invalid_and_says_where_it_came_f
     assert replayed(worker, "enqueue:").is_valid
 
     def fail(_: Recorder) -> bool:
-        raise ValueError("of a kind that nobody foresaw")
+        raise ValueError("of an unforeseen kind")
 
     with monkeypatch.context() as patched:
         patched.setattr(Recorder, "record_state", fail)
         record = replayed(worker, "enqueue:")
     assert record.invalid_reason.startswith(
-        "midpipe itself failed with ValueError: of a kind that nobody foresaw at test_one_bad_case.py:"
+        "midpipe itself failed with ValueError: of an unforeseen kind at test_one_bad_case.py:"
     )
     assert replayed(worker, "enqueue:").is_valid

@@ -1,4 +1,4 @@
-"""The worker's side of the reference: leases, tokens, back-off, dead letters, and a worker that is told to stop."""
+"""The worker's side of the reference: leases, tokens, back-off, dead letters, and a worker that is asked to stop."""
 
 from __future__ import annotations
 
@@ -330,10 +330,10 @@ print("completed", Worker(Queue(), handle, "w-1").run(), flush=True)
 def worker_process(server: Server) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
     with ExitStack() as started:
 
-        def start(told: int) -> subprocess.Popen[str]:
+        def start(jobs: int) -> subprocess.Popen[str]:
             return started.enter_context(
                 running(
-                    [sys.executable, "-c", WORKER, str(told)],
+                    [sys.executable, "-c", WORKER, str(jobs)],
                     env={**os.environ, "REDIS_URL": f"unix://{server.address.path}"},
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,

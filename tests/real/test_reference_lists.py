@@ -1,4 +1,4 @@
-"""Pages of the reference's list_jobs: each job once, none left out, whoever wrote it and whatever happens meanwhile."""
+"""Pages of the reference's list_jobs: each job once, none left out, in whatever phase it was written, amid writes."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ def enqueue_as_older_code(driver: Any, job_id: str, **fields: str) -> None:
 
 def listed(queue: Queue, **asked: Any) -> list[str]:
     """Return the ids on all pages, in order."""
-    told: list[str] = []
+    listed_ids: list[str] = []
     cursor = None
     while True:
         page = queue.list_jobs("acme", cursor=cursor, **asked)
-        told += [found["job_id"] for found in page["items"]]
+        listed_ids += [found["job_id"] for found in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
-            return told
+            return listed_ids
 
 
 def test_pages_tell_every_job_once_while_others_come(queue: Queue) -> None:
     for number in range(25):
         queue.enqueue(**job(f"job-{number:02}"))
-    told: list[str] = []
+    listed_ids: list[str] = []
     cursor = None
     while True:
         page = queue.list_jobs("acme", limit=10, cursor=cursor)
-        told += [found["job_id"] for found in page["items"]]
-        queue.enqueue(**job(f"late-{len(told)}"))
+        listed_ids += [found["job_id"] for found in page["items"]]
+        queue.enqueue(**job(f"late-{len(listed_ids)}"))
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert told == [f"job-{number:02}" for number in reversed(range(25))]
+    assert listed_ids == [f"job-{number:02}" for number in reversed(range(25))]
 
 
 def test_a_list_is_filtered_by_status_and_workspace(queue: Queue) -> None:
@@ -75,8 +75,8 @@ def test_every_job_of_older_code_is_listed_once_over_many_pages(driver: Any, que
     for number in range(40):
         enqueue_as_older_code(driver, f"old-{number}")
         queue.enqueue(**job(f"job-{number}"))
-    told = listed(queue, limit=7)
-    assert sorted(told) == sorted([f"{age}-{n}" for age in ("old", "job") for n in range(40)])
+    listed_ids = listed(queue, limit=7)
+    assert sorted(listed_ids) == sorted([f"{age}-{n}" for age in ("old", "job") for n in range(40)])
 
 
 def test_a_job_of_older_code_that_gets_its_place_during_a_listing_is_not_left_out(
@@ -102,8 +102,8 @@ def test_a_listing_of_thousands_of_keys_is_made_of_short_calls_and_is_whole(
 ) -> None:
     for number in range(2_500):
         driver.hset(f"ai:jobs:old-{number}", mapping={**LEGACY, "job_id": f"old-{number}"})
-    told = listed(queue, limit=500)
-    assert (len(told), len(set(told))) == (2_500, 2_500)
+    listed_ids = listed(queue, limit=500)
+    assert (len(listed_ids), len(set(listed_ids))) == (2_500, 2_500)
 
 
 def test_after_a_backfill_a_listing_no_longer_looks_through_the_key_space(

@@ -32,7 +32,7 @@ def test_the_flags_stand_for_a_phase(flags: dict[str, str], phase: Phase) -> Non
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         ({"READ_FALLBACK_OLD": "off"}, "would hide every job"),
         (
@@ -43,9 +43,9 @@ def test_the_flags_stand_for_a_phase(flags: dict[str, str], phase: Phase) -> Non
     ],
 )
 def test_flags_that_would_hide_jobs_are_refused_with_a_sentence(
-    flags: dict[str, str], told: str
+    flags: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         phase_from(flags)
 
 

@@ -94,11 +94,11 @@ def test_misconf_is_a_snapshot_that_the_server_itself_could_not_take(
     server = EmbeddedServer(None, run_directory)
     with closing(Control(server.address)) as control:
         server.fail_snapshots(control)
-        refused, told = control.pipeline((("SET", "k", "v"), ("INFO", "persistence")))
+        refused, info = control.pipeline((("SET", "k", "v"), ("INFO", "persistence")))
         server.restore_snapshots(control)
         control.call("SET", "k", "v")
     assert isinstance(refused, ErrorReply)
-    assert (refused.code, fields_of(told)["rdb_last_bgsave_status"]) == ("MISCONF", "err")
+    assert (refused.code, fields_of(info)["rdb_last_bgsave_status"]) == ("MISCONF", "err")
     server.stop()
 
 

@@ -38,7 +38,7 @@ def recorder(rig: Rig) -> Recorder:
 
 def test_an_expired_key_is_no_change_by_a_command(rig: Rig, recorder: Recorder) -> None:
     until_gone(rig, "brief")
-    # The next moment, since the server tells the time in whole milliseconds.
+    # The next moment, since the server counts the time in whole milliseconds.
     time.sleep(0.002)
     assert not recorder.record_state()
     assert sorted(recorder.states[-1]) == ["lasting"]

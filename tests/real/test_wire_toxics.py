@@ -94,7 +94,7 @@ def await_condition(holds: Callable[[], bool]) -> bool:
     return True
 
 
-def told(end: socket.socket, *words: str, quiet_s: float = 10.0) -> tuple[bytes, str]:
+def exchange(end: socket.socket, *words: str, quiet_s: float = 10.0) -> tuple[bytes, str]:
     """Send a command; return what was received, up to a whole line, and the state of the connection."""
     end.sendall(encode_command(*words))
     return seen_by(end, quiet_s, enough=4).outcome
@@ -137,25 +137,25 @@ def test_a_fault_at_a_command_does_what_its_name_says(
 ) -> None:
     bench.place(kind, command="INCR")
     end = bench.connect()
-    assert told(end, "PING") == (b"+PONG\r\n", OPEN)
+    assert exchange(end, "PING") == (b"+PONG\r\n", OPEN)
     quiet_s = QUIET_S if seen == (b"", OPEN) else PATIENCE_S
-    assert told(end, "INCR", "n", quiet_s=quiet_s) == seen
+    assert exchange(end, "INCR", "n", quiet_s=quiet_s) == seen
     assert await_condition(lambda: (bench.value, bench.fired) == (executed, 1))
 
 
 def test_refuse_cuts_the_connection_and_refuses_others_for_its_duration(bench: Bench) -> None:
     bench.place("refuse", command="INCR", duration=60_000)
     end = bench.connect()
-    assert told(end, "INCR", "n") == (b"", RST)
+    assert exchange(end, "INCR", "n") == (b"", RST)
     with pytest.raises(ConnectionRefusedError):
         bench.connect()
     bench._client.remove_toxic("redis", "refuse_downstream")
-    assert told(bench.connect(), "INCR", "n") == (b":1\r\n", OPEN)
+    assert exchange(bench.connect(), "INCR", "n") == (b":1\r\n", OPEN)
 
 
 def test_a_refusal_ends_by_itself(bench: Bench) -> None:
     bench.place("refuse", command="INCR", duration=30)
-    assert told(bench.connect(), "INCR", "n") == (b"", RST)
+    assert exchange(bench.connect(), "INCR", "n") == (b"", RST)
     found: list[socket.socket] = []
 
     def is_taken_again() -> bool:
@@ -164,13 +164,13 @@ def test_a_refusal_ends_by_itself(bench: Bench) -> None:
         return bool(found)
 
     assert await_condition(is_taken_again)
-    assert told(found[0], "PING") == (b"+PONG\r\n", OPEN)
+    assert exchange(found[0], "PING") == (b"+PONG\r\n", OPEN)
 
 
 def test_a_late_command_arrives_once_its_client_has_disconnected(bench: Bench) -> None:
     bench.place("late", command="INCR")
     end = bench.connect()
-    assert told(end, "INCR", "n", quiet_s=QUIET_S) == (b"", OPEN)
+    assert exchange(end, "INCR", "n", quiet_s=QUIET_S) == (b"", OPEN)
     assert bench.value is None
     end.close()
     assert await_condition(lambda: bench.value == b"1")
@@ -179,51 +179,51 @@ def test_a_late_command_arrives_once_its_client_has_disconnected(bench: Bench) -
 def test_a_late_command_arrives_after_the_given_number_of_further_commands(bench: Bench) -> None:
     bench.place("late", command="SET", after=2)
     late, other = bench.connect(), bench.connect()
-    assert told(late, "SET", "n", "5", quiet_s=QUIET_S) == (b"", OPEN)
-    assert told(other, "INCR", "n") == (b":1\r\n", OPEN)
-    assert told(other, "INCR", "n") == (b":2\r\n", OPEN)
-    assert told(other, "GET", "n") == (b"$1\r\n5\r\n", OPEN)
+    assert exchange(late, "SET", "n", "5", quiet_s=QUIET_S) == (b"", OPEN)
+    assert exchange(other, "INCR", "n") == (b":1\r\n", OPEN)
+    assert exchange(other, "INCR", "n") == (b":2\r\n", OPEN)
+    assert exchange(other, "GET", "n") == (b"$1\r\n5\r\n", OPEN)
 
 
 def test_a_key_is_distinguished_from_an_argument(bench: Bench) -> None:
     bench.place("cut-before", key="job:*")
     end = bench.connect()
-    assert told(end, "SET", "n", "job:1") == (b"+OK\r\n", OPEN)
-    assert told(end, "SET", "job:1", "x") == (b"", RST)
+    assert exchange(end, "SET", "n", "job:1") == (b"+OK\r\n", OPEN)
+    assert exchange(end, "SET", "job:1", "x") == (b"", RST)
 
 
 def test_matches_are_counted_over_the_whole_proxy_with_scope_proxy(bench: Bench) -> None:
     bench.place("cut-before", command="INCR*", nth=2, scope="proxy")
-    assert told(bench.connect(), "INCR", "n") == (b":1\r\n", OPEN)
-    assert told(bench.connect(), "INCRBY", "n", "1") == (b"", RST)
-    assert told(bench.connect(), "INCR", "n") == (b":2\r\n", OPEN)
+    assert exchange(bench.connect(), "INCR", "n") == (b":1\r\n", OPEN)
+    assert exchange(bench.connect(), "INCRBY", "n", "1") == (b"", RST)
+    assert exchange(bench.connect(), "INCR", "n") == (b":2\r\n", OPEN)
 
 
 def test_it_happens_as_often_as_times_says(bench: Bench) -> None:
     bench.place("cut-before", command="INCR", times=2)
-    outcomes = [told(bench.connect(), "INCR", "n") for _ in range(3)]
+    outcomes = [exchange(bench.connect(), "INCR", "n") for _ in range(3)]
     assert outcomes == [(b"", RST), (b"", RST), (b":1\r\n", OPEN)]
     assert bench.fired == 2
 
 
 def test_it_acts_on_a_connection_opened_before_it(bench: Bench) -> None:
     end = bench.connect()
-    assert told(end, "INCR", "n") == (b":1\r\n", OPEN)
+    assert exchange(end, "INCR", "n") == (b":1\r\n", OPEN)
     bench.place("lost-reply", command="INCR")
-    assert told(end, "INCR", "n") == (b"", RST)
+    assert exchange(end, "INCR", "n") == (b"", RST)
     assert (bench.value, bench.fired) == (b"2", 1)
 
 
 def test_a_handshake_command_can_be_broken_by_name(bench: Bench) -> None:
     bench.place("cut-before", command="HELLO")
-    assert told(bench.connect(), "HELLO", "3") == (b"", RST)
+    assert exchange(bench.connect(), "HELLO", "3") == (b"", RST)
 
 
 def test_it_works_beside_the_toxics_of_toxiproxy(bench: Bench) -> None:
     bench.shape("limit_data", bytes=8)
     bench.place("slow", command="PING", times=0)
     end = bench.connect()
-    assert told(end, "PING") == (b"+PONG\r\n", OPEN)
+    assert exchange(end, "PING") == (b"+PONG\r\n", OPEN)
     end.sendall(encode_command("PING"))
     assert seen_by(end).data in (b"+", b"")
 
@@ -242,6 +242,6 @@ def test_a_client_that_does_not_read_its_reply_delays_no_other(bench: Bench, nod
     bench.place("cut-before", command="NEVER")
     lazy, other = bench.connect(), bench.connect()
     lazy.sendall(encode_command("GET", "big"))
-    assert told(other, "PING") == (b"+PONG\r\n", OPEN)
+    assert exchange(other, "PING") == (b"+PONG\r\n", OPEN)
     whole = len(b"$30000000\r\n") + 30_000_000 + len(b"\r\n")
     assert len(seen_by(lazy, enough=whole).data) == whole

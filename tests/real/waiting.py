@@ -1,4 +1,4 @@
-"""Waiting for what no event tells: that a process has ended, a directory has gone."""
+"""Waiting for what no event announces: that a process has ended, a directory has gone."""
 
 from __future__ import annotations
 

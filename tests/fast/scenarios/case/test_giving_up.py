@@ -35,7 +35,7 @@ class Connection:
 
 
 class Conversation:
-    """A client's wire whose time the test tells, during the client's first attempt."""
+    """A client's wire whose time the test sets, during the client's first attempt."""
 
     def __init__(self) -> None:
         self.now_s = 100.0

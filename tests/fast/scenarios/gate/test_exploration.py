@@ -1,4 +1,4 @@
-"""The order in which programs are run, and what is told of those that were too large."""
+"""The order in which programs are run, and what is reported of those that were too large."""
 
 from __future__ import annotations
 

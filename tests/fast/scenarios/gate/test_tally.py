@@ -19,7 +19,7 @@ def ended(
     confirmed: bool = True,
     once: str = "",
 ) -> CaseEnded:
-    """A case in which the named invariants fell, each with a sentence of its own."""
+    """A case that violates the named invariants, each with a sentence of its own."""
     return CaseEnded(
         program=replay.partition(":")[0],
         replay=replay,
