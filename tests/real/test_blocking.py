@@ -39,7 +39,7 @@ def test_a_worker_that_waits_receives_the_job_that_is_enqueued_meanwhile(
     assert (record.invalid_reason, claim.value) == ("", {"job_id": "job-1"})
 
 
-def test_a_worker_that_nobody_feeds_is_answered_when_its_time_is_up(
+def test_a_worker_without_jobs_is_answered_when_its_time_is_up(
     worker: Worker, subject: SubjectSpec
 ) -> None:
     record = replay_case(worker, subject, "claim-vs-claim:", 5_000.0).record

@@ -124,7 +124,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("NeedsLongToConnect", "enqueue: A1:EXEC!stall"),
     ],
 )
-def test_a_time_out_that_no_fault_planned_accuses_nobody(
+def test_a_time_out_that_no_fault_planned_is_no_finding(
     worker: Worker, file: Path, queue: str, replay: str
 ) -> None:
     record = replay_case(worker, SubjectSpec(f"{file}:{queue}"), replay, 5_000.0).record

@@ -50,7 +50,7 @@ def test_the_table_finds_the_keys_that_the_server_finds(
     assert found is None or found == control.call("COMMAND", "GETKEYS", *words)
 
 
-def test_only_commands_that_can_name_keys_by_pattern_can_not_be_told(table: CommandTable) -> None:
+def test_only_commands_that_name_keys_by_pattern_have_unknown_keys(table: CommandTable) -> None:
     """SORT … BY and GET read keys that a pattern names; MIGRATE names them after a word of its own."""
     untold = [command for command in COMMANDS if table.keys(command.encode().split()) is None]
     assert untold == ["SORT_RO k", "MIGRATE host 1 k 0 1"]

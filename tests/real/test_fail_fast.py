@@ -64,7 +64,7 @@ def test_fewer_cases_are_run_and_the_ledger_counts_the_others() -> None:
     assert left == {row.program for row in whole.ledger} == {"enqueue", "same-request-twice"}
 
 
-def test_a_finding_is_told_as_fully_as_by_the_whole_gate() -> None:
+def test_a_finding_is_reported_as_fully_as_by_the_whole_gate() -> None:
     finding = judged(SHIPPED, Severity.LOW, "sweep")[0].findings[0]
     same = next(
         f

@@ -105,7 +105,7 @@ def test_a_server_that_stands_still_runs_what_it_was_sent_once_it_goes_on(worker
     assert [call.completion for call in calls(record)] == [Completion.INFO]
 
 
-def test_a_caller_that_tries_again_after_a_pause_is_told_the_truth(worker: Worker) -> None:
+def test_a_caller_that_retries_after_a_pause_gets_a_true_answer(worker: Worker) -> None:
     record = run(worker, "enqueue-with-request-id: A1:EVALSHA!pause")
     assert (record.delivered, violated_invariants(record)) == (("job-1",), set())
 
@@ -116,7 +116,7 @@ def test_a_case_with_the_fault_is_the_same_each_time(worker: Worker, fault: str)
     assert [first_difference(shapes[0], shape) for shape in shapes[1:]] == [""] * 4
 
 
-def test_a_caller_that_dies_while_it_tries_again_is_nobody_to_succeed(worker: Worker) -> None:
+def test_a_caller_that_dies_during_its_retry_has_no_successor(worker: Worker) -> None:
     assert (
         violated_invariants(run(worker, "enqueue: A1:EVALSHA!oom A2:EVALSHA!crash-before")) == set()
     )

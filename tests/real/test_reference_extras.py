@@ -69,7 +69,7 @@ def test_reads_are_counted_by_where_the_job_was(driver: Any, registry: Collector
     assert found == {"new": 1.0, "old": 1.0, "miss": 1.0}
 
 
-def test_duplicates_depth_and_latency_are_told(driver: Any, registry: CollectorRegistry) -> None:
+def test_duplicates_depth_and_latency_are_counted(driver: Any, registry: CollectorRegistry) -> None:
     queue = queue_on(driver, telemetry=Telemetry(registry))
     queue.enqueue(**job())
     queue.enqueue(**job())

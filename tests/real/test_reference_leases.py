@@ -36,7 +36,7 @@ def status(queue: Queue) -> str:
     return str(found["status"])
 
 
-def test_a_claimed_job_is_running_and_nobody_else_gets_it(queue: Queue) -> None:
+def test_a_claimed_job_is_running_and_no_other_worker_gets_it(queue: Queue) -> None:
     queue.enqueue(**job())
     first = claimed(queue)
     assert (first["job_id"], first["status"], first["attempt"]) == ("job-1", "running", 1)
@@ -348,7 +348,7 @@ def last_words(process: subprocess.Popen[str]) -> str:
     return process.stdout.read().strip()
 
 
-def test_a_worker_process_that_is_told_to_end_finishes_its_job_and_takes_no_other(
+def test_a_worker_process_that_gets_sigterm_finishes_its_job_and_takes_no_other(
     queue: Queue, worker_process: Callable[[int], subprocess.Popen[str]]
 ) -> None:
     queue.enqueue(**job())
@@ -359,7 +359,7 @@ def test_a_worker_process_that_is_told_to_end_finishes_its_job_and_takes_no_othe
     assert (status(queue), queue.get_queue_depth()) == ("completed", 1)
 
 
-def test_a_worker_process_that_is_told_twice_gives_its_job_back(
+def test_a_worker_process_that_gets_sigterm_twice_gives_its_job_back(
     queue: Queue, worker_process: Callable[[int], subprocess.Popen[str]]
 ) -> None:
     queue.enqueue(**job())
@@ -369,7 +369,7 @@ def test_a_worker_process_that_is_told_twice_gives_its_job_back(
     assert claimed(queue, "w-2")["attempt"] == 1
 
 
-def test_a_worker_process_that_waits_for_work_ends_when_it_is_told(
+def test_an_idle_worker_process_ends_at_sigterm(
     queue: Queue, worker_process: Callable[[int], subprocess.Popen[str]]
 ) -> None:
     queue.enqueue(**job())

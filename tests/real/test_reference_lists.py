@@ -30,7 +30,7 @@ def listed(queue: Queue, **asked: Any) -> list[str]:
             return listed_ids
 
 
-def test_pages_tell_every_job_once_while_others_come(queue: Queue) -> None:
+def test_pages_list_every_job_once_while_others_arrive(queue: Queue) -> None:
     for number in range(25):
         queue.enqueue(**job(f"job-{number:02}"))
     listed_ids: list[str] = []

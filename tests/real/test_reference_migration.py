@@ -66,7 +66,7 @@ def test_what_one_phase_writes_its_neighbour_reads_and_updates(
 
 
 @pytest.mark.parametrize(("one", "other"), MEETINGS)
-def test_where_both_schemas_hold_a_job_they_hold_the_same_whoever_wrote_last(
+def test_where_both_schemas_hold_a_job_they_hold_the_same_in_any_order_of_writes(
     driver: Any, one: Phase, other: Phase
 ) -> None:
     queue_on(driver, one).enqueue(**job())

@@ -166,7 +166,7 @@ def test_a_project_s_tests_run_beside_it(
     assert "6 passed" in installed.run(*words, "-q", cwd=project)
 
 
-def test_it_tells_its_version_beside_a_project(installed: Installed, project: Path) -> None:
+def test_it_prints_its_version_beside_a_project(installed: Installed, project: Path) -> None:
     output = installed.run("python", "-m", "midpipe", "--version", cwd=project)
     assert output == f"midpipe, version {__version__}\n"
 

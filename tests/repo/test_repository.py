@@ -72,7 +72,7 @@ def test_no_python_file_is_longer_than_400_lines() -> None:
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
 
-def test_every_module_tells_what_it_is_for() -> None:
+def test_every_module_says_what_it_is_for() -> None:
     silent = [
         name_of(path)
         for path in python_files()

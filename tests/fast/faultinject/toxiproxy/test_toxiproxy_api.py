@@ -129,7 +129,7 @@ def test_with_a_token_only_a_request_that_carries_it_is_answered(header: str, st
     assert FakeSystem(Access("secret")).ask(request).status == status
 
 
-def test_without_the_token_an_unknown_path_is_not_told_from_a_known_one() -> None:
+def test_without_the_token_an_unknown_path_looks_like_a_known_one() -> None:
     assert FakeSystem(Access("secret")).ask(Request("GET", "/nothing")).status == 401
 
 

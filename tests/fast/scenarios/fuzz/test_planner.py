@@ -116,5 +116,5 @@ def test_hypothesis_line_leads_to_the_plan_that_was_found() -> None:
     assert again[0] == plan
 
 
-def test_a_batch_in_which_nothing_falls_has_no_line() -> None:
+def test_a_batch_without_a_violation_has_no_line() -> None:
     assert run_batch(lambda plan: Result(1.0), ALL, 0) == ""

@@ -70,7 +70,7 @@ def test_an_invariant_that_does_not_apply_neither_holds_nor_passes() -> None:
     assert status(tally_of(ended("enqueue:")), "no-divergence") is Status.NOT_APPLICABLE
 
 
-def test_an_invalid_case_accuses_nobody() -> None:
+def test_an_invalid_case_yields_no_finding() -> None:
     tally = tally_of(ended("enqueue: A1!late", "no-lost-job", valid=False))
     assert (tally.ranked(), tally.invalid) == ((), [("enqueue: A1!late", "the fault did not fire")])
 

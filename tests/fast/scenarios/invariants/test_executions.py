@@ -98,7 +98,7 @@ def test_two_enqueues_of_one_job_account_for_two_runs_unless_the_queue_deduplica
     }
 
 
-def test_a_job_that_nobody_enqueued_is_a_ghost() -> None:
+def test_a_job_that_no_caller_enqueued_is_a_ghost() -> None:
     assert violated(seen(work(), runs=(RAN, Execution("k", Phase.PROGRAM, has_ended=True)))) == {
         "no-ghost"
     }
