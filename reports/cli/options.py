@@ -72,8 +72,8 @@ _SUBJECT = (
         "--queue",
         default=None,
         metavar="NAME[==VERSION]",
-        help="A released library instead of --subject: rq, huey. That release is installed into an environment of its "
-        "own, kept in a cache.",
+        help="A released library instead of --subject: rq, celery, bullmq, … (see midpipe queues). That release is "
+        "installed into an environment of its own, kept in a cache.",
     ),
     click.option(
         "--path",
@@ -255,7 +255,7 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
     promises = configuration_of(ctx).promises if _is_the_configured(values, configured) else ()
     release = installed(values["queue"]) if values.get("queue") else None
     if release is not None:
-        values = {**values, "subject": release.library.subject, "python": str(release.python)}
+        values = {**values, "subject": release.subject, "python": release.python}
     other, other_environment = values.get("beside"), tuple(values.get("beside_environment") or ())
     beside = None
     if other or other_environment:

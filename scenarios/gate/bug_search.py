@@ -190,9 +190,10 @@ def _task(bug: KnownBug, release: Release, *, replays: bool) -> BugTask:
 def subject_of(bug: KnownBug, release: Release) -> SubjectSpec:
     """Return the bug's adapter with a release, which is installed if it is not yet. Raises UsageError."""
     library = replace(bug.library, requires=(*bug.library.requires, *release.beside))
+    found = install(library, release.version)
     return SubjectSpec(
-        library.subject,
-        python=str(install(library, release.version).python),
+        found.subject,
+        python=found.python,
         promises=tuple(library.promises.items()),
         patience_s=PATIENCE_S,
     )

@@ -10,10 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
 FOLDER = Path(__file__).parent
+
+
+class Language(StrEnum):
+    """The language of a library and of its adapter."""
+
+    PYTHON = "Python"
+    NODE = "Node.js"
+    GO = "Go"
+
+
+_PINS = MappingProxyType({Language.PYTHON: "=={}", Language.NODE: "@{}", Language.GO: "@v{}"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +34,14 @@ class Library:
 
     Args:
         name: as in ``--queue``.
-        package: its name on PyPI.
-        adapter: the adapter's file and class, as in ``rq_adapter.py:Queue``.
+        package: its name in its language's registry.
+        adapter: the adapter's file, and for Python its class, as in ``rq_adapter.py:Queue``.
         promises: what it is judged by, as in a subject's attribute ``promises``.
         documented: what its documentation says of delivery, and where, in one sentence.
         extra: the extra of its package that brings its Redis driver; empty if there is none.
         requires: further packages that it needs, as requirements.
         settings: what the adapter sets instead of a default, and the default; empty if nothing.
+        language: in which it is written.
     """
 
     name: str
@@ -39,6 +52,7 @@ class Library:
     extra: str = ""
     requires: tuple[str, ...] = field(default=())
     settings: str = ""
+    language: Language = Language.PYTHON
 
     @property
     def settings_sentence(self) -> str:
@@ -49,16 +63,11 @@ class Library:
             else ""
         )
 
-    @property
-    def subject(self) -> str:
-        """The adapter's class, as ``--subject`` takes it."""
-        return f"{FOLDER / self.adapter}"
-
     def packages(self, version: str) -> tuple[str, ...]:
         """Return what to install for a release, as requirements; for the newest if the version is empty."""
         extra = f"[{self.extra}]" if self.extra else ""
-        pinned = f"=={version}" if version else ""
-        return (f"{self.package}{extra}{pinned}", *self.requires)
+        pin = _PINS[self.language].format(version) if version else ""
+        return (f"{self.package}{extra}{pin}", *self.requires)
 
 
 _AT_LEAST_ONCE: Mapping[str, str | float] = {"delivery": "at-least-once", "order": "none"}
@@ -158,6 +167,38 @@ _ALL = (
         {**_AT_LEAST_ONCE, "after_crash": "reruns", "recovers_within_s": 3.0},
         "Tasks that are idle for longer than idle_timeout are enqueued again (streaq.readthedocs.io, Worker).",
         settings="idle_timeout 1 s (60 s), burst mode",
+    ),
+    Library(
+        "bullmq",
+        "bullmq",
+        "bullmq_adapter.mjs",
+        {
+            **_AT_LEAST_ONCE,
+            "after_crash": "reruns",
+            "deduplicates": "job",
+            "recovers_within_s": 3.0,
+        },
+        "Jobs are delivered exactly once in the ideal case and at least once in the worst; stalled jobs are moved back "
+        "to waiting; of a custom job id one job exists (docs.bullmq.io, Workers: Stalled jobs, and Jobs: Job ids).",
+        requires=("ioredis",),
+        settings="lockDuration 0.5 s (30 s), stalledInterval 0.2 s (30 s), drainDelay 50 ms (5 s)",
+        language=Language.NODE,
+    ),
+    Library(
+        "asynq",
+        "github.com/hibiken/asynq",
+        "asynq_adapter.go",
+        # Its lease of 30 s and its recoverer's minute can't be set.
+        {
+            **_AT_LEAST_ONCE,
+            "after_crash": "reruns",
+            "deduplicates": "job",
+            "recovers_within_s": 90.0,
+        },
+        "At least one execution of a task is guaranteed; tasks of a crashed worker are recovered; a task id is unique "
+        "(README of asynq, and TaskID in its reference).",
+        settings="TaskCheckInterval 20 ms (1 s)",
+        language=Language.GO,
     ),
 )
 LIBRARIES: Mapping[str, Library] = MappingProxyType({library.name: library for library in _ALL})

@@ -66,7 +66,7 @@ def test_a_release_is_named_with_its_version_and_found_again_by_it(
     newest = installed("huey")
     again = installed(newest.requirement)
     assert again.version == newest.version
-    assert again.python.resolve() == newest.python.resolve()
+    assert again.place.resolve() == newest.place.resolve()
     assert subject_of(newest, SubjectSpec()).name == f"huey {newest.version}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.known_bugs import BUGS
 from midpipe.scenarios.known_bugs.bug import KnownBug
 from midpipe.scenarios.programs.registry import program_named
+from midpipe.scenarios.queues import FOLDER
 
 SOURCE = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 each_bug = pytest.mark.parametrize("bug", BUGS, ids=[bug.id for bug in BUGS])
@@ -31,7 +31,7 @@ def test_a_bug_names_its_issue_and_an_invariant_that_exists(bug: KnownBug) -> No
 
 @each_bug
 def test_a_bug_has_an_adapter_and_differs_between_its_releases(bug: KnownBug) -> None:
-    assert Path(bug.library.subject.rpartition(":")[0]).is_file()
+    assert (FOLDER / bug.library.adapter.rpartition(":")[0]).is_file()
     assert bug.good != bug.bad
 
 
