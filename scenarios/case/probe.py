@@ -10,6 +10,7 @@ from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.promises import (
     Deduplicates,
+    Delivery,
     Order,
     Promises,
     Retention,
@@ -56,6 +57,7 @@ def probe(
             "schemas": Schemas.DUAL if has_new_schema else Schemas.ONE,
             "tenancy": Tenancy.WORKSPACE if _checks_workspaces(recovery) else Tenancy.NONE,
             **_deduplication(opened.accepts),
+            **_delivery(opened.methods),
             **_retention(recovery, read),
         }
     )
@@ -137,6 +139,13 @@ def _deduplication(accepts: Mapping[str, frozenset[str] | None]) -> dict[str, ob
     accepted = accepts.get("enqueue")
     takes_request = accepted is None or "client_request_id" in accepted
     return {"deduplicates": Deduplicates.REQUEST} if takes_request else {}
+
+
+def _delivery(methods: frozenset[str]) -> dict[str, object]:
+    """Return what a queue promises that hands a job out without a lease: nobody can give the job back."""
+    if "dequeue" in methods and not methods & {"claim", "work"}:
+        return {"delivery": Delivery.AT_MOST_ONCE}
+    return {}
 
 
 def _retention(recovery: RecoveryClient, before: Json) -> dict[str, object]:

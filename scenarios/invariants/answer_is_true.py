@@ -12,6 +12,7 @@ which the durability part tries.
 
 from __future__ import annotations
 
+from midpipe.scenarios.invariants.no_lost_job import has_left_rightly
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Completion, Operation
 from midpipe.scenarios.model.state import Tables
@@ -71,7 +72,10 @@ def _was_acknowledged_before(evidence: Evidence, read: Operation) -> bool:
 def _judge(evidence: Evidence, operation: Operation) -> str:
     if operation.answered:
         is_missing = evidence.can_read and not evidence.found(operation.job_id)
-        if operation.value is True and is_missing and not evidence.has_run(operation.job_id):
+        may_be_gone = evidence.has_run(operation.job_id) or has_left_rightly(
+            evidence, operation.job_id
+        )
+        if operation.value is True and is_missing and not may_be_gone:
             return f"enqueue answered True, but {operation.job_id} does not exist."
         if operation.value is False and not _exists(evidence, operation):
             return "enqueue answered False, but no job of that request exists at that moment."

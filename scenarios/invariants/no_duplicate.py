@@ -1,7 +1,7 @@
 """no-duplicate: one request id, one job; one job id, one place in the queue.
 
-A job may be delivered twice only after a crash or an expired lease. It may never be finished twice: the queue must
-refuse a worker that has lost its lease.
+A job may be delivered twice only after a crash or an expired lease, and by ``dequeue`` never, unless the queue promises
+at-least-once. It may never be finished twice: the queue must refuse a worker that has lost its lease.
 
 Blind to: a worker that runs a job twice by itself.
 """
@@ -18,7 +18,8 @@ from midpipe.scenarios.model.evidence import (
     Judgement,
     ViolationEvidence,
 )
-from midpipe.scenarios.model.history import Operation, Phase, attempts_by_request
+from midpipe.scenarios.model.history import Operation, Phase, attempts_by_request, job_received
+from midpipe.scenarios.model.promises import Delivery
 from midpipe.scenarios.model.verdict import Severity
 
 SHORTEST_LASTING_LEASE_S = 1.0
@@ -78,6 +79,10 @@ def _check(evidence: Evidence) -> Judgement:
         ViolationEvidence(f"{job_id} was handed to {count} workers at once.", "claim")
         for job_id, count in _repeated(_leased(evidence))
     ]
+    violations += [
+        ViolationEvidence(f"{job_id} was taken {count} times.", "dequeue")
+        for job_id, count in _repeated(_taken(evidence))
+    ]
     # The holder of a lease may complete its job twice.
     holders = {
         (done.job_id, done.client, repr(done.arguments.get("lease_token")))
@@ -104,11 +109,22 @@ def _leased(evidence: Evidence) -> tuple[str, ...]:
     """Return the jobs that the program's claims received under a lease which outlasts the case."""
     return tuple(
         job_id
-        for claim in evidence.operations("claim", "dequeue")
+        for claim in evidence.operations("claim")
         if isinstance(claim.value, dict)
         and isinstance(job_id := claim.value.get("job_id"), str)
         and not _has_ended(evidence, claim)
         and not _is_given_up(evidence, claim, job_id)
+    )
+
+
+def _taken(evidence: Evidence) -> tuple[str, ...]:
+    """Return the jobs that the program's dequeues have taken, once for each time, and again if the drain did."""
+    if evidence.traits.promises.delivery is Delivery.AT_LEAST_ONCE:
+        return ()
+    taken = tuple(filter(None, map(job_received, evidence.operations("dequeue"))))
+    return (
+        *taken,
+        *(job_id for job_id in dict.fromkeys(evidence.delivered or ()) if job_id in taken),
     )
 
 

@@ -3,7 +3,11 @@
 True means that the job has been accepted, and False that it was accepted before; the caller relies on either. A job
 that its program has moved on (running, completed, failed) needs no further delivery.
 
-Blind to: a job that is found and delivered with wrong contents; see answer-is-true and no-divergence.
+A job that ``dequeue`` returned is its caller's. Of a queue that promises at-most-once, a dequeue whose answer got lost
+may have taken any job.
+
+Blind to: a job that is found and delivered with wrong contents; see answer-is-true and no-divergence. A job that a
+worker may have claimed, if its return is promised later than recovery waits. Two jobs lost by one dequeue.
 """
 
 from __future__ import annotations
@@ -22,8 +26,9 @@ from midpipe.scenarios.model.history import (
     Phase,
     attempts_by_request,
     is_over_at_once,
+    job_received,
 )
-from midpipe.scenarios.model.promises import Retention
+from midpipe.scenarios.model.promises import Delivery, Retention
 from midpipe.scenarios.model.verdict import Severity
 
 _LEASES = frozenset({"claim", "heartbeat", "complete"})
@@ -52,9 +57,9 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
         return "" if is_stuck or not all(missing_runs) else missing_runs[0]
     missing = "get_job finds no such job"
     for job_id in job_ids:
+        if has_left_rightly(evidence, job_id):
+            return ""
         if evidence.can_read and not evidence.found(job_id):
-            if _is_deleted_after_its_end(evidence, job_id):
-                return ""
             continue
         received = evidence.delivered is None or job_id in evidence.delivered
         if received or _has_moved_on(evidence, job_id) or _may_be_held(evidence, job_id):
@@ -65,6 +70,21 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
                 "it runs again after a worker has finished it, and no other worker receives it"
             )
     return missing
+
+
+def has_left_rightly(evidence: Evidence, job_id: str) -> bool:
+    """Whether the job need not be found: a dequeue has taken it, or a worker has finished it and it was deleted."""
+    return _is_taken(evidence, job_id) or _is_deleted_after_its_end(evidence, job_id)
+
+
+def _is_taken(evidence: Evidence, job_id: str) -> bool:
+    may_take_unseen = evidence.traits.promises.delivery is Delivery.AT_MOST_ONCE
+    return any(
+        job_received(dequeue) == job_id
+        if dequeue.answered
+        else may_take_unseen and dequeue.completion is Completion.INFO
+        for dequeue in evidence.operations("dequeue")
+    )
 
 
 def _is_deleted_after_its_end(evidence: Evidence, job_id: str) -> bool:
@@ -109,10 +129,16 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
         if isinstance(claim.value, dict)
         else _may_have_received_one(evidence, claim)
         for claim in evidence.operations("claim")
-        if not is_over_at_once(claim.arguments)
-        and not _is_given_up(evidence, claim, job_id)
-        and not (evidence.leases_ended and "lease_s" in claim.arguments)
+        if not _is_given_up(evidence, claim, job_id)
+        and (evidence.traits.promises.recovery_outlasts_wait or not _has_ended(evidence, claim))
     )
+
+
+def _has_ended(evidence: Evidence, claim: Operation) -> bool:
+    """Whether the lease that was asked for had ended before the queue was drained."""
+    if is_over_at_once(claim.arguments):
+        return True
+    return evidence.leases_ended and "lease_s" in claim.arguments
 
 
 def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:

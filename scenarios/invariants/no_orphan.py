@@ -2,10 +2,14 @@
 
 Judged after every command that the server executed, because another client can read that state. White box.
 
+A job that a dequeue takes leaves the queue, and may stay pending: then only ids without data are judged.
+
 Blind to: a gap inside one atomic step, which no other client can see either.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from midpipe.scenarios.model.evidence import (
     Evidence,
@@ -18,8 +22,12 @@ from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
 
 
-def orphans_of(tables: Tables) -> tuple[str, ...]:
-    """Return a clause for each queued id without data and each pending job without a place."""
+def orphans_of(tables: Tables, *, has_dequeued: bool) -> tuple[str, ...]:
+    """Return a clause for each queued id without data and each pending job without a place.
+
+    Args:
+        has_dequeued: a dequeue may have taken a job, which needs no place then.
+    """
     queued = set(tables.pending)
     without_data = [
         f"{job_id} is queued and has no data"
@@ -31,14 +39,15 @@ def orphans_of(tables: Tables) -> tuple[str, ...]:
         for job_id in tables.job_ids
         if job_id not in queued and set(tables.statuses(job_id)) == {"pending"}
     ]
-    return (*without_data, *without_place)
+    return tuple(without_data) if has_dequeued else (*without_data, *without_place)
 
 
 def _check(evidence: Evidence) -> Judgement:
     observed = sum(
         len(moment.tables.job_ids) + len(moment.tables.pending) for moment in evidence.moments
     )
-    return Judgement(observed, violations_at(evidence, orphans_of))
+    orphans = partial(orphans_of, has_dequeued=bool(evidence.operations("dequeue")))
+    return Judgement(observed, violations_at(evidence, orphans))
 
 
 NO_ORPHAN = Invariant(

@@ -28,7 +28,9 @@ from midpipe.scenarios.model.history import (
     Phase,
     attempts_by_request,
     is_over_at_once,
+    job_received,
 )
+from midpipe.scenarios.model.promises import Delivery
 from midpipe.scenarios.model.verdict import Severity
 
 _CLAIMS = ("claim", "dequeue")
@@ -61,13 +63,13 @@ def takes_of(evidence: Evidence) -> list[Take]:
     for attempts in attempts_by_request(evidence.history, "claim") + attempts_by_request(
         evidence.history, "dequeue"
     ):
-        received = {_job_of(claim) for claim in attempts if claim.answered}
+        received = {job_received(claim) for claim in attempts if claim.answered}
         unanswered: list[Operation] = []
         for claim in attempts:
             if claim.completion is Completion.FAIL:
                 continue
             if claim.answered:
-                job_id = _job_of(claim)
+                job_id = job_received(claim)
                 before = [other for other in unanswered if _may_have_taken(evidence, other, job_id)]
                 takes.append(Take(job_id, _start((*before, claim)[0]), _end(claim)))
                 if _may_have_taken_another(evidence, claim):
@@ -135,11 +137,6 @@ def _may_have_taken_another(evidence: Evidence, claim: Operation) -> bool:
     return not evidence.traits.white_box and claim.faulted and claim.wrote
 
 
-def _job_of(claim: Operation) -> str | None:
-    value = claim.value.get("job_id") if isinstance(claim.value, dict) else claim.value
-    return value if isinstance(value, str) else None
-
-
 def _start(operation: Operation) -> float:
     return 2.0 * operation.invoked_at
 
@@ -150,6 +147,11 @@ def _end(operation: Operation) -> float:
 
 
 def _comes_back(evidence: Evidence) -> bool:
+    if evidence.operations("dequeue") and evidence.traits.promises.delivery is not (
+        Delivery.AT_MOST_ONCE
+    ):
+        # What a dequeue has taken is given out again, as nothing says that it was done.
+        return True
     return any(
         operation.method in (*GIVE_BACK, "update_status", "backfill")
         or is_over_at_once(operation.arguments)

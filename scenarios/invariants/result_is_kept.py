@@ -3,8 +3,8 @@
 Judged in the final state, whatever those calls returned, because a status without its result is half an update. The
 result may come back as JSON text, and a missing result as None or an empty string.
 
-Blind to: subjects whose jobs have no ``result``; which of several results came first; a job that still runs; and a job
-that failed because its attempts were used up.
+Blind to: subjects whose jobs have no ``result``; an end by a call that takes no result; which of several results came
+first; a job that still runs; and a job that failed because its attempts were used up.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
     Judgement,
+    Traits,
     ViolationEvidence,
-    needs_one_of,
     status_of,
 )
 from midpipe.scenarios.model.history import Json, Operation
@@ -35,6 +35,8 @@ def _check(evidence: Evidence) -> Judgement:
         ends = [o for o in calls if _ends(o, status_of(job))]
         if not isinstance(job, Mapping) or "result" not in job or not ends:
             continue
+        if not all(_takes_result(evidence.traits, end.method) for end in ends):
+            continue
         if workspace_id not in {end.workspace_id for end in ends} or _may_have_been_given_up(
             calls, status_of(job)
         ):
@@ -50,6 +52,11 @@ def _check(evidence: Evidence) -> Judgement:
                 )
             )
     return Judgement(observed, tuple(violations))
+
+
+def _takes_result(traits: Traits, method: str) -> bool:
+    accepted = traits.accepts.get(method)
+    return accepted is None or "result" in accepted
 
 
 def _ends(operation: Operation, status: str) -> bool:
@@ -81,11 +88,18 @@ def _shown(result: Json) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
+def _why_not(traits: Traits) -> str:
+    """Return why the invariant does not apply, or an empty string."""
+    if any(traits.takes(call, "result") for call in ("update_status", "complete")):
+        return ""
+    return "the subject has no update_status or complete that takes a result"
+
+
 RESULT_IS_KEPT = Invariant(
     id="result-is-kept",
     when="finally",
     claim="A job that has ended has the result of a call that ended it.",
     severity=Severity.HIGH,
     check=_check,
-    why_not=needs_one_of("update_status", "complete"),
+    why_not=_why_not,
 )

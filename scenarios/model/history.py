@@ -164,6 +164,12 @@ class Operation:
 History: TypeAlias = tuple[Operation, ...]
 
 
+def job_received(call: Operation) -> str | None:
+    """Return the id of the job that a claim or a dequeue returned, as it is or in a job; None if it returned none."""
+    value = call.value.get("job_id") if isinstance(call.value, Mapping) else call.value
+    return value if isinstance(value, str) else None
+
+
 def is_over_at_once(arguments: Mapping[str, object]) -> bool:
     """Whether a call asks for a lease so short that it has ended before the next command arrives."""
     lease_s = arguments.get("lease_s")

@@ -125,6 +125,12 @@ class Promises:
         """Whether it is known, and short enough to wait for, when a disturbed worker's job runs again."""
         return self.recovers_within_s is not None and self.recovers_within_s <= LONGEST_WAIT_S
 
+    @property
+    def recovery_outlasts_wait(self) -> bool:
+        """Whether a disturbed worker's job may return to a worker only after recovery has stopped waiting for it."""
+        promised = (self.recovers_within_s, self.visibility_timeout_s)
+        return any(wait_s is not None and wait_s > LONGEST_WAIT_S for wait_s in promised)
+
     def rows(self) -> tuple[tuple[str, str, Source], ...]:
         """Return name, value and source of each promise, for reports; a value that is not known is left out."""
         return tuple(

@@ -1,6 +1,7 @@
-"""Programs for subjects whose own worker runs the jobs: ``work`` runs it until it has run so many jobs or is idle.
+"""Programs for subjects whose own worker runs the jobs, and for those that hand them out without a lease.
 
-What a job's body does is chosen by its payload; the journal records what ran.
+``work`` runs the worker until it has run so many jobs or is idle. What a job's body does is chosen by its payload; the
+journal records what ran.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from midpipe.scenarios.programs.program import Call, Program, Retry
 from midpipe.scenarios.programs.single import enqueue
 
 IDLE_S = 0.2
+DEQUEUES_WITHIN_S = 0.1
+"""How long a dequeue that takes a time-out may wait for a job."""
 CANCEL = Call("cancel", {"job_id": "job-1"}, Retry.NONE)
 TICK = Call("tick", {}, Retry.NONE)
 
@@ -31,7 +34,20 @@ def enqueue_with(body: str, job_id: str = "job-1", *, delay_s: float | None = No
     return Call(call.method, {**call.arguments, **more}, call.retry)
 
 
+def dequeue(worker: str = "worker-a") -> Call:
+    """Return a dequeue: what it returns is its caller's from then on."""
+    return Call("dequeue", {"worker_id": worker, "timeout_s": DEQUEUES_WITHIN_S})
+
+
+_MORE_THAN_TAKEN = tuple(enqueue(f"job-{number}") for number in range(1, 5))
+"""So many jobs that a dequeue which waits for ever for the next one does not have to, also if it is made again."""
 _SINGLE = (
+    Program(
+        "dequeue",
+        "Two jobs are taken without a lease, one after the other.",
+        {"A": (dequeue(), dequeue())},
+        prepare=_MORE_THAN_TAKEN,
+    ),
     Program(
         "work",
         "A worker runs the one job that is there.",
@@ -70,6 +86,18 @@ _SINGLE = (
     ),
 )
 _PAIRS = (
+    Program(
+        "dequeue-vs-dequeue",
+        "Two clients take a job without a lease.",
+        {"A": (dequeue(),), "B": (dequeue("worker-b"),)},
+        prepare=_MORE_THAN_TAKEN,
+    ),
+    Program(
+        "enqueue-vs-dequeue",
+        "A job is enqueued while another client takes one without a lease.",
+        {"A": (enqueue("job-5"),), "B": (dequeue("worker-b"),)},
+        prepare=_MORE_THAN_TAKEN,
+    ),
     Program(
         "work-vs-work",
         "Two workers run while one job is there.",

@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from midpipe.scenarios.explore.power_loss import PowerLossTask
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.messages import PowerLossDone
 from midpipe.scenarios.model.spec import SubjectSpec
 
 QUEUES = Path(__file__).parent.parent / "data" / "queues"
 STALE_FINISH = "written(A enqueue job-1, A claim-ended, B claim-ended, A complete): A1 A2 B1"
+# B reads before it claims, so that the time up to which it looks for due jobs is one at which the job is due.
+DUE_TWICE = (
+    "written(A enqueue job-1, A claim, A fail, A claim, B get job-1, B claim): A1 A2 A3 A4 B1 A5 B2"
+)
+FOREIGN_RELEASE = (
+    "written(A enqueue job-1, A claim-ended, B claim, A complete, B complete): A1 A2 B1 A3"
+)
 OUTAGE_OF_B = "written(A enqueue job-1, A enqueue job-2, B claim): A1 B1:ZCARD!oom A2 A3 A4 A5"
 
 
@@ -29,10 +38,52 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("sound/own_visibility.py:Queue", "finish-vs-reclaim: A1:EVAL!crash"),
         ("base.py:Base", STALE_FINISH),
         ("sound/looks_before_it_claims.py:Queue", OUTAGE_OF_B),
+        ("sound/cached_group.py:Queue", "claim-vs-claim:"),
+        ("sound/cached_group.py:Queue", "finish-vs-reclaim: A3:XREADGROUP!lost-reply"),
+        ("sound/snapshot_copy.py:Queue", "dequeue: A1:LPOP!lost-reply"),
+        ("sound/pops.py:Pops", "dequeue: A1:LPOP!lost-reply"),
+        ("sound/pops.py:GivesBack", "dequeue: A1:EVAL!lost-reply"),
+        ("sound/pops.py:GivesBack", "dequeue-vs-dequeue: A1 B1"),
+        ("flawed/due_twice.py:Fixed", DUE_TWICE),
+        ("flawed/three_reads.py:Fixed", "update-vs-get: B1 A1"),
+        ("flawed/foreign_release.py:Fixed", FOREIGN_RELEASE),
+        ("flawed/pop_then_lease.py:Fixed", "claim-complete: A1:EVAL!crash"),
+        ("flawed/pop_then_lease.py:Queue", "claim-complete: A1:EVAL!misconf"),
     ],
 )
-def test_a_sound_queue_is_not_accused(worker: Worker, queue: str, replay: str) -> None:
+def test_a_sound_case_is_not_accused(worker: Worker, queue: str, replay: str) -> None:
     assert violated(worker, queue, replay) == set()
+
+
+@pytest.mark.parametrize(
+    ("queue", "replay", "invariants"),
+    [
+        ("due_twice", DUE_TWICE, {"no-duplicate"}),
+        ("three_reads", "update-vs-get: B1 B2 A1", {"answer-is-true"}),
+        ("foreign_release", FOREIGN_RELEASE, {"holder-is-served"}),
+        ("pop_then_lease", "claim-complete: A2:BLPOP!crash", {"no-lost-job"}),
+        ("reads_then_removes", "dequeue-vs-dequeue: A1 B1", {"no-duplicate", "queue-order"}),
+    ],
+)
+def test_a_flawed_queue_violates_what_was_reported_of_it(
+    worker: Worker, queue: str, replay: str, invariants: set[str]
+) -> None:
+    assert violated(worker, f"flawed/{queue}.py:Queue", replay) == invariants
+
+
+def test_a_dequeue_whose_reply_gets_lost_loses_a_job_only_to_a_promise_of_at_least_once(
+    worker: Worker,
+) -> None:
+    replay = "dequeue: A1:LPOP!lost-reply"
+    assert violated(worker, "sound/pops.py:PromisesMore", replay) == {"no-lost-job"}
+
+
+def test_a_power_loss_shows_nothing_of_what_midpipes_own_dequeues_took(worker: Worker) -> None:
+    task = PowerLossTask(SubjectSpec(f"{QUEUES}/sound/snapshot_copy.py:Queue"), "enqueue", 5_000.0)
+    *_, done = worker.do(task)
+    assert isinstance(done, PowerLossDone)
+    assert any(outcome.after.upper().startswith("LPOP") for outcome in done.outcomes)
+    assert [outcome for outcome in done.outcomes if outcome.seen] == []
 
 
 def test_recovery_waits_for_a_visibility_time_out_only_if_it_is_promised(worker: Worker) -> None:

@@ -54,6 +54,8 @@ return 1
 class Base:
     """Leases are scores of ``small:active``; a claim gives out again what is due there."""
 
+    enqueue_script, complete_script = ENQUEUE, COMPLETE
+
     def __init__(self, redis_url: str) -> None:
         self.redis: Any = redis.from_url(
             redis_url, decode_responses=True, retry=Retry(NoBackoff(), 0)
@@ -81,7 +83,9 @@ class Base:
         }
         words = [word for pair in fields.items() for word in pair]
         request = client_request_id or ""
-        return bool(self.redis.eval(ENQUEUE, 0, job_id, workspace_id, request, *words) == 1)
+        return bool(
+            self.redis.eval(self.enqueue_script, 0, job_id, workspace_id, request, *words) == 1
+        )
 
     def get_job(self, job_id: str, workspace_id: str | None = None) -> dict[str, Any] | None:
         job = decoded(self.redis.hgetall("small:job:" + job_id))
@@ -95,7 +99,7 @@ class Base:
         self, job_id: str, workspace_id: str, lease_token: str, result: Any = None
     ) -> bool:
         words = (job_id, workspace_id, lease_token, json.dumps(result))
-        return bool(self.redis.eval(COMPLETE, 0, *words) == 1)
+        return bool(self.redis.eval(self.complete_script, 0, *words) == 1)
 
 
 def decoded(fields: dict[str, Any]) -> dict[str, Any] | None:

@@ -194,3 +194,37 @@ def test_a_read_must_show_an_acknowledged_update_of_a_job_that_surely_existed(
     assert said_of_order(*puts, update(4), found=("j",)) == (
         "In the final state, j is pending; the acknowledged status is running.",
     )
+
+
+@pytest.mark.parametrize(
+    ("promise", "is_accused"),
+    [
+        ({}, True),
+        ({"recovers_within_s": 2}, True),
+        ({"recovers_within_s": 60}, False),
+        ({"visibility_timeout_s": 60}, False),
+    ],
+)
+def test_a_claimed_job_is_not_lost_if_its_return_is_promised_later_than_recovery_waits(
+    promise: dict[str, object], is_accused: bool
+) -> None:
+    taken = unanswered(Completion.INFO, wrote=True, wrote_job=True)
+    traits = replace(
+        BLACK_BOX,
+        methods=BLACK_BOX.methods | {"claim", "heartbeat", "complete"},
+        promises=declared(promise),
+    )
+    seen = replace(running(taken), traits=traits)
+    assert (violated_invariants(seen) == {"no-lost-job"}) == is_accused
+
+
+def test_a_finished_job_that_is_deleted_makes_no_answer_of_its_enqueue_untrue() -> None:
+    done = call("complete", at=2, lease_token="1")
+    for retention, violations in (("deletes", 0), ("keeps", 1)):
+        traits = replace(
+            BLACK_BOX,
+            methods=BLACK_BOX.methods | {"claim", "complete"},
+            promises=declared({"retention": retention}),
+        )
+        seen = evidence(call(), done, traits=traits)
+        assert len(INVARIANTS["answer-is-true"].check(seen).violations) == violations

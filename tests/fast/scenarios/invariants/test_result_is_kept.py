@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.history import Json, Operation
 from tests.fast.scenarios.invariants.histories import call, evidence
 
@@ -55,3 +56,20 @@ def test_a_job_with_one_of_its_results_or_without_an_end_is_no_violation(
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_no_result_may_be_shown_as_nothing_or_as_an_empty_text(nothing: Json) -> None:
     assert said(ended(None), shown={"status": "completed", "result": nothing}) == ()
+
+
+def test_an_end_by_a_call_that_takes_no_result_is_not_judged() -> None:
+    accepts = {"complete": frozenset({"job_id", "lease_token"})}
+    traits = Traits(frozenset({"enqueue", "get_job", "complete"}), False, False, accepts=accepts)
+    done = call("complete", result={"n": 1})
+    seen = evidence(done, traits=traits)
+    seen = replace(
+        seen, read_back={("j", "acme"): {"job_id": "j", "status": "completed", "result": None}}
+    )
+    assert INVARIANTS["result-is-kept"].check(seen).violations == ()
+    assert "no update_status or complete that takes a result" in INVARIANTS[
+        "result-is-kept"
+    ].why_not(traits)
+    takes_it = replace(traits, accepts={"complete": frozenset({"job_id", "result"})})
+    assert INVARIANTS["result-is-kept"].check(replace(seen, traits=takes_it)).violations
+    assert not INVARIANTS["result-is-kept"].why_not(takes_it)
