@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -17,6 +15,7 @@ from midpipe.faultinject.servers.external import parse_url
 from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.options import OUT, Duration
+from midpipe.reports.cli.signals import stop_asked
 from midpipe.reports.sinks.audit import (
     audit_json,
     audit_markdown,
@@ -232,8 +231,8 @@ def audit(
         most_unseen=most_unseen,
         allow_writer=allow_writer,
     )
-    with _stopped_by_signals() as should_stop, _progress_shown() as show:
-        result = map_text(audit_once(plan, show, should_stop), safe_text())
+    with stop_asked() as asked, _progress_shown() as show:
+        result = map_text(audit_once(plan, show, asked.is_set), safe_text())
     console = results()
     render_audit(result, console)
     is_written = written(lambda: _write(result, out, textfile))
@@ -253,26 +252,6 @@ def _write(result: AuditResult, out: Path, textfile: Path | None) -> None:
     write_file(out / "audit" / "audit.prom", metrics)
     if textfile is not None:
         write_file(textfile, metrics)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
-    """Yield whether SIGINT or SIGTERM has arrived; the second one ends the process."""
-    stopped = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal stopped
-        stopped = True
-        for each in signals:
-            signal.signal(each, signal.default_int_handler)
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {each: signal.signal(each, stop) for each in signals}
-    try:
-        yield lambda: stopped
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
     },
     "Tools": {
         "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
+        "canary": "Judge a roll-out by its metrics.",
         "queues": "List the released libraries that --queue takes by name.",
         "bugs": "Find known bugs of released libraries again.",
     },

@@ -1,0 +1,1 @@
+"""Judges a roll-out by the metrics of its canary, as Prometheus has them."""

@@ -1,0 +1,62 @@
+"""One worker of a fleet: the reference, which enqueues and completes jobs, with its metrics served.
+
+Run as a process: ``python -m tests.real.canary_worker REDIS_URL PORT NAME [SLOWER_BY_S]``. Its phase is that of its
+environment. It ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import Any
+
+import redis
+from prometheus_client import CollectorRegistry
+
+from midpipe.reference import Queue
+from midpipe.reference.telemetry import Telemetry
+
+
+class SlowQueue(Queue):
+    """Every step takes longer by so many seconds, as seen by its metrics."""
+
+    slower_by_s = 0.0
+    driver_retries = 0
+
+    def _step(self, operation: str, name: str, *arguments: str | int) -> Any:
+        with self._telemetry.timed(operation):
+            time.sleep(self.slower_by_s)
+        return super()._step(operation, name, *arguments)
+
+
+def main(url: str, port: str, name: str, slower_by_s: str = "0") -> None:
+    """Work until standard input ends."""
+    telemetry = Telemetry(CollectorRegistry())
+    close = telemetry.serve(int(port))
+    kind = SlowQueue if float(slower_by_s) else Queue
+    queue = kind(url, telemetry=telemetry)
+    if isinstance(queue, SlowQueue):
+        queue.slower_by_s = float(slower_by_s)
+    ends = threading.Event()
+    threading.Thread(target=ends_with_input, args=(ends,), daemon=True).start()
+    number = 0
+    while not ends.is_set():
+        number += 1
+        try:
+            queue.enqueue(f"{name}-{number}", "mail", "send", {}, "acme", "u")
+            if job := queue.claim(name):
+                queue.complete(job["job_id"], "acme", job["lease_token"])
+        except redis.RedisError:
+            time.sleep(0.05)
+        time.sleep(0.005)
+    close()
+
+
+def ends_with_input(ends: threading.Event) -> None:
+    sys.stdin.read()
+    ends.set()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,328 @@
+"""A canary judged by a real Prometheus that scrapes real workers: good ones pass, and each kind of bad one does not.
+
+Needs Debian's package ``prometheus``; without it these tests are skipped, but not in CI.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pytest
+import redis
+
+from midpipe.faultinject.servers.server import Server
+from midpipe.scenarios.canary.canary import _FOLDER, plan_named
+from midpipe.scenarios.canary.plan import queries_of
+from midpipe.scenarios.canary.prometheus import Prometheus
+from tests.real.commands import ran
+from tests.real.test_monitoring import _NAME, free_port, metric_names, program
+from tests.real.waiting import wait_until
+from tests.support.children import running
+
+DUAL = {"AI_JOBS_NEW_SCHEMA": "on", "READ_PREFERS_NEW": "off"}
+
+
+class Fleet:
+    """Workers, and a Prometheus that scrapes them ten times a second."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self._server = server
+        self._folder = folder
+        self._stack = ExitStack()
+        self._targets: list[dict[str, Any]] = []
+        self.workers: dict[str, subprocess.Popen[str]] = {}
+        self.url = ""
+
+    def worker(self, name: str, fleet: str, slower_by_s: float = 0.0, **environment: str) -> None:
+        """Start a worker."""
+        port = free_port()
+        words = [sys.executable, "-m", "tests.real.canary_worker"]
+        words += [self._redis(), str(port), name, str(slower_by_s)]
+        self.workers[name] = self._stack.enter_context(
+            running(words, stdin=subprocess.PIPE, env={**os.environ, **DUAL, **environment})
+        )
+        self._targets.append({"targets": [f"127.0.0.1:{port}"], "labels": {"fleet": fleet}})
+
+    def watch(self, *, has_workers: bool = True) -> None:
+        """Start Prometheus, and wait until it answers and has scraped every worker."""
+        port = free_port()
+        config = {
+            "global": {"scrape_interval": "100ms"},
+            "scrape_configs": [{"job_name": "jobs", "static_configs": self._targets}],
+        }
+        (self._folder / "prometheus.yml").write_text(json.dumps(config))
+        words = [
+            program("prometheus"),
+            f"--config.file={self._folder}/prometheus.yml",
+            f"--storage.tsdb.path={self._folder}/data",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._stack.enter_context(running(words, **quiet))
+        self.url = f"http://127.0.0.1:{port}"
+        self.wait_for("vector(1)")
+        if not has_workers:
+            return
+        workers = len(self._targets)
+        self.wait_for(f"count(ai_jobs_phase == 1) == {workers}")
+        self.wait_for('sum(ai_jobs_total{status="completed"}) > 20')
+
+    def wait_for(self, query: str) -> None:
+        """Wait until a query has a value."""
+        prometheus = Prometheus(self.url)
+        wait_until(lambda: bool(prometheus.instant(query, time.time()).values), 30.0)
+
+    def close(self) -> None:
+        """End everything."""
+        self._stack.close()
+
+    def _redis(self) -> str:
+        return f"unix://{self._server.address.path}"
+
+
+@pytest.fixture
+def fleet(server: Server, tmp_path: Path) -> Iterator[Fleet]:
+    client = redis.Redis(unix_socket_path=server.address.path)
+    client.flushall()
+    client.close()
+    made = Fleet(server, tmp_path)
+    yield made
+    made.close()
+
+
+def plan(folder: Path, slower: float) -> str:
+    """Write the plan that ships, for seconds instead of days; return its path.
+
+    Args:
+        slower: the ratio of latencies at which it fails.
+    """
+    text = (_FOLDER / "reviewed.toml").read_text()
+    for shipped, quick in (
+        ("[5m]", "[2s]"),
+        ("at_least = 1000", "at_least = 10"),
+        ("hold_above = 1.1\nfail_above = 1.2", f"hold_above = {slower}\nfail_above = {slower}"),
+        ("why = \"The authors' rule", "least_samples = 10\nwhy = \"The authors' rule"),
+    ):
+        assert shipped in text
+        text = text.replace(shipped, quick)
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def judged(
+    fleet: Fleet, tmp_path: Path, *more: str, slower: float = 1.2
+) -> tuple[int, str, dict[str, Any]]:
+    """Judge; return the exit code, the output and the report."""
+    words = ["canary", "--prometheus", fleet.url, "--plan", plan(tmp_path, slower)]
+    words += ["--canary", 'fleet="new"', "--baseline", 'fleet="old"', "--step", "0.1"]
+    words += ["--count", "2", "--interval", "2s", *more]
+    code, output, errors = ran(*words, cwd=tmp_path)
+    assert errors == ""
+    report = json.loads((tmp_path / ".midpipe" / "canary" / "canary.json").read_text())
+    return code, output, report
+
+
+def outcomes(report: dict[str, Any]) -> dict[str, str]:
+    """Return the rules of the last measurement that did not pass."""
+    last = report["measurements"][-1]["judged"]
+    return {each["rule"]: each["outcome"] for each in last if each["outcome"] != "pass"}
+
+
+def test_a_good_canary_passes_and_one_in_the_wrong_phase_fails(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.worker("old-1", "old")
+    fleet.worker("new-1", "new")
+    fleet.watch()
+    # Whether two equal workers are equally fast is up to the machine.
+    code, output, report = judged(fleet, tmp_path, slower=100.0)
+    assert (code, outcomes(report)) == (0, {}), output
+    code, output, report = judged(fleet, tmp_path, "--phase", "dual-read-new", slower=100.0)
+    assert (code, outcomes(report)["every canary is in the phase"]) == (1, "fail")
+    assert "Roll back to dual-read-old: set AI_JOBS_NEW_SCHEMA=on READ_PREFERS_NEW=off" in output
+    assert "count(ai_jobs_phase{" in output
+
+
+def test_a_write_that_fails_once_fails_the_canary_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.worker("old-1", "old")
+    fleet.worker("new-1", "new", 0.001)
+    fleet.watch()
+    client = redis.Redis(unix_socket_path=fleet._server.address.path)
+
+    def has_failed() -> bool:
+        client.client_kill_filter(_type="normal", skipme=True)
+        return bool(
+            Prometheus(fleet.url)
+            .instant('sum(ai_jobs_dual_write_total{result="failed",fleet="new"}) > 0', time.time())
+            .values
+        )
+
+    wait_until(has_failed, 30.0)
+    client.close()
+    code, output, report = judged(fleet, tmp_path, "--since", "60s", "--count", "9")
+    assert (code, outcomes(report)["no dual write failed"]) == (1, "fail")
+    assert len(report["measurements"]) == 1
+    assert "Roll back to old: set AI_JOBS_NEW_SCHEMA=off" in output
+    assert "midpipe audit --redis URL --layout reviewed --phase dual" in output
+    assert report["roll_back"]
+
+
+def test_a_slow_canary_fails_and_the_figures_say_by_how_much(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.worker("old-1", "old")
+    fleet.worker("new-1", "new", 0.2)
+    fleet.watch()
+    code, output, report = judged(fleet, tmp_path, "--since", "3s")
+    assert (code, outcomes(report).get("p99 of a call")) == (1, "fail"), output
+    assert "% of the baseline's" in output
+
+
+def test_an_exporter_that_is_gone_is_unknown(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.worker("old-1", "old")
+    fleet.worker("new-1", "new")
+    fleet.watch()
+    fleet.workers["new-1"].kill()
+    wait_until(
+        lambda: (
+            not Prometheus(fleet.url)
+            .instant('ai_jobs_dual_write_total{fleet="new"}', time.time())
+            .values
+        ),
+        30.0,
+    )
+    code, output, report = judged(fleet, tmp_path, "--since", "5s", "--count", "1")
+    assert (code, outcomes(report)["no dual write failed"]) == (3, "unknown")
+    assert "there is no such series now" in output
+
+
+def test_a_prometheus_that_is_down_is_unknown(tmp_path: Path) -> None:
+    words = ["canary", "--prometheus", f"http://user:secret-word@127.0.0.1:{free_port()}"]
+    words += ["--canary", 'a="b"', "--baseline", 'a="c"', "--count", "1"]
+    code, output, errors = ran(*words, cwd=tmp_path)
+    assert (code, errors) == (3, "")
+    assert "Prometheus does not answer" in output
+    written = (tmp_path / ".midpipe" / "canary" / "canary.json").read_text()
+    assert "secret-word" not in output + written
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--plan", "revewed"), "There is no plan 'revewed'. midpipe has reviewed"),
+        (("--at", "2026-01-01"), "--at needs --since"),
+        (("--prometheus", "prometheus:9090"), "takes a URL like http://127.0.0.1:9090"),
+    ],
+)
+def test_what_can_not_be_judged_is_said_before_anything_is_asked(
+    tmp_path: Path, more: tuple[str, ...], says: str
+) -> None:
+    words = ["canary", "--prometheus", "http://127.0.0.1:1", "--canary", 'a="b"']
+    code, output, errors = ran(*words, "--baseline", 'a="c"', *more, cwd=tmp_path)
+    assert (code, output, says in errors) == (2, "", True)
+
+
+def test_every_query_of_the_plan_can_be_read_and_names_metrics_that_exist(tmp_path: Path) -> None:
+    words = {"canary": 'f="c"', "baseline": 'f="b"', "window": "60s", "phase": "old only"}
+    queries = [
+        Template(query).substitute(words)
+        for rule in plan_named("reviewed").rule
+        for query in queries_of(rule)
+    ]
+    rules = [{"record": f"plan:{n}", "expr": expr} for n, expr in enumerate(queries)]
+    made = tmp_path / "plan.yml"
+    made.write_text(json.dumps({"groups": [{"name": "plan", "rules": rules}]}))
+    checked = subprocess.run(
+        [program("promtool"), "check", "rules", str(made)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert {name for query in queries for name in _NAME.findall(query)} - metric_names() == set()
+
+
+def recorded(folder: Path, end_s: int, *, failed_at_h: float | None, slower: float) -> None:
+    """Give Prometheus 48 hours of a fleet of one old and one new worker, a value every two minutes."""
+    begin_s, samples = end_s - 48 * 3600, []
+
+    def record(family: str, kind: str, labels: str, per_minute: float, minute: int) -> None:
+        total = "_total" if kind == "counter" else ""
+        value = per_minute * minute if kind != "gauge" else per_minute
+        samples.append(
+            ((family, kind), f"{family}{total}{{{labels}}} {value} {begin_s + 60 * minute}")
+        )
+
+    for minute in range(0, 48 * 60 + 1, 2):
+        for fleet, factor in (("old", 1.0), ("new", slower)):
+            who = f'fleet="{fleet}",instance="{fleet}-1"'
+            wrote = f"{who},result="
+            # Latencies spread evenly over the bucket, which a slower worker's are beyond in part.
+            in_time = 100.0 * min(1.0, 1.0 / factor)
+            record("ai_jobs_dual_write", "counter", f'{wrote}"succeeded"', 100, minute)
+            has_failed = fleet == "new" and failed_at_h is not None and minute > failed_at_h * 60
+            line = f'ai_jobs_dual_write_total{{{wrote}"failed"}} {int(has_failed)} {begin_s + 60 * minute}'
+            samples.append((("ai_jobs_dual_write", "counter"), line))
+            record("ai_jobs_dead_letter", "counter", who, 0, minute)
+            record("ai_jobs_errors", "counter", f'{who},operation="enqueue"', 0, minute)
+            record("ai_jobs_divergent", "gauge", who, 0, minute)
+            record("ai_jobs_phase", "gauge", f'{who},phase="dual write, read old"', 1, minute)
+            for bound, count in (("0.01", in_time), ("0.1", 100.0), ("+Inf", 100.0)):
+                bucket = f'ai_job_latency_seconds_bucket{{{who},le="{bound}"}} {count * minute}'
+                samples.append(
+                    (("ai_job_latency_seconds", "histogram"), f"{bucket} {begin_s + 60 * minute}")
+                )
+            count_line = (
+                f"ai_job_latency_seconds_count{{{who}}} {100.0 * minute} {begin_s + 60 * minute}"
+            )
+            samples.append((("ai_job_latency_seconds", "histogram"), count_line))
+    lines = []
+    for family, kind in dict.fromkeys(name for name, _ in samples):
+        lines.append(f"# TYPE {family} {kind}")
+        # The samples of one series have to follow each other.
+        chosen = [line for name, line in samples if name == (family, kind)]
+        lines += sorted(
+            chosen, key=lambda line: (line.rpartition("}")[0], int(line.rsplit(" ", 1)[1]))
+        )
+    (folder / "series.txt").write_text("\n".join([*lines, "# EOF", ""]))
+    words = [program("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
+    run = subprocess.run(
+        [*words, "series.txt", "data"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("failed_at_h", "slower", "code", "rule"),
+    [
+        (None, 1.0, 0, ""),
+        (37.0, 1.0, 1, "no dual write failed"),
+        pytest.param(None, 1.5, 1, "p99 of a call", marks=pytest.mark.nightly),
+    ],
+)
+def test_a_canary_of_two_days_is_judged_by_what_was_recorded(
+    fleet: Fleet,
+    tmp_path: Path,
+    failed_at_h: float | None,
+    slower: float,
+    code: int,
+    rule: str,
+) -> None:
+    end_s = int(time.time()) // 3600 * 3600 - 3600
+    recorded(tmp_path, end_s, failed_at_h=failed_at_h, slower=slower)
+    fleet.watch(has_workers=False)
+    at = datetime.fromtimestamp(end_s, UTC).isoformat()
+    words = ["canary", "--prometheus", fleet.url, "--at", at, "--since", "48h", "--step", "10m"]
+    words += ["--canary", 'fleet="new"', "--baseline", 'fleet="old"']
+    got, output, _ = ran(*words, cwd=tmp_path)
+    report = json.loads((tmp_path / ".midpipe" / "canary" / "canary.json").read_text())
+    assert (got, outcomes(report)) == (code, {rule: "fail"} if rule else {}), output
