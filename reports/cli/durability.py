@@ -82,4 +82,4 @@ def durability(
         programs=programs_from(values, programs),
         judged_by=selection_from(values),
     )
-    ctx.exit(judge(options, out / "durability"))
+    ctx.exit(judge(options, out / "durability", baseline=values["baseline"]))

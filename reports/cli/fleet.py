@@ -73,4 +73,4 @@ def fleet(
         judged_by=selection_from(values),
         aim=aim_from(values),
     )
-    ctx.exit(judge(options, out / "fleet"))
+    ctx.exit(judge(options, out / "fleet", baseline=values["baseline"]))

@@ -93,4 +93,4 @@ def fuzz(
         parts=("fuzz",),
         judged_by=selection_from(values),
     )
-    ctx.exit(judge(options, out / "fuzz"))
+    ctx.exit(judge(options, out / "fuzz", baseline=values["baseline"]))

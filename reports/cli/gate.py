@@ -146,4 +146,4 @@ def gate(
         latency_bound_ms=values["latency_bound_s"] * 1000,
         fail_fast=Severity(fail_on) if fail_fast else None,
     )
-    ctx.exit(judge(options, out, fail_on, others))
+    ctx.exit(judge(options, out, fail_on, others, baseline=values["baseline"]))

@@ -122,4 +122,4 @@ def interleave(
         checkpoint=out / CHECKPOINT,
         resumes=resume,
     )
-    ctx.exit(judge(options, out / "interleave"))
+    ctx.exit(judge(options, out / "interleave", baseline=values["baseline"]))

@@ -13,8 +13,9 @@ import click
 from rich.console import Console
 
 from midpipe import __version__
-from midpipe.faultinject.errors import MidpipeError
+from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.reports.baseline_file import read_baseline
 from midpipe.reports.cli.exit_code import code_of_verdict, written
 from midpipe.reports.cli.invocation import command_line, safe_text, started_s
 from midpipe.reports.cli.options import is_verbose
@@ -27,6 +28,8 @@ from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.reports.sinks.writing import check_writable, write_reports
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import EXPLORING, Options
+from midpipe.scenarios.model.accepted import Baseline
+from midpipe.scenarios.model.baseline import held_against
 from midpipe.scenarios.model.matrix import merged
 from midpipe.scenarios.model.verdict import Outcome, Verdict, merge
 
@@ -36,6 +39,7 @@ def judge(
     out: Path,
     fail_on: str = "LOW",
     others: Sequence[ServerSpec] = (),
+    baseline: Path | None = None,
 ) -> int:
     """Run the gate, show the verdict, write the reports; return the exit code.
 
@@ -45,10 +49,17 @@ def judge(
         out: folder for the reports; those of an earlier run of the same command are replaced.
         fail_on: findings less severe than this do not fail the run.
         others: further servers to judge the subject on, after that of the options.
+        baseline: file of the findings that are accepted; None accepts none.
 
     Raises:
+        UsageError: the baseline can't be read, or the run is to stop at the first finding, accepted or not.
         MidpipeError, KeyboardInterrupt: the run ended early; the verdict on what it has done is shown and written.
     """
+    accepted = read_baseline(baseline) if baseline else Baseline()
+    if baseline and options.fail_fast:
+        raise UsageError(
+            "--fail-fast would stop at a finding that the baseline accepts. Leave one of the two out."
+        )
     check_writable(out)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     budget_s = options.time_budget_s
@@ -60,7 +71,7 @@ def judge(
     verdicts = [
         gate.verdict(__version__, command_line(), started_at) for gate in judged or gates[:1]
     ]
-    verdict = merged(verdicts)
+    verdict = held_against(merged(verdicts), accepted, EXPLORING)
     if isinstance(failed, MidpipeError) or not judged:
         verdict = _with_reason(verdict, failed)
     if len(judged) <= len(others):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -28,6 +29,13 @@ PROGRAM = click.option(
     metavar="NAME",
     help="Run only this program: a name, one of --programs, or written out: 'written(A enqueue job-1, A work)'. May be "
     "repeated.",
+)
+BASELINE = click.option(
+    "--baseline",
+    default=None,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Accept the findings in this file, which midpipe baseline writes: fail on new ones only.",
 )
 _INVARIANTS = (
     click.option(
@@ -61,8 +69,8 @@ _AIM = (
 
 
 def judging_options(command: Command) -> Command:
-    """Add the options that choose programs of the user's own, and invariants."""
-    return _with(command, (OWN_PROGRAMS, *_INVARIANTS))
+    """Add the options that choose programs of the user's own, invariants, and findings that are accepted."""
+    return _with(command, (OWN_PROGRAMS, *_INVARIANTS, BASELINE))
 
 
 def aiming_options(command: Command) -> Command:

@@ -66,4 +66,4 @@ def sweep(
         judged_by=selection_from(values),
         aim=aim_from(values),
     )
-    ctx.exit(judge(options, out / "sweep"))
+    ctx.exit(judge(options, out / "sweep", baseline=values["baseline"]))

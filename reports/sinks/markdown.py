@@ -90,6 +90,13 @@ def _invariants(verdict: Verdict) -> Iterator[str]:
     yield "| --- | --- | ---: | ---: |"
     for row in verdict.invariants:
         yield table_row((row.invariant, row.status, row.observations, row.violations))
+    for accepted in verdict.accepted:
+        yield ""
+        why = f"{accepted.reason}, {accepted.date}"
+        yield inline(f"Accepted by the baseline: {title_of(accepted.finding)} ({why}).")
+    for known in verdict.gone:
+        yield ""
+        yield inline(f"In the baseline, and gone: {known.invariant} in {known.operation}.")
     if verdict.promises:
         yield ""
         yield inline(promises_sentence(verdict.promises))

@@ -147,6 +147,12 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     left_out = [row.invariant for row in verdict.invariants if row.status is Status.NOT_APPLICABLE]
     if left_out:
         yield "not judged", ", ".join(left_out), ""
+    for accepted in verdict.accepted:
+        why = f"{accepted.reason}, {accepted.date}"
+        yield "accepted", f"{title_of(accepted.finding)} ({why})", ""
+    for known in verdict.gone:
+        where = f"{known.invariant} in {known.operation}"
+        yield "gone", f"{where}, accepted on {known.date}: take it out with midpipe baseline", ""
     if verdict.promises:
         yield "promises", promises_sentence(verdict.promises).partition(": ")[2], ""
     for sentence in own_queue_sentences(verdict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.scenarios.model.accepted import KnownFinding
 from midpipe.scenarios.model.outcome import Extent, Outcome, Severity, Status, merge
 from midpipe.scenarios.model.story import SourceLine, Story
 
@@ -125,6 +126,15 @@ class Finding:
         """The ids of all invariants that it violates, each once, the most severe first."""
         further = (consequence.invariant for consequence in self.consequences)
         return tuple(dict.fromkeys((self.invariant, *further)))
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedFinding:
+    """A finding of this run that the baseline accepts, with the reason and the date given there."""
+
+    finding: Finding
+    reason: str
+    date: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +360,8 @@ class Verdict:
         warnings: reasons why a pass means less than it seems; reports show them first.
         partial: the run was interrupted, or its budget ended, before everything planned had run.
         promises: what the subject was held to; empty if that did not become known.
+        accepted: findings that the baseline accepts; they are not among the findings, and don't fail the run.
+        gone: findings of the baseline that this run did not find, although it ran their programs.
         servers: a column for each of several servers; the other fields then hold their sums and worst values.
 
     Example:
@@ -381,4 +393,6 @@ class Verdict:
     partial: bool = False
     servers: tuple[ServerColumn, ...] = ()
     promises: tuple[PromiseRow, ...] = ()
+    accepted: tuple[AcceptedFinding, ...] = ()
+    gone: tuple[KnownFinding, ...] = ()
     schema: int = field(default=SCHEMA)
