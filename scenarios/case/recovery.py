@@ -70,8 +70,8 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     if "work" in rig.traits.methods:
-        _work_off(rig, job_ids, version, max(due, default=0.0))
-        return Recovered(read_back, None, named=_named_in(rig, job_ids))
+        failed = _work_off(rig, job_keys, version, max(due, default=0.0))
+        return Recovered(read_back, None, given_up=failed, named=_named_in(rig, job_ids))
     delivered = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
     after = _statuses_after(rig, version, read_back[0], delivered or ())
     return Recovered(
@@ -156,10 +156,17 @@ def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | Non
     return job if isinstance(job, str) else None
 
 
-def _work_off(rig: Rig, job_ids: tuple[str, ...], version: Version, up_s: float) -> None:
-    """Run the subject's worker, and its periodic work, until every job has run, at least until ``up_s`` otherwise."""
+def _work_off(
+    rig: Rig, job_keys: tuple[tuple[str, str], ...], version: Version, up_s: float
+) -> frozenset[str]:
+    """Run the subject's worker, and its periodic work, until each job has run or failed, at least until ``up_s``.
+
+    Returns:
+        The jobs that get_job reports as failed.
+    """
+    job_ids = {job_id for job_id, _ in job_keys}
     rounds = 0
-    while rounds < _LEAST_ROUNDS or rig.loop.clock() < up_s:
+    while True:
         if "tick" in rig.traits.methods:
             rig.recovery.call("tick", {}, version)
         offered: dict[str, Json] = {
@@ -170,8 +177,12 @@ def _work_off(rig: Rig, job_ids: tuple[str, ...], version: Version, up_s: float)
         rig.recovery.call("work", offered, version)
         rounds += 1
         ended = {run.job_id for run in read_journal(rig.hosts.journal) if run.has_ended}
-        if ended >= set(job_ids):
-            return
+        left = tuple(key for key in job_keys if key[0] not in ended)
+        statuses = _statuses(rig, version, left) if "get_job" in rig.traits.methods else ()
+        failed = frozenset(job_id for job_id, status in statuses if status == "failed")
+        is_over = rounds >= _LEAST_ROUNDS and rig.loop.clock() >= up_s
+        if is_over or failed >= job_ids - ended:
+            return failed
 
 
 def _named_in(rig: Rig, job_ids: tuple[str, ...]) -> frozenset[str]:
@@ -187,10 +198,21 @@ def _statuses_after(
     rig: Rig, version: Version, read_back: Jobs, delivered: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
     """Return id and status of each job that was running before the drain and was not delivered by it."""
+    asked = tuple(
+        key
+        for key, job in read_back.items()
+        if status_of(job) == "running" and key[0] not in delivered
+    )
+    return _statuses(rig, version, asked)
+
+
+def _statuses(
+    rig: Rig, version: Version, job_keys: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return the id of each job and the status that get_job reports now."""
     found = []
-    for (job_id, workspace_id), job in read_back.items():
-        if status_of(job) == "running" and job_id not in delivered:
-            arguments: dict[str, Json] = {"job_id": job_id, "workspace_id": workspace_id}
-            answered = rig.recovery.call("get_job", arguments, version)
-            found.append((job_id, status_of(answered.value)))
+    for job_id, workspace_id in job_keys:
+        arguments: dict[str, Json] = {"job_id": job_id, "workspace_id": workspace_id}
+        answered = rig.recovery.call("get_job", arguments, version)
+        found.append((job_id, status_of(answered.value)))
     return tuple(found)

@@ -26,6 +26,8 @@ def missing_run(evidence: Evidence, job_id: str) -> str:
             return ""
         if started and promises.after_crash is not AfterCrash.RERUNS and worker_died(evidence):
             return ""
+        if promises.after_crash is AfterCrash.FAILS and job_id in evidence.given_up:
+            return ""
     return "it starts and never ends" if started else "no worker ever runs it"
 
 

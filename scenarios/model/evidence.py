@@ -87,7 +87,7 @@ class Evidence:
         malformed: the subject must refuse every call of the program.
         leases_ended: every lease of the program's claims had ended before the queue was drained.
         passed_s: how many seconds passed by steps of the clock while the program ran; 0 on the machine's clock.
-        given_up: jobs that were running before the drain and failed after it, because they had no attempt left.
+        given_up: jobs that had not ended before recovery and that get_job reports as failed after it.
         still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
         named: ids of jobs that some key still names in the final state.

@@ -7,6 +7,14 @@ from typing import Any
 import midpipe_job
 import saq
 
+_STATUSES = {
+    "new": "pending",
+    "queued": "pending",
+    "active": "running",
+    "aborting": "running",
+    "complete": "completed",
+}
+
 HEARTBEAT_S = 1
 
 
@@ -37,3 +45,10 @@ class Queue:
         """Do what the worker does every second and every minute."""
         await self.queue.schedule(lock=1)
         await self.queue.sweep(lock=1, abort=0.2)
+
+    async def get_job(self, job_id: str) -> dict[str, Any] | None:
+        """Return the job with its status; an aborted job has failed."""
+        job = await self.queue.job(job_id)
+        if job is None:
+            return None
+        return {"job_id": job_id, "status": _STATUSES.get(str(job.status.value), "failed")}

@@ -59,6 +59,16 @@ def test_what_a_disturbed_worker_left_is_stuck_only_if_its_return_is_promised_in
     assert violated(seen(work(faulted=True), named=True, recovers_within_s=1.0)) == {"no-stuck-job"}
 
 
+@pytest.mark.parametrize(
+    ("after_crash", "expected"), [("fails", set()), ("reruns", {"no-stuck-job"})]
+)
+def test_a_job_that_is_marked_failed_after_a_disturbed_worker_is_well_if_that_is_promised(
+    after_crash: str, expected: set[str]
+) -> None:
+    left = seen(work(faulted=True), named=True, after_crash=after_crash, recovers_within_s=1.0)
+    assert violated(replace(left, given_up=frozenset({"j"}))) == expected
+
+
 def test_a_job_whose_body_never_ended_has_not_run() -> None:
     assert violated(seen(work(died=True), runs=(STARTED,))) == {"no-lost-job"}
 
