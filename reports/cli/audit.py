@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.external import parse_url
-from midpipe.reports.cli.exit_code import code_of, written
+from midpipe.reports.cli.exit_code import EXIT_CODES, code_of, written
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.options import OUT, Duration
 from midpipe.reports.cli.signals import stop_asked
 from midpipe.reports.sinks.audit import (
     audit_json,
     audit_markdown,
-    audit_metrics,
     progress_line,
     render_audit,
 )
+from midpipe.reports.sinks.audit_metrics import AuditMetrics
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.audit.audit import AuditPlan
@@ -30,6 +33,7 @@ from midpipe.scenarios.audit.audit import audit as audit_once
 from midpipe.scenarios.audit.layouts import layout_named
 from midpipe.scenarios.audit.results import AuditResult, Progress
 from midpipe.scenarios.audit.throttle import Limits
+from midpipe.scenarios.model.outcome import Outcome
 from midpipe.scenarios.model.safe_text import map_text
 
 _LINE_EVERY_S = 5.0
@@ -185,6 +189,21 @@ class _Threshold(click.ParamType):  # type: ignore[type-arg]  # as Duration
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the figures for Prometheus's node_exporter to this file.",
 )
+@click.option(
+    "--watch",
+    "watch_s",
+    default=None,
+    metavar="TIME",
+    type=Duration(0.1),
+    help="Audit again so long after each audit, until interrupted, and serve /metrics.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:9469",
+    show_default=True,
+    metavar="ADDRESS:PORT",
+    help="Where --watch serves /metrics.",
+)
 @OUT
 @click.pass_context
 def audit(
@@ -206,6 +225,8 @@ def audit(
     most_unseen: float,
     allow_writer: bool,
     textfile: Path | None,
+    watch_s: float | None,
+    listen: str,
     out: Path,
 ) -> None:
     """Look at a live queue's keys, without writing, and report what is wrong with its jobs.
@@ -231,27 +252,82 @@ def audit(
         most_unseen=most_unseen,
         allow_writer=allow_writer,
     )
+    metrics = AuditMetrics()
+    reports = _Reports(out / "audit", textfile, metrics)
     with stop_asked() as asked, _progress_shown() as show:
-        result = map_text(audit_once(plan, show, asked.is_set), safe_text())
-    console = results()
-    render_audit(result, console)
-    is_written = written(lambda: _write(result, out, textfile))
-    if is_written:
-        say(console, f"Reports: {out / 'audit'}")
+
+        def once() -> AuditResult:
+            return map_text(audit_once(plan, show, asked.is_set), safe_text())
+
+        if watch_s is not None:
+            address, port = _address(listen)
+            stop_serving = metrics.serve(address, port)
+            click.echo(f"midpipe: http://{listen}/metrics", err=True)
+            try:
+                code = _watched(once, reports, asked, watch_s)
+            finally:
+                stop_serving()
+            ctx.exit(code)
+        result = once()
+    is_written = reports.take(result)
     if result.is_partial:
         if state is not None:
-            say(console, "The same command goes on from here.")
+            say(results(), "The same command goes on from here.")
         raise KeyboardInterrupt
     ctx.exit(code_of(result.outcome, is_written=is_written))
 
 
-def _write(result: AuditResult, out: Path, textfile: Path | None) -> None:
-    write_file(out / "audit" / "audit.json", audit_json(result))
-    write_file(out / "audit" / "audit.md", audit_markdown(result))
-    metrics = audit_metrics(result, time.time())
-    write_file(out / "audit" / "audit.prom", metrics)
-    if textfile is not None:
-        write_file(textfile, metrics)
+@dataclass(frozen=True, slots=True)
+class _Reports:
+    """Where the results of an audit go."""
+
+    folder: Path
+    textfile: Path | None
+    metrics: AuditMetrics
+
+    def take(self, result: AuditResult) -> bool:
+        """Show a result and write it; return whether it could be written."""
+        console = results()
+        render_audit(result, console)
+        self.metrics.update(result, time.time())
+        is_written = written(lambda: self._write(result))
+        if is_written:
+            say(console, f"Reports: {self.folder}")
+        return is_written
+
+    def _write(self, result: AuditResult) -> None:
+        write_file(self.folder / "audit.json", audit_json(result))
+        write_file(self.folder / "audit.md", audit_markdown(result))
+        write_file(self.folder / "audit.prom", self.metrics.text())
+        if self.textfile is not None:
+            write_file(self.textfile, self.metrics.text())
+
+
+def _watched(
+    once: Callable[[], AuditResult], reports: _Reports, asked: threading.Event, watch_s: float
+) -> int:
+    """Audit again and again until asked to stop; return the exit code of the last whole audit."""
+    code = EXIT_CODES[Outcome.UNKNOWN]
+    while not asked.is_set():
+        try:
+            result = once()
+        except ServerError as error:
+            # The next audit may find it well again; until then the time of the last one stands still.
+            click.echo(f"midpipe: {safe_text()(str(error))}", err=True)
+        else:
+            if not result.is_partial:
+                code = code_of(result.outcome, is_written=reports.take(result))
+        asked.wait(watch_s)
+    return code
+
+
+def _address(listen: str) -> tuple[str, int]:
+    address, _, port = listen.rpartition(":")
+    if not (address and port.isdigit()):
+        raise click.UsageError(
+            f"--listen takes ADDRESS:PORT, such as 127.0.0.1:9469; got {listen!r}."
+        )
+    return address.strip("[]"), int(port)
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""An audit on the terminal, as JSON, Markdown and Prometheus text. Job ids and names of fields only, no payload."""
+"""An audit on the terminal, as JSON and as Markdown. Job ids and names of fields only, no payload."""
 
 from __future__ import annotations
 
 import msgspec
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from rich.console import Console
 from rich.table import Table
 
@@ -70,39 +69,6 @@ def audit_markdown(result: AuditResult) -> str:
         ]
     lines += ["", _figures(result), ""]
     return "\n".join(lines)
-
-
-def audit_metrics(result: AuditResult, now_s: float) -> str:
-    """Return an audit as Prometheus reads it.
-
-    Args:
-        now_s: when the audit ended, in seconds since 1970.
-    """
-    registry = CollectorRegistry()
-    labels = {"layout": result.layout, "phase": result.phase}
-
-    def gauge(name: str, text: str, value: float, **more: str) -> None:
-        made = gauges.get(name) or Gauge(name, text, [*labels, *more], registry=registry)
-        gauges[name] = made
-        made.labels(**labels, **more).set(value)
-
-    gauges: dict[str, Gauge] = {}
-    for damage in Damage:
-        count = result.counts.get(damage, 0)
-        gauge(
-            "midpipe_audit_damaged_jobs", "Jobs whose damage was confirmed.", count, damage=damage
-        )
-    gauge("midpipe_audit_jobs", "Jobs that were looked at.", result.jobs)
-    gauge("midpipe_audit_unseen_ratio", "Share of jobs that could not be judged.", result.unseen)
-    gauge("midpipe_audit_duration_seconds", "How long the audit took.", result.seconds)
-    gauge(
-        "midpipe_audit_added_latency_seconds",
-        "How much longer a PING took, at most.",
-        result.added_latency_ms / 1000,
-    )
-    if not result.is_partial:
-        gauge("midpipe_last_audit_timestamp_seconds", "When the last whole audit ended.", now_s)
-    return generate_latest(registry).decode()
 
 
 def _head(result: AuditResult) -> str:

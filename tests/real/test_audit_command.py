@@ -6,8 +6,10 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from midpipe.faultinject.servers.external import parse_url
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.audit.audit import AuditPlan, audit
 from midpipe.scenarios.audit.layouts import layout_named
-from tests.real.commands import is_one_sentence, ran
+from tests.real.commands import is_one_sentence, ran, started
 from tests.real.queues import LEGACY
 from tests.real.waiting import wait_until
 from tests.support.children import running
@@ -174,3 +176,34 @@ def test_a_key_of_another_type_is_not_judged_and_too_many_make_it_unknown(
     driver.set("ai:jobs:job-0", "a string")
     code, output, _ = command(server, cwd=tmp_path)
     assert (code, "100.00% of the jobs could not be judged" in output) == (3, True)
+
+
+def test_watching_audits_again_and_serves_the_latest_figures(
+    driver: Any, server: Server, tmp_path: Path
+) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    words = ["audit", "--redis", url_of(server), "--allow-writer", "--settle", "0.1"]
+    words += ["--watch", "0.1", "--listen", f"127.0.0.1:{port}", "--phase", "dual"]
+    damaged = 'midpipe_audit_damaged_jobs{damage="diverging",layout="reviewed",phase="dual"}'
+
+    def figures() -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    driver.hset("ai:jobs:job-0", mapping=JOB)
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    with started(*words, cwd=tmp_path, tmp=temporary) as process:
+        wait_until(lambda: f"{damaged} 0.0" in figures(), 30.0)
+        driver.hset("ai:job:acme:job-0", mapping={**JOB, "status": "running"})
+        wait_until(lambda: f"{damaged} 1.0" in figures(), 30.0)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    assert process.returncode == 1, errors
+    assert "midpipe: PASS" in output
+    assert "midpipe: FAIL" in output
