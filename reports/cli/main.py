@@ -46,6 +46,8 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
         "canary": "Judge a roll-out by its metrics.",
         "queues": "List the released libraries that --queue takes by name.",
         "bugs": "Find known bugs of released libraries again.",
+        "compare": "Judge several queues in the same way, on one page.",
+        "drivers": "Tabulate what redis-py does when a connection is lost.",
     },
 }
 """The commands by what a user wants to do, and what each does: so that --help need not load them."""

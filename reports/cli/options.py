@@ -117,7 +117,7 @@ SERVER = click.option(
     metavar="WHERE",
     help=f"The server to break: {_WHERE}",
 )
-_CLOCK = click.option(
+CLOCK = click.option(
     "--clock",
     default=WALL,
     show_default=True,
@@ -219,12 +219,12 @@ def subject_options(command: Command) -> Command:
 
 def case_options(command: Command) -> Command:
     """Add the options that name a subject, a server, and the clock that both read in a case."""
-    return _with(command, (*_SUBJECT, SERVER, _CLOCK, _LATENCY_BOUND))
+    return _with(command, (*_SUBJECT, SERVER, CLOCK, _LATENCY_BOUND))
 
 
 def matrix_options(command: Command) -> Command:
     """Add the options that name a subject and any number of servers."""
-    return _with(command, (*_SUBJECT, _SERVERS, _CLOCK, _LATENCY_BOUND))
+    return _with(command, (*_SUBJECT, _SERVERS, CLOCK, _LATENCY_BOUND))
 
 
 def _with(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:

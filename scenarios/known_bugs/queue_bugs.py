@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
-from midpipe.scenarios.known_bugs.bug import KnownBug
+from midpipe.scenarios.known_bugs.bug import KnownBug, Release, Search, driver
 
-QUEUE_BUGS: tuple[KnownBug, ...] = ()
+_RQ_POPS = "rq_pops.py"
+_POP = Search(("work",), faults=("lost-reply",), commands=("LPOP", "LMOVE"))
+
+QUEUE_BUGS: tuple[KnownBug, ...] = (
+    KnownBug(
+        id="rq-popped-job-is-lost",
+        library=driver("rq", _RQ_POPS, "OneQueue"),
+        summary="A job id that a worker has popped and not received is in no list any more, so the job never runs.",
+        source="rq/rq#580",
+        bad=Release("1.12.0", ("redis==4.6.0",)),
+        good=Release("2.12.0"),
+        invariant="no-stuck-job",
+        search=_POP,
+        replay="work: A16:LPOP!lost-reply",
+    ),
+    KnownBug(
+        id="rq-popped-job-of-two-queues-is-lost",
+        library=driver("rq", _RQ_POPS, "TwoQueues"),
+        summary="A worker of two queues pops with LPOP instead of LMOVE, so a job id whose reply is lost never runs.",
+        source="rq/rq#1716",
+        bad=Release("2.12.0"),
+        good=None,
+        invariant="no-stuck-job",
+        search=_POP,
+        replay="work: A26:LPOP!lost-reply",
+    ),
+)

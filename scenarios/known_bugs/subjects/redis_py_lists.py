@@ -1,29 +1,36 @@
 """Small queues over redis-py, each with one way of calling it, so that what the driver does shows in the queue's jobs.
 
-Hosted by the interpreter of an environment with one release of redis-py; imports nothing of midpipe's.
+Hosted by the interpreter of an environment with one release of redis-py; imports nothing of midpipe's. The variable
+``MIDPIPE_CONSTRUCTOR`` chooses how the client is made.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import redis
 
+BLOCKS_FOR_S = 1
 
-class _List:
-    """A list of job ids. Each job that is enqueued must be handed out once."""
+
+def _client(url: str) -> Any:
+    """Return a client, made by the constructor that the environment names, with that constructor's defaults."""
+    parts = urlsplit(url)
+    plain = f"{parts.scheme}://{parts.netloc}"
+    if os.environ.get("MIDPIPE_CONSTRUCTOR") == "from_url":
+        return redis.Redis.from_url(plain)
+    return redis.Redis(host=parts.hostname or "", port=parts.port or 0)
+
+
+class Push:
+    """A list of job ids, with one RPUSH for each. Each job that is enqueued must be handed out once."""
 
     promises: ClassVar = {"delivery": "at-most-once", "deduplicates": "none"}
 
     def __init__(self, url: str) -> None:
-        self.redis = self.connect(url)
-
-    @staticmethod
-    def connect(url: str) -> Any:
-        """Return a client with the constructor's defaults."""
-        parts = urlsplit(url)
-        return redis.Redis(host=parts.hostname or "", port=parts.port or 0)
+        self.redis = _client(url)
 
     def enqueue(self, job_id: str) -> None:
         """Put a job into the list."""
@@ -35,11 +42,7 @@ class _List:
         return None if job_id is None else job_id.decode()
 
 
-class Push(_List):
-    """One RPUSH, with the constructor's defaults."""
-
-
-class Pipeline(_List):
+class Pipeline(Push):
     """A pipeline without MULTI."""
 
     def enqueue(self, job_id: str) -> None:
@@ -50,7 +53,7 @@ class Pipeline(_List):
         pipeline.execute()
 
 
-class Transaction(_List):
+class Transaction(Push):
     """MULTI … EXEC."""
 
     def enqueue(self, job_id: str) -> None:
@@ -61,7 +64,7 @@ class Transaction(_List):
         pipeline.execute()
 
 
-class Watch(_List):
+class Watch(Push):
     """``Redis.transaction``, which watches a key and starts again if it has changed."""
 
     def enqueue(self, job_id: str) -> None:
@@ -74,3 +77,12 @@ class Watch(_List):
             pipeline.rpush("jobs", job_id)
 
         self.redis.transaction(change, "version")
+
+
+class BlockingPop(Push):
+    """BLPOP."""
+
+    def dequeue(self) -> str | None:
+        """Take the first job, and wait a little for it."""
+        found = self.redis.blpop("jobs", timeout=BLOCKS_FOR_S)
+        return None if found is None else found[1].decode()

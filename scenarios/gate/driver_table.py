@@ -1,0 +1,138 @@
+"""Measures what a driver does with a command whose connection is lost: how often it runs, what its caller learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from midpipe.faultinject.decide.schedule import replay_string
+from midpipe.faultinject.decide.sweep import Sweep
+from midpipe.faultinject.errors import SubjectError, UsageError
+from midpipe.scenarios.explore.explore import run_end_of
+from midpipe.scenarios.explore.fault_selection import selected
+from midpipe.scenarios.explore.running import run_schedule, warm_up
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.known_bugs.bug import driver
+from midpipe.scenarios.known_bugs.drivers import CONSTRUCTORS, FAULTS, WAYS, Constructor, Way
+from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
+from midpipe.scenarios.model.history import Operation, Phase
+from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.program import Call, Program, Retry
+from midpipe.scenarios.programs.single import enqueue, once
+from midpipe.scenarios.subjects.environments import install
+
+PATIENCE_S = 60.0
+_JOBS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What one fault led to.
+
+    Args:
+        fault: its name.
+        applied: how often the server ran the command.
+        answered: the call returned; otherwise it raised.
+        answer_is_right: what the call returned is what the first run of the command answered.
+        replay: the case.
+    """
+
+    fault: str
+    applied: int
+    answered: bool
+    answer_is_right: bool
+    replay: str
+
+    @property
+    def deceives(self) -> bool:
+        """Whether the caller believes what is not so: it has an answer, and the command did not run once."""
+        return self.answered and (self.applied != 1 or not self.answer_is_right)
+
+
+@dataclass(frozen=True, slots=True)
+class DriverRow:
+    """One constructor and one way of calling, in one release.
+
+    Args:
+        behaviours: the worst case of each fault; empty if the release can't be tried.
+        reason: why it can't.
+    """
+
+    version: str
+    constructor: str
+    way: str
+    behaviours: tuple[Behaviour, ...]
+    reason: str = ""
+
+
+def measure_drivers(worker: Worker, versions: Sequence[str]) -> Iterator[DriverRow]:
+    """Measure every constructor and way of calling of the releases of redis-py.
+
+    Raises:
+        ServerError: the server fails.
+    """
+    for version in versions:
+        for constructor in CONSTRUCTORS:
+            for way in WAYS:
+                yield measure_driver(worker, version, constructor, way)
+
+
+def measure_driver(worker: Worker, version: str, constructor: Constructor, way: Way) -> DriverRow:
+    """Measure one constructor and one way of calling of a release of redis-py. Raises ServerError."""
+    try:
+        release = install(driver("redis", constructor.file, way.kind), version)
+        subject = SubjectSpec(
+            release.subject,
+            python=release.python,
+            environment=(("MIDPIPE_CONSTRUCTOR", constructor.variable),),
+            patience_s=PATIENCE_S,
+        )
+        cases = tuple(_cases(worker, subject, way))
+    except (SubjectError, UsageError) as error:
+        return DriverRow(version, constructor.name, way.name, (), str(error))
+    worst = tuple(
+        max(
+            (case for case in cases if case.fault == fault),
+            key=lambda case: (case.deceives, case.applied),
+        )
+        for fault in FAULTS
+        if any(case.fault == fault for case in cases)
+    )
+    return DriverRow(version, constructor.name, way.name, worst)
+
+
+def _cases(worker: Worker, subject: SubjectSpec, way: Way) -> Iterator[Behaviour]:
+    """Run a call with each fault at each of its commands; yields what came of the valid cases."""
+    rig = worker.rig(subject)
+    program = _program(way)
+    warm_up(rig, program, DEFAULT_LATENCY_BOUND_MS)
+    sweep = Sweep(1, faults=selected(worker.server.is_ours, FAULTS))
+    while sweep.begin():
+        record = run_schedule(rig, program, sweep, DEFAULT_LATENCY_BOUND_MS)
+        schedule = sweep.current
+        sweep.end(run_end_of(record))
+        if schedule.placed and record.is_valid:
+            fault = schedule.placed[0][1].name
+            yield _behaviour(record, way, fault, replay_string(program.name, schedule))
+
+
+def _program(way: Way) -> Program:
+    """Return a program of one call; one that takes a job finds several."""
+    if not way.takes:
+        return Program("enqueue-without-retry", "A job is enqueued.", {"A": (once(enqueue()),)})
+    take = Call("dequeue", {}, Retry.NONE)
+    jobs = tuple(enqueue(f"job-{number}") for number in range(1, _JOBS + 1))
+    return Program("take-one", "A job is taken.", {"A": (take,)}, prepare=jobs)
+
+
+def _behaviour(record: CaseRecord, way: Way, fault: str, replay: str) -> Behaviour:
+    call = _call_of(record)
+    left = record.delivered or ()
+    applied = _JOBS - len(left) if way.takes else len(left)
+    is_right = not way.takes or call.value == "job-1"
+    return Behaviour(fault, applied, call.answered, is_right, replay)
+
+
+def _call_of(record: CaseRecord) -> Operation:
+    return next(call for call in record.history if call.phase is Phase.PROGRAM)

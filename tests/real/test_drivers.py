@@ -1,0 +1,50 @@
+"""Drivers: what a release of redis-py does with a command whose connection is lost, and what its caller learns."""
+
+from __future__ import annotations
+
+import pytest
+
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.gate.driver_table import Behaviour, measure_driver
+from midpipe.scenarios.known_bugs.drivers import CONSTRUCTORS, WAYS, Way
+
+REDIS, FROM_URL, *_ = CONSTRUCTORS
+PUSH = next(way for way in WAYS if way.name == "RPUSH")
+POP = next(way for way in WAYS if way.name == "LPOP")
+
+
+def measured(worker: Worker, version: str, way: Way = PUSH) -> dict[str, Behaviour]:
+    row = measure_driver(worker, version, REDIS, way)
+    return {behaviour.fault: behaviour for behaviour in row.behaviours}
+
+
+@pytest.mark.parametrize(
+    ("version", "applied", "answered"), [("5.3.1", 1, False), ("6.0.0", 2, True)]
+)
+def test_redis_py_sends_a_command_again_by_default_since_release_6(
+    worker: Worker, version: str, applied: int, answered: bool
+) -> None:
+    lost = measured(worker, version)["lost-reply"]
+    assert (lost.applied, lost.answered, lost.deceives) == (applied, answered, answered)
+
+
+def test_a_pop_that_is_sent_again_returns_the_second_job_and_loses_the_first(
+    worker: Worker,
+) -> None:
+    lost = measured(worker, "6.0.0", POP)["lost-reply"]
+    assert (lost.applied, lost.answered, lost.answer_is_right) == (2, True, False)
+
+
+def test_a_client_made_from_a_url_never_sends_again(worker: Worker) -> None:
+    row = measure_driver(worker, "6.0.0", FROM_URL, PUSH)
+    assert [(b.fault, b.applied, b.answered) for b in row.behaviours] == [
+        ("cut-before", 0, False),
+        ("lost-reply", 1, False),
+    ]
+
+
+def test_a_release_without_a_constructor_says_why_it_is_not_measured(worker: Worker) -> None:
+    asynchronous = CONSTRUCTORS[2]
+    row = measure_driver(worker, "3.5.3", asynchronous, PUSH)
+    assert row.behaviours == ()
+    assert "redis.asyncio" in row.reason
