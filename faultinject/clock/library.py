@@ -54,6 +54,7 @@ _SIGNATURES = {
     "waits": (c_int, (c_void_p, POINTER(WaitRecord), c_int)),
     "processes": (c_int, (c_void_p, POINTER(ProcessRecord), c_int)),
     "skew": (c_int, (c_void_p, c_uint32, c_int64)),
+    "suspend": (c_int, (c_void_p, c_uint32, c_int)),
     "overflows": (c_uint32, (c_void_p,)),
 }
 

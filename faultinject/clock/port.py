@@ -84,11 +84,15 @@ class Clock(Protocol):
             among: pids; only waits of these processes and their children. None takes all processes.
         """
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, suspended: Collection[int] = ()) -> None:
         """Let time pass in one step; return when every thread whose deadline has passed has noticed.
 
         A periodic timer expires once, however many periods pass; advance_to_next_deadline gives each of them. The wall
         clock sleeps for so long.
+
+        Args:
+            suspended: pids; the monotonic clock of these processes and their children does not advance, so that no
+                time-out of theirs ends, as on a machine that sleeps meanwhile. Their wall clock does.
         """
 
     def advance_to_next_deadline(self, among: Collection[int] | None = None) -> Advance | None:

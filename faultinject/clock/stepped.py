@@ -87,13 +87,20 @@ class SteppedClock:
         ]
         return tuple(sorted(waiters, key=lambda waiter: waiter.left_s))
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, suspended: Collection[int] = ()) -> None:
         """Move both clocks. Raises UsageError if seconds is negative, or more than twenty years in all."""
         if seconds < 0:
             raise UsageError(
                 f"Time does not go back by {-seconds:g} s; step_wall sets the wall clock back."
             )
-        self._move(seconds, seconds)
+        family = self._with_children(suspended) if suspended else set()
+        for pid in family:
+            self._library.midclock_suspend(self._opened(), pid, 1)
+        try:
+            self._move(seconds, seconds)
+        finally:
+            for pid in family:
+                self._library.midclock_suspend(self._opened(), pid, 0)
 
     def advance_to_next_deadline(self, among: Collection[int] | None = None) -> Advance | None:
         """Move to the next deadline of a process that is not stopped."""

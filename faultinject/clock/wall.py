@@ -41,7 +41,7 @@ class WallClock:
         """Return no waits: they are not known."""
         return ()
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, suspended: Collection[int] = ()) -> None:
         """Sleep for so many seconds."""
         time.sleep(seconds)
 

@@ -47,15 +47,21 @@ void midclock_close(struct page *page) {
 
 /* The clock in ns, without the skew of any process. */
 int64_t midclock_now(const struct page *page, int clock) {
-    return page_now(page, clock, NULL, NULL);
+    return page_now(page, NULL, clock, NULL, NULL);
 }
 
 uint32_t midclock_overflows(const struct page *page) {
     return __atomic_load_n(&page->overflows, __ATOMIC_RELAXED);
 }
 
-static void set(struct page *page, struct reading reading) {
+/* Publish a reading. missed: by how many ns the monotonic clock of suspended processes stays behind. */
+static void set(struct page *page, struct reading reading, int64_t missed) {
     uint32_t next = page->generation + 1;
+    for (int index = 0; index < PROCESSES; index++) {
+        struct process *one = &page->processes[index];
+        int64_t before = __atomic_load_n(&one->missed[(next - 1) & 1], __ATOMIC_RELAXED);
+        __atomic_store_n(&one->missed[next & 1], before + (one->is_suspended ? missed : 0), __ATOMIC_RELAXED);
+    }
     __atomic_store_n(&page->controller, (uint32_t)getpid(), __ATOMIC_RELAXED);
     page->readings[next & 1] = reading;
     __atomic_store_n(&page->generation, next, __ATOMIC_RELEASE);
@@ -67,7 +73,7 @@ void midclock_move(struct page *page, int64_t wall, int64_t monotonic) {
     struct reading reading = page->readings[page->generation & 1];
     reading.wall += wall;
     reading.monotonic += monotonic;
-    set(page, reading);
+    set(page, reading, monotonic);
 }
 
 /* Hold the clocks at the present time, or let them run on from there. */
@@ -79,16 +85,15 @@ void midclock_hold(struct page *page, int held) {
     reading.held = held != 0;
     reading.wall += sign * kernel_now(CLOCK_REALTIME);
     reading.monotonic += sign * kernel_now(CLOCK_MONOTONIC);
-    set(page, reading);
+    set(page, reading, 0);
 }
 
 /* ---- waits ---- */
 
 static int64_t remaining_ns(const struct page *page, const struct slot *slot) {
-    int64_t skew = 0;
-    if (slot->clock == CLOCK_REALTIME && slot->process < PROCESSES)
-        skew = __atomic_load_n(&page->processes[slot->process].skew, __ATOMIC_RELAXED);
-    return __atomic_load_n(&slot->deadline, __ATOMIC_RELAXED) - midclock_now(page, (int)slot->clock) - skew;
+    const struct process *process = slot->process < PROCESSES ? &page->processes[slot->process] : NULL;
+    int64_t deadline = __atomic_load_n(&slot->deadline, __ATOMIC_RELAXED);
+    return deadline - page_now(page, process, (clockid_t)slot->clock, NULL, NULL);
 }
 
 /* The state of a thread as in /proc/PID/stat; also Z if the thread does not exist. */
@@ -232,13 +237,28 @@ int midclock_processes(const struct page *page, struct midclock_process *to, int
     return count;
 }
 
+static struct process *find(struct page *page, uint32_t pid) {
+    for (int index = 0; index < PROCESSES; index++)
+        if (page->processes[index].pid == pid)
+            return &page->processes[index];
+    return NULL;
+}
+
 /* Set the skew of a process in ns. Returns -1 if the process has not loaded the library. */
 int midclock_skew(struct page *page, uint32_t pid, int64_t skew) {
-    for (int index = 0; index < PROCESSES; index++)
-        if (page->processes[index].pid == pid) {
-            __atomic_store_n(&page->processes[index].skew, skew, __ATOMIC_RELAXED);
-            midclock_move(page, 0, 0);
-            return 0;
-        }
-    return -1;
+    struct process *process = find(page, pid);
+    if (!process)
+        return -1;
+    __atomic_store_n(&process->skew, skew, __ATOMIC_RELAXED);
+    midclock_move(page, 0, 0);
+    return 0;
+}
+
+/* Keep the monotonic clock of a process from following moves, or let it follow again. Returns -1 as midclock_skew. */
+int midclock_suspend(struct page *page, uint32_t pid, int is_suspended) {
+    struct process *process = find(page, pid);
+    if (!process)
+        return -1;
+    __atomic_store_n(&process->is_suspended, (uint32_t)(is_suspended != 0), __ATOMIC_RELAXED);
+    return 0;
 }

@@ -33,7 +33,7 @@
 #define NEVER (INT64_MAX / 4) /* later than any deadline; adding a few of these does not overflow */
 
 /* What the page has room for, and how the library recognizes it. */
-enum { PROCESSES = 512, SLOTS = 1024, MAGIC = 0x6d636c6b, VERSION = 1 };
+enum { PROCESSES = 512, SLOTS = 1024, MAGIC = 0x6d636c6b, VERSION = 2 };
 
 /* What a thread waits for. A signal does not interrupt the waits from POLLED on: they check the clock every few
  * milliseconds instead. */
@@ -44,10 +44,13 @@ struct reading {
     int64_t held, wall, monotonic;
 };
 
-/* A process that has loaded the library. Its skew, in ns, is added to its wall clock. */
+/* A process that has loaded the library. Its skew, in ns, is added to its wall clock. While it is suspended, moves do
+ * not change its monotonic clock, as on a machine that sleeps; how much it has missed so is subtracted from that clock. */
 struct process {
     uint32_t pid, parent;
     int64_t skew;
+    int64_t missed[2]; /* missed[generation & 1] is current */
+    uint32_t is_suspended, unused;
 };
 
 /* A wait. The entry is valid while kind is set. */
@@ -155,7 +158,9 @@ static inline int is_valid(const struct timespec *time) {
 HIDDEN int base_clock(clockid_t clock); /* CLOCK_REALTIME or CLOCK_MONOTONIC; -1 for processor time */
 HIDDEN int64_t kernel_now(clockid_t clock);
 HIDDEN int64_t now(clockid_t clock);
-HIDDEN int64_t page_now(const struct page *page, clockid_t clock, uint32_t *generation, int *held);
+/* The clock as a process reads it; NULL: without skew, and as if never suspended. */
+HIDDEN int64_t page_now(const struct page *page, const struct process *process, clockid_t clock, uint32_t *generation,
+                        int *held);
 
 /* page.c: waits */
 

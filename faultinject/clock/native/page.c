@@ -50,7 +50,8 @@ int64_t kernel_now(clockid_t clock) {
     return ns_of(&time);
 }
 
-int64_t page_now(const struct page *page, clockid_t clock, uint32_t *generation, int *held) {
+int64_t page_now(const struct page *page, const struct process *process, clockid_t clock, uint32_t *generation,
+                 int *held) {
     int is_wall = base_clock(clock) == CLOCK_REALTIME;
     uint32_t seen;
     int64_t value, is_held;
@@ -59,6 +60,10 @@ int64_t page_now(const struct page *page, clockid_t clock, uint32_t *generation,
         const struct reading *reading = &page->readings[seen & 1];
         is_held = __atomic_load_n(&reading->held, __ATOMIC_RELAXED);
         value = __atomic_load_n(is_wall ? &reading->wall : &reading->monotonic, __ATOMIC_RELAXED);
+        if (process && is_wall)
+            value += __atomic_load_n(&process->skew, __ATOMIC_RELAXED);
+        else if (process)
+            value -= __atomic_load_n(&process->missed[seen & 1], __ATOMIC_RELAXED);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while (UNLIKELY(__atomic_load_n(&page->generation, __ATOMIC_RELAXED) != seen));
     if (generation)
@@ -68,12 +73,8 @@ int64_t page_now(const struct page *page, clockid_t clock, uint32_t *generation,
     return is_held ? value : value + kernel_now(clock);
 }
 
-static int64_t own_skew(int clock) {
-    return clock == CLOCK_REALTIME ? __atomic_load_n(&self->skew, __ATOMIC_RELAXED) : 0;
-}
-
 int64_t now(clockid_t clock) {
-    return page_now(shared_page, clock, NULL, NULL) + own_skew(base_clock(clock));
+    return page_now(shared_page, self, clock, NULL, NULL);
 }
 
 /* ---- waits ---- */
@@ -128,7 +129,7 @@ int64_t check_clock(struct wait *wait) {
     /* We publish the wait and then read the clock; the controller moves the clock and then reads the waits. With a
      * fence on both sides, at least one of the two sees what the other has written. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    wait->remaining = wait->deadline - page_now(shared_page, wait->clock, &generation, &held) - own_skew(wait->clock);
+    wait->remaining = wait->deadline - page_now(shared_page, self, wait->clock, &generation, &held);
     if (wait->slot)
         __atomic_store_n(&wait->slot->seen, generation, __ATOMIC_RELEASE);
     if (wait->remaining <= 0)
@@ -185,21 +186,24 @@ static struct process *claim_entry(uint32_t pid) {
     return &unlisted;
 }
 
-/* List this process in the page. */
-static void register_process(int64_t skew) {
+/* List this process in the page, with the clocks of the process from which it comes; NULL: there is none. */
+static void register_process(const struct process *origin) {
     uint32_t pid = (uint32_t)getpid();
+    int64_t skew = origin ? origin->skew : 0;
+    int64_t missed = origin ? origin->missed[__atomic_load_n(&shared_page->generation, __ATOMIC_ACQUIRE) & 1] : 0;
     struct process *entry = entry_of(pid); /* of a process that has ended, and whose pid this one has now */
     self = entry ? entry : claim_entry(pid);
     __atomic_store_n(&self->parent, (uint32_t)getppid(), __ATOMIC_RELAXED);
+    __atomic_store_n(&self->is_suspended, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->missed[0], missed, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->missed[1], missed, __ATOMIC_RELAXED);
     __atomic_store_n(&self->skew, skew, __ATOMIC_RELEASE);
 }
 
-/* The skew of a program that has just started: exec keeps it, and a child inherits it. */
-static int64_t inherited_skew(void) {
+/* Where a program that has just started comes from: exec keeps its clocks, and a child inherits them. */
+static const struct process *origin_of_program(void) {
     const struct process *entry = entry_of((uint32_t)getpid());
-    if (!entry)
-        entry = entry_of((uint32_t)getppid());
-    return entry ? entry->skew : 0;
+    return entry ? entry : entry_of((uint32_t)getppid());
 }
 
 /* exec ends the other threads of a process, whose waits stay in the page. */
@@ -212,7 +216,7 @@ static void release_slots_of_previous_program(void) {
 
 static void after_fork(void) {
     own_thread = 0;
-    register_process(self->skew);
+    register_process(self);
     reset_timers();
 }
 
@@ -249,7 +253,7 @@ __attribute__((constructor)) void initialize(void) {
     if (!path || !(shared_page = mapped(path)))
         return;
     release_slots_of_previous_program();
-    register_process(inherited_skew());
+    register_process(origin_of_program());
     pthread_atfork(NULL, NULL, after_fork);
     install_wake_handler();
 }

@@ -109,8 +109,7 @@ static void sync_timer(struct timer *timer) {
         }
         timer->deadline = kernel_now(timer->clock) + left + timer->offset;
     }
-    int64_t skew = timer->clock == CLOCK_REALTIME ? __atomic_load_n(&self->skew, __ATOMIC_RELAXED) : 0;
-    int64_t present = page_now(shared_page, timer->clock, &generation, &held) + skew;
+    int64_t present = page_now(shared_page, self, timer->clock, &generation, &held);
     int64_t left = timer->deadline - present;
     int expires = left <= 0;
     if (expires && timer->source == ALARM)
