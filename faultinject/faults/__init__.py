@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
+from midpipe.faultinject.faults.clock import CLOCK_STEP, ELAPSE, SKEW_AHEAD, SKEW_BEHIND
 from midpipe.faultinject.faults.cut_before import CUT_BEFORE
 from midpipe.faultinject.faults.effects import Effects, Process
 from midpipe.faultinject.faults.failover import FAILOVER, FAILOVER_BEHIND, LAG
@@ -60,6 +61,10 @@ CATALOGUE: Mapping[str, Fault] = MappingProxyType(
             CRASH,
             CRASH_BEFORE,
             FREEZE,
+            ELAPSE,
+            SKEW_AHEAD,
+            SKEW_BEHIND,
+            CLOCK_STEP,
         )
     }
 )
@@ -70,12 +75,18 @@ def effects_of(ref: FaultRef, event: WireEvent) -> Effects:
     return CATALOGUE[ref.name].effects(event.size, ref.parameter)
 
 
-def placeable(event: WireEvent) -> tuple[FaultRef, ...]:
-    """Return every fault that can happen at the event, with each parameter that a sweep tries."""
+def placeable(event: WireEvent, *, is_stepped: bool = False) -> tuple[FaultRef, ...]:
+    """Return every fault that can happen at the event, with each parameter that a sweep tries.
+
+    Args:
+        is_stepped: on a clock that midpipe moves; without one there are no faults of the clock.
+    """
     return tuple(
         FaultRef(fault.name, parameter)
         for fault in CATALOGUE.values()
-        if fault.may_apply(event) and (fault.inside_block or not event.position.inside)
+        if fault.may_apply(event)
+        and (fault.inside_block or not event.position.inside)
+        and (is_stepped or not fault.needs_stepped_clock)
         for parameter in fault.variants
     )
 

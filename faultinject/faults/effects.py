@@ -1,7 +1,7 @@
-"""What a fault does to one wire event, as plain data: to the connection, to the server, to the client's process.
+"""What a fault does to one wire event, as plain data: to the connection, server, process, clock.
 
 A fault never touches a socket or a process. ``WireEffects`` is what a proxy's link carries out, ``ServerEffects`` and
-``Process`` are for the harness that owns the server and the clients. None of the three knows a fault by name.
+``Process`` and ``ClockEffects`` for the harness that owns server and clients. None of them knows a fault by name.
 """
 
 from __future__ import annotations
@@ -102,6 +102,24 @@ class Process(Enum):
     FROZEN = "frozen"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockEffects:
+    """What happens to time; the default leaves it alone.
+
+    Args:
+        elapse_s: how many seconds pass before the command is carried out.
+        skew_s: by how much the wall clock of the client's process is off from then on.
+        ends_with_operation: that clock is right again once the client's operation has ended.
+    """
+
+    elapse_s: float = 0.0
+    skew_s: float = 0.0
+    ends_with_operation: bool = False
+
+
+UNMOVED = ClockEffects()
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
     """The effects of one fault on one event."""
@@ -109,3 +127,4 @@ class Effects:
     wire: WireEffects = PASS
     server: ServerEffects = UNTOUCHED
     process: Process = Process.RUNS
+    clock: ClockEffects = UNMOVED

@@ -32,6 +32,7 @@ class Fault:
         needs_own_server: whether it changes the server, and so requires one that midpipe started.
         needs_persistence: whether it requires a server whose persistence was chosen for it.
         needs_replica: whether it requires a server with a replica.
+        needs_stepped_clock: whether it requires a clock that midpipe moves.
     """
 
     name: str
@@ -45,3 +46,4 @@ class Fault:
     needs_own_server: bool = False
     needs_persistence: bool = False
     needs_replica: bool = False
+    needs_stepped_clock: bool = False

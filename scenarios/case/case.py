@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.faults import effects_of
-from midpipe.faultinject.faults.effects import PASS, Deliver, Effects, Process, WireEffects
+from midpipe.faultinject.faults.effects import PASS, UNMOVED, Deliver, Effects, Process, WireEffects
 from midpipe.faultinject.vocabulary import (
     Decision,
     Executed,
@@ -176,6 +176,9 @@ class Case:
         if effects.process is Process.FROZEN:
             self._freeze(client)
         self._side_effects.begin(client.wire, effects)
+        if effects.clock != UNMOVED:
+            self._side_effects.move_clock(client.wire, client.host.pid, effects.clock)
+            self.recorder.record_state()
         self._fault = decision.fault
         return effects.wire
 

@@ -61,6 +61,7 @@ class Clients:
         self._time_outs_ms = time_outs_ms
         self.latency_bound_ms = latency_bound_ms
         self._clients: dict[str, Client] = {}
+        rig.time.parked = self._parked_pids
 
     def __getitem__(self, client_id: str) -> Client:
         return self._clients[client_id]
@@ -107,6 +108,8 @@ class Clients:
             self.end_outage(client)
             client.stop()
             self._rig.listener(client.wire.client_id).close_links()
+        self._side_effects.correct_clocks()
+        self._rig.time.parked = tuple
 
     @property
     def is_anyone_blocked(self) -> bool:
@@ -145,7 +148,6 @@ class Clients:
             if not run_until(
                 lambda: are_all_ready() or are_all_but_subscribers_ready(),
                 self._patience_s,
-                parked=self._parked_pids,
             ):
                 for client in clients:
                     if not client.is_settled and not client.has_answer:
@@ -173,7 +175,6 @@ class Clients:
                 or any(client.blocked is None for client in blocked)
             ),
             self._patience_s,
-            parked=self._parked_pids,
             due_s=lambda: min((client.blocked_until_s for client in blocked), default=math.inf),
         )
         for client in () if is_over else blocked:

@@ -32,6 +32,9 @@ def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
         if value.expires_at_ms is not None
     }
     waits_s = {ttl_s for ttl_s in left_s if ttl_s <= longest_s} | _promised(rig.traits.promises)
+    if rig.time.skewed_s:
+        # A queue that scores jobs by its clients' clocks hands them out so much later.
+        waits_s.add(rig.time.skewed_s)
     return tuple(sorted(now_s + wait_s + _MARGIN_S for wait_s in waits_s))
 
 

@@ -148,7 +148,7 @@ def judged_record(
         latency_bound_ms=case.latency_bound_ms,
         malformed=program.malformed,
         leases_ended=case.leases_have_ended,
-        passed_s=passed_s,
+        passed_s=passed_s if rig.time.is_stepped else None,
         given_up=recovered.given_up,
         still_running=recovered.still_running,
         executions=executions,

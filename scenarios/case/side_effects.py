@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from midpipe.faultinject.faults.effects import Deliver, Effects, Replacement, WireEffects
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.faults.effects import (
+    ClockEffects,
+    Deliver,
+    Effects,
+    Replacement,
+    WireEffects,
+)
 from midpipe.scenarios.case.client_wire import ClientWire
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.invariants.no_duplicate import SHORTEST_DEFAULT_LEASE_S
+from midpipe.scenarios.model.evidence import SHORTEST_DEFAULT_LEASE_S
 from midpipe.scenarios.model.history import Json, is_over_at_once
 from midpipe.scenarios.programs.program import Answer
 
@@ -47,6 +54,9 @@ class SideEffects:
         self._paused_by: ClientWire | None = None
         self._snapshots_failed_by: ClientWire | None = None
         self._replica_delayed_by: ClientWire | None = None
+        # Of processes whose wall clock is off: by pid, the client whose operation ends that; None: the case does.
+        self._skewed: dict[int, str | None] = {}
+        rig.time.skewed_s = 0.0
 
     @property
     def is_server_paused(self) -> bool:
@@ -73,9 +83,34 @@ class SideEffects:
             self._rig.server.suspend()
             self._paused_by, wire.may_time_out = wire, True
 
+    def move_clock(self, wire: ClientWire, pid: int, effects: ClockEffects) -> None:
+        """Let time pass, and set the clock of the client's process.
+
+        Raises:
+            UsageError: the clock can't be moved here.
+        """
+        if not self._rig.time.is_stepped:
+            raise UsageError(
+                "A fault of the clock needs a clock that midpipe moves: --clock stepped."
+            )
+        self._rig.time.wait(effects.elapse_s)
+        if effects.skew_s:
+            self._rig.clock.skew(pid, effects.skew_s)
+            self._rig.time.skewed_s = abs(effects.skew_s)
+            self._skewed[pid] = wire.client_id if effects.ends_with_operation else None
+
+    def correct_clocks(self, client_id: str | None = None) -> None:
+        """Set the clocks right that are off until this client's operation ends; None: every clock."""
+        for pid, until in tuple(self._skewed.items()):
+            if client_id is None or until == client_id:
+                del self._skewed[pid]
+                if self._rig.clock.follows(pid):
+                    self._rig.clock.skew(pid, 0.0)
+
     def end(self, wire: ClientWire) -> bool:
         """End what the client's operation began; return whether a paused server went on, so its state may differ."""
         self._rig.listener(wire.client_id).accept_again()
+        self.correct_clocks(wire.client_id)
         self._rig.operate(self._undo.pop(wire.client_id, ()))
         if self._snapshots_failed_by is wire:
             self._snapshots_failed_by = None

@@ -37,6 +37,8 @@ class TimeFlow:
 
     Attributes:
         stepped_s: how many seconds have passed by steps.
+        skewed_s: by how much the clock of a client was off at most in this case.
+        parked: returns the processes whose next step is up to midpipe: no time passes for them.
         passed: called after each step with the seconds that passed.
     """
 
@@ -52,6 +54,8 @@ class TimeFlow:
         self._server_pids = server_pids
         self._client_pids = client_pids
         self.stepped_s = 0.0
+        self.skewed_s = 0.0
+        self.parked: Callable[[], Collection[int]] = tuple
         self.passed: Callable[[float], object] = _ignore
 
     @property
@@ -76,13 +80,11 @@ class TimeFlow:
         satisfied: Callable[[], bool],
         within_s: float,
         *,
-        parked: Callable[[], Collection[int]] = tuple,
         due_s: Callable[[], float] = lambda: math.inf,
     ) -> bool:
         """Run until a condition holds; return whether it does, after at most ``within_s`` seconds.
 
         Args:
-            parked: returns the processes whose next step is up to midpipe: no time passes to end a wait of theirs.
             due_s: returns when, on this clock, the server ends a wait of its own.
         """
         if not self.is_stepped:
@@ -98,7 +100,7 @@ class TimeFlow:
                 active_s = real_s
             if not self._are_still((*clients, *self._server_pids())):
                 continue
-            next_s = min(self._next_deadline_s(parked()), due_s() - self.now_s())
+            next_s = min(self._next_deadline_s(), due_s() - self.now_s())
             if math.isfinite(next_s):
                 active_s = real_s
                 if next_s > _WORTH_A_STEP_S:
@@ -118,14 +120,15 @@ class TimeFlow:
             and are_asleep(pids)
         )
 
-    def _next_deadline_s(self, parked: Collection[int]) -> float:
+    def _next_deadline_s(self) -> float:
         """Return the seconds until the first wait ends of a client that is not parked; infinite if none waits."""
+        parked = self.parked()
         pids = [pid for pid in self._client_pids() if pid not in parked]
         waits = self._clock.waiters(among=pids)
         return next((max(0.0, wait.left_s) for wait in waits if not wait.is_stopped), math.inf)
 
     def _step(self, seconds: float) -> None:
-        self._clock.advance(seconds)
+        self._clock.advance(seconds, suspended=self.parked())
         self.stepped_s += seconds
         self.passed(seconds)
 

@@ -71,6 +71,8 @@ def selected(
     aim: Aim = ANYWHERE,
     pace: Pace | None = None,
     persistence: Persistence | None = None,
+    *,
+    is_stepped: bool = False,
 ) -> Placeable:
     """Return a function that says which faults are placed at a command.
 
@@ -80,6 +82,7 @@ def selected(
         aim: which of these faults to place, and at which commands.
         pace: only faults whose cases take so long; None takes all.
         persistence: of a server that may be killed; None if the server must not be killed.
+        is_stepped: on a clock that midpipe moves.
     """
 
     def faults_at(event: WireEvent) -> tuple[FaultRef, ...]:
@@ -87,7 +90,7 @@ def selected(
             return ()
         return tuple(
             fault
-            for fault in placeable(event)
+            for fault in placeable(event, is_stepped=is_stepped)
             if (server_is_ours or is_for_any_server(fault))
             and (not names or fault.name in names)
             and (not aim.faults or fault.name in aim.faults)

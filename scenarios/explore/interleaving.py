@@ -98,7 +98,10 @@ class _Interleaving:
         self._program = before.program
         self._nondeterministic = before.nondeterministic
         self._faults = selected(
-            worker.server.is_ours, task.aim.faults or faults_for(self._program), task.aim
+            worker.server.is_ours,
+            task.aim.faults or faults_for(self._program),
+            task.aim,
+            is_stepped=self._rig.time.is_stepped,
         )
         self._ledgers: list[Ledger] = []
         self._stopped = False

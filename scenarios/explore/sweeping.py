@@ -70,7 +70,13 @@ class SweepTask:
             yield before
             return
         deaths = _TAKE_OVERS.get(self.persistence, _KILLS) if self.persistence else ()
-        faults = selected(worker.server.is_ours, deaths, self.aim, persistence=self.persistence)
+        faults = selected(
+            worker.server.is_ours,
+            deaths,
+            self.aim,
+            persistence=self.persistence,
+            is_stepped=rig.time.is_stepped,
+        )
         sweep = Sweep(self.max_faults, self.shard, faults=faults, frontier=self.frontier)
         stopped = False
         cases = explore(

@@ -20,6 +20,7 @@ class Flaw:
         caught_by: ids of the invariants that it must violate.
         suite: the programs that show it: ``sweep`` (one client), ``interleave`` (two), ``fleet`` (two versions).
         programs: names of those programs in the suite that must show it; empty means all.
+        shown_by: the fault of the clock that shows it; empty if no such fault is needed.
         part: what a program must contain (as in ``has_part``) to show this flaw and no other flaw of the same queue.
     """
 
@@ -30,6 +31,7 @@ class Flaw:
     suite: str = "sweep"
     programs: tuple[str, ...] = ()
     part: str = ""
+    shown_by: str = ""
 
 
 def _name(kind: str) -> str:
@@ -66,6 +68,17 @@ def _counting(kind: str, summary: str, program: str) -> Flaw:
         summary=summary,
         caught_by=("telemetry-is-true",),
         programs=(program,),
+    )
+
+
+def _of_the_clock(kind: str, summary: str, caught_by: str, program: str, shown_by: str) -> Flaw:
+    return Flaw(
+        name=_name(kind),
+        subject=f"midpipe.scenarios.flaws.clocks:{kind}",
+        summary=summary,
+        caught_by=(caught_by,),
+        programs=(program,),
+        shown_by=shown_by,
     )
 
 
@@ -294,3 +307,35 @@ FLAWS: tuple[Flaw, ...] = (
         "no-divergence",
     ),
 )
+
+CLOCK_FLAWS: tuple[Flaw, ...] = (
+    _of_the_clock(
+        "ForgetsWaitingJobs",
+        "A job's data expires after a day, also if no worker has received the job by then.",
+        "no-lost-job",
+        "claim-complete",
+        "elapse",
+    ),
+    _of_the_clock(
+        "KeepsRequestsByItsOwnClock",
+        "Compares the end of a request key with the clock of whichever client asks.",
+        "no-duplicate",
+        "same-request-again",
+        "skew-ahead",
+    ),
+    _of_the_clock(
+        "ExpiresRequestsByItsOwnClock",
+        "Tells the server when a request key expires by the client's clock.",
+        "no-duplicate",
+        "same-request-again",
+        "skew-behind",
+    ),
+    _of_the_clock(
+        "MeasuresByTheWallClock",
+        "Refuses to complete a job if the wall clock says that the call has taken a minute.",
+        "holder-is-served",
+        "work-under-a-lease",
+        "clock-step",
+    ),
+)
+"""They show on a stepped clock only."""

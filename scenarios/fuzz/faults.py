@@ -53,7 +53,9 @@ def faults_for(rig: Rig) -> tuple[str, ...]:
     planned = [
         name
         for name, fault in CATALOGUE.items()
-        if suits(persistence, FaultRef(name)) and (ours or not fault.needs_own_server)
+        if suits(persistence, FaultRef(name))
+        and (ours or not fault.needs_own_server)
+        and not fault.needs_stepped_clock
     ]
     if persistence is None:
         return tuple(planned)

@@ -134,7 +134,13 @@ class HuntTask:
         for commands in (self.commands, ()) if self.commands else ((),):
             placed = False
             for pace, program in _by_cost(programs):
-                faults = selected(worker.server.is_ours, self.faults, Aim(at=commands), pace)
+                faults = selected(
+                    worker.server.is_ours,
+                    self.faults,
+                    Aim(at=commands),
+                    pace,
+                    is_stepped=worker.clock.is_stepped,
+                )
                 sweep = Sweep(1, faults=faults)
                 for ended in run(program, sweep):
                     if ended.faults:

@@ -47,7 +47,7 @@ def _check(evidence: Evidence) -> Judgement:
 def _lasts(evidence: Evidence, claim: Operation) -> bool:
     """Whether a claim returned a job under a lease that certainly outlasts the case."""
     is_held = isinstance(claim.value, dict) and isinstance(claim.value.get("job_id"), str)
-    return is_held and not is_over_at_once(claim.arguments) and not evidence.leases_ended
+    return is_held and not is_over_at_once(claim.arguments) and not evidence.has_lease_ended(claim)
 
 
 def _uses_of(evidence: Evidence, claim: Operation) -> Iterator[Operation]:
@@ -74,7 +74,9 @@ def _may_be_refused(evidence: Evidence, claim: Operation, use: Operation) -> boo
         and other.invoked_at < use.completed_at
         for other in evidence.operations(*_ENDINGS)
         if other is not use
-    ) or any(_lets_the_lease_end(beat, claim, use) for beat in evidence.operations("heartbeat"))
+    ) or any(
+        _lets_the_lease_end(evidence, beat, claim, use) for beat in evidence.operations("heartbeat")
+    )
 
 
 def _had_effect(operation: Operation) -> bool:
@@ -84,9 +86,11 @@ def _had_effect(operation: Operation) -> bool:
     return not (operation.answered and operation.value is False and operation.method in refuses)
 
 
-def _lets_the_lease_end(beat: Operation, claim: Operation, use: Operation) -> bool:
+def _lets_the_lease_end(
+    evidence: Evidence, beat: Operation, claim: Operation, use: Operation
+) -> bool:
     is_before = beat.client == claim.client and beat.invoked_at < use.invoked_at
-    return is_before and is_over_at_once(beat.arguments)
+    return is_before and (is_over_at_once(beat.arguments) or evidence.has_lease_ended(beat))
 
 
 HOLDER_IS_SERVED = Invariant(

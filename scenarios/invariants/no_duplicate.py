@@ -23,8 +23,8 @@ from midpipe.scenarios.model.promises import Delivery
 from midpipe.scenarios.model.verdict import Severity
 
 SHORTEST_LASTING_LEASE_S = 1.0
-SHORTEST_DEFAULT_LEASE_S = 5.0
-"""No queue is known whose leases are shorter than this if a claim does not ask for a length."""
+KNOWN_FOR_S = 3_600.0
+"""For how long a queue knows a request if it does not say so itself: shorter than any such time-out in use."""
 
 
 def _check(evidence: Evidence) -> Judgement:
@@ -45,6 +45,7 @@ def _check(evidence: Evidence) -> Judgement:
         )
         for (_, request), asked in sorted(requests.items())
         if request
+        and _is_still_known(evidence)
         and len(
             jobs := sorted(
                 job for job in asked - seeded if len(asked_by[job]) == 1 and _exists(evidence, job)
@@ -97,6 +98,14 @@ def _check(evidence: Evidence) -> Judgement:
     return Judgement(observed + len(delivered) + len(finished), tuple(violations))
 
 
+def _is_still_known(evidence: Evidence) -> bool:
+    """Whether so little time passed on a stepped clock that the queue must still know a request."""
+    known_s = evidence.traits.promises.deduplicates_for
+    return (evidence.passed_s or 0.0) < (
+        known_s if isinstance(known_s, int | float) else KNOWN_FOR_S
+    )
+
+
 def _seeded_jobs(evidence: Evidence) -> set[str]:
     """Return the jobs that existed at the start without an enqueue call."""
     if not evidence.traits.white_box:
@@ -142,9 +151,8 @@ def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
 def _has_ended(evidence: Evidence, call: Operation) -> bool:
     """Whether the lease that a call asked for may have ended before the program did."""
     lease_s = call.arguments.get("lease_s")
-    if not isinstance(lease_s, int | float):
-        return evidence.passed_s >= SHORTEST_DEFAULT_LEASE_S
-    return lease_s < max(SHORTEST_LASTING_LEASE_S, evidence.passed_s)
+    is_short = isinstance(lease_s, int | float) and lease_s < SHORTEST_LASTING_LEASE_S
+    return is_short or (evidence.passed_s is not None and evidence.has_lease_ended(call))
 
 
 def _repeated(job_ids: tuple[str, ...]) -> list[tuple[str, int]]:

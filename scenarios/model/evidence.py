@@ -15,6 +15,8 @@ from midpipe.scenarios.model.state import Tables
 from midpipe.scenarios.model.verdict import Severity
 
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
+SHORTEST_DEFAULT_LEASE_S = 5.0
+"""No queue is known whose leases are shorter than this if a claim does not ask for a length."""
 """How long any call may take if the subject declares no bound of its own."""
 GIVE_BACK = ("fail", "give_back")
 """The calls by which a worker releases a job that it has not done, so that another worker may claim it."""
@@ -86,7 +88,7 @@ class Evidence:
         latency_bound_ms: the longest that an operation may take.
         malformed: the subject must refuse every call of the program.
         leases_ended: every lease of the program's claims had ended before the queue was drained.
-        passed_s: how many seconds passed by steps of the clock while the program ran; 0 on the machine's clock.
+        passed_s: how many seconds passed by steps of the clock while the program ran; None on the machine's clock.
         given_up: jobs that had not ended before recovery and that get_job reports as failed after it.
         still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
@@ -109,7 +111,7 @@ class Evidence:
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     malformed: bool = False
     leases_ended: bool = False
-    passed_s: float = 0.0
+    passed_s: float | None = None
     given_up: frozenset[str] = frozenset()
     still_running: frozenset[str] = frozenset()
     executions: tuple[Execution, ...] = ()
@@ -140,6 +142,15 @@ class Evidence:
             any(job for (known, _), job in answers.items() if known == job_id)
             for answers in (self.read_back, *self.read_by_others)
         )
+
+    def has_lease_ended(self, call: Operation) -> bool:
+        """Whether the lease that a call took or extended may have ended while the program ran."""
+        if self.passed_s is None:
+            return self.leases_ended
+        lease_s = call.arguments.get("lease_s")
+        if not isinstance(lease_s, int | float):
+            lease_s = SHORTEST_DEFAULT_LEASE_S
+        return self.passed_s >= lease_s
 
     def operations(self, *methods: str) -> tuple[Operation, ...]:
         """Return the program's operations of the named methods."""

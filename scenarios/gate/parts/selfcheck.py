@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from midpipe.faultinject.servers.opening import STEPPED
 from midpipe.scenarios.explore.worker import Task
-from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.flaws.registry import CLOCK_FLAWS, FLAWS, Flaw
 from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
@@ -30,7 +31,11 @@ class Selfcheck:
     def __init__(self, options: Options, results: Results) -> None:
         self._options = options
         self._results = results
-        hunts = [(flaw, self._hunt_of(flaw, by)) for flaw in FLAWS for by in options.selfcheck_by]
+        hunts = [
+            (flaw, self._hunt_of(flaw, by))
+            for by in options.selfcheck_by
+            for flaw in (*FLAWS, *(CLOCK_FLAWS if _shows_time(options, by) else ()))
+        ]
         self._flaws = tuple((flaw, hunt.suite) for flaw, hunt in hunts)
         self._hunts = (
             *((flaw.name, hunt) for flaw, hunt in hunts),
@@ -69,7 +74,7 @@ class Selfcheck:
         return cut_off_phrase(total, unfinished, len(self.queue.not_started))
 
     def finish(self) -> None:
-        order = [flaw.name for flaw in FLAWS]
+        order = [flaw.name for flaw in (*FLAWS, *CLOCK_FLAWS)]
         self._results.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
         outcomes = [*self._outcomes, *([Outcome.UNKNOWN] if self.record_cut_off() else [])]
         self._results.parts[self.name] = merge(outcomes)
@@ -150,3 +155,8 @@ class Selfcheck:
                 f"in {done.cases} cases of {suite}, so a pass by the same checks proves little."
             )
         return Outcome.FAIL if missed else Outcome.PASS
+
+
+def _shows_time(options: Options, by: str) -> bool:
+    """Whether hunts of this kind place faults of the clock."""
+    return by == PROGRAMS and options.server.clock == STEPPED

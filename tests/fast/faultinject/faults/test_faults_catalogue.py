@@ -10,7 +10,8 @@ from midpipe.faultinject.faults.fault import Fault
 from midpipe.faultinject.vocabulary import Position, WireEvent, WireIndex
 
 EVERY = [(fault, parameter) for fault in CATALOGUE.values() for parameter in fault.variants]
-KEEPS_EVERY_BYTE = {"slow", "slice", "bandwidth", "freeze", "lag"}
+OF_THE_CLOCK = {"elapse", "skew-ahead", "skew-behind", "clock-step"}
+KEEPS_EVERY_BYTE = {"slow", "slice", "bandwidth", "freeze", "lag", *OF_THE_CLOCK}
 
 
 def effects(name: str, size: int = 40, parameter: int | None = None) -> Effects:
@@ -74,6 +75,19 @@ def test_inside_a_transaction_only_faults_that_make_sense_there_are_placed() -> 
         "torn-middle",
         "torn-last",
     }
+
+
+def test_the_clock_is_moved_where_midpipe_can_move_it_only() -> None:
+    event = WireEvent(
+        Position("A", 1),
+        WireIndex(1, 1, 1, "HSET", ""),
+        args=(b"HSET",),
+        size=30,
+        is_write=True,
+        keys=None,
+    )
+    anywhere, stepped = placeable(event), placeable(event, is_stepped=True)
+    assert {fault.name for fault in stepped} - {fault.name for fault in anywhere} == OF_THE_CLOCK
 
 
 def test_every_fault_has_a_summary() -> None:

@@ -1,0 +1,82 @@
+"""Faults of the clock: each finds a queue that no other fault shows to be flawed, and the reference passes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.servers.opening import STEPPED, ServerSpec
+from midpipe.scenarios.explore.fault_selection import Aim
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.sweeping import SweepTask
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.flaws.registry import CLOCK_FLAWS, Flaw
+from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
+from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.spec import SubjectSpec
+
+OF_THE_CLOCK = tuple(name for name, fault in CATALOGUE.items() if fault.needs_stepped_clock)
+OTHERS = ("cut-before", "lost-reply", "torn-middle", "stall", "crash", "freeze")
+TWICE, WORK = "same-request-again", "work-under-a-lease"
+
+
+@pytest.fixture(scope="module")
+def stepped() -> Iterator[Worker]:
+    """A worker whose server and subjects are on a stepped clock."""
+    worker = Worker(ServerSpec(clock=STEPPED))
+    yield worker
+    worker.close()
+
+
+def cases(worker: Worker, subject: SubjectSpec, program: str, *faults: str) -> list[CaseEnded]:
+    """Sweep a program with these faults."""
+    task = SweepTask(
+        subject,
+        program,
+        shard=(0, 1),
+        max_faults=1,
+        latency_bound_ms=DEFAULT_LATENCY_BOUND_MS,
+        aim=Aim(faults),
+    )
+    ended = [message for message in worker.do(task) if isinstance(message, CaseEnded)]
+    assert [case.invalid_reason for case in ended if not case.valid] == []
+    return ended
+
+
+def replayed(worker: Worker, replay: str) -> CaseRecord:
+    return replay_case(worker, SubjectSpec(), replay, DEFAULT_LATENCY_BOUND_MS).record
+
+
+@pytest.mark.parametrize("flaw", CLOCK_FLAWS, ids=lambda flaw: flaw.name)
+def test_a_queue_that_trusts_its_clock_is_caught_by_the_faults_of_the_clock_only(
+    stepped: Worker, flaw: Flaw
+) -> None:
+    (program,) = flaw.programs
+    ended = cases(stepped, SubjectSpec(flaw.subject), program, *OF_THE_CLOCK, *OTHERS)
+    caught = {case.fault.partition("=")[0] for case in ended if case.violations}
+    assert flaw.shown_by in caught
+    assert caught <= set(OF_THE_CLOCK)
+    seen = {violation.invariant for case in ended for violation in case.violations}
+    assert set(flaw.caught_by) <= seen
+
+
+@pytest.mark.parametrize("program", [TWICE, WORK, "finish-with-result"])
+def test_the_reference_passes_every_fault_of_the_clock(stepped: Worker, program: str) -> None:
+    ended = cases(stepped, SubjectSpec(), program, *OF_THE_CLOCK)
+    assert {case.fault.partition("=")[0] for case in ended} == {*OF_THE_CLOCK, "none"}
+    assert [case.replay for case in ended if case.violations] == []
+
+
+def test_time_passes_without_the_client_that_waits_for_its_reply(stepped: Worker) -> None:
+    record = replayed(stepped, f"{WORK}: A2!elapse=90000")
+    assert record.invalid_reason == ""
+    assert [operation.error for operation in record.history] == [None] * len(record.history)
+
+
+def test_a_fault_of_the_clock_is_refused_on_the_machines_clock(worker: Worker) -> None:
+    with pytest.raises(UsageError, match="--clock stepped"):
+        replayed(worker, f"{WORK}: A2!elapse=60")
