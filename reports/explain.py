@@ -6,16 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.promises import Source
-from midpipe.scenarios.model.verdict import (
-    Extent,
-    Finding,
-    PartRow,
-    PlacedFault,
-    PromiseRow,
-    Status,
-    Verdict,
-)
+from midpipe.scenarios.model.verdict import Extent, Finding, PartRow, PromiseRow, Status, Verdict
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {

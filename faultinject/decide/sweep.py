@@ -17,6 +17,7 @@ from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
 from midpipe.faultinject.decide.pruning import rule_against
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
 from midpipe.faultinject.decide.scheduler import default_choice
+from midpipe.faultinject.decide.share import share_of
 from midpipe.faultinject.faults import Placeable, Priority, placeable, priority_of
 from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, Step
 
@@ -46,8 +47,8 @@ class Sweep(Planner):
 
     Args:
         max_faults: faults per case; 0 runs the program once, without faults.
-        shard: (index, count): this sweep takes every count-th first fault, starting with the index-th. Every shard
-            makes the run without faults; only shard 0 counts it.
+        shard: (index, count): this sweep takes the share of the first faults that a hash of the case gives it. Every
+            shard makes the run without faults; only shard 0 counts it.
         faults: returns the faults that can be placed at an event.
         frontier: where an earlier sweep of the same program and shard was stopped; None starts at the beginning.
     """
@@ -87,6 +88,11 @@ class Sweep(Planner):
         return True
 
     @property
+    def counts_current(self) -> bool:
+        """Whether the current case belongs to this shard; the run without faults belongs to shard 0."""
+        return self._index == 0 or bool(self._current.faults)
+
+    @property
     def next_round(self) -> int | None:
         """The round of the next case; None if every planned case was run."""
         if not self._waiting and not self._next_level:
@@ -114,12 +120,11 @@ class Sweep(Planner):
             self._plan_children(run.steps)
 
     def _plan_children(self, steps: tuple[Step, ...]) -> None:
-        number = 0
         for step in self._after_last_fault(steps):
             for fault in self._faults(step.event):
                 child = Schedule((*self._current.faults, planned(step.event, fault)))
-                number += 1
-                if not self._current.faults and number % self._shards != self._index:
+                is_first = not self._current.faults
+                if is_first and share_of(str(child), self._shards) != self._index:
                     continue
                 rule = rule_against(fault, step.event)
                 if rule is not None:

@@ -13,8 +13,8 @@ from midpipe.reports.cli.invocation import command_line
 from midpipe.reports.cli.options import CLOCK, JOBS, SERVER, Duration, server_from
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.sinks.comparison import comparison_markdown
-from midpipe.scenarios.gate.comparing import Compared
 from midpipe.scenarios.gate.comparing import compare as compared
+from midpipe.scenarios.model.comparison import Compared
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.environments import installed
 

@@ -11,7 +11,7 @@ import click
 
 from midpipe.reports.cli.configuring import commands_of, configurable, shared_options
 from midpipe.reports.cli.main import cli
-from midpipe.reports.cli.options import Duration
+from midpipe.reports.cli.options import Duration, ShardNumber
 from midpipe.scenarios.model.promises import PROMISES, choices_of
 
 SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.json"
@@ -66,6 +66,8 @@ def _of_option(option: click.Option) -> dict[str, Any]:
 def _of_type(kind: Any) -> dict[str, Any]:
     if isinstance(kind, Duration):
         return {"type": ["number", "string"], "pattern": Duration.PATTERN}
+    if isinstance(kind, ShardNumber):
+        return {"type": "string", "pattern": ShardNumber.PATTERN}
     if isinstance(kind, click.Choice):
         return {"enum": list(kind.choices)}
     if isinstance(kind, click.IntRange | click.FloatRange):

@@ -12,6 +12,7 @@ from midpipe.reports.cli.options import (
     EXAMPLES,
     JOBS,
     OUT,
+    SHARD,
     VERBOSE,
     Duration,
     case_options,
@@ -29,6 +30,7 @@ CHECKPOINT = "fuzz-checkpoint.json"
 @case_options
 @JOBS
 @OUT
+@SHARD
 @judging_options
 @VERBOSE
 @click.option(
@@ -83,6 +85,7 @@ def fuzz(
         subject=subject_from(values),
         server=server_from(values),
         jobs=jobs,
+        shard=values["shard"],
         seed=seed,
         fuzz_s=budget_s,
         time_budget_s=budget_s,

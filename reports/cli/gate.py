@@ -11,9 +11,11 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
     EXAMPLES,
+    FAIL_ON,
     FAULTS,
     JOBS,
     OUT,
+    SHARD,
     TIME_BUDGET,
     VERBOSE,
     Duration,
@@ -31,8 +33,8 @@ from midpipe.reports.cli.selecting import (
 )
 from midpipe.scenarios.gate.options import EXPLORING, PARTS, Options
 from midpipe.scenarios.invariants.selection import ALL
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.spec import REFERENCE
-from midpipe.scenarios.model.verdict import Severity
 
 
 @click.command()
@@ -40,6 +42,7 @@ from midpipe.scenarios.model.verdict import Severity
 @JOBS
 @OUT
 @VERBOSE
+@SHARD
 @TIME_BUDGET
 @PROGRAM
 @judging_options
@@ -62,13 +65,7 @@ from midpipe.scenarios.model.verdict import Severity
     type=Duration(0.0),
     help="How long to fuzz at the end; 0 leaves fuzzing out.",
 )
-@click.option(
-    "--fail-on",
-    default="LOW",
-    show_default=True,
-    type=click.Choice(["CRITICAL", "HIGH", "MEDIUM", "LOW"]),
-    help="The lowest severity that fails the gate.",
-)
+@FAIL_ON
 @click.option(
     "--fail-fast",
     is_flag=True,
@@ -111,6 +108,8 @@ def gate(
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """
     server, *others = servers_from(values)
+    if others and not values["shard"].is_whole:
+        raise UsageError("--shard takes one server; run the shards once for each --redis.")
     subject = subject_from(values)
     chosen, aim, judged_by = (
         programs_from(values, programs),
@@ -134,6 +133,7 @@ def gate(
         subject=subject,
         server=server,
         jobs=jobs,
+        shard=values["shard"],
         max_faults=max_faults,
         max_orders=max_orders or None,
         fuzz_s=fuzz_s,

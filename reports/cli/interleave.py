@@ -12,6 +12,7 @@ from midpipe.reports.cli.options import (
     FAULTS,
     JOBS,
     OUT,
+    SHARD,
     TIME_BUDGET,
     VERBOSE,
     case_options,
@@ -37,6 +38,7 @@ CHECKPOINT = "interleave-checkpoint.json"
 @JOBS
 @OUT
 @VERBOSE
+@SHARD
 @TIME_BUDGET
 @PROGRAM
 @judging_options
@@ -109,6 +111,7 @@ def interleave(
         subject=subject_from(values),
         server=server_from(values),
         jobs=jobs,
+        shard=values["shard"],
         max_preemptions=None if max_preemptions < 0 else max_preemptions,
         max_interleaved_faults=max_faults,
         prune=not no_prune,

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-from rich.console import Console
-
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.baseline_file import read_baseline
-from midpipe.reports.cli.exit_code import code_of_verdict, written
+from midpipe.reports.cli.exit_code import code_of_verdict
 from midpipe.reports.cli.invocation import command_line, safe_text, started_s
-from midpipe.reports.cli.options import is_verbose
 from midpipe.reports.cli.progress import ProgressSink
+from midpipe.reports.cli.reporting import report_verdict
 from midpipe.reports.server_table import OWN_QUEUES
 from midpipe.reports.sinks.console import results, say
-from midpipe.reports.sinks.details import render_details
-from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
-from midpipe.reports.sinks.terminal import render_verdict
-from midpipe.reports.sinks.writing import check_writable, write_reports
+from midpipe.reports.sinks.writing import check_writable
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.model.accepted import Baseline
@@ -60,6 +53,10 @@ def judge(
         raise UsageError(
             "--fail-fast would stop at a finding that the baseline accepts. Leave one of the two out."
         )
+    if baseline and not options.shard.is_whole:
+        raise UsageError(
+            "A shard is not held against a baseline. Give --baseline to midpipe merge."
+        )
     check_writable(out)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     budget_s = options.time_budget_s
@@ -78,13 +75,7 @@ def judge(
         verdict = _cut_short(verdict, len(judged), 1 + len(others))
     console = results()
     # An error that ended the run before any result says more than an empty verdict would.
-    is_shown = bool(judged) or failed is None
-    if is_shown:
-        shown(verdict, console, verbose=is_verbose())
-    is_written = written(lambda: write_reports(verdict, out))
-    _report_on_github(verdict, out)
-    if is_written and is_shown:
-        say(console, f"Reports: {out}")
+    is_written = report_verdict(verdict, out, console, is_shown=bool(judged) or failed is None)
     if options.checkpoint is not None and options.checkpoint.exists():
         say(console, "The run is not complete: the same command with --resume continues it.")
     if failed is not None:
@@ -92,26 +83,6 @@ def judge(
             say(console, "The verdict is partial.", "yellow")
         raise failed
     return code_of_verdict(verdict, fail_on, is_written=is_written)
-
-
-def shown(verdict: Verdict, console: Console, *, verbose: bool) -> None:
-    """Print a verdict: on one screen, or with every detail; what judges no subject consists of details."""
-    if verbose or not any(row.name in EXPLORING for row in verdict.parts):
-        render_details(verdict, console)
-    else:
-        render_verdict(verdict, console)
-
-
-def _report_on_github(verdict: Verdict, out: Path) -> None:
-    """In a GitHub workflow, annotate the lines of the findings and add the report to the step's summary."""
-    if not is_on_github(os.environ):
-        return
-    for line in workflow_commands(verdict):
-        click.echo(line)
-    summary, report = os.environ.get("GITHUB_STEP_SUMMARY"), out / "summary.md"
-    if summary and report.exists():
-        with open(summary, "a", encoding="utf-8") as file:
-            file.write(step_summary(report.read_text("utf-8")))
 
 
 def _run(

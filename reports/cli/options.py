@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.servers.opening import STEPPED, WALL, ServerSpec, parse_server_spec
 from midpipe.reports.cli.configuring import configuration_of
 from midpipe.scenarios.gate.cores import available_cores
+from midpipe.scenarios.model.shard import Shard, parse_shard
 from midpipe.scenarios.model.spec import (
     DEFAULT_PATIENCE_S,
     REFERENCE,
@@ -57,6 +59,22 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, 
         if not self._least_s <= seconds < float("inf"):
             self.fail(f"{value!r} is too short; {self._least_s:g}s is the least.", param, ctx)
         return seconds
+
+
+class ShardNumber(click.ParamType):  # type: ignore[type-arg]  # as for Duration
+    """One of several parts of a run: ``2/3`` is the second of three."""
+
+    name = "shard"
+    PATTERN = r"^[0-9]+/[0-9]+$"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard:
+        """Return the shard."""
+        try:
+            return value if isinstance(value, Shard) else parse_shard(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 _SUBJECT = (
@@ -163,6 +181,21 @@ JOBS = click.option(
     show_default="the number of cores",
     type=click.IntRange(1, MOST_JOBS),
     help="Number of workers, each with a server of its own.",
+)
+FAIL_ON = click.option(
+    "--fail-on",
+    default="LOW",
+    show_default=True,
+    type=click.Choice(["CRITICAL", "HIGH", "MEDIUM", "LOW"]),
+    help="The lowest severity that fails the run.",
+)
+SHARD = click.option(
+    "--shard",
+    default=Shard(),
+    show_default="the whole run",
+    metavar="I/N",
+    type=ShardNumber(),
+    help="Run the I-th of N parts of the run, each on a machine of its own; 'midpipe merge' makes one verdict of them.",
 )
 TIME_BUDGET = click.option(
     "--time-budget",

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from midpipe.reports.cli.exit_code import written
-from midpipe.reports.cli.judging import shown
 from midpipe.reports.cli.options import DEFAULT_OUT, VERBOSE, is_verbose
+from midpipe.reports.cli.reporting import shown
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import OutputError, write_reports
 from midpipe.reports.verdict_file import read_verdict

@@ -12,6 +12,7 @@ from midpipe.reports.cli.options import (
     FAULTS,
     JOBS,
     OUT,
+    SHARD,
     TIME_BUDGET,
     VERBOSE,
     case_options,
@@ -34,6 +35,7 @@ from midpipe.scenarios.gate.options import Options
 @JOBS
 @OUT
 @VERBOSE
+@SHARD
 @TIME_BUDGET
 @PROGRAM
 @judging_options
@@ -58,6 +60,7 @@ def sweep(
         subject=subject_from(values),
         server=server_from(values),
         jobs=jobs,
+        shard=values["shard"],
         max_faults=max_faults,
         time_budget_s=values["time_budget_s"],
         latency_bound_ms=values["latency_bound_s"] * 1000,

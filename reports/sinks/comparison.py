@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from midpipe.reports.markdown_text import Markdown, code, inline, table_row
-from midpipe.scenarios.gate.comparing import ASPECTS, PROGRAMS, Aspect, Compared
+from midpipe.scenarios.model.comparison import ASPECTS, PROGRAMS, Aspect, Compared
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Finding
 from midpipe.scenarios.queues import LIBRARIES, Library

@@ -14,7 +14,7 @@ from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.explore.fault_selection import ANYWHERE, Aim, selected
 from midpipe.scenarios.explore.preparing import prepared, with_progress
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.messages import ExplorationDone, Message
+from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone, Message
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import program_named
@@ -32,7 +32,7 @@ class SweepTask:
 
     Args:
         program: its name, or one that is not registered.
-        shard: (index, count): of all first faults, every count-th is placed.
+        shard: (index, count): the share of all first faults that is placed, by a hash of the case.
         max_faults: faults per case.
         latency_bound_ms: for a subject that declares none.
         deadline_s: on the monotonic clock, which all processes share; no case begins after it.
@@ -87,7 +87,8 @@ class SweepTask:
             is_over=lambda: worker.is_over(self.deadline_s),
         )
         for message in with_progress(cases, sweep.frontier):
-            yield message
+            if _is_reported(message, sweep):
+                yield message
             next_round = sweep.next_round
             if next_round is None or next_round > self.until_round:
                 break
@@ -99,3 +100,10 @@ class SweepTask:
             nondeterministic=before.nondeterministic,
             frontier=sweep.frontier(),
         )
+
+
+def _is_reported(message: Message, sweep: Sweep) -> bool:
+    """Whether a message is for this shard to report: not a valid run without faults, which shard 0 reports."""
+    if not isinstance(message, CaseEnded):
+        return True
+    return sweep.counts_current or not message.valid

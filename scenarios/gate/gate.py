@@ -165,7 +165,8 @@ class Gate:
             "selfcheck": Selfcheck,
             "review": Review,
         }
-        return tuple(parts[name](options, results) for name in options.parts if name in parts)
+        named = options.parts if options.shard.is_first else ()
+        return tuple(parts[name](options, results) for name in named if name in parts)
 
     def _probe(self, pool: Pool) -> None:
         """Check that the subject can be hosted before anything else runs."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.finding import Consequence
 from midpipe.scenarios.model.story import SourceLine, StepKind, Story, StoryCommand, StoryStep
-from midpipe.scenarios.model.verdict import Consequence, Finding, Severity
+from midpipe.scenarios.model.verdict import Finding, Severity
 from midpipe.scenarios.programs.registry import program_named
 
 _SEVERITIES = tuple(Severity)

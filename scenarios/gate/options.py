@@ -12,8 +12,9 @@ from midpipe.scenarios.explore.fault_selection import ANYWHERE, Aim
 from midpipe.scenarios.invariants.selection import Selection
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded, Sampling
+from midpipe.scenarios.model.outcome import Severity
+from midpipe.scenarios.model.shard import Shard
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.verdict import Severity
 
 PARTS = ("sweep", "interleave", "fleet", "durability", "fuzz", "selfcheck", "review")
 EXPLORING = frozenset({"sweep", "interleave", "fleet", "durability", "fuzz"})
@@ -42,6 +43,7 @@ class Options:
         resumes: resume the run in the checkpoint.
         selfcheck_by: how selfcheck looks for each planted flaw: by ``programs``, by ``fuzz`` or by both.
         flaw_budget_s: longest time to fuzz one flawed queue, in seconds.
+        shard: the part of the run that is for this machine.
         parts: which of PARTS to run, in this order.
         programs: names of the programs to run; empty is all.
         judged_by: the invariants that count for the subject.
@@ -74,6 +76,7 @@ class Options:
     resumes: bool = False
     selfcheck_by: tuple[str, ...] = ("programs",)
     flaw_budget_s: float = 120.0
+    shard: Shard = field(default_factory=Shard)
     parts: tuple[str, ...] = PARTS
     programs: tuple[str, ...] = ()
     judged_by: Selection = field(default_factory=Selection)

@@ -100,6 +100,8 @@ def request_of(options: Options) -> str:
 
 def _details_of(options: Options) -> str:
     subject = safe_command(shlex.split(options.subject.options)) or "no options"
+    if not options.shard.is_whole:
+        subject += f"; shard {options.shard}"
     if options.parts == ("fuzz",):
         return f"{subject}; --jobs {options.jobs}, --seed {options.seed}"
     bound = "any number of" if options.max_preemptions is None else options.max_preemptions

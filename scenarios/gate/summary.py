@@ -6,11 +6,18 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from midpipe.faultinject.decide.ledger import NO_FAULT
+from midpipe.scenarios.gate.gaps import gaps_in, shard_notice
 from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe_command
-from midpipe.scenarios.model.verdict import Outcome, PartRow, PromiseRow, Status, Verdict, merge
+from midpipe.scenarios.model.verdict import (
+    Outcome,
+    PartRow,
+    PromiseRow,
+    ShardRow,
+    Verdict,
+    merge,
+)
 
 _MAX_INVALID_REPORTED = _MAX_RAISED_REPORTED = 3
 _CHILD_PROCESSES = (
@@ -47,7 +54,9 @@ def verdict_on(
     """
     explores = bool(EXPLORING & set(options.parts))
     doubts = _doubts(options, results, is_whole=not stopped) if explores else ()
-    outcome = merge(row.outcome for row in parts)
+    shard = options.shard
+    # A shard to which nothing belongs has nothing against it; whether anything was run, the merged verdict says.
+    outcome = merge(row.outcome for row in parts) if parts or shard.is_whole else Outcome.PASS
     if outcome is Outcome.PASS and (results.partial or doubts or results.tally.crashes):
         outcome = Outcome.UNKNOWN
     verdict = Verdict(
@@ -73,6 +82,7 @@ def verdict_on(
         crashes=tuple(sorted(results.tally.crashes)),
         warnings=(
             *([stopped] if stopped else []),
+            *([] if shard.is_whole else [shard_notice(shard)]),
             *doubts,
             *results.raised[:_MAX_RAISED_REPORTED],
             *([_CHILD_PROCESSES] if results.tally.has_child_processes else []),
@@ -82,30 +92,32 @@ def verdict_on(
         promises=tuple(
             PromiseRow(*row) for row in (results.traits.promises.rows() if results.traits else ())
         ),
+        shard=None if shard.is_whole else _shard_row(options, results),
     )
     # The one place where text of subjects and servers enters the verdict.
     return map_text(verdict, safe(redaction_of(options.words_with_secrets)))
 
 
+def _shard_row(options: Options, results: Results) -> ShardRow:
+    shard = options.shard
+    return ShardRow(shard.number, shard.count, not options.programs, results.kinds)
+
+
 def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str, ...]:
     """Return why a pass would not be credible: invariants never checked, cases that are invalid or unknown."""
     tally = results.tally
-    if not tally.cases and not results.power_loss:
-        return ("No case was run, so nothing is known about the subject.",)
-    places_none = all(row.fault == NO_FAULT for row in results.ledger.values())
-    unplaced = (
-        ["No fault was placed: the ledger has no position, so nothing was broken."]
-        if places_none and "sweep" in options.parts and not tally.invalid
-        else []
+    gaps = (
+        gaps_in(
+            ran_any=bool(tally.cases or results.power_loss),
+            sweeps="sweep" in options.parts,
+            runs_every_program=not options.programs and is_whole,
+            has_invalid=bool(tally.invalid),
+            ledger=tuple(results.ledger.values()),
+            invariants=tally.invariant_rows(results.traits, options.judged_by.invariants),
+        )
+        if options.shard.is_whole
+        else ()
     )
-    unseen = [
-        f"{row.invariant} is unknown: {row.note}."
-        for row in tally.invariant_rows(results.traits, options.judged_by.invariants)
-        if row.status is Status.UNKNOWN
-        and not options.programs
-        and "sweep" in options.parts
-        and is_whole
-    ]
     invalid = [
         f"The case {replay!r} is invalid: {invalid_reason}."
         for replay, invalid_reason in tally.invalid[:_MAX_INVALID_REPORTED]
@@ -118,4 +130,4 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
     ]
     if len(tally.unconfirmed) > _MAX_INVALID_REPORTED:
         unconfirmed.append(f"{len(tally.unconfirmed)} violations did not show again.")
-    return (*unplaced, *unseen, *invalid, *unconfirmed)
+    return (*gaps, *invalid, *unconfirmed)

@@ -198,7 +198,7 @@ class Tally:
 
 def _merged(known: ViolationGroup, new: ViolationGroup) -> ViolationGroup:
     """Return the group of both, with the shorter of the two cases; one that is confirmed comes first."""
-    shorter = min(known, new, key=lambda g: (not g.confirmed, _weight(g.replay, g.faults)))
+    shorter = min(known, new, key=lambda g: (not g.confirmed, weight_of(g.replay, g.faults)))
     return replace(shorter, cases=known.cases + new.cases)
 
 
@@ -222,7 +222,7 @@ def _distance(one: Schedule, other: Schedule) -> tuple[int, int, int]:
     return (abs(len(ours) - len(theirs)), place + 2 * kind, kind)
 
 
-def _weight(replay: str, faults: int) -> tuple[int, int, int]:
+def weight_of(replay: str, faults: int) -> tuple[int, int, int]:
     """Return the length of a case: its faults, then the calls of its program, then its place in the registry."""
     name = replay.partition(":")[0]
     program = program_named(name)

@@ -15,8 +15,8 @@ from __future__ import annotations
 from midpipe.scenarios.invariants.no_lost_job import has_left_rightly
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Completion, Operation
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.state import Tables
-from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

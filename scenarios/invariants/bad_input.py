@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Completion, Phase
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 _REFUSALS = ("ValueError", "TypeError")
 

@@ -19,7 +19,7 @@ from midpipe.scenarios.model.evidence import (
     needs_one_of,
 )
 from midpipe.scenarios.model.history import Completion, Operation, is_over_at_once
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 _USES = ("heartbeat", "complete")
 _ENDINGS = ("complete", "fail", "give_back", "update_status", "cancel", "enqueue", "cleanup")

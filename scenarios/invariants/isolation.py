@@ -16,7 +16,7 @@ from midpipe.scenarios.model.evidence import (
     needs_one_of,
 )
 from midpipe.scenarios.model.history import Json, Operation, Phase
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Completion, Json, Phase
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 FIELDS = ("job_id", "workspace_id", "actor_id", "action_provider", "action_name", "params")
 STATUSES = ("pending", "running", "completed", "failed")

@@ -21,7 +21,7 @@ from midpipe.scenarios.model.evidence import (
     needs_one_of,
 )
 from midpipe.scenarios.model.history import Json, Operation
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 _CHANGES_NO_OTHER_JOB = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
 Listing = tuple[Operation, ...]

@@ -15,8 +15,8 @@ from midpipe.scenarios.model.evidence import (
     needs_white_box,
     violations_at,
 )
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.state import Fields, Tables
-from midpipe.scenarios.model.verdict import Severity
 
 REQUIRED_FIELDS = (
     "job_id",

@@ -19,8 +19,8 @@ from midpipe.scenarios.model.evidence import (
     ViolationEvidence,
 )
 from midpipe.scenarios.model.history import Operation, Phase, attempts_by_request, job_received
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Delivery
-from midpipe.scenarios.model.verdict import Severity
 
 SHORTEST_LASTING_LEASE_S = 1.0
 KNOWN_FOR_S = 3_600.0

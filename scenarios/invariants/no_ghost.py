@@ -8,7 +8,7 @@ from __future__ import annotations
 from midpipe.scenarios.invariants.executions import needs_work
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Execution, Phase
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

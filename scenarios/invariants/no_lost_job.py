@@ -28,8 +28,8 @@ from midpipe.scenarios.model.history import (
     is_over_at_once,
     job_received,
 )
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Delivery, Retention
-from midpipe.scenarios.model.verdict import Severity
 
 _LEASES = frozenset({"claim", "heartbeat", "complete"})
 

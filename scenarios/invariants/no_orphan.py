@@ -18,8 +18,8 @@ from midpipe.scenarios.model.evidence import (
     needs_white_box,
     violations_at,
 )
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.state import Tables
-from midpipe.scenarios.model.verdict import Severity
 
 
 def orphans_of(tables: Tables, *, has_dequeued: bool) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ from midpipe.scenarios.model.history import (
     attempts_by_request,
     is_over_at_once,
 )
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import AfterCrash, Delivery
-from midpipe.scenarios.model.verdict import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

@@ -30,8 +30,8 @@ from midpipe.scenarios.model.history import (
     is_over_at_once,
     job_received,
 )
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Delivery
-from midpipe.scenarios.model.verdict import Severity
 
 _CLAIMS = ("claim", "dequeue")
 

@@ -8,7 +8,7 @@ Blind to: data that is logged in an encoded form, and log lines below WARNING.
 from __future__ import annotations
 
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

@@ -21,7 +21,7 @@ from midpipe.scenarios.model.evidence import (
     status_of,
 )
 from midpipe.scenarios.model.history import Json, Operation
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 _ENDS = ("completed", "failed")
 _SHOWN = 60

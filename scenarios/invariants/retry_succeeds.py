@@ -13,7 +13,7 @@ from __future__ import annotations
 from midpipe.scenarios.invariants.no_lost_job import candidates, is_lost
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Operation, attempts_by_request
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:

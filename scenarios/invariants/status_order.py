@@ -30,7 +30,7 @@ from midpipe.scenarios.model.evidence import (
     status_of,
 )
 from midpipe.scenarios.model.history import Completion, Json, Operation, Phase, is_over_at_once
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 

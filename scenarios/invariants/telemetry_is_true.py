@@ -24,7 +24,7 @@ from midpipe.scenarios.model.evidence import (
     ViolationEvidence,
 )
 from midpipe.scenarios.model.history import Operation, Phase
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 _REFUSALS = ("ValueError", "TypeError", "LookupError")
 _WRITES = ("enqueue", "update_status", "claim", "complete", "fail")

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from midpipe.scenarios.model.history import Execution, History, Json, Operation, Phase
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Promises
 from midpipe.scenarios.model.state import Tables
-from midpipe.scenarios.model.verdict import Severity
 
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
 SHORTEST_DEFAULT_LEASE_S = 5.0

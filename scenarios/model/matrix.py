@@ -52,13 +52,15 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
         outcome=merge(verdict.outcome for verdict in verdicts),
         parts=_parts(verdicts),
         findings=findings,
-        invariants=tuple(map(_invariant, _by(verdicts, lambda v: v.invariants, _id_of))),
-        ledger=tuple(map(merged_row, _by(verdicts, lambda v: v.ledger, _place_of))),
+        invariants=tuple(map(_invariant, rows_by(verdicts, lambda v: v.invariants, _id_of))),
+        ledger=tuple(map(merged_row, rows_by(verdicts, lambda v: v.ledger, _place_of))),
         selfcheck=tuple(row for verdict in verdicts for row in verdict.selfcheck),
         review=tuple(row for verdict in verdicts for row in verdict.review),
-        durability=tuple(map(_durability, _by(verdicts, lambda v: v.durability, _mode_of))),
-        power_loss=tuple(map(_power_loss, _by(verdicts, lambda v: v.power_loss, _program_of))),
-        coverage=_coverage([verdict.coverage for verdict in verdicts if verdict.coverage]),
+        durability=tuple(map(durability_of, rows_by(verdicts, lambda v: v.durability, _mode_of))),
+        power_loss=tuple(
+            map(power_loss_of, rows_by(verdicts, lambda v: v.power_loss, _program_of))
+        ),
+        coverage=coverage_of([verdict.coverage for verdict in verdicts if verdict.coverage]),
         crashes=tuple(sorted({crash for verdict in verdicts for crash in verdict.crashes})),
         warnings=_warnings(verdicts),
         partial=any(verdict.partial for verdict in verdicts),
@@ -66,7 +68,7 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
     )
 
 
-def _coverage(covered: Sequence[FuzzCoverage]) -> FuzzCoverage | None:
+def coverage_of(covered: Sequence[FuzzCoverage]) -> FuzzCoverage | None:
     """Return, by operation, the most that was covered on one server: a combination on two servers is the same one."""
     if not covered:
         return None
@@ -84,7 +86,7 @@ def _coverage(covered: Sequence[FuzzCoverage]) -> FuzzCoverage | None:
     )
 
 
-def _by(
+def rows_by(
     verdicts: Sequence[Verdict],
     rows_of: Callable[[Verdict], Iterable[_Row]],
     key_of: Callable[[_Row], Hashable],
@@ -116,7 +118,7 @@ def _same(finding: Finding) -> _Same:
 
 def _findings(verdicts: Sequence[Verdict]) -> tuple[Finding, ...]:
     """Return each finding once, as the first server that has it reported it; renumbered, the worst first."""
-    groups = sorted(_by(verdicts, lambda v: v.findings, _same), key=_severity_of)
+    groups = sorted(rows_by(verdicts, lambda v: v.findings, _same), key=_severity_of)
     return tuple(
         replace(found[0], id=f"F{number}", cases=sum(one.cases for one in found))
         for number, found in enumerate(groups, start=1)
@@ -140,10 +142,10 @@ def _warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 
 def _parts(verdicts: Sequence[Verdict]) -> tuple[PartRow, ...]:
-    return tuple(map(_part, _by(verdicts, lambda v: v.parts, lambda row: row.name)))
+    return tuple(map(part_of, rows_by(verdicts, lambda v: v.parts, lambda row: row.name)))
 
 
-def _part(rows: Sequence[PartRow]) -> PartRow:
+def part_of(rows: Sequence[PartRow]) -> PartRow:
     return PartRow(
         name=rows[0].name,
         outcome=merge(row.outcome for row in rows),
@@ -162,7 +164,7 @@ def _invariant(rows: Sequence[InvariantRow]) -> InvariantRow:
     )
 
 
-def _durability(rows: Sequence[DurabilityRow]) -> DurabilityRow:
+def durability_of(rows: Sequence[DurabilityRow]) -> DurabilityRow:
     return replace(
         rows[0],
         cases=sum(row.cases for row in rows),
@@ -174,7 +176,7 @@ def _durability(rows: Sequence[DurabilityRow]) -> DurabilityRow:
     )
 
 
-def _power_loss(rows: Sequence[PowerLossRow]) -> PowerLossRow:
+def power_loss_of(rows: Sequence[PowerLossRow]) -> PowerLossRow:
     first = next((row for row in rows if row.torn), rows[0])
     return replace(
         first,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from midpipe.scenarios.model.verdict import Severity
+from midpipe.scenarios.model.outcome import Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Durability:
         self._options = options
         self._results = results
         self._modes = options.persistence
-        programs = options.programs or GATE_PROGRAMS
+        programs = options.shard.dealt(options.programs or GATE_PROGRAMS)
         loses_power = not all(mode.is_replicated for mode in self._modes)
         self._planned: tuple[tuple[str, Persistence | None], ...] = (
             *((program, mode) for mode in self._modes for program in programs),

@@ -75,11 +75,10 @@ class ProgramProgress:
 
 def sweep_of(options: Options, results: Results) -> Exploration:
     """Return the part that places every fault at every command of every program of one client."""
-    shards = max(1, options.jobs)
     planned = tuple(
-        ProgramProgress(name, partial(_sweep_task, options, name, (shard, shards)))
+        ProgramProgress(name, partial(_sweep_task, options, name, share))
         for name in programs_of("sweep", options.programs, options.judged_by.files)
-        for shard in range(shards)
+        for share in options.shard.shares(max(1, options.jobs))
     )
     return Exploration("sweep", options, results, planned)
 
@@ -88,6 +87,8 @@ def orders_of(
     suite: str, options: Options, results: Results, resumed: Checkpoint | None = None
 ) -> Exploration:
     """Return the part that runs every order of each program of several clients, or of a mixed fleet.
+
+    The orders of one program belong to one shard, because which orders there are shows only as they are run.
 
     Args:
         suite: ``interleave`` or ``fleet``.
@@ -101,7 +102,7 @@ def orders_of(
     finished = resumed.orders.finished if resumed and resumed.orders else ()
     planned = tuple(
         ProgramProgress(name, partial(_orders_task, options, suite, name))
-        for name in _ordered(programs, options)
+        for name in options.shard.dealt(_ordered(programs, options))
         if name not in finished
     )
     return Exploration(suite, options, results, planned, resumed)
@@ -297,7 +298,10 @@ class Exploration:
         }
         not_started = [name for name in programs if name not in started and self._applies(name)]
         unfinished = {p.program for p in self._planned if not p.is_finished} & started
-        for program in not_started if self._results.traits else ():
+        counts_them = self._results.traits and (
+            self.name != "sweep" or self._options.shard.is_first
+        )
+        for program in not_started if counts_them else ():
             self._results.ledger.setdefault((program, NO_FAULT), not_reached_row(program))
         total = f"{len(programs)} program{'' if len(programs) == 1 else 's'}"
         return cut_off_phrase(total, len(unfinished), len(not_started))

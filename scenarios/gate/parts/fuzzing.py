@@ -118,7 +118,7 @@ class Fuzzing:
         if is_unknown or any(row.invalid for row in rows):
             outcomes.append(Outcome.UNKNOWN)
         for event, count in sorted(self._sometimes.items()):
-            if not count:
+            if not count and self._options.shard.is_whole:
                 outcomes.append(Outcome.UNKNOWN)
                 results.warnings.append(
                     f"In {total} examples it never happened that {event}, so the fuzzing proves little. "
@@ -224,7 +224,8 @@ class _Spent:
 
 def _initial(options: Options) -> FuzzState:
     """Return the state before the first example."""
-    seeds = (options.seed + number * _SEED_DISTANCE for number in range(max(1, options.jobs)))
+    shares = options.shard.shares(max(1, options.jobs))
+    seeds = (options.seed + number * _SEED_DISTANCE for number, _ in shares)
     return FuzzState(
         next_seeds=tuple(seeds),
         ledger=Ledger(),

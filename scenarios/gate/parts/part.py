@@ -10,6 +10,7 @@ from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.finding import KindRow
 from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.verdict import (
     DurabilityRow,
@@ -28,6 +29,7 @@ class Results:
 
     Attributes:
         flaws: rows of the selfcheck.
+        kinds: what ``findings`` was made from.
         parts: outcome of each part that has finished, or was cut short.
         partial: something that was planned has not been run.
         raised: a sentence for each program all of whose calls raised without any fault.
@@ -43,6 +45,7 @@ class Results:
     power_loss: list[PowerLossRow] = field(default_factory=list)
     coverage: FuzzCoverage | None = None
     findings: tuple[Finding, ...] = ()
+    kinds: tuple[KindRow, ...] = ()
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     partial: bool = False

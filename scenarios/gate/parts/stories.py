@@ -16,9 +16,10 @@ from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import ViolationGroup
 from midpipe.scenarios.gate.task_queue import TaskQueue
+from midpipe.scenarios.model.finding import KindRow, PlacedFault
 from midpipe.scenarios.model.messages import Message, StoryDone
 from midpipe.scenarios.model.story import Story
-from midpipe.scenarios.model.verdict import Finding, PlacedFault
+from midpipe.scenarios.model.verdict import Finding
 
 STORY_RUNS = 3
 
@@ -67,6 +68,10 @@ class Stories:
         findings = tuple(self._finding(number, group) for number, group in enumerate(self._groups))
         self._keep_examples(findings)
         self._results.findings = one_per_cause(findings)
+        self._results.kinds = tuple(
+            KindRow(group.method, group.confirmed, finding)
+            for group, finding in zip(self._groups, findings, strict=True)
+        )
 
     def _keep_examples(self, findings: Sequence[Finding]) -> None:
         """Replace examples in the example database by the shorter cases that shrinking found."""

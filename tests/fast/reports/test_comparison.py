@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from midpipe.reports.sinks.comparison import comparison_markdown
-from midpipe.scenarios.gate.comparing import ASPECTS, Compared
+from midpipe.scenarios.model.comparison import ASPECTS, Compared
 from midpipe.scenarios.model.spec import SubjectSpec
 from tests.fast.reports.verdicts import FAILED, REPLAY
 

@@ -28,6 +28,7 @@ from midpipe.reports.sinks.markdown import MAX_BYTES, markdown
 from midpipe.reports.sinks.writing import write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import SourceLine, Story
 from midpipe.scenarios.model.verdict import (
@@ -39,7 +40,6 @@ from midpipe.scenarios.model.verdict import (
     FuzzCoverage,
     Outcome,
     PartRow,
-    PlacedFault,
     PowerLossRow,
     Verdict,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.story import (
     KeyChange,
     StepKind,
@@ -22,7 +23,6 @@ from midpipe.scenarios.model.verdict import (
     InvariantRow,
     Outcome,
     PartRow,
-    PlacedFault,
     ReviewRow,
     Severity,
     Status,

@@ -9,8 +9,8 @@ from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.model.messages import ExplorationDone
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.verdict import Severity
 from midpipe.scenarios.programs.fleets import FLEETS
 from midpipe.scenarios.programs.program import Program
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from midpipe.scenarios.gate.grouping import culprit_of, one_per_cause
+from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.story import (
     CommandSource,
     SourceLine,
@@ -15,7 +16,7 @@ from midpipe.scenarios.model.story import (
     StoryStep,
     StoryViolation,
 )
-from midpipe.scenarios.model.verdict import Finding, PlacedFault, Severity
+from midpipe.scenarios.model.verdict import Finding, Severity
 
 PLACE = "operation 1, attempt 1, command 1: RPUSH jobs"
 

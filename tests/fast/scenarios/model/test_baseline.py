@@ -9,11 +9,11 @@ import pytest
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.model.accepted import Baseline
 from midpipe.scenarios.model.baseline import baseline_of, held_against
+from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.verdict import (
     Finding,
     Outcome,
     PartRow,
-    PlacedFault,
     PowerLossRow,
     Severity,
     Verdict,

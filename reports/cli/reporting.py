@@ -1,0 +1,57 @@
+"""Shows a verdict, writes its reports, and in a GitHub workflow annotates the code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from midpipe.reports.cli.exit_code import written
+from midpipe.reports.cli.options import is_verbose
+from midpipe.reports.sinks.console import say
+from midpipe.reports.sinks.details import render_details
+from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
+from midpipe.reports.sinks.terminal import render_verdict
+from midpipe.reports.sinks.writing import write_reports
+from midpipe.scenarios.gate.options import EXPLORING
+from midpipe.scenarios.model.verdict import Verdict
+
+
+def report_verdict(verdict: Verdict, out: Path, console: Console, *, is_shown: bool = True) -> bool:
+    """Show the verdict and write the reports; return whether they could be written.
+
+    It is shown first, so it is not lost if the reports can't be written.
+
+    Args:
+        out: folder for the reports.
+        is_shown: show it on the console.
+    """
+    if is_shown:
+        shown(verdict, console, verbose=is_verbose())
+    is_written = written(lambda: write_reports(verdict, out))
+    _report_on_github(verdict, out)
+    if is_written and is_shown:
+        say(console, f"Reports: {out}")
+    return is_written
+
+
+def shown(verdict: Verdict, console: Console, *, verbose: bool) -> None:
+    """Print a verdict: on one screen, or with every detail; what judges no subject consists of details."""
+    if verbose or not any(row.name in EXPLORING for row in verdict.parts):
+        render_details(verdict, console)
+    else:
+        render_verdict(verdict, console)
+
+
+def _report_on_github(verdict: Verdict, out: Path) -> None:
+    """In a GitHub workflow, annotate the lines of the findings and add the report to the step's summary."""
+    if not is_on_github(os.environ):
+        return
+    for line in workflow_commands(verdict):
+        click.echo(line)
+    summary, report = os.environ.get("GITHUB_STEP_SUMMARY"), out / "summary.md"
+    if summary and report.exists():
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(step_summary(report.read_text("utf-8")))
