@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,10 +11,12 @@ from rich.console import Console
 
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.reports.cli.invocation import safe_text
+from midpipe.reports.cli.invocation import redaction, safe_text
 from midpipe.reports.cli.options import case_options, fleet_options, server_from, subject_from
 from midpipe.reports.cli.selecting import OWN_PROGRAMS, selection_from
 from midpipe.reports.sinks.console import render_story, results, say
+from midpipe.reports.sinks.edn import edn
+from midpipe.reports.sinks.writing import write_file
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, replay_case
 from midpipe.scenarios.explore.worker import Worker
@@ -30,8 +33,17 @@ from midpipe.scenarios.programs.registry import program_named
 @click.option(
     "--times", default=1, show_default=True, type=click.IntRange(1), help="How often to run it."
 )
+@click.option(
+    "--edn",
+    "edn_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the history of the last run there as EDN, for Jepsen's checkers, knossos and elle-cli.",
+)
 @click.pass_context
-def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> None:
+def replay(
+    ctx: click.Context, /, schedule: str, times: int, edn_file: Path | None, **values: Any
+) -> None:
     """Run the case that a replay line names, and show it step by step.
 
     \b
@@ -49,6 +61,8 @@ def replay(ctx: click.Context, /, schedule: str, times: int, **values: Any) -> N
             runs = [replay_case(worker, subject, schedule, bound_ms) for _ in range(times)]
     finally:
         worker.close()
+    if edn_file is not None:
+        write_file(edn_file, redaction()(edn(runs[-1].record)))
     console = results()
     render_story(map_text(story_of(runs[-1].record, runs[-1].replay), safe_text()), console)
     ctx.exit(_judged(runs, console))

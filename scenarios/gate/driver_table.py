@@ -12,7 +12,7 @@ from midpipe.scenarios.explore.explore import run_end_of
 from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.known_bugs.bug import driver
+from midpipe.scenarios.known_bugs.bug import adapted
 from midpipe.scenarios.known_bugs.drivers import CONSTRUCTORS, FAULTS, WAYS, Constructor, Way
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.history import Operation, Phase
@@ -81,7 +81,7 @@ def measure_drivers(worker: Worker, versions: Sequence[str]) -> Iterator[DriverR
 def measure_driver(worker: Worker, version: str, constructor: Constructor, way: Way) -> DriverRow:
     """Measure one constructor and one way of calling of a release of redis-py. Raises ServerError."""
     try:
-        release = install(driver("redis", constructor.file, way.kind), version)
+        release = install(adapted("redis", constructor.file, way.kind), version)
         subject = SubjectSpec(
             release.subject,
             python=release.python,

@@ -75,6 +75,11 @@ class KnownBug:
         return self.library.packages(release.version)[0]
 
 
-def driver(package: str, file: str, kind: str) -> Library:
-    """Return a driver with a class of a file in ``subjects``, which says itself what it promises."""
-    return Library(package, package, f"{FOLDER / 'subjects' / file}:{kind}", {}, "")
+def adapted(package: str, file: str, kind: str, requires: tuple[str, ...] = ()) -> Library:
+    """Return a package with a class of a file in ``subjects`` as its adapter, which says itself what it promises.
+
+    Args:
+        requires: further packages that it needs, as requirements.
+    """
+    adapter = f"{FOLDER / 'subjects' / file}:{kind}"
+    return Library(package, package, adapter, {}, "", requires=requires)
