@@ -151,7 +151,7 @@ class _Lanes:
     def _call(self, client: str, call: StoryCall) -> tuple[Line, ...]:
         again = f"  (attempt {call.attempt})" if call.attempt > 1 else ""
         standby = "  (stand-by worker)" if call.standby else ""
-        first = self._line("plain", f"●  {_short_call(call)}{again}{standby}", client)
+        first = self._line("plain", f"●  {short_call(call)}{again}{standby}", client)
         if not call.version:
             return (first,)
         return (first, self._line("plain", f"│  [{call.version}]", client))
@@ -203,7 +203,7 @@ def _outside(step: StoryStep, width: int) -> Line:
         left, text = "then", step.text
     else:
         version = f"  [{step.call.version}]" if step.call.version else ""
-        call = _full_call(step.call)
+        call = full_call(step.call)
         if step.kind is StepKind.PREPARATION:
             left, text = "", f"before the case: {call}{version}"
         else:
@@ -213,12 +213,14 @@ def _outside(step: StoryStep, width: int) -> Line:
     return Line("quiet", left, cut(text, width - LEFT))
 
 
-def _full_call(call: StoryCall) -> str:
+def full_call(call: StoryCall) -> str:
+    """Return a call with the names of its arguments."""
     arguments = ", ".join(f"{each.name}={each.value}" for each in call.arguments)
     return f"{call.method}({arguments})"
 
 
-def _short_call(call: StoryCall) -> str:
+def short_call(call: StoryCall) -> str:
+    """Return a call as it is shown in a lane: without the names of the arguments that every reader knows."""
     arguments = ", ".join(
         each.value.strip('"') if each.name in _PLAIN_ARGUMENTS else f"{each.name}={each.value}"
         for each in call.arguments

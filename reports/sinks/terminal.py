@@ -14,16 +14,14 @@ from rich.text import Text
 
 from midpipe.reports.explain import (
     advice_for,
-    not_proved,
-    promises_sentence,
     source_text,
 )
-from midpipe.reports.selfcheck_table import own_queue_sentences
+from midpipe.reports.facts import facts
 from midpipe.reports.sinks.console import render_story, say
 from midpipe.reports.sinks.details import OUTCOME_STYLE, render_servers
 from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.spec import replay_command
-from midpipe.scenarios.model.verdict import Finding, Outcome, Severity, Status, Verdict
+from midpipe.scenarios.model.verdict import Finding, Outcome, Severity, Verdict
 
 _MOST_FINDINGS = 10
 _MOST_NOTES = 3
@@ -103,62 +101,11 @@ def _other_failures(verdict: Verdict) -> Iterator[str]:
 
 def _rows(verdict: Verdict, console: Console) -> None:
     """Print what was judged and how much, a row each."""
-    for name, text, style in _facts(verdict):
+    for name, text in facts(verdict, _MOST_NOTES):
+        style = "yellow" if name in ("note", "partial", "unknown") else ""
         for number, line in enumerate(Text(text, style=style).wrap(console, console.width - 12)):
             head = Text(f"{'' if number else name:<12}", style="dim")
             console.print(head.append_text(line))
-
-
-def _facts(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
-    if verdict.partial:
-        yield "partial", "The run ended before everything that was planned had run.", "yellow"
-    notes = (*verdict.warnings, *map(str, verdict.crashes))
-    for note in notes[:_MOST_NOTES]:
-        yield "note", note, "yellow"
-    if len(notes) > _MOST_NOTES:
-        yield (
-            "",
-            f"and {len(notes) - _MOST_NOTES} more, which -v or `midpipe report -v` shows",
-            "yellow",
-        )
-    if not verdict.findings:
-        yield "judged", f"{verdict.subject} on {verdict.server or '-'}", ""
-    ran = [f"{row.name} {row.cases:,}" for row in verdict.parts if row.cases]
-    cases = sum(row.cases for row in verdict.parts)
-    if cases:
-        yield "cases", f"{cases:,} in {verdict.seconds:.1f} s: {', '.join(ran)}", ""
-    if verdict.ledger:
-        total = {
-            name: sum(getattr(row, name) for row in verdict.ledger)
-            for name in ("space", "run", "pruned", "not_reached", "invalid")
-        }
-        yield (
-            "space",
-            f"{total['space']:,} cases: {total['run']:,} run, {total['pruned']:,} pruned, "
-            f"{total['not_reached']:,} not reached, {total['invalid']:,} invalid",
-            "",
-        )
-    held = [row.invariant for row in verdict.invariants if row.status is Status.HOLDS]
-    if verdict.invariants:
-        yield "held", f"{len(held)} of {len(verdict.invariants)} invariants", ""
-    unknown = [row.invariant for row in verdict.invariants if row.status is Status.UNKNOWN]
-    if unknown:
-        yield "unknown", ", ".join(unknown), "yellow"
-    left_out = [row.invariant for row in verdict.invariants if row.status is Status.NOT_APPLICABLE]
-    if left_out:
-        yield "not judged", ", ".join(left_out), ""
-    for accepted in verdict.accepted:
-        why = f"{accepted.reason}, {accepted.date}"
-        yield "accepted", f"{title_of(accepted.finding)} ({why})", ""
-    for known in verdict.gone:
-        where = f"{known.invariant} in {known.operation}"
-        yield "gone", f"{where}, accepted on {known.date}: take it out with midpipe baseline", ""
-    if verdict.promises:
-        yield "promises", promises_sentence(verdict.promises).partition(": ")[2], ""
-    for sentence in own_queue_sentences(verdict):
-        yield "midpipe", sentence, ""
-    if not verdict.findings and verdict.outcome is Outcome.PASS:
-        yield "not proved", not_proved(verdict), ""
 
 
 def _wrapped(console: Console, text: str, style: str = "", left: int = 4) -> None:

@@ -12,6 +12,7 @@ from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import markdown
+from midpipe.reports.sinks.page import page
 from midpipe.reports.sinks.sarif import sarif
 from midpipe.reports.verdict_file import to_json
 from midpipe.scenarios.model.verdict import Verdict
@@ -21,6 +22,7 @@ Sink = Callable[[Verdict], str]
 SINKS: tuple[tuple[str, Sink], ...] = (
     ("verdict.json", to_json),
     ("junit.xml", junit),
+    ("report.html", page),
     ("summary.md", markdown),
     ("findings.sarif", sarif),
     *((name, partial(document, name)) for name in NAMES),
