@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from midpipe.faultinject.errors import NotApplicableError
+
+
+class NotFollowedError(NotApplicableError):
+    """A process that has to be on a stepped clock is not."""
+
 
 class Kind(IntEnum):
     """What else could end a wait, besides the time. The numbers are those of the library's page."""

@@ -20,7 +20,7 @@ from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 
 EMBEDDED, EXTERNAL, CONTAINER = "embedded", "external", "docker"
-WALL, STEPPED = "wall", "stepped"
+WALL, STEPPED, AUTO = "wall", "stepped", "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ServerSpec:
         kind: EMBEDDED, CONTAINER or EXTERNAL.
         where: the binary of an embedded server, or None for the wheel's; the image of one in a container, or None for
             the default; the URL of an external one.
-        clock: WALL or STEPPED, for the server and for its clients.
+        clock: of the server and its clients: WALL, STEPPED, or AUTO, which is STEPPED where that is possible.
     """
 
     kind: str = EMBEDDED

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.servers.opening import STEPPED, WALL, ServerSpec, parse_server_spec
+from midpipe.faultinject.servers.opening import AUTO, STEPPED, WALL, ServerSpec, parse_server_spec
 from midpipe.reports.cli.configuring import configuration_of
 from midpipe.scenarios.gate.cores import available_cores
 from midpipe.scenarios.model.shard import Shard, parse_shard
@@ -139,9 +139,9 @@ CLOCK = click.option(
     "--clock",
     default=WALL,
     show_default=True,
-    type=click.Choice((WALL, STEPPED)),
+    type=click.Choice((WALL, STEPPED, AUTO)),
     help="The clock of the embedded server and of the subject: the machine's, or one that midpipe moves from time-out "
-    "to time-out, so that waiting takes no time.",
+    "to time-out, so that waiting takes no time. auto takes the machine's where it can't be moved, and says so.",
 )
 _SERVERS = click.option(
     "--redis",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -49,6 +49,7 @@ class Hosts:
 
         Raises:
             SubjectError: the subject can't be loaded.
+            NotFollowedError: its process is not on the clock.
         """
         host = self._hosts.pop((client_id, version), None)
         if host is None or not host.is_alive:
@@ -56,6 +57,12 @@ class Hosts:
                 host.kill()
             host = self._new(self._subject_of(version))
             host.wait_until_ready()
+            if not self._clock.follows(host.pid):
+                host.kill()
+                raise NotFollowedError(
+                    "The subject's process does not read the stepped clock: it asks for the time without the "
+                    "C library, as Go programs and static binaries do."
+                )
         self._hosts[client_id, version] = host
         host.traces_sources = self.traces_sources
         host.journal = self.journal
@@ -105,7 +112,7 @@ class Hosts:
 
     def pids(self) -> tuple[int, ...]:
         """Return the pids of the processes."""
-        return tuple(host.pid for host in self._hosts.values())
+        return tuple(host.pid for host in self._hosts.values() if host.is_alive)
 
     def close(self) -> None:
         """End every process."""

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 
-from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.sleeping import are_asleep, descendants
 from midpipe.faultinject.net.loop import Loop
 
@@ -23,8 +23,9 @@ _WORTH_A_STEP_S = 0.002
 """A step takes about so long, so that shorter times may as well pass by themselves."""
 _AT_MOST_S = 30.0
 """Real time after which a wait is over: a process that polls can make as many steps as there are polls."""
-_STILL_FOR_S = 0.25
-"""Real time for which processes have to sleep that wait for no time, before they count as waiting for ever."""
+_STILL_FOR_S = 10.0
+"""Real time at most for which processes have to sleep, before it counts that no wait of theirs is known. A library that
+calls the system without the C library may wait for a time all the same."""
 
 
 class TimeFlow:
@@ -53,6 +54,7 @@ class TimeFlow:
         self._clock = clock
         self._server_pids = server_pids
         self._client_pids = client_pids
+        self._following: set[int] = set()
         self.stepped_s = 0.0
         self.skewed_s = 0.0
         self.parked: Callable[[], Collection[int]] = tuple
@@ -100,12 +102,13 @@ class TimeFlow:
                 active_s = real_s
             if not self._are_still((*clients, *self._server_pids())):
                 continue
+            self._check_following(clients)
             next_s = min(self._next_deadline_s(), due_s() - self.now_s())
             if math.isfinite(next_s):
                 active_s = real_s
                 if next_s > _WORTH_A_STEP_S:
                     self._step(min(next_s, left_s))
-            elif real_s > active_s + _STILL_FOR_S:
+            elif real_s > active_s + min(within_s, _STILL_FOR_S):
                 self._step(left_s)
         return True
 
@@ -119,6 +122,15 @@ class TimeFlow:
             and not self._loop.step(0.0)
             and are_asleep(pids)
         )
+
+    def _check_following(self, pids: tuple[int, ...]) -> None:
+        """Raise NotFollowedError if the clock can't be moved, because one of the processes would not notice."""
+        for pid in pids:
+            if pid not in self._following and not self._clock.follows(pid):
+                raise NotFollowedError(
+                    "A program that the subject has started does not read the stepped clock."
+                )
+            self._following.add(pid)
 
     def _next_deadline_s(self) -> float:
         """Return the seconds until the first wait ends of a client that is not parked; infinite if none waits."""

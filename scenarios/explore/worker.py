@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from midpipe.faultinject.clock.opening import open_clock
-from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.servers.embedded import EmbeddedServer, binary_of
-from midpipe.faultinject.servers.opening import EMBEDDED, STEPPED, ServerSpec, open_server
+from midpipe.faultinject.servers.opening import AUTO, EMBEDDED, STEPPED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
@@ -64,7 +64,7 @@ class Worker:
         self._durable: dict[Persistence, Server] = {}
         try:
             self.clock = self._open_clock()
-            self.server: Server = open_server(server, self._run, clock=self.clock)
+            self.server: Server = self._open_server()
         except BaseException:
             self._run.close()
             raise
@@ -113,7 +113,34 @@ class Worker:
 
     def _new_rig(self, server: Server, subject: SubjectSpec) -> Rig:
         clock = self.clock if isinstance(server, EmbeddedServer) else None
-        return Rig(server, subject, self._run, invariants=self._invariants, clock=clock)
+        try:
+            return Rig(server, subject, self._run, invariants=self._invariants, clock=clock)
+        except NotFollowedError as error:
+            if self._spec.clock == STEPPED:
+                raise UsageError(
+                    f"{error} Leave --clock stepped out, or give --clock auto."
+                ) from None
+            self._leave_stepped_clock(str(error).removesuffix("."))
+        again = self.server if server.persistence is Persistence.NONE else None
+        return self._new_rig(again or self.durable_server(server.persistence), subject)
+
+    def _leave_stepped_clock(self, reason: str) -> None:
+        """Use the machine's clock from now on, and start the servers again on it."""
+        self._stop_durable()
+        self.server.stop()
+        self.clock.close()
+        self.clock = WallClock(reason)
+        self.server = self._open_server()
+
+    def _open_server(self) -> Server:
+        server = open_server(self._spec, self._run, clock=self.clock)
+        if self.clock.is_stepped:
+            server.name += ", on a stepped clock"
+        elif self._spec.clock == AUTO:
+            server.name += (
+                f", on the machine's clock, so without faults of the clock: {self.clock.reason}"
+            )
+        return server
 
     def durable_server(self, persistence: Persistence) -> Server:
         """Return a server of midpipe's own that keeps its data so, started if need be; the one before it is stopped.
@@ -143,7 +170,9 @@ class Worker:
     def _open_clock(self) -> Clock:
         """Return the clock that the user asked for."""
         spec = self._spec
-        if spec.clock != STEPPED:
+        if spec.clock == AUTO and spec.kind != EMBEDDED:
+            return WallClock("midpipe has to start what reads the clock")
+        if spec.clock not in (STEPPED, AUTO):
             return WallClock("--clock wall was given")
         if spec.kind != EMBEDDED:
             raise UsageError(
@@ -151,7 +180,7 @@ class Worker:
                 "Leave --redis out, or name a binary: --redis embedded:redis-server."
             )
         clock = open_clock(self._run.subdirectory("clock"), binary_of(spec.where))
-        if not clock.is_stepped:
+        if not clock.is_stepped and spec.clock == STEPPED:
             raise UsageError(
                 f"--clock stepped is not possible here: {clock.reason}. Leave it out to use the machine's clock."
             )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.servers.opening import STEPPED, ServerSpec, parse_server_spec
+from midpipe.faultinject.clock.compiling import compiler
+from midpipe.faultinject.errors import SubjectError, UsageError
+from midpipe.faultinject.servers.opening import AUTO, STEPPED, ServerSpec, parse_server_spec
 from midpipe.scenarios.case.story import duration_text
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
@@ -19,7 +21,7 @@ from midpipe.scenarios.model.spec import SubjectSpec
 
 BOUND_MS = 5_000.0
 WAITS = """
-import threading, time
+import os, subprocess, threading, time
 from midpipe.reference import Queue
 
 class Patient(Queue):
@@ -44,9 +46,15 @@ class Blocks(Patient):
         popped = driver.blpop(["no-such-list"], 900)
         return popped and {"job_id": popped[1]}
 
-class WaitsForEver(Patient):
-    def claim(self, worker_id, lease_s=30.0):
+class WaitsForEver(Queue):
+    latency_bound_s = 0.5
+
+    def update_status(self, *args, **named):
         threading.Event().wait()
+
+class StartsAStaticProgram(Patient):
+    def update_status(self, *args, **named):
+        subprocess.run([os.environ["STATIC"]])
 """
 
 
@@ -111,13 +119,47 @@ def test_a_silent_server_is_given_up_at_the_time_out_and_the_step_is_recorded(
 def test_a_call_that_waits_for_nothing_hangs_and_violates_the_bound(
     stepped: Worker, waiting: Path
 ) -> None:
-    began_s = time.monotonic()
-    record = record_of(stepped, SubjectSpec(f"{waiting}:WaitsForEver"), "claim-complete:")
-    error = first(record, "claim").error
+    record = record_of(stepped, SubjectSpec(f"{waiting}:WaitsForEver"), "update-once:")
+    error = first(record, "update_status").error
     assert error is not None
     assert error.type == "Hang"
     assert "bounded-latency" in record.violated_invariants
-    assert time.monotonic() - began_s < 60
+
+
+@pytest.fixture(scope="module")
+def static_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that says it is ready and sleeps, linked so that nothing can be preloaded."""
+    folder = tmp_path_factory.mktemp("static")
+    source, program = folder / "static.c", folder / "static"
+    source.write_text(
+        "#include <stdio.h>\n#include <unistd.h>\n"
+        'int main(void) { puts("{\\"ready\\": true}"); fflush(stdout); return sleep(60); }\n'
+    )
+    subprocess.run([*(compiler() or ()), "-static", "-o", program, source], check=True)
+    return program
+
+
+def test_a_subject_that_does_not_read_the_clock_is_refused_or_judged_on_the_machines_clock(
+    static_program: Path,
+) -> None:
+    subject = SubjectSpec(f"command: {static_program}", patience_s=2.0)
+    for clock, outcome in ((STEPPED, UsageError), (AUTO, SubjectError)):
+        worker = Worker(ServerSpec(clock=clock))
+        try:
+            with pytest.raises(outcome):
+                worker.rig(subject)
+        finally:
+            worker.close()
+
+
+def test_a_case_is_invalid_if_a_program_of_the_subject_does_not_read_the_clock(
+    stepped: Worker, waiting: Path, static_program: Path
+) -> None:
+    subject = SubjectSpec(
+        f"{waiting}:StartsAStaticProgram", environment=(("STATIC", str(static_program)),)
+    )
+    record = replay_case(stepped, subject, "update-once:", BOUND_MS).record
+    assert "does not read the stepped clock" in record.invalid_reason
 
 
 def test_the_lease_of_a_dead_worker_ends_at_its_own_length(stepped: Worker) -> None:
