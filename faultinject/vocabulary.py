@@ -26,13 +26,27 @@ class Executed(StrEnum):
     UNKNOWN = "unknown"
 
 
+LOCK_KEY = "midpipe:lock"
+"""Held by a run in an external database; no key of the subject's, so no snapshot shows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens: the path of a unix socket, or a host and a port."""
+    """Where a server listens: the path of a unix socket, or a host and a port.
+
+    Args:
+        source: the address of this machine to connect from; empty leaves the choice to the system.
+    """
 
     path: str = ""
     host: str = ""
     port: int = 0
+    source: str = ""
+
+    @property
+    def source_address(self) -> tuple[str, int] | None:
+        """``source`` as a socket takes it."""
+        return (self.source, 0) if self.source else None
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

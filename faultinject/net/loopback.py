@@ -80,7 +80,8 @@ class LoopbackPort:
 def connect_upstream(address: Address) -> socket.socket:
     """Open a connection to the server. Raises OSError if the server is gone."""
     if not address.path:
-        server = socket.create_connection((address.host, address.port), timeout=_CONNECT_WITHIN_S)
+        where = (address.host, address.port)
+        server = socket.create_connection(where, _CONNECT_WITHIN_S, address.source_address)
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return server
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -138,7 +138,8 @@ class Control:
 def _connected(address: Address, timeout_s: float) -> socket.socket:
     try:
         if not address.path:
-            tcp = socket.create_connection((address.host, address.port), timeout=timeout_s)
+            where = (address.host, address.port)
+            tcp = socket.create_connection(where, timeout_s, address.source_address)
             return _with_kernel_timeout(tcp, timeout_s)
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

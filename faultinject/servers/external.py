@@ -1,21 +1,43 @@
 """A server that the user names by URL: used only if the named database is empty, and left empty.
 
-midpipe empties exactly that database (FLUSHDB), never the whole server. The script cache belongs to all databases, so
+midpipe deletes only its own keys, in exactly that database. The script cache belongs to all databases, so
 midpipe does not flush it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import secrets
+import socket
+import sys
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.servers.control import Control, ReplyError
+from midpipe.faultinject.servers.external_remains import Remains, note_names
+from midpipe.faultinject.servers.foreign_writes import ForeignWrites, is_seen_as, source_for
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import software
-from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.vocabulary import LOCK_KEY, Address
+from midpipe.faultinject.wire.commands import parse_command_table
 
 SCHEMES = ("redis", "unix")
+_LEASE_MS = 120_000
+"""How long a lock outlasts its run; it is renewed before each case."""
+_KEYS_AT_ONCE = 1_000
+_LOCK = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return holder end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]
+"""
+_UNLOCK = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -66,39 +88,70 @@ def parse_url(url: str, *, may_be_remote: bool = False) -> Location:
 class ExternalServer:
     """A server that the user started.
 
+    Before each case it is checked that nobody else has written to the database (``foreign_writes``), and exactly the
+    keys that were there before that check are deleted. A key with a lease keeps a second run out.
+
     Args:
         url: as ``parse_url`` takes it.
+        run: has what is left in the database deleted if midpipe is killed.
 
     Raises:
         ServerError: it does not answer, refuses the credentials, or the database is not empty.
-        UsageError: as ``parse_url`` raises it.
+        UsageError: as ``parse_url`` raises it, or another run uses the database.
     """
 
     is_ours = False
     persistence = Persistence.NONE
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, run: RunDirectory | None = None) -> None:
         where = parse_url(url)
-        self.address = where.address
         self.username, self.password, self.database = where.username, where.password, where.database
-        control = self._connect()
-        try:
-            held = control.call("DBSIZE")
-            if held != 0:
-                raise ServerError(
-                    f"Database {self.database} at {self.address} holds {held!r} keys. midpipe empties the "
-                    "database between cases, so it takes an empty one only; nothing was touched. "
-                    "Name another database (…/9) or leave --redis out."
+        self.address = where.address
+        self._token = f"pid {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(8)}"
+        self._known: set[bytes] = set()
+        self._writes: ForeignWrites | None = None
+        self._has_foreign_write = False
+        self._file = run.path / f"external-{secrets.token_hex(4)}" if run else None
+        self.address = replace(where.address, source=self._source())
+        with closing(self._connect()) as control:
+            self._lock(control)
+            try:
+                self._watch(control)
+                self._check_is_empty(control)
+                self.name = (
+                    f"{software(control.call('INFO', 'server'))} at {self.address}/{self.database}"
                 )
-            self.name = (
-                f"{software(control.call('INFO', 'server'))} at {self.address}/{self.database}"
-            )
-        finally:
-            control.close()
+                self._at_end = self._have_remains_deleted(run)
+            except BaseException:
+                self._end_use(control)
+                raise
 
     def reset(self, control: Control) -> None:
-        """Delete all data in the database that the user named."""
-        control.call("FLUSHDB")
+        """Delete all data in the database that the user named.
+
+        Raises:
+            UsageError: somebody else writes to the database, or another run of midpipe does; nothing is deleted.
+        """
+        self._lock(control)
+        keys = [key for key in _keys(control) if key != LOCK_KEY.encode()]
+        if self._writes is not None:
+            try:
+                foreign = self._writes.since_last(control)
+            except ServerError:
+                foreign = self._watch_again(keys)
+            if foreign:
+                self._has_foreign_write = True
+                raise UsageError(
+                    f"Somebody else writes to database {self.database} at {self.address}, which midpipe empties "
+                    f"between cases: {foreign}. midpipe has stopped and deletes nothing more there. "
+                    "Name a database that nobody else uses."
+                )
+        new = [key for key in keys if key not in self._known]
+        if new and self._file is not None:
+            note_names(self._file, new)
+        self._known.update(new)
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            control.call("UNLINK", *keys[start : start + _KEYS_AT_ONCE])
 
     def restart(self) -> None:
         """Refuse: midpipe did not start the server."""
@@ -131,15 +184,84 @@ class ExternalServer:
         """Do nothing: there is nothing to undo."""
 
     def stop(self) -> None:
-        """Empty the database, as it was found."""
+        """Empty the database, as it was found, unless somebody else has written to it."""
         try:
             control = self._connect()
         except ServerError:
             return
+        with closing(control):
+            if not self._has_foreign_write:
+                # Nothing that could be said now would help: the run is over.
+                with suppress(ServerError, UsageError):
+                    self.reset(control)
+            self._end_use(control)
+        if self._at_end is not None:
+            self._at_end.unlink(missing_ok=True)
+
+    def _source(self) -> str:
+        """Return an address to connect from by which the server can tell midpipe's connections; empty without one."""
+        source = source_for(self.address)
+        if not source:
+            return ""
+        address = replace(self.address, source=source)
         try:
-            control.call("FLUSHDB")
-        finally:
-            control.close()
+            with closing(Control(address, self.password, self.username, self.database)) as control:
+                return source if is_seen_as(control, source) else ""
+        except ServerError:
+            # Whatever is wrong shows again, with its reason, when midpipe connects from no special address.
+            return ""
+
+    def _lock(self, control: Control) -> None:
+        """Take or renew the lock. Raises UsageError if another run has it."""
+        holder = control.call("EVAL", _LOCK, 1, LOCK_KEY, self._token, _LEASE_MS)
+        if isinstance(holder, bytes) and holder != self._token.encode():
+            who = holder.decode("utf-8", "replace").partition(",")[0]
+            raise UsageError(
+                f"Another run of midpipe ({who}) uses database {self.database} at {self.address}. "
+                "Name another database (…/9), or wait until it has ended."
+            )
+
+    def _end_use(self, control: Control) -> None:
+        """Give the lock back, and stop watching."""
+        if self._writes is not None:
+            self._writes.close()
+        with suppress(ServerError):
+            control.call("EVAL", _UNLOCK, 1, LOCK_KEY, self._token)
+
+    def _watch(self, control: Control) -> None:
+        """Watch for writes by others from now on, if the server shows who sends a command."""
+        if self.address.source:
+            table = parse_command_table(control.call("COMMAND"))
+            with suppress(ReplyError):
+                self._writes = ForeignWrites(
+                    self._connect, table, self.database, self.address.source
+                )
+
+    def _check_is_empty(self, control: Control) -> None:
+        held = len(_keys(control)) - 1
+        if held > 0:
+            raise ServerError(
+                f"Database {self.database} at {self.address} holds {held} keys. midpipe empties the "
+                "database between cases, so it takes an empty one only; nothing was touched. "
+                "Name another database (…/9) or leave --redis out."
+            )
+
+    def _have_remains_deleted(self, run: RunDirectory | None) -> Path | None:
+        """Register with the reaper that what is left is deleted if midpipe dies; return what undoes that."""
+        if run is None or self._file is None:
+            return None
+        Remains(self.address, self.username, self.password, self.database, self._token).write(
+            self._file
+        )
+        program = [sys.executable, "-m", "midpipe.faultinject.servers.external_remains"]
+        return run.at_end([*program, str(self._file)])
+
+    def _watch_again(self, keys: list[bytes]) -> str:
+        """Watch anew after the connection was cut; return a key that may be somebody else's, as text."""
+        assert self._writes is not None
+        self._writes = self._writes.reopened()
+        unknown = [key for key in keys if key not in self._known]
+        return f"key {unknown[0].decode('utf-8', 'backslashreplace')}" if unknown else ""
 
     def _connect(self) -> Control:
         control: Control | None = None
@@ -154,6 +276,13 @@ class ExternalServer:
                 "redis://user:password@host:port/database."
             ) from error
         return control
+
+
+def _keys(control: Control) -> tuple[bytes, ...]:
+    answer = control.call("KEYS", "*")
+    return (
+        tuple(key for key in answer if isinstance(key, bytes)) if isinstance(answer, tuple) else ()
+    )
 
 
 def _database_in_path(parts: SplitResult) -> int:

@@ -93,7 +93,7 @@ def open_server(
         NotApplicableError: it can't have a replica.
     """
     if spec.kind == EXTERNAL:
-        return ExternalServer(spec.where or "")
+        return ExternalServer(spec.where or "", run)
     if persistence.is_replicated:
         return Pair(origin_of(spec, run), persistence)
     if spec.kind == CONTAINER:

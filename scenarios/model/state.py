@@ -59,13 +59,16 @@ local function dump(key)
 end
 local time = redis.call('TIME')
 local out = {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
+local function entry(key)
   local kind = redis.call('TYPE', key)['ok']
   local words = (read[kind] or dump)(key)
   for at, word in ipairs(words) do
     if #word > 65536 then words[at] = word:sub(1, 100):gsub('[\\128-\\255]+$', '') .. '… ' .. digest(word) end
   end
-  out[#out + 1] = {key, kind, words, redis.call('PTTL', key)}
+  return {key, kind, words, redis.call('PTTL', key)}
+end
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if key ~= 'midpipe:lock' then out[#out + 1] = entry(key) end
 end
 out = {time[1] * 1000 + math.floor(time[2] / 1000), out}
 return ARGV[1] == 'packed' and cmsgpack.pack(out) or out
@@ -74,7 +77,8 @@ return ARGV[1] == 'packed' and cmsgpack.pack(out) or out
 
 A word of more than 64 KiB is cut and gets its SHA-1, so that large values are compared without being copied. A stream
 becomes a word for each entry, group, consumer and pending entry; times since the last delivery are left out, as times
-to live are. Of a module's type only the SHA-1 of its DUMP is known.
+to live are. Of a module's type only the SHA-1 of its DUMP is known. The lock of
+a run in an external database (LOCK_KEY) is left out.
 """
 
 _Entry = tuple[str, str, tuple[str, ...], int]

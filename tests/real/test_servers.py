@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,8 @@ from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.external import ExternalServer, parse_url
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
 from midpipe.faultinject.servers.reaper import RunDirectory
-from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.vocabulary import LOCK_KEY, Address
+from tests.real.commands import ran
 from tests.real.waiting import is_running, wait_until
 from tests.support.children import running
 
@@ -181,10 +184,105 @@ def test_a_reset_of_one_database_does_not_touch_the_others(external_server: int)
     control = Control(server.address, server.password, server.username, server.database)
     control.call("SET", "k", "v")
     server.reset(control)
-    held = (control.call("DBSIZE"), neighbour.call("GET", "precious"))
+    held = (control.call("KEYS", "*"), neighbour.call("GET", "precious"))
     control.close()
     neighbour.close()
-    assert held == (0, b"1")
+    server.stop()
+    assert held == ((LOCK_KEY.encode(),), b"1")
+
+
+def test_a_key_that_somebody_adds_later_ends_the_run_and_stays(external_server: int) -> None:
+    server = ExternalServer(url_of(external_server))
+    with closing(as_midpipe(server)) as control, closing(as_somebody(external_server)) as other:
+        control.call("SET", "k", "v")
+        other.call("SET", "precious", "1")
+        with pytest.raises(UsageError, match=r"Somebody else writes .*: SET precious from 127\.0"):
+            server.reset(control)
+        server.stop()
+        assert other.call("GET", "precious") == b"1"
+
+
+def test_somebody_who_only_reads_does_not_end_the_run(external_server: int) -> None:
+    server = ExternalServer(url_of(external_server))
+    with closing(as_midpipe(server)) as control, closing(as_somebody(external_server)) as other:
+        control.call("EVAL", "return redis.call('SET', KEYS[1], 'v')", 1, "k")
+        held = (other.call("GET", "k"), other.call("DBSIZE"))
+        server.reset(control)
+        server.stop()
+        assert (held, other.call("DBSIZE")) == ((b"v", 2), 0)
+
+
+def test_a_second_run_in_the_same_database_is_refused_until_the_first_has_ended(
+    external_server: int,
+) -> None:
+    first = ExternalServer(url_of(external_server))
+    with pytest.raises(
+        UsageError, match=rf"Another run of midpipe \(pid {os.getpid()} on .*\) uses"
+    ):
+        ExternalServer(url_of(external_server))
+    ExternalServer(url_of(external_server, 4)).stop()
+    first.stop()
+    ExternalServer(url_of(external_server)).stop()
+
+
+KILLED = """
+import os, signal, sys
+from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.external import ExternalServer
+from midpipe.faultinject.servers.reaper import RunDirectory
+server = ExternalServer(sys.argv[1], RunDirectory())
+control = Control(server.address, server.password, server.username, server.database)
+for _ in range(2):
+    server.reset(control)
+    control.call("SET", "ours", "v")
+server.reset(control)
+control.call("SET", "ours", "v")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_run_leaves_somebody_elses_keys_only(external_server: int) -> None:
+    with closing(as_somebody(external_server)) as other:
+        subprocess.run([sys.executable, "-c", KILLED, url_of(external_server)], check=False)
+        other.call("SET", "precious", "1")
+        wait_until(lambda: other.call("KEYS", "*") == (b"precious",))
+
+
+def test_a_sweep_ends_with_a_usage_error_as_soon_as_somebody_else_writes(
+    external_server: int, tmp_path: Path
+) -> None:
+    def write_once_it_runs() -> None:
+        with closing(as_somebody(external_server)) as other:
+            wait_until(lambda: len(keys_of(other)) > 1)
+            other.call("SET", "precious", "1")
+
+    writer = threading.Thread(target=write_once_it_runs)
+    writer.start()
+    code, _, errors = ran(
+        *("sweep", "--program", "enqueue", "--redis", url_of(external_server)), cwd=tmp_path
+    )
+    writer.join()
+    assert (code, "SET precious" in errors, "s3cret" in errors) == (2, True, False), errors
+    with closing(as_somebody(external_server)) as other:
+        assert other.call("GET", "precious") == b"1"
+
+
+def keys_of(control: Control) -> tuple[object, ...]:
+    answer = control.call("KEYS", "*")
+    assert isinstance(answer, tuple)
+    return answer
+
+
+def url_of(port: int, database: int = 3) -> str:
+    return f"redis://:s3cret@127.0.0.1:{port}/{database}"
+
+
+def as_midpipe(server: ExternalServer) -> Control:
+    return Control(server.address, server.password, server.username, server.database)
+
+
+def as_somebody(port: int) -> Control:
+    return Control(Address(host="127.0.0.1", port=port), "s3cret", database=3)
 
 
 @pytest.mark.parametrize("credentials", ["", ":wr0ng@", "nobody:s3cret@"])
