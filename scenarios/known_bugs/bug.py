@@ -50,7 +50,8 @@ class KnownBug:
         id: the library and a few words, joined by hyphens.
         library: what to install, and the adapter that shows the bug.
         summary: what happened, in one sentence.
-        source: repository and number of the issue or pull request, for example ``redis/redis-py#977``.
+        source: repository and number of the issue or pull request, for example ``redis/redis-py#977``; the path of a
+            report in ``docs/reports`` for a bug that nobody has reported, as far as we know.
         bad: a release that has the bug.
         good: a release that does not have it; None if no release is known.
         invariant: what the bug violates.

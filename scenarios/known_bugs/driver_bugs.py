@@ -56,4 +56,16 @@ DRIVER_BUGS = (
         search=_ONE_PUSH,
         replay=f"{_PUSH}: A1:RPUSH!lost-reply",
     ),
+    KnownBug(
+        id="redis-watching-transaction-runs-twice",
+        library=adapted("redis", _LISTS, "Watch"),
+        summary="Redis.transaction takes a lost reply to EXEC for a changed key, and commits the transaction again.",
+        source="docs/reports/redis-py-transaction-runs-twice.md",
+        bad=Release("8.1.0"),
+        good=None,
+        invariant="no-duplicate",
+        search=_ONE_PUSH,
+        replay=f"{_PUSH}: A3:EXEC!lost-reply",
+        is_quick=True,
+    ),
 )

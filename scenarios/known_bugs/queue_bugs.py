@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from midpipe.scenarios.known_bugs.bug import KnownBug, Release, Search, adapted
+from midpipe.scenarios.queues import LIBRARIES
 
 _RQ_POPS = "rq_pops.py"
 _POP = Search(("work",), faults=("lost-reply",), commands=("LPOP", "LMOVE"))
@@ -42,5 +43,27 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
         invariant="no-stuck-job",
         search=Search(("work",), faults=("lost-reply",), commands=("BLMOVE", "GET")),
         replay="work: A2:BLMOVE!lost-reply",
+    ),
+    KnownBug(
+        id="arq-worker-ends-with-its-connection",
+        library=adapted("arq", "arq_lasting.py", "Queue"),
+        summary="A worker ends when its connection is cut during a poll, so the jobs that wait are not run.",
+        source="python-arq/arq#386",
+        bad=Release("0.28.0"),
+        good=None,
+        invariant="worker-lives",
+        search=Search(("work-twice",), faults=("cut-before",), commands=("ZRANGEBYSCORE",)),
+        replay="work-twice: A6:ZRANGEBYSCORE!cut-before",
+    ),
+    KnownBug(
+        id="arq-enqueue-denies-a-job",
+        library=LIBRARIES["arq"],
+        summary="enqueue_job says that the job exists already, though the connection was lost before it was written.",
+        source="docs/reports/arq-enqueue-denies-a-job.md",
+        bad=Release("0.28.0"),
+        good=None,
+        invariant="no-lost-job",
+        search=Search(("enqueue-then-work",), faults=("cut-before",), commands=("MULTI",)),
+        replay="enqueue-then-work: A3.1:MULTI!cut-before",
     ),
 )
