@@ -43,6 +43,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
         "audit": "Report what is wrong with the jobs of a live queue, read-only.",
     },
     "Tools": {
+        "init": "Write an adapter and [tool.midpipe] for your own queue.",
         "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
         "canary": "Judge a roll-out by its metrics.",
         "queues": "List the released libraries that --queue takes by name.",

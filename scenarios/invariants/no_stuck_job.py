@@ -14,7 +14,7 @@ a job out once and never again, which no-lost-job judges in the programs whose l
 from __future__ import annotations
 
 from midpipe.scenarios.invariants.executions import missing_run, needs_work, worker_was_disturbed
-from midpipe.scenarios.invariants.no_lost_job import is_lost
+from midpipe.scenarios.invariants.no_lost_job import candidates, is_lost
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
@@ -41,7 +41,7 @@ def _check(evidence: Evidence) -> Judgement:
         return Judgement(0)
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         last = attempts[-1]
-        if not last.answered or last.value is False:
+        if not last.answered or (last.value is False and not evidence.runs_jobs):
             continue
         if not evidence.runs_jobs:
             observed += _has_heeded_a_lease(evidence, last.job_id)
@@ -54,10 +54,13 @@ def _check(evidence: Evidence) -> Judgement:
                 )
             continue
         observed += 1
-        missing = missing_run(evidence, last.job_id)
-        if missing and last.job_id in evidence.named:
+        # False says that the job was in already; so one of those that the caller may mean has to run.
+        job_ids = candidates(evidence, attempts) if last.value is False else (last.job_id,)
+        missing = [missing_run(evidence, job_id) for job_id in job_ids]
+        if all(missing) and any(job_id in evidence.named for job_id in job_ids):
+            jobs = " or ".join(job_ids)
             violations.append(
-                ViolationEvidence(f"{last.job_id} is still in Redis, and {missing}.", "work")
+                ViolationEvidence(f"{jobs} is still in Redis, and {missing[0]}.", "work")
             )
     return Judgement(observed, tuple(violations))
 

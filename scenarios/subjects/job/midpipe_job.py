@@ -41,6 +41,45 @@ def run(job_id: str, payload: Any = None) -> str:
     return f"done {job_id}"
 
 
+def run_taken(taken: Any) -> str:
+    """Run the body of a job as a worker took it: text, bytes or a container in which its ``job_id`` stands somewhere.
+
+    Raises:
+        ValueError: no job is found in it.
+    """
+    job = _job_in(taken)
+    if job is None:
+        raise ValueError(f"There is no job_id in what the worker took: {taken!r}")
+    return run(job["job_id"], job.get("payload"))
+
+
+def id_of(taken: Any) -> str:
+    """Return the id of a job as a worker took it."""
+    job = _job_in(taken)
+    return str(job["job_id"]) if job else ""
+
+
+def _job_in(value: Any) -> Any:
+    """Return the mapping with a job's id and payload, wherever in the value it is; None if there is none."""
+    if isinstance(value, (str, bytes)):
+        try:
+            return _job_in(json.loads(value))
+        except ValueError:
+            return None
+    if isinstance(value, dict):
+        named = {key.decode() if isinstance(key, bytes) else key: value[key] for key in value}
+        if isinstance(named.get("job_id"), bytes):
+            named["job_id"] = named["job_id"].decode()
+        return named if "job_id" in named else _first_job(value.values())
+    if isinstance(value, (list, tuple)):
+        return _first_job(value)
+    return _job_in(vars(value)) if hasattr(value, "__dict__") else None
+
+
+def _first_job(values: Any) -> Any:
+    return next((job for job in map(_job_in, values) if job is not None), None)
+
+
 def _journal() -> str:
     try:
         with open(os.environ["MIDPIPE_JOURNAL"]) as journal:

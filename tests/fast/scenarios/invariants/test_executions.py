@@ -53,6 +53,14 @@ def test_a_job_that_a_key_still_names_and_that_never_ran_is_stuck() -> None:
     assert violated(seen(work(), named=True)) == {"no-stuck-job"}
 
 
+def test_a_job_that_enqueue_says_was_in_already_and_that_never_runs_is_stuck() -> None:
+    refused = call("enqueue", at=1, value=False)
+    traits = replace(TRAITS, promises=declared({}))
+    found = evidence(refused, work(at=3), traits=traits, delivered=None)
+    assert violated(replace(found, named=frozenset({"j"}))) == {"no-stuck-job"}
+    assert violated(replace(found, executions=(RAN,), named=frozenset({"j"}))) == set()
+
+
 def test_what_a_disturbed_worker_left_is_stuck_only_if_its_return_is_promised_in_time() -> None:
     assert violated(seen(work(faulted=True), named=True)) == set()
     assert violated(seen(work(faulted=True), named=True, recovers_within_s=60.0)) == set()
