@@ -52,7 +52,9 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
         bad=Release("0.28.0"),
         good=None,
         invariant="worker-lives",
-        search=Search(("work-twice",), faults=("cut-before",), commands=("ZRANGEBYSCORE",)),
+        search=Search(
+            ("work-twice",), faults=("cut-before",), commands=("ZRANGEBYSCORE",), budget_s=180.0
+        ),
         replay="work-twice: A6:ZRANGEBYSCORE!cut-before",
     ),
     KnownBug(
@@ -65,5 +67,29 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
         invariant="no-lost-job",
         search=Search(("enqueue-then-work",), faults=("cut-before",), commands=("MULTI",)),
         replay="enqueue-then-work: A3.1:MULTI!cut-before",
+    ),
+    KnownBug(
+        id="rq-worker-ends-with-its-connection",
+        library=adapted("rq", "rq_lasting.py", "Queue"),
+        summary="A worker ends when its connection is cut while it waits for a job.",
+        source="rq/rq#998",
+        bad=Release("1.4.3", ("redis==3.5.3",)),
+        good=Release("2.12.0"),
+        invariant="worker-lives",
+        search=Search(
+            ("work-twice",), faults=("cut-before",), commands=("BLPOP", "BLMOVE"), budget_s=180.0
+        ),
+        replay="work-twice: A14:BLPOP!cut-before",
+    ),
+    KnownBug(
+        id="taskiq-worker-ends-with-its-connection",
+        library=adapted("taskiq-redis", "taskiq_lasting.py", "Queue"),
+        summary="The list broker catches the built-in ConnectionError and not that of redis-py, so its worker ends.",
+        source="taskiq-python/taskiq-redis#128",
+        bad=Release("1.2.4"),
+        good=None,
+        invariant="worker-lives",
+        search=Search(("work-twice",), faults=("cut-before",), commands=("BRPOP",), budget_s=180.0),
+        replay="work-twice: A1:BRPOP!cut-before",
     ),
 )
