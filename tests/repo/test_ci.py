@@ -69,10 +69,10 @@ def ci_with_parts_that_exit(
 @pytest.mark.parametrize(
     ("statuses", "status"),
     [
-        ({"tests": 0, "gate": 0, "versions": 0, "containers": 0}, 0),
-        ({"tests": 1, "gate": 0, "versions": 0, "containers": 0}, 1),
-        ({"tests": 1, "gate": 3, "versions": 0, "containers": 2}, 3),
-        ({"tests": 0, "gate": 0, "versions": 0, "containers": 124}, 124),
+        ({"tests": 0, "gate": 0, "versions": 0, "loaded": 0, "containers": 0}, 0),
+        ({"tests": 1, "gate": 0, "versions": 0, "loaded": 0, "containers": 0}, 1),
+        ({"tests": 1, "gate": 3, "versions": 0, "loaded": 0, "containers": 2}, 3),
+        ({"tests": 0, "gate": 0, "versions": 0, "loaded": 0, "containers": 124}, 124),
     ],
 )
 def test_ci_runs_every_part_and_ends_with_the_worst_status(
