@@ -6,13 +6,15 @@ Recovery waits for both before it says that no worker receives a job. Waiting is
 from __future__ import annotations
 
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.model.promises import LONGEST_WAIT_S, Promises
+from midpipe.scenarios.model.promises import (
+    LONGEST_STEPPED_WAIT_S,
+    LONGEST_WAIT_S,
+    Promises,
+)
 from midpipe.scenarios.model.state import Snapshot
 
 LONGEST_TTL_S = 5.0
 """A key that lasts longer than this is kept for its data, or longer than recovery can wait."""
-LONGEST_STEPPED_TTL_S = 2 * 86_400.0
-"""The same where waiting costs nothing."""
 _MARGIN_S = 0.01
 """The server counts whole milliseconds, and expires a key in the one after its last."""
 
@@ -25,23 +27,25 @@ def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
             keep recovery waiting.
     """
     now_s = rig.time.now_s()
-    longest_s = LONGEST_STEPPED_TTL_S if rig.time.is_stepped else LONGEST_TTL_S
+    longest_s = LONGEST_STEPPED_WAIT_S if rig.time.is_stepped else LONGEST_TTL_S
     left_s = {
         (value.expires_at_ms - snapshot.taken_at_ms) / 1_000
         for value in snapshot.state.values()
         if value.expires_at_ms is not None
     }
-    waits_s = {ttl_s for ttl_s in left_s if ttl_s <= longest_s} | _promised(rig.traits.promises)
+    waits_s = {ttl_s for ttl_s in left_s if ttl_s <= longest_s} | _promised(
+        rig.traits.promises, LONGEST_STEPPED_WAIT_S if rig.time.is_stepped else LONGEST_WAIT_S
+    )
     if rig.time.skewed_s:
         # A queue that scores jobs by its clients' clocks hands them out so much later.
         waits_s.add(rig.time.skewed_s)
     return tuple(sorted(now_s + wait_s + _MARGIN_S for wait_s in waits_s))
 
 
-def _promised(promises: Promises) -> set[float]:
+def _promised(promises: Promises, longest_s: float) -> set[float]:
     """Return after how many seconds a job must be on its way back to a worker, if recovery can wait for that."""
     promised = (promises.recovers_within_s, promises.visibility_timeout_s)
-    return {wait_s for wait_s in promised if wait_s is not None and wait_s <= LONGEST_WAIT_S}
+    return {wait_s for wait_s in promised if wait_s is not None and wait_s <= longest_s}
 
 
 def wait_until(rig: Rig, at_s: float) -> None:

@@ -48,6 +48,7 @@ class Recovered:
         read_back: what get_job answered, once by each version of the program's fleet.
         delivered: as in Evidence.
         given_up, still_running, named: as in Evidence.
+        after_s: seconds on the case's clock until the last job was received or had run; None if none was, or does.
     """
 
     read_back: tuple[Jobs, ...]
@@ -55,10 +56,12 @@ class Recovered:
     given_up: frozenset[str] = frozenset()
     still_running: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
+    after_s: float | None = None
 
 
 def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     """Read every job back with every version, make the program's reads, and drain the queue."""
+    began_s = rig.time.now_s()
     case.await_leases()
     snapshot = rig.snapshot()
     due = times_due(rig, snapshot)
@@ -70,15 +73,19 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     if "work" in rig.traits.methods:
-        failed = _work_off(rig, job_keys, version, max(due, default=0.0))
-        return Recovered(read_back, None, given_up=failed, named=_named_in(rig, job_ids))
-    delivered = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
+        failed = _work_off(rig, job_keys, version, due)
+        after_s = rig.time.now_s() - began_s
+        return Recovered(
+            read_back, None, given_up=failed, named=_named_in(rig, job_ids), after_s=after_s
+        )
+    delivered, last_s = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
     after = _statuses_after(rig, version, read_back[0], delivered or ())
     return Recovered(
         read_back,
         delivered,
         given_up=frozenset(job_id for job_id, status in after if status == "failed"),
         still_running=frozenset(job_id for job_id, status in after if status == "running"),
+        after_s=None if last_s is None else last_s - began_s,
     )
 
 
@@ -117,8 +124,11 @@ def _unfinished(job_keys: tuple[tuple[str, str], ...], read_back: Jobs) -> set[s
 
 def _drain(
     rig: Rig, case: FinishedCase, version: Version, due: tuple[float, ...], awaited: set[str]
-) -> tuple[str, ...] | None:
-    """Take what a worker would get, until there is nothing left; return the job ids, None if that can't be known.
+) -> tuple[tuple[str, ...] | None, float | None]:
+    """Take what a worker would get, until there is nothing left.
+
+    Returns:
+        The job ids, None if they can't be known; and when the last one came, on the case's clock.
 
     Args:
         due: when the keys and time-outs expire that may keep a job back, as of ``times_due``.
@@ -126,7 +136,9 @@ def _drain(
     """
     method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
     if method is None:
-        return tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
+        pending = tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
+        return pending, None
+    last_s = None
     still_due = list(due)
     delivered: list[str] = []
     for number in range(1, MAX_DELIVERIES + len(due) + 1):
@@ -134,12 +146,14 @@ def _drain(
         if job_id is not None:
             comes_back = job_id in delivered and len(still_due) < len(due)
             # What the drain itself has taken may return to it after a time-out of the queue's own, as promised.
-            delivered += [] if comes_back else [job_id]
+            if not comes_back:
+                delivered.append(job_id)
+                last_s = rig.time.now_s()
         elif still_due and awaited - set(delivered):
             wait_until(rig, still_due.pop(0))
         else:
             break
-    return tuple(delivered)
+    return tuple(delivered), last_s
 
 
 def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | None:
@@ -157,15 +171,18 @@ def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | Non
 
 
 def _work_off(
-    rig: Rig, job_keys: tuple[tuple[str, str], ...], version: Version, up_s: float
+    rig: Rig, job_keys: tuple[tuple[str, str], ...], version: Version, due: tuple[float, ...]
 ) -> frozenset[str]:
-    """Run the subject's worker, and its periodic work, until each job has run or failed, at least until ``up_s``.
+    """Run the subject's worker, and its periodic work, until each job has run or failed, at least until all is due.
+
+    Args:
+        due: as for ``_drain``.
 
     Returns:
         The jobs that get_job reports as failed.
     """
     job_ids = {job_id for job_id, _ in job_keys}
-    rounds = 0
+    rounds, still_due = 0, list(due)
     while True:
         if "tick" in rig.traits.methods:
             rig.recovery.call("tick", {}, version)
@@ -180,9 +197,11 @@ def _work_off(
         left = tuple(key for key in job_keys if key[0] not in ended)
         statuses = _statuses(rig, version, left) if "get_job" in rig.traits.methods else ()
         failed = frozenset(job_id for job_id, status in statuses if status == "failed")
-        is_over = rounds >= _LEAST_ROUNDS and rig.loop.clock() >= up_s
+        is_over = rounds >= _LEAST_ROUNDS and rig.time.now_s() >= max(due, default=0.0)
         if is_over or failed >= job_ids - ended:
             return failed
+        if rig.time.is_stepped and rounds >= _LEAST_ROUNDS and still_due:
+            wait_until(rig, still_due.pop(0))
 
 
 def _named_in(rig: Rig, job_ids: tuple[str, ...]) -> frozenset[str]:

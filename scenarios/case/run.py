@@ -129,6 +129,7 @@ def judged_record(
     journal = rig.hosts.journal
     in_program = journal.stat().st_size if journal.exists() else 0
     passed_s = sum(entry.seconds for entry in recorder.entries if isinstance(entry, Passed))
+    passed_s += timing.operate_s if timing else 0.0
     recovered = recover(rig, program, case)
     executions = read_journal(journal, in_program)
     recorder.logs += [
@@ -155,6 +156,7 @@ def judged_record(
         named=recovered.named,
     )
     judged = judge(evidence, rig.invariants)
+    has_died = any(operation.caller_died for operation in evidence.history)
     timing = timing or Timing(0.0, 0.0, 0.0, 0.0)
     return CaseRecord(
         program=program.name,
@@ -172,4 +174,5 @@ def judged_record(
         timing=replace(timing, judge_s=rig.loop.clock() - began_s),
         executions=executions,
         has_child_processes=rig.hosts.has_child_processes(),
+        recovered_after_s=recovered.after_s if rig.time.is_stepped and has_died else None,
     )

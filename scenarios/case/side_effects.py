@@ -48,7 +48,7 @@ class SideEffects:
         self._leases_began_s: float | None = None
         self._has_leases = False
         self._asked_s: list[float] = []
-        self._stepped_before_s = rig.time.stepped_s
+        self._began_s = rig.time.now_s()
         self._zero_lease_ended_s = 0.0
         self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._paused_by: ClientWire | None = None
@@ -145,7 +145,7 @@ class SideEffects:
         """Whether leases of the program's calls have ended, in its course or afterwards."""
         if not self._rig.time.is_stepped:
             return self._lease_s is not None
-        passed_s = self._rig.time.stepped_s - self._stepped_before_s
+        passed_s = self._rig.time.now_s() - self._began_s
         return passed_s >= min(self._asked_s, default=SHORTEST_DEFAULT_LEASE_S)
 
     @property

@@ -37,7 +37,6 @@ class TimeFlow:
         client_pids: returns the processes that host the subject.
 
     Attributes:
-        stepped_s: how many seconds have passed by steps.
         skewed_s: by how much the clock of a client was off at most in this case.
         parked: returns the processes whose next step is up to midpipe: no time passes for them.
         passed: called after each step with the seconds that passed.
@@ -55,7 +54,6 @@ class TimeFlow:
         self._server_pids = server_pids
         self._client_pids = client_pids
         self._following: set[int] = set()
-        self.stepped_s = 0.0
         self.skewed_s = 0.0
         self.parked: Callable[[], Collection[int]] = tuple
         self.passed: Callable[[float], object] = _ignore
@@ -141,7 +139,6 @@ class TimeFlow:
 
     def _step(self, seconds: float) -> None:
         self._clock.advance(seconds, suspended=self.parked())
-        self.stepped_s += seconds
         self.passed(seconds)
 
 

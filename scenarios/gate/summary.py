@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from midpipe.scenarios.case.story import duration_text
 from midpipe.scenarios.gate.gaps import gaps_in, shard_notice
 from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.gate.tally import Tally
 from midpipe.scenarios.model.safe_text import map_text, redaction_of, safe, safe_command
 from midpipe.scenarios.model.verdict import (
     Outcome,
@@ -86,6 +88,7 @@ def verdict_on(
             *doubts,
             *results.raised[:_MAX_RAISED_REPORTED],
             *([_CHILD_PROCESSES] if results.tally.has_child_processes else []),
+            *_recovery(results.tally),
             *results.warnings,
         ),
         partial=results.partial,
@@ -96,6 +99,13 @@ def verdict_on(
     )
     # The one place where text of subjects and servers enters the verdict.
     return map_text(verdict, safe(redaction_of(options.words_with_secrets)))
+
+
+def _recovery(tally: Tally) -> Iterator[str]:
+    """Yield how long it took until the job of a dead worker ran again, if that was measured."""
+    if tally.recovered_after_s is not None:
+        longest = duration_text(tally.recovered_after_s)
+        yield f"The job of a worker that died reached another worker within {longest}, on the stepped clock."
 
 
 def _shard_row(options: Options, results: Results) -> ShardRow:

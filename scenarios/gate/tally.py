@@ -54,6 +54,7 @@ class Tally:
         violated_invariants: by replay string, of every valid case except those of written programs.
         seconds: time spent on reset, connecting, operations and judging.
         has_child_processes: the subject has started processes of its own in some case.
+        recovered_after_s: the longest that it took until a dead worker's job ran again; None if none was measured.
     """
 
     cases: int = 0
@@ -66,6 +67,7 @@ class Tally:
     violated_invariants: dict[str, frozenset[str]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
     has_child_processes: bool = False
+    recovered_after_s: float | None = None
 
     def knows(self, ended: CaseEnded) -> bool:
         """Whether this case has been counted already."""
@@ -79,6 +81,8 @@ class Tally:
         self.cases += 1
         self.crashes.update(ended.crashes)
         self.has_child_processes |= ended.has_child_processes
+        if ended.valid and ended.recovered_after_s is not None:
+            self.recovered_after_s = max(self.recovered_after_s or 0.0, ended.recovered_after_s)
         for number, seconds in enumerate(ended.seconds):
             self.seconds[number] += seconds
         if not ended.valid:

@@ -124,13 +124,14 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
     The job's status need not be running then, because a queue may take a lock first. A job that is held for ever shows
     in the programs whose leases end.
     """
+    outlasts_wait = evidence.traits.promises.recovery_outlasts_wait(evidence.longest_wait_s)
     return evidence.traits.methods >= _LEASES and any(
         claim.value.get("job_id") == job_id
         if isinstance(claim.value, dict)
         else _may_have_received_one(evidence, claim)
         for claim in evidence.operations("claim")
         if not _is_given_up(evidence, claim, job_id)
-        and (evidence.traits.promises.recovery_outlasts_wait or not _has_ended(evidence, claim))
+        and (outlasts_wait or not _has_ended(evidence, claim))
     )
 
 

@@ -37,7 +37,9 @@ from midpipe.scenarios.model.promises import AfterCrash, Delivery
 def _check(evidence: Evidence) -> Judgement:
     violations = []
     observed = 0
-    if worker_was_disturbed(evidence) and not evidence.traits.promises.recovery_is_judged:
+    promises = evidence.traits.promises
+    is_judged = promises.recovery_is_judged(evidence.longest_wait_s)
+    if worker_was_disturbed(evidence) and not is_judged:
         return Judgement(0)
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         last = attempts[-1]

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from midpipe.scenarios.model.history import Execution, History, Json, Operation, Phase
 from midpipe.scenarios.model.outcome import Severity
-from midpipe.scenarios.model.promises import Promises
+from midpipe.scenarios.model.promises import LONGEST_STEPPED_WAIT_S, LONGEST_WAIT_S, Promises
 from midpipe.scenarios.model.state import Tables
 
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
+"""How long any call may take if the subject declares no bound of its own."""
 SHORTEST_DEFAULT_LEASE_S = 5.0
 """No queue is known whose leases are shorter than this if a claim does not ask for a length."""
-"""How long any call may take if the subject declares no bound of its own."""
 GIVE_BACK = ("fail", "give_back")
 """The calls by which a worker releases a job that it has not done, so that another worker may claim it."""
 
@@ -88,7 +88,7 @@ class Evidence:
         latency_bound_ms: the longest that an operation may take.
         malformed: the subject must refuse every call of the program.
         leases_ended: every lease of the program's claims had ended before the queue was drained.
-        passed_s: how many seconds passed by steps of the clock while the program ran; None on the machine's clock.
+        passed_s: how many seconds passed on a stepped clock while the program ran; None on the machine's clock.
         given_up: jobs that had not ended before recovery and that get_job reports as failed after it.
         still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
@@ -142,6 +142,11 @@ class Evidence:
             any(job for (known, _), job in answers.items() if known == job_id)
             for answers in (self.read_back, *self.read_by_others)
         )
+
+    @property
+    def longest_wait_s(self) -> float:
+        """How long recovery has waited at most for a job that may still be kept from workers."""
+        return LONGEST_WAIT_S if self.passed_s is None else LONGEST_STEPPED_WAIT_S
 
     def has_lease_ended(self, call: Operation) -> bool:
         """Whether the lease that a call took or extended may have ended while the program ran."""

@@ -50,7 +50,7 @@ class CaseEnded:
         crashes: the invariants whose check raised.
         seconds: time spent on reset, connecting, operations and judging.
         blob: Hypothesis' reproduce line, if this is the fuzzed example in which a violation was new.
-        has_child_processes: the subject has started processes of its own.
+        has_child_processes, recovered_after_s: as in CaseRecord.
 
     Example:
         >>> from midpipe import Session
@@ -75,6 +75,7 @@ class CaseEnded:
     unconfirmed: tuple[Unconfirmed, ...] = ()
     blob: str = ""
     has_child_processes: bool = False
+    recovered_after_s: float | None = None
 
 
 def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
@@ -94,6 +95,7 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         crashes=record.crashes,
         seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
         has_child_processes=record.has_child_processes,
+        recovered_after_s=record.recovered_after_s,
     )
 
 

@@ -88,6 +88,8 @@ class Source(StrEnum):
 UNTIL_DONE = "until-done"
 LONGEST_WAIT_S = 10.0
 """How long recovery waits at most for a job of a disturbed worker; a promise of a longer time is not judged."""
+LONGEST_STEPPED_WAIT_S = 2 * 86_400.0
+"""The same on a stepped clock, where waiting takes no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +122,18 @@ class Promises:
         """Return where the promise of that name is known from."""
         return dict(self.sources).get(name, Source.DEFAULT)
 
-    @property
-    def recovery_is_judged(self) -> bool:
-        """Whether it is known, and short enough to wait for, when a disturbed worker's job runs again."""
-        return self.recovers_within_s is not None and self.recovers_within_s <= LONGEST_WAIT_S
+    def recovery_is_judged(self, longest_s: float = LONGEST_WAIT_S) -> bool:
+        """Whether it is known, and short enough to wait for, when a disturbed worker's job runs again.
 
-    @property
-    def recovery_outlasts_wait(self) -> bool:
+        Args:
+            longest_s: how long recovery waits at most.
+        """
+        return self.recovers_within_s is not None and self.recovers_within_s <= longest_s
+
+    def recovery_outlasts_wait(self, longest_s: float = LONGEST_WAIT_S) -> bool:
         """Whether a disturbed worker's job may return to a worker only after recovery has stopped waiting for it."""
         promised = (self.recovers_within_s, self.visibility_timeout_s)
-        return any(wait_s is not None and wait_s > LONGEST_WAIT_S for wait_s in promised)
+        return any(wait_s is not None and wait_s > longest_s for wait_s in promised)
 
     def rows(self) -> tuple[tuple[str, str, Source], ...]:
         """Return name, value and source of each promise, for reports; a value that is not known is left out."""

@@ -142,6 +142,8 @@ class CaseRecord:
         unconfirmed: what looked like a violation, and did not show again.
         patience: how many times longer than usual time-outs and leases lasted.
         has_child_processes: the subject has started processes of its own.
+        recovered_after_s: after how many seconds the last job ran or was received whose worker had died; None if that
+            did not happen, or was not measured.
 
     Example:
         >>> from midpipe import Session
@@ -167,6 +169,7 @@ class CaseRecord:
     executions: tuple[Execution, ...] = ()
     was_aborted: bool = False
     has_child_processes: bool = False
+    recovered_after_s: float | None = None
     confirmed: tuple[str, ...] = ()
     unconfirmed: tuple[Unconfirmed, ...] = ()
     patience: int = 1

@@ -58,6 +58,23 @@ class StartsAStaticProgram(Patient):
 """
 
 
+HOURLY = """
+import time
+from midpipe.scenarios.flaws.workers import ListQueue
+
+class Hourly(ListQueue):
+    promises = {"delivery": "at-least-once", "order": "none", "recovers_within_s": 3_600}
+
+    def enqueue(self, job_id, payload=None):
+        super().enqueue(job_id, payload)
+        self.redis.set("shop:swept", "1", nx=True, ex=3_600)
+
+    def tick(self):
+        if self.redis.set("shop:swept", "1", nx=True, ex=3_600):
+            super().tick()
+"""
+
+
 @pytest.fixture(scope="module")
 def stepped() -> Iterator[Worker]:
     """A worker whose server and subjects are on a stepped clock."""
@@ -201,3 +218,22 @@ def test_the_clock_is_among_the_options_that_name_the_server() -> None:
 )
 def test_a_duration_is_written_with_two_digits(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_the_time_until_a_dead_workers_job_is_received_again_is_measured(stepped: Worker) -> None:
+    record = record_of(stepped, SubjectSpec(), "claim-complete: A1!crash")
+    assert record.recovered_after_s is not None
+    assert 29.0 < record.recovered_after_s < 60.0
+    assert record_of(stepped, SubjectSpec(), "claim-complete:").recovered_after_s is None
+
+
+def test_a_worker_is_called_again_when_what_its_queue_promises_is_due(
+    stepped: Worker, tmp_path: Path
+) -> None:
+    file = tmp_path / "hourly.py"
+    file.write_text(HOURLY)
+    record = record_of(stepped, SubjectSpec(f"{file}:Hourly"), "enqueue-then-work: A3:LMOVE!crash")
+    assert record.violations == ()
+    assert [run.job_id for run in record.executions if run.has_ended] == ["job-1"]
+    assert record.recovered_after_s is not None
+    assert 3_590 < record.recovered_after_s < 7_200
