@@ -14,6 +14,7 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.invocation import redaction, safe_text
 from midpipe.reports.cli.options import case_options, fleet_options, server_from, subject_from
 from midpipe.reports.cli.selecting import OWN_PROGRAMS, selection_from
+from midpipe.reports.sinks.as_test import as_test
 from midpipe.reports.sinks.console import render_story, results, say
 from midpipe.reports.sinks.edn import edn
 from midpipe.reports.sinks.writing import write_file
@@ -40,9 +41,22 @@ from midpipe.scenarios.programs.registry import program_named
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the history of the last run there as EDN, for Jepsen's checkers, knossos and elle-cli.",
 )
+@click.option(
+    "--as-test",
+    "test_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the case there as a pytest file instead of running it.",
+)
 @click.pass_context
 def replay(
-    ctx: click.Context, /, schedule: str, times: int, edn_file: Path | None, **values: Any
+    ctx: click.Context,
+    /,
+    schedule: str,
+    times: int,
+    edn_file: Path | None,
+    test_file: Path | None,
+    **values: Any,
 ) -> None:
     """Run the case that a replay line names, and show it step by step.
 
@@ -51,6 +65,10 @@ def replay(
 
     Ends in 'still fails' (exit code 1), 'now passes' (0), or 'can't be placed any more' (3).
     """
+    if test_file is not None:
+        write_file(test_file, as_test(schedule, subject_from(values)))
+        say(results(), f"Written: {test_file}. Run it with pytest.")
+        return
     worker = Worker(server_from(values), judged_by=selection_from(values))
     try:
         subject = subject_from(values)

@@ -84,7 +84,7 @@ def _result(finding: Finding, rules: list[str], verdict: Verdict) -> dict[str, A
         "level": _LEVELS[finding.severity],
         "message": {"text": text},
         "locations": [_location(finding.source, verdict)],
-        "partialFingerprints": {"primaryLocationLineHash": _fingerprint(finding)},
+        "partialFingerprints": {"primaryLocationLineHash": fingerprint(finding)},
     }
     steps = list(_flow(finding))[:MOST_STEPS]
     if steps:
@@ -93,13 +93,18 @@ def _result(finding: Finding, rules: list[str], verdict: Verdict) -> dict[str, A
 
 
 def _location(line: SourceLine | None, verdict: Verdict) -> dict[str, Any]:
+    region = {"startLine": line.line if line else 1}
+    uri = file_of(line, verdict)
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+
+
+def file_of(line: SourceLine | None, verdict: Verdict) -> str:
+    """Return a finding's file, relative to the repository: that of the subject if no line is known."""
     where, _, _ = verdict.subject.rpartition(":")
     file = line.file if line else where if where.endswith(".py") else "pyproject.toml"
     path = PurePosixPath(file)
-    # GitHub shows only files of the repository: a path that lies outside is shown by its name.
-    uri = path.name if path.is_absolute() or ".." in path.parts else str(path)
-    region = {"startLine": line.line if line else 1}
-    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+    # Hosts show only files of the repository: a path that lies outside is shown by its name.
+    return path.name if path.is_absolute() or ".." in path.parts else str(path)
 
 
 def _flow(finding: Finding) -> Iterator[dict[str, Any]]:
@@ -128,7 +133,8 @@ def _step_text(step: StoryStep) -> str:
     return f"{command.position} {' '.join(command.words)}{fault}"
 
 
-def _fingerprint(finding: Finding) -> str:
+def fingerprint(finding: Finding) -> str:
+    """Return what identifies a finding from run to run, also if its line has moved."""
     faults = (f"{placed.fault}@{placed.place}" for placed in finding.faults)
     function = finding.source.function if finding.source else ""
     parts = (finding.invariant, finding.program, finding.operation, function, *faults)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from midpipe.faultinject.errors import MidpipeError, UsageError
+from midpipe.reports.sinks.code_quality import code_quality
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import markdown
@@ -25,6 +26,7 @@ SINKS: tuple[tuple[str, Sink], ...] = (
     ("report.html", page),
     ("summary.md", markdown),
     ("findings.sarif", sarif),
+    ("gl-code-quality-report.json", code_quality),
     *((name, partial(document, name)) for name in NAMES),
 )
 

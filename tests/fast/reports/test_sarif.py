@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import jsonschema
+import pytest
+
+from midpipe.reports.sinks.code_quality import code_quality
 from midpipe.reports.sinks.github import (
     MOST_ANNOTATIONS,
     MOST_BYTES,
@@ -19,6 +27,52 @@ from midpipe.scenarios.model.verdict import Verdict
 from tests.fast.reports.verdicts import FAILED, PASSED
 
 LINE = SourceLine("shop/queue.py", 71, "enqueue")
+
+
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "data" / "sarif-2.1.0.schema.json").read_text("utf-8")
+)
+"""OASIS's schema of SARIF 2.1.0 (rtm.5), without its descriptions, as SchemaStore publishes it."""
+
+
+@pytest.mark.parametrize("verdict", [FAILED, PASSED])
+def test_the_document_keeps_to_the_schema(verdict: Verdict) -> None:
+    jsonschema.validate(json.loads(sarif(verdict)), SCHEMA)
+
+
+def test_the_schema_refuses_a_result_without_a_message() -> None:
+    broken = json.loads(sarif(FAILED))
+    del broken["runs"][0]["results"][0]["message"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, SCHEMA)
+
+
+def test_microsoft_s_validator_finds_nothing_that_github_would_refuse(tmp_path: Path) -> None:
+    tool = os.environ.get("MIDPIPE_SARIF_MULTITOOL") or shutil.which("Sarif.Multitool")
+    if tool is None:
+        pytest.skip(
+            "Microsoft's sarif-multitool is not installed (npm: @microsoft/sarif-multitool)"
+        )
+    (tmp_path / "findings.sarif").write_text(sarif(with_source(LINE)), "utf-8")
+    done = subprocess.run(
+        [tool, "validate", "findings.sarif", "--rule-kind", "Sarif;Gh"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert ": error " not in done.stdout
+
+
+def test_a_code_quality_report_has_what_gitlab_needs() -> None:
+    issues = json.loads(code_quality(with_source(LINE)))
+    assert [issue["location"] for issue in issues] == [
+        {"path": "shop/queue.py", "lines": {"begin": 71}}
+    ] * len(FAILED.findings)
+    assert {issue["severity"] for issue in issues} == {"blocker", "major"}
+    assert len({issue["fingerprint"] for issue in issues}) == len(issues)
+    assert code_quality(PASSED) == "[]\n"
 
 
 def run_of(verdict: Verdict) -> dict[str, Any]:

@@ -1,0 +1,27 @@
+"""A queue as many begin: a list of jobs. The worker takes a job and then runs it."""
+
+from __future__ import annotations
+
+import json
+
+import redis
+
+
+class ListQueue:
+    """Puts jobs at one end of a list and takes them at the other.
+
+    Args:
+        url: of the Redis server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis.Redis.from_url(url, decode_responses=True, socket_timeout=1.0)
+
+    def enqueue(self, job_id: str, payload: dict[str, object] | None = None) -> None:
+        """Put a job in."""
+        self._redis.lpush("shop:jobs", json.dumps({"job_id": job_id, "payload": payload}))
+
+    def dequeue(self, timeout_s: float = 0.2) -> str | None:
+        """Take the next job and return its id; None if there is none."""
+        taken = self._redis.brpop(["shop:jobs"], timeout_s)
+        return json.loads(taken[1])["job_id"] if taken else None
