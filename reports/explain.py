@@ -12,14 +12,14 @@ from midpipe.scenarios.model.verdict import Extent, Finding, PartRow, PromiseRow
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
-        "no-lost-job": "Write the request key, the hashes and the queue entry in one atomic step, so that a known "
-        "request always has a job.",
+        "no-lost-job": "Write all that makes a job known and puts it into the queue in one atomic step, so that what "
+        "answers a retry always has a job.",
         "retry-succeeds": "Make sure that nothing written before a failure answers the retry: use one atomic step, or "
         "check that the job exists before you return False.",
         "queue-order": "Put jobs in at one end and take them at the other (RPUSH and LPOP), and look for a job and "
         "take it in one atomic step, so that a worker that loses a race tries the next one.",
-        "no-duplicate": "Make the step detect its own earlier run: check the request key and the job's hash in the "
-        "same script that writes them.",
+        "no-duplicate": "Make the step detect its own earlier run: check in the same atomic step that writes the job "
+        "whether the job is known.",
         "no-orphan": "Write the job's data and its queue entry in one atomic step, and delete them in one.",
         "no-divergence": "Write both schemas in one atomic step, and copy the whole old hash if there is no new one.",
         "status-order": "Let the server only move a status forward: refuse a write that a later one has overtaken.",
@@ -35,9 +35,27 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "bad-input": "Validate every argument before the first command, and raise ValueError or TypeError.",
         "telemetry-is-true": "Count each call once, after its outcome is known, whatever kind of call it is.",
         "quiet-logs": "Log ids at DEBUG and a plain sentence at ERROR; keep params, results and tracebacks out.",
-        "list-is-whole": "List from an index that both schemas share, and read each job where it is stored.",
+        "list-is-whole": "List from one index that has every job, and read each job where it is stored.",
     }
 )
+
+_TAKING = (
+    "Keep a job in Redis until it has run: move it into a second list (LMOVE), or read it from a stream with a "
+    "consumer group and acknowledge it afterwards. Or promise at-most-once delivery."
+)
+_MOVING = "Have the periodic work put back what a worker that is gone has moved and not finished."
+_READING = "Claim what consumers that are gone have left pending (XAUTOCLAIM), without waiting for a new message."
+_BY_COMMAND: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("LPOP", "RPOP", "BLPOP", "BRPOP", "LMPOP", "BLMPOP", "ZPOPMIN", "BZPOPMIN", "SPOP"),
+            _TAKING,
+        ),
+        **dict.fromkeys(("LMOVE", "BLMOVE", "RPOPLPUSH", "BRPOPLPUSH"), _MOVING),
+        "XREADGROUP": _READING,
+    }
+)
+"""What to change if a job does not come back from the command that hands it to a worker."""
 
 
 def explained(finding: Finding) -> tuple[str, str, str]:
@@ -170,5 +188,9 @@ def rules_text(pruned_by: Mapping[str, int]) -> str:
 
 
 def advice_for(finding: Finding) -> str:
-    """Return what to change so that the invariant holds."""
+    """Return what to change so that the invariant holds: by the command that met the fault, where that decides."""
+    if finding.invariant in ("no-lost-job", "no-stuck-job") and finding.faults:
+        command = finding.faults[0].place.rpartition(": ")[2].partition(" ")[0]
+        if command in _BY_COMMAND:
+            return _BY_COMMAND[command]
     return ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")

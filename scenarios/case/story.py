@@ -81,7 +81,7 @@ def _seed(program: str) -> Iterator[StoryStep]:
 
 def _steps(record: CaseRecord, entry: Entry) -> Iterator[StoryStep]:
     if isinstance(entry, Called):
-        arguments = _arguments(dict(entry.arguments))
+        arguments = _arguments(record, entry.method, dict(entry.arguments))
         call = StoryCall(entry.method, arguments, entry.attempt, entry.version)
         yield StoryStep(StepKind.CALL, entry.client, call)
     elif isinstance(entry, Completed):
@@ -123,9 +123,8 @@ def _command(record: CaseRecord, entry: Stepped | Arrived) -> Iterator[StoryStep
 
 def _completion(record: CaseRecord, operation: Operation) -> Iterator[StoryStep]:
     client, error = operation.client, _error(operation.error)
-    call = StoryCall(
-        operation.method, _arguments(dict(operation.arguments)), version=operation.version
-    )
+    arguments = _arguments(record, operation.method, dict(operation.arguments))
+    call = StoryCall(operation.method, arguments, version=operation.version)
     if operation.phase is Phase.PREPARE:
         yield StoryStep(StepKind.PREPARATION, _MIDPIPE, call)
         return
@@ -182,11 +181,15 @@ def _word(word: bytes) -> str:
     return text if len(text) <= _WORD_LENGTH else text[: _WORD_LENGTH - 1] + "…"
 
 
-def _arguments(arguments: Mapping[str, Json]) -> tuple[StoryArgument, ...]:
+def _arguments(
+    record: CaseRecord, method: str, arguments: Mapping[str, Json]
+) -> tuple[StoryArgument, ...]:
+    """Return the arguments that tell calls apart, of those that the subject's call takes."""
+    taken = record.traits.accepts.get(method)
     return tuple(
         StoryArgument(name, json.dumps(value, default=str))
         for name, value in arguments.items()
-        if name not in _HIDDEN_ARGUMENTS and value is not None
+        if name not in _HIDDEN_ARGUMENTS and value is not None and (taken is None or name in taken)
     )
 
 

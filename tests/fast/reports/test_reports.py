@@ -20,7 +20,7 @@ from rich.console import Console
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.exit_code import exit_code
-from midpipe.reports.explain import ADVICE, coverage_sentence, explained, not_judged
+from midpipe.reports.explain import ADVICE, advice_for, coverage_sentence, explained, not_judged
 from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
@@ -182,6 +182,27 @@ def test_a_checker_that_crashed_is_named(report: Callable[[Verdict], str]) -> No
 
 def test_every_invariant_has_its_advice() -> None:
     assert set(ADVICE) == set(INVARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("operation 1, attempt 1, command 1: LPOP jobs", "until it has run"),
+        ("XREADGROUP", "XAUTOCLAIM"),
+        ("operation 1, attempt 1, command 2: EXEC", "one atomic step"),
+    ],
+)
+def test_the_advice_follows_from_the_command_that_met_the_fault(place: str, says: str) -> None:
+    lost = replace(LOST, invariant="no-lost-job", faults=(PlacedFault("lost-reply", "A1", place),))
+    assert says in advice_for(lost)
+
+
+def test_no_advice_speaks_of_what_only_the_reviewed_queue_has() -> None:
+    general = {
+        name: text for name, text in ADVICE.items() if name not in ("isolation", "no-divergence")
+    }
+    words = ("workspace", "request key", "schema", "review")
+    assert [name for name, text in general.items() if any(word in text for word in words)] == []
 
 
 def test_the_replay_line_can_be_pasted_into_a_shell() -> None:
