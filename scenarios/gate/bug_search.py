@@ -41,7 +41,6 @@ class Searched:
         replay: the case that showed the bug.
         seen: what was observed, in one sentence.
         replays: the case in the registry shows the bug too; None if that was not asked.
-        cut_short: the budget ended before every case had run.
         reason: why the result is unknown.
     """
 
@@ -52,7 +51,6 @@ class Searched:
     replay: str = ""
     seen: str = ""
     replays: bool | None = None
-    cut_short: bool = False
     reason: str = ""
 
 
@@ -207,7 +205,6 @@ def _searched(bug: KnownBug, release: Release, done: HuntDone) -> Searched:
         cases=caught.case_number if caught else done.cases,
         seconds=round(caught.seconds if caught else done.seconds, 2),
         replays=done.replays,
-        cut_short=done.stopped,
     )
     if caught:
         return replace(searched, shown=Shown.FOUND, replay=caught.replay, seen=caught.seen)
@@ -222,8 +219,8 @@ def _why_unknown(done: HuntDone) -> str:
         return done.reason
     if not done.runnable:
         return "the subject has none of the calls that the programs make"
-    if not done.cases:
-        return "no case was run"
+    if done.stopped:
+        return f"the budget ended after {done.cases} cases, before every case had run"
     if done.invalid:
         return f"{done.invalid} of {done.cases} cases were invalid"
     if done.unconfirmed:

@@ -16,7 +16,7 @@ from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.spec import SubjectSpec
 
 _TIMED = "enqueue-then-work:"
-_TIMED_RUNS = 5
+_TIMED_RUNS = 3
 
 
 def compare(

@@ -27,7 +27,9 @@ def test_a_bug_is_found_in_the_release_that_has_it_and_not_in_the_one_with_the_f
     assert row["bad"]["replays"]
 
 
-def test_a_bug_that_is_not_there_or_still_there_fails_and_a_missing_release_is_unknown() -> None:
+def test_a_bug_that_is_not_there_or_still_there_fails_and_what_was_not_searched_is_unknown() -> (
+    None
+):
     assert BUG.good is not None
     searched = {
         result.bug.id: result
@@ -36,6 +38,7 @@ def test_a_bug_that_is_not_there_or_still_there_fails_and_a_missing_release_is_u
                 replace(BUG, id="gone", bad=BUG.good, good=None),
                 replace(BUG, id="still-there", good=replace(BUG.bad, beside=("hiredis",))),
                 replace(BUG, id="missing", good=replace(BUG.good, version="0.0.99")),
+                replace(BUG, id="cut-short", search=replace(BUG.search, budget_s=0.0)),
             ],
             ServerSpec(),
             1,
@@ -48,6 +51,8 @@ def test_a_bug_that_is_not_there_or_still_there_fails_and_a_missing_release_is_u
     assert missing.good is not None
     assert (missing.good.shown, missing.outcome) == (Shown.UNKNOWN, Outcome.UNKNOWN)
     assert "can't be installed" in missing.good.reason
+    assert searched["cut-short"].outcome is Outcome.UNKNOWN
+    assert "the budget ended" in searched["cut-short"].bad.reason
 
 
 def test_an_unknown_bug_is_refused_with_the_name_that_was_meant(tmp_path: Path) -> None:
