@@ -19,8 +19,8 @@ fault a case, for at most {budget_s:g} s each, on {server}, on {date}. This page
     {command}
 
 A cell says what midpipe found and confirmed: a number names the finding below, with the line that replays it. *no*:
-cases checked it, and none failed. *not checked*: no case could; the reason is given under the library. What a library
-does not promise is not judged: see the promises.
+cases checked it, and none failed. *none yet*: none failed, but the budget did not suffice for every case. *not
+checked*: no case could; the reason is given under the library. What a library does not promise is not judged.
 """
 
 
@@ -78,7 +78,9 @@ def _cell(row: Compared, aspect: Aspect, numbers: dict[int, int]) -> str:
     found = row.findings(aspect)
     if found:
         return Markdown(f"**{', '.join(str(numbers[id(finding)]) for finding in found)}**")
-    return "no" if row.is_checked(aspect) else "not checked"
+    if not row.is_checked(aspect):
+        return "not checked"
+    return "none yet" if row.left_out else "no"
 
 
 def _section(row: Compared, numbers: dict[int, int]) -> list[str]:

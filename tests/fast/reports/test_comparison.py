@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from midpipe.reports.sinks.comparison import comparison_markdown
 from midpipe.scenarios.model.comparison import ASPECTS, Compared
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import Outcome, PartRow, Status
 from tests.fast.reports.verdicts import FAILED, REPLAY
 
 ROW = Compared(SubjectSpec(library="rq==3.0.0"), FAILED, (("enqueue", 1.5),))
@@ -26,6 +29,16 @@ def test_a_finding_stands_in_the_column_of_its_call_and_invariant() -> None:
 
 def test_an_invariant_that_no_case_checked_is_no_pass() -> None:
     assert {cells()[aspect.name] for aspect in ASPECTS[3:]} == {"not checked"}
+
+
+def test_a_run_that_was_cut_short_does_not_say_no() -> None:
+    holds = replace(FAILED.invariants[0], invariant="no-duplicate", status=Status.HOLDS)
+    for left_out, cell in (("", "no"), ("3 programs: 1 unfinished", "none yet")):
+        part = PartRow("sweep", Outcome.UNKNOWN, left_out=left_out)
+        verdict = replace(FAILED, parts=(part,), invariants=(holds,), findings=())
+        row = Compared(SubjectSpec(library="rq==3.0.0"), verdict, ())
+        page = comparison_markdown([row], command="", date="", budget_s=1.0)
+        assert f"| not checked | {cell} |" in page
 
 
 def test_the_page_says_what_the_library_promises_and_how_long_its_calls_take() -> None:
