@@ -237,6 +237,9 @@ class Case:
         attempt, recorder = client.attempt, self.recorder
         if client.blocked and client.blocked[0] == event.position:
             fault, client.blocked = client.blocked[1], None
+        elif event.position != self._awaited:
+            # A poll that was not parked has found something.
+            fault = None
         else:
             fault, self._fault = self._fault, None
         step = Step(event, fault, executed, reply_text(reply))

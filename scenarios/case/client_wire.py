@@ -1,7 +1,8 @@
 """One client's connections in a case: which of its commands waits, and how its commands are numbered.
 
-ClientWire is the director of the client's links. Commands that set a connection up pass at once; every other command
-is parked until the case lets it through. Knows no schedule, and no call beyond its number.
+ClientWire is the director of the client's links. What has no position passes at once: commands that set a connection
+up, those that neither change nor read data (``NOISE``), and a poll that can't find more than its last answers did.
+Every other command is parked until the case lets it through. Knows no schedule, and no call beyond its number.
 
 It also notices a client that gives up on a command to which nothing was done: one that closes a connection while it
 waits for an answer, or so late after it sent its last command there that its time-out may have run out. Then the
@@ -11,6 +12,7 @@ at which a fault, or a paused server, made the client wait is given up as planne
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 
@@ -25,6 +27,11 @@ from midpipe.faultinject.wire.resp import ProtocolError, Reply
 _SURELY_BELOW = 0.9
 """A client that has waited for less than so much of its time-out has not given up: clocks are not that far off."""
 
+NOISE = SUBSCRIBING | {b"PING", b"INFO", b"ROLE", b"LASTSAVE"}
+"""Health checks and subscriptions: whatever their order among other clients' commands, nothing differs."""
+_POLLS_WITH_POSITION = 3
+"""After so many empty answers a poll has shown what it can; the rest of a worker's idle time would add nothing."""
+
 StepOver = Callable[[WireEvent, Executed, Reply | None], None]
 
 
@@ -37,6 +44,7 @@ class ClientWire:
         clock: monotonic seconds.
         time_out_s: the client's socket time-out.
         step_over: called when a command that was let through is over, with whether the server ran it and its reply.
+        state: returns the number of the server's latest state, which rises with every change.
 
     Attributes:
         passes_all: every command passes and none is counted, while an instance of the subject is made.
@@ -53,6 +61,7 @@ class ClientWire:
     clock: Callable[[], float]
     time_out_s: float
     step_over: StepOver
+    state: Callable[[], int]
     _: KW_ONLY
     operation: int = 0
     attempt: int = 0
@@ -73,6 +82,9 @@ class ClientWire:
     _began_s: float = field(init=False, default=0.0)
     _answered_s: dict[Link, float] = field(init=False, default_factory=dict)
     _asked_after_s: dict[Link, float] = field(init=False, default_factory=dict)
+    _empty_answers: Counter[tuple[bytes, ...]] = field(init=False, default_factory=Counter)
+    _state_of_polls: int = field(init=False, default=-1)
+    _polling: dict[Link, ReceivedCommand] = field(init=False, default_factory=dict)
 
     @property
     def waiting(self) -> tuple[Link, ReceivedCommand, WireEvent] | None:
@@ -86,6 +98,7 @@ class ClientWire:
             operation, attempt: ordinals, from 1.
         """
         self.operation, self.attempt, self._command = operation, attempt, 0
+        self._empty_answers.clear()
         self._begin()
 
     def begin_instance(self) -> None:
@@ -138,10 +151,14 @@ class ClientWire:
     def parked(self, link: Link, received: ReceivedCommand) -> None:
         self.has_subscribed = self.has_subscribed or received.command.name in SUBSCRIBING
         self._note_asked(link)
-        if self.passes_all:
+        if self.passes_all or received.command.name in NOISE:
             link.carry_out(received, PASS)
             return
         if self.was_killed:
+            return
+        if self._is_idle_poll(received):
+            self._polling[link] = received
+            link.carry_out(received, PASS)
             return
         if received.block:
             ordinal = self._block_ordinal
@@ -154,7 +171,15 @@ class ClientWire:
         self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
         self._answered_s[link] = self.clock()
+        is_empty = reply is not None and reply.value in (None, ())
+        if is_empty and not received.block:
+            self._empty_answers[received.command.args] += 1
         event = self._let_through.pop(link, None)
+        poll = self._polling.pop(link, None)
+        if poll is not None and not is_empty:
+            # Time alone made it find something.
+            self._ordinal += 1
+            event = self._event(link, poll, self._ordinal)
         if event is not None:
             self.step_over(event, executed, reply)
 
@@ -163,6 +188,7 @@ class ClientWire:
             # The connection ended while a command of it waits here; the client will see the error.
             self._parked = [waiting for waiting in self._parked if waiting[0] is not link]
         event = self._let_through.pop(link, None)
+        self._polling.pop(link, None)
         if mid_command and event is not None and self.table.is_blocking(event.args):
             # The client's own time-out came first. A server drops the blocked command of a closed connection.
             link.close()
@@ -181,6 +207,15 @@ class ClientWire:
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         self.invalid_reason = f"{self.client_id} or the server violated the protocol: {error}"
+
+    def _is_idle_poll(self, received: ReceivedCommand) -> bool:
+        """Whether the command has got empty answers so often that it need not be parked, and nothing changed since."""
+        if self._state_of_polls != (state := self.state()):
+            self._state_of_polls = state
+            self._empty_answers.clear()
+        args = received.command.args
+        is_plain = not received.block and not self.table.is_blocking(args)
+        return is_plain and self._empty_answers[args] >= _POLLS_WITH_POSITION
 
     def _begin(self) -> None:
         self.is_under_way, self.has_waited = True, False

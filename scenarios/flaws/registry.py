@@ -228,6 +228,18 @@ FLAWS: tuple[Flaw, ...] = (
         "enqueue-then-work",
     ),
     _worker(
+        "DropsDeadWorkersJobs",
+        "Takes the job of a worker that died for a finished one.",
+        "no-lost-job",
+        "die-then-work",
+    ),
+    _worker(
+        "PromotesInTwoSteps",
+        "Takes a delayed job out before it puts it into the waiting list.",
+        "no-lost-job",
+        "delayed-then-work",
+    ),
+    _worker(
         "CancelsNothing",
         "Says that a job is cancelled which it then runs.",
         "no-ghost",

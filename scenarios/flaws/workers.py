@@ -7,6 +7,7 @@ a dead worker has left behind.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, ClassVar
 
 import redis
@@ -16,7 +17,7 @@ try:
 except ImportError:  # midpipe puts it on the path of the process in which a subject runs
     midpipe_job = None
 
-WAITING, RUNNING = "shop:waiting", "shop:running"
+WAITING, RUNNING, DELAYED = "shop:waiting", "shop:running", "shop:delayed"
 
 
 class ListQueue:
@@ -93,6 +94,30 @@ class PushesBlindly(ListQueue):
             self.redis.rpush(WAITING, text)
         except redis.RedisError:
             self.redis.rpush(WAITING, text)
+
+
+class DropsDeadWorkersJobs(ListQueue):
+    """Its periodic work takes a dead worker's job for a finished one."""
+
+    def tick(self) -> None:
+        self.redis.delete(RUNNING)
+
+
+class PromotesInTwoSteps(ListQueue):
+    """Takes a delayed job out of its set before it puts the job into the waiting list."""
+
+    def enqueue(self, job_id: str, payload: Any = None, delay_s: float = 0.0) -> None:
+        if delay_s:
+            text = json.dumps([job_id, payload])
+            self.redis.zadd(DELAYED, {text: time.time() + delay_s})
+        else:
+            super().enqueue(job_id, payload)
+
+    def tick(self) -> None:
+        super().tick()
+        for text in self.redis.zrange(DELAYED, 0, -1):
+            if self.redis.zrem(DELAYED, text):
+                self.redis.rpush(WAITING, text)
 
 
 class CancelsNothing(ListQueue):

@@ -20,43 +20,13 @@ from midpipe.scenarios.fuzz.openings import opening_plans, version_pairs_of
 from midpipe.scenarios.fuzz.plan import Plan, Result
 from midpipe.scenarios.fuzz.sometimes import events_in, required_events
 from midpipe.scenarios.fuzz.space import FuzzSpace
+from midpipe.scenarios.fuzz.verbs import method_of, verbs_for, warm_up_steps
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, ended_from
 from midpipe.scenarios.model.record import CaseRecord, Violation, first_difference
 from midpipe.scenarios.programs.registry import program_named
-from midpipe.scenarios.programs.written import VERBS, WrittenStep, program_from, written
+from midpipe.scenarios.programs.written import program_from, written
 
-_METHODS = {
-    "enqueue-once": "enqueue",
-    "enqueue-anew": "enqueue",
-    "update": "update_status",
-    "update-once": "update_status",
-    "get": "get_job",
-    "list": "list_jobs",
-    "claim-ended": "claim",
-    "heartbeat-ended": "heartbeat",
-    "backfill-step": "backfill_step",
-    "malformed": "enqueue",
-}
-_WARM_UP_ORDER = (
-    "enqueue",
-    "get",
-    "list",
-    "claim",
-    "heartbeat",
-    "fail",
-    "complete",
-    "update",
-    "backfill",
-    "backfill-step",
-    "cleanup",
-)
-_WARM_UP_WORDS = {
-    "enqueue": ("job-1", "r-1"),
-    "get": ("job-1",),
-    "update": ("job-1", "running"),
-    "backfill-step": ("job-1",),
-}
 BATCHES_PER_VERSION_PAIR = 8
 DURABLE_ONE_IN = 10
 COMPARED_ONE_IN = 20
@@ -95,7 +65,7 @@ class Fuzzing:
         self._is_cancelled = is_cancelled
         self._durable_rig: Rig | None = None
         traits = rig.traits
-        self._verbs = frozenset(v for v in VERBS if _METHODS.get(v, v) in traits.methods)
+        self._verbs = verbs_for(traits)
         self._version_pairs = version_pairs_of(rig.subject) if traits.new_schema else ()
         self._hunted = set(invariants)
         self._coverage = Coverage()
@@ -224,7 +194,7 @@ class Fuzzing:
 
     def _space(self, rig: Rig, version_pair: tuple[str, ...]) -> FuzzSpace:
         commands, unseen = self._commands, self._coverage.unseen()
-        methods = {verb: _METHODS.get(verb, verb) for verb in sorted(self._verbs)}
+        methods = {verb: method_of(verb) for verb in sorted(self._verbs)}
         return FuzzSpace(
             verbs=self._verbs,
             faults=faults_for(rig),
@@ -236,12 +206,7 @@ class Fuzzing:
 
     def _warm_up(self, rig: Rig) -> None:
         """Make every call once, so that the server has every script."""
-        steps = [
-            WrittenStep("A", verb, _WARM_UP_WORDS.get(verb, ()))
-            for verb in _WARM_UP_ORDER
-            if verb in self._verbs
-        ]
-        program = program_from(written(tuple(steps)))
+        program = program_from(written(warm_up_steps(self._verbs)))
         warm_up(rig, program, self._latency_bound_ms)
 
 

@@ -183,6 +183,8 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
                 self.max_calls = max(max_calls, 4)
                 self.add(0, "update", "job-1", "running")
                 self.add(0, "update", "job-1", "completed")
+            if theme.begins == "waiting":
+                self.add(1, "work")
             if theme.begins == "race":
                 self.clients, self.max_calls = max(clients, 2), max(max_calls, 4)
                 self.add(0, "enqueue", "job-2")
@@ -273,6 +275,30 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
         @rule(client=clients, verb=st.sampled_from(CLAIMS))
         def claim(self, client: int, verb: str) -> None:
             self.add(client, verb)
+
+        @while_not_full
+        @precondition(lambda self: self.can("work"))
+        @rule(client=clients, most=st.sampled_from(("", "", "2")), ticks=st.booleans())
+        def work(self, client: int, most: str, ticks: bool) -> None:
+            """A worker runs, at times after the queue's periodic work."""
+            if ticks:
+                self.add(client, "tick")
+            self.add(client, "work", *([most] if most else []))
+
+        @while_not_full
+        @precondition(lambda self: self.can("work"))
+        @rule(
+            client=clients, job=jobs, verb=st.sampled_from(("enqueue-failing", "enqueue-delayed"))
+        )
+        def enqueue_for_the_worker(self, client: int, job: int, verb: str) -> None:
+            """A job whose body fails the first time, or one that waits; it has an id of its own."""
+            self.add(client, verb, f"job-{job % self.jobs + 4}")
+
+        @while_not_full
+        @precondition(lambda self: self.can("cancel"))
+        @rule(client=clients, job=jobs)
+        def cancel(self, client: int, job: int) -> None:
+            self.add(client, "cancel", self.job(job))
 
         @while_not_full
         @precondition(lambda self: bool(self.claimed))

@@ -40,6 +40,8 @@ def opening_plans(
     if "claim-ended" in verbs:
         claims = (WrittenStep("A", "claim-ended"), WrittenStep("B", "claim"))
         plans.append(Plan((ask, *claims), (), ()))
+    if "work" in verbs:
+        plans.append(Plan((ask, WrittenStep("B", "work")), (), ()))
     if version_pairs:
         first, second = version_pairs[0]
         restarted = (replace(ask, version=first), WrittenStep("A", "get", ("job-1",), second))

@@ -12,6 +12,8 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.faults.effects import Process
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.history import Phase
+from midpipe.scenarios.model.promises import Deduplicates
 from midpipe.scenarios.model.record import CaseRecord, Stepped
 from midpipe.scenarios.programs.program import Program
 
@@ -19,14 +21,17 @@ REPLY_LOST = "a reply was lost after the server ran the command"
 DUPLICATE_REFUSED = "an enqueue was refused as a duplicate"
 LEASE_EXPIRED = "a job was delivered again after its lease expired"
 CLIENT_KILLED = "a client process was killed"
+JOB_RUN = "the subject's worker ran a job within the program"
 VERSION_CHANGED = "a client was restarted with another version"
 
 
 def required_events(traits: Traits) -> tuple[str, ...]:
     """Return the events that a run of a subject with these traits must see at least once."""
+    refused = (DUPLICATE_REFUSED,) if traits.promises.deduplicates is Deduplicates.REQUEST else ()
+    worked = (JOB_RUN,) if "work" in traits.methods else ()
     leases = (LEASE_EXPIRED,) if {"claim", "complete"} <= traits.methods else ()
     versions = (VERSION_CHANGED,) if traits.new_schema else ()
-    return (REPLY_LOST, DUPLICATE_REFUSED, CLIENT_KILLED, *leases, *versions)
+    return (REPLY_LOST, CLIENT_KILLED, *refused, *worked, *leases, *versions)
 
 
 def events_in(record: CaseRecord, program: Program) -> Counter[str]:
@@ -53,6 +58,7 @@ def events_in(record: CaseRecord, program: Program) -> Counter[str]:
         any(o.method == "enqueue" and o.value is False for o in record.history)
     )
     seen[LEASE_EXPIRED] = int(any(count > 1 for count in claimed.values()))
+    seen[JOB_RUN] = int(any(run.phase is Phase.PROGRAM for run in record.executions))
     seen[CLIENT_KILLED] = int(any(e.process is Process.KILLED for e in effects))
     seen[VERSION_CHANGED] = int(
         any(len({call.version for call in calls}) > 1 for calls in program.clients.values())

@@ -5,6 +5,8 @@ Blind to: what a job's body does between the two lines that it writes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from midpipe.scenarios.model.evidence import Evidence, Traits
 from midpipe.scenarios.model.history import Completion
 from midpipe.scenarios.model.promises import AfterCrash, Deduplicates, Delivery
@@ -20,6 +22,9 @@ def missing_run(evidence: Evidence, job_id: str) -> str:
     if evidence.has_run(job_id) or _was_cancelled(evidence, job_id):
         return ""
     started = any(run.job_id == job_id for run in evidence.executions)
+    if started and "fail" in _bodies(evidence, job_id):
+        # Its body raised, as it was asked to; that a queue runs such a job again is not promised.
+        return ""
     promises = evidence.traits.promises
     if worker_was_disturbed(evidence):
         if promises.delivery is Delivery.AT_MOST_ONCE:
@@ -39,13 +44,34 @@ def _was_cancelled(evidence: Evidence, job_id: str) -> bool:
 
 
 def worker_was_disturbed(evidence: Evidence) -> bool:
-    """Whether a fault was injected into a run of the worker or of the periodic work."""
-    return any(call.faulted for call in evidence.operations("work", "tick"))
+    """Whether a fault was injected into a run of the worker or of the periodic work, or a job's body killed it."""
+    is_faulted = any(call.faulted for call in evidence.operations("work", "tick"))
+    return is_faulted or _has_killed_its_worker(evidence)
 
 
 def worker_died(evidence: Evidence) -> bool:
-    """Whether the process of a worker was killed."""
-    return any(call.caller_died for call in evidence.operations("work"))
+    """Whether the process of a worker was killed, by a fault or by the body of a job."""
+    is_killed = any(call.caller_died for call in evidence.operations("work"))
+    return is_killed or _has_killed_its_worker(evidence)
+
+
+def _has_killed_its_worker(evidence: Evidence) -> bool:
+    started = {run.job_id for run in evidence.executions}
+    return any("die" in _bodies(evidence, job_id) for job_id in started)
+
+
+def _bodies(evidence: Evidence, job_id: str) -> set[str]:
+    """Return what the bodies of a job's enqueues are to do: ``fail`` also for ``fail-once``."""
+    asked = (
+        call.arguments.get("params")
+        for call in evidence.history
+        if call.method == "enqueue" and call.job_id == job_id
+    )
+    return {
+        str(params.get("body", "")).partition("-")[0]
+        for params in asked
+        if isinstance(params, Mapping)
+    }
 
 
 def unexplained_repeats(evidence: Evidence) -> tuple[tuple[str, int], ...]:

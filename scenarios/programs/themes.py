@@ -18,7 +18,7 @@ class Theme:
         verbs: the verbs that it draws from.
         begins: what the program begins with: ``twice`` hands a job out twice, ``seeded`` has jobs in one schema,
             ``overtaken`` updates a job and then updates it further, ``claimed`` has a worker claim a job, ``race`` has
-            two workers claim while two jobs are pending.
+            two workers claim while two jobs are pending, ``waiting`` runs the subject's worker when a job waits.
         has_versions: its clients may run different versions.
         faults: names of the faults that it draws from; empty allows every kind.
     """
@@ -52,6 +52,17 @@ _MIGRATION = _theme(
     has_versions=True,
 )
 _OVERTAKEN = Theme(frozenset(("enqueue", "update", "get")), "overtaken", faults=("late",))
+_WORKERS = _theme("enqueue", "enqueue-failing", "work", begins="waiting")
+_WORKERS_AND_MORE = _theme(
+    "enqueue",
+    "enqueue-failing",
+    "enqueue-delayed",
+    "get",
+    "work",
+    "tick",
+    "cancel",
+    begins="waiting",
+)
 _RACES = _theme("enqueue", "claim", "complete", begins="race")
 _ALL = Theme(_LEASES.verbs | _WORK.verbs | _PRODUCTION.verbs | _MIGRATION.verbs, has_versions=True)
 _REFUSED = _theme("malformed")
@@ -65,6 +76,10 @@ THEMES = (
     _MIGRATION,
     _OVERTAKEN,
     _RACES,
+    _WORKERS,
+    _WORKERS,
+    _WORKERS_AND_MORE,
+    _WORKERS_AND_MORE,
     _ALL,
     _REFUSED,
 )

@@ -14,6 +14,7 @@ from midpipe.scenarios.programs.program import Call, Program, Retry
 from midpipe.scenarios.programs.single import enqueue
 
 IDLE_S = 0.2
+DELAY_S = 0.05
 DEQUEUES_WITHIN_S = 0.1
 """How long a dequeue that takes a time-out may wait for a job."""
 CANCEL = Call("cancel", {"job_id": "job-1"}, Retry.NONE)
@@ -62,6 +63,19 @@ _SINGLE = (
         prepare=(enqueue("job-1"), enqueue("job-2")),
     ),
     Program(
+        "work-through-several",
+        "Several jobs wait, and one run of the worker is to do them all.",
+        {"A": (work(jobs=3),)},
+        prepare=tuple(map(enqueue, ("job-1", "job-2", "job-3"))),
+    ),
+    Program(
+        "die-then-work",
+        "The worker dies while it runs a job; the periodic work and a fresh worker are run.",
+        {"A": (work(), TICK, work())},
+        prepare=(enqueue_with("die-once"),),
+        needs=frozenset({"tick"}),
+    ),
+    Program(
         "idle-then-work",
         "A worker finds nothing, a job is enqueued, and the same worker runs it.",
         {"A": (work(), enqueue(), work())},
@@ -81,7 +95,7 @@ _SINGLE = (
     Program(
         "delayed-then-work",
         "A job is enqueued with a delay; the periodic work and the worker are run.",
-        {"A": (enqueue_with("succeed", delay_s=0.05), TICK, work())},
+        {"A": (enqueue_with("succeed", delay_s=DELAY_S), TICK, work())},
         needs=frozenset({"tick"}),
     ),
 )

@@ -8,16 +8,18 @@
     job      = [ workspace "/" ] id
     verb     = "enqueue" job [request] | "update" job status | "get" job | "list" [workspace]
              | "claim" | "claim-ended" | "heartbeat" | "heartbeat-ended" | "complete" | "fail"
+             | "work" [jobs] | "tick" | "cancel" job | "enqueue-failing" job | "enqueue-delayed" job
              | "backfill" | "backfill-step" job | "cleanup" | "malformed" what
 
 Steps of one client are its calls, in order. A caller never retries a verb that ends in ``-once``; ``enqueue-anew``
-takes a new job id for each attempt. ``claim-ended`` claims under a lease that ends at once, ``heartbeat-ended`` makes a
-lease end; calls after a claim use the answer of the client's last claim. Versions are those of a mixed fleet. A program
-with ``malformed`` calls has no others.
+takes a new job id for each attempt. The body of an ``enqueue-failing`` job raises the first time. ``claim-ended``
+claims under a lease that ends at once, ``heartbeat-ended`` makes a lease end; calls after a claim use the answer of the
+client's last claim. Versions are those of a mixed fleet. A program with ``malformed`` calls has no others.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -38,6 +40,7 @@ from midpipe.scenarios.programs.single import (
     removal_of_old_copy,
     update,
 )
+from midpipe.scenarios.programs.workers import DELAY_S, TICK, enqueue_with, work
 
 PREFIX = "written("
 
@@ -64,6 +67,12 @@ def _update(job: str, status: str) -> Call:
 def _get(job: str) -> Call:
     workspace, job_id = _job(job)
     return get(job_id, workspace)
+
+
+def _number(word: str) -> int:
+    if not re.fullmatch("[1-9]", word):
+        raise UsageError(f"{word!r} is not a number of jobs. Write 1 to 9, as in 'A work 2'.")
+    return int(word)
 
 
 def _in_workspace(call: Call, workspace: str | Answer) -> Call:
@@ -102,6 +111,15 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
         "cleanup": _Verb(0, 0, lambda: CLEANUP),
         "backfill-step": _Verb(1, 1, lambda job: Call("backfill_step", {"job_id": _job(job)[1]})),
         "malformed": _Verb(1, 1, lambda what: MALFORMED[what]),
+        "work": _Verb(0, 1, lambda jobs="1": work(_number(jobs))),
+        "tick": _Verb(0, 0, lambda: TICK),
+        "cancel": _Verb(
+            1, 1, lambda job: _in_workspace(Call("cancel", {"job_id": _job(job)[1]}), _job(job)[0])
+        ),
+        "enqueue-failing": _Verb(1, 1, lambda job: enqueue_with("fail-once", _job(job)[1])),
+        "enqueue-delayed": _Verb(
+            1, 1, lambda job: enqueue_with("succeed", _job(job)[1], delay_s=DELAY_S)
+        ),
     }
 )
 STARTS = ("old", "new")
@@ -130,6 +148,9 @@ class WrittenStep:
     def call(self) -> Call:
         """Return the call that the client makes."""
         made = VERBS[self.verb].call(*self.words)
+        if self.verb == "work":
+            name = {"worker_id": f"worker-{self.client.lower()}"}
+            made = replace(made, arguments={**made.arguments, **name})
         return replace(made, version=VERSIONS[self.version]) if self.version else made
 
 

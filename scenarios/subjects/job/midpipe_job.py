@@ -22,8 +22,8 @@ def run(job_id: str, payload: Any = None) -> str:
     """Run the body of a job.
 
     Args:
-        payload: may hold ``body``: ``succeed`` (the default), ``fail``, ``fail-once``, ``die``, or ``sleep`` with
-            ``seconds``. A JSON text is decoded.
+        payload: may hold ``body``: ``succeed`` (the default), ``fail``, ``fail-once``, ``die``, ``die-once``, or
+            ``sleep`` with ``seconds``. A JSON text is decoded.
     """
     if isinstance(payload, (str, bytes)):
         payload = json.loads(payload) if payload else None
@@ -33,7 +33,7 @@ def run(job_id: str, payload: Any = None) -> str:
     _record("start", job_id)
     if body == "fail" or (body == "fail-once" and not ran_before):
         raise JobFailedError(f"the body of {job_id} fails")
-    if body == "die":
+    if body == "die" or (body == "die-once" and not ran_before):
         os.kill(os.getpid(), signal.SIGKILL)
     if body == "sleep":
         time.sleep(float(asked.get("seconds", 0)))

@@ -29,7 +29,7 @@ def said(wire: ClientWire, link: Any, *words: bytes) -> WireEvent:
 
 
 def test_a_connection_watches_nothing_of_what_a_lost_one_did() -> None:
-    wire = ClientWire("A", TABLE, time.monotonic, 3.0, lambda *_: None)
+    wire = ClientWire("A", TABLE, time.monotonic, 3.0, lambda *_: None, int)
     for _ in range(MANY):
         said(wire, Connection(), b"WATCH", b"a-key")
     assert {said(wire, Connection(), b"UNWATCH").keys for _ in range(MANY)} == {()}

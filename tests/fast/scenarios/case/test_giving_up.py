@@ -39,7 +39,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.wire = ClientWire("A", TABLE, lambda: self.now_s, TIME_OUT_S, lambda *_: None)
+        self.wire = ClientWire("A", TABLE, lambda: self.now_s, TIME_OUT_S, lambda *_: None, int)
         self.wire.begin_attempt(1, 1)
 
     def asks(self, link: Any, effects: WireEffects = PASS) -> ReceivedCommand:

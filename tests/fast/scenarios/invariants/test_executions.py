@@ -87,6 +87,28 @@ def test_a_dead_workers_job_may_end_as_promised(after_crash: str) -> None:
     assert violated(found) == set()
 
 
+def asked(body: str, *runs: Execution, **promises: str | float) -> Evidence:
+    """What was seen of a job whose body was to do that."""
+    traits = replace(TRAITS, promises=declared(promises))
+    found = replace(seen(work(), runs=runs), traits=traits)
+    first, *others = found.history
+    named = replace(first, arguments={**first.arguments, "params": {"body": body}})
+    return replace(found, history=(named, *others))
+
+
+def test_a_job_whose_body_raised_is_not_lost_because_no_queue_need_run_it_again() -> None:
+    assert violated(asked("fail-once", STARTED)) == set()
+    assert violated(asked("fail-once")) == {"no-lost-job"}
+
+
+def test_a_job_that_killed_its_worker_is_judged_as_after_a_crash() -> None:
+    assert violated(asked("die-once", STARTED)) == {"no-lost-job"}
+    assert violated(asked("die-once", STARTED, after_crash="lost")) == set()
+    assert violated(asked("die-once", STARTED, delivery="at-most-once")) == set()
+    assert violated(asked("die-once", STARTED, RAN, RAN)) == set()
+    assert violated(asked("die-once", RAN, RAN, delivery="at-most-once")) == {"no-duplicate"}
+
+
 def test_at_most_once_allows_a_loss_in_a_disturbed_worker_only() -> None:
     assert violated(seen(work(faulted=True), delivery="at-most-once")) == set()
     assert violated(seen(work(), delivery="at-most-once")) == {"no-lost-job"}

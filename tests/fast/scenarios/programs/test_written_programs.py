@@ -26,7 +26,7 @@ WORDS = st.sampled_from(["job-1", "job-2", "running"])
 def steps(draw: st.DrawFn) -> WrittenStep:
     verb = draw(st.sampled_from(sorted(set(VERBS) - {MALFORMED_VERB})))
     count = draw(st.integers(VERBS[verb].least, VERBS[verb].most))
-    words = tuple(draw(WORDS) for _ in range(count))
+    words = tuple("3" if verb == "work" else draw(WORDS) for _ in range(count))
     version = draw(st.sampled_from(["", *VERSIONS]))
     return WrittenStep(draw(st.sampled_from("ABC")), verb, words, version)
 
@@ -57,6 +57,7 @@ def test_a_replay_line_holds_a_written_program() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("written(A work job-1)", "is not a number of jobs"),
         ("written()", "is not a call"),
         ("written(A)", "is not a call"),
         ("written(A jump)", "The verbs are"),
