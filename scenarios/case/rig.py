@@ -140,6 +140,11 @@ class Rig:
         """Return the process in which a client runs a version of the subject, as ``Hosts.get``."""
         return self.hosts.get(client_id, version)
 
+    def end_processes(self) -> None:
+        """End the subject's processes, so that nothing of an earlier case is in the memory of the next one's."""
+        self.hosts.end_processes()
+        self.recovery.forget_instances()
+
     def keep_hosts_for(self, program: Program) -> None:
         """End processes that a program does not need, so that few are left; see ``Hosts.keep_only``."""
         readers = ((RECOVERY, version) for version in program.versions)

@@ -50,6 +50,18 @@ class LosesInAHurry(Loses):
     @property
     def keeps_jobs(self):
         return self.time_out_s not in (3.0, 0.008)
+
+
+class RemembersInItsProcess(Loses):
+    '''Creates its list once in each process, and does not know that the next case begins without it.'''
+
+    cases = 0
+
+    @property
+    def keeps_jobs(self):
+        kind = type(self)
+        kind.cases += 1
+        return kind.cases == 1
 """
 
 
@@ -79,6 +91,14 @@ def test_what_does_not_show_again_is_unconfirmed(worker: Worker, file: Path) -> 
     assert [(u.violation.invariant, u.again, u.runs) for u in ended.unconfirmed] == [
         ("no-lost-job", 0, 2)
     ]
+
+
+def test_what_a_process_remembers_of_earlier_cases_accuses_nobody(
+    worker: Worker, file: Path
+) -> None:
+    (ended,) = swept(worker, f"{file}:RemembersInItsProcess")
+    assert ended.violations == ()
+    assert [(u.violation.invariant, u.again) for u in ended.unconfirmed] == [("no-lost-job", 0)]
 
 
 def test_a_hunt_catches_nothing_that_does_not_show_again(worker: Worker, file: Path) -> None:
