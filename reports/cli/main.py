@@ -79,7 +79,8 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         from midpipe.reports.cli.configuring import CONFIG
 
-        if CONFIG not in command.params:
+        # The proxy has a --config of its own: Toxiproxy's.
+        if not any("--config" in param.opts for param in command.params):
             command.params.append(CONFIG)
         return command
 

@@ -1,0 +1,60 @@
+"""The documents: what they name exists, the command line is the code's, and each page is in the site."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from midpipe.reports.cli.main import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def commands_in(page: Path) -> list[list[str]]:
+    """Return the calls of midpipe in a page's code blocks, as words."""
+    text = page.read_text("utf-8")
+    fenced = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S))
+    call = r"(midpipe [a-z].*?)(?:\s{3,}.*)?$"
+    indented = re.findall(rf"^ {{4,}}{call}", text, re.M)
+    lines = [*indented, *re.findall(rf"^(?:\$ )?{call}", fenced, re.M)]
+    return [shlex.split(line, comments=True) for line in lines if "…" not in line]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_in_the_documents_exists_with_its_options(page: Path) -> None:
+    if page.stem == "command-line":
+        pytest.skip("made from the code")
+    top = click.Context(cli, info_name="midpipe")
+    for _, name, *words in commands_in(page):
+        command = cli.get_command(top, name)
+        assert command is not None, name
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        used = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert used <= known, f"midpipe {name}: {used - known}"
+
+
+def test_the_documents_name_commands() -> None:
+    assert sum(len(commands_in(page)) for page in PAGES) > 20
+
+
+def test_the_reference_of_the_command_line_is_fresh() -> None:
+    """Made by: python .ci/command_line.py."""
+    made = runpy.run_path(str(ROOT / ".ci" / "command_line.py"))["page"]()
+    assert (ROOT / "docs" / "command-line.md").read_text("utf-8") == made
+
+
+def test_every_page_is_in_the_site() -> None:
+    named = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
+    assert named == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
+@pytest.mark.parametrize("file", [".github/workflows/midpipe.yml", ".gitlab-ci.yml"])
+def test_the_documents_show_the_example_s_workflows(file: str) -> None:
+    shown = (ROOT / "docs" / "continuous-integration.md").read_text("utf-8")
+    assert (ROOT / "examples" / "list-queue" / file).read_text("utf-8") in shown
