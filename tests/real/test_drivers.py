@@ -35,6 +35,7 @@ def test_a_pop_that_is_sent_again_returns_the_second_job_and_loses_the_first(
     assert (lost.applied, lost.answered, lost.answer_is_right) == (2, True, False)
 
 
+@pytest.mark.nightly
 def test_a_client_made_from_a_url_never_sends_again(worker: Worker) -> None:
     row = measure_driver(worker, "6.0.0", FROM_URL, PUSH)
     assert [(b.fault, b.applied, b.answered) for b in row.behaviours] == [
@@ -43,6 +44,7 @@ def test_a_client_made_from_a_url_never_sends_again(worker: Worker) -> None:
     ]
 
 
+@pytest.mark.nightly  # a further environment to install
 def test_a_release_without_a_constructor_says_why_it_is_not_measured(worker: Worker) -> None:
     asynchronous = CONSTRUCTORS[2]
     row = measure_driver(worker, "3.5.3", asynchronous, PUSH)

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.gate.bug_search import Shown, search_bugs
 from midpipe.scenarios.known_bugs import BUGS
@@ -27,6 +29,7 @@ def test_a_bug_is_found_in_the_release_that_has_it_and_not_in_the_one_with_the_f
     assert row["bad"]["replays"]
 
 
+@pytest.mark.nightly  # it installs three releases more
 def test_a_bug_that_is_not_there_or_still_there_fails_and_what_was_not_searched_is_unknown() -> (
     None
 ):
