@@ -45,6 +45,7 @@ class Control:
         database: selected if it is not 0.
         timeout_s: for connecting and for each answer, in seconds.
         reader: parses the answers; None takes one for any type and size.
+        has_tls: speak TLS, and check the server's certificate; SSL_CERT_FILE names your own authorities.
 
     Raises:
         ServerError: no server listens there, or it refuses.
@@ -58,10 +59,14 @@ class Control:
         database: int = 0,
         timeout_s: float = 10.0,
         reader: Reader | None = None,
+        *,
+        has_tls: bool = False,
     ) -> None:
         self._address = address
         self._reader = reader or ReplyReader()
         self._socket = _connected(address, timeout_s)
+        if has_tls:
+            self._socket = _with_tls(self._socket, address)
         try:
             if password:
                 self.call("AUTH", *([username] if username else []), password)
@@ -153,6 +158,19 @@ def _connected(address: Address, timeout_s: float) -> socket.socket:
         raise ServerError(
             f"No server answers at {address}: {error.strerror or error}. "
             "Start it, or leave --redis out to use the embedded one."
+        ) from error
+
+
+def _with_tls(connected: socket.socket, address: Address) -> socket.socket:
+    """Return the socket after a TLS handshake. Raises ServerError."""
+    import ssl  # only an audit needs it
+
+    try:
+        return ssl.create_default_context().wrap_socket(connected, server_hostname=address.host)
+    except OSError as error:
+        connected.close()
+        raise ServerError(
+            f"No TLS connection to {address}: {error}. SSL_CERT_FILE names a file with your own authorities."
         ) from error
 
 

@@ -49,6 +49,7 @@ class Location:
     database: int
     username: str | None
     secret: tuple[str, ...]
+    has_tls: bool = False
 
     def __repr__(self) -> str:
         return f"Location({self.address}, database {self.database})"
@@ -62,16 +63,22 @@ def parse_url(url: str, *, may_be_remote: bool = False) -> Location:
     """Read ``redis://[user[:password]@]host[:port][/database]`` or ``unix://[user[:password]@]/path[?db=n]``.
 
     Args:
-        may_be_remote: accept a server on another machine: one that is only read.
+        may_be_remote: accept a server on another machine, also by TLS (``rediss://``): one that is only read.
 
     Raises:
-        UsageError: the URL is malformed, or the server is not on this machine. The message holds no password.
+        UsageError: the URL is malformed or of another kind, or the server is not on this machine. The message holds no
+            password.
     """
     try:
         parts = urlsplit(url)
         port = parts.port or 6379
     except ValueError as error:
         raise UsageError("The URL given to --redis can't be read: is its port a number?") from error
+    schemes = (*SCHEMES, "rediss") if may_be_remote else SCHEMES
+    if parts.scheme not in schemes:
+        raise UsageError(
+            f"The URL given to --redis must begin with {', '.join(f'{scheme}://' for scheme in schemes)}."
+        )
     secret = (unquote(parts.password),) if parts.password else ()
     username = unquote(parts.username) if parts.username else None
     if parts.scheme == "unix":
@@ -82,7 +89,9 @@ def parse_url(url: str, *, may_be_remote: bool = False) -> Location:
             f"The server at {host} is not on this machine, and midpipe breaks connections on loopback only. "
             "Forward a port to it (ssh -L) and name that."
         )
-    return Location(Address(host=host, port=port), _database_in_path(parts), username, secret)
+    where = Address(host=host, port=port)
+    has_tls = parts.scheme == "rediss"
+    return Location(where, _database_in_path(parts), username, secret, has_tls)
 
 
 class ExternalServer:

@@ -84,7 +84,8 @@ class _Threshold(click.ParamType):  # type: ignore[type-arg]  # as Duration
     "url",
     required=True,
     metavar="URL",
-    help="The server: redis://[user:password@]host[:port][/database] or unix:///path. A replica, if there is one.",
+    help="The server: redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path. "
+    "A replica, if there is one.",
 )
 @click.option(
     "--layout",

@@ -123,7 +123,12 @@ def _connected(plan: AuditPlan) -> Control:
     where = plan.where
     try:
         return Control(
-            where.address, where.password, where.username, where.database, reader=BatchReader()
+            where.address,
+            where.password,
+            where.username,
+            where.database,
+            reader=BatchReader(),
+            has_tls=where.has_tls,
         )
     except ServerError as error:
         raise ServerError(

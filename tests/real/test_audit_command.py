@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 import redis
 
-from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.servers.embedded import binary_from_the_wheel
 from midpipe.faultinject.servers.external import parse_url
 from midpipe.faultinject.servers.server import Server
@@ -207,3 +208,60 @@ def test_watching_audits_again_and_serves_the_latest_figures(
     assert process.returncode == 1, errors
     assert "midpipe: PASS" in output
     assert "midpipe: FAIL" in output
+
+
+@pytest.fixture
+def with_tls(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A server that speaks TLS only, with a certificate that no system knows; yields its port and the certificate."""
+    redis_server, openssl = shutil.which("redis-server"), shutil.which("openssl")
+    if redis_server is None or openssl is None:
+        if os.environ.get("CI"):
+            pytest.fail("redis-server and openssl are needed: apt-get install redis-server openssl")
+        pytest.skip("redis-server and openssl are needed")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    words = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *names]
+    subprocess.run(
+        [*words, "-keyout", "key", "-out", "cert"], cwd=tmp_path, check=True, capture_output=True
+    )
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = int(bound.getsockname()[1])
+    options = {
+        "tls-port": port,
+        "port": 0,
+        "tls-cert-file": "cert",
+        "tls-key-file": "key",
+        "save": "",
+    }
+    options |= {"tls-auth-clients": "no"}
+    words = [
+        redis_server,
+        *(word for name, value in options.items() for word in (f"--{name}", str(value))),
+    ]
+    with running(words, cwd=tmp_path, stdout=subprocess.DEVNULL):
+        client = redis.Redis(port=port, ssl=True, ssl_ca_certs=str(tmp_path / "cert"))
+        wait_until(lambda: answers(client))
+        client.hset("ai:jobs:job-0", mapping=JOB)
+        client.close()
+        yield port, tmp_path / "cert"
+
+
+def test_tls_needs_a_certificate_that_is_trusted(
+    with_tls: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, certificate = with_tls
+
+    def audited() -> str:
+        where = parse_url(f"rediss://127.0.0.1:{port}/0", may_be_remote=True)
+        layout = layout_named("reviewed", "dual")
+        return audit(AuditPlan(where, layout, settle_s=0.1, allow_writer=True)).outcome
+
+    with pytest.raises(ServerError, match="SSL_CERT_FILE"):
+        audited()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert audited() == "pass"
+
+
+def test_another_kind_of_url_is_refused(tmp_path: Path) -> None:
+    code, _, errors = ran("audit", "--redis", "http://127.0.0.1:1", cwd=tmp_path)
+    assert (code, "must begin with redis://, unix://, rediss://" in errors) == (2, True)

@@ -157,7 +157,9 @@ def check_under_load(driver: Any, url: str, seed: int) -> None:
     for number in range(300):
         planting.copies(fields(f"before-{number}"))
     with load(url, (f"a{seed}", f"b{seed}")) as slow:
-        wait_until(lambda: driver.llen("ai:queue:pending") or driver.exists(f"ai:jobs:a{seed}-1"))
+        wait_until(
+            lambda: driver.llen("ai:queue:pending") or driver.exists(f"ai:jobs:a{seed}-1"), 60.0
+        )
         planting.plant()
         healer = threading.Timer(0.2 * IN_FLIGHT_S, planting.heal)
         healer.start()
@@ -186,7 +188,7 @@ def test_it_does_so_for_twenty_more_seeds(driver: Any, url: str, seed: int) -> N
 
 def test_a_queue_under_load_without_damage_passes(driver: Any, url: str) -> None:
     with load(url, ("a",)) as slow:
-        wait_until(lambda: driver.exists("ai:jobs:a-20"))
+        wait_until(lambda: bool(driver.exists("ai:jobs:a-20")), 60.0)
         result = audit(plan_for(url))
     assert {found.job_id for found in result.found} <= slow
     assert result.jobs > 10
