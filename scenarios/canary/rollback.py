@@ -57,7 +57,7 @@ ROLL_BACKS: Mapping[str, RollBack] = {
     "new": RollBack(
         "dual-read-new",
         {"AI_JOBS_NEW_SCHEMA": "on", "READ_PREFERS_NEW": "on", "READ_FALLBACK_OLD": "on"},
-        "dual",
+        "new",
         "After a cleanup the old schema is gone, and this is as far back as it goes.",
         "Never set AI_JOBS_NEW_SCHEMA=off here: jobs written meanwhile are in the new schema only, and would be "
         "hidden from every worker that reads the old one.",

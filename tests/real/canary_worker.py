@@ -49,7 +49,7 @@ def main(url: str, port: str, name: str, slower_by_s: str = "0") -> None:
                 queue.complete(job["job_id"], "acme", job["lease_token"])
         except redis.RedisError:
             time.sleep(0.05)
-        time.sleep(0.005)
+        time.sleep(0.02)
     close()
 
 

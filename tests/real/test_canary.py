@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,18 +40,36 @@ class Fleet:
         self._folder = folder
         self._stack = ExitStack()
         self._targets: list[dict[str, Any]] = []
+        self._ports: dict[str, int] = {}
         self.workers: dict[str, subprocess.Popen[str]] = {}
         self.url = ""
 
     def worker(self, name: str, fleet: str, slower_by_s: float = 0.0, **environment: str) -> None:
         """Start a worker."""
-        port = free_port()
+        port = self._ports[name] = free_port()
+        self._start(name, slower_by_s, environment)
+        self._targets.append({"targets": [f"127.0.0.1:{port}"], "labels": {"fleet": fleet}})
+
+    def restart(self, name: str, environment: Mapping[str, str]) -> None:
+        """End a worker and start it again, with other settings; return once Prometheus has seen that."""
+        # As its input ends, the worker ends after the job at hand.
+        self.workers[name].communicate(timeout=30)
+        instance = f'instance="127.0.0.1:{self._ports[name]}"'
+        self.wait_for(f"absent(ai_jobs_phase{{{instance}}})")
+        self._start(name, 0.0, environment)
+        self.wait_for(f'sum(ai_jobs_total{{{instance},status="completed"}}) > 20')
+
+    def _start(self, name: str, slower_by_s: float, environment: Mapping[str, str]) -> None:
         words = [sys.executable, "-m", "tests.real.canary_worker"]
-        words += [self._redis(), str(port), name, str(slower_by_s)]
+        words += [
+            self._redis(),
+            str(self._ports[name]),
+            f"{name}-{time.monotonic_ns()}",
+            str(slower_by_s),
+        ]
         self.workers[name] = self._stack.enter_context(
             running(words, stdin=subprocess.PIPE, env={**os.environ, **DUAL, **environment})
         )
-        self._targets.append({"targets": [f"127.0.0.1:{port}"], "labels": {"fleet": fleet}})
 
     def watch(self, *, has_workers: bool = True) -> None:
         """Start Prometheus, and wait until it answers and has scraped every worker."""
