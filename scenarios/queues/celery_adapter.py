@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -10,6 +11,16 @@ import celery
 import midpipe_job
 from celery.signals import task_postrun, worker_ready
 from celery.worker import state
+
+# Celery imports these when it first needs them, which takes longer than a case; a case forks its process after this.
+for _name in (
+    *(f"app.{part}" for part in ("amqp", "builtins", "control", "events", "trace")),
+    *("concurrency.solo", "events.dispatcher", "events.receiver", "fixups.django", "loaders.app"),
+    *("worker.autoscale", "worker.components", "worker.consumer", "worker.control"),
+    *("worker.pidbox", "worker.strategy"),
+):
+    importlib.import_module(f"celery.{_name}")
+importlib.import_module("kombu.transport.redis")
 
 VISIBILITY_TIMEOUT_S = 1
 _IDLE_S, _LONGEST_S = 1.2, 3.5

@@ -6,6 +6,7 @@ from typing import Any
 
 import midpipe_job
 import saq
+import saq.queue.redis  # before the fork of each case's process, not in it
 
 _STATUSES = {
     "new": "pending",

@@ -10,7 +10,7 @@ import taskiq
 from taskiq.receiver import Receiver
 from taskiq_redis import ListQueueBroker, RedisStreamBroker
 
-_FIRST_JOB_WITHIN_S = 0.5
+_FIRST_JOB_WITHIN_S = 1.0
 
 
 class _Count(taskiq.TaskiqMiddleware):  # type: ignore[misc]  # the library is not installed here
