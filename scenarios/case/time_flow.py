@@ -17,8 +17,9 @@ from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.sleeping import are_asleep, descendants
 from midpipe.faultinject.net.loop import Loop
 
-_EVENT_WITHIN_S = 0.001
-"""Real time in which something usually happens; only then the processes are asked whether they sleep."""
+_EVENT_WITHIN_S, _LONGEST_PAUSE_S = 0.001, 0.016
+"""Real time in which something usually happens; then the processes are asked whether they sleep. While they do not,
+they are asked less and less often, so that this takes no processor from them."""
 _WORTH_A_STEP_S = 0.002
 """A step takes about so long, so that shorter times may as well pass by themselves."""
 _AT_MOST_S = 30.0
@@ -90,16 +91,20 @@ class TimeFlow:
         if not self.is_stepped:
             return self._loop.run_until(satisfied, within_s)
         until_s, began_s = self.now_s() + within_s, time.monotonic()
-        active_s = began_s
-        while not self._loop.run_until(satisfied, _EVENT_WITHIN_S):
+        active_s, pause_s = began_s, _EVENT_WITHIN_S
+        while not self._loop.run_until(satisfied, pause_s):
             left_s, real_s = until_s - self.now_s(), time.monotonic()
             if left_s <= 0.0 or real_s > began_s + _AT_MOST_S:
                 return False
-            clients = descendants(self._client_pids())
-            if not are_asleep(clients):
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            hosts = self._client_pids()
+            clients = descendants(hosts) if are_asleep(hosts) else ()
+            if not clients or not are_asleep(clients):
                 active_s = real_s
+                continue
             if not self._are_still((*clients, *self._server_pids())):
                 continue
+            pause_s = _EVENT_WITHIN_S
             self._check_following(clients)
             next_s = min(self._next_deadline_s(), due_s() - self.now_s())
             if math.isfinite(next_s):
