@@ -55,7 +55,7 @@ def bugs(
 
     \b
     midpipe bugs --library redis
-    midpipe bugs --id rq-pop-loses-job
+    midpipe bugs --id rq-popped-job-is-lost
 
     Exit code 0: all as expected; 1: a bug was not found, or is in the release with the fix; 3: unknown.
     """
