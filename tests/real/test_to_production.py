@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import redis
 
 from midpipe.faultinject.servers.server import Server
-from midpipe.reports.cli.main import cli
 from tests.real.queues import LEGACY
 from tests.real.test_canary import Fleet, plan
 
@@ -60,19 +57,6 @@ def fleet(server: Server, tmp_path: Path) -> Iterator[Fleet]:
     made = Fleet(server, tmp_path)
     yield made
     made.close()
-
-
-def test_every_command_of_the_page_can_be_parsed() -> None:
-    parsed = []
-    for line in lines_of(PAGE.read_text(encoding="utf-8")):
-        words = shlex.split(line, comments=True)
-        if words[:1] != ["midpipe"]:
-            continue
-        command = cli.get_command(click.Context(cli), words[1])
-        assert command is not None, line
-        command.make_context(words[1], words[2:])
-        parsed.append(words[1])
-    assert {"reproduce", "gate", "soak", "audit", "canary"} == set(parsed)
 
 
 @pytest.mark.nightly
