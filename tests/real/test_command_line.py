@@ -64,22 +64,25 @@ def test_an_unknown_command_is_answered_with_the_nearest_one(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "words", "patience_s"),
     [
-        ("raise RuntimeError('import went wrong')", "import went wrong"),
-        ("import time\ntime.sleep(60)", "not loaded within"),
+        ("raise RuntimeError('import went wrong')", "import went wrong", 30.0),
+        ("import time\ntime.sleep(60)", "not loaded within", 0.7),
+        # Long enough for the module to be loaded on a busy machine.
         (
             "class Q:\n def __init__(self, url):\n  import time\n  time.sleep(60)",
             "did not return within",
+            3.0,
         ),
-        ("class Q:\n def __init__(self, url): pass", "can't enqueue a job without any fault"),
+        ("class Q:\n def __init__(self, url): pass", "q.py:Q can't enqueue a job", 30.0),
     ],
 )
 def test_a_subject_that_can_not_be_judged_is_reported_in_one_sentence(
-    tmp_path: Path, source: str, words: str
+    tmp_path: Path, source: str, words: str, patience_s: float
 ) -> None:
     (tmp_path / "q.py").write_text(source)
-    code, _, errors = ran("gate", "--subject", "q.py:Q", "--patience", "0.7", cwd=tmp_path)
+    patience = ("--patience", str(patience_s))
+    code, _, errors = ran("gate", "--subject", "q.py:Q", *patience, cwd=tmp_path)
     assert (code, words in errors, is_one_sentence(errors)) == (2, True, True), errors
 
 

@@ -193,7 +193,7 @@ def test_a_reset_of_one_database_does_not_touch_the_others(external_server: int)
 
 def test_a_key_that_somebody_adds_later_ends_the_run_and_stays(external_server: int) -> None:
     server = ExternalServer(url_of(external_server))
-    with closing(as_midpipe(server)) as control, closing(as_somebody(external_server)) as other:
+    with closing(as_midpipe(server)) as control, closing(as_another(external_server)) as other:
         control.call("SET", "k", "v")
         other.call("SET", "precious", "1")
         with pytest.raises(UsageError, match=r"Somebody else writes .*: SET precious from 127\.0"):
@@ -204,7 +204,7 @@ def test_a_key_that_somebody_adds_later_ends_the_run_and_stays(external_server: 
 
 def test_somebody_who_only_reads_does_not_end_the_run(external_server: int) -> None:
     server = ExternalServer(url_of(external_server))
-    with closing(as_midpipe(server)) as control, closing(as_somebody(external_server)) as other:
+    with closing(as_midpipe(server)) as control, closing(as_another(external_server)) as other:
         control.call("EVAL", "return redis.call('SET', KEYS[1], 'v')", 1, "k")
         held = (other.call("GET", "k"), other.call("DBSIZE"))
         server.reset(control)
@@ -241,29 +241,27 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_run_leaves_somebody_elses_keys_only(external_server: int) -> None:
-    with closing(as_somebody(external_server)) as other:
+def test_a_killed_run_leaves_the_keys_of_other_clients_only(external_server: int) -> None:
+    with closing(as_another(external_server)) as other:
         subprocess.run([sys.executable, "-c", KILLED, url_of(external_server)], check=False)
         other.call("SET", "precious", "1")
         wait_until(lambda: other.call("KEYS", "*") == (b"precious",))
 
 
-def test_a_sweep_ends_with_a_usage_error_as_soon_as_somebody_else_writes(
+def test_a_sweep_ends_with_a_usage_error_as_soon_as_another_client_writes(
     external_server: int, tmp_path: Path
 ) -> None:
     def write_once_it_runs() -> None:
-        with closing(as_somebody(external_server)) as other:
-            wait_until(lambda: len(keys_of(other)) > 1)
+        with closing(as_another(external_server)) as other:
+            wait_until(lambda: len(keys_of(other)) > 1, within_s=60.0)
             other.call("SET", "precious", "1")
 
     writer = threading.Thread(target=write_once_it_runs)
     writer.start()
-    code, _, errors = ran(
-        *("sweep", "--program", "enqueue", "--redis", url_of(external_server)), cwd=tmp_path
-    )
+    code, _, errors = ran("sweep", "--redis", url_of(external_server), cwd=tmp_path)
     writer.join()
     assert (code, "SET precious" in errors, "s3cret" in errors) == (2, True, False), errors
-    with closing(as_somebody(external_server)) as other:
+    with closing(as_another(external_server)) as other:
         assert other.call("GET", "precious") == b"1"
 
 
@@ -281,7 +279,7 @@ def as_midpipe(server: ExternalServer) -> Control:
     return Control(server.address, server.password, server.username, server.database)
 
 
-def as_somebody(port: int) -> Control:
+def as_another(port: int) -> Control:
     return Control(Address(host="127.0.0.1", port=port), "s3cret", database=3)
 
 
