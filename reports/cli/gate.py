@@ -31,6 +31,7 @@ from midpipe.reports.cli.selecting import (
     programs_from,
     selection_from,
 )
+from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.gate.options import EXPLORING, PARTS, Options
 from midpipe.scenarios.invariants.selection import ALL
 from midpipe.scenarios.model.outcome import Severity
@@ -72,6 +73,13 @@ from midpipe.scenarios.model.spec import REFERENCE
     help="Stop at the first finding that fails the gate, and report what was not run.",
 )
 @click.option(
+    "--since",
+    "since_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An earlier verdict.json: say which findings are new, still there or gone.",
+)
+@click.option(
     "--with-selfcheck",
     is_flag=True,
     help="Also run selfcheck and the review's issues on midpipe's own queues, after the subject. "
@@ -90,6 +98,7 @@ def gate(
     fail_on: str,
     fail_fast: bool,
     with_selfcheck: bool,
+    since_file: Path | None,
     **values: Any,
 ) -> None:
     """Judge a queue by every part of midpipe: sweep, interleave, fleet, durability and fuzz.
@@ -107,6 +116,8 @@ def gate(
 
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """
+    # Read at once: the run may replace the file.
+    since = read_verdict(since_file) if since_file else None
     server, *others = servers_from(values)
     if others and not values["shard"].is_whole:
         raise UsageError("--shard takes one server; run the shards once for each --redis.")
@@ -146,4 +157,4 @@ def gate(
         latency_bound_ms=values["latency_bound_s"] * 1000,
         fail_fast=Severity(fail_on) if fail_fast else None,
     )
-    ctx.exit(judge(options, out, fail_on, others, baseline=values["baseline"]))
+    ctx.exit(judge(options, out, fail_on, others, baseline=values["baseline"], since=since))

@@ -17,6 +17,7 @@ from midpipe.reports.cli.invocation import command_line, safe_text, started_s
 from midpipe.reports.cli.progress import ProgressSink
 from midpipe.reports.cli.reporting import report_verdict
 from midpipe.reports.server_table import OWN_QUEUES
+from midpipe.reports.since import changes_since
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import check_writable
 from midpipe.scenarios.gate.gate import Gate
@@ -33,6 +34,7 @@ def judge(
     fail_on: str = "LOW",
     others: Sequence[ServerSpec] = (),
     baseline: Path | None = None,
+    since: Verdict | None = None,
 ) -> int:
     """Run the gate, show the verdict, write the reports; return the exit code.
 
@@ -43,6 +45,7 @@ def judge(
         fail_on: findings less severe than this do not fail the run.
         others: further servers to judge the subject on, after that of the options.
         baseline: file of the findings that are accepted; None accepts none.
+        since: an earlier verdict; what has changed is shown. None shows nothing.
 
     Raises:
         UsageError: the baseline can't be read, or the run is to stop at the first finding, accepted or not.
@@ -76,6 +79,8 @@ def judge(
     console = results()
     # An error that ended the run before any result says more than an empty verdict would.
     is_written = report_verdict(verdict, out, console, is_shown=bool(judged) or failed is None)
+    for line in changes_since(since, verdict) if since else ():
+        say(console, line)
     if options.checkpoint is not None and options.checkpoint.exists():
         say(console, "The run is not complete: the same command with --resume continues it.")
     if failed is not None:

@@ -49,9 +49,10 @@ def test_the_reference_of_the_command_line_is_fresh() -> None:
     assert (ROOT / "docs" / "command-line.md").read_text("utf-8") == made
 
 
-def test_every_page_is_in_the_site() -> None:
+def test_the_site_lists_pages_that_exist() -> None:
     named = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
-    assert named == {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert named
+    assert named <= {page.name for page in (ROOT / "docs").glob("*.md")}
 
 
 @pytest.mark.parametrize("file", [".github/workflows/midpipe.yml", ".gitlab-ci.yml"])

@@ -1,0 +1,28 @@
+"""What has changed since an earlier verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from midpipe.reports.since import changes_since
+from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
+
+NOW = replace(FAILED, findings=(LOST, replace(LOUD, operation="get_job")))
+
+
+def test_findings_are_new_still_there_or_gone() -> None:
+    summary, new, gone = changes_since(FAILED, NOW)
+    assert summary == f"Since {FAILED.started_at}: 1 new, 1 still there, 1 gone."
+    assert new == "new: F2 A connection cut before HSET in get_job writes job data to the log"
+    assert gone == "gone: A connection cut before HSET in enqueue writes job data to the log"
+
+
+def test_a_finding_of_another_program_at_another_line_is_still_there() -> None:
+    moved = replace(LOST, id="F7", program="enqueue", replay="enqueue: A1:HSET!cut-before")
+    assert len(changes_since(FAILED, replace(FAILED, findings=(moved, LOUD)))) == 1
+
+
+def test_a_partial_run_does_not_call_a_finding_gone() -> None:
+    summary, *further = changes_since(FAILED, replace(PASSED, partial=True))
+    assert "2 not seen in this run, which was partial" in summary
+    assert [line.partition(":")[0] for line in further] == ["not seen", "not seen"]
