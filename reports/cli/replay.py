@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from midpipe.reports.sinks.console import render_story, results, say
 from midpipe.reports.sinks.edn import edn
 from midpipe.reports.sinks.writing import write_file
 from midpipe.scenarios.case.story import story_of
+from midpipe.scenarios.explore.fault_selection import Aim, suits
 from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, replay_case
+from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.safe_text import map_text
-from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.safe_text import map_text, safe_command
+from midpipe.scenarios.model.spec import SubjectSpec, replay_command
 from midpipe.scenarios.programs.registry import program_named
 
 
@@ -63,7 +67,8 @@ def replay(
     \b
     midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject src/queue.py:SimpleQueue
 
-    Ends in 'still fails' (exit code 1), 'now passes' (0), or 'can't be placed any more' (3).
+    Ends in 'still fails' (exit code 1), 'now passes' (0), or 'can't be placed any more' (3). If the command at which a
+    fault was placed is gone, because of a fix for example, the same fault is injected at every command of the program.
     """
     if test_file is not None:
         write_file(test_file, as_test(schedule, subject_from(values)))
@@ -77,18 +82,80 @@ def replay(
             runs = [_confirmed(worker, subject, schedule, bound_ms)]
         else:
             runs = [replay_case(worker, subject, schedule, bound_ms) for _ in range(times)]
+        everywhere = _at_every_command(worker, subject, runs[-1], bound_ms)
     finally:
         worker.close()
     if edn_file is not None:
         write_file(edn_file, redaction()(edn(runs[-1].record)))
     console = results()
     render_story(map_text(story_of(runs[-1].record, runs[-1].replay), safe_text()), console)
+    if everywhere:
+        again = " ".join(filter(None, (subject.options, worker.judged_by.options)))
+        ctx.exit(_judged_everywhere(runs[-1], everywhere, again, console))
     ctx.exit(_judged(runs, console))
 
 
 def _confirmed(worker: Worker, subject: SubjectSpec, text: str, bound_ms: float) -> Replayed:
     name, schedule = parse_replay_string(text, CATALOGUE)
     return confirmed_replay(worker, subject, program_named(name), schedule, bound_ms)
+
+
+def _at_every_command(
+    worker: Worker, subject: SubjectSpec, replayed: Replayed, bound_ms: float
+) -> tuple[CaseEnded, ...]:
+    """Inject the fault of a case that could not be placed at every command of its program; return the cases.
+
+    Returns:
+        Nothing if every step was placed, if there is no fault or there are several, or if it needs a server of its own.
+    """
+    name, schedule = parse_replay_string(replayed.replay, CATALOGUE)
+    faults = [fault for _, fault in schedule.placed]
+    if not replayed.unplaced or len(faults) != 1 or not suits(None, faults[0]):
+        return ()
+    task = SweepTask(
+        subject,
+        name,
+        shard=(0, 1),
+        max_faults=1,
+        latency_bound_ms=bound_ms,
+        aim=Aim(faults=(faults[0].name,)),
+    )
+    ended = tuple(message for message in worker.do(task) if isinstance(message, CaseEnded))
+    return tuple(each for each in ended if each.faults)
+
+
+def _judged_everywhere(
+    replayed: Replayed, cases: Sequence[CaseEnded], again: str, console: Console
+) -> int:
+    """Print what the fault does at each command of the program, and return the exit code."""
+    safe = safe_text()
+    for reason in replayed.unplaced:
+        say(console, safe(reason))
+    say(
+        console,
+        f"So {cases[0].fault} was injected at every command of the program: {_counted(cases)}.",
+    )
+    for case in cases:
+        if case.violations:
+            names = ", ".join(violation.invariant for violation in case.violations)
+            line = replay_command(case.replay, safe_command(shlex.split(again)))
+            say(console, safe(f"{names}: {line}"))
+    if any(case.violations for case in cases):
+        say(console, "still fails", "bold red")
+        return 1
+    doubts = [
+        f"{case.replay!r} is invalid: {case.invalid_reason}" for case in cases if not case.valid
+    ]
+    doubts += [f"{case.replay!r}: {doubt}" for case in cases for doubt in case.unconfirmed]
+    if doubts:
+        say(console, safe(f"unknown: {doubts[0]}"), "bold yellow")
+        return 3
+    say(console, "now passes", "bold green")
+    return 0
+
+
+def _counted(cases: Sequence[CaseEnded]) -> str:
+    return f"{len(cases)} case{'' if len(cases) == 1 else 's'}"
 
 
 def _judged(runs: Sequence[Replayed], console: Console) -> int:

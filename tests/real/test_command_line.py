@@ -127,8 +127,23 @@ def test_a_replay_on_a_queue_that_has_been_fixed_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["A2:HSET", "A99", "A1.3"])
-def test_a_replay_whose_place_is_gone_says_so(tmp_path: Path, place: str) -> None:
+def test_a_fault_whose_command_is_gone_is_injected_at_every_command_of_the_program(
+    tmp_path: Path, place: str
+) -> None:
     code, output, _ = ran("replay", f"enqueue-with-request-id: {place}!cut-before", cwd=tmp_path)
+    assert (code, output.splitlines()[-1]) == (0, "now passes")
+    assert "So cut-before was injected at every command of the program: 1 case." in output
+
+
+def test_a_fault_whose_command_has_moved_is_found_at_its_new_place(tmp_path: Path) -> None:
+    line = "enqueue-with-request-id: A9:HSET!cut-before"
+    code, output, _ = ran("replay", line, "--subject", AS_REVIEWED, cwd=tmp_path)
+    assert (code, output.splitlines()[-1]) == (1, "still fails")
+    assert f"midpipe replay '{REPLAY}' --subject {AS_REVIEWED}" in output
+
+
+def test_an_order_whose_command_is_gone_can_not_be_placed(tmp_path: Path) -> None:
+    code, output, _ = ran("replay", "enqueue-with-request-id: A99", cwd=tmp_path)
     assert (code, output.splitlines()[-1]) == (3, "can't be placed any more")
 
 
