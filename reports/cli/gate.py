@@ -70,7 +70,7 @@ from midpipe.scenarios.model.spec import REFERENCE
 @click.option(
     "--fail-fast",
     is_flag=True,
-    help="Stop at the first finding that fails the gate, and report what was not run.",
+    help="Stop after the program with the first finding that fails the gate, and report what was not run.",
 )
 @click.option(
     "--since",

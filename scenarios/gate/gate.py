@@ -207,8 +207,11 @@ class Gate:
         names: dict[int, str] = {}
         spent = self._spent.setdefault(part.name, _Spent())
 
+        had_enough = self.has_enough
+
         def next_task() -> tuple[int, Task] | None:
-            number = None if window.is_over else queue.next()
+            stops = window.is_over or (self.has_enough and not had_enough)
+            number = None if stops else queue.next()
             if number is None:
                 return None
             deadline_s = window.slice_end_s(queue.left_in_pass + 1, queue.least_slice_s)
@@ -225,7 +228,9 @@ class Gate:
                     self._listen(TaskEnded(part.name, names[number]))
                 if not self.has_enough and self._has_failed():
                     self.has_enough = True
-                    pool.cancel()
+                    if part.name != "sweep":
+                        # A swept program goes on to the end of its round, so that its worst finding is reported.
+                        pool.cancel()
         finally:
             spent.seconds += time.monotonic() - started_s
 
