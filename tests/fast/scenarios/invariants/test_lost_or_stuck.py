@@ -1,0 +1,190 @@
+"""Of each condition under which a job counts as lost or stuck: a history in which that condition decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.evidence import Evidence, Traits
+from midpipe.scenarios.model.history import Completion, Execution, Json, Operation, Phase
+from midpipe.scenarios.model.promises import declared
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence
+
+WORKERS = replace(BLACK_BOX, methods=BLACK_BOX.methods | {"claim", "heartbeat", "complete", "fail"})
+CLAIMS_ONLY = replace(BLACK_BOX, methods=frozenset({"enqueue", "get_job", "claim"}))
+RUNS_JOBS = Traits(frozenset({"enqueue", "work"}), False, False)
+
+
+def lost(seen: Evidence) -> tuple[str, ...]:
+    """Return what no-lost-job says."""
+    return tuple(found.seen for found in INVARIANTS["no-lost-job"].check(seen).violations)
+
+
+def stuck(seen: Evidence) -> tuple[str, ...]:
+    """Return what no-stuck-job says."""
+    return tuple(found.seen for found in INVARIANTS["no-stuck-job"].check(seen).violations)
+
+
+def claimed(
+    job_id: str = "j", *, at: int = 2, client: str = "A", lease_s: float | None = 30.0
+) -> Operation:
+    operation = call("claim", "", at=at, value={"job_id": job_id})
+    lease: dict[str, Json] = {} if lease_s is None else {"lease_s": lease_s}
+    return replace(operation, client=client, arguments=lease)
+
+
+def surely_failed(operation: Operation) -> Operation:
+    return replace(operation, completion=Completion.FAIL)
+
+
+def test_a_job_without_a_request_id_is_not_excused_by_another_one_without() -> None:
+    seen = evidence(call(job_id="i"), call(at=2, request=2), found=("i",), delivered=("i",))
+    assert lost(seen) == ("enqueue answered True for j, but get_job finds no such job.",)
+
+
+def test_a_job_is_not_excused_by_one_that_its_request_asks_for_later() -> None:
+    later = call(job_id="i", at=4, request=2, request_id="r")
+    seen = evidence(call(request_id="r"), later, found=("i",), delivered=("i",))
+    assert lost(seen) == ("enqueue answered True for j, but get_job finds no such job.",)
+
+
+def test_a_job_that_nobody_can_read_is_not_lost_once_a_worker_has_received_it() -> None:
+    traits = replace(BLACK_BOX, methods=frozenset({"enqueue", "claim"}))
+    assert lost(evidence(call(), delivered=("j",), traits=traits)) == ()
+
+
+def test_a_job_that_is_found_is_not_lost_if_nobody_can_receive_any() -> None:
+    assert lost(evidence(call(), found=("j",), delivered=None)) == ()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        call("complete", "i", at=2),
+        surely_failed(call("complete", at=2, error="ConnectionError")),
+        call("complete", at=2, value=False),
+    ],
+    ids=["of another job", "surely failed", "refused"],
+)
+def test_a_missing_job_was_not_deleted_after_an_end_that_was_not_its_own(end: Operation) -> None:
+    traits = replace(WORKERS, promises=declared({"retention": "deletes"}))
+    assert lost(evidence(call(), end, traits=traits))
+
+
+def test_the_end_of_another_job_does_not_excuse_one_that_nobody_receives() -> None:
+    seen = evidence(call(), traits=WORKERS)
+    jobs = {("i", "acme"): {"status": "completed"}, ("j", "acme"): {"status": "pending"}}
+    assert lost(replace(seen, read_back=jobs))
+    assert lost(replace(seen, read_back={**jobs, ("j", "acme"): {"status": "completed"}})) == ()
+
+
+def test_a_job_has_moved_on_in_whichever_workspace_it_is_found() -> None:
+    seen = replace(
+        evidence(call()),
+        read_back={("j", "acme"): None, ("j", "globex"): {"status": "completed"}},
+    )
+    assert lost(seen) == ()
+
+
+def test_a_running_job_that_has_used_up_its_attempts_is_not_lost() -> None:
+    seen = evidence(call(), claimed(), found=("j",), status="running", traits=CLAIMS_ONLY)
+    ended = replace(seen, leases_ended=True)
+    assert lost(ended)
+    assert lost(replace(ended, given_up=frozenset({"j"}))) == ()
+
+
+@pytest.mark.parametrize("end", [call("complete", "i", at=4), call("complete", at=4, value=False)])
+def test_a_lost_job_is_said_to_be_finished_only_if_a_worker_has_finished_it(end: Operation) -> None:
+    seen = evidence(call(), end, found=("j",), traits=CLAIMS_ONLY)
+    assert lost(seen) == ("enqueue answered True for j, but no worker ever receives it.",)
+
+
+@pytest.mark.parametrize("traits", [WORKERS, CLAIMS_ONLY])
+def test_a_claim_that_asked_for_no_lease_may_hold_its_job_for_ever(traits: Traits) -> None:
+    seen = evidence(call(), claimed(lease_s=None), found=("j",), status="running", traits=traits)
+    assert lost(replace(seen, leases_ended=True)) == ()
+
+
+@pytest.mark.parametrize(
+    "given_up",
+    [
+        replace(call("fail", at=6), client="B"),
+        call("fail", "i", at=6),
+        call("fail", at=2),
+    ],
+    ids=["by another worker", "another job", "before the claim"],
+)
+def test_a_job_is_held_until_its_own_holder_gives_it_up(given_up: Operation) -> None:
+    history = (call(), claimed(at=4), given_up)
+    assert lost(evidence(*history, found=("j",), traits=WORKERS)) == ()
+    own = (call(), claimed(at=4), call("fail", at=6))
+    assert lost(evidence(*own, found=("j",), traits=WORKERS))
+
+
+@pytest.mark.parametrize("enqueue", [call(error="ConnectionError"), call(value="queued")])
+def test_nothing_is_lost_that_was_not_acknowledged(enqueue: Operation) -> None:
+    assert lost(evidence(enqueue)) == ()
+
+
+def test_one_job_of_a_request_has_to_run() -> None:
+    again = call(job_id="i", at=2, request=2, request_id="r", value=False)
+    seen = evidence(call(request_id="r"), again, delivered=None, traits=RUNS_JOBS)
+    assert len(lost(seen)) == 2
+    ran = replace(seen, executions=(Execution("j", Phase.PROGRAM, has_ended=True),))
+    assert lost(ran) == ()
+
+
+# --- stuck -----------------------------------------------------------------------------------------------
+
+
+ENDED = 0.001
+STUCK = (call(), claimed(lease_s=ENDED), claimed(at=4, client="B", lease_s=ENDED))
+
+
+def running(*history: Operation) -> Evidence:
+    """A job that is running after the drain, which has not received it."""
+    seen = evidence(*history, found=("j",), status="running", traits=WORKERS)
+    return replace(seen, still_running=frozenset({"j"}))
+
+
+@pytest.mark.parametrize("enqueue", [call(error="ConnectionError"), call(value=False)])
+def test_nothing_is_stuck_that_was_not_put_in(enqueue: Operation) -> None:
+    assert stuck(running(*STUCK))
+    assert stuck(running(enqueue, *STUCK[1:])) == ()
+
+
+def test_a_job_that_counts_as_lost_does_not_count_as_stuck_as_well() -> None:
+    seen = replace(running(*STUCK), leases_ended=True)
+    assert (bool(lost(seen)), stuck(seen)) == (True, ())
+
+
+def test_a_lease_of_another_job_shows_nothing_of_this_one() -> None:
+    others = (claimed("i", at=4, lease_s=ENDED), claimed("i", at=6, client="B", lease_s=ENDED))
+    assert stuck(running(call(), claimed(lease_s=ENDED), *others)) == ()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        claimed("i", at=6),
+        surely_failed(replace(call("claim", "", at=6, error="ConnectionError"), arguments={})),
+        call("heartbeat", "i", at=6, lease_s=30.0),
+        surely_failed(call("heartbeat", at=6, error="ConnectionError", lease_s=30.0)),
+    ],
+    ids=["a claim of another job", "a claim that failed", "another's heartbeat", "one that failed"],
+)
+def test_nothing_holds_a_job_but_a_lease_of_its_own(more: Operation) -> None:
+    assert stuck(running(*STUCK, more))
+
+
+def test_of_the_jobs_of_one_request_the_one_that_was_put_in_has_to_run() -> None:
+    first = call(request_id="r")
+    again = call(job_id="i", at=2, request=2, request_id="r", value=False)
+    seen = evidence(first, again, delivered=None, traits=RUNS_JOBS)
+    seen = replace(seen, named=frozenset({"i", "j"}))
+    assert len(stuck(seen)) == 2
+    assert stuck(replace(seen, executions=(Execution("j", Phase.PROGRAM, has_ended=True),))) == ()
+    other = replace(seen, executions=(Execution("i", Phase.PROGRAM, has_ended=True),))
+    assert stuck(other) == ("j is still in Redis, and no worker ever runs it.",)
