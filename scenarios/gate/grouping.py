@@ -124,8 +124,13 @@ def _with_consequences(worst: Finding, *others: Finding) -> Finding:
             cases=other.cases + (known.cases if known else 0),
             replay=known.replay if known else other.replay,
         )
-    same = sum(other.cases for other in others if other.invariant == worst.invariant)
-    return replace(worst, cases=worst.cases + same, consequences=tuple(further.values()))
+    same = [other for other in others if other.invariant == worst.invariant]
+    return replace(
+        worst,
+        cases=worst.cases + sum(other.cases for other in same),
+        consequences=tuple(further.values()),
+        replays=(*worst.replays, *(line for other in same for line in other.replays)),
+    )
 
 
 def _rank(finding: Finding) -> tuple[int, int, int, int, int, str]:

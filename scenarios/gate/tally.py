@@ -17,6 +17,8 @@ from midpipe.scenarios.programs.registry import PROGRAMS, program_named
 from midpipe.scenarios.programs.written import PREFIX
 
 _SEVERITIES = tuple(Severity)
+MOST_REPLAYS = 1000
+"""Replay lines that are kept of one finding; only hours of fuzzing find more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class ViolationGroup:
         cases: number of cases in the group.
         blob: Hypothesis' reproduce line of that case; empty if it was not fuzzed.
         confirmed: further runs of the case have violated the invariant again.
+        replays: of every case in the group, in the order in which they ran; the first MOST_REPLAYS of them.
     """
 
     invariant: str
@@ -39,6 +42,7 @@ class ViolationGroup:
     cases: int = 1
     blob: str = ""
     confirmed: bool = False
+    replays: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -120,6 +124,7 @@ class Tally:
                 ),
                 blob=ended.blob,
                 confirmed=violation.invariant in ended.confirmed,
+                replays=(ended.replay,),
             )
             key = (group.invariant, group.method)
             for number, known in enumerate(self.groups):
@@ -203,7 +208,8 @@ class Tally:
 def _merged(known: ViolationGroup, new: ViolationGroup) -> ViolationGroup:
     """Return the group of both, with the shorter of the two cases; one that is confirmed comes first."""
     shorter = min(known, new, key=lambda g: (not g.confirmed, weight_of(g.replay, g.faults)))
-    return replace(shorter, cases=known.cases + new.cases)
+    replays = (*known.replays, *new.replays)[:MOST_REPLAYS]
+    return replace(shorter, cases=known.cases + new.cases, replays=replays)
 
 
 def first_method(program: Program) -> str:

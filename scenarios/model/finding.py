@@ -62,6 +62,7 @@ class Finding:
         blob: Hypothesis's line that reproduces this case under the same version of Hypothesis; empty if there is none.
         command: the command to begin with, by its name and the pattern of its key; empty if it is not known.
         consequences: the further invariants that the same cause violates, the most severe first.
+        replays: the replay lines of the cases that violated this invariant, before they were shrunk: 1,000 at most.
 
     Example:
         >>> from midpipe import judge
@@ -89,6 +90,7 @@ class Finding:
     source: SourceLine | None = None
     command: str = ""
     consequences: tuple[Consequence, ...] = ()
+    replays: tuple[str, ...] = ()
 
     @property
     def invariants(self) -> tuple[str, ...]:

@@ -118,6 +118,7 @@ class Stories:
             operation=culprit.call,
             faults=_placed_faults(replay, story),
             cases=group.cases,
+            replays=group.replays,
             story=story,
             neighbour=neighbour.story if neighbour is not None and passes else None,
             # The line reproduces the fuzzed case, not the shorter one that was found since.

@@ -88,6 +88,7 @@ def test_a_finding_keeps_its_shortest_case_whichever_came_first() -> None:
             evidence=(f"{one} broke it.",),
             cases=2,
             confirmed=True,
+            replays=cases,
         )
 
 
@@ -145,3 +146,9 @@ def test_a_case_that_is_unknown_is_no_neighbour_that_passes() -> None:
         ended("enqueue: A1:HSET!stall", once="no-lost-job"),
     )
     assert tally.neighbour_of(tally.ranked()[0]) is None
+
+
+def test_a_group_keeps_the_replay_line_of_each_of_its_cases() -> None:
+    cases = ("enqueue: A2!late", "enqueue: A1!late", "same-request-again: A1!lost-reply")
+    (group,) = tally_of(*(ended(case, "no-lost-job") for case in cases)).ranked()
+    assert (group.replays, group.cases) == (cases, 3)
