@@ -1,0 +1,38 @@
+"""The service in the examples: judged through HTTP, and caught when it sets its unique key in a command of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.spec import SubjectSpec
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+ATOMIC = 'store.eval(PUT_ONCE, 2, unique, "jobs", text)'
+IN_TWO_COMMANDS = 'store.set(unique, 1, nx=True) and store.rpush("jobs", text)'
+
+
+@pytest.mark.parametrize(
+    ("put", "line", "expected"),
+    [
+        (ATOMIC, "enqueue-then-work:", set()),
+        (ATOMIC, "enqueue: A1:EVAL!lost-reply", set()),
+        (ATOMIC, "enqueue: A1:EVAL!crash", set()),
+        (IN_TWO_COMMANDS, "enqueue: A2:RPUSH!cut-before", {"no-stuck-job"}),
+    ],
+)
+def test_a_service_is_judged_through_its_requests(
+    worker: Worker, tmp_path: Path, put: str, line: str, expected: set[str]
+) -> None:
+    shutil.copy(EXAMPLES / "service_adapter.py", tmp_path)
+    source = (EXAMPLES / "service.py").read_text("utf-8")
+    assert ATOMIC in source
+    (tmp_path / "service.py").write_text(source.replace(ATOMIC, put))
+    subject = SubjectSpec(f"{tmp_path}/service_adapter.py:Queue")
+    record = replay_case(worker, subject, line, 10_000.0).record
+    assert record.is_valid, record.invalid_reason
+    assert record.violated_invariants == expected
