@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from midpipe.faultinject.errors import UsageError
 
-EXTRAS = {"proxy": ("h11", "toxiproxy"), "bench": ("hdrh",)}
+EXTRAS = {"proxy": ("h11", "toxiproxy"), "bench": ("hdrh",), "campaign": ("dask", "distributed")}
 """The extras of pyproject.toml that a command may need, with the modules that each installs."""
 
 

@@ -30,6 +30,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
     },
     "Look closer": {
         "replay": "Run the case that a replay line names, and show it step by step.",
+        "campaign": "Run the shards of a command on many workers.",
         "merge": "Make one verdict of the verdicts on the shards of a run.",
         "report": "Show a verdict file, and write its documents again.",
         "baseline": "Accept the findings of a verdict, so that later runs fail on new ones.",

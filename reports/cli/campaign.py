@@ -1,0 +1,95 @@
+"""midpipe campaign: runs the shards of a command on many workers, and makes one verdict of theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from midpipe import __version__
+from midpipe.faultinject.errors import UsageError
+from midpipe.reports.cli.exit_code import code_of_verdict
+from midpipe.reports.cli.extras import require_extra
+from midpipe.reports.cli.invocation import command_line
+from midpipe.reports.cli.options import FAIL_ON, OUT, VERBOSE
+from midpipe.reports.cli.reporting import report_verdict
+from midpipe.reports.sinks.console import results
+from midpipe.reports.sinks.writing import check_writable
+from midpipe.reports.verdict_file import read_verdict
+from midpipe.scenarios.campaign.campaign import Plan, Store
+from midpipe.scenarios.gate.cores import available_cores
+from midpipe.scenarios.gate.merging import combined
+from midpipe.scenarios.model.shard import MOST_SHARDS
+
+_SHARDS_PER_WORKER = 4
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument(
+    "command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [OPTIONS]..."
+)
+@click.option(
+    "--on",
+    default="local",
+    show_default=True,
+    metavar="WHERE",
+    help="The workers: local (one for each core), local:N, or dask://host:port of a Dask scheduler.",
+)
+@click.option(
+    "--shards",
+    default=0,
+    show_default="4 for each core of this machine",
+    type=click.IntRange(0, MOST_SHARDS),
+    help="Into how many shards the command is cut.",
+)
+@click.option("--resume", is_flag=True, help="Continue the last campaign with this --out.")
+@OUT
+@FAIL_ON
+@VERBOSE
+@click.pass_context
+def campaign(
+    ctx: click.Context,
+    /,
+    command: tuple[str, ...],
+    on: str,
+    shards: int,
+    resume: bool,
+    out: Path,
+    fail_on: str,
+) -> None:
+    """Run gate, sweep, interleave, fleet or fuzz on many workers, and make one verdict of theirs.
+
+    \b
+    midpipe campaign --on local:4 sweep --subject src/queue.py:SimpleQueue --faults 2
+    midpipe campaign --on dask://scheduler:8786 --shards 400 gate --subject app.queue:Queue
+
+    The options of the campaign stand before the command. A shard whose worker dies runs again. After Ctrl-C, --resume
+    runs what is missing.
+    """
+    require_extra("campaign", "campaign")
+    from midpipe.scenarios.campaign.on_dask import parse_where, run_on
+
+    cores = available_cores()
+    where = parse_where(on, cores)
+    plan = Plan(command, shards or _SHARDS_PER_WORKER * cores, __version__)
+    folder = out / "campaign"
+    check_writable(folder)
+    store = Store(folder / "shards", plan, resumes=resume)
+    interrupted: BaseException | None = None
+    try:
+        for result in run_on(where, plan.arguments, store.missing()):
+            if result.refused:
+                raise UsageError(result.refused.removeprefix("midpipe: "))
+            store.add(result.shard, result.verdict)
+            click.echo(f"shard {result.shard} is done", err=True)
+    except KeyboardInterrupt as error:
+        interrupted = error
+    files = store.files()
+    if not files:
+        raise interrupted or UsageError("No shard was run.")
+    verdict = combined(tuple(map(read_verdict, files)), command_line())
+    is_written = report_verdict(verdict, folder, results())
+    if interrupted is not None:
+        click.echo("The same command with --resume runs the shards that are missing.", err=True)
+        raise interrupted
+    ctx.exit(code_of_verdict(verdict, fail_on, is_written=is_written))
