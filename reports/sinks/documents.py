@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from midpipe.reports.explain import (
     advice_for,
@@ -24,6 +23,9 @@ from midpipe.reports.view import picture
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import Severity, Verdict
+
+if TYPE_CHECKING:
+    import jinja2
 
 NAMES = (
     "EXECUTIVE_SUMMARY.txt",
@@ -88,6 +90,9 @@ def _text_templates() -> jinja2.Environment:
 
 
 def _templates(finalize: Callable[[object], str] | None) -> jinja2.Environment:
+    # It takes long to load, and commands that write no document import this module too.
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.PackageLoader("midpipe.reports", "templates"),
         autoescape=False,

@@ -1,6 +1,8 @@
 """Which invariants a run judges by: midpipe's and the user's own, less those that the user left out.
 
 A selection is a few names, so it travels to the processes that judge, and each of them looks the invariants up.
+
+Blind to: whether the invariants that are left find anything to check; the verdict says that.
 """
 
 from __future__ import annotations

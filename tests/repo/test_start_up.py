@@ -31,8 +31,7 @@ def test_help_loads_no_command() -> None:
 
 @pytest.mark.parametrize("command", ["replay", "sweep", "report"])
 def test_a_command_loads_only_what_it_needs(command: str) -> None:
-    allowed = {"jinja2"} if command in ("sweep", "report") else set()
-    assert not loaded_by(f"import midpipe.reports.cli.{command}") & (SLOW - allowed)
+    assert not loaded_by(f"import midpipe.reports.cli.{command}") & SLOW
 
 
 def test_the_pytest_plugin_loads_nothing_behind_it() -> None:
