@@ -218,7 +218,7 @@ def test_an_exporter_that_is_gone_is_unknown(fleet: Fleet, tmp_path: Path) -> No
         ),
         30.0,
     )
-    code, output, report = judged(fleet, tmp_path, "--since", "5s", "--count", "1")
+    code, output, report = judged(fleet, tmp_path, "--since", "5s", "--count", "1", slower=1000.0)
     assert (code, outcomes(report)["no dual write failed"]) == (3, "unknown")
     assert "there is no such series now" in output
 
