@@ -11,14 +11,16 @@ import hashlib
 import json
 from functools import cache
 from importlib.resources import files
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from midpipe.reports.facts import facts
 from midpipe.reports.page_data import page_data
 from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    import jinja2
 
 _UNSAFE = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -62,6 +64,9 @@ def _asset(name: str) -> str:
 
 @cache
 def _templates() -> jinja2.Environment:
+    # It takes long to load, and commands that write no page import this module too.
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.PackageLoader("midpipe.reports", "templates"),
         autoescape=True,
