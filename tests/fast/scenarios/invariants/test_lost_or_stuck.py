@@ -44,6 +44,12 @@ def test_a_job_without_a_request_id_is_not_excused_by_another_one_without() -> N
     assert lost(seen) == ("enqueue answered True for j, but get_job finds no such job.",)
 
 
+def test_a_job_is_not_excused_by_one_of_another_request() -> None:
+    other = call(job_id="i", request_id="r-1")
+    seen = evidence(other, call(at=2, request=2, request_id="r-2"), found=("i",), delivered=("i",))
+    assert lost(seen) == ("enqueue answered True for j, but get_job finds no such job.",)
+
+
 def test_a_job_is_not_excused_by_one_that_its_request_asks_for_later() -> None:
     later = call(job_id="i", at=4, request=2, request_id="r")
     seen = evidence(call(request_id="r"), later, found=("i",), delivered=("i",))
@@ -105,6 +111,13 @@ def test_a_lost_job_is_said_to_be_finished_only_if_a_worker_has_finished_it(end:
 def test_a_claim_that_asked_for_no_lease_may_hold_its_job_for_ever(traits: Traits) -> None:
     seen = evidence(call(), claimed(lease_s=None), found=("j",), status="running", traits=traits)
     assert lost(replace(seen, leases_ended=True)) == ()
+
+
+def test_a_lock_that_asked_for_no_lease_may_keep_a_pending_job_from_others() -> None:
+    seen = evidence(call(), claimed(lease_s=None), found=("j",), traits=WORKERS)
+    assert lost(replace(seen, leases_ended=True)) == ()
+    timed = evidence(call(), claimed(), found=("j",), traits=WORKERS)
+    assert lost(replace(timed, leases_ended=True))
 
 
 @pytest.mark.parametrize(
@@ -188,3 +201,21 @@ def test_of_the_jobs_of_one_request_the_one_that_was_put_in_has_to_run() -> None
     assert stuck(replace(seen, executions=(Execution("j", Phase.PROGRAM, has_ended=True),))) == ()
     other = replace(seen, executions=(Execution("i", Phase.PROGRAM, has_ended=True),))
     assert stuck(other) == ("j is still in Redis, and no worker ever runs it.",)
+
+
+def test_a_job_that_was_put_in_has_to_run_itself() -> None:
+    both = (call(job_id="i", request_id="r"), call(at=2, request=2, request_id="r"))
+    seen = evidence(*both, delivered=None, traits=RUNS_JOBS)
+    ran = replace(
+        seen,
+        named=frozenset({"j"}),
+        executions=(Execution("i", Phase.PROGRAM, has_ended=True),),
+    )
+    assert stuck(ran) == ("j is still in Redis, and no worker ever runs it.",)
+
+
+def test_a_stuck_job_is_looked_for_where_a_worker_or_a_claim_and_a_read_can_show_it() -> None:
+    why_not = INVARIANTS["no-stuck-job"].why_not
+    assert (why_not(WORKERS), why_not(RUNS_JOBS)) == ("", "")
+    assert why_not(replace(BLACK_BOX, methods=frozenset({"enqueue", "claim"})))
+    assert why_not(replace(BLACK_BOX, methods=frozenset({"enqueue", "claim", "get_job"}))) == ""
