@@ -1,0 +1,108 @@
+"""Of each condition under which a job counts as a duplicate: a history in which that condition decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.evidence import Evidence
+from midpipe.scenarios.model.history import Json, Operation
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, tables
+
+HELD_TWICE = ("j was handed to 2 workers at once.",)
+TWO_JOBS = ("request r ended in 2 jobs: i, j.",)
+
+
+def said(seen: Evidence) -> tuple[str, ...]:
+    return tuple(found.seen for found in INVARIANTS["no-duplicate"].check(seen).violations)
+
+
+def case(
+    *history: Operation, found: tuple[str, ...] = ("j",), delivered: tuple[str, ...] = ()
+) -> Evidence:
+    return evidence(*history, found=found, delivered=delivered, traits=BLACK_BOX)
+
+
+def by(client: str, operation: Operation) -> Operation:
+    return replace(operation, client=client)
+
+
+def claimed(client: str, at: int, *, lease_s: float | None = 30.0) -> Operation:
+    lease: dict[str, Json] = {} if lease_s is None else {"lease_s": lease_s}
+    return replace(call("claim", "", at=at, value={"job_id": "j"}), client=client, arguments=lease)
+
+
+def finished(client: str, *, value: Json = True, token: str = "1") -> Operation:
+    return by(client, call("complete", at=8, value=value, lease_token=token))
+
+
+@pytest.mark.parametrize("lease_s", [None, 1.0, 30.0])
+def test_two_leases_that_last_are_one_too_many(lease_s: float | None) -> None:
+    assert said(case(call(), claimed("A", 2, lease_s=lease_s), claimed("B", 4))) == HELD_TWICE
+
+
+def test_a_lease_that_has_ended_leaves_the_job_to_another_worker() -> None:
+    assert said(case(call(), claimed("A", 2, lease_s=0.001), claimed("B", 4))) == ()
+
+
+@pytest.mark.parametrize(
+    "release",
+    [call("fail", at=4), call("give_back", at=4), call("heartbeat", at=4, lease_s=0.001)],
+)
+def test_a_worker_that_lets_go_of_its_job_leaves_it_to_another_one(release: Operation) -> None:
+    assert said(case(call(), claimed("A", 2), by("A", release), claimed("B", 6))) == ()
+
+
+@pytest.mark.parametrize(
+    "no_release",
+    [
+        by("C", call("fail", at=4)),
+        call("fail", "i", at=4),
+        call("fail", at=0),
+        call("heartbeat", at=4, lease_s=30.0),
+        call("heartbeat", at=4),
+    ],
+    ids=["another worker's", "of another job", "before the claim", "a longer lease", "the same"],
+)
+def test_nothing_else_makes_a_worker_let_go_of_its_job(no_release: Operation) -> None:
+    history = (call(), claimed("A", 2), no_release, claimed("B", 6))
+    assert said(case(*history)) == HELD_TWICE
+
+
+def test_a_request_that_ended_in_two_jobs_is_a_duplicate_wherever_they_are_found() -> None:
+    history = (call(request_id="r"), call(job_id="i", at=2, request=2, request_id="r"))
+    assert said(case(*history, found=("i", "j"))) == TWO_JOBS
+    assert said(case(*history, found=("i",), delivered=("j",))) == TWO_JOBS
+    assert said(case(*history, found=("i",))) == ()
+
+
+def test_two_jobs_without_a_request_id_are_two_requests() -> None:
+    history = (call(), call(job_id="i", at=2, request=2))
+    assert said(case(*history, found=("i", "j"))) == ()
+
+
+def test_a_job_that_another_request_asked_for_as_well_may_exist_for_that() -> None:
+    history = (
+        call(request_id="r"),
+        call(job_id="i", at=2, request=2, request_id="r"),
+        call(job_id="i", at=4, request=3, request_id="other"),
+    )
+    assert said(case(*history, found=("i", "j"))) == ()
+
+
+def test_a_job_is_finished_twice_only_if_two_holders_accepted_it() -> None:
+    assert said(case(call(), finished("A"), finished("B", token="2"))) == (
+        "j was finished 2 times.",
+    )
+    assert said(case(call(), finished("A"), finished("B", token="2", value=False))) == ()
+    assert said(case(call(), finished("A"), finished("A"))) == ()
+
+
+def test_a_job_that_was_delivered_twice_is_not_reported_for_its_two_places_as_well() -> None:
+    places = replace(tables("j"), pending=("j", "j"))
+    seen = evidence(call(), states=(places,), found=("j",), delivered=("j", "j"))
+    assert said(seen) == ("j was delivered 2 times.",)
+    once = evidence(call(), states=(places,), found=("j",), delivered=("j",))
+    assert said(once) == ("After A0, j has 2 places in the queue.",)
