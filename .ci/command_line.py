@@ -29,8 +29,11 @@ def page() -> str:
 
 
 def context(command: click.Command, parent: click.Context | None, name: str) -> click.Context:
-    """Return a context in which help has the same width everywhere."""
-    return click.Context(command, parent=parent, info_name=name, terminal_width=WIDTH)
+    """Return a context as the program makes it, in which help has the same width everywhere."""
+    names = cli.context_settings["help_option_names"]
+    return click.Context(
+        command, parent=parent, info_name=name, terminal_width=WIDTH, help_option_names=names
+    )
 
 
 if __name__ == "__main__":
