@@ -103,6 +103,7 @@ class ExternalServer:
     Args:
         url: as ``parse_url`` takes it.
         run: has what is left in the database deleted if midpipe is killed.
+        watches_writes: whether to check before each case that nobody else has written; the lock holds anyway.
 
     Raises:
         ServerError: it does not answer, refuses the credentials, or the database is not empty.
@@ -112,7 +113,9 @@ class ExternalServer:
     is_ours = False
     persistence = Persistence.NONE
 
-    def __init__(self, url: str, run: RunDirectory | None = None) -> None:
+    def __init__(
+        self, url: str, run: RunDirectory | None = None, *, watches_writes: bool = True
+    ) -> None:
         where = parse_url(url)
         self.username, self.password, self.database = where.username, where.password, where.database
         self.address = where.address
@@ -121,7 +124,8 @@ class ExternalServer:
         self._writes: ForeignWrites | None = None
         self._has_foreign_write = False
         self._file = run.path / f"external-{secrets.token_hex(4)}" if run else None
-        self.address = replace(where.address, source=self._source())
+        if watches_writes:
+            self.address = replace(where.address, source=self._source())
         with closing(self._connect()) as control:
             self._lock(control)
             try:

@@ -81,19 +81,23 @@ def open_server(
     run: RunDirectory,
     persistence: Persistence = Persistence.NONE,
     clock: Clock | None = None,
+    *,
+    has_other_clients: bool = False,
 ) -> Server:
     """Start the server, or connect to it.
 
     Args:
         persistence: for a server that midpipe starts.
         clock: for an embedded server; None is the machine's.
+        has_other_clients: whether the run's commands come from elsewhere too, such as from a Toxiproxy; then nothing
+            tells them from those of strangers.
 
     Raises:
         ServerError: it can't be started or reached, or its database is not empty.
         NotApplicableError: it can't have a replica.
     """
     if spec.kind == EXTERNAL:
-        return ExternalServer(spec.where or "", run)
+        return ExternalServer(spec.where or "", run, watches_writes=not has_other_clients)
     if persistence.is_replicated:
         return Pair(origin_of(spec, run), persistence)
     if spec.kind == CONTAINER:

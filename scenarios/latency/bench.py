@@ -91,7 +91,7 @@ class LatencyBench:
             if plan.failover:
                 # If there can be no failover here, this fails before anything was measured.
                 origin_of(server, self._run).close()
-            self.server: Server = open_server(server, self._run)
+            self.server: Server = open_server(server, self._run, has_other_clients=True)
             self._shaper = Shaper(self._loop, self.server.address, delays(NETWORKS["loopback"], 0))
             for entrant in plan.entrants:
                 self._rigs[entrant.name] = Rig(self.server, entrant.subject, self._run, self._loop)

@@ -54,7 +54,7 @@ class NetworkRun:
         self._opened = ExitStack()
         try:
             run = self._opened.enter_context(RunDirectory())
-            started = open_server(server, run)
+            started = open_server(server, run, has_other_clients=True)
             self._opened.callback(started.stop)
             self._rig = Rig(started, subject, run)
             self._opened.callback(self._rig.close)

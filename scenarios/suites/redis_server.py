@@ -53,7 +53,7 @@ class RedisServer(Closeable):
     def __init__(self, where: str = "embedded") -> None:
         self._run = RunDirectory()
         try:
-            self._server = open_server(parse_server_spec(where), self._run)
+            self._server = open_server(parse_server_spec(where), self._run, has_other_clients=True)
         except BaseException:
             self._run.close()
             raise

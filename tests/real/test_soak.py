@@ -83,13 +83,17 @@ def test_segments_are_checked_one_by_one_and_add_up(tmp_path: Path) -> None:
 
 
 KEEPS_NO_LIST = '''
+import redis
+
+
 class Queue:
-    """Enqueues into nowhere, and gives nothing out."""
+    """Writes jobs that nothing hands out."""
 
     def __init__(self, redis_url=None):
-        pass
+        self.redis = redis.Redis.from_url(redis_url)
 
     def enqueue(self, job_id, action_provider, action_name, params, workspace_id, actor_id, client_request_id=None):
+        self.redis.set("job:" + job_id, "pending")
         return True
 '''
 CLAIMS_BADLY = (
@@ -108,10 +112,16 @@ SPEAKS_NO_LOAD = """
 import json
 import sys
 
+import redis
+
 print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
     answer = {"id": asked["id"], "error": {"type": "Unknown", "message": asked["do"]}}
+    if asked["do"] == "open":
+        client = redis.Redis.from_url(asked["redis"].partition("?")[0])
+    if asked.get("method") == "enqueue":
+        client.set("job", "pending")
     if asked["do"] in ("open", "call"):
         methods = ["enqueue", "claim", "complete"]
         answer = {"id": asked["id"], "ok": asked.get("method") == "enqueue" or None, "methods": methods}
