@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
@@ -27,6 +27,8 @@ from midpipe.faultinject.vocabulary import Address
 START_WITHIN_S = 20.0
 _POLL_S = 0.003
 _LOG_TAIL_BYTES = 1500
+_LONGEST_PATH_BYTES = 107
+"""Of a unix socket on Linux: sun_path of unix(7), without its closing zero."""
 
 
 class EmbeddedServer:
@@ -147,7 +149,14 @@ class EmbeddedServer:
         self._run.release(self._process.pid)
 
     def _next_address(self) -> Address:
-        return Address(path=str(self._directory / f"s{next(self._addresses)}"))
+        """Return where the server will listen. Raises UsageError if the temporary directory's name is too long."""
+        path = self._directory / f"s{next(self._addresses)}"
+        if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
+            raise UsageError(
+                f"The server's socket can't be {path}: a socket's path has at most {_LONGEST_PATH_BYTES} bytes. "
+                "Set TMPDIR to a directory with a shorter name."
+            )
+        return Address(path=str(path))
 
     def _start(self) -> subprocess.Popen[bytes]:
         options = {

@@ -58,6 +58,13 @@ def test_bad_input_is_answered_in_one_sentence(
     assert (code, words in errors, is_one_sentence(errors)) == (2, True, True), errors
 
 
+def test_a_temporary_directory_that_is_too_long_for_a_socket_is_reported(tmp_path: Path) -> None:
+    long = tmp_path / ("d" * 100)
+    long.mkdir()
+    code, _, errors = ran("sweep", cwd=long)
+    assert (code, "Set TMPDIR" in errors, is_one_sentence(errors)) == (2, True, True), errors
+
+
 def test_an_unknown_command_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
     code, _, errors = ran("reprodcue", cwd=tmp_path)
     assert (code, "Did you mean 'reproduce'?" in errors, "Traceback" in errors) == (2, True, False)
