@@ -97,13 +97,13 @@ def parse_url(url: str, *, may_be_remote: bool = False) -> Location:
 class ExternalServer:
     """A server that the user started.
 
-    Before each case it is checked that nobody else has written to the database (``foreign_writes``), and exactly the
-    keys that were there before that check are deleted. A key with a lease keeps a second run out.
+    Before each case midpipe checks that no other client has written to the database (``foreign_writes``), and deletes
+    exactly the keys that were there before that check. A key with a lease keeps a second run out.
 
     Args:
         url: as ``parse_url`` takes it.
         run: has what is left in the database deleted if midpipe is killed.
-        watches_writes: whether to check before each case that nobody else has written; the lock holds anyway.
+        watches_writes: whether to check before each case that no other client has written; the lock holds anyway.
 
     Raises:
         ServerError: it does not answer, refuses the credentials, or the database is not empty.
@@ -143,7 +143,7 @@ class ExternalServer:
         """Delete all data in the database that the user named.
 
         Raises:
-            UsageError: somebody else writes to the database, or another run of midpipe does; nothing is deleted.
+            UsageError: another client writes to the database, or another run of midpipe does; nothing is deleted.
         """
         self._lock(control)
         keys = [key for key in _keys(control) if key != LOCK_KEY.encode()]
@@ -155,9 +155,9 @@ class ExternalServer:
             if foreign:
                 self._has_foreign_write = True
                 raise UsageError(
-                    f"Somebody else writes to database {self.database} at {self.address}, which midpipe empties "
+                    f"Another client writes to database {self.database} at {self.address}, which midpipe empties "
                     f"between cases: {foreign}. midpipe has stopped and deletes nothing more there. "
-                    "Name a database that nobody else uses."
+                    "Name a database that is used by midpipe only."
                 )
         new = [key for key in keys if key not in self._known]
         if new and self._file is not None:
@@ -197,7 +197,7 @@ class ExternalServer:
         """Do nothing: there is nothing to undo."""
 
     def stop(self) -> None:
-        """Empty the database, as it was found, unless somebody else has written to it."""
+        """Empty the database, as it was found, unless another client has written to it."""
         try:
             control = self._connect()
         except ServerError:
@@ -270,7 +270,7 @@ class ExternalServer:
         return run.at_end([*program, str(self._file)])
 
     def _watch_again(self, keys: list[bytes]) -> str:
-        """Watch anew after the connection was cut; return a key that may be somebody else's, as text."""
+        """Watch anew after the connection was cut; return a key that may be another client's, as text."""
         assert self._writes is not None
         self._writes = self._writes.reopened()
         unknown = [key for key in keys if key not in self._known]

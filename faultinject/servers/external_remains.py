@@ -1,7 +1,7 @@
 """Deletes what a run has left in an external database after midpipe has died. The reaper runs this as a program.
 
 Only keys go whose names midpipe had proved to be its own in an earlier case, and only while the run's lock is there: a
-key of somebody else is never deleted, and neither is one of a run that began later.
+key of another client is never deleted, and neither is one of a run that began later.
 """
 
 from __future__ import annotations

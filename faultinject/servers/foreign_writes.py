@@ -62,7 +62,7 @@ class ForeignWrites:
             raise
 
     def since_last(self, control: Control) -> str:
-        """Return the first write by somebody else since the last call, as text; empty if there is none.
+        """Return the first write by another client since the last call, as text; empty if there is none.
 
         Args:
             control: midpipe's own connection to the server.

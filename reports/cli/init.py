@@ -119,7 +119,7 @@ def _planned(file: Path, name: str, values: Mapping[str, Any]) -> Plan:
 
 
 def _asked(kind: ClassSignature, role: str) -> str:
-    """Return the method that the user names for a part. Raises UsageError where nobody can be asked."""
+    """Return the method that the user names for a part. Raises UsageError where there is no terminal to ask on."""
     methods = ", ".join(kind.methods) or "none"
     if sys.stdin.isatty():
         return str(click.prompt(f"Which method of {kind.name} is {role}? It has {methods}"))

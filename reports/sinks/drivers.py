@@ -67,5 +67,5 @@ def _cell(behaviour: Behaviour) -> Markdown:
     times = _TIMES.get(behaviour.applied, f"{behaviour.applied} times")
     if not behaviour.answered:
         return Markdown(f"{times}, error")
-    told = "answered" if behaviour.answer_is_right else "wrong answer"
-    return Markdown(f"**{times}, {told}**" if behaviour.deceives else f"{times}, {told}")
+    truth = "answered" if behaviour.answer_is_right else "wrong answer"
+    return Markdown(f"**{times}, {truth}**" if behaviour.deceives else f"{times}, {truth}")

@@ -142,7 +142,7 @@ def _deduplication(accepts: Mapping[str, frozenset[str] | None]) -> dict[str, ob
 
 
 def _delivery(methods: frozenset[str]) -> dict[str, object]:
-    """Return what a queue promises that hands a job out without a lease: nobody can give the job back."""
+    """Return what a queue promises that hands a job out without a lease: no call can give the job back."""
     if "dequeue" in methods and not methods & {"claim", "work"}:
         return {"delivery": Delivery.AT_MOST_ONCE}
     return {}

@@ -51,7 +51,7 @@ class KnownBug:
         library: what to install, and the adapter that shows the bug.
         summary: what happened, in one sentence.
         source: repository and number of the issue or pull request, for example ``redis/redis-py#977``; the path of a
-            report in ``docs/reports`` for a bug that nobody has reported, as far as we know.
+            report in ``docs/reports`` for a bug that is unreported as far as we know.
         bad: a release that has the bug.
         good: a release that does not have it; None if no release is known.
         invariant: what the bug violates.

@@ -196,7 +196,7 @@ def test_a_key_that_somebody_adds_later_ends_the_run_and_stays(external_server: 
     with closing(as_midpipe(server)) as control, closing(as_another(external_server)) as other:
         control.call("SET", "k", "v")
         other.call("SET", "precious", "1")
-        with pytest.raises(UsageError, match=r"Somebody else writes .*: SET precious from 127\.0"):
+        with pytest.raises(UsageError, match=r"Another client writes .*: SET precious from 127\.0"):
             server.reset(control)
         server.stop()
         assert other.call("GET", "precious") == b"1"

@@ -107,7 +107,7 @@ class Service:
 
 
 def _free_port() -> int:
-    """Return a port that nobody listens on; processes that ask at once begin at different places."""
+    """Return a port that no process listens on; processes that ask at once begin at different places."""
     for offset in range(_PORTS):
         port = _FIRST_PORT + (os.getpid() * 7 + offset) % _PORTS
         with socket.socket() as probe:
