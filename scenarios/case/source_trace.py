@@ -6,7 +6,7 @@ client's process names the line that waits for the reply. It changes no decision
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.model.story import CommandSource, SourceLine
+
+_MOST_QUESTIONS = 20
 
 
 class SourceTrace(Decider):
@@ -56,13 +58,26 @@ class SourceTrace(Decider):
         position = decision.event.position
         # What a transaction queues is sent before its EXEC, and its lines are reported with that.
         host = None if position.inside else self._hosts.last_of(position.client)
-        source = command_source(host.stacks()) if host is not None else None
+        source = _settled_source(host.stacks) if host is not None else None
         if source is not None:
             self.sources[str(position)] = source
         return decision
 
     def end(self, run: RunEnd) -> None:
         self._decider.end(run)
+
+
+def _settled_source(report: Callable[[], object]) -> CommandSource | None:
+    """Ask until two answers in turn are the same: right after it has sent a command, a client does not wait yet."""
+    source: CommandSource | None = None
+    for _ in range(_MOST_QUESTIONS):
+        answer = report()
+        if answer is None:
+            break
+        before, source = source, command_source(answer)
+        if source is not None and source == before:
+            break
+    return source
 
 
 def command_source(report: object) -> CommandSource | None:

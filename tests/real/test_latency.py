@@ -38,8 +38,8 @@ def measured(
 
 
 def calls_during(outage: Outage) -> list[OutageCall]:
-    """The calls that were due and ended while the server was unreachable, as a busy machine begins some late."""
-    begins_s, ends_s = outage.begins_s + 0.1, outage.ends_s
+    """The calls that were due and ended while the server was unreachable: a busy machine notices both ends late."""
+    begins_s, ends_s = outage.begins_s + 0.1, outage.ends_s - 0.1
     return [c for c in outage.calls if begins_s < c.due_s and c.due_s + c.ms / 1000 < ends_s]
 
 
