@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 
-class Closeable:
+class Closeable(ABC):
     """A context manager that closes itself on leaving."""
 
     def __enter__(self) -> Self:
@@ -14,6 +15,6 @@ class Closeable:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @abstractmethod
     def close(self) -> object:
         """End everything that belongs to it."""
-        raise NotImplementedError

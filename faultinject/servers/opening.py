@@ -90,7 +90,7 @@ def open_server(
         persistence: for a server that midpipe starts.
         clock: for an embedded server; None is the machine's.
         has_other_clients: whether the run's commands come from elsewhere too, such as from a Toxiproxy; then nothing
-            tells them from those of strangers.
+            distinguishes them from those of other clients.
 
     Raises:
         ServerError: it can't be started or reached, or its database is not empty.

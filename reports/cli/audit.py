@@ -17,7 +17,7 @@ from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.external import parse_url
 from midpipe.reports.cli.exit_code import EXIT_CODES, code_of, written
 from midpipe.reports.cli.invocation import safe_text
-from midpipe.reports.cli.options import OUT, Duration
+from midpipe.reports.cli.options import OUT, Duration, ParamType
 from midpipe.reports.cli.signals import stop_asked
 from midpipe.reports.sinks.audit import (
     audit_json,
@@ -39,7 +39,7 @@ from midpipe.scenarios.model.safe_text import map_text
 _LINE_EVERY_S = 5.0
 
 
-class _Share(click.ParamType):  # type: ignore[type-arg]  # as Duration
+class _Share(ParamType):
     """A share: ``5%`` or ``0.05``; more than 0, 1 at most."""
 
     name = "share"
@@ -58,7 +58,7 @@ class _Share(click.ParamType):  # type: ignore[type-arg]  # as Duration
         return share
 
 
-class _Threshold(click.ParamType):  # type: ignore[type-arg]  # as Duration
+class _Threshold(ParamType):
     """A field of INFO with a number: ``instantaneous_ops_per_sec=20000``."""
 
     name = "threshold"

@@ -9,7 +9,7 @@ import click
 
 from midpipe.reports.baseline_file import baseline_text, read_baseline
 from midpipe.reports.cli.exit_code import written
-from midpipe.reports.cli.options import DEFAULT_OUT
+from midpipe.reports.cli.options import VERDICT_FILE
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import OutputError, write_file
 from midpipe.reports.verdict_file import read_verdict
@@ -18,11 +18,7 @@ from midpipe.scenarios.model.baseline import baseline_of
 
 
 @click.command()
-@click.argument(
-    "verdict_file",
-    default=f"{DEFAULT_OUT}/verdict.json",
-    type=click.Path(dir_okay=False, path_type=Path),
-)
+@VERDICT_FILE
 @click.option(
     "--reason",
     required=True,

@@ -11,7 +11,7 @@ import click
 
 from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.invocation import safe_text
-from midpipe.reports.cli.options import OUT, Duration
+from midpipe.reports.cli.options import OUT, Duration, ParamType
 from midpipe.reports.cli.signals import stop_asked
 from midpipe.reports.sinks.canary import (
     canary_json,
@@ -29,7 +29,7 @@ from midpipe.scenarios.model.safe_text import map_text
 _TOKEN = "PROMETHEUS_TOKEN"
 
 
-class _Moment(click.ParamType):  # type: ignore[type-arg]  # as Duration
+class _Moment(ParamType):
     """A time in ISO 8601, UTC if it names no zone."""
 
     name = "moment"

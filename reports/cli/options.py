@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -26,14 +26,24 @@ from midpipe.scenarios.model.spec import (
 from midpipe.scenarios.subjects.environments import installed, subject_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+# Generic for the type checker only: click before 8.5, which is allowed, can't subscript it.
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType
 DEFAULT_OUT = ".midpipe"
 MOST_JOBS = 64
 EXAMPLES = "examples"
 """Folder in --out that keeps the failing examples of fuzzing, shared by the gate and fuzz."""
+VERDICT_FILE = click.argument(
+    "verdict_file",
+    default=f"{DEFAULT_OUT}/verdict.json",
+    type=click.Path(dir_okay=False, path_type=Path),
+)
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, which is allowed, fails at ParamType[float]
+class Duration(ParamType):
     """A duration in seconds, or with a unit: ``90``, ``90s``, ``10m``, ``2h``.
 
     Args:
@@ -61,7 +71,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # click before 8.5, 
         return seconds
 
 
-class ShardNumber(click.ParamType):  # type: ignore[type-arg]  # as for Duration
+class ShardNumber(ParamType):
     """One of several parts of a run: ``2/3`` is the second of three."""
 
     name = "shard"

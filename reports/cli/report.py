@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from midpipe.reports.cli.exit_code import written
-from midpipe.reports.cli.options import DEFAULT_OUT, VERBOSE, is_verbose
+from midpipe.reports.cli.options import VERBOSE, VERDICT_FILE, is_verbose
 from midpipe.reports.cli.reporting import shown
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import OutputError, write_reports
@@ -15,11 +15,7 @@ from midpipe.reports.verdict_file import read_verdict
 
 
 @click.command()
-@click.argument(
-    "verdict_file",
-    default=f"{DEFAULT_OUT}/verdict.json",
-    type=click.Path(dir_okay=False, path_type=Path),
-)
+@VERDICT_FILE
 @click.option(
     "--out",
     default=None,

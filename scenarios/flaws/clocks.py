@@ -42,7 +42,7 @@ class KeepsRequestsByItsOwnClock(OpenQueue):
 
 
 class ExpiresRequestsByItsOwnClock(OpenQueue):
-    """Tells the server when a request key expires, by the client's clock."""
+    """Sets the moment at which a request key expires, by the client's clock."""
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         is_new = super().enqueue(job_id, *args, **named)

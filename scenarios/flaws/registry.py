@@ -337,7 +337,7 @@ CLOCK_FLAWS: tuple[Flaw, ...] = (
     ),
     _of_the_clock(
         "ExpiresRequestsByItsOwnClock",
-        "Tells the server when a request key expires by the client's clock.",
+        "Sets the moment at which a request key expires by the client's clock.",
         "no-duplicate",
         "same-request-again",
         "skew-behind",

@@ -6,7 +6,7 @@ is rewritten here as rows of process, type, call and value; the verdicts are the
 Where midpipe differs:
 
 - An ``ok`` that was never invoked is taken as a call that began and ended at once: midpipe records both ends.
-- Jepsen takes a queue that was drained to hold nothing. midpipe reads each job that nobody received once more, and
+- Jepsen takes a queue that was drained to hold nothing. midpipe reads each job that no worker received once more, and
   until then says that up to so many are lost; the read finds no such job here.
 - A register with compare-and-set (the etcd histories of porcupine and knossos) has no counterpart: midpipe's register
   holds a job's status, which only goes forward.
