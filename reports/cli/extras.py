@@ -20,8 +20,8 @@ def require_extra(extra: str, command: str) -> None:
     missing = _missing(EXTRAS[extra])
     if missing:
         raise UsageError(
-            f"midpipe {command} needs the extra {extra!r}, and {' and '.join(missing)} is not installed: "
-            f"pip install 'midpipe[{extra}]'"
+            f"midpipe {command} needs the extra {extra!r}; not installed: {' and '.join(missing)}. Run "
+            f"pip install 'midpipe[{extra}]'."
         )
 
 

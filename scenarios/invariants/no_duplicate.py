@@ -20,7 +20,7 @@ from midpipe.scenarios.model.evidence import (
 )
 from midpipe.scenarios.model.history import Operation, Phase, attempts_by_request, job_received
 from midpipe.scenarios.model.outcome import Severity
-from midpipe.scenarios.model.promises import Delivery
+from midpipe.scenarios.model.promises import Deduplicates, Delivery
 
 SHORTEST_LASTING_LEASE_S = 1.0
 KNOWN_FOR_S = 3_600.0
@@ -45,6 +45,7 @@ def _check(evidence: Evidence) -> Judgement:
         )
         for (_, request), asked in sorted(requests.items())
         if request
+        and evidence.traits.promises.deduplicates is Deduplicates.REQUEST
         and _is_still_known(evidence)
         and len(
             jobs := sorted(

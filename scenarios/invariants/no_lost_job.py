@@ -125,10 +125,12 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
     in the programs whose leases end.
     """
     outlasts_wait = evidence.traits.promises.recovery_outlasts_wait(evidence.longest_wait_s)
-    return evidence.traits.methods >= _LEASES and any(
+    # Without an answer, what looks like a lock may be a job that was popped and is gone.
+    has_leases = evidence.traits.methods >= _LEASES
+    return any(
         claim.value.get("job_id") == job_id
         if isinstance(claim.value, dict)
-        else _may_have_received_one(evidence, claim)
+        else has_leases and _may_have_received_one(evidence, claim)
         for claim in evidence.operations("claim")
         if not _is_given_up(evidence, claim, job_id)
         and (outlasts_wait or not _has_ended(evidence, claim))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from midpipe.scenarios.model.evidence import Evidence, Moment, Traits
 from midpipe.scenarios.model.history import Completion, Json, Operation, Phase, RaisedError
+from midpipe.scenarios.model.promises import declared
 from midpipe.scenarios.model.state import Fields, Tables
 
-WHITE_BOX = Traits(frozenset({"enqueue", "get_job", "update_status"}), True, True)
-BLACK_BOX = Traits(frozenset({"enqueue", "get_job", "update_status"}), False, False)
+_CALLS = frozenset({"enqueue", "get_job", "update_status"})
+_ONCE = declared({"deduplicates": "request"})
+WHITE_BOX = Traits(_CALLS, True, True, promises=_ONCE)
+BLACK_BOX = Traits(_CALLS, False, False, promises=_ONCE)
 EMPTY = Tables({}, {}, (), {})
 
 

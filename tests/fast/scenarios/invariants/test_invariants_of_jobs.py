@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.evidence import Evidence
+from midpipe.scenarios.model.evidence import Evidence, Traits
 from midpipe.scenarios.model.history import Completion, Operation, Phase
 from midpipe.scenarios.model.promises import declared
-from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, tables
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
 
 
 def violated_invariants(seen: Evidence) -> set[str]:
@@ -113,6 +113,12 @@ def test_a_job_whose_leases_have_all_ended_must_be_received_again(seen: Evidence
     assert violated_invariants(seen) == {"no-lost-job"}
 
 
+def test_a_job_that_a_worker_holds_is_not_lost_in_a_queue_without_heartbeats() -> None:
+    held = call("claim", "", at=2, value={"job_id": "j"}, lease_s=30.0)
+    traits = Traits(frozenset({"enqueue", "claim", "complete"}), False, False)
+    assert violated_invariants(evidence(call(), held, traits=traits)) == set()
+
+
 def given_up(
     method: str, *, value: bool = True, error: str = "", back_off_s: float = 0.0
 ) -> Evidence:
@@ -153,6 +159,11 @@ def asked_twice(first_phase: Phase = Phase.PROGRAM, *, seeded: tuple[str, ...] =
 
 def test_two_jobs_of_one_request_are_a_duplicate() -> None:
     assert violated_invariants(asked_twice()) == {"no-duplicate"}
+
+
+def test_two_jobs_of_one_request_are_none_if_the_queue_does_not_deduplicate_requests() -> None:
+    traits = replace(WHITE_BOX, promises=declared({}))
+    assert violated_invariants(replace(asked_twice(), traits=traits)) == set()
 
 
 def test_a_seeded_job_is_no_duplicate_of_a_request_that_names_it() -> None:
