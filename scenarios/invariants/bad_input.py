@@ -8,7 +8,7 @@ Blind to: malformed arguments that those programs do not try.
 from __future__ import annotations
 
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
-from midpipe.scenarios.model.history import Completion, Phase
+from midpipe.scenarios.model.history import Completion, Operation, Phase
 from midpipe.scenarios.model.outcome import Severity
 
 _REFUSALS = ("ValueError", "TypeError")
@@ -18,9 +18,15 @@ def _check(evidence: Evidence) -> Judgement:
     if not evidence.malformed:
         return Judgement(0)
     violations = []
-    called = [operation for operation in evidence.history if operation.phase is Phase.PROGRAM]
+    called = [
+        operation
+        for operation in evidence.history
+        if operation.phase is Phase.PROGRAM
+        and any(evidence.traits.takes(operation.method, name) for name in _named(operation))
+    ]
     for operation in called:
-        what = f"{operation.method} with {_shown(dict(operation.arguments))}"
+        shown = ", ".join(f"{name}={operation.arguments[name]!r}" for name in _named(operation))
+        what = f"{operation.method} with {shown}"
         if operation.completion is Completion.OK:
             violations.append(ViolationEvidence(f"{what} was accepted.", operation.method))
         elif operation.wrote:
@@ -34,9 +40,9 @@ def _check(evidence: Evidence) -> Judgement:
     return Judgement(len(called), tuple(violations))
 
 
-def _shown(arguments: dict[str, object]) -> str:
-    named = ("workspace_id", "status")
-    return ", ".join(f"{name}={arguments[name]!r}" for name in named if name in arguments)
+def _named(operation: Operation) -> tuple[str, ...]:
+    """Return the arguments of a call of which one is malformed."""
+    return tuple(name for name in ("workspace_id", "status") if name in operation.arguments)
 
 
 BAD_INPUT = Invariant(

@@ -88,8 +88,8 @@ def _is_taken(evidence: Evidence, job_id: str) -> bool:
 
 
 def _is_deleted_after_its_end(evidence: Evidence, job_id: str) -> bool:
-    """Whether a worker may have finished the job, and the queue deletes finished jobs."""
-    if evidence.traits.promises.retention is not Retention.DELETES:
+    """Whether a worker may have finished the job, and the queue deletes finished jobs, or shows none."""
+    if evidence.can_read and evidence.traits.promises.retention is not Retention.DELETES:
         return False
     return any(
         operation.job_id == job_id

@@ -11,6 +11,7 @@ Blind to: cases in which jobs return to the queue (an expired lease, a failed at
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer, Put, Take, check_queue
@@ -31,7 +32,7 @@ from midpipe.scenarios.model.history import (
     job_received,
 )
 from midpipe.scenarios.model.outcome import Severity
-from midpipe.scenarios.model.promises import Delivery
+from midpipe.scenarios.model.promises import Deduplicates, Delivery
 
 _CLAIMS = ("claim", "dequeue")
 
@@ -160,12 +161,20 @@ def _comes_back(evidence: Evidence) -> bool:
     )
 
 
+def _may_be_put_again(evidence: Evidence) -> bool:
+    """Whether a job may be in the queue twice, or once more after its end, as the queue does not recognise it."""
+    enqueued = Counter(o.job_id for o in evidence.history if o.method == "enqueue")
+    is_recognised = evidence.traits.promises.deduplicates is not Deduplicates.NONE
+    return not is_recognised and any(count > 1 for count in enqueued.values())
+
+
 def _check(evidence: Evidence) -> Judgement:
     puts, takes = puts_of(evidence), takes_of(evidence)
     prepared = any(o.phase is Phase.PREPARE and o.method in _CLAIMS for o in evidence.history)
     known = {put.value for put in puts}
     if (
         _comes_back(evidence)
+        or _may_be_put_again(evidence)
         or prepared
         or not takes
         or any(take.value is not None and take.value not in known for take in takes)

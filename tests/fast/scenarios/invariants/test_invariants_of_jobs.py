@@ -119,6 +119,36 @@ def test_a_job_that_a_worker_holds_is_not_lost_in_a_queue_without_heartbeats() -
     assert violated_invariants(evidence(call(), held, traits=traits)) == set()
 
 
+def test_a_finished_job_is_not_lost_in_a_queue_that_shows_no_jobs() -> None:
+    got = call("claim", "", at=2, value={"job_id": "j"}, lease_s=0.001)
+    done = call("complete", at=4, value=True)
+    traits = Traits(frozenset({"enqueue", "claim", "complete"}), False, False)
+    assert violated_invariants(evidence(call(), got, done, traits=traits)) == set()
+
+
+@pytest.mark.parametrize(("promise", "is_judged"), [("none", False), ("request", True)])
+def test_the_order_of_a_job_that_may_be_enqueued_again_is_not_judged(
+    promise: str, is_judged: bool
+) -> None:
+    got = call("claim", "", at=2, value={"job_id": "j"}, lease_s=30.0)
+    traits = Traits(
+        frozenset({"enqueue", "claim", "complete"}),
+        False,
+        False,
+        promises=declared({"deduplicates": promise}),
+    )
+    seen = evidence(call(), got, call(at=4, request=2), delivered=("j",), traits=traits)
+    assert bool(INVARIANTS["queue-order"].check(seen).violations) is is_judged
+
+
+def test_a_malformed_argument_that_the_call_does_not_take_is_not_judged() -> None:
+    odd = call(workspace_id="")
+    knows_none = replace(BLACK_BOX, accepts={"enqueue": frozenset({"job_id"})})
+    accused = INVARIANTS["bad-input"].check(evidence(odd, malformed=True, traits=BLACK_BOX))
+    spared = INVARIANTS["bad-input"].check(evidence(odd, malformed=True, traits=knows_none))
+    assert (len(accused.violations), spared.violations) == (1, ())
+
+
 def given_up(
     method: str, *, value: bool = True, error: str = "", back_off_s: float = 0.0
 ) -> Evidence:
