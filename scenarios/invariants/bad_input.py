@@ -7,7 +7,13 @@ Blind to: malformed arguments that those programs do not try.
 
 from __future__ import annotations
 
-from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
+from midpipe.scenarios.model.evidence import (
+    Evidence,
+    Invariant,
+    Judgement,
+    Traits,
+    ViolationEvidence,
+)
 from midpipe.scenarios.model.history import Completion, Operation, Phase
 from midpipe.scenarios.model.outcome import Severity
 
@@ -45,11 +51,18 @@ def _named(operation: Operation) -> tuple[str, ...]:
     return tuple(name for name in ("workspace_id", "status") if name in operation.arguments)
 
 
+def _why_not(traits: Traits) -> str:
+    if traits.takes("enqueue", "workspace_id") or traits.takes("update_status", "status"):
+        return ""
+    return "no call of the subject takes a workspace or a status"
+
+
 BAD_INPUT = Invariant(
     id="bad-input",
     when="finally",
     claim="A malformed argument raises ValueError or TypeError before any write.",
     severity=Severity.MEDIUM,
     check=_check,
+    why_not=_why_not,
     on_malformed=True,
 )

@@ -126,7 +126,8 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
     """
     outlasts_wait = evidence.traits.promises.recovery_outlasts_wait(evidence.longest_wait_s)
     # Without an answer, what looks like a lock may be a job that was popped and is gone.
-    has_leases = evidence.traits.methods >= _LEASES
+    traits = evidence.traits
+    has_leases = traits.methods >= _LEASES or "lease_s" in (traits.accepts.get("claim") or ())
     return any(
         claim.value.get("job_id") == job_id
         if isinstance(claim.value, dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S, Json
 from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
 
 WORKSPACE = "acme"
@@ -227,6 +227,12 @@ _PROGRAMS = (
                 "result": {"answer": SECRET_RESULT},
             },
         ),
+        prepare=(enqueue(),),
+    ),
+    _program(
+        "claim-until-it-ends",
+        "A worker claims a job under a lease that ends at once, so another worker must receive the job.",
+        Call("claim", {"worker_id": "worker-1", "lease_s": SHORTEST_LEASE_S}),
         prepare=(enqueue(),),
     ),
     _program(

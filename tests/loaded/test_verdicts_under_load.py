@@ -32,6 +32,7 @@ SOUND = tuple(
         "base.py:Base",
         "sound/cached_group.py:Queue",
         "sound/lock_with_ttl.py:Queue",
+        "sound/mailroom.py:Queue",
         "sound/looks_before_it_claims.py:Queue",
         "sound/own_visibility.py:Queue",
         "sound/pops.py:Pops",

@@ -48,6 +48,12 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("flawed/three_reads.py:Fixed", "update-vs-get: B1 A1"),
         ("flawed/foreign_release.py:Fixed", FOREIGN_RELEASE),
         ("flawed/pop_then_lease.py:Fixed", "claim-complete: A1:EVAL!crash"),
+        ("sound/mailroom.py:Queue", "enqueue-vs-claim:"),
+        ("sound/mailroom.py:Queue", "enqueue-vs-claim: A1 B1:EVAL!lost-reply"),
+        ("sound/mailroom.py:Queue", "finish-vs-reclaim:"),
+        ("sound/mailroom.py:Queue", "request-again-vs-claim: B1"),
+        ("sound/mailroom.py:Queue", "same-request-again:"),
+        ("sound/mailroom.py:Queue", "bad-input:"),
         ("flawed/pop_then_lease.py:Queue", "claim-complete: A1:EVAL!misconf"),
     ],
 )
@@ -61,7 +67,7 @@ def test_a_sound_case_is_not_accused(worker: Worker, queue: str, replay: str) ->
         ("due_twice", DUE_TWICE, {"no-duplicate"}),
         ("three_reads", "update-vs-get: B1 B2 A1", {"answer-is-true"}),
         ("foreign_release", FOREIGN_RELEASE, {"holder-is-served"}),
-        ("pop_then_lease", "claim-complete: A2:BLPOP!crash", {"no-lost-job"}),
+        ("pop_then_lease", "claim-until-it-ends: A2:BLPOP!crash", {"no-lost-job"}),
         ("reads_then_removes", "dequeue-vs-dequeue: A1 B1", {"no-duplicate", "queue-order"}),
     ],
 )

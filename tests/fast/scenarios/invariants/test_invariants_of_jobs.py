@@ -101,6 +101,13 @@ def test_a_claim_without_an_answer_may_have_locked_a_job_before_it_is_marked_run
     assert violated_invariants(locked(methods="claim heartbeat complete")) == set()
 
 
+def test_a_claim_that_takes_a_lease_may_have_locked_a_job_also_without_heartbeats() -> None:
+    seen = locked(methods="claim complete")
+    accepts = {"claim": frozenset({"worker_id", "lease_s"})}
+    leased = replace(seen, traits=replace(seen.traits, accepts=accepts))
+    assert violated_invariants(leased) == set()
+
+
 @pytest.mark.parametrize(
     "seen",
     [
