@@ -38,7 +38,7 @@ class Image:
         program: the path of the program on this machine.
         entry: the path of the program inside.
         arguments: the default arguments.
-        library_path: directories that hold the program's libraries, besides the system's.
+        search_path: directories that hold the program's libraries, besides the system's.
     """
 
     tag: str
@@ -46,21 +46,21 @@ class Image:
     entry: str
     port: int
     arguments: tuple[str, ...] = ()
-    library_path: tuple[Path, ...] = ()
+    search_path: tuple[Path, ...] = ()
 
 
 def redis_image(work: Path) -> Image:
     """Return the image of redis-server from PATH or Debian's package, or else of the embedded server."""
-    library_path: tuple[Path, ...] = ()
+    search_path: tuple[Path, ...] = ()
     if installed := shutil.which("redis-server"):
         program = Path(installed)
     else:
         try:
-            program, library_path = from_debian("redis-server", work)
+            program, search_path = from_debian("redis-server", work)
         except (OSError, subprocess.CalledProcessError):
             program = Path(binary_from_the_wheel())
     return Image(
-        "midpipe/redis:air-gapped", program, "/redis-server", 6379, library_path=library_path
+        "midpipe/redis:air-gapped", program, "/redis-server", 6379, search_path=search_path
     )
 
 
@@ -104,7 +104,7 @@ def build_context(recipe: str, files: Mapping[str, Path]) -> bytes:
 
 def libraries_of(image: Image) -> dict[str, Path]:
     """Return the libraries that the program loads, by their path inside; none if it is static."""
-    search = ":".join(str(path) for path in image.library_path)
+    search = ":".join(str(path) for path in image.search_path)
     listed = subprocess.run(
         ("ldd", str(image.program)),
         env={**os.environ, **({"LD_LIBRARY_PATH": search} if search else {})},

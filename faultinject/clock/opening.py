@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from midpipe.faultinject.clock.library import libraries
 from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.preload import libraries
 from midpipe.faultinject.clock.self_test import reason_for_distrust
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.clock.wall import WallClock

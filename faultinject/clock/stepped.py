@@ -9,8 +9,8 @@ import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from midpipe.faultinject.clock.library import ProcessRecord, WaitRecord, load
 from midpipe.faultinject.clock.port import Advance, Kind, Waiter
+from midpipe.faultinject.clock.preload import ProcessRecord, WaitRecord, load
 from midpipe.faultinject.errors import InternalError, NotApplicableError, UsageError
 
 VARIABLE = "MIDPIPE_CLOCK"

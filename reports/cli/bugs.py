@@ -84,7 +84,7 @@ def _chosen(ids: Sequence[str], libraries: Sequence[str], *, quick: bool) -> tup
     """Return the bugs that the options name. Raises UsageError if an option names none."""
     for what, names, known in (
         ("bug", ids, [bug.id for bug in BUGS]),
-        ("library", libraries, sorted({bug.library.package for bug in BUGS})),
+        ("library", libraries, sorted({bug.target.package for bug in BUGS})),
     ):
         for name in names:
             if name not in known:
@@ -96,7 +96,7 @@ def _chosen(ids: Sequence[str], libraries: Sequence[str], *, quick: bool) -> tup
         bug
         for bug in BUGS
         if (not ids or bug.id in ids)
-        and (not libraries or bug.library.package in libraries)
+        and (not libraries or bug.target.package in libraries)
         and (not quick or bug.is_quick)
     )
     if not chosen:

@@ -89,7 +89,7 @@ def _released(name: str) -> SubjectSpec:
     return SubjectSpec(
         release.subject,
         python=release.python,
-        promises=tuple(release.library.promises.items()),
+        promises=tuple(release.target.promises.items()),
         patience_s=_PATIENCE_S,
-        library=release.requirement,
+        requirement=release.requirement,
     )

@@ -35,7 +35,7 @@ def as_test(replay: str, subject: SubjectSpec) -> str:
     Raises:
         UsageError: the line can't be read; or the subject runs under an interpreter of its own, or beside another one.
     """
-    if subject.library or subject.beside or subject.python != SubjectSpec().python:
+    if subject.requirement or subject.beside or subject.python != SubjectSpec().python:
         raise UsageError(
             "A test can't be written for a subject with --queue, --python or --beside. Keep the replay line instead."
         )

@@ -57,7 +57,7 @@ def _row(result: BugResult) -> dict[str, Any]:
     bug = result.bug
     return {
         "id": bug.id,
-        "library": bug.library.package,
+        "library": bug.target.package,
         "summary": bug.summary,
         "source": bug.source,
         "invariant": bug.invariant,

@@ -71,7 +71,7 @@ def comparison_markdown(
 
 
 def _name(row: Compared) -> str:
-    return row.subject.library or row.subject.text
+    return row.subject.requirement or row.subject.text
 
 
 def _cell(row: Compared, aspect: Aspect, numbers: dict[int, int]) -> str:
@@ -84,7 +84,7 @@ def _cell(row: Compared, aspect: Aspect, numbers: dict[int, int]) -> str:
 
 
 def _section(row: Compared, numbers: dict[int, int]) -> list[str]:
-    library = LIBRARIES.get(row.subject.library.partition("==")[0])
+    library = LIBRARIES.get(row.subject.requirement.partition("==")[0])
     lines = [f"## {_name(row)}", ""]
     if library is not None:
         lines += [*_promises(library), ""]

@@ -187,7 +187,7 @@ def _task(bug: KnownBug, release: Release, *, replays: bool) -> BugTask:
 
 def subject_of(bug: KnownBug, release: Release) -> SubjectSpec:
     """Return the bug's adapter with a release, which is installed if it is not yet. Raises UsageError."""
-    library = replace(bug.library, requires=(*bug.library.requires, *release.beside))
+    library = replace(bug.target, requires=(*bug.target.requires, *release.beside))
     found = install(library, release.version)
     return SubjectSpec(
         found.subject,

@@ -177,7 +177,7 @@ class Gate:
         for _, message in pool.run_from(lambda: next(probes, None), self._budget.end_s):
             if isinstance(message, Probed):
                 self._results.traits, self._results.server = message.traits, message.server
-        library = LIBRARIES.get(self._options.subject.library.partition("==")[0])
+        library = LIBRARIES.get(self._options.subject.requirement.partition("==")[0])
         if library is not None and library.settings:
             self._results.warnings.append(library.settings_sentence)
         self._budget.note_start()

@@ -48,7 +48,7 @@ class KnownBug:
 
     Args:
         id: the library and a few words, joined by hyphens.
-        library: what to install, and the adapter that shows the bug.
+        target: what to install, and the adapter that shows the bug.
         summary: what happened, in one sentence.
         source: repository and number of the issue or pull request, for example ``redis/redis-py#977``; the path of a
             report in ``docs/reports`` for a bug that is unreported as far as we know.
@@ -61,7 +61,7 @@ class KnownBug:
     """
 
     id: str
-    library: Library
+    target: Library
     summary: str
     source: str
     bad: Release
@@ -73,7 +73,7 @@ class KnownBug:
 
     def requirement(self, release: Release) -> str:
         """The release as an installer takes it: ``rq==1.12.0``."""
-        return self.library.packages(release.version)[0]
+        return self.target.packages(release.version)[0]
 
 
 def adapted(package: str, file: str, kind: str, requires: tuple[str, ...] = ()) -> Library:

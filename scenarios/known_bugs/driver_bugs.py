@@ -11,7 +11,7 @@ _ONE_PUSH = Search((_PUSH,), faults=("cut-before", "lost-reply", "lost-reply-fin
 DRIVER_BUGS = (
     KnownBug(
         id="redis-command-sent-again",
-        library=adapted("redis", _LISTS, "Push"),
+        target=adapted("redis", _LISTS, "Push"),
         summary="A command is sent again when the connection is lost before its reply, though the server has run it.",
         source="redis/redis-py#977",
         bad=Release("3.0.1"),
@@ -23,7 +23,7 @@ DRIVER_BUGS = (
     ),
     KnownBug(
         id="redis-pipeline-sent-again",
-        library=adapted("redis", _LISTS, "Pipeline"),
+        target=adapted("redis", _LISTS, "Pipeline"),
         summary="A pipeline is sent again as a whole when the connection is lost before its last reply.",
         source="redis/redis-py#977",
         bad=Release("3.1.0"),
@@ -35,7 +35,7 @@ DRIVER_BUGS = (
     ),
     KnownBug(
         id="redis-transaction-sent-again",
-        library=adapted("redis", _LISTS, "Transaction"),
+        target=adapted("redis", _LISTS, "Transaction"),
         summary="MULTI … EXEC is sent again after the server has committed it.",
         source="redis/redis-py#977",
         bad=Release("3.1.0"),
@@ -47,7 +47,7 @@ DRIVER_BUGS = (
     ),
     KnownBug(
         id="redis-command-sent-again-by-default",
-        library=adapted("redis", _LISTS, "Push"),
+        target=adapted("redis", _LISTS, "Push"),
         summary="Release 6.0 retries by default, so a command without a reply runs twice; 5.3 did so on request only.",
         source="redis/redis-py#3554",
         bad=Release("6.0.0"),
@@ -58,7 +58,7 @@ DRIVER_BUGS = (
     ),
     KnownBug(
         id="redis-watching-transaction-runs-twice",
-        library=adapted("redis", _LISTS, "Watch"),
+        target=adapted("redis", _LISTS, "Watch"),
         summary="Redis.transaction takes a lost reply to EXEC for a changed key, and commits the transaction again.",
         source="docs/reports/redis-py-transaction-runs-twice.md",
         bad=Release("8.1.0"),

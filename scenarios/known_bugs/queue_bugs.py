@@ -11,7 +11,7 @@ _POP = Search(("work",), faults=("lost-reply",), commands=("LPOP", "LMOVE"))
 QUEUE_BUGS: tuple[KnownBug, ...] = (
     KnownBug(
         id="rq-popped-job-is-lost",
-        library=adapted("rq", _RQ_POPS, "OneQueue"),
+        target=adapted("rq", _RQ_POPS, "OneQueue"),
         summary="A job id that a worker has popped and not received is in no list any more, so the job never runs.",
         source="rq/rq#580",
         bad=Release("1.12.0", ("redis==4.6.0",)),
@@ -22,7 +22,7 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
     ),
     KnownBug(
         id="rq-popped-job-of-two-queues-is-lost",
-        library=adapted("rq", _RQ_POPS, "TwoQueues"),
+        target=adapted("rq", _RQ_POPS, "TwoQueues"),
         summary="A worker of two queues pops with LPOP instead of LMOVE, so a job id whose reply is lost never runs.",
         source="rq/rq#1716",
         bad=Release("2.12.0"),
@@ -33,7 +33,7 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
     ),
     KnownBug(
         id="saq-swept-job-is-not-retried",
-        library=adapted(
+        target=adapted(
             "saq", "saq_sweeps.py", "Queue", requires=("redis>=4.2,<9", "typing_extensions")
         ),
         summary="The sweep aborts a dead worker's job even if the job has attempts left.",
@@ -46,7 +46,7 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
     ),
     KnownBug(
         id="arq-worker-ends-with-its-connection",
-        library=adapted("arq", "arq_lasting.py", "Queue"),
+        target=adapted("arq", "arq_lasting.py", "Queue"),
         summary="A worker ends when its connection is cut during a poll, so the jobs that wait are not run.",
         source="python-arq/arq#386",
         bad=Release("0.28.0"),
@@ -59,7 +59,7 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
     ),
     KnownBug(
         id="arq-enqueue-denies-a-job",
-        library=LIBRARIES["arq"],
+        target=LIBRARIES["arq"],
         summary="enqueue_job says that the job exists already, though the connection was lost before it was written.",
         source="docs/reports/arq-enqueue-denies-a-job.md",
         bad=Release("0.28.0"),
@@ -70,7 +70,7 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
     ),
     KnownBug(
         id="rq-worker-ends-with-its-connection",
-        library=adapted("rq", "rq_lasting.py", "Queue"),
+        target=adapted("rq", "rq_lasting.py", "Queue"),
         summary="A worker ends when its connection is cut while it waits for a job.",
         source="rq/rq#998",
         bad=Release("1.4.3", ("redis==3.5.3",)),
@@ -83,7 +83,7 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
     ),
     KnownBug(
         id="taskiq-worker-ends-with-its-connection",
-        library=adapted("taskiq-redis", "taskiq_lasting.py", "Queue"),
+        target=adapted("taskiq-redis", "taskiq_lasting.py", "Queue"),
         summary="The list broker catches the built-in ConnectionError and not that of redis-py, so its worker ends.",
         source="taskiq-python/taskiq-redis#128",
         bad=Release("1.2.4"),

@@ -33,7 +33,7 @@ class SubjectSpec:
         patience_s: seconds that the subject may take to load, and its constructor to return.
         promises: what the user declares for it, by name; these count more than its own declarations.
         beside: the other subject of a mixed fleet, if the user named one.
-        library: the release of a library that the user named instead of a subject: ``rq==3.0.0``.
+        requirement: the release of a library that the user named instead of a subject: ``rq==3.0.0``.
         config: the file that the user named with ``--config``, in which the promises stand; empty if none was named.
     """
 
@@ -44,26 +44,26 @@ class SubjectSpec:
     patience_s: float = DEFAULT_PATIENCE_S
     beside: SubjectSpec | None = None
     promises: tuple[tuple[str, str | float], ...] = ()
-    library: str = ""
+    requirement: str = ""
     config: str = ""
 
     @property
     def name(self) -> str:
         """The subject's name in reports and messages: that of the release, otherwise what ``--subject`` takes."""
-        return self.library.replace("==", " ") or self.text
+        return self.requirement.replace("==", " ") or self.text
 
     @property
     def options(self) -> str:
         """The options that name this subject on a command line, quoted for a shell; empty for the default."""
         default = SubjectSpec()
         words = ["--config", self.config] if self.config else []
-        if self.library:
-            words += ["--queue", self.library]
+        if self.requirement:
+            words += ["--queue", self.requirement]
         elif self.text != default.text:
             words += ["--subject", self.text]
         for path in self.paths:
             words += ["--path", path]
-        if self.python != default.python and not self.library:
+        if self.python != default.python and not self.requirement:
             words += ["--python", self.python]
         for name, value in self.environment:
             if (name, value) not in default.environment:

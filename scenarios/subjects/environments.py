@@ -37,25 +37,25 @@ class Release:
         place: the folder of its environment.
     """
 
-    library: Library
+    target: Library
     version: str
     place: Path
 
     @property
     def subject(self) -> str:
         """The release's adapter as ``--subject`` takes it."""
-        return subject_text(self.library, self.place)
+        return subject_text(self.target, self.place)
 
     @property
     def python(self) -> str:
         """The interpreter of its environment; that of midpipe if it is not written in Python."""
-        is_python = self.library.language is Language.PYTHON
+        is_python = self.target.language is Language.PYTHON
         return str(python_of(self.place)) if is_python else sys.executable
 
     @property
     def requirement(self) -> str:
         """The release as ``--queue`` takes it: ``rq==3.0.0``."""
-        return f"{self.library.name}=={self.version}"
+        return f"{self.target.name}=={self.version}"
 
 
 def installed(text: str) -> Release:
@@ -99,12 +99,12 @@ def subject_of(release: Release, spec: SubjectSpec) -> SubjectSpec:
     Args:
         spec: its promises count more than those of the documentation.
     """
-    promises = {**release.library.promises, **dict(spec.promises)}
+    promises = {**release.target.promises, **dict(spec.promises)}
     return replace(
         spec,
         text=release.subject,
         python=release.python,
-        library=release.requirement,
+        requirement=release.requirement,
         promises=tuple(promises.items()),
     )
 

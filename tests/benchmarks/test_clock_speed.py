@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from midpipe.faultinject.clock.compiling import compiler
-from midpipe.faultinject.clock.library import libraries
+from midpipe.faultinject.clock.preload import libraries
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import binary_from_the_wheel

@@ -10,7 +10,7 @@ from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, PartRow, Status
 from tests.fast.reports.verdicts import FAILED, REPLAY
 
-ROW = Compared(SubjectSpec(library="rq==3.0.0"), FAILED, (("enqueue", 1.5),))
+ROW = Compared(SubjectSpec(requirement="rq==3.0.0"), FAILED, (("enqueue", 1.5),))
 PAGE = comparison_markdown([ROW], command="midpipe compare", date="2026-11-30", budget_s=60.0)
 
 
@@ -36,7 +36,7 @@ def test_a_run_that_was_cut_short_does_not_say_no() -> None:
     for left_out, cell in (("", "no"), ("3 programs: 1 unfinished", "none yet")):
         part = PartRow("sweep", Outcome.UNKNOWN, left_out=left_out)
         verdict = replace(FAILED, parts=(part,), invariants=(holds,), findings=())
-        row = Compared(SubjectSpec(library="rq==3.0.0"), verdict, ())
+        row = Compared(SubjectSpec(requirement="rq==3.0.0"), verdict, ())
         page = comparison_markdown([row], command="", date="", budget_s=1.0)
         assert f"| not checked | {cell} |" in page
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.clock.library import libraries
+from midpipe.faultinject.clock.preload import libraries
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.servers.embedded import binary_from_the_wheel
 from midpipe.faultinject.servers.reaper import RunDirectory

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.clock import compiling
-from midpipe.faultinject.clock.library import libraries
 from midpipe.faultinject.clock.opening import open_clock
+from midpipe.faultinject.clock.preload import libraries
 from midpipe.faultinject.clock.self_test import reason_for_distrust
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.errors import InternalError, NotApplicableError
@@ -101,7 +101,7 @@ def test_an_installed_library_is_tried_first(
 ) -> None:
     installed = tmp_path / "libmidclock.so"
     installed.write_bytes(b"not a library")
-    monkeypatch.setattr("midpipe.faultinject.clock.library.INSTALLED", installed)
+    monkeypatch.setattr("midpipe.faultinject.clock.preload.INSTALLED", installed)
     assert next(libraries(library.parent)) == installed
     assert "can't be loaded" in reason_for_distrust(installed, tmp_path, None)
     clock = open_clock(tmp_path, cache=library.parent)

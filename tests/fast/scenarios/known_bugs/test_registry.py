@@ -33,7 +33,7 @@ def test_a_bug_names_its_issue_or_report_and_an_invariant_that_exists(bug: Known
 
 @each_bug
 def test_a_bug_has_an_adapter_and_differs_between_its_releases(bug: KnownBug) -> None:
-    assert (FOLDER / bug.library.adapter.rpartition(":")[0]).is_file()
+    assert (FOLDER / bug.target.adapter.rpartition(":")[0]).is_file()
     assert bug.good != bug.bad
 
 
