@@ -92,6 +92,17 @@ def test_the_workflow_pins_every_action_by_commit_and_keeps_no_credentials() -> 
     assert workflow.count("persist-credentials: false") == checkouts > 0
 
 
+@pytest.mark.parametrize("name", ["ci.yml", "nightly.yml"])
+def test_every_job_of_a_workflow_has_a_machine_and_sets_up_python_once(name: str) -> None:
+    """A merge that joins two jobs leaves a file that the service refuses as a whole."""
+    workflow = (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+    jobs = re.split(r"^  ([\w-]+):\n", workflow.partition("\njobs:\n")[2], flags=re.MULTILINE)[1:]
+    assert jobs
+    for job, body in zip(jobs[::2], jobs[1::2], strict=True):
+        keys = re.findall(r"^ *(runs-on|steps|python-version):", body, re.MULTILINE)
+        assert sorted(keys) == ["python-version", "runs-on", "steps"], job
+
+
 def test_the_constraints_pin_every_direct_dependency_within_its_range() -> None:
     pinned = {
         canonicalize_name(requirement.name): requirement.specifier
