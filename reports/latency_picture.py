@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from midpipe.scenarios.latency.results import FAILOVER, Outage, Row
+from midpipe.scenarios.latency.results import CLOSED, FAILOVER, Bench, Outage, Row
 
 _WIDTH, _HEIGHT = 720, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 190, 30, 40
@@ -28,6 +28,13 @@ _DASHES = (
 _PERCENTS = ("p50", "p90", "p99", "p99.9", "max")
 
 Point = tuple[float, float]
+
+
+def of_network(bench: Bench, network: str) -> str:
+    """Draw how long an enqueue takes on one network, for each subject, where a call begins when the last has ended."""
+    place = (network, "enqueue", CLOSED)
+    rows = [row for row in bench.rows if (row.network, row.operation, row.mode) == place]
+    return by_percentile(f"enqueue, {network}: latency by percentile", rows)
 
 
 def by_percentile(title: str, rows: Sequence[Row]) -> str:
@@ -62,14 +69,14 @@ def by_percentile(title: str, rows: Sequence[Row]) -> str:
 def through_outage(outage: Outage) -> str:
     """Draw every call during an outage: a dot if it returned, a cross if it raised; the outage is shaded."""
     scale = _Scale([call.ms for call in outage.calls])
-    last_s = max((call.due_s for call in outage.calls), default=1.0)
+    last_s = max((outage.ends_s, *(call.due_s for call in outage.calls)))
 
     def x(seconds: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * seconds / last_s
 
     begins, ends = x(outage.begins_s), x(outage.ends_s)
     parts = [
-        f'<rect x="{begins:.1f}" y="{_TOP}" width="{ends - begins:.1f}" '
+        f'<rect class="outage" x="{begins:.1f}" y="{_TOP}" width="{ends - begins:.1f}" '
         f'height="{_HEIGHT - _TOP - _BOTTOM}" fill="#ddd"/>',
         *scale.axis(),
         _text(_LEFT, _HEIGHT - 18, "0 s", "middle"),
@@ -109,7 +116,8 @@ class _Scale:
         for power in range(self._low, self._high + 1):
             at = self.y(10.0**power)
             parts.append(_line([(_LEFT, at), (_WIDTH - _RIGHT, at)], "", "#bbb"))
-            parts.append(_text(_LEFT - 6, at + 4, f"{10.0**power:g} ms", "end"))
+            name = f"{10.0**power:g} ms" if power < 3 else f"{10.0 ** (power - 3):g} s"
+            parts.append(_text(_LEFT - 6, at + 4, name, "end"))
         return parts
 
 
@@ -129,7 +137,7 @@ def _labels(ends: Sequence[tuple[float, str]]) -> list[str]:
     return parts
 
 
-def _line(points: Sequence[Point], dashes: str, colour: str = "#000") -> str:
+def _line(points: Sequence[Point], dashes: str, colour: str = "currentColor") -> str:
     where = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline points="{where}" fill="none" stroke="{colour}" stroke-dasharray="{dashes}"/>'
 
@@ -141,6 +149,6 @@ def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
 def _svg(title: str, parts: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'font-family="sans-serif" font-size="12"><title>{escape(title)}</title>'
-        f'<rect width="100%" height="100%" fill="#fff"/>{_text(_LEFT, 18, title)}{"".join(parts)}</svg>\n'
+        f'role="img" font-family="sans-serif" font-size="12"><title>{escape(title)}</title>'
+        f'<rect class="paper" width="100%" height="100%" fill="#fff"/>{_text(_LEFT, 18, title)}{"".join(parts)}</svg>\n'
     )

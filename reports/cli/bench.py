@@ -19,12 +19,13 @@ from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
-from midpipe.reports.latency_picture import by_percentile, through_outage
+from midpipe.reports.latency_picture import of_network, through_outage
+from midpipe.reports.sinks.bench_page import bench_page
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.latency import render_bench
 from midpipe.reports.sinks.latency_markdown import bench_markdown
 from midpipe.reports.sinks.writing import check_writable, write_file
-from midpipe.scenarios.latency.bench import CLOSED, BenchPlan, LatencyBench
+from midpipe.scenarios.latency.bench import BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import entrants_for
 from midpipe.scenarios.latency.networks import NETWORKS
 from midpipe.scenarios.latency.results import Bench
@@ -208,14 +209,9 @@ def _write(bench: Bench, out: Path) -> None:
         out / "bench.json", msgspec.json.format(msgspec.json.encode(bench), indent=2).decode()
     )
     write_file(out / "bench.md", bench_markdown(bench))
+    write_file(out / "bench.html", bench_page(bench))
     for network in dict.fromkeys(row.network for row in bench.rows):
-        rows = [
-            row
-            for row in bench.rows
-            if (row.network, row.operation, row.mode) == (network, "enqueue", CLOSED)
-        ]
-        title = f"enqueue, {network}: latency by percentile"
-        write_file(out / f"latency-{network}.svg", by_percentile(title, rows))
+        write_file(out / f"latency-{network}.svg", of_network(bench, network))
     for outage in bench.outages:
         name = f"{outage.cause}-{outage.subject.replace(' ', '-')}.svg"
         write_file(out / name, through_outage(outage))

@@ -25,11 +25,10 @@ from midpipe.scenarios.latency.figures import percentiles, ratio_of
 from midpipe.scenarios.latency.load import answers_of, connect
 from midpipe.scenarios.latency.networks import NETWORKS, Network, delays
 from midpipe.scenarios.latency.outages import through_failover, through_outage
-from midpipe.scenarios.latency.results import Outage, Ratio, Row
+from midpipe.scenarios.latency.results import CLOSED, Outage, Ratio, Row
 from midpipe.scenarios.latency.workload import Arguments, one_round
 from midpipe.scenarios.model.history import Json
 
-CLOSED = "closed"
 _LEAST_CALLS, _SECONDS_OF_NETWORK = 10, 0.3
 _OUTAGE_ENTRANTS = 2
 """The subject and the baseline are measured through an outage."""

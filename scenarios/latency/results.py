@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from midpipe.scenarios.model.verdict import Outcome
 
 BENCH_SCHEMA = 2
+CLOSED = "closed"
+"""The mode of a load in which a call begins when the one before has ended."""
 OUT_OF_REACH, FAILOVER = "outage", "failover"
 
 
