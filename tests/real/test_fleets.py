@@ -56,6 +56,7 @@ def test_a_process_that_the_next_program_needs_goes_on(worker: Worker) -> None:
     assert before <= set(rig.hosts.printed_sizes())
 
 
+@pytest.mark.nightly(reason="the gate of the reference runs the same fleets in every CI")
 def test_the_reference_runs_every_two_neighbouring_phases_side_by_side(worker: Worker) -> None:
     spec = SubjectSpec(REFERENCE)
     traits = worker.rig(spec).traits

@@ -134,6 +134,7 @@ class Queue(reference.Queue):
 """
 
 
+@pytest.mark.nightly(reason="Hypothesis' own shrinking takes up to a minute")
 def test_the_first_violation_of_an_invariant_comes_with_hypothesis_line(
     worker: Worker, tmp_path: Path
 ) -> None:

@@ -47,7 +47,7 @@ def place_of(row: LedgerRow) -> tuple[str, str]:
 
 
 def test_shards_merge_to_the_verdict_of_a_single_machine_case_by_case() -> None:
-    programs = ("enqueue-with-request-id", "same-request-twice", "finish-vs-finish")
+    programs = ("enqueue-with-request-id", "same-request-twice")
     options = Options(
         subject=SubjectSpec(SHIPPED), parts=("sweep", "interleave"), programs=programs, jobs=1
     )

@@ -72,8 +72,8 @@ def test_without_chaos_no_attempt_fails(tmp_path: Path) -> None:
 
 
 def test_segments_are_checked_one_by_one_and_add_up(tmp_path: Path) -> None:
-    result = soaked(tmp_path / "soak", chaos="light", jobs=900, segment_jobs=300)
-    assert [segment.tally.acknowledged for segment in result.segments] == [300, 300, 300]
+    result = soaked(tmp_path / "soak", chaos="light", jobs=450, segment_jobs=150)
+    assert [segment.tally.acknowledged for segment in result.segments] == [150, 150, 150]
     assert result.tally.lost == Bounds()
     assert sorted(path.name for path in (tmp_path / "soak").iterdir()) == [
         "segment-0001",
