@@ -22,6 +22,7 @@ from midpipe.reports.cli.signals import stop_asked
 from midpipe.reports.sinks.audit import (
     audit_json,
     audit_markdown,
+    audit_page,
     progress_line,
     render_audit,
 )
@@ -83,6 +84,8 @@ class _Threshold(ParamType):
     "--redis",
     "url",
     required=True,
+    envvar="MIDPIPE_AUDIT_REDIS",
+    show_envvar=True,
     metavar="URL",
     help="The server: redis://[user:password@]host[:port][/database], rediss://… for TLS, or unix:///path. "
     "A replica, if there is one.",
@@ -299,6 +302,7 @@ class _Reports:
     def _write(self, result: AuditResult) -> None:
         write_file(self.folder / "audit.json", audit_json(result))
         write_file(self.folder / "audit.md", audit_markdown(result))
+        write_file(self.folder / "audit.html", audit_page(result))
         write_file(self.folder / "audit.prom", self.metrics.text())
         if self.textfile is not None:
             write_file(self.textfile, self.metrics.text())

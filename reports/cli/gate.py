@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.reports.cli.configuring import configuration_of
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
     EXAMPLES,
@@ -36,6 +37,8 @@ from midpipe.scenarios.gate.options import EXPLORING, PARTS, Options
 from midpipe.scenarios.invariants.selection import ALL
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.spec import REFERENCE
+
+_FROM_BEST_TO_WORST = (0, 3, 2, 1)
 
 
 @click.command()
@@ -85,6 +88,13 @@ from midpipe.scenarios.model.spec import REFERENCE
     help="Also run selfcheck and the review's issues on midpipe's own queues, after the subject. "
     "Without --subject they are always run.",
 )
+@click.option(
+    "--and",
+    "next_command",
+    type=click.Choice(("audit",)),
+    help="Run this command after the gate, with its options from [tool.midpipe.audit] and the environment; the exit "
+    "code is the worse of the two.",
+)
 @click.pass_context
 def gate(
     ctx: click.Context,
@@ -99,6 +109,7 @@ def gate(
     fail_fast: bool,
     with_selfcheck: bool,
     since_file: Path | None,
+    next_command: str | None,
     **values: Any,
 ) -> None:
     """Judge a queue by every part of midpipe: sweep, interleave, fleet, durability and fuzz.
@@ -108,6 +119,7 @@ def gate(
     Judge your queue:         midpipe gate --subject src/queue.py:SimpleQueue
     On several servers:       midpipe gate --redis embedded --redis embedded:redis-server
     The first finding only:   midpipe gate --subject src/queue.py:SimpleQueue --fail-fast
+    And audit after a deploy: midpipe gate --subject src/queue.py:SimpleQueue --and audit
     In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
 
     With --time-budget, every part gets a share of the time, and the cases that find the most bugs come first. The
@@ -116,6 +128,8 @@ def gate(
 
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """
+    # Its options are checked before the gate runs for minutes.
+    then = _ready(ctx, next_command, out) if next_command else None
     # Read at once: the run may replace the file.
     since = read_verdict(since_file) if since_file else None
     server, *others = servers_from(values)
@@ -157,4 +171,30 @@ def gate(
         latency_bound_ms=values["latency_bound_s"] * 1000,
         fail_fast=Severity(fail_on) if fail_fast else None,
     )
-    ctx.exit(judge(options, out, fail_on, others, baseline=values["baseline"], since=since))
+    code = judge(options, out, fail_on, others, baseline=values["baseline"], since=since)
+    ctx.exit(max(code, _run(then), key=_FROM_BEST_TO_WORST.index) if then else code)
+
+
+def _ready(ctx: click.Context, name: str, out: Path) -> click.Context:
+    """Return the context of another command, with the options that its configuration gives.
+
+    Raises:
+        UsageError, click.UsageError: the command can't run with these options.
+    """
+    group = ctx.find_root().command
+    assert isinstance(group, click.Group)
+    command = group.get_command(ctx, name)
+    assert command is not None
+    file = configuration_of(ctx).file
+    config = ("--config", str(file)) if file else ()
+    return command.make_context(name, ["--out", str(out), *config], parent=ctx.find_root())
+
+
+def _run(ready: click.Context) -> int:
+    """Run a command whose options are known; return its exit code."""
+    try:
+        with ready:
+            ready.command.invoke(ready)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    return 0

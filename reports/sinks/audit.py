@@ -1,4 +1,4 @@
-"""An audit on the terminal, as JSON and as Markdown. Job ids and names of fields only, no payload."""
+"""An audit on the terminal, as JSON, Markdown and HTML. Job ids and names of fields only, no payload."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.table import Table
 from midpipe import __version__
 from midpipe.reports.markdown_text import code, table_row
 from midpipe.reports.sinks.console import say
+from midpipe.reports.sinks.html import rendered
 from midpipe.scenarios.audit.layout import MEANING, Damage
 from midpipe.scenarios.audit.results import AuditResult, Found, Progress, Stage
 from midpipe.scenarios.model.verdict import Outcome
@@ -69,6 +70,19 @@ def audit_markdown(result: AuditResult) -> str:
         ]
     lines += ["", _figures(result), ""]
     return "\n".join(lines)
+
+
+def audit_page(result: AuditResult) -> str:
+    """Return an audit as an HTML document that works offline and runs no script."""
+    return rendered(
+        "audit.html.j2",
+        outcome=result.outcome,
+        result=result,
+        midpipe=__version__,
+        head=_head(result),
+        figures=_figures(result),
+        damages=[(damage, result.counts.get(damage, 0), MEANING[damage]) for damage in Damage],
+    )
 
 
 def _head(result: AuditResult) -> str:

@@ -134,7 +134,7 @@ def test_the_reports_name_the_damage_and_hold_no_payload(
     assert "midpipe: FAIL" in output
     folder = tmp_path / ".midpipe" / "audit"
     written = {path.name: path.read_text() for path in folder.iterdir()}
-    assert set(written) == {"audit.json", "audit.md", "audit.prom"}
+    assert set(written) == {"audit.html", "audit.json", "audit.md", "audit.prom"}
     assert not [text for text in (output, *written.values()) if SECRET in text]
     assert json.loads(written["audit.json"])["counts"]["diverging"] == 1
     damaged = 'midpipe_audit_damaged_jobs{damage="diverging",layout="reviewed",phase="dual"} 1.0'
@@ -265,3 +265,36 @@ def test_tls_needs_a_certificate_that_is_trusted(
 def test_another_kind_of_url_is_refused(tmp_path: Path) -> None:
     code, _, errors = ran("audit", "--redis", "http://127.0.0.1:1", cwd=tmp_path)
     assert (code, "must begin with redis://, unix://, rediss://" in errors) == (2, True)
+
+
+GATE_AND_AUDIT = """
+[tool.midpipe]
+program = ["enqueue"]
+only = ["no-lost-job"]
+fault = ["cut-before"]
+[tool.midpipe.audit]
+allow-writer = true
+settle = "0.1s"
+phase = "dual"
+"""
+
+
+def test_a_gate_that_passes_fails_if_the_audit_after_it_does(
+    driver: Any, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(GATE_AND_AUDIT)
+    code, _, errors = ran("gate", "--and", "audit", cwd=tmp_path)
+    assert (code, "MIDPIPE_AUDIT_REDIS" in errors, (tmp_path / ".midpipe").exists()) == (
+        2,
+        True,
+        False,
+    )
+    driver.rpush("ai:queue:pending", "<b>job-1</b>")
+    monkeypatch.setenv("MIDPIPE_AUDIT_REDIS", url_of(server))
+    code, output, errors = ran("gate", "--and", "audit", cwd=tmp_path)
+    outcomes = [line for line in output.splitlines() if line in ("midpipe: PASS", "midpipe: FAIL")]
+    assert (code, outcomes[-1]) == (1, "midpipe: FAIL"), output + errors
+    assert json.loads((tmp_path / ".midpipe" / "verdict.json").read_text())["outcome"] == "pass"
+    page = (tmp_path / ".midpipe" / "audit" / "audit.html").read_text()
+    assert "&lt;b&gt;job-1&lt;/b&gt;" in page
+    assert "<b>" not in page
