@@ -6,9 +6,11 @@ does not see is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from midpipe.faultinject.decide.ledger import Covered, LedgerRow
 from midpipe.reports.explain import advice_for, consequences_of, explained, source_text
 from midpipe.reports.titles import title_of
 from midpipe.reports.view import full_call, short_call
@@ -18,6 +20,15 @@ from midpipe.scenarios.model.verdict import Finding, Verdict
 
 STEP = ("kind", "client", "position", "text", "fault", "executed", "reply", "source", "changes")
 """The values of a step, in order. ``source`` holds the subject's own frames, ``changes`` key, before and after."""
+COVERED: Mapping[Covered, str] = MappingProxyType(
+    {
+        Covered.VIOLATED: "v",
+        Covered.INVALID: "i",
+        Covered.NOT_REACHED: "n",
+        Covered.RUN: "r",
+        Covered.PRUNED: "p",
+    }
+)
 LANES = (
     StepKind.CALL,
     StepKind.COMMAND,
@@ -109,7 +120,11 @@ def _text(step: StoryStep) -> str:
 
 
 def coverage_data(verdict: Verdict) -> dict[str, Any]:
-    """Return the ledger as a map: programs down, faults across, and what became of the cases of each."""
+    """Return the ledger as a map: programs down, faults across, and what became of the cases of each.
+
+    ``cells`` has the counts of each program and fault, ``places`` a row for each place in a program: the program's
+    number, the place, and a letter of COVERED for each fault, or ``.`` where the fault is not injected there.
+    """
     programs = _in_order(row.program for row in verdict.ledger)
     faults = _in_order(row.fault for row in verdict.ledger)
     cells = [
@@ -124,7 +139,38 @@ def coverage_data(verdict: Verdict) -> dict[str, Any]:
         ]
         for row in verdict.ledger
     ]
-    return {"programs": list(programs), "faults": list(faults), "cells": cells}
+    return {
+        "programs": list(programs),
+        "faults": list(faults),
+        "cells": cells,
+        "places": [
+            [number, place, letters]
+            for number, program in enumerate(programs)
+            for place, letters in _places(verdict.ledger, program, faults)
+        ],
+    }
+
+
+def _places(
+    ledger: Sequence[LedgerRow], program: str, faults: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    rows = {row.fault: row.places for row in ledger if row.program == program}
+    for place in sorted({place for places in rows.values() for place in places}, key=_in_program):
+        yield (
+            place,
+            "".join(
+                COVERED[rows[fault][place]] if place in rows.get(fault, {}) else "."
+                for fault in faults
+            ),
+        )
+
+
+def _in_program(place: str) -> tuple[str, bool, tuple[int, ...], str]:
+    """Return by what places are sorted: the client, then the handshake, then the numbers."""
+    position, _, command = place.partition(":")
+    is_setup = position[1:2] == "s"
+    numbers = tuple(int(number) for number in position[1 + is_setup :].split("."))
+    return position[:1], not is_setup, numbers, command
 
 
 def _in_order(names: Iterable[str]) -> Sequence[str]:

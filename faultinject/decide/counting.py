@@ -22,5 +22,5 @@ class Counting:
         """Let the planner take note of the run, then count it."""
         self._planner.end(run)
         self._planner.ledger.ended(
-            self._planner.label, valid=run.valid, violated=bool(run.violated)
+            self._planner.label, self._planner.place, valid=run.valid, violated=bool(run.violated)
         )

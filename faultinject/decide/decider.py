@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from midpipe.faultinject.decide.ledger import Ledger
-from midpipe.faultinject.decide.schedule import Schedule, fault_label
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, place_of
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 
@@ -72,3 +72,8 @@ class Planner(Decider):
     def label(self) -> str:
         """The name of the ledger row in which the current run counts."""
         return fault_label(self.current)
+
+    @property
+    def place(self) -> str:
+        """Where the current run's only fault is injected; empty if it has none or several."""
+        return place_of(self.current)

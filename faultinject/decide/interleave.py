@@ -32,7 +32,7 @@ from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.frontier import NOTHING, Branch, Frontier, Tried
 from midpipe.faultinject.decide.outcome_prediction import OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, place_of, planned
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, WireEvent
@@ -131,7 +131,7 @@ class Interleave(Planner):
                 self._is_running = True
                 self.restart()
                 return True
-            self.ledger.left_out(self.label, PREDICTED)
+            self.ledger.left_out(self.label, PREDICTED, self.place)
             self._branch_off()
         return False
 
@@ -230,9 +230,9 @@ class Interleave(Planner):
         for event in sorted(others, key=lambda other: other.position):
             total = preemptions + _preempts(event, visited)
             if self._max_preemptions is not None and total > self._max_preemptions:
-                self.ledger.pruned(_label(taken), TOO_MANY_PREEMPTIONS)
+                self._leave_out(taken, TOO_MANY_PREEMPTIONS)
             elif _is_among(event, visited.sleeping):
-                self.ledger.pruned(_label(taken), COMMUTES)
+                self._leave_out(taken, COMMUTES)
             else:
                 sleeping = self._still_asleep(tuple(tried), event) if self._sleeps else ()
                 self._add(Branch((*taken, Decision(event)), sleeping, self._branch.faults, total))
@@ -269,8 +269,13 @@ class Interleave(Planner):
         )
 
     def _add(self, branch: Branch) -> None:
-        self.ledger.planned(_label(branch.moves))
+        case = _schedule(branch.moves)
+        self.ledger.planned(fault_label(case), place_of(case))
         self._push(branch)
+
+    def _leave_out(self, moves: tuple[Decision, ...], rule: str) -> None:
+        case = _schedule(moves)
+        self.ledger.pruned(fault_label(case), rule, place_of(case))
 
     def _push(self, branch: Branch) -> None:
         heapq.heappush(
@@ -280,10 +285,6 @@ class Interleave(Planner):
 
 def _schedule(moves: tuple[Decision, ...]) -> Schedule:
     return Schedule(tuple(planned(move.event, move.fault) for move in moves))
-
-
-def _label(moves: tuple[Decision, ...]) -> str:
-    return fault_label(_schedule(moves))
 
 
 def _repeated_move(move: Decision, point: Point) -> Decision:

@@ -9,8 +9,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 NO_FAULT = "none"
+
+
+class Covered(StrEnum):
+    """What became of the cases with one fault at one place; the first that applies, in this order."""
+
+    VIOLATED = "violated"
+    INVALID = "invalid"
+    NOT_REACHED = "not reached"
+    RUN = "run"
+    PRUNED = "pruned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,8 @@ class LedgerRow:
         not_reached: planned cases that were not run because of the time budget or an interruption.
         invalid: cases that could not be judged, for example because the planned fault did not fire.
         violated: cases among ``run`` that violated an invariant.
+        places: by place (``A2:HSET``), what became of the cases with this fault there; empty for ``none``, for several
+            faults, and for programs that are generated.
     """
 
     program: str
@@ -36,6 +49,18 @@ class LedgerRow:
     not_reached: int
     invalid: int
     violated: int
+    places: Mapping[str, Covered] = field(default_factory=dict)
+
+    @property
+    def covered(self) -> Covered:
+        """What became of its cases."""
+        counts = {
+            Covered.VIOLATED: self.violated,
+            Covered.INVALID: self.invalid,
+            Covered.NOT_REACHED: self.not_reached,
+            Covered.RUN: self.run,
+        }
+        return next((covered for covered, count in counts.items() if count), Covered.PRUNED)
 
 
 def total_by_rule(rows: Iterable[LedgerRow]) -> dict[str, int]:
@@ -57,7 +82,17 @@ def merged_row(rows: Sequence[LedgerRow]) -> LedgerRow:
         not_reached=sum(row.not_reached for row in rows),
         invalid=sum(row.invalid for row in rows),
         violated=sum(row.violated for row in rows),
+        places=_merged_places(rows),
     )
+
+
+def _merged_places(rows: Iterable[LedgerRow]) -> dict[str, Covered]:
+    order = list(Covered)
+    places: dict[str, Covered] = {}
+    for row in rows:
+        for place, covered in row.places.items():
+            places[place] = min(places.get(place, covered), covered, key=order.index)
+    return places
 
 
 def not_reached_row(program: str) -> LedgerRow:
@@ -81,6 +116,7 @@ class Ledger:
 
     Attributes:
         left_out_by: by fault, the number of cases that each rule left out.
+        by_place: by place, the counts of the cases with one fault, which is injected there.
     """
 
     space: dict[str, int] = field(default_factory=dict)
@@ -88,31 +124,45 @@ class Ledger:
     invalid: dict[str, int] = field(default_factory=dict)
     violated: dict[str, int] = field(default_factory=dict)
     left_out_by: dict[str, dict[str, int]] = field(default_factory=dict)
+    by_place: dict[str, Ledger] = field(default_factory=dict)
 
     def copy(self) -> Ledger:
         """Return a ledger with the same counts."""
         return deepcopy(self)
 
-    def planned(self, fault: str) -> None:
-        """Count a case with this fault that is to be run."""
-        _add_one(self.space, fault)
+    def planned(self, fault: str, place: str = "") -> None:
+        """Count a case with this fault that is to be run.
 
-    def pruned(self, fault: str, rule: str) -> None:
+        Args:
+            place: where the fault is injected, as a schedule names it; empty if the case has none or several.
+        """
+        _add_one(self.space, fault)
+        if place:
+            self._at(place).planned(fault)
+
+    def pruned(self, fault: str, rule: str, place: str = "") -> None:
         """Count a case with this fault that belongs to the space and is left out by a rule."""
-        _add_one(self.space, fault)
-        self.left_out(fault, rule)
+        self.planned(fault, place)
+        self.left_out(fault, rule, place)
 
-    def left_out(self, fault: str, rule: str) -> None:
+    def left_out(self, fault: str, rule: str, place: str = "") -> None:
         """Count a planned case that is not run after all, by a rule."""
         _add_one(self.left_out_by.setdefault(fault, {}), rule)
+        if place:
+            self._at(place).left_out(fault, rule)
 
-    def ended(self, fault: str, *, valid: bool, violated: bool) -> None:
+    def ended(self, fault: str, place: str = "", *, valid: bool, violated: bool) -> None:
         """Count a case that was run. A case that was not planned here does not count, such as another shard's."""
         if fault not in self.space:
             return
         _add_one(self.run if valid else self.invalid, fault)
         if violated:
             _add_one(self.violated, fault)
+        if place:
+            self._at(place).ended(fault, valid=valid, violated=violated)
+
+    def _at(self, place: str) -> Ledger:
+        return self.by_place.setdefault(place, Ledger())
 
     def rows(self, program: str = "") -> tuple[LedgerRow, ...]:
         """Return a row per fault, in the order in which the faults were first planned.
@@ -136,6 +186,11 @@ class Ledger:
             not_reached=self.space[fault] - pruned - run - invalid,
             invalid=invalid,
             violated=self.violated.get(fault, 0),
+            places={
+                place: at._row(program, fault).covered
+                for place, at in self.by_place.items()
+                if fault in at.space
+            },
         )
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from midpipe.faultinject.decide.ledger import NO_FAULT
 from midpipe.faultinject.errors import UsageError
@@ -71,6 +71,13 @@ def planned(event: WireEvent, fault: FaultRef | None) -> PlannedStep:
 def fault_label(schedule: Schedule) -> str:
     """Return the names of a schedule's faults, joined by ``+``, or ``none``."""
     return "+".join(str(step.fault) for step in schedule.faults) or NO_FAULT
+
+
+def place_of(schedule: Schedule) -> str:
+    """Return where a schedule's only fault is injected (``A2:HSET``), or an empty string if it has none or several."""
+    if len(schedule.faults) != 1:
+        return ""
+    return str(replace(schedule.faults[0], fault=None))
 
 
 def replay_string(program: str, schedule: Schedule) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
 from midpipe.faultinject.decide.pruning import rule_against
-from midpipe.faultinject.decide.schedule import Schedule, fault_label, planned
+from midpipe.faultinject.decide.schedule import Schedule, fault_label, place_of, planned
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.decide.share import share_of
 from midpipe.faultinject.faults import Placeable, Priority, placeable, priority_of
@@ -128,9 +128,9 @@ class Sweep(Planner):
                     continue
                 rule = rule_against(fault, step.event)
                 if rule is not None:
-                    self.ledger.pruned(fault_label(child), rule)
+                    self.ledger.pruned(fault_label(child), rule, place_of(child))
                     continue
-                self.ledger.planned(fault_label(child))
+                self.ledger.planned(fault_label(child), place_of(child))
                 self._next_level.append(child)
 
     def _after_last_fault(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:

@@ -104,7 +104,7 @@ class Walk(Planner):
     def end(self, run: RunEnd) -> None:
         longest = 0 if self._number == 1 else self._steps
         self._steps = max(longest, len(self._moves))
-        self.ledger.planned(self.label)
+        self.ledger.planned(self.label, self.place)
 
     def _highest(self, point: Point) -> WireEvent:
         for event in sorted(point.choices, key=lambda choice: choice.position):

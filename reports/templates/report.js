@@ -264,27 +264,54 @@
     say(`${count} findings`);
   }
 
+  const COVERED = {
+    v: ["violated", "✗", "violated"], i: ["invalid", "?", "invalid"], n: ["missed", "○", "not reached"],
+    r: ["run", "■", "run, and every invariant held"], p: ["pruned", "–", "pruned"],
+  };
+
   function drawMap() {
-    const { programs, faults, cells } = data.coverage;
+    const { programs, faults, cells, places } = data.coverage;
     if (!cells.length) return;
-    const head = make("tr", {}, make("td", {}), ...faults.map((fault) => make("th", { scope: "col" }, fault)));
+    const head = make("tr", {}, make("td", {}), ...faults.map((fault) => make("th", { scope: "col" }, make("span", {}, fault))));
     const table = make("table", {}, make("thead", {}, head));
-    const body = make("tbody", {});
     const byPlace = new Map(cells.map((cell) => [`${cell[0]},${cell[1]}`, cell]));
     programs.forEach((program, row) => {
+      const rows = places.filter(([number]) => number === row);
       const line = make("tr", {}, make("th", { scope: "row" }, program));
       faults.forEach((fault, column) => line.append(mapCell(byPlace.get(`${row},${column}`), program, fault)));
+      table.append(make("tbody", {}, line));
+      if (rows.length) table.append(placesOf(program, rows, faults, line.firstChild));
+    });
+    byId("map").append(table);
+  }
+
+  /** Return the rows of a program's places, which a button in the program's row shows. */
+  function placesOf(program, rows, faults, heading) {
+    const body = make("tbody", { class: "places", hidden: true });
+    rows.forEach(([, place, letters]) => {
+      const line = make("tr", {}, make("th", { scope: "row" }, make("code", {}, place)));
+      faults.forEach((fault, column) => line.append(placeCell(COVERED[letters[column]], `${program}, ${place}, ${fault}`)));
       body.append(line);
     });
-    table.append(body);
-    byId("map").append(table);
+    const button = make("button", { type: "button", class: "fold", "aria-expanded": "false" }, program);
+    button.addEventListener("click", () => {
+      body.hidden = !body.hidden;
+      button.setAttribute("aria-expanded", String(!body.hidden));
+    });
+    heading.replaceChildren(button);
+    return body;
+  }
+
+  function placeCell(covered, where) {
+    if (!covered) return make("td", {});
+    const [name, shape, text] = covered;
+    return make("td", { title: `${where}: ${text}`, "aria-label": `${where}: ${text}` }, make("span", { class: `cell ${name}` }, shape));
   }
 
   function mapCell(cell, program, fault) {
     if (!cell) return make("td", {});
     const [, , run, pruned, missed, invalid, violated] = cell;
-    const [name, shape] = violated ? ["violated", "✗"] : invalid ? ["invalid", "?"] : missed ? ["missed", "○"]
-      : run ? ["run", "■"] : ["pruned", "–"];
+    const [name, shape] = COVERED[violated ? "v" : invalid ? "i" : missed ? "n" : run ? "r" : "p"];
     const text = `${program}, ${fault}: ${run} run, ${violated} violated, ${pruned} pruned, ${missed} not reached, ${invalid} invalid`;
     return make("td", { title: text, "aria-label": text }, make("span", { class: `cell ${name}` }, shape), run ? ` ${run}` : "");
   }

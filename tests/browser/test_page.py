@@ -136,6 +136,15 @@ def test_coverage_is_a_map_of_programs_and_faults(opened: Opened) -> None:
     assert cell.inner_text() == "✗ 5"
 
 
+def test_a_program_of_the_map_opens_to_its_positions(opened: Opened) -> None:
+    shown = opened(page(TWO), "#coverage")
+    cell = shown.get_by_role("cell", name="enqueue, A1:SET, late: violated")
+    assert cell.count() == 0
+    shown.get_by_role("button", name="enqueue").press("Enter")
+    assert cell.inner_text() == "✗"
+    assert shown.locator(".places th").all_inner_texts() == ["A1:SET", "A2:HSET", "A10:GET"]
+
+
 def test_print_shows_every_finding_and_no_controls(opened: Opened) -> None:
     shown = opened(page(TWO))
     shown.evaluate("window.dispatchEvent(new Event('beforeprint'))")

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.reports.page_data import STEP, page_data, story_data
+from midpipe.faultinject.decide.ledger import Covered
+from midpipe.reports.page_data import STEP, coverage_data, page_data, story_data
 from midpipe.reports.sinks.page import embedded, page
 from midpipe.scenarios.model.story import StepKind, StoryStep
 from tests.fast.reports.verdicts import ENQUEUE, FAILED, LOST, PASSED, STORY
@@ -39,7 +40,22 @@ def test_coverage_has_a_cell_for_each_row_of_the_ledger() -> None:
         "programs": ["enqueue"],
         "faults": ["late"],
         "cells": [[0, 0, 5, 3, 1, 0, 2]],
+        "places": [[0, "A1:SET", "v"], [0, "A2:HSET", "r"], [0, "A10:GET", "p"]],
     }
+
+
+def test_places_are_in_the_order_of_the_program() -> None:
+    names = ("B1:GET", "A10:GET", "A2:EXEC", "A2.1:MULTI", "As1:HELLO", "A1:SET")
+    row = replace(FAILED.ledger[0], places=dict.fromkeys(names, Covered.RUN))
+    places = coverage_data(replace(FAILED, ledger=(row,)))["places"]
+    assert [place for _, place, _ in places] == [
+        "As1:HELLO",
+        "A1:SET",
+        "A2:EXEC",
+        "A2.1:MULTI",
+        "A10:GET",
+        "B1:GET",
+    ]
 
 
 @pytest.mark.parametrize("text", ["</script>", "<!--", "a & b", "\u2028", "]]>"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.faultinject.decide.ledger import Covered, LedgerRow
 from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.story import (
     KeyChange,
@@ -124,6 +124,11 @@ FAILED = Verdict(
             not_reached=1,
             invalid=0,
             violated=2,
+            places={
+                "A2:HSET": Covered.RUN,
+                "A1:SET": Covered.VIOLATED,
+                "A10:GET": Covered.PRUNED,
+            },
         ),
     ),
     selfcheck=(

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midpipe.faultinject.decide.counting import Counting
-from midpipe.faultinject.decide.ledger import LedgerRow
+from midpipe.faultinject.decide.ledger import Covered, Ledger, LedgerRow, merged_row
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, parse_schedule
 from midpipe.faultinject.decide.sweep import Sweep, SweepFrontier, round_of
 from midpipe.faultinject.faults import CATALOGUE, Priority, placeable, priority_of
 from midpipe.faultinject.vocabulary import (
     Executed,
+    FaultRef,
     Point,
     Position,
     RunEnd,
@@ -54,6 +55,47 @@ def test_one_fault_at_every_position() -> None:
     faults = len(placeable(event(1)))
     assert len(seen) == 1 + 3 * faults
     assert len(set(seen)) == len(seen)
+
+
+def test_the_ledger_says_what_became_of_each_fault_at_each_position() -> None:
+    sweep = Sweep(1, faults=lambda _: (FaultRef("lost-reply"),))
+    counting = Counting(sweep)
+    ends = {"": (True, ()), "A1:HSET": (True, ("no-orphan",)), "A2:HSET": (False, ())}
+    for valid, violated in ends.values():
+        counting.begin()
+        steps = tuple(Step(event(n), None, Executed.YES) for n in range(1, 5))
+        counting.end(RunEnd(steps, valid=valid, violated=violated))
+    counting.begin()
+    counting.end(RunEnd((), valid=True))
+    rows = {row.fault: row.places for row in sweep.ledger.rows()}
+    assert rows == {
+        "none": {},
+        "lost-reply": {
+            "A1:HSET": Covered.VIOLATED,
+            "A2:HSET": Covered.INVALID,
+            "A3:HSET": Covered.RUN,
+            "A4:HSET": Covered.NOT_REACHED,
+        },
+    }
+
+
+def test_a_fault_left_out_by_a_rule_is_pruned_at_its_position() -> None:
+    sweep = Sweep(1)
+    sweep.begin()
+    read = Step(event(1, "HGETALL", is_write=False), None, Executed.YES)
+    sweep.end(RunEnd((read,), valid=True))
+    late = next(row for row in sweep.ledger.rows() if row.fault == "late")
+    assert late.places == {"A1:HGETALL": Covered.PRUNED}
+
+
+def test_rows_of_several_shards_show_the_worst_of_each_place() -> None:
+    mine, other = Ledger(), Ledger()
+    for ledger in (mine, other):
+        ledger.planned("stall", "A1:GET")
+    mine.ended("stall", "A1:GET", valid=True, violated=False)
+    other.ended("stall", "A1:GET", valid=True, violated=True)
+    row = merged_row([*mine.rows("get"), *other.rows("get")])
+    assert row.places == {"A1:GET": Covered.VIOLATED}
 
 
 def test_two_faults_are_pairs_in_order_without_repetition() -> None:

@@ -47,9 +47,9 @@ TALLY = Tally(
     seconds=[1.0, 2.0, 3.0, 4.0],
 )
 LEDGER = Ledger()
-LEDGER.planned("late")
-LEDGER.pruned("late", "late-read")
-LEDGER.ended("late", valid=True, violated=True)
+LEDGER.planned("late", "A1:RPUSH")
+LEDGER.pruned("late", "late-read", "A2:HGET")
+LEDGER.ended("late", "A1:RPUSH", valid=True, violated=True)
 FUZZING = Checkpoint(
     request=request_of(FUZZ),
     spent_s=120.0,
