@@ -109,14 +109,14 @@ class _Threshold(ParamType):
     default=None,
     metavar="TIME",
     type=Duration(0.1),
-    help="A suspect is looked at again after that: at least the longest lease, or job.  [default: the layout's]",
+    help="Check each suspect again after this time: at least the longest lease, or job.  [default: the layout's]",
 )
 @click.option(
     "--sample",
     default=1.0,
     metavar="SHARE",
     type=_Share(),
-    help="Look at this share of the jobs, such as 5%; the same jobs each time.  [default: all]",
+    help="Check this share of the jobs, such as 5%; the same jobs each time.  [default: all]",
 )
 @click.option(
     "--max-ops",
@@ -199,7 +199,7 @@ class _Threshold(ParamType):
     default=None,
     metavar="TIME",
     type=Duration(0.1),
-    help="Audit again so long after each audit, until interrupted, and serve /metrics.",
+    help="Audit again this long after each audit, until interrupted, and serve /metrics.",
 )
 @click.option(
     "--listen",
@@ -233,10 +233,10 @@ def audit(
     listen: str,
     out: Path,
 ) -> None:
-    """Look at a live queue's keys, without writing, and report what is wrong with its jobs.
+    """Read a live queue's keys, without writing, and report what is wrong with its jobs.
 
     Lost, orphaned, stuck, doubled, malformed, diverging between two schemas. A job in flight may look like that for a
-    moment, so every suspect is looked at again after --settle; only what is the same then counts. The user must not be
+    moment, so every suspect is checked again after --settle; only what is the same then counts. The user must not be
     able to write; otherwise the command that makes such a user is shown.
 
     \b

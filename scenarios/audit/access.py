@@ -1,6 +1,6 @@
 """Makes sure, before anything is read, that the audit's user can't write: it is shown by the server, not promised.
 
-A replica that refuses writes is enough, with any user. Otherwise the server is asked with ACL DRYRUN (Redis 7)
+A replica that refuses writes is enough, with any user. Otherwise the audit asks the server with ACL DRYRUN (Redis 7)
 whether it would run a list of writes for this user; that runs none of them. Where a server has no such answer, the user
 is refused: an address on the loopback proves nothing, because production is reached through tunnels as well.
 """

@@ -13,16 +13,16 @@ from midpipe.faultinject.servers.external import Location
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.wire.resp import Value
 from midpipe.scenarios.audit.access import Access, check_access, recipe
-from midpipe.scenarios.audit.asking import Asking, StoppedError
 from midpipe.scenarios.audit.auditing import Auditing
 from midpipe.scenarios.audit.batch_reader import BatchReader
 from midpipe.scenarios.audit.layout import Layout
-from midpipe.scenarios.audit.looked import Suspicion
+from midpipe.scenarios.audit.observation import Suspicion
 from midpipe.scenarios.audit.pattern import JOB
 from midpipe.scenarios.audit.results import AuditResult, Found, Progress, Stage, judged
 from midpipe.scenarios.audit.state_file import State, read_state, write_state
 from midpipe.scenarios.audit.suspects import Fate
 from midpipe.scenarios.audit.throttle import Limits
+from midpipe.scenarios.audit.throttled_connection import StoppedError, ThrottledConnection
 
 MOST_FOUND = 1_000
 
@@ -36,7 +36,7 @@ class AuditPlan:
         layout: what is consistent there.
         prefix: that the layout was read with.
         limits: of the throttle.
-        sample: the share of jobs to look at, more than 0, 1 at most.
+        sample: the share of jobs to check, more than 0, 1 at most.
         settle_s: how long a suspect settles, in seconds; None takes the layout's.
         state: file to go on from, and to keep up to date; None keeps none.
         pause_file: the audit waits while it exists.
@@ -78,7 +78,7 @@ def audit(
 
     Args:
         on_progress: called often.
-        should_stop: asked often; the audit then stores its state and returns a partial result.
+        should_stop: called often; once it returns true the audit stores its state and returns a partial result.
 
     Raises:
         ServerError: the server can't be reached, or its load became critical; a state file says where to go on.
@@ -89,7 +89,7 @@ def audit(
         access = check_access(_call(control), plan.layout, allow_writer=plan.allow_writer)
         state = _state(plan, str(fields_of(control.call("INFO", "server")).get("run_id")))
         waits: list[Callable[[str], None]] = []
-        asking = Asking(
+        connection = ThrottledConnection(
             control,
             plan.limits,
             plan.pause_file,
@@ -98,7 +98,7 @@ def audit(
         )
         auditing = Auditing(
             plan.layout,
-            asking,
+            connection,
             state,
             plan.sample,
             plan.settle_s,
@@ -114,7 +114,7 @@ def audit(
             is_partial = True
         if plan.state is not None and not is_partial:
             plan.state.unlink(missing_ok=True)
-        return _result(plan, access, auditing, asking, is_partial=is_partial)
+        return _result(plan, access, auditing, connection, is_partial=is_partial)
     finally:
         control.close()
 
@@ -158,7 +158,12 @@ def _state(plan: AuditPlan, run_id: str) -> State:
 
 
 def _result(
-    plan: AuditPlan, access: Access, auditing: Auditing, asking: Asking, *, is_partial: bool
+    plan: AuditPlan,
+    access: Access,
+    auditing: Auditing,
+    connection: ThrottledConnection,
+    *,
+    is_partial: bool,
 ) -> AuditResult:
     state, suspects = auditing.state, auditing.suspects
     undecided = suspects.fates[Fate.UNDECIDED]
@@ -187,9 +192,9 @@ def _result(
         unseen=unseen,
         seconds=round(state.seconds, 1),
         ops=state.ops,
-        added_latency_ms=round(asking.most_added_ms, 2),
+        added_latency_ms=round(connection.most_added_ms, 2),
         throttled_s={
-            reason: round(seconds, 1) for reason, seconds in sorted(asking.throttled_s.items())
+            reason: round(seconds, 1) for reason, seconds in sorted(connection.throttled_s.items())
         },
         is_partial=is_partial,
     )

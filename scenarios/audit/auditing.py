@@ -1,9 +1,9 @@
-"""One audit: scans the keys, walks the places, and looks at every suspect again once it has settled.
+"""One audit: scans the keys, walks the places, and reads every suspect again once it has settled.
 
     scan     every key once; each job's copies are read, and the rules that need no walk are judged
-    walk     every list (and every place whose members can't be asked for) once: its members have to have data, and the
-             jobs that should be in it are struck off
-    settle   suspects are looked at again, until none is open
+    walk     every list (and every place whose members can't be read by name) once: its members have to have data, and
+             the jobs that should be in it are struck off
+    settle   suspects are read again, until none is open
 
 Memory: bounded by the limits below, whatever the key space. Jobs that should be in a list wait for its walk in batches;
 if more of them wait than a batch holds, the list is walked several times.
@@ -18,15 +18,15 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from midpipe.scenarios.audit.asking import Asking, StoppedError
 from midpipe.scenarios.audit.layout import Due, Kept, Layout, Once, Waiting
-from midpipe.scenarios.audit.looked import Look, Suspicion, bytes_of
+from midpipe.scenarios.audit.observation import Observation, Suspicion, bytes_of
 from midpipe.scenarios.audit.pattern import JOB, glob_of
 from midpipe.scenarios.audit.reading import Command, Member, Reading, TornError
 from midpipe.scenarios.audit.results import Progress, Stage
 from midpipe.scenarios.audit.rules import examine, open_places
 from midpipe.scenarios.audit.state_file import Parts, State
 from midpipe.scenarios.audit.suspects import Suspect, Suspects
+from midpipe.scenarios.audit.throttled_connection import StoppedError, ThrottledConnection
 
 MOST_WAITING = 100_000
 MOST_PLACES = 10_000
@@ -43,9 +43,9 @@ class Auditing:
 
     Args:
         layout: what is consistent.
-        asking: sends the reads.
+        connection: sends the reads.
         state: where to begin; it is kept up to date.
-        sample: share of jobs to look at.
+        sample: share of jobs to check.
         settle_s: how long a suspect settles, in seconds.
         on_checkpoint: called between batches; may store the state.
         on_progress: called between batches.
@@ -55,7 +55,7 @@ class Auditing:
     def __init__(
         self,
         layout: Layout,
-        asking: Asking,
+        connection: ThrottledConnection,
         state: State,
         sample: float = 1.0,
         settle_s: float | None = None,
@@ -64,8 +64,8 @@ class Auditing:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._layout = layout
-        self._asking = asking
-        self._reading = Reading(layout, asking)
+        self._connection = connection
+        self._reading = Reading(layout, connection)
         self._sample = sample
         self.state = state
         self.suspects = Suspects(layout.settle_s if settle_s is None else settle_s)
@@ -123,7 +123,7 @@ class Auditing:
             return
         state, suspects = self.state, self.suspects
         state.seconds = now_s - self._began_s
-        state.ops = self._ops_before + self._asking.ops
+        state.ops = self._ops_before + self._connection.ops
         state.unreadable = self._unreadable_before + self._reading.unreadable
         state.places = list(self._places)
         state.waiting = [(job, parts, places) for (job, parts), places in self._waiting.items()]
@@ -146,7 +146,7 @@ class Auditing:
                 jobs=state.jobs,
                 suspects=len(self.suspects),
                 confirmed=sum(self.suspects.counts().values()),
-                ops_s=(self._ops_before + self._asking.ops) / seconds,
+                ops_s=(self._ops_before + self._connection.ops) / seconds,
                 throttled_by=self._throttled_by,
             )
         )
@@ -156,7 +156,7 @@ class Auditing:
         while True:
             begun_s = time.monotonic()
             cursor, keys = self._reading.scan(self.state.cursor, glob, self._batch)
-            self._look_at(keys)
+            self._observe(keys)
             self._adapt(time.monotonic() - begun_s)
             self.state.cursor = cursor
             self._part_done = int(f"{cursor:064b}"[::-1], 2) / 2**64 if cursor else 1.0
@@ -167,9 +167,9 @@ class Auditing:
                 break
         self._strike_off()
 
-    def _look_at(self, keys: Sequence[str]) -> None:
-        """Look at a batch of keys."""
-        looks: list[Look] = []
+    def _observe(self, keys: Sequence[str]) -> None:
+        """Observe the jobs of a batch of keys."""
+        observations: list[Observation] = []
         pointers: list[tuple[str, str]] = []
         layout = self._layout
         for key in keys:
@@ -179,24 +179,28 @@ class Auditing:
                 self.state.other_keys += 1
             elif name in layout.records:
                 if self._is_sampled(parts[JOB]):
-                    looks.append(Look(parts[JOB], parts, name))
+                    observations.append(Observation(parts[JOB], parts, name))
             elif name in layout.pointers:
                 pointers.append((name, key))
             elif len(self._places) < MOST_PLACES:
                 self._places[name, key] = None
             else:
                 self.state.unjudged += 1
-        self._examine(self._first_of_their_jobs(looks))
+        self._examine(self._first_of_their_jobs(observations))
         pointed = [
-            look
-            for look in (self._reading.pointed(pointers) if pointers else ())
-            if self._is_sampled(look.job_id)
+            observation
+            for observation in (self._reading.pointed(pointers) if pointers else ())
+            if self._is_sampled(observation.job_id)
         ]
         if pointed:
             kept = self._reading.existing(pointed)
-            # A pointer to a job that exists is in order; only the others are worth a look.
+            # A pointer to a job that exists is in order; only the others are read.
             self._examine(
-                [look for look, exists in zip(pointed, kept, strict=True) if not exists],
+                [
+                    observation
+                    for observation, exists in zip(pointed, kept, strict=True)
+                    if not exists
+                ],
                 counts=False,
             )
 
@@ -213,29 +217,32 @@ class Auditing:
         digest = hashlib.blake2b(bytes_of(job_id), digest_size=8).digest()
         return int.from_bytes(digest) < self._sample * 2**64
 
-    def _first_of_their_jobs(self, looks: Sequence[Look]) -> list[Look]:
-        """Leave out a copy whose job is looked at from another copy, unless that belongs elsewhere."""
+    def _first_of_their_jobs(self, observations: Sequence[Observation]) -> list[Observation]:
+        """Leave out a copy whose job is observed from another copy, unless that belongs elsewhere."""
         first = next(iter(self._layout.records), "")
-        chosen = [look for look in looks if look.origin == first]
-        later = [look for look in looks if look.origin != first]
-        asked: list[tuple[Look, list[str], Command]] = []
-        for look in later:
-            key = self._layout.patterns[first].formed(look.parts)
+        chosen = [observation for observation in observations if observation.origin == first]
+        later = [observation for observation in observations if observation.origin != first]
+        asked: list[tuple[Observation, list[str], Command]] = []
+        for observation in later:
+            key = self._layout.patterns[first].formed(observation.parts)
             if key is not None:
                 known = self._layout.patterns[first].parts
-                parts = [part for part in look.parts if part not in known]
+                parts = [part for part in observation.parts if part not in known]
                 words: Command = (
                     ("HMGET", bytes_of(key), *parts) if parts else ("EXISTS", bytes_of(key))
                 )
-                asked.append((look, parts, words))
-        replies = self._asking([words for _, _, words in asked])
+                asked.append((observation, parts, words))
+        replies = self._connection([words for _, _, words in asked])
         seen_elsewhere = {
-            id(look)
-            for (look, parts, _), reply in zip(asked, replies, strict=True)
+            id(observation)
+            for (observation, parts, _), reply in zip(asked, replies, strict=True)
             if reply == 1
-            or (parts and reply == tuple(bytes_of(look.parts[part]) for part in parts))
+            or (parts and reply == tuple(bytes_of(observation.parts[part]) for part in parts))
         }
-        return [*chosen, *(look for look in later if id(look) not in seen_elsewhere)]
+        return [
+            *chosen,
+            *(observation for observation in later if id(observation) not in seen_elsewhere),
+        ]
 
     def _adapt(self, seconds: float) -> None:
         """Make the batches smaller if one takes long, as with large payloads, and larger if it does not."""
@@ -244,18 +251,18 @@ class Auditing:
         elif seconds < _QUICK_S:
             self._batch = min(_MOST_KEYS, self._batch * 2)
 
-    def _examine(self, looks: Sequence[Look], *, counts: bool = True) -> None:
+    def _examine(self, observations: Sequence[Observation], *, counts: bool = True) -> None:
         """Read jobs, judge them, and keep those that need a walk."""
-        if not looks:
+        if not observations:
             return
-        self._reading.fill(looks)
-        now_s = self._asking.now_s()
-        for look in looks:
+        self._reading.fill(observations)
+        now_s = self._connection.now_s()
+        for observation in observations:
             self.state.jobs += counts
-            self.state.unjudged += bool(look.unread)
-            self._suspect(examine(self._layout, look, now_s), now_s)
-            if places := open_places(self._layout, look):
-                self._waiting[look.job_id, _parts(look)] = tuple(sorted(places))
+            self.state.unjudged += bool(observation.unread)
+            self._suspect(examine(self._layout, observation, now_s), now_s)
+            if places := open_places(self._layout, observation):
+                self._waiting[observation.job_id, _parts(observation)] = tuple(sorted(places))
 
     def _suspect(self, found: Sequence[Suspicion], now_s: float) -> None:
         before = len(self.suspects)
@@ -263,7 +270,7 @@ class Auditing:
         self.state.suspicions += len(self.suspects) - before
 
     def _strike_off(self) -> None:
-        """Walk the places for the jobs that wait for it; those that are not there, or twice, are looked at again."""
+        """Walk the places for the jobs that wait for it; those that are not there, or twice, are read again."""
         wanted: dict[tuple[str, str], set[str]] = {}
         for (job_id, parts), places in self._waiting.items():
             for place in places:
@@ -274,28 +281,30 @@ class Auditing:
             (place, key): self._reading.counted(place, key, jobs)
             for (place, key), jobs in wanted.items()
         }
-        odd: list[Look] = []
+        odd: list[Observation] = []
         for (job_id, parts), places in self._waiting.items():
             keys = [(place, self._layout.patterns[place].formed(dict(parts))) for place in places]
             found = [counted.get((place, key)) for place, key in keys if key is not None]
             if any(each is None for each in found):
                 self.state.unjudged += 1
             elif sum(each.get(job_id, (0, None))[0] for each in found if each is not None) != 1:
-                odd.append(Look(job_id, dict(parts), places[0]))
+                odd.append(Observation(job_id, dict(parts), places[0]))
         self._waiting.clear()
-        for look, origin in ((look, look.origin) for look in odd):
-            look.origin = next(iter(self._layout.records), origin)
+        for observation, origin in ((observation, observation.origin) for observation in odd):
+            observation.origin = next(iter(self._layout.records), origin)
         remaining = iter(odd)
         while batch := list(islice(remaining, _SUSPECTS_PER_LOOK)):
-            self._look_closely(batch)
+            self._observe_closely(batch)
 
-    def _look_closely(self, looks: Sequence[Look]) -> list[tuple[Suspicion, ...]]:
+    def _observe_closely(self, observations: Sequence[Observation]) -> list[tuple[Suspicion, ...]]:
         """Read jobs and walk all places that they need; suspect what is wrong, and return it for each job."""
-        for first in range(0, len(looks), _JOBS_PER_READ):
-            self._reading.fill(looks[first : first + _JOBS_PER_READ])
-        self._reading.count((look, open_places(self._layout, look)) for look in looks)
-        now_s = self._asking.now_s()
-        found = [examine(self._layout, look, now_s) for look in looks]
+        for first in range(0, len(observations), _JOBS_PER_READ):
+            self._reading.fill(observations[first : first + _JOBS_PER_READ])
+        self._reading.count(
+            (observation, open_places(self._layout, observation)) for observation in observations
+        )
+        now_s = self._connection.now_s()
+        found = [examine(self._layout, observation, now_s) for observation in observations]
         for each in found:
             self._suspect(each, now_s)
         return found
@@ -328,48 +337,50 @@ class Auditing:
     def _members(self, place: str, members: Sequence[Member], seen: _Repeats | None) -> None:
         """Judge members of a place by their own; ``seen`` counts those that are opaque."""
         for first in range(0, len(members), _JOBS_PER_READ):
-            looks = []
+            observations = []
             for member in members[first : first + _JOBS_PER_READ]:
-                look = Look(member.job_id, dict(member.parts), place)
-                if look.is_walked(self._layout, place):
-                    look.counts[place] = 1 if seen is None else seen.count(member.job_id)
+                observation = Observation(member.job_id, dict(member.parts), place)
+                if observation.is_walked(self._layout, place):
+                    observation.counts[place] = 1 if seen is None else seen.count(member.job_id)
                     # Jobs with records are counted where those are scanned.
                     self.state.jobs += seen is not None
                 if member.score is not None:
-                    look.scores[place] = member.score
-                looks.append(look)
-            self._reading.fill(looks)
-            now_s = self._asking.now_s()
-            for look in looks:
-                self._suspect(examine(self._layout, look, now_s), now_s)
+                    observation.scores[place] = member.score
+                observations.append(observation)
+            self._reading.fill(observations)
+            now_s = self._connection.now_s()
+            for observation in observations:
+                self._suspect(examine(self._layout, observation, now_s), now_s)
             self._pause()
 
     def _settle(self) -> None:
         while len(self.suspects):
-            now_s = self._asking.now_s()
+            now_s = self._connection.now_s()
             due = list(islice(self.suspects.due(now_s), _SUSPECTS_PER_LOOK))
             if not due:
-                self._asking.sleep(min(1.0, self.suspects.wait_s(now_s)), "suspects settle")
+                self._connection.sleep(min(1.0, self.suspects.wait_s(now_s)), "suspects settle")
                 self._report()
                 continue
-            self._look_again(due)
+            self._observe_again(due)
             self._pause()
 
-    def _look_again(self, due: Sequence[Suspect]) -> None:
-        looks = [
-            Look(each.suspicion.job_id, dict(each.suspicion.parts), each.suspicion.origin)
+    def _observe_again(self, due: Sequence[Suspect]) -> None:
+        observations = [
+            Observation(each.suspicion.job_id, dict(each.suspicion.parts), each.suspicion.origin)
             for each in due
         ]
-        for first in range(0, len(looks), _JOBS_PER_READ):
-            self._reading.fill(looks[first : first + _JOBS_PER_READ])
-        self._reading.count((look, open_places(self._layout, look)) for look in looks)
-        now_s = self._asking.now_s()
-        for suspect, look in zip(due, looks, strict=True):
-            if look.unread or open_places(self._layout, look):
+        for first in range(0, len(observations), _JOBS_PER_READ):
+            self._reading.fill(observations[first : first + _JOBS_PER_READ])
+        self._reading.count(
+            (observation, open_places(self._layout, observation)) for observation in observations
+        )
+        now_s = self._connection.now_s()
+        for suspect, observation in zip(due, observations, strict=True):
+            if observation.unread or open_places(self._layout, observation):
                 self.suspects.not_seen(suspect, now_s)
                 continue
-            found = examine(self._layout, look, now_s)
-            self.suspects.looked_again(suspect, found, now_s, is_nowhere=look.is_nowhere())
+            found = examine(self._layout, observation, now_s)
+            self.suspects.observed_again(suspect, found, now_s, is_nowhere=observation.is_nowhere())
 
 
 class _Repeats:
@@ -391,5 +402,5 @@ class _Repeats:
         return 1
 
 
-def _parts(look: Look) -> Parts:
-    return tuple(sorted(look.parts.items()))
+def _parts(observation: Observation) -> Parts:
+    return tuple(sorted(observation.parts.items()))

@@ -8,7 +8,7 @@ was read last has to be found in the overlap, else something was removed there, 
     g is pushed, e removed       a b c d f g          second chunk b c d overlaps by one: d is known, b c are new
 
 A member that is moved from the unread part to the end where the walk began is missed; its job has changed meanwhile, so
-it is looked at again.
+it is read again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads jobs in pipelines: their copies, pointers and places. Asks through a function, so it knows no socket.
 
-Each step is one pipeline for a batch of jobs. The replies of one job are not of one moment; what this makes look
-damaged does not do so again once it has settled.
+Each step is one pipeline for a batch of jobs. The replies of one job are not of one moment; a job that looks
+damaged because of this does not do so again once it has settled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.wire.resp import ErrorReply, Value
 from midpipe.scenarios.audit.layout import Layout
 from midpipe.scenarios.audit.list_walk import ListWalk
-from midpipe.scenarios.audit.looked import Look, bytes_of, text_of
+from midpipe.scenarios.audit.observation import Observation, bytes_of, text_of
 from midpipe.scenarios.audit.pattern import JOB
 from midpipe.scenarios.audit.rules import complete_parts, wanted_places
 
@@ -64,56 +64,56 @@ class Reading:
                 return int(following), [text_of(key) for key in keys if isinstance(key, bytes)]
         raise ServerError("The server's answer to SCAN can't be read.")
 
-    def fill(self, looks: Sequence[Look]) -> None:
+    def fill(self, observations: Sequence[Observation]) -> None:
         """Read everything about these jobs that needs no walk."""
-        self._read_pointers(looks)
+        self._read_pointers(observations)
         # A copy may hold the part of the key of the next one.
         while wanted := [
-            (look, name, key)
-            for look in looks
+            (observation, name, key)
+            for observation in observations
             for name in self._layout.records
-            if name not in look.copies
-            and name not in look.unread
-            and (key := self._layout.patterns[name].formed(look.parts)) is not None
+            if name not in observation.copies
+            and name not in observation.unread
+            and (key := self._layout.patterns[name].formed(observation.parts)) is not None
         ]:
             replies = self._ask([("HGETALL", bytes_of(key)) for _, _, key in wanted])
-            for (look, name, _), reply in zip(wanted, replies, strict=True):
+            for (observation, name, _), reply in zip(wanted, replies, strict=True):
                 if self._count_unreadable(reply):
-                    look.unread.add(name)
+                    observation.unread.add(name)
                 else:
-                    look.copies[name] = _fields(reply)
-            for look in looks:
-                complete_parts(self._layout, look)
-        self._read_places(looks)
+                    observation.copies[name] = _fields(reply)
+            for observation in observations:
+                complete_parts(self._layout, observation)
+        self._read_places(observations)
 
-    def existing(self, looks: Sequence[Look]) -> list[bool]:
+    def existing(self, observations: Sequence[Observation]) -> list[bool]:
         """Return for each job whether it has a record, without reading it."""
         keys = [
             [
                 bytes_of(key)
                 for name in self._layout.records
-                if (key := self._layout.patterns[name].formed(look.parts)) is not None
+                if (key := self._layout.patterns[name].formed(observation.parts)) is not None
             ]
-            for look in looks
+            for observation in observations
         ]
         replies = iter(self._ask([("EXISTS", *each) for each in keys if each]))
         return [bool(each) and next(replies) not in (0, None) for each in keys]
 
-    def pointed(self, pointers: Sequence[tuple[str, str]]) -> list[Look]:
-        """Return a look, not filled, at the job that each pointer names.
+    def pointed(self, pointers: Sequence[tuple[str, str]]) -> list[Observation]:
+        """Return an observation, not filled, of the job that each pointer names.
 
         Args:
             pointers: name in the layout, and key.
         """
-        looks = []
+        observations = []
         replies = self._ask([("GET", bytes_of(key)) for _, key in pointers])
         for (name, key), reply in zip(pointers, replies, strict=True):
             parts = self._layout.patterns[name].match(key)
             if isinstance(reply, bytes) and reply and parts is not None:
                 job_id = text_of(reply)
-                looks.append(Look(job_id, {**parts, JOB: job_id}, name))
+                observations.append(Observation(job_id, {**parts, JOB: job_id}, name))
             self._count_unreadable(reply)
-        return looks
+        return observations
 
     def members(self, place: str, key: str) -> Iterator[tuple[Member, ...] | None]:
         """Walk a place; yield its members in chunks, and None where everything so far has to be forgotten.
@@ -131,27 +131,29 @@ class Reading:
             found = (self._member(place, parts, member, score) for member, score in chunk)
             yield tuple(member for member in found if member is not None)
 
-    def count(self, looks: Iterable[tuple[Look, frozenset[str]]]) -> None:
+    def count(self, observations: Iterable[tuple[Observation, frozenset[str]]]) -> None:
         """Walk places, and fill in how often each job is in them; what is torn stays open.
 
         Args:
-            looks: each with the places to walk for it.
+            observations: each with the places to walk for it.
         """
-        by_key: dict[tuple[str, str], dict[str, list[Look]]] = {}
-        for look, places in looks:
+        by_key: dict[tuple[str, str], dict[str, list[Observation]]] = {}
+        for observation, places in observations:
             for place in places:
-                key = self._layout.patterns[place].formed(look.parts)
+                key = self._layout.patterns[place].formed(observation.parts)
                 if key is not None:
-                    by_key.setdefault((place, key), {}).setdefault(look.job_id, []).append(look)
+                    by_key.setdefault((place, key), {}).setdefault(observation.job_id, []).append(
+                        observation
+                    )
         for (place, key), by_job in by_key.items():
             counted = self.counted(place, key, by_job)
             if counted is None:
                 continue
             for job_id, several in by_job.items():
                 count, score = counted.get(job_id, (0, None))
-                for look in several:
-                    look.counts[place] = count
-                    look.scores[place] = score
+                for observation in several:
+                    observation.counts[place] = count
+                    observation.scores[place] = score
 
     def counted(
         self, place: str, key: str, wanted: Iterable[str]
@@ -218,38 +220,39 @@ class Reading:
             if cursor == b"0":
                 return
 
-    def _read_pointers(self, looks: Sequence[Look]) -> None:
+    def _read_pointers(self, observations: Sequence[Observation]) -> None:
         wanted = [
-            (look, key)
-            for look in looks
-            if look.origin in self._layout.pointers
-            and (key := self._layout.patterns[look.origin].formed(look.parts)) is not None
+            (observation, key)
+            for observation in observations
+            if observation.origin in self._layout.pointers
+            and (key := self._layout.patterns[observation.origin].formed(observation.parts))
+            is not None
         ]
         if wanted:
             replies = self._ask([("GET", bytes_of(key)) for _, key in wanted])
-            for (look, _), reply in zip(wanted, replies, strict=True):
+            for (observation, _), reply in zip(wanted, replies, strict=True):
                 value = reply if isinstance(reply, bytes) else None
-                look.pointed[look.origin] = None if value is None else text_of(value)
+                observation.pointed[observation.origin] = None if value is None else text_of(value)
 
-    def _read_places(self, looks: Sequence[Look]) -> None:
+    def _read_places(self, observations: Sequence[Observation]) -> None:
         wanted = []
-        for look in looks:
-            for place in sorted(wanted_places(self._layout, look)):
-                key = self._layout.patterns[place].formed(look.parts)
-                member = look.member(self._layout, place)
-                if key is None or member is None or look.is_walked(self._layout, place):
+        for observation in observations:
+            for place in sorted(wanted_places(self._layout, observation)):
+                key = self._layout.patterns[place].formed(observation.parts)
+                member = observation.member(self._layout, place)
+                if key is None or member is None or observation.is_walked(self._layout, place):
                     continue
                 command = (
                     _MEMBERSHIP[self._layout.places[place].type],
                     bytes_of(key),
                     bytes_of(member),
                 )
-                wanted.append((look, place, command))
+                wanted.append((observation, place, command))
         if wanted:
             replies = self._ask([command for _, _, command in wanted])
-            for (look, place, _), reply in zip(wanted, replies, strict=True):
+            for (observation, place, _), reply in zip(wanted, replies, strict=True):
                 if not self._count_unreadable(reply):
-                    look.scores[place] = _score(reply)
+                    observation.scores[place] = _score(reply)
 
     def _count_unreadable(self, reply: Value) -> bool:
         is_error = isinstance(reply, ErrorReply)

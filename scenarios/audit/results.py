@@ -71,11 +71,11 @@ class AuditResult:
         reasons: why the outcome is not pass, and what limits it.
         counts: jobs by confirmed damage; every kind has its count.
         found: the first of them, at most as many as the report shows.
-        jobs: looked at.
+        jobs: checked.
         keys: of the layout, that a scan returned; one that it returned twice counts twice.
         other_keys: that belong to no pattern of the layout.
-        sample: the share of jobs looked at, by a hash of the id; 1 is all.
-        suspects: suspicions after the first look.
+        sample: the share of jobs checked, by a hash of the id; 1 is all.
+        suspects: suspicions after the first observation.
         converged, vanished, undecided: what became of those that were not confirmed.
         unreadable: keys of another type than the layout says.
         unseen: share of jobs that were not judged to the end, from 0 to 1.
@@ -83,7 +83,7 @@ class AuditResult:
         ops: commands sent.
         added_latency_ms: how much longer a PING took at the end than at the beginning; the greatest seen.
         throttled_s: how long it waited, in seconds, by reason.
-        is_partial: it was ended before all was looked at.
+        is_partial: it ended before everything was checked.
     """
 
     layout: str
@@ -123,7 +123,7 @@ def judged(
     if confirmed:
         reasons.append(f"{confirmed:,} confirmed")
     if is_partial:
-        reasons.append("the audit ended before it had looked at everything")
+        reasons.append("the audit ended before it had checked everything")
     if unseen > most_unseen:
         reasons.append(
             f"{unseen:.2%} of the jobs could not be judged; more than {most_unseen:.2%} is too much"

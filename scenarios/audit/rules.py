@@ -23,63 +23,65 @@ from midpipe.scenarios.audit.layout import (
     Same,
     Waiting,
 )
-from midpipe.scenarios.audit.looked import Look, Suspicion, text_of
+from midpipe.scenarios.audit.observation import Observation, Suspicion, text_of
 
 _MOST_FIELDS_NAMED = 6
 
 
-def complete_parts(layout: Layout, look: Look) -> None:
+def complete_parts(layout: Layout, observation: Observation) -> None:
     """Take the parts of keys that are still unknown from the job's fields."""
     for pattern in layout.patterns.values():
         for part in pattern.parts:
-            for fields in look.present.values():
-                if part not in look.parts and part in fields:
-                    look.parts[part] = text_of(fields[part])
+            for fields in observation.present.values():
+                if part not in observation.parts and part in fields:
+                    observation.parts[part] = text_of(fields[part])
 
 
-def wanted_places(layout: Layout, look: Look) -> frozenset[str]:
-    """Return the places that have to be asked for this job, given its copies."""
-    status = look.status(layout)
-    wanted = {look.origin} & set(layout.places)
+def wanted_places(layout: Layout, observation: Observation) -> frozenset[str]:
+    """Return the places that have to be read for this job, given its copies."""
+    status = observation.status(layout)
+    wanted = {observation.origin} & set(layout.places)
     for rule in layout.rules:
         if isinstance(rule, Placed) and status in rule.status:
             wanted.update(rule.places)
     return frozenset(wanted)
 
 
-def open_places(layout: Layout, look: Look) -> frozenset[str]:
+def open_places(layout: Layout, observation: Observation) -> frozenset[str]:
     """Return the places that have to be walked before the job can be judged."""
-    status = look.status(layout)
+    status = observation.status(layout)
     wanted: set[str] = set()
     for rule in layout.rules:
         if isinstance(rule, Placed) and status in rule.status:
-            found = any(look.scores.get(place) is not None for place in rule.places)
+            found = any(observation.scores.get(place) is not None for place in rule.places)
             if not found:
-                wanted.update(place for place in rule.places if look.is_walked(layout, place))
-    if look.origin in layout.places and look.is_walked(layout, look.origin):
-        wanted.add(look.origin)
+                wanted.update(
+                    place for place in rule.places if observation.is_walked(layout, place)
+                )
+    if observation.origin in layout.places and observation.is_walked(layout, observation.origin):
+        wanted.add(observation.origin)
     return frozenset(
         place
-        for place in wanted - set(look.counts)
-        if layout.patterns[place].formed(look.parts) is not None
+        for place in wanted - set(observation.counts)
+        if layout.patterns[place].formed(observation.parts) is not None
     )
 
 
-def examine(layout: Layout, look: Look, now_s: float) -> tuple[Suspicion, ...]:
+def examine(layout: Layout, observation: Observation, now_s: float) -> tuple[Suspicion, ...]:
     """Return what is suspicious about a job.
 
     Args:
-        look: what was read; a place that was not read leads to no suspicion.
+        observation: what was read; a place that was not read leads to no suspicion.
         now_s: the server's time, in seconds since 1970.
     """
-    if look.unread:
+    if observation.unread:
         # What can't be read is neither damaged nor in order; it is counted where it was read.
         return ()
-    malformed = _malformed(layout, look)
+    malformed = _malformed(layout, observation)
     found = [
         (rule.damage, number, text)
         for number, rule in enumerate(layout.rules)
-        if (text := _evidence(layout, rule, look, now_s))
+        if (text := _evidence(layout, rule, observation, now_s))
         and not (isinstance(rule, Same) and malformed)
     ]
     if malformed:
@@ -87,74 +89,81 @@ def examine(layout: Layout, look: Look, now_s: float) -> tuple[Suspicion, ...]:
         found.append((Damage.MALFORMED, -1, malformed))
     if not found:
         return ()
-    parts, fingerprint = tuple(sorted(look.parts.items())), look.fingerprint()
+    parts, fingerprint = tuple(sorted(observation.parts.items())), observation.fingerprint()
     return tuple(
-        Suspicion(damage, number, look.job_id, parts, look.origin, text, fingerprint)
+        Suspicion(damage, number, observation.job_id, parts, observation.origin, text, fingerprint)
         for damage, number, text in found
     )
 
 
-def _evidence(layout: Layout, rule: Rule, look: Look, now_s: float) -> str:
+def _evidence(layout: Layout, rule: Rule, observation: Observation, now_s: float) -> str:
     """Return what contradicts a rule, as text without payload; empty if nothing does."""
     match rule:
         case Placed():
-            return _not_placed(layout, rule, look)
+            return _not_placed(layout, rule, observation)
         case Kept(place=place):
-            is_member = look.counts.get(place, 0) > 0 or look.scores.get(place) is not None
-            return "" if look.present or not is_member else f"is in {place} and has no data"
+            is_member = (
+                observation.counts.get(place, 0) > 0 or observation.scores.get(place) is not None
+            )
+            return "" if observation.present or not is_member else f"is in {place} and has no data"
         case Pointed(pointer=pointer):
-            names = look.pointed.get(pointer) == look.job_id
+            names = observation.pointed.get(pointer) == observation.job_id
             return (
-                f"is named by a {pointer} key and has no data" if names and not look.present else ""
+                f"is named by a {pointer} key and has no data"
+                if names and not observation.present
+                else ""
             )
         case Once(place=place):
-            count = look.counts.get(place, 0)
+            count = observation.counts.get(place, 0)
             return f"is {count} times in {place}" if count > 1 else ""
         case Waiting():
-            status = look.status(layout)
+            status = observation.status(layout)
             is_wrong = status is not None and status not in rule.status
-            if look.counts.get(rule.place, 0) and is_wrong:
+            if observation.counts.get(rule.place, 0) and is_wrong:
                 return f"is {_shown(layout, status or '')} and still in {rule.place}"
             return ""
         case Same():
-            return _difference(layout, rule, look)
+            return _difference(layout, rule, observation)
         case Copied(source=source, target=target):
-            if look.copies.get(source) is None or look.copies.get(target, {}) is not None:
+            if (
+                observation.copies.get(source) is None
+                or observation.copies.get(target, {}) is not None
+            ):
                 return ""
             return f"is in {source} and not in {target}"
         case Due():
-            score = look.scores.get(rule.place)
+            score = observation.scores.get(rule.place)
             if score is None:
                 return ""
             late_s = now_s - (score / 1000 if rule.unit == "ms" else score)
             return f"was due in {rule.place} some time ago" if late_s > rule.grace_s else ""
         case Aged():
-            return _aged(layout, rule, look, now_s)
+            return _aged(layout, rule, observation, now_s)
         case Named(part=part, matches=matches):
-            value = look.parts.get(part)
-            if value is None or not look.present or re.fullmatch(matches, value):
+            value = observation.parts.get(part)
+            if value is None or not observation.present or re.fullmatch(matches, value):
                 return ""
             return f"has a {part} that is {'empty' if not value else 'not valid'}"
 
 
-def _not_placed(layout: Layout, rule: Placed, look: Look) -> str:
-    status = look.status(layout)
+def _not_placed(layout: Layout, rule: Placed, observation: Observation) -> str:
+    status = observation.status(layout)
     if status is None or status not in rule.status:
         return ""
     for place in rule.places:
-        if layout.patterns[place].formed(look.parts) is None:
+        if layout.patterns[place].formed(observation.parts) is None:
             # Without the key's parts it can't be in there.
             continue
-        if look.scores.get(place) is not None or look.counts.get(place):
+        if observation.scores.get(place) is not None or observation.counts.get(place):
             return ""
-        if place not in look.scores and place not in look.counts:
+        if place not in observation.scores and place not in observation.counts:
             return ""
     return f"is {_shown(layout, status)} and not in {' or '.join(rule.places)}"
 
 
-def _malformed(layout: Layout, look: Look) -> str:
+def _malformed(layout: Layout, observation: Observation) -> str:
     """Return what is wrong with the copies themselves."""
-    for name, fields in look.present.items():
+    for name, fields in observation.present.items():
         record = layout.records[name]
         missing = [part for part in record.required if part not in fields]
         if missing:
@@ -164,9 +173,9 @@ def _malformed(layout: Layout, look: Look) -> str:
     return ""
 
 
-def _difference(layout: Layout, rule: Same, look: Look) -> str:
+def _difference(layout: Layout, rule: Same, observation: Observation) -> str:
     first, second = rule.records
-    one, other = look.copies.get(first), look.copies.get(second)
+    one, other = observation.copies.get(first), observation.copies.get(second)
     if one is None or other is None:
         return ""
     differing = sorted(
@@ -187,13 +196,13 @@ def _difference(layout: Layout, rule: Same, look: Look) -> str:
     return f"{first} and {second} differ in {_names(differing)}"
 
 
-def _aged(layout: Layout, rule: Aged, look: Look, now_s: float) -> str:
-    status = look.status(layout)
+def _aged(layout: Layout, rule: Aged, observation: Observation, now_s: float) -> str:
+    status = observation.status(layout)
     if status is None or status not in rule.status:
         return ""
     since = [
         moment
-        for fields in look.present.values()
+        for fields in observation.present.values()
         if (moment := _moment(text_of(fields.get(rule.field, b"")))) is not None
     ]
     if not since or now_s - max(since) <= rule.longer_than_s:

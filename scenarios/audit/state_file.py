@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.audit.looked import Suspicion
+from midpipe.scenarios.audit.observation import Suspicion
 from midpipe.scenarios.audit.results import Stage
 from midpipe.scenarios.audit.suspects import Fate, Suspect
 
@@ -31,7 +31,7 @@ class State(msgspec.Struct, kw_only=True):
         stage: what it was doing.
         cursor: of the scan.
         keys, jobs, other_keys, unreadable, unjudged: counts so far.
-        suspicions: how many there were after the first look.
+        suspicions: how many there were after the first observation.
         places: found by the scan: name, key.
         walked: those of them that were walked.
         waiting: jobs that wait for a walk: job id, parts, places.

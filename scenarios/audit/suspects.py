@@ -1,11 +1,11 @@
-"""The suspects: what looked damaged once, until a later look confirms it, or shows that the job was in flight. Pure.
+"""The suspects: what looked damaged once, until a later observation confirms or clears it. Pure.
 
-    look 1: suspicious ── settle ──> look 2: the same, and nothing of the job has changed   -> confirmed
-                                             suspicious, but the job has changed             -> settles again
-                                             not suspicious                                  -> converged
-                                             no key knows the job any more                   -> vanished
+    first: suspicious ── settle ──> later: the same, and nothing of the job has changed   -> confirmed
+                                           suspicious, but the job has changed             -> settles again
+                                           not suspicious                                  -> converged
+                                           no key knows the job any more                   -> vanished
 
-Only a confirmed suspicion counts. One that changes at every look stays *undecided*, and so does one that there was no
+Only a confirmed suspicion counts. One that changes each time stays *undecided*, and so does one that there was no
 room to keep: both are part of what the audit has not seen.
 """
 
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from midpipe.scenarios.audit.layout import Damage
-from midpipe.scenarios.audit.looked import Suspicion
+from midpipe.scenarios.audit.observation import Suspicion
 
-MOST_LOOKS = 6
+MOST_OBSERVATIONS = 6
 MOST_SUSPECTS = 100_000
 
 Key = tuple[int, str, tuple[tuple[str, str], ...]]
@@ -39,20 +39,20 @@ class Suspect:
     """A suspicion with its past.
 
     Args:
-        looked_s: when the job was last looked at, in seconds.
-        looks: how often it was suspicious.
+        observed_s: when the job was last read, in seconds.
+        observations: how often it was suspicious.
     """
 
     suspicion: Suspicion
-    looked_s: float
-    looks: int = 1
+    observed_s: float
+    observations: int = 1
 
 
 class Suspects:
     """All suspects of one audit.
 
     Args:
-        settle_s: how long a suspect settles between two looks, in seconds.
+        settle_s: how long a suspect settles between two observations, in seconds.
         most: how many are kept; the rest is counted as undecided.
     """
 
@@ -83,7 +83,7 @@ class Suspects:
         return {damage: counted[damage] for damage in Damage}
 
     def add(self, found: Iterable[Suspicion], now_s: float) -> None:
-        """Add what a first look found."""
+        """Add what a first observation shows."""
         for suspicion in found:
             if suspicion.key in self._open or suspicion.key in self._confirmed:
                 continue
@@ -97,18 +97,18 @@ class Suspects:
         return (
             suspect
             for suspect in tuple(self._open.values())
-            if now_s - suspect.looked_s >= self._settle_s
+            if now_s - suspect.observed_s >= self._settle_s
         )
 
     def wait_s(self, now_s: float) -> float:
         """Return how long until all that are open have settled, in seconds."""
-        latest = max((suspect.looked_s for suspect in self._open.values()), default=now_s)
+        latest = max((suspect.observed_s for suspect in self._open.values()), default=now_s)
         return max(0.0, latest + self._settle_s - now_s) if self._open else 0.0
 
-    def looked_again(
+    def observed_again(
         self, suspect: Suspect, found: Iterable[Suspicion], now_s: float, *, is_nowhere: bool
     ) -> None:
-        """Take what a later look at a suspect found.
+        """Take what a later observation of a suspect shows.
 
         Args:
             found: everything suspicious about the job now.
@@ -123,18 +123,18 @@ class Suspects:
         elif again.fingerprint == suspect.suspicion.fingerprint:
             self._end(key, Fate.CONFIRMED)
             self._confirmed[key] = again
-        elif suspect.looks + 1 >= MOST_LOOKS:
+        elif suspect.observations + 1 >= MOST_OBSERVATIONS:
             self._end(key, Fate.UNDECIDED)
         else:
-            self._open[key] = Suspect(again, now_s, suspect.looks + 1)
+            self._open[key] = Suspect(again, now_s, suspect.observations + 1)
 
     def not_seen(self, suspect: Suspect, now_s: float) -> None:
-        """Take that a later look could not be had: the suspect settles again, and is undecided in the end."""
+        """Take that the job could not be read again: the suspect settles again, and is undecided in the end."""
         key = suspect.suspicion.key
-        if suspect.looks + 1 >= MOST_LOOKS:
+        if suspect.observations + 1 >= MOST_OBSERVATIONS:
             self._end(key, Fate.UNDECIDED)
         else:
-            self._open[key] = Suspect(suspect.suspicion, now_s, suspect.looks + 1)
+            self._open[key] = Suspect(suspect.suspicion, now_s, suspect.observations + 1)
 
     def restore(
         self,

@@ -17,7 +17,7 @@ _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.01, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the audit may ask of a server.
+    """How much load the audit may put on a server.
 
     Args:
         ops_s: commands per second; a member read from a list counts as a fiftieth.
@@ -43,7 +43,7 @@ class Measured:
     Args:
         now_s: monotonic, in seconds.
         ping_ms: how long a PING took, in ms.
-        info: numbers of INFO; empty if INFO was not asked.
+        info: numbers of INFO; empty if INFO was not sent.
         lag_s: how far a replica is behind, in seconds; None if it is no replica.
         is_paused: whether the pause file exists.
     """
@@ -60,7 +60,7 @@ class Decision:
     """What to do now.
 
     Args:
-        wait_s: how long to wait before asking again, in seconds; 0 goes on.
+        wait_s: how long to wait before the next batch, in seconds; 0 goes on.
         reason: what throttles, or why it ends; empty if it goes on at once.
         ends: whether the audit ends here.
     """
@@ -71,7 +71,7 @@ class Decision:
 
 
 class Throttle:
-    """Counts what was asked, and decides.
+    """Counts the commands that were sent, and decides.
 
     Args:
         limits: see there.
@@ -95,7 +95,7 @@ class Throttle:
 
     def spent(self, ops: float, now_s: float) -> None:
         """Take that so many commands were sent."""
-        # No credit for the time in which nothing was asked, or a pause would end in a burst.
+        # No credit for the time in which nothing was sent, or a pause would end in a burst.
         self._free_s = max(self._free_s, now_s) + ops / self._limits.ops_s
 
     def decide(self, seen: Measured) -> Decision:

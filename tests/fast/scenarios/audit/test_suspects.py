@@ -1,4 +1,4 @@
-"""A suspicion counts only if a later look confirms it and nothing has changed in between."""
+"""A suspicion counts only if a later observation confirms it and nothing has changed in between."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.audit.layout import Damage
-from midpipe.scenarios.audit.looked import Suspicion
-from midpipe.scenarios.audit.suspects import MOST_LOOKS, Fate, Suspects
+from midpipe.scenarios.audit.observation import Suspicion
+from midpipe.scenarios.audit.suspects import MOST_OBSERVATIONS, Fate, Suspects
 
 SUSPICION = Suspicion(Damage.LOST, 1, "j-1", (("job_id", "j-1"),), "old", "is gone", "before")
 
@@ -22,10 +22,10 @@ def suspects() -> Suspects:
 
 def again(suspects: Suspects, now_s: float, *found: Suspicion, is_nowhere: bool = False) -> None:
     (suspect,) = suspects.due(now_s)
-    suspects.looked_again(suspect, found, now_s, is_nowhere=is_nowhere)
+    suspects.observed_again(suspect, found, now_s, is_nowhere=is_nowhere)
 
 
-def test_a_suspect_is_not_looked_at_before_it_has_settled(suspects: Suspects) -> None:
+def test_a_suspect_is_not_read_again_before_it_has_settled(suspects: Suspects) -> None:
     assert list(suspects.due(109.0)) == []
     assert suspects.wait_s(109.0) == 1.0
     assert len(list(suspects.due(110.0))) == 1
@@ -56,9 +56,9 @@ def test_a_job_that_has_changed_settles_again(suspects: Suspects) -> None:
     assert suspects.confirmed == (changed,)
 
 
-def test_a_job_that_changes_at_every_look_is_never_accused(suspects: Suspects) -> None:
+def test_a_job_that_changes_each_time_is_never_accused(suspects: Suspects) -> None:
     now_s = 100.0
-    for number in range(MOST_LOOKS - 1):
+    for number in range(MOST_OBSERVATIONS - 1):
         now_s += 10.0
         again(suspects, now_s, replace(SUSPICION, fingerprint=str(number)))
     assert (suspects.confirmed, suspects.fates) == ((), {Fate.UNDECIDED: 1})

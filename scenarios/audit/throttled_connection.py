@@ -29,7 +29,7 @@ class StoppedError(Exception):
     """The audit was asked to stop."""
 
 
-class Asking:
+class ThrottledConnection:
     """Sends reads, throttled.
 
     Args:
@@ -37,7 +37,7 @@ class Asking:
         limits: of the throttle.
         pause_file: the audit waits while it exists.
         on_wait: called while it waits, with the reason; an empty reason ends that.
-        should_stop: whether the audit has been asked to stop.
+        should_stop: whether the audit is to stop.
 
     Attributes:
         ops: commands sent.

@@ -16,8 +16,8 @@ Fields = Mapping[str, bytes]
 
 
 @dataclass(slots=True)
-class Look:
-    """One look at a job; filled in as the replies arrive.
+class Observation:
+    """What was read of one job at one time; filled in as the replies arrive.
 
     Args:
         job_id: of the job.
@@ -85,14 +85,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A rule that a look at a job contradicts. It may be a job in flight.
+    """A rule that an observation of a job contradicts. It may be a job in flight.
 
     Args:
         damage: what it would be.
         rule: the rule's number in the layout, from 0.
-        job_id, parts, origin: how to look again; as in Look.
+        job_id, parts, origin: how to read the job again; as in Observation.
         evidence: what was seen, without payload.
-        fingerprint: of the look.
+        fingerprint: of the observation.
     """
 
     damage: Damage
@@ -105,7 +105,7 @@ class Suspicion:
 
     @property
     def key(self) -> tuple[int, str, tuple[tuple[str, str], ...]]:
-        """What makes it the same suspicion in a later look."""
+        """What makes it the same suspicion in a later observation."""
         return (self.rule, self.job_id, self.parts)
 
 
