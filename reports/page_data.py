@@ -19,7 +19,10 @@ from midpipe.scenarios.model.story import StepKind, Story, StoryCommand, StorySt
 from midpipe.scenarios.model.verdict import Finding, Verdict
 
 STEP = ("kind", "client", "position", "text", "fault", "executed", "reply", "source", "changes")
-"""The values of a step, in order. ``source`` holds the subject's own frames, ``changes`` key, before and after."""
+"""The values of a step, in order.
+
+``source`` holds file, line and function of the subject's own frames, ``changes`` key, before and after.
+"""
 COVERED: Mapping[Covered, str] = MappingProxyType(
     {
         Covered.VIOLATED: "v",
@@ -39,11 +42,21 @@ LANES = (
 
 
 def page_data(verdict: Verdict) -> dict[str, Any]:
-    """Return the findings with their stories, and the coverage of each program and fault."""
+    """Return the findings with their stories, the coverage of each program and fault, and the code that is shown."""
     return {
         "findings": [finding_data(verdict, finding) for finding in verdict.findings],
         "coverage": coverage_data(verdict),
+        "code": code_data(verdict.findings),
     }
+
+
+def code_data(findings: Iterable[Finding]) -> dict[str, dict[int, str]]:
+    """Return the text of each line of code that a finding shows, by file and number; each once."""
+    code: dict[str, dict[int, str]] = {}
+    for finding in findings:
+        for line in finding.code:
+            code.setdefault(line.file, {})[line.line] = line.text
+    return code
 
 
 def finding_data(verdict: Verdict, finding: Finding) -> dict[str, Any]:
@@ -54,6 +67,7 @@ def finding_data(verdict: Verdict, finding: Finding) -> dict[str, Any]:
         "severity": str(finding.severity),
         "title": title_of(finding),
         "source": source_text(finding),
+        "at": [finding.source.file, finding.source.line] if finding.source else None,
         "sentences": [*explained(finding), *consequences_of(finding)],
         "advice": advice_for(finding),
         "invariants": list(finding.invariants),
@@ -89,7 +103,7 @@ def _step(step: StoryStep) -> list[Any]:
         "executed": command.executed,
         "reply": command.reply,
         "source": [
-            f"{line.file}:{line.line} in {line.function}"
+            [line.file, line.line, line.function]
             for line in (command.source.frames if command.source else ())
         ],
         "changes": [[change.key, change.before, change.after] for change in step.changes],

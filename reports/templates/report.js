@@ -127,6 +127,7 @@
       make("span", { class: `severity ${finding.severity}` }, `${finding.id} ${finding.severity}`),
       make("h2", { id: `title-${finding.id}` }, finding.title));
     if (finding.source) article.append(make("p", { class: "source" }, finding.source));
+    if (finding.at) article.append(...excerpt(...finding.at));
     article.append(replayLine(finding.replay));
     finding.sentences.forEach((sentence) => article.append(make("p", {}, sentence)));
     article.append(make("p", {}, make("strong", {}, "Change: "), finding.advice));
@@ -146,6 +147,22 @@
     return article;
   }
 
+  function frame([file, line, name]) { return make("p", { class: "frame" }, `${file}:${line} in ${name}`); }
+
+  /** Return the lines of code around one, or nothing if the page does not have them. */
+  function excerpt(file, line) {
+    const texts = data.code[file] || {};
+    if (texts[line] === undefined) return [];
+    const list = make("ol", { class: "code", "aria-label": `${file}, around line ${line}`, tabindex: "0" });
+    for (let number = line - 3; number <= line + 3; number += 1) {
+      if (texts[number] === undefined) continue;
+      const isHere = number === line;
+      list.append(make("li", { "aria-current": isHere ? "true" : null },
+        make("span", { class: "number" }, `${isHere ? "▶ " : ""}${number}`), make("span", {}, texts[number])));
+    }
+    return [list];
+  }
+
   function drawPanel(finding) {
     const panel = byId("panel");
     if (!panel) return;
@@ -161,12 +178,14 @@
     });
     step[CHANGES].filter(([, , after]) => !after).forEach(([key, before]) => body.append(
       make("tr", { class: "changed" }, make("td", {}, `− ${key}`), make("td", {}, make("s", {}, before)))));
-    const lines = make("ol", { class: "lines" }, ...step[SOURCE].map((line) => make("li", {}, line)));
+    const [first, ...callers] = step[SOURCE];
+    const lines = first ? [frame(first), ...excerpt(first[0], first[1])] : [];
+    if (callers.length) lines.push(make("p", { class: "quiet" }, "called by"), ...callers.map(frame));
     panel.replaceChildren(
       make("h3", {}, `Step ${at.step + 1} of ${story.steps.length}`),
       make("p", {}, spoken(step)),
       make("h3", {}, "Your code"),
-      step[SOURCE].length ? lines : make("p", { class: "quiet" }, "No line of your code sends this step."),
+      ...(first ? lines : [make("p", { class: "quiet" }, "No line of your code sends this step.")]),
       make("h3", {}, "Keys"),
       keys.size || changed.size ? make("table", { class: "keys-at" }, body)
         : make("p", { class: "quiet" }, "No key has been written yet."));

@@ -40,6 +40,20 @@ class Consequence:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeLine:
+    """The text of one line of the subject's code, without the line end.
+
+    Args:
+        file: as in SourceLine.
+        line: from 1.
+    """
+
+    file: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A confirmed violation as it is reported: one cause, with all that it leads to.
 
@@ -63,6 +77,7 @@ class Finding:
         command: the command to begin with, by its name and the pattern of its key; empty if it is not known.
         consequences: the further invariants that the same cause violates, the most severe first.
         replays: the replay lines of the cases that violated this invariant, before they were shrunk: 1,000 at most.
+        code: the lines of the subject's code that sent the story's commands, with a few lines around each; sorted.
 
     Example:
         >>> from midpipe import judge
@@ -91,6 +106,7 @@ class Finding:
     command: str = ""
     consequences: tuple[Consequence, ...] = ()
     replays: tuple[str, ...] = ()
+    code: tuple[CodeLine, ...] = ()
 
     @property
     def invariants(self) -> tuple[str, ...]:

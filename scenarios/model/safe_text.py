@@ -24,6 +24,10 @@ _SECRET_NAME = (
 _IS_SECRET = re.compile(rf"\w*{_SECRET_NAME}\w*", re.IGNORECASE)
 _IN_QUERY = re.compile(r"(?i)([?&;](?:pass|pwd|auth|\w*" + _SECRET_NAME + r"\w*)=)[^&;#\s'\"<>]*")
 _IN_VARIABLE = re.compile(rf"\b([A-Z0-9_]*{_SECRET_NAME}[A-Z0-9_]*=)[^\s'\"]+")
+_IN_CODE = re.compile(
+    rf"(?i)(\w*{_SECRET_NAME}\w*['\"]?\]?\s*(?::[\w\s\[\].|]+?)?[:=,]\s*[a-z]{{0,2}})(['\"])(?:\\.|(?!\2).)*\2"
+)
+"""A literal that is assigned to a secret's name, is its value in a mapping, or follows it as an argument."""
 _IN_AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?!user:password@)[^\s'\"<>]*@")
 """Greedy: a password may contain ``@``, and the host begins after the last one. Help says ``user:password@``."""
 _SHORTEST = 6
@@ -67,6 +71,11 @@ def redaction_of(words: Iterable[str]) -> Redaction:
     """
     found = {secret for word in words for secret in _secrets_in(word)}
     return Redaction(tuple(sorted(secret for secret in found if len(secret) >= _SHORTEST)))
+
+
+def without_secret_literals(line: str) -> str:
+    """Return a line of source code in which each literal that a secret's name introduces is hidden."""
+    return _IN_CODE.sub(rf"\1\2{HIDDEN}\2", line)
 
 
 def safe_command(words: Sequence[str]) -> str:

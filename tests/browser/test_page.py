@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from midpipe.reports.sinks.page import page
+from midpipe.scenarios.model.finding import CodeLine
 from midpipe.scenarios.model.story import CommandSource, SourceLine, Story
 from midpipe.scenarios.model.verdict import Verdict
 from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED, STORY
@@ -18,6 +19,19 @@ pytestmark = pytest.mark.browser
 Opened = Callable[..., Any]
 LINE = SourceLine("shop/queue.py", 71, "enqueue")
 CURRENT = ".story li[aria-current]"
+
+
+CODE = tuple(
+    CodeLine("shop/queue.py", number, text)
+    for number, text in [
+        (70, "    def enqueue(self, job_id):"),
+        (
+            71,
+            '        self.redis.set(f"ai:idempotency:{job_id}", "</ol><script>owned = 1</script>")',
+        ),
+        (90, "    # far away"),
+    ]
+)
 
 
 def with_source(story: Story) -> Story:
@@ -33,7 +47,7 @@ def with_source(story: Story) -> Story:
 TWO = replace(
     FAILED,
     findings=(
-        replace(LOST, source=LINE, story=with_source(STORY)),
+        replace(LOST, source=LINE, story=with_source(STORY), code=CODE),
         replace(LOUD, operation="get_job", neighbour=None),
     ),
 )
@@ -64,6 +78,16 @@ def test_the_panel_shows_the_keys_and_the_code_at_the_cursor(opened: Opened) -> 
     panel = opened(page(TWO), "#F1/2").locator("#panel")
     assert "ai:idempotency:acme:r-1" in panel.locator(".changed").inner_text()
     assert "shop/queue.py:71 in enqueue" in panel.inner_text()
+
+
+def test_the_code_around_the_line_is_shown_and_the_line_is_marked(opened: Opened) -> None:
+    shown = opened(page(TWO))
+    code = shown.locator("article > .code")
+    assert code.locator("li").count() == 2
+    assert code.locator("[aria-current]").inner_text().split()[:2] == ["▶", "71"]
+    assert "</ol><script>owned" in code.inner_text()
+    shown.keyboard.press("k")
+    assert "self.redis.set" in shown.locator("#panel .code").inner_text()
 
 
 def test_n_and_p_go_from_finding_to_finding(opened: Opened) -> None:

@@ -11,6 +11,7 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.explore.stories import SHRINKS_FOR_S, StoryTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.fuzz.examples import example_file, read_examples, write_examples
+from midpipe.scenarios.gate.excerpts import code_of
 from midpipe.scenarios.gate.grouping import culprit_of, one_per_cause
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
@@ -126,6 +127,7 @@ class Stories:
             on=self._options.server.option,
             source=culprit.source,
             command=culprit.command,
+            code=code_of(story),
         )
 
 

@@ -17,6 +17,7 @@ from midpipe.scenarios.model.safe_text import (
     printable,
     redaction_of,
     safe_command,
+    without_secret_literals,
 )
 
 
@@ -39,6 +40,22 @@ from midpipe.scenarios.model.safe_text import (
 )
 def test_a_secret_that_its_surroundings_give_away_is_hidden(text: str, shown: str) -> None:
     assert Redaction()(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("redis.Redis(password='hunter2', db=1)", "redis.Redis(password='***', db=1)"),
+        ('API_KEY: str = "sk-\\"1"', 'API_KEY: str = "***"'),
+        ('config["db_password"] = f"{a}b"', 'config["db_password"] = f"***"'),
+        ('os.environ.get("API_TOKEN", "abc")', 'os.environ.get("API_TOKEN", "***")'),
+        ('{"secret": "abc", "job": "j-1"}', '{"secret": "***", "job": "j-1"}'),
+        ('self.redis.set(f"lease:{token}", "1")', 'self.redis.set(f"lease:{token}", "1")'),
+        ('self.redis.rpush("jobs", job_id)', 'self.redis.rpush("jobs", job_id)'),
+    ],
+)
+def test_a_literal_that_is_a_secret_is_hidden_in_code(line: str, shown: str) -> None:
+    assert without_secret_literals(line) == shown
 
 
 @pytest.mark.parametrize(
