@@ -163,12 +163,12 @@ def canary(
     console = results()
     with stop_asked() as asked:
         judging = Canary(
-            Prometheus(url, os.environ.get(_TOKEN, "")),
-            plan_named(plan_name),
-            Schedule(**schedule),
-            canary_labels,
-            baseline_labels,
-            phase,
+            prometheus=Prometheus(url, os.environ.get(_TOKEN, "")),
+            plan=plan_named(plan_name),
+            schedule=Schedule(**schedule),
+            canary=canary_labels,
+            baseline=baseline_labels,
+            phase=phase,
             sleep=lambda seconds: not asked.wait(seconds),
         )
         count = 1 if schedule["at_s"] is not None else schedule["count"]

@@ -67,7 +67,9 @@ def _calls(history: Iterable[Operation]) -> Iterator[_Event]:
         elif f == "dequeue" and received is None:
             # A dequeue that found nothing had no effect.
             type_, error = Completion.FAIL.value, "empty"
-        yield _Event(call.completed_at, process, type_, f, received, error)
+        yield _Event(
+            at=call.completed_at, process=process, type=type_, f=f, value=received, error=error
+        )
         if call.completion is Completion.INFO:
             lives[call.client] = lives.get(call.client, 0) + 1
 

@@ -91,7 +91,15 @@ def examine(layout: Layout, observation: Observation, now_s: float) -> tuple[Sus
         return ()
     parts, fingerprint = tuple(sorted(observation.parts.items())), observation.fingerprint()
     return tuple(
-        Suspicion(damage, number, observation.job_id, parts, observation.origin, text, fingerprint)
+        Suspicion(
+            damage=damage,
+            rule=number,
+            job_id=observation.job_id,
+            parts=parts,
+            origin=observation.origin,
+            evidence=text,
+            fingerprint=fingerprint,
+        )
         for damage, number, text in found
     )
 

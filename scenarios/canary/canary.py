@@ -169,14 +169,14 @@ class Canary:
             reasons.append("it was ended before the last measurement")
         words = self._words
         return CanaryResult(
-            self._plan.name,
-            self._phase,
-            words["canary"],
-            words["baseline"],
-            outcome,
-            tuple(reasons),
-            tuple(self._measurements),
-            self._is_partial,
+            plan=self._plan.name,
+            phase=self._phase,
+            canary=words["canary"],
+            baseline=words["baseline"],
+            outcome=outcome,
+            reasons=tuple(reasons),
+            measurements=tuple(self._measurements),
+            is_partial=self._is_partial,
         )
 
     def _measure(self, number: int, started_s: float, now_s: float) -> Measurement:

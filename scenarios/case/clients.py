@@ -83,12 +83,12 @@ class Clients:
         for client_id, its_calls in calls.items():
             time_out_s = self._time_outs_ms[client_id] / 1000
             wire = ClientWire(
-                client_id,
-                rig.table,
-                rig.time.now_s,
-                time_out_s,
-                step_over,
-                lambda: self._recorder.last_state,
+                client_id=client_id,
+                table=rig.table,
+                clock=rig.time.now_s,
+                time_out_s=time_out_s,
+                step_over=step_over,
+                state=lambda: self._recorder.last_state,
             )
             host = rig.host(client_id, its_calls[0].version)
             self._clients[client_id] = Client(wire, its_calls, host)

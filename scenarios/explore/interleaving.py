@@ -127,12 +127,12 @@ class _Interleaving:
     def _every_order(self) -> Iterator[Message]:
         task = self._task
         orders = Orders(
-            self._rig,
-            self._program,
-            self._plan,
-            task.latency_bound_ms,
-            task.frontier,
-            self._is_over,
+            rig=self._rig,
+            program=self._program,
+            plan=self._plan,
+            latency_bound_ms=task.latency_bound_ms,
+            frontier=task.frontier,
+            is_over=self._is_over,
         )
         number = task.orders_run
         for message in with_progress(orders.cases(), lambda: orders.planner.frontier()):

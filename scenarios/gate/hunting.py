@@ -83,7 +83,14 @@ class HuntTask:
             if worker.is_over(self.deadline_s):
                 stopped = True
                 break
-        yield HuntDone(tuple(caught.values()), cases, invalid, len(programs), stopped, unconfirmed)
+        yield HuntDone(
+            caught=tuple(caught.values()),
+            cases=cases,
+            invalid=invalid,
+            runnable=len(programs),
+            stopped=stopped,
+            unconfirmed=unconfirmed,
+        )
 
     def _counting_violations(self, ended: CaseEnded) -> Iterator[tuple[str, str]]:
         """Yield each invariant whose violation counts, and the first observation that shows it."""

@@ -134,13 +134,15 @@ class LatencyBench:
         order = [entrant.name for entrant in self._plan.entrants]
         return tuple(
             Row(
-                name,
-                network,
-                operation,
-                mode,
-                round(measured.round_trips / measured.calls, 2) if measured.calls else 0.0,
-                measured.errors,
-                percentiles([ms for one in measured.rounds for ms in one]),
+                subject=name,
+                network=network,
+                operation=operation,
+                mode=mode,
+                round_trips=round(measured.round_trips / measured.calls, 2)
+                if measured.calls
+                else 0.0,
+                errors=measured.errors,
+                percentiles=percentiles([ms for one in measured.rounds for ms in one]),
             )
             for (name, network, operation, mode), measured in sorted(
                 self._measured.items(), key=lambda item: order.index(item[0][0])

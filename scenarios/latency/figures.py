@@ -40,7 +40,15 @@ def percentiles_of(counted: Mapping[float, int]) -> Percentiles:
     p50, p90, p99, p999 = (histogram.get_value_at_percentile(percent) / 1000 for percent in SHOWN)
     longest = max(counted, default=0.0)
     text = histogram.encode().decode("ascii")
-    return Percentiles(sum(counted.values()), p50, p90, p99, p999, longest, text)
+    return Percentiles(
+        count=sum(counted.values()),
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        p999=p999,
+        longest=longest,
+        histogram=text,
+    )
 
 
 def _histogram() -> Any:

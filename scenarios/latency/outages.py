@@ -113,12 +113,12 @@ def _measured(
     ends_s = ended_s[0]
     again_s = next((at_s for at_s in returned_s if at_s >= ends_s), None)
     return Outage(
-        name,
-        cause,
-        _BEFORE_AND_AFTER_S,
-        round(ends_s, 3),
-        None if again_s is None else round(again_s - ends_s, 3),
-        sum(not call.ok for call in calls),
-        max((call.ms for call in calls), default=0.0),
-        tuple(calls),
+        subject=name,
+        cause=cause,
+        begins_s=_BEFORE_AND_AFTER_S,
+        ends_s=round(ends_s, 3),
+        succeeds_again_s=None if again_s is None else round(again_s - ends_s, 3),
+        failed=sum(not call.ok for call in calls),
+        longest_ms=max((call.ms for call in calls), default=0.0),
+        calls=tuple(calls),
     )

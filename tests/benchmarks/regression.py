@@ -84,4 +84,6 @@ _SIGN = MappingProxyType({"lower": 1.0, "higher": -1.0})
 def _held(test: str, figure: str, now: float, were: Sequence[float], sign: float) -> Held:
     worst, best = max(were, key=lambda was: sign * was), min(were, key=lambda was: sign * was)
     is_regression = sign * (now - worst) > abs(worst - best)
-    return Held(test, figure, now, worst, best, is_regression)
+    return Held(
+        test=test, figure=figure, now=now, worst=worst, best=best, is_regression=is_regression
+    )

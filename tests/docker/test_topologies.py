@@ -150,7 +150,19 @@ def test_jobs_acknowledged_after_waiting_survive_the_primary(cluster: Cluster) -
 
 def test_calls_fail_in_a_failover_until_the_replica_is_the_primary(spec: ServerSpec) -> None:
     entrant = Entrant(REFERENCE, SubjectSpec(REFERENCE))
-    bench = LatencyBench(spec, BenchPlan((entrant,), ("loopback",), (), 1, 5, None, 0.0, True))
+    bench = LatencyBench(
+        spec,
+        BenchPlan(
+            entrants=(entrant,),
+            networks=("loopback",),
+            rates=(),
+            rounds=1,
+            calls=5,
+            max_p99_ratio=None,
+            outage_s=0.0,
+            failover=True,
+        ),
+    )
     try:
         assert len(list(bench.run())) == bench.rounds
     finally:

@@ -27,7 +27,16 @@ def measured(
     failover: bool = False,
 ) -> tuple[dict[tuple[str, str, str, str], Row], list[Outage]]:
     entrants = tuple(Entrant(text, SubjectSpec(text)) for text in texts)
-    plan = BenchPlan(entrants, networks, rates, 2, 10, None, outage_s, failover)
+    plan = BenchPlan(
+        entrants=entrants,
+        networks=networks,
+        rates=rates,
+        rounds=2,
+        calls=10,
+        max_p99_ratio=None,
+        outage_s=outage_s,
+        failover=failover,
+    )
     bench = LatencyBench(ServerSpec(), plan)
     try:
         assert len(list(bench.run())) == bench.rounds

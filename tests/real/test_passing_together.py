@@ -198,12 +198,12 @@ def ran(
                 quiet = 0 if has_arrived or data else quiet + 1
                 turn += 1
         return Outcome(
-            director.asked,
-            director.completed,
-            director.errors,
-            director.gone,
-            at_client,
-            upstream.received,
+            asked=director.asked,
+            completed=director.completed,
+            errors=director.errors,
+            gone=director.gone,
+            at_client=at_client,
+            at_server=upstream.received,
         )
 
 

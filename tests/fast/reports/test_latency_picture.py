@@ -14,7 +14,15 @@ from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 def test_every_queue_of_the_longest_bench_has_a_line_of_its_own() -> None:
     entrants = entrants_for(SubjectSpec(REFERENCE), None, with_known=True)
     rows = [
-        Row(each.name, "loopback", "enqueue", "closed", 1.0, 0, percentiles((1.0, 2.0)))
+        Row(
+            subject=each.name,
+            network="loopback",
+            operation="enqueue",
+            mode="closed",
+            round_trips=1.0,
+            errors=0,
+            percentiles=percentiles((1.0, 2.0)),
+        )
         for each in entrants
     ]
     picture = by_percentile("enqueue", rows)

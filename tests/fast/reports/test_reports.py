@@ -339,10 +339,32 @@ DURABLE = replace(
     PASSED,
     durability=(
         DurabilityRow(
-            "aof-always", "Nothing is lost.", 9, 2, ("no-lost-job",), "get: A1!kill", True
+            persistence="aof-always",
+            promise="Nothing is lost.",
+            cases=9,
+            violated=2,
+            violated_invariants=("no-lost-job",),
+            replay="get: A1!kill",
+            counts=True,
         ),
-        DurabilityRow("replica-behind", "May be lost.", 5, 1, ("no-lost-job",), "get: A1", False),
-        DurabilityRow("rdb", "The last snapshot.", 0, 0, (), "", False),
+        DurabilityRow(
+            persistence="replica-behind",
+            promise="May be lost.",
+            cases=5,
+            violated=1,
+            violated_invariants=("no-lost-job",),
+            replay="get: A1",
+            counts=False,
+        ),
+        DurabilityRow(
+            persistence="rdb",
+            promise="The last snapshot.",
+            cases=0,
+            violated=0,
+            violated_invariants=(),
+            replay="",
+            counts=False,
+        ),
     ),
     power_loss=(
         PowerLossRow("enqueue", 21, 3, "SET k v", "half a job"),

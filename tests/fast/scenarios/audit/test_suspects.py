@@ -10,7 +10,15 @@ from midpipe.scenarios.audit.layout import Damage
 from midpipe.scenarios.audit.observation import Suspicion
 from midpipe.scenarios.audit.suspects import MOST_OBSERVATIONS, Fate, Suspects
 
-SUSPICION = Suspicion(Damage.LOST, 1, "j-1", (("job_id", "j-1"),), "old", "is gone", "before")
+SUSPICION = Suspicion(
+    damage=Damage.LOST,
+    rule=1,
+    job_id="j-1",
+    parts=(("job_id", "j-1"),),
+    origin="old",
+    evidence="is gone",
+    fingerprint="before",
+)
 
 
 @pytest.fixture

@@ -29,7 +29,14 @@ def said(wire: ClientWire, link: Any, *words: bytes) -> WireEvent:
 
 
 def test_a_connection_watches_nothing_of_what_a_lost_one_did() -> None:
-    wire = ClientWire("A", TABLE, time.monotonic, 3.0, lambda *_: None, int)
+    wire = ClientWire(
+        client_id="A",
+        table=TABLE,
+        clock=time.monotonic,
+        time_out_s=3.0,
+        step_over=lambda *_: None,
+        state=int,
+    )
     for _ in range(MANY):
         said(wire, Connection(), b"WATCH", b"a-key")
     assert {said(wire, Connection(), b"UNWATCH").keys for _ in range(MANY)} == {()}

@@ -39,7 +39,14 @@ class Conversation:
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.wire = ClientWire("A", TABLE, lambda: self.now_s, TIME_OUT_S, lambda *_: None, int)
+        self.wire = ClientWire(
+            client_id="A",
+            table=TABLE,
+            clock=lambda: self.now_s,
+            time_out_s=TIME_OUT_S,
+            step_over=lambda *_: None,
+            state=int,
+        )
         self.wire.begin_attempt(1, 1)
 
     def asks(self, link: Any, effects: WireEffects = PASS) -> ReceivedCommand:

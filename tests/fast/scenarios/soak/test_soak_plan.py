@@ -34,7 +34,9 @@ from midpipe.scenarios.soak.results import (
 
 HEAVY = CHAOS["heavy"]
 SOUND = Tally(jobs=900, attempts=910, acknowledged=900, delivered=900)
-SEGMENT = SegmentResult(1, (), SOUND, True, 1.0, 1.0, 0.1)
+SEGMENT = SegmentResult(
+    segment=1, plan=(), tally=SOUND, drained=True, load_s=1.0, drain_s=1.0, check_s=0.1
+)
 FIRED = (FaultCount("kill", 1, 1), FaultCount("late", None, 4))
 
 
@@ -113,7 +115,9 @@ def test_a_sound_soak_passes() -> None:
 
 UNKNOWN, FAIL = Outcome.UNKNOWN, Outcome.FAIL
 NEVER_LATE = (FaultCount("late", None, 0),)
-UNDRAINED = SegmentResult(4, (), SOUND, False, 1.0, 1.0, 0.1)
+UNDRAINED = SegmentResult(
+    segment=4, plan=(), tally=SOUND, drained=False, load_s=1.0, drain_s=1.0, check_s=0.1
+)
 FEW = Tally(jobs=9, acknowledged=9, delivered=9)
 
 
@@ -145,7 +149,19 @@ def test_what_keeps_a_soak_from_passing(
 # --- showing -----------------------------------------------------------------------------------------
 
 NOW = Progress(
-    2, 5, "load", 21_000, 100_000, 30.0, 700.0, 55, 1.25, (("kill", 3), ("late", 9)), 0, 4, 1
+    segment=2,
+    segments=5,
+    phase="load",
+    jobs=21_000,
+    jobs_total=100_000,
+    seconds=30.0,
+    rate=700.0,
+    depth=55,
+    enqueue_ms=1.25,
+    faults=(("kill", 3), ("late", 9)),
+    lost=0,
+    duplicated=4,
+    checked=1,
 )
 
 
