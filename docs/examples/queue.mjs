@@ -132,7 +132,7 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
   if (request.do === "exit") break;
   const begun = performance.now();
-  const told = await answer(request).catch((error) => ({ error: { type: error.name, message: error.message, kinds: [] } }));
-  say({ id: request.id, ms: performance.now() - begun, ...told });
+  const reply = await answer(request).catch((error) => ({ error: { type: error.name, message: error.message, kinds: [] } }));
+  say({ id: request.id, ms: performance.now() - begun, ...reply });
 }
 process.exit(0);

@@ -30,20 +30,20 @@ ROUNDS = 2_000
 class PassesAll:
     """Lets every command through."""
 
-    def is_passthrough(self, heard: ReceivedCommand) -> bool:
+    def is_passthrough(self, received: ReceivedCommand) -> bool:
         return True
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
+    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
         return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects:
+    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects:
         return PASS
 
-    def parked(self, link: Link, heard: ReceivedCommand) -> None:
-        link.carry_out(heard, PASS)
+    def parked(self, link: Link, received: ReceivedCommand) -> None:
+        link.carry_out(received, PASS)
 
     def done(
-        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+        self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
         return
 

@@ -53,7 +53,7 @@ def test_cases_a_second_of_enqueue_with_up_to_two_faults(benchmark: Any, pool: P
     sweep(pool, 0)
     cases = benchmark.pedantic(sweep, (pool, 2), rounds=3, iterations=1)
     assert all(case.valid and not case.violations for case in cases)
-    # What waits for a time-out or starts a process takes as long as it waits; the others tell what a case costs.
+    # What waits for a time-out or starts a process takes as long as it waits; the others show what a case costs.
     quick = [case for case in cases if has_quick_faults_only(case)]
     benchmark.extra_info.update(
         cases=len(cases),

@@ -70,31 +70,31 @@ class PlannedDirector:
     count: int = 0
     looks_ahead: bool = False
 
-    def is_passthrough(self, heard: ReceivedCommand) -> bool:
-        begins = heard.inside == 1 or not (heard.inside or heard.block)
-        return self.looks_ahead and (self.count + begins, heard.inside) not in self.planned
+    def is_passthrough(self, received: ReceivedCommand) -> bool:
+        begins = received.inside == 1 or not (received.inside or received.block)
+        return self.looks_ahead and (self.count + begins, received.inside) not in self.planned
 
-    def setup(self, link: Link, heard: ReceivedCommand) -> WireEffects:
+    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
         return PASS
 
-    def inside(self, link: Link, heard: ReceivedCommand) -> WireEffects:
-        if heard.inside == 1:
+    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects:
+        if received.inside == 1:
             self.count += 1
-        return self._effects(heard, heard.inside)
+        return self._effects(received, received.inside)
 
-    def parked(self, link: Link, heard: ReceivedCommand) -> None:
-        if not heard.block:
+    def parked(self, link: Link, received: ReceivedCommand) -> None:
+        if not received.block:
             self.count += 1
-        effects = self._effects(heard, 0)
+        effects = self._effects(received, 0)
         if effects.deliver is Deliver.HELD:
             self.held.append(link)
         self.refused = self.refused or effects.refuse
-        link.carry_out(heard, effects)
+        link.carry_out(received, effects)
 
     def done(
-        self, link: Link, heard: ReceivedCommand, executed: Executed, reply: Reply | None
+        self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
-        self.done_commands.append((heard.command.name.decode(), executed))
+        self.done_commands.append((received.command.name.decode(), executed))
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
         self.gone += 1
@@ -103,16 +103,16 @@ class PlannedDirector:
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         raise error
 
-    def _effects(self, heard: ReceivedCommand, inside: int) -> WireEffects:
+    def _effects(self, received: ReceivedCommand, inside: int) -> WireEffects:
         fault = self.planned.get((self.count, inside))
         if fault is None:
             return PASS
-        name = heard.command.name.decode()
+        name = received.command.name.decode()
         event = WireEvent(
             position=Position("A", self.count, inside),
             index=WireIndex(1, 1, self.count, name, ""),
-            args=heard.command.args,
-            size=len(heard.command.raw),
+            args=received.command.args,
+            size=len(received.command.raw),
             is_write=True,
             keys=None,
         )

@@ -211,7 +211,7 @@ def test_an_interrupted_gate_keeps_what_it_has_and_says_that_it_is_partial(
 
 
 OWN_QUEUE = '''
-"""Somebody's queue, in a package of its own, with imports of its own."""
+"""A team's queue, in a package of its own, with imports of its own."""
 
 import json
 

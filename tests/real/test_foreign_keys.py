@@ -88,14 +88,14 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> SubjectSpec:
     return SubjectSpec(f"{file}:Q")
 
 
-LAID = sorted(
+SEEDED = sorted(
     name
     for name, program in PROGRAMS.items()
     if program.seed and program.methods <= {"enqueue", "get_job", "update_status"}
 )
 
 
-@pytest.mark.parametrize("program", LAID)
+@pytest.mark.parametrize("program", SEEDED)
 def test_no_program_begins_with_a_job_that_it_can_not_know(
     worker: Worker, subject: SubjectSpec, program: str
 ) -> None:

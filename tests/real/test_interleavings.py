@@ -140,7 +140,7 @@ def test_a_queue_that_refuses_a_lease_of_no_time_shows_its_late_completions_too(
     assert {violation.invariant for violation in record.violations} == {"no-duplicate"}
 
 
-UNSTEADY = """
+NONDETERMINISTIC = """
 import random
 from midpipe.reference import Queue
 
@@ -155,7 +155,7 @@ class Restless(Queue):
 def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
     worker: Worker, tmp_path: Path
 ) -> None:
-    (tmp_path / "restless.py").write_text(UNSTEADY)
+    (tmp_path / "restless.py").write_text(NONDETERMINISTIC)
     subject = SubjectSpec(f"{tmp_path / 'restless.py'}:Restless")
     task = InterleaveTask(
         subject,

@@ -141,7 +141,7 @@ def test_the_content_of_a_set_does_not_include_the_order_of_insertion(
 
 
 @pytest.mark.parametrize(
-    ("line", "heard"),
+    ("line", "received"),
     [
         (
             b'1.5 [0 127.0.0.1:1] "SET" "k" "a \\"b\\" \\x00\\n"',
@@ -152,9 +152,9 @@ def test_the_content_of_a_set_does_not_include_the_order_of_insertion(
     ],
 )
 def test_a_line_of_monitor_is_parsed(
-    line: bytes, heard: tuple[bool, tuple[bytes, ...]] | None
+    line: bytes, received: tuple[bool, tuple[bytes, ...]] | None
 ) -> None:
-    assert monitored_command(line) == heard
+    assert monitored_command(line) == received
 
 
 def test_a_word_is_parsed_as_it_was_escaped() -> None:

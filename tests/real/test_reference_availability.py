@@ -129,11 +129,11 @@ class LosesAReply(PlannedDirector):
 
     sent = 0
 
-    def _effects(self, heard: ReceivedCommand, inside: int) -> WireEffects:
-        if not heard.command.name.startswith(b"EVAL"):
+    def _effects(self, received: ReceivedCommand, inside: int) -> WireEffects:
+        if not received.command.name.startswith(b"EVAL"):
             return PASS
         self.sent += 1
-        lost = CATALOGUE["lost-reply"].effects(len(heard.command.raw), None).wire
+        lost = CATALOGUE["lost-reply"].effects(len(received.command.raw), None).wire
         return lost if self.sent == 1 else PASS
 
 

@@ -14,7 +14,7 @@ from midpipe.reference.migration import Phase, phase_from
 from midpipe.reference.old_schema import Backfill
 from tests.real.queues import LEGACY, job, queue_on, stored
 
-MEETINGS = [(a, b) for a in Phase for b in Phase if a is not b and a.may_run_beside(b)]
+PHASES_TOGETHER = [(a, b) for a in Phase for b in Phase if a is not b and a.may_run_beside(b)]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_flags_that_would_hide_jobs_are_refused_with_a_sentence(
         phase_from(flags)
 
 
-@pytest.mark.parametrize(("one", "other"), MEETINGS)
+@pytest.mark.parametrize(("one", "other"), PHASES_TOGETHER)
 def test_what_one_phase_writes_its_neighbour_reads_and_updates(
     driver: Any, one: Phase, other: Phase
 ) -> None:
@@ -65,7 +65,7 @@ def test_what_one_phase_writes_its_neighbour_reads_and_updates(
         )
 
 
-@pytest.mark.parametrize(("one", "other"), MEETINGS)
+@pytest.mark.parametrize(("one", "other"), PHASES_TOGETHER)
 def test_where_both_schemas_hold_a_job_they_hold_the_same_in_any_order_of_writes(
     driver: Any, one: Phase, other: Phase
 ) -> None:
@@ -82,7 +82,7 @@ def test_what_the_first_phase_writes_the_last_does_not_read(driver: Any) -> None
     assert queue_on(driver, Phase.NEW).get_job("job-1", "acme") is None
 
 
-@pytest.mark.parametrize(("one", "other"), MEETINGS)
+@pytest.mark.parametrize(("one", "other"), PHASES_TOGETHER)
 def test_a_worker_of_either_phase_gets_the_job(driver: Any, one: Phase, other: Phase) -> None:
     queue_on(driver, one).enqueue(**job())
     claimed = queue_on(driver, other).claim("w-1")

@@ -64,7 +64,7 @@ class _Run:
     outcomes: set[object] = field(default_factory=set)
 
 
-class World:
+class Simulation:
     """The store and its clients. Its clock advances with every command, over all runs.
 
     Args:

@@ -43,7 +43,7 @@ def event(client: str, ordinal: int, access: Access) -> WireEvent:
     )
 
 
-class World:
+class Simulation:
     """Clients that make their accesses in order. A write appends its name to the key, a read records the content."""
 
     def __init__(self, clients: Clients) -> None:
@@ -85,7 +85,7 @@ class World:
 def runs_of(clients: Clients, planner: Interleave) -> Iterator[tuple[tuple[str, ...], object]]:
     counting = Counting(planner)
     while counting.begin():
-        yield World(clients).run(counting)
+        yield Simulation(clients).run(counting)
 
 
 def accesses(most: int) -> st.SearchStrategy[tuple[Access, ...]]:
@@ -93,7 +93,7 @@ def accesses(most: int) -> st.SearchStrategy[tuple[Access, ...]]:
     return st.lists(access, min_size=1, max_size=most).map(tuple)
 
 
-worlds = st.tuples(*[accesses(3)] * 2) | st.tuples(*[accesses(2)] * 3)
+simulations = st.tuples(*[accesses(3)] * 2) | st.tuples(*[accesses(2)] * 3)
 """Two clients of up to three accesses, or three of up to two: at most 90 orders, as all of them are run."""
 
 
@@ -104,14 +104,14 @@ def test_without_pruning_every_order_is_run_once(one: int, other: int) -> None:
     assert len(orders) == len(set(orders)) == comb(one + other, one)
 
 
-@given(worlds, st.sampled_from([None, 1]))
+@given(simulations, st.sampled_from([None, 1]))
 def test_pruning_loses_no_outcome(clients: Clients, bound: int | None) -> None:
     whole = {outcome for _, outcome in runs_of(clients, Interleave(bound, prune=False))}
     pruned = {outcome for _, outcome in runs_of(clients, Interleave(bound))}
     assert pruned == whole
 
 
-@given(worlds)
+@given(simulations)
 def test_pruning_adds_no_run(clients: Clients) -> None:
     whole = [order for order, _ in runs_of(clients, Interleave(None, prune=False))]
     pruned = [order for order, _ in runs_of(clients, Interleave(None))]
@@ -131,7 +131,7 @@ def test_orders_of_clients_that_only_read_are_tried_once_per_event() -> None:
     assert len(list(runs_of(clients, Interleave(None)))) == 1 + 4
 
 
-@given(worlds, st.integers(0, 6), st.booleans())
+@given(simulations, st.integers(0, 6), st.booleans())
 def test_a_stopped_exploration_continues_from_its_frontier(
     clients: Clients, runs: int, is_interrupted: bool
 ) -> None:
@@ -170,7 +170,7 @@ def test_fewer_faults_come_first_and_then_fewer_preemptions() -> None:
     weights = []
     while planner.begin():
         weights.append((len(planner.current.faults), len(planner.current.steps)))
-        World(clients).run(planner)
+        Simulation(clients).run(planner)
     assert [faults for faults, _ in weights] == sorted(faults for faults, _ in weights)
 
 
@@ -180,7 +180,7 @@ def test_every_fault_is_placed_at_every_event_of_the_first_order() -> None:
     placed = []
     while planner.begin():
         placed += [replay_string("p", planner.current)] if planner.current.faults else []
-        World(clients).run(planner)
+        Simulation(clients).run(planner)
     assert len(placed) == len(set(placed))
     for fault in placeable(event("A", 1, ("k", True))):
         assert any(f"!{fault}" in text for text in placed)

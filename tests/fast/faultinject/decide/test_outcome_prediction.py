@@ -10,7 +10,7 @@ from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.predictable import is_predictable_event, is_predictable_in_script
 from midpipe.faultinject.decide.simulated_run import VOLATILE
 from midpipe.faultinject.vocabulary import Position, WireEvent, WireIndex
-from tests.fast.faultinject.decide.store import Clients, Command, World, faults_at
+from tests.fast.faultinject.decide.store import Clients, Command, Simulation, faults_at
 
 NAMES = ("GET", "SETNX", "APPEND", "STAMP", "SET", "DEL", "LEASE", "TAKE", "COPY", "EXPIRE", "KEYS")
 commands = st.builds(
@@ -27,7 +27,7 @@ def in_order(client: list[Command]) -> tuple[Command, ...]:
 
 
 several = st.lists(commands, min_size=1, max_size=3).map(in_order)
-worlds = st.tuples(several, several) | st.tuples(*[commands.map(lambda one: (one,))] * 3)
+simulations = st.tuples(several, several) | st.tuples(*[commands.map(lambda one: (one,))] * 3)
 
 
 def may_compare_times(clients: Clients) -> bool:
@@ -41,9 +41,9 @@ LOOKS = Command("SETNX", "k", ends_if="0")
 
 
 def runs_of(clients: Clients, *, predicts: bool = True) -> int:
-    world = World(clients)
-    world.explore(Interleave(None), predicts=predicts)
-    return world.runs
+    simulation = Simulation(clients)
+    simulation.explore(Interleave(None), predicts=predicts)
+    return simulation.runs
 
 
 def missed_in(
@@ -54,25 +54,25 @@ def missed_in(
     Args:
         prune: the exploration without prediction prunes orders of commands that commute.
     """
-    world = World(clients)
-    outcomes = world.explore(Interleave(bound, faults, faults_at))
+    simulation = Simulation(clients)
+    outcomes = simulation.explore(Interleave(bound, faults, faults_at))
     plain = Interleave(bound, faults, faults_at, prune=prune)
-    return world.explore(plain, predicts=False) - outcomes
+    return simulation.explore(plain, predicts=False) - outcomes
 
 
-@given(worlds, st.sampled_from([0, 1]), st.sampled_from([0, 1, 2]))
+@given(simulations, st.sampled_from([0, 1]), st.sampled_from([0, 1, 2]))
 def test_within_a_bound_prediction_loses_no_outcome(
     clients: Clients, faults: int, bound: int
 ) -> None:
     assert not missed_in(clients, faults, bound)
 
 
-@given(worlds, st.sampled_from([0, 1]))
+@given(simulations, st.sampled_from([0, 1]))
 def test_prediction_loses_no_outcome_that_sleep_sets_keep(clients: Clients, faults: int) -> None:
     assert not missed_in(clients, faults, prune=True)
 
 
-@given(worlds.filter(lambda clients: not may_compare_times(clients)), st.sampled_from([0, 1]))
+@given(simulations.filter(lambda clients: not may_compare_times(clients)), st.sampled_from([0, 1]))
 def test_prediction_and_sleep_sets_lose_no_outcome(clients: Clients, faults: int) -> None:
     assert not missed_in(clients, faults)
 
@@ -131,7 +131,7 @@ def test_a_deadline_in_the_past_is_not_confused_with_one_in_the_future() -> None
     assert not missed_in((lasts, (Command("GET", "z"), Command("TAKE", "k"), writes)))
 
 
-@given(worlds)
+@given(simulations)
 def test_prediction_adds_no_run(clients: Clients) -> None:
     assert runs_of(clients) <= runs_of(clients, predicts=False)
 
@@ -152,18 +152,18 @@ def test_a_time_that_differs_in_every_run_does_not_prevent_prediction() -> None:
 def test_the_ledger_counts_the_runs_that_prediction_saved() -> None:
     clients = ((LOOKS, LOOKS), (LOOKS, LOOKS))
     planner = Interleave(2)
-    World(clients).explore(planner)
+    Simulation(clients).explore(planner)
     without = Interleave(2)
-    World(clients).explore(without, predicts=False)
+    Simulation(clients).explore(without, predicts=False)
     (row,), (row_without,) = planner.ledger.rows(), without.ledger.rows()
     assert row.pruned_by["predicted"] == row_without.run - row.run > 0
 
 
 def test_no_order_of_a_nondeterministic_client_is_predicted() -> None:
     """After the same replies it sends a command or none; once that has occurred, every order is run."""
-    world = World(((APPENDS,) * 2,) * 2, whims=iter([0, 0, 0, 0, *([1] * 1_000)]))
+    simulation = Simulation(((APPENDS,) * 2,) * 2, whims=iter([0, 0, 0, 0, *([1] * 1_000)]))
     planner = Interleave(None)
-    world.explore(planner)
+    simulation.explore(planner)
     (row,) = planner.ledger.rows()
     assert "predicted" not in row.pruned_by
 

@@ -7,17 +7,17 @@ from random import Random
 from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.walk import Walk
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
-from tests.fast.faultinject.decide.test_interleave import Clients, World
+from tests.fast.faultinject.decide.test_interleave import Clients, Simulation
 
 TWO_OF_THREE: Clients = ((("k", True),) * 3, (("k", True),) * 3)
 
 
 def orders(walk: Walk, clients: Clients) -> list[str]:
     """Return the order of every run, as text."""
-    world, counting = World(clients), Counting(walk)
+    simulation, counting = Simulation(clients), Counting(walk)
     found = []
     while counting.begin():
-        found.append(" ".join(world.run(counting)[0]))
+        found.append(" ".join(simulation.run(counting)[0]))
     return found
 
 
@@ -31,15 +31,15 @@ def test_the_same_seed_makes_the_same_orders() -> None:
 def test_a_restarted_run_is_the_same_run() -> None:
     walk = Walk(Random, runs=1, seed=3, depth=2)
     walk.begin()
-    first = World(TWO_OF_THREE).run(walk)[0]
+    first = Simulation(TWO_OF_THREE).run(walk)[0]
     walk.restart()
-    assert World(TWO_OF_THREE).run(walk)[0] == first
+    assert Simulation(TWO_OF_THREE).run(walk)[0] == first
 
 
 def test_the_schedule_is_the_order_that_was_run() -> None:
     walk = Walk(Random, runs=1, seed=5)
     walk.begin()
-    order = World(TWO_OF_THREE).run(walk)[0]
+    order = Simulation(TWO_OF_THREE).run(walk)[0]
     assert " ".join(order) == str(walk.current)
 
 
@@ -62,10 +62,10 @@ def test_a_run_has_at_most_the_faults_asked_for() -> None:
         return (FaultRef("cut-before"),)
 
     walk = Walk(Random, runs=200, seed=4, max_faults=1, faults=any_event)
-    world = World(TWO_OF_THREE)
+    simulation = Simulation(TWO_OF_THREE)
     counts = set()
     while walk.begin():
-        world.run(walk)
+        simulation.run(walk)
         counts.add(len(walk.current.faults))
     assert counts <= {0, 1}
     assert 1 in counts
