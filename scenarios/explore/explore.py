@@ -8,8 +8,8 @@ from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.vocabulary import RunEnd
+from midpipe.scenarios.case.confirming import confirmed
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.confirming import confirmed
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.running import run_schedule, runs_of, warm_up
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS

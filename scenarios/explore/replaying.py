@@ -16,9 +16,9 @@ from midpipe.faultinject.faults import (
     needs_replica,
 )
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.case.confirming import confirmed
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.source_trace import SourceTrace
-from midpipe.scenarios.explore.confirming import confirmed
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker

@@ -9,9 +9,9 @@ from dataclasses import replace
 from midpipe.faultinject.decide.drawn import Drawn
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.case.confirming import confirmed
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.explore.confirming import confirmed
 from midpipe.scenarios.explore.running import run_schedule, runs_of, warm_up
 from midpipe.scenarios.fuzz.case_coverage import coverage_of
 from midpipe.scenarios.fuzz.faults import faults_for, one_waiting_client, placeable_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from midpipe.scenarios.explore.confirming import CONFIRMED_PER_KIND, Kind, confirmed
+from midpipe.scenarios.case.confirming import CONFIRMED_PER_KIND, Kind, confirmed
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.record import CaseRecord, Timing, Violation
 
