@@ -80,7 +80,7 @@ def test_a_sound_queue_is_accused_of_nothing_when_its_command_waits(
     ("queue", "replay"),
     [
         ("three_reads", "update-vs-get: B1 B2 A1"),
-        ("pop_then_lease", "claim-complete: A2:BLPOP!crash"),
+        ("pop_then_lease", "claim-until-it-ends: A2:BLPOP!crash"),
     ],
 )
 def test_a_flawed_queue_is_found_out(worker: Worker, queue: str, replay: str) -> None:
