@@ -20,11 +20,12 @@ from midpipe.scenarios.model.promises import (
     declared,
 )
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.state import Tables
+from midpipe.scenarios.model.state import State, names_job, tables_of
 from midpipe.scenarios.programs.single import WORKSPACE, enqueue, get, removal_of_old_copy
 
 _JOB = "midpipe-probe"
 _JOB_IN_NEW = "midpipe-probe-new"
+_JOB_ASKED, _JOB_REPEATED = "midpipe-probe-asked", "midpipe-probe-repeated"
 _OTHER_ADDRESS = "no command arrived at the address that midpipe gave; does it use another one?"
 _MIGRATION_STEPS = {"backfill", "backfill_step", "cleanup"}
 
@@ -32,13 +33,13 @@ _MIGRATION_STEPS = {"backfill", "backfill_step", "cleanup"}
 def probe(
     subject: SubjectSpec,
     recovery: RecoveryClient,
-    tables: Callable[[], Tables],
+    state: Callable[[], State],
     seed: Callable[[tuple[tuple[str, ...], ...]], None],
 ) -> Traits:
     """Return what is known of a subject on an empty server.
 
     Args:
-        tables: returns what the server holds.
+        state: returns what the server holds.
         seed: runs commands on the server.
 
     Raises:
@@ -46,7 +47,7 @@ def probe(
         UsageError: it declares a promise that midpipe does not know.
     """
     _enqueue_first(subject, recovery)
-    opened, written = recovery.opened, tables()
+    opened, written = recovery.opened, tables_of(state())
     has_new_schema = any(job_id == _JOB for _, job_id in written.new)
     white_box = _JOB in written.pending and written.has_data(_JOB)
     read = (
@@ -56,9 +57,9 @@ def probe(
         {
             "schemas": Schemas.DUAL if has_new_schema else Schemas.ONE,
             "tenancy": Tenancy.WORKSPACE if _checks_workspaces(recovery) else Tenancy.NONE,
-            **_deduplication(opened.accepts),
             **_delivery(opened.methods),
             **_retention(recovery, read),
+            **_deduplication(recovery, state),
         }
     )
     reads_new = (
@@ -134,11 +135,31 @@ def _checks_workspaces(recovery: RecoveryClient) -> bool:
     return recovery.call("enqueue", call).error is not None
 
 
-def _deduplication(accepts: Mapping[str, frozenset[str] | None]) -> dict[str, object]:
-    """Return what an enqueue that takes a request id promises by that."""
-    accepted = accepts.get("enqueue")
-    takes_request = accepted is None or "client_request_id" in accepted
-    return {"deduplicates": Deduplicates.REQUEST} if takes_request else {}
+def _deduplication(recovery: RecoveryClient, state: Callable[[], State]) -> dict[str, object]:
+    """Return whether two jobs with one request id are one job; empty if an enqueue takes no request id.
+
+    An enqueue that takes any keyword may ignore it. So two jobs are enqueued: the second one is the first one if the
+    queue says so (False), or if there is no second job.
+    """
+    accepted = recovery.opened.accepts.get("enqueue")
+    if accepted is not None and "client_request_id" not in accepted:
+        return {}
+    asked, repeated = (
+        recovery.call("enqueue", enqueue(job_id, "midpipe-request").given())
+        for job_id in (_JOB_ASKED, _JOB_REPEATED)
+    )
+    if asked.error is not None or asked.value is False:
+        return {}
+    if "get_job" in recovery.opened.methods:
+        exists = bool(recovery.call("get_job", get(_JOB_REPEATED).given()).value)
+    else:
+        # Of a queue that stores jobs in a form that can't be read, the answer is all that is known.
+        written = state()
+        exists = repeated.error is None and (
+            names_job(written, _JOB_REPEATED) or not names_job(written, _JOB_ASKED)
+        )
+    is_new = exists and repeated.value is not False
+    return {"deduplicates": Deduplicates.NONE if is_new else Deduplicates.REQUEST}
 
 
 def _delivery(methods: frozenset[str]) -> dict[str, object]:

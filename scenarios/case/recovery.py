@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +11,7 @@ from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import status_of
 from midpipe.scenarios.model.history import Json, Phase
-from midpipe.scenarios.model.state import tables_of
+from midpipe.scenarios.model.state import names_job, tables_of
 from midpipe.scenarios.programs.program import Call, Program, Version
 from midpipe.scenarios.programs.workers import DEQUEUES_WITHIN_S, IDLE_S
 from midpipe.scenarios.subjects.journal import read_journal
@@ -205,12 +204,9 @@ def _work_off(
 
 
 def _named_in(rig: Rig, job_ids: tuple[str, ...]) -> frozenset[str]:
-    """Return the jobs that some key of the server still names, in its name or in its value."""
+    """Return the jobs that some key of the server still names."""
     state = rig.snapshot().state
-    text = " ".join(f"{key} {value}" for key, value in state.items())
-    return frozenset(
-        job_id for job_id in job_ids if re.search(rf"(?<![\w-]){re.escape(job_id)}(?![\w-])", text)
-    )
+    return frozenset(job_id for job_id in job_ids if names_job(state, job_id))
 
 
 def _statuses_after(

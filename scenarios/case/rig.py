@@ -35,7 +35,6 @@ from midpipe.scenarios.model.state import (
     Snapshot,
     snapshot_of,
     snapshot_of_packed,
-    tables_of,
 )
 from midpipe.scenarios.programs.program import ITSELF, Program, Version
 from midpipe.scenarios.subjects.hosting import HostProcess
@@ -98,9 +97,7 @@ class Rig:
         self.traits = Traits(frozenset(), white_box=False, new_schema=False)
         try:
             self.reset()
-            self.traits = probe(
-                subject, self.recovery, lambda: tables_of(self.snapshot().state), self.seed
-            )
+            self.traits = probe(subject, self.recovery, lambda: self.snapshot().state, self.seed)
         except BaseException:
             self.close()
             raise

@@ -6,6 +6,7 @@ that it shows one moment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -227,6 +228,12 @@ def contents_of(state: State) -> Mapping[str, str] | None:
     if any(value.kind not in _SHOWN_KINDS for value in state.values()):
         return None
     return {key: "\n".join((value.kind, *value.words)) for key, value in state.items()}
+
+
+def names_job(state: State, job_id: str) -> bool:
+    """Whether some key of the state names the job, in its own name or in its value."""
+    text = " ".join(f"{key} {value}" for key, value in state.items())
+    return re.search(rf"(?<![\w-]){re.escape(job_id)}(?![\w-])", text) is not None
 
 
 def is_job_changed(before: State, after: State) -> bool:
