@@ -1,7 +1,8 @@
 """The values that all of midpipe shares: positions, wire events, fault references, points of decision, steps.
 
 A position counts commands, never bytes, ports or connections, so it stays the same across reconnects and driver
-retries. Nothing here knows the Redis protocol, a queue, a socket or a clock.
+retries. A label says what is sent there instead, and stays the same too if a client polls more or less often, or if its
+connections send in another order. Nothing here knows the Redis protocol, a queue, a socket or a clock.
 
 Why a command whose reply is lost counts as UNKNOWN for its caller, and not as NO::
 
@@ -76,6 +77,39 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """Where something happens, by what is sent: the n-th command of a client's attempt with this name and key.
+
+    Args:
+        client: the client's id, one letter.
+        command: the command's name, with its subcommand or with what identifies its script.
+        key: its first key with variable parts as ``*``; empty if it has no key.
+        occurrence: which of the attempt's commands with this name and key, from 1, over all of the client's
+            connections. Polls that find nothing do not count, so several in a row have the same label.
+        operation: number of the client's operation, from 1.
+        attempt: number of the caller's attempt at that operation, from 1.
+    """
+
+    client: str
+    command: str
+    key: str = ""
+    _: KW_ONLY
+    occurrence: int = 1
+    operation: int = 1
+    attempt: int = 1
+
+    def __str__(self) -> str:
+        attempt = f"/{self.attempt}" if self.attempt > 1 else ""
+        call = f"/{self.operation}{attempt}" if self.operation > 1 or attempt else ""
+        key = f":{self.key}" if self.key else ""
+        return f"{self.client}{call}:{self.command}{key}#{self.occurrence}"
+
+
+Place = Position | Label
+"""Where a step of a schedule happens: by number, or by what is sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class WireIndex:
     """Where a command stands in its client's program: the operation, the attempt, and the number within the attempt.
 
@@ -115,6 +149,7 @@ class WireEvent:
         is_write: whether it may change data, according to the server's command table.
         keys: the keys that it touches; None if they are unknown.
         block: of a MULTI … EXEC block, all its commands in order; empty otherwise.
+        label: the position by what is sent; None where nothing counts the client's commands so.
     """
 
     position: Position
@@ -125,10 +160,15 @@ class WireEvent:
     is_write: bool
     keys: tuple[bytes, ...] | None
     block: tuple[tuple[bytes, ...], ...] = ()
+    label: Label | None = None
 
     @property
     def name(self) -> str:
         return self.index.name
+
+    def is_at(self, place: Place) -> bool:
+        """Whether the event is at this position, or has this label."""
+        return place in (self.position, self.label)
 
 
 @dataclass(frozen=True, slots=True, order=True)

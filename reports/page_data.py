@@ -6,6 +6,8 @@ does not see is kept.
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -180,10 +182,10 @@ def _places(
 
 
 def _in_program(place: str) -> tuple[str, bool, tuple[int, ...], str]:
-    """Return by what places are sorted: the client, then the handshake, then the numbers."""
+    """Return by what places are sorted: the client, then the handshake, then the numbers, then what is sent."""
     position, _, command = place.partition(":")
     is_setup = position[1:2] == "s"
-    numbers = tuple(int(number) for number in position[1 + is_setup :].split("."))
+    numbers = tuple(int(number) for number in re.findall(r"\d+", position))
     return position[:1], not is_setup, numbers, command
 
 

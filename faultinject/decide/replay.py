@@ -9,7 +9,7 @@ from __future__ import annotations
 from midpipe.faultinject.decide.decider import SingleRun
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
 from midpipe.faultinject.decide.scheduler import default_choice
-from midpipe.faultinject.vocabulary import Decision, Point, WireEvent
+from midpipe.faultinject.vocabulary import Decision, Label, Place, Point, WireEvent
 
 
 class Replay(SingleRun):
@@ -26,11 +26,7 @@ class Replay(SingleRun):
     @property
     def unplaced(self) -> tuple[str, ...]:
         """Why steps of the schedule could not be placed, one sentence each; empty if all were placed."""
-        missing = tuple(
-            f"{step.position}: the client never sent its command number {step.position.ordinal}."
-            for step in self._left
-        )
-        return (*self._moved, *missing)
+        return (*self._moved, *(_missing(step.position) for step in self._left))
 
     def restart(self) -> None:
         self._left: list[PlannedStep] = list(self._schedule.steps)
@@ -40,7 +36,7 @@ class Replay(SingleRun):
         event = self._scheduled(point)
         if event is None:
             return Decision(default_choice(point))
-        step = next(step for step in self._left if step.position == event.position)
+        step = next(step for step in self._left if event.is_at(step.position))
         self._left.remove(step)
         if step.command and step.command != event.name:
             self._moved.append(
@@ -50,8 +46,14 @@ class Replay(SingleRun):
         return Decision(event, step.fault)
 
     def _scheduled(self, point: Point) -> WireEvent | None:
-        waiting = {event.position: event for event in point.choices}
         for step in self._left:
-            if step.position in waiting:
-                return waiting[step.position]
+            for event in point.choices:
+                if event.is_at(step.position):
+                    return event
         return None
+
+
+def _missing(place: Place) -> str:
+    """Return the sentence that says that no event was there."""
+    what = "that command" if isinstance(place, Label) else f"its command number {place.ordinal}"
+    return f"{place}: the client never sent {what}."

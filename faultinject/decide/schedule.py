@@ -5,10 +5,15 @@ goes on, otherwise the first client by id. So the empty schedule is the run with
 that it expects; a replay on changed code then reports that the step cannot be placed, instead of breaking another
 command.
 
+A step names its event by its number among the client's commands, or by a label: what is sent, and which of the
+commands that send it (see ``wire.labels``). Sweeps print numbers for a client that sends the same commands in the same
+order each time, because a number also says when; for any other client they print labels. Both replay.
+
 ::
 
     case     = program ":" { step }          a program is a name, or written out: written(A enqueue job-1, B claim)
-    step     = client ["s"] ordinal ["." inside] [":" command] ["!" fault ["=" number]]
+    step     = ( client ["s"] ordinal ["." inside] [":" command] | label ) ["!" fault ["=" number]]
+    label    = client ["/" operation ["/" attempt]] ":" command ["(" script ")"] [":" key] "#" occurrence
 """
 
 from __future__ import annotations
@@ -20,21 +25,26 @@ from dataclasses import dataclass, replace
 
 from midpipe.faultinject.decide.ledger import NO_FAULT
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.vocabulary import FaultRef, Position, WireEvent
+from midpipe.faultinject.vocabulary import FaultRef, Label, Place, Position, WireEvent
 
 _STEP = re.compile(
     r"(?P<client>[A-Z])(?P<setup>s?)(?P<ordinal>[1-9]\d{0,5})(?:\.(?P<inside>[1-9]\d{0,5}))?"
     r"(?::(?P<command>[A-Za-z][A-Za-z0-9._|-]*))?"
     r"(?:!(?P<fault>[a-z][a-z-]*)(?:=(?P<parameter>\d{1,9}))?)?"
 )
+_LABELLED_STEP = re.compile(
+    r"(?P<client>[A-Z])(?:/(?P<operation>[1-9]\d{0,5})(?:/(?P<attempt>[1-9]\d{0,5}))?)?"
+    r":(?P<command>[A-Za-z0-9._|-]+)(?P<script>\([^()\s]*\))?(?::(?P<key>[^\s#!]+))?"
+    r"#(?P<occurrence>[1-9]\d{0,5})(?:!(?P<fault>[a-z][a-z-]*)(?:=(?P<parameter>\d{1,9}))?)?"
+)
 _PROGRAM = re.compile(r"[a-z][a-z0-9-]*(\([^:()]*\))?")
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One step of a schedule: an event, by position, and the fault placed at it, if any."""
+    """One step of a schedule: an event, by position or label, and the fault placed at it, if any."""
 
-    position: Position
+    position: Place
     command: str = ""
     fault: FaultRef | None = None
 
@@ -42,6 +52,12 @@ class PlannedStep:
         command = f":{self.command}" if self.command else ""
         fault = f"!{self.fault}" if self.fault else ""
         return f"{self.position}{command}{fault}"
+
+
+def command_at(step: PlannedStep) -> str:
+    """Return the command that a step expects, with its key if it names one; empty if it expects none."""
+    place = step.position
+    return f"{place.command} {place.key}".rstrip() if isinstance(place, Label) else step.command
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +79,14 @@ class Schedule:
         return tuple((step.position.client, step.fault) for step in self.steps if step.fault)
 
 
-def planned(event: WireEvent, fault: FaultRef | None) -> PlannedStep:
-    """Return the step of an event. With a fault it also names the command, which a replay expects there."""
+def planned(event: WireEvent, fault: FaultRef | None, *, by_label: bool = False) -> PlannedStep:
+    """Return the step of an event. With a fault it also names the command, which a replay expects there.
+
+    Args:
+        by_label: name the event by its label, if it has one.
+    """
+    if by_label and event.label is not None:
+        return PlannedStep(event.label, fault=fault)
     return PlannedStep(event.position, event.name if fault else "", fault)
 
 
@@ -109,23 +131,33 @@ def parse_schedule(text: str, faults: Collection[str]) -> Schedule:
 
 
 def _parse_step(word: str, faults: Collection[str]) -> PlannedStep:
-    match = _STEP.fullmatch(word)
+    match = _STEP.fullmatch(word) or _LABELLED_STEP.fullmatch(word)
     if match is None:
         raise UsageError(
-            f"{word!r} is not a step. A step is a client's id and the number of its command, and a fault "
-            "if one is placed there: A2, A2:RPUSH, A2!lost-reply, A3.2!cut-before."
+            f"{word!r} is not a step. A step is a client's id and the number of its command, or what it sends, and a "
+            "fault if one is placed there: A2, A2:RPUSH, A2!lost-reply, A3.2!cut-before, A:RPUSH:jobs#1!lost-reply."
         )
     name = match["fault"]
     if name is not None and name not in faults:
         raise UsageError(f"There is no fault {name!r} (in {word!r}).{did_you_mean(name, faults)}")
-    return PlannedStep(
-        position=Position(
-            match["client"], int(match["ordinal"]), int(match["inside"] or 0), bool(match["setup"])
-        ),
-        command=(match["command"] or "").upper(),
-        fault=FaultRef(name, int(match["parameter"]) if match["parameter"] else None)
-        if name
-        else None,
+    parameter = int(match["parameter"]) if match["parameter"] else None
+    fault = FaultRef(name, parameter) if name else None
+    if match.re is _LABELLED_STEP:
+        return PlannedStep(_label(match), fault=fault)
+    position = Position(
+        match["client"], int(match["ordinal"]), int(match["inside"] or 0), bool(match["setup"])
+    )
+    return PlannedStep(position, (match["command"] or "").upper(), fault)
+
+
+def _label(match: re.Match[str]) -> Label:
+    return Label(
+        match["client"],
+        match["command"].upper() + (match["script"] or ""),
+        match["key"] or "",
+        occurrence=int(match["occurrence"]),
+        operation=int(match["operation"] or 1),
+        attempt=int(match["attempt"] or 1),
     )
 
 

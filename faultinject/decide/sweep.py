@@ -9,17 +9,24 @@ sweep can be stopped between two cases; another one resumes at its frontier.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
 from midpipe.faultinject.decide.pruning import rule_against
-from midpipe.faultinject.decide.schedule import Schedule, fault_label, place_of, planned
+from midpipe.faultinject.decide.schedule import (
+    PlannedStep,
+    Schedule,
+    fault_label,
+    place_of,
+    planned,
+)
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.decide.share import share_of
 from midpipe.faultinject.faults import Placeable, Priority, placeable, priority_of
-from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, Step
+from midpipe.faultinject.vocabulary import Decision, Label, Point, RunEnd, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,15 @@ class SweepFrontier:
         waiting: the cases to run next, in order.
         later: the cases with one more fault, in the order in which they were planned.
         ledger: the counts so far.
+        by_label: as in Sweep.
+        labels: those at which a first fault has been planned.
     """
 
     waiting: tuple[Schedule, ...]
     later: tuple[Schedule, ...]
     ledger: Ledger
+    by_label: bool = False
+    labels: tuple[Label, ...] = ()
 
     @property
     def next_round(self) -> int:
@@ -51,6 +62,8 @@ class Sweep(Planner):
             shard makes the run without faults; only shard 0 counts it.
         faults: returns the faults that can be placed at an event.
         frontier: where an earlier sweep of the same program and shard was stopped; None starts at the beginning.
+        by_label: positions are labels, for a client whose ordinals name other commands in each run. What a run sends
+            before its first fault is a position as well, even if no run before sent it.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class Sweep(Planner):
         shard: tuple[int, int] = (0, 1),
         faults: Placeable = placeable,
         frontier: SweepFrontier | None = None,
+        by_label: bool = False,
     ) -> None:
         super().__init__(frontier.ledger if frontier else None)
         self._max_faults = max_faults
@@ -68,6 +82,9 @@ class Sweep(Planner):
         self._next_level = list(frontier.later if frontier else ())
         self._baseline_is_due = frontier is None
         self._current = Schedule()
+        self._by_label = frontier.by_label if frontier else by_label
+        self._labels: dict[Label, None] = dict.fromkeys(frontier.labels if frontier else ())
+        self._left: list[PlannedStep] = []
         if frontier is None and self._index == 0:
             self.ledger.planned(NO_FAULT)
 
@@ -79,12 +96,14 @@ class Sweep(Planner):
         if self._baseline_is_due:
             self._baseline_is_due = False
             self._current = Schedule()
+            self.restart()
             return True
         if not self._waiting:
             self._open_next_level()
         if not self._waiting:
             return False
         self._current = self._waiting.popleft()
+        self.restart()
         return True
 
     @property
@@ -103,28 +122,43 @@ class Sweep(Planner):
         """Return where the sweep stands after the last run; None if every planned case was run."""
         if self.next_round is None:
             return None
-        return SweepFrontier(tuple(self._waiting), tuple(self._next_level), self.ledger.copy())
+        return SweepFrontier(
+            tuple(self._waiting),
+            tuple(self._next_level),
+            self.ledger.copy(),
+            self._by_label,
+            tuple(self._labels),
+        )
 
     def restart(self) -> None:
-        """Start the same run again; there is no state to reset."""
+        """Start the same run again."""
+        self._left = list(self._current.faults)
 
     def decide(self, point: Point) -> Decision:
         event = default_choice(point)
-        for step in self._current.faults:
-            if step.position == event.position:
+        for step in self._left:
+            if event.is_at(step.position):
+                # Polls that find nothing share a label; the fault happens at the first one.
+                self._left.remove(step)
                 return Decision(event, step.fault)
         return Decision(event)
 
     def end(self, run: RunEnd) -> None:
-        if run.valid and len(self._current.faults) < self._max_faults:
-            self._plan_children(run.steps)
+        if not run.valid or not self._max_faults:
+            return
+        faults = self._current.faults
+        if not faults or self._by_label:
+            self._plan(Schedule(), self._unplanned(_before_first_fault(run.steps)))
+        if faults and len(faults) < self._max_faults:
+            self._plan(self._current, self._after_last_fault(run.steps))
 
-    def _plan_children(self, steps: tuple[Step, ...]) -> None:
-        for step in self._after_last_fault(steps):
+    def _plan(self, parent: Schedule, steps: Iterable[Step]) -> None:
+        """Plan the runs that place one more fault at one of these steps."""
+        for step in steps:
             for fault in self._faults(step.event):
-                child = Schedule((*self._current.faults, planned(step.event, fault)))
-                is_first = not self._current.faults
-                if is_first and share_of(str(child), self._shards) != self._index:
+                more = planned(step.event, fault, by_label=self._by_label)
+                child = Schedule((*parent.faults, more))
+                if not parent.faults and share_of(str(child), self._shards) != self._index:
                     continue
                 rule = rule_against(fault, step.event)
                 if rule is not None:
@@ -133,18 +167,34 @@ class Sweep(Planner):
                 self.ledger.planned(fault_label(child), place_of(child))
                 self._next_level.append(child)
 
+    def _unplanned(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """Yield the steps at which no first fault has been planned."""
+        for step in steps:
+            label = step.event.label if self._by_label else None
+            if label is None or label not in self._labels:
+                yield step
+            if label is not None:
+                self._labels[label] = None
+
     def _after_last_fault(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        faults = self._current.faults
-        if not faults:
-            return steps
+        last = self._current.faults[-1].position
         for number, step in enumerate(steps):
-            if step.event.position == faults[-1].position:
-                return steps[number + 1 :]
+            if step.fault and step.event.is_at(last):
+                later = steps[number + 1 :]
+                return _each_label_once(later) if self._by_label else later
         return ()
 
     def _open_next_level(self) -> None:
         self._waiting.extend(sorted(self._next_level, key=round_of))
         self._next_level.clear()
+
+
+def _before_first_fault(steps: tuple[Step, ...]) -> Iterator[Step]:
+    return takewhile(lambda step: step.fault is None, steps)
+
+
+def _each_label_once(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple({step.event.label or step.event.position: step for step in steps}.values())
 
 
 def next_of(waiting: Sequence[Schedule], later: Iterable[Schedule]) -> Schedule:

@@ -119,6 +119,7 @@ class Case:
             recorder.invalid_reason = f"the clients sent more than {_MOST_COMMANDS} commands"
         self._held.release_all()
         clients.notice_give_ups()
+        recorder.connections = max((client.wire.connections for client in clients), default=0)
         clients.stop()
 
     def await_leases(self) -> None:

@@ -21,6 +21,7 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import CommandTable, key_pattern
 from midpipe.faultinject.wire.conversation import SUBSCRIBING
+from midpipe.faultinject.wire.labels import LabelCounter, command_of, stable_key
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
@@ -45,6 +46,7 @@ class ClientWire:
         time_out_s: the client's socket time-out.
         step_over: called when a command that was let through is over, with whether the server ran it and its reply.
         state: returns the number of the server's latest state, which rises with every change.
+        host: the machine's name.
 
     Attributes:
         passes_all: every command passes and none is counted, while an instance of the subject is made.
@@ -63,6 +65,7 @@ class ClientWire:
     step_over: StepOver
     state: Callable[[], int]
     _: KW_ONLY
+    host: bytes = b""
     operation: int = 0
     attempt: int = 0
     passes_all: bool = False
@@ -85,11 +88,18 @@ class ClientWire:
     _empty_answers: Counter[tuple[bytes, ...]] = field(init=False, default_factory=Counter)
     _state_of_polls: int = field(init=False, default=-1)
     _polling: dict[Link, ReceivedCommand] = field(init=False, default_factory=dict)
+    _labels: LabelCounter = field(init=False, default_factory=LabelCounter)
+    _senders: set[Link] = field(init=False, default_factory=set)
 
     @property
     def waiting(self) -> tuple[Link, ReceivedCommand, WireEvent] | None:
         """The command that has waited longest; a client with several connections may have more waiting."""
         return self._parked[0] if self._parked else None
+
+    @property
+    def connections(self) -> int:
+        """On how many connections the client has sent commands that have a position."""
+        return len(self._senders)
 
     def begin_attempt(self, operation: int, attempt: int) -> None:
         """Count the client's commands from 1 again: it begins an attempt at an operation.
@@ -99,6 +109,7 @@ class ClientWire:
         """
         self.operation, self.attempt, self._command = operation, attempt, 0
         self._empty_answers.clear()
+        self._labels.begin(operation, attempt)
         self._begin()
 
     def begin_instance(self) -> None:
@@ -181,7 +192,13 @@ class ClientWire:
             self._ordinal += 1
             event = self._event(link, poll, self._ordinal)
         if event is not None:
+            before = self.state()
             self.step_over(event, executed, reply)
+            has_changed = self.state() != before
+            if is_empty and event.label and not (has_changed and reply and reply.value is None):
+                # A script that fetches may note when it did so, and answers with an empty list all the same. One that
+                # writes and has no answer has done its work.
+                self._labels.found_nothing(event.label)
 
     def client_gone(self, link: Link, *, mid_command: bool) -> None:
         if not mid_command:
@@ -234,9 +251,11 @@ class ClientWire:
 
     def _event(self, link: Link, received: ReceivedCommand, ordinal: int) -> WireEvent:
         self._command += 1
+        self._senders.add(link)
         args = received.command.args
         block = tuple(command.args for command in received.block[1:])
         keys = _keys(self.table, (args, *block), self._watched_by(link, received))
+        key = stable_key(keys[0], self.host) if keys else ""
         return WireEvent(
             position=Position(self.client_id, ordinal, received.inside),
             index=WireIndex(
@@ -251,6 +270,7 @@ class ClientWire:
             is_write=any(self.table.is_write(words) for words in (args, *block)),
             keys=keys,
             block=block,
+            label=self._labels.next(self.client_id, command_of(self.table, args), key),
         )
 
     def _watched_by(self, link: Link, received: ReceivedCommand) -> tuple[bytes, ...]:

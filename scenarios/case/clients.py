@@ -8,6 +8,7 @@ killed. Knows no schedule and no fault.
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Iterator, Mapping
 
 from midpipe.faultinject.vocabulary import WireEvent
@@ -89,6 +90,7 @@ class Clients:
                 time_out_s=time_out_s,
                 step_over=step_over,
                 state=lambda: self._recorder.last_state,
+                host=platform.node().encode(),
             )
             host = rig.host(client_id, its_calls[0].version)
             self._clients[client_id] = Client(wire, its_calls, host)

@@ -24,6 +24,7 @@ class Recorder:
         history: the operations, in order of completion.
         logs: what the subject logged at WARNING or above, and what it printed.
         invalid_reason: why the case is invalid; empty so far.
+        connections: as in CaseRecord, once the clients are done.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -33,6 +34,7 @@ class Recorder:
         self.history: list[Operation] = []
         self.logs: list[str] = []
         self.invalid_reason = ""
+        self.connections = 0
 
     @property
     def now(self) -> int:

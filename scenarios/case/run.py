@@ -173,6 +173,7 @@ def judged_record(
         crashes=judged.crashes,
         timing=replace(timing, judge_s=rig.loop.clock() - began_s),
         executions=executions,
+        connections=recorder.connections,
         has_child_processes=rig.hosts.has_child_processes(),
         recovered_after_s=recovered.after_s if rig.time.is_stepped and has_died else None,
     )

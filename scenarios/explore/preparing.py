@@ -25,11 +25,14 @@ class Prepared:
 
     Args:
         nondeterministic: where two runs without faults differed; empty if they did not, or were not compared.
+        is_ordered, unlike: as in DryRun.
     """
 
     rig: Rig
     program: Program
     nondeterministic: str
+    is_ordered: bool = True
+    unlike: str = ""
 
 
 def prepared(
@@ -54,7 +57,7 @@ def prepared(
         return ExplorationDone((), (dry.rejected_call,))
     if dry.raised:
         return ExplorationDone((), raised=dry.raised)
-    return Prepared(rig, program, dry.nondeterministic)
+    return Prepared(rig, program, dry.nondeterministic, dry.is_ordered, dry.unlike)
 
 
 def with_progress(

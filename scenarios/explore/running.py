@@ -22,7 +22,12 @@ from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
 from midpipe.scenarios.explore.fault_selection import waits_for_time_out
 from midpipe.scenarios.model.history import names_time_out
-from midpipe.scenarios.model.record import MORE_PATIENCE, CaseRecord, first_difference
+from midpipe.scenarios.model.record import (
+    MORE_PATIENCE,
+    CaseRecord,
+    different_labels,
+    first_difference,
+)
 from midpipe.scenarios.programs.program import Program
 
 LONG_TIME_OUT_MS = 3_000
@@ -162,11 +167,15 @@ class DryRun:
 
     Args:
         nondeterministic: where two runs differ; empty if they do not.
+        is_ordered: a client sent its commands on one connection, and in the same order twice.
+        unlike: the commands that only one of two runs has, in whatever order; empty if there is none.
         rejected_call: a call whose arguments the subject does not take; empty if there is none.
         raised: what the calls raised, if each of them did so that a pass would be empty, and no invariant was violated.
     """
 
     nondeterministic: str
+    is_ordered: bool
+    unlike: str
     rejected_call: str
     raised: str
 
@@ -175,8 +184,11 @@ def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
     """Run a program without faults, and return whether the subject can run it and is deterministic."""
     # The first run differs from all others: the server learns its scripts.
     _, one, other = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
+    difference = first_difference(one.shape(), other.shape())
     return DryRun(
-        nondeterministic=first_difference(one.shape(), other.shape()),
+        nondeterministic=difference,
+        is_ordered=not difference and max(one.connections, other.connections) <= 1,
+        unlike=different_labels(one, other),
         rejected_call=rejected_call_in(other.history),
         # A violation says more, and is found as soon as the cases are run.
         raised="" if other.violations else raised_by_every_call(program, other.history),

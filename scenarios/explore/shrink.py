@@ -16,7 +16,7 @@ from itertools import combinations, pairwise
 
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import PlannedStep, Schedule
-from midpipe.faultinject.vocabulary import Position, WireEvent
+from midpipe.faultinject.vocabulary import Label, Position, WireEvent
 from midpipe.scenarios.programs.written import steps_from, written
 
 Fails = Callable[[Schedule], bool]
@@ -78,10 +78,11 @@ def _changes(steps: tuple[PlannedStep, ...]) -> int:
 
 
 def _keeps_order(steps: tuple[PlannedStep, ...]) -> bool:
-    """Whether each client's steps come in the order in which it can take them."""
+    """Whether each client's steps come in the order in which it can take them, as far as they have numbers."""
     by_client: dict[str, list[Position]] = {}
     for step in steps:
-        by_client.setdefault(step.position.client, []).append(step.position)
+        if isinstance(step.position, Position):
+            by_client.setdefault(step.position.client, []).append(step.position)
     return all(positions == sorted(positions) for positions in by_client.values())
 
 
@@ -108,8 +109,14 @@ def causal_past(
 
 
 def only_steps_in(schedule: Schedule, past: frozenset[Position]) -> Schedule:
-    """Return the schedule with only the steps whose position is in the failure's past."""
-    return Schedule(tuple(step for step in schedule.steps if step.position in past))
+    """Return the schedule without the steps whose position is not in the failure's past; labels stay."""
+    return Schedule(
+        tuple(
+            step
+            for step in schedule.steps
+            if step.position in past or isinstance(step.position, Label)
+        )
+    )
 
 
 def shrunk_program(

@@ -77,7 +77,13 @@ class SweepTask:
             persistence=self.persistence,
             is_stepped=rig.time.is_stepped,
         )
-        sweep = Sweep(self.max_faults, self.shard, faults=faults, frontier=self.frontier)
+        sweep = Sweep(
+            self.max_faults,
+            self.shard,
+            faults=faults,
+            frontier=self.frontier,
+            by_label=not before.is_ordered,
+        )
         stopped = False
         cases = explore(
             rig,
@@ -97,7 +103,7 @@ class SweepTask:
         yield ExplorationDone(
             sweep.ledger.rows(before.program.name),
             stopped=stopped,
-            nondeterministic=before.nondeterministic,
+            nondeterministic=before.unlike,
             frontier=sweep.frontier(),
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from midpipe.faultinject.faults import CATALOGUE
+from midpipe.faultinject.vocabulary import Label, Place
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.messages import CaseEnded
@@ -226,10 +227,16 @@ def _distance(one: Schedule, other: Schedule) -> tuple[int, int, int]:
     ours, theirs = one.faults, other.faults
     if not ours or not theirs:
         return (abs(len(ours) - len(theirs)) * 100, 0, 0)
-    place = abs(ours[0].position.ordinal - theirs[0].position.ordinal)
-    place += abs(ours[0].position.inside - theirs[0].position.inside)
+    place = _steps_between(ours[0].position, theirs[0].position)
     kind = int(ours[0].fault != theirs[0].fault)
     return (abs(len(ours) - len(theirs)), place + 2 * kind, kind)
+
+
+def _steps_between(one: Place, other: Place) -> int:
+    """Return how far two places are apart, in commands; labels are not in an order, so others are all as far."""
+    if isinstance(one, Label) or isinstance(other, Label):
+        return int(one != other)
+    return abs(one.ordinal - other.ordinal) + abs(one.inside - other.inside)
 
 
 def weight_of(replay: str, faults: int) -> tuple[int, int, int]:

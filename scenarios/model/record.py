@@ -141,6 +141,7 @@ class CaseRecord:
         confirmed: the invariants whose violation further runs of the case have shown again.
         unconfirmed: what looked like a violation, and did not show again.
         patience: how many times longer than usual time-outs and leases lasted.
+        connections: on how many connections one client sent commands that have a position, at most.
         has_child_processes: the subject has started processes of its own.
         recovered_after_s: after how many seconds the last job ran or was received whose worker had died; None if that
             did not happen, or was not measured.
@@ -168,6 +169,7 @@ class CaseRecord:
     timing: Timing
     executions: tuple[Execution, ...] = ()
     was_aborted: bool = False
+    connections: int = 0
     has_child_processes: bool = False
     recovered_after_s: float | None = None
     confirmed: tuple[str, ...] = ()
@@ -209,6 +211,10 @@ class CaseRecord:
         happened = (entry for entry in self.entries if not isinstance(entry, Passed))
         return (*map(_shape, happened), *(v.invariant for v in self.violations))
 
+    def labels(self) -> frozenset[str]:
+        """Return the labels of the case's commands: equal for a client that only sends them in another order."""
+        return frozenset(str(step.event.label) for step in self.steps)
+
 
 def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
     """Return the first wire event at which two shapes of one schedule differ; an empty string if they are equal."""
@@ -218,6 +224,12 @@ def first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
         if left != right:
             return f"at wire event {events}, one run has {left!r} and another {right!r}"
     return ""
+
+
+def different_labels(one: CaseRecord, other: CaseRecord) -> str:
+    """Return what only one of two runs of one schedule sent, as one clause; empty if both sent the same."""
+    differing = sorted(one.labels() ^ other.labels())
+    return f"only one of two runs has {', '.join(differing)}" if differing else ""
 
 
 def _shape(entry: Called | Stepped | Arrived | Restarted | Completed) -> str:

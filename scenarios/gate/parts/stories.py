@@ -6,7 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
+from midpipe.faultinject.decide.schedule import (
+    Schedule,
+    command_at,
+    parse_replay_string,
+    replay_string,
+)
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.explore.stories import SHRINKS_FOR_S, StoryTask
 from midpipe.scenarios.explore.worker import Task
@@ -139,7 +144,7 @@ def _placed_faults(replay: str, story: Story | None) -> tuple[PlacedFault, ...]:
         PlacedFault(
             fault=str(step.fault),
             position=str(step.position),
-            place=places.get((str(step.position), str(step.fault)), step.command),
+            place=places.get((str(step.position), str(step.fault)), command_at(step)),
         )
         for step in parse_replay_string(replay, CATALOGUE)[1].faults
     )

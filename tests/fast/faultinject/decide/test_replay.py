@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import parse_schedule
-from midpipe.faultinject.vocabulary import FaultRef, Point
+from midpipe.faultinject.vocabulary import FaultRef, Label, Point
 from tests.fast.faultinject.decide.test_interleave import event
 
 FAULTS = ("cut-before",)
@@ -42,3 +44,23 @@ def test_a_run_that_is_made_again_places_the_same_faults() -> None:
         runs.append((faults_of(replay), replay.unplaced))
     assert runs[0] == runs[1]
     assert runs[0][0] == [None, FaultRef("cut-before")]
+
+
+def test_a_labelled_step_is_placed_wherever_its_command_comes() -> None:
+    push, beat = (
+        replace(each, label=Label("A", name, "jobs"))
+        for each, name in ((A1, "RPUSH"), (A2, "ZADD"))
+    )
+    replay = Replay(parse_schedule("A:RPUSH:jobs#1!cut-before", FAULTS))
+    for order in ((push, beat), (beat, push), (push, push, beat)):
+        replay.restart()
+        decisions = [replay.decide(Point((command,), "A")) for command in order]
+        faulted = [decision.event.label for decision in decisions if decision.fault]
+        assert faulted == [push.label]
+        assert replay.unplaced == ()
+
+
+def test_a_labelled_command_that_is_never_sent_is_named() -> None:
+    replay = Replay(parse_schedule("A:RPUSH:jobs#1!cut-before", FAULTS))
+    assert faults_of(replay) == [None, None]
+    assert replay.unplaced == ("A:RPUSH:jobs#1: the client never sent that command.",)

@@ -15,7 +15,7 @@ from midpipe.faultinject.decide.schedule import (
 )
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.faultinject.vocabulary import FaultRef, Position
+from midpipe.faultinject.vocabulary import FaultRef, Label, Position
 
 positions = st.builds(
     Position,
@@ -34,8 +34,21 @@ steps = st.builds(
     st.none() | fault_refs,
 )
 
+labels = st.builds(
+    Label,
+    client=st.sampled_from("ABCZ"),
+    command=st.sampled_from(
+        ["RPUSH", "XGROUP|CREATE", "JSON.SET", "EVALSHA(3fa9c2,fetch,default.DQ)"]
+    ),
+    key=st.sampled_from(["", "jobs", "rq:job:*", "asynq:{default}:t:*", ":odd"]),
+    occurrence=st.integers(1, 999_999),
+    operation=st.integers(1, 99),
+    attempt=st.integers(1, 9),
+)
+labelled_steps = st.builds(PlannedStep, labels, st.just(""), st.none() | fault_refs)
 
-@given(st.lists(steps, max_size=6).map(lambda found: Schedule(tuple(found))))
+
+@given(st.lists(steps | labelled_steps, max_size=6).map(lambda found: Schedule(tuple(found))))
 def test_a_printed_schedule_is_read_back_as_itself(schedule: Schedule) -> None:
     text = replay_string("same-request-again", schedule)
     assert parse_replay_string(text, CATALOGUE) == ("same-request-again", schedule)
@@ -47,6 +60,13 @@ def test_a_step_is_read_word_by_word() -> None:
     )
 
 
+def test_a_label_is_read_word_by_word() -> None:
+    label = Label("A", "RPUSH", "jobs:*", occurrence=2, operation=3)
+    assert parse_schedule("A/3:rpush:jobs:*#2!late=1", CATALOGUE) == Schedule(
+        (PlannedStep(label, fault=FaultRef("late", 1)),)
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
@@ -55,6 +75,8 @@ def test_a_step_is_read_word_by_word() -> None:
         ("enqueue: 2A", "'2A' is not a step"),
         ("enqueue: A0", "'A0' is not a step"),
         ("enqueue: A2!", "'A2!' is not a step"),
+        ("enqueue: A:RPUSH", "'A:RPUSH' is not a step"),
+        ("enqueue: A:RPUSH:jobs#0", "A:RPUSH:jobs#1!lost-reply"),
         ("enqueue: A2!lost-replay", "Did you mean 'lost-reply'?"),
         ("enqueue: A2!xyzzy", "Known: bandwidth"),
     ],

@@ -17,6 +17,7 @@ from midpipe.faultinject.faults import CATALOGUE, Priority, placeable, priority_
 from midpipe.faultinject.vocabulary import (
     Executed,
     FaultRef,
+    Label,
     Point,
     Position,
     RunEnd,
@@ -117,12 +118,12 @@ def test_the_faults_that_find_the_most_come_first_at_every_position_and_those_th
     priorities = [priority_of(step.fault) for step in faults if step.fault]
     assert priorities == sorted(priorities)
     first = {
-        (step.fault.name, step.position.ordinal)
+        (step.fault.name, str(step.position))
         for step in faults
         if step.fault and priority_of(step.fault) is Priority.FINDS_MOST
     }
     names = ("cut-before", "lost-reply", "torn-first", "torn-middle", "torn-last", "crash")
-    assert first == {(name, ordinal) for name in names for ordinal in (1, 2, 3)}
+    assert first == {(name, place) for name in names for place in ("A1", "A2", "A3")}
     last = {
         step.fault.name
         for step in faults
@@ -239,3 +240,65 @@ def test_a_replay_reports_a_command_that_was_never_sent() -> None:
     replay = Replay(parse_schedule("A9!lost-reply", CATALOGUE))
     replay.decide(Point((event(1),)))
     assert "never sent its command number 9" in replay.unplaced[0]
+
+
+def labelled(name: str, occurrence: int = 1) -> WireEvent:
+    """Return an event that has a label; its number is none by which it could be found again."""
+    index = WireIndex(1, 1, 1, name, "jobs")
+    label = Label("A", name, "jobs", occurrence=occurrence)
+    return WireEvent(
+        Position("A", 1), index, args=(b"x",), size=40, is_write=True, keys=(b"k",), label=label
+    )
+
+
+def run_by_label(sweep: Sweep, orders: list[list[WireEvent]]) -> list[tuple[str, str]]:
+    """Run every case, each with the next order of events; return where each fault was planned and happened."""
+    placed = []
+    number = 0
+    while sweep.begin():
+        order = orders[number % len(orders)]
+        number += 1
+        decisions = [sweep.decide(Point((each,))) for each in order]
+        happened = [str(d.event.label) for d in decisions if d.fault]
+        for step, where in zip(sweep.current.faults, happened, strict=False):
+            placed.append((str(step.position), where))
+        steps = tuple(Step(d.event, d.fault, Executed.YES) for d in decisions)
+        is_placed = len(happened) == len(sweep.current.faults)
+        sweep.end(RunEnd(steps, valid=is_placed))
+    return placed
+
+
+def test_faults_are_placed_at_the_same_commands_in_whatever_order_those_come() -> None:
+    push, ack, beat = labelled("RPUSH"), labelled("LREM"), labelled("ZADD")
+    orders = [[push, beat, ack], [beat, push, ack], [push, ack, beat]]
+    placed = run_by_label(Sweep(1, by_label=True), orders)
+    assert placed
+    assert all(planned == happened for planned, happened in placed)
+    faults = len(placeable(push))
+    assert Counter(planned for planned, _ in placed) == {
+        str(each.label): faults for each in (push, ack, beat)
+    }
+
+
+def test_a_fault_happens_once_although_polls_that_find_nothing_share_a_label() -> None:
+    poll, push = labelled("RPOP"), labelled("RPUSH")
+    placed = run_by_label(Sweep(1, by_label=True), [[poll, push], [poll, poll, poll, push]])
+    assert Counter(placed) == {
+        (str(each.label), str(each.label)): len(placeable(each)) for each in (poll, push)
+    }
+
+
+def test_a_command_that_only_a_later_run_sends_is_a_position_as_well() -> None:
+    push, beat = labelled("RPUSH"), labelled("ZADD")
+    placed = run_by_label(Sweep(1, by_label=True), [[push], [beat, push], [beat, push]])
+    assert str(beat.label) in {planned for planned, _ in placed}
+
+
+def test_a_sweep_by_label_that_is_stopped_plans_nothing_twice() -> None:
+    order = [labelled("RPUSH"), labelled("LREM")]
+    sweep = Sweep(1, by_label=True)
+    assert sweep.begin()
+    steps = tuple(Step(sweep.decide(Point((each,))).event, None, Executed.YES) for each in order)
+    sweep.end(RunEnd(steps, valid=True))
+    resumed = Sweep(1, frontier=sweep.frontier())
+    assert run_by_label(resumed, [order]) == run_by_label(sweep, [order])

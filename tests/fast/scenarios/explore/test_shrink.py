@@ -62,7 +62,7 @@ def test_no_step_overtakes_an_earlier_one_of_its_client(steps: list[str]) -> Non
 
     def fails(schedule: Schedule) -> bool:
         for client in "AB":
-            own = [step.position for step in schedule.steps if step.position.client == client]
+            own = [str(step.position) for step in schedule.steps if step.position.client == client]
             assert own == sorted(own)
         return len(schedule.steps) >= len(ordered)
 
