@@ -43,6 +43,7 @@ class Hosts:
         self._cases = 0
         self.journal = self._journals / "0"
         self._fork_servers: dict[SubjectSpec, ForkServer | None] = {}
+        self._retired: list[ForkServer] = []
 
     def get(self, client_id: str, version: Version = ITSELF) -> HostProcess:
         """Return the process in which a client runs a version of the subject, started if need be.
@@ -78,6 +79,14 @@ class Hosts:
         self.journal.unlink(missing_ok=True)
         self._cases += 1
         self.journal = self._journals / str(self._cases)
+
+    def import_learnt(self) -> None:
+        """Have the fork servers import what their forks have imported by themselves; between two cases only."""
+        for subject, server in tuple(self._fork_servers.items()):
+            if server is not None and not server.import_learnt():
+                # It still waits for the processes that it has forked.
+                self._retired.append(server)
+                self._fork_servers[subject] = self._new_fork_server(subject, learns=False)
 
     def end_processes(self) -> None:
         """End the process of every client; the next one of each is started or forked afresh."""
@@ -118,7 +127,7 @@ class Hosts:
         """End every process."""
         for host in self._hosts.values():
             host.kill()
-        for fork_server in filter(None, self._fork_servers.values()):
+        for fork_server in (*filter(None, self._fork_servers.values()), *self._retired):
             fork_server.close()
 
     def _subject_of(self, version: Version) -> SubjectSpec:
@@ -134,16 +143,20 @@ class Hosts:
         if known is not None and not known.is_running:
             known.close()
             del self._fork_servers[subject]
-        if subject in self._fork_servers:
-            server = self._fork_servers.pop(subject)
-        else:
-            environment = self._clock.environment()
-            server = ForkServer(subject, self._run, environment) if subject.is_python else None
-            if server is not None and not server.can_fork:
-                server.close()
-                server = None
+        is_known = subject in self._fork_servers
+        server = self._fork_servers.pop(subject) if is_known else self._new_fork_server(subject)
         self._fork_servers[subject] = server
         return server
+
+    def _new_fork_server(self, subject: SubjectSpec, *, learns: bool = True) -> ForkServer | None:
+        if not subject.is_python:
+            return None
+        environment = self._clock.environment()
+        server = ForkServer(subject, self._run, environment, learns=learns)
+        if server.can_fork:
+            return server
+        server.close()
+        return None
 
     def _forget(self, subject: SubjectSpec) -> None:
         """End every process that has loaded the subject."""

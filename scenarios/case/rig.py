@@ -199,6 +199,7 @@ class Rig:
         self.server.reset(self.control)
         self.recovery.forget_instances()
         self.hosts.begin_journal()
+        self.hosts.import_learnt()
         if "work" in self.traits.methods:
             self.hosts.end_processes()
 

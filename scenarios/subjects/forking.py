@@ -1,6 +1,8 @@
 """The fork server's side in the subject's process: it has loaded the subject, and forks a process for each request.
 
-A request to fork carries three file descriptors: for the requests, for the answers, and for the subject's output.
+A request to fork carries three file descriptors: for the requests, for the answers, and for the subject's output. A
+forked process reports which modules of libraries it has imported by itself. A request to import them makes the next
+forks start with them, because an import takes many times longer than a fork.
 Imports nothing of midpipe's and runs on Python 3.8, because it is loaded into the subject's process.
 """
 
@@ -15,10 +17,12 @@ import os
 import socket
 import stat
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -41,6 +45,10 @@ def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) 
         if request["do"] == "wait":
             _send(control, {"code": _waited(request["pid"], request["seconds"])})
             continue
+        if request["do"] == "import":
+            _import_all(request["modules"])
+            _send(control, {"forks": _may_fork(control)})
+            continue
         child = os.fork()
         if child == 0:
             control.close()
@@ -53,6 +61,58 @@ def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) 
         for file in files:
             os.close(file)
         _send(control, {"pid": child})
+
+
+class LibraryImports:
+    """Watches which modules of libraries this process imports.
+
+    Left out is what need not be the same if it is imported before the fork: the subject's own code, which may read its
+    environment when it is imported, and packages with extension modules, which may keep a state that forks would share.
+
+    Args:
+        own: the name of the subject's module.
+    """
+
+    def __init__(self, own: str) -> None:
+        self._own = own.partition(".")[0]
+        self._known = set(sys.modules)
+
+    def new(self) -> list[str]:
+        """Return the modules that were imported since the last call, in the order of their imports."""
+        if len(sys.modules) == len(self._known):
+            return []
+        names = [name for name in list(sys.modules) if name not in self._known]
+        self._known = set(sys.modules)
+        compiled = {name.partition(".")[0] for name in sys.modules if _is_compiled(name)}
+        return [name for name in names if self._is_library(name, compiled)]
+
+    def _is_library(self, name: str, compiled: set[str]) -> bool:
+        package = name.partition(".")[0]
+        origin = _origin(name)
+        libraries = tuple(sysconfig.get_path(kind) + os.sep for kind in ("purelib", "platlib"))
+        if package == self._own or not origin.endswith(".py"):
+            return False
+        if origin.startswith(libraries):
+            return package not in compiled
+        return origin.startswith(sysconfig.get_path("stdlib") + os.sep)
+
+
+def _origin(name: str) -> str:
+    """Return the file of an imported module; empty if it has none."""
+    return str(getattr(getattr(sys.modules[name], "__spec__", None), "origin", None) or "")
+
+
+def _is_compiled(name: str) -> bool:
+    return _origin(name).endswith(tuple(EXTENSION_SUFFIXES))
+
+
+def _import_all(modules: list[str]) -> None:
+    """Import modules, as far as that works."""
+    for name in modules:
+        with suppress(Exception):
+            importlib.import_module(name)
+    _make_ready_to_connect()
+    gc.freeze()
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:

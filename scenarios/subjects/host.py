@@ -18,7 +18,8 @@ environment need not have it.
     → {"id": 4, "ok": {"job": 17, "attempts": 9, …}}
     ← {"id": 5, "do": "close", "client": "A"}              ← {"id": 6, "do": "exit"}
 
-``children`` in an answer says whether the subject has started processes that still run.
+``children`` in an answer says whether the subject has started processes that still run. ``imported`` in the answer of a
+forked process lists the modules of libraries that it has imported since the last answer.
 ``kinds`` are the names of the exception's classes; ``logs`` are the lines at WARNING or above since the last answer, as
 [level, logger, text]. ``counters`` are those of the requested counters that the subject has in prometheus_client's
 default registry; each answer to a call then lists their increases as ``"counted": [[name, {label: value}, by], …]``,
@@ -294,14 +295,18 @@ def _write(file: Any, line: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _serve(factory: Any, requests: Any, answers: Any) -> None:
+def _serve(factory: Any, requests: Any, answers: Any, imports: Any = None) -> None:
     host = _Host(factory)
     _write(answers, _line({"ready": True}))
     for line in requests:
         request = json.loads(line)
         if request["do"] == "exit":
             break
-        _write(answers, _line(host.answer(request)))
+        answer = host.answer(request)
+        imported = imports.new() if imports else []
+        if imported:
+            answer["imported"] = imported
+        _write(answers, _line(answer))
     if _has_children():
         # midpipe has died. Its reaper finds the subject's processes as long as this one lives.
         time.sleep(_REAPED_WITHIN_S)
@@ -313,7 +318,8 @@ def _serve_forks(factory: Any, control: socket.socket) -> None:
     def serve(requests: int, answers: int, printed: int) -> None:
         _print_to(printed)
         os.close(printed)
-        _serve(factory, os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0))
+        imports = forking.LibraryImports(getattr(factory, "__module__", ""))
+        _serve(factory, os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0), imports)
 
     forking = _neighbour("forking")
     _neighbour("counts")

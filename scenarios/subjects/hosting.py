@@ -76,6 +76,7 @@ class HostProcess:
         self._spec = spec
         self.loop = loop
         self._run = run
+        self._fork_server = fork_server
         self._next_id = 0
         self._waiting: dict[int | float, Answered] = {}
         # The parts of a line that has no end yet; joined once, so that a long line takes linear time.
@@ -331,6 +332,8 @@ class HostProcess:
             return
         self._may_have_children = answer.get("children") is not False
         self.has_had_children |= answer.get("children") is True
+        if self._fork_server is not None:
+            self._fork_server.learn(answer.get("imported") or ())
         answered = self._waiting.pop(answer["id"], None)
         if answered is None:
             self._fail(

@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -27,6 +27,7 @@ from midpipe.scenarios.subjects.protocol import ReadyMessage, decode_ready
 
 _ANSWERS_WITHIN_S = 10.0
 _MOST_BYTES = 65536
+_IMPORTED_AT_ONCE = 100
 _TAIL_BYTES = 2000
 
 
@@ -91,6 +92,10 @@ class ForkServer:
     Args:
         run: keeps the subject's output, and kills the process if midpipe dies.
         environment: variables to set for the process and its forks, beside the subject's.
+        learns: imports in advance what its forks have imported.
+
+    Attributes:
+        can_fork: the subject's import has left nothing behind that would make forking unsound.
 
     Raises:
         SubjectError: the subject can't be loaded; the message gives the reason.
@@ -101,8 +106,13 @@ class ForkServer:
         spec: SubjectSpec,
         run: RunDirectory,
         environment: Mapping[str, str] | None = None,
+        *,
+        learns: bool = True,
     ) -> None:
         self._run = run
+        self._learns = learns
+        # Whether each was imported here.
+        self._modules: dict[str, bool] = {}
         self._printed = run.subdirectory("loading") / "printed"
         self._control, theirs = socket.socketpair()
         self._control.settimeout(spec.patience_s)
@@ -148,6 +158,25 @@ class ForkServer:
             os.fdopen(requests, "wb", buffering=0),
             os.fdopen(answers, "rb", buffering=0),
         )
+
+    def learn(self, modules: Iterable[str]) -> None:
+        """Note which modules of libraries a fork has imported by itself."""
+        if self._learns:
+            for name in modules:
+                self._modules.setdefault(name, False)
+
+    def import_learnt(self) -> bool:
+        """Import what forks have imported by themselves; return whether forking is still sound afterwards."""
+        names = [name for name, is_imported in self._modules.items() if not is_imported]
+        for first in range(0, len(names), _IMPORTED_AT_ONCE):
+            batch = names[first : first + _IMPORTED_AT_ONCE]
+            self._modules.update(dict.fromkeys(batch, True))
+            try:
+                if not self.ask({"do": "import", "modules": batch})["forks"]:
+                    return False
+            except SubjectError:
+                return False
+        return True
 
     def ask(self, request: Mapping[str, Any], files: list[int] | None = None) -> Mapping[str, Any]:
         """Send a request with file descriptors; return the answer. Raises SubjectError if the process is gone."""

@@ -42,7 +42,8 @@ class AnswerMessage(TypedDict):
     """The answer to a request.
 
     ``ok`` is what a call returned; ``children`` says whether the subject has started processes that still run, and is
-    left out by a host that does not know; from ``methods`` on they belong to ``open``.
+    left out by a host that does not know; ``imported`` is for the fork server; from ``methods`` on they belong to
+    ``open``.
     """
 
     id: int | float
@@ -52,6 +53,7 @@ class AnswerMessage(TypedDict):
     logs: NotRequired[list[list[str]] | None]
     counted: NotRequired[list[tuple[str, dict[str, str], float]] | None]
     children: NotRequired[bool | None]
+    imported: NotRequired[list[str] | None]
     methods: NotRequired[list[str] | None]
     accepts: NotRequired[dict[str, list[str] | None] | None]
     promises: NotRequired[dict[str, Any] | None]

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 from midpipe.scenarios.subjects.processes import ForkServer
@@ -30,6 +32,18 @@ class Q:
     def pids(self): return [LOADED_IN, os.getpid()]
     def draw(self): return random.random()
     def say(self): print("said")
+"""
+IMPORTS = """
+import importlib, sys
+class Q:
+    def __init__(self, url): pass
+    def use_library(self): import wsgiref.util
+    def use_own(self): import own_part
+    def imported(self): return [name in sys.modules for name in ("wsgiref.util", "own_part")]
+"""
+USES_A_LIBRARY_BESIDE_IT = """
+import os, sysconfig
+sysconfig.get_path = lambda kind: os.path.dirname(__file__)
 """
 LEAVES_A_THREAD = (
     "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
@@ -145,6 +159,50 @@ def test_a_subject_whose_import_leaves_something_behind_is_not_forked(
 
 def test_a_subject_that_leaves_nothing_behind_is_forked(forks: Callable[[str], Forks]) -> None:
     assert forks(COUNTS).load().can_fork
+
+
+def test_what_a_fork_imported_of_libraries_the_next_forks_begin_with(
+    forks: Callable[[str], Forks], tmp_path: Path
+) -> None:
+    subject = forks(IMPORTS)
+    (tmp_path / "own_part.py").write_text("")
+    first = subject.host()
+    for method in ("use_library", "use_own"):
+        assert "error" not in call(first, method)
+    assert call(first, "imported")["ok"] == [True, True]
+    assert subject.server is not None
+    assert subject.server.import_learnt()
+    assert call(subject.host(), "imported")["ok"] == [True, False]
+
+
+@pytest.mark.parametrize("leaves", [LEAVES_A_THREAD, "import os\nos._exit(3)"])
+def test_an_import_that_makes_forking_unsound_is_reported(
+    forks: Callable[[str], Forks], tmp_path: Path, leaves: str
+) -> None:
+    server = forks(IMPORTS).load()
+    (tmp_path / "leaves.py").write_text(leaves)
+    server.learn(["leaves"])
+    assert not server.import_learnt()
+
+
+def test_processes_forked_before_an_unsound_import_go_on(tmp_path: Path) -> None:
+    (tmp_path / "subject.py").write_text(USES_A_LIBRARY_BESIDE_IT + IMPORTS)
+    (tmp_path / "own_part.py").write_text(LEAVES_A_THREAD)
+    loop, run = Loop(), RunDirectory()
+    spec = SubjectSpec(f"{tmp_path}/subject.py:Q", environment=())
+    hosts = Hosts(spec, loop, run, WallClock("none is needed"))
+    try:
+        first = hosts.get("A")
+        first.make_instance("A", "redis://x")
+        call(first, "use_own")
+        hosts.import_learnt()
+        second = hosts.get("B")
+        second.make_instance("A", "redis://x")
+        assert [call(host, "imported")["ok"][1] for host in (first, second)] == [True, False]
+    finally:
+        hosts.close()
+        loop.close()
+        run.close()
 
 
 @pytest.mark.parametrize(
