@@ -2,7 +2,8 @@
 
 A subject may start processes of its own, and these may leave its process group by a double fork and ``setsid``. They
 stay its descendants all the same, because a host process is a child subreaper: on Linux an orphan below it becomes its
-own child instead of init's. ``/proc`` then lists them.
+own child instead of init's. ``/proc`` then lists them: below their parent where the kernel offers that, as most do,
+which takes no longer if many processes run on the machine.
 
 Blind to: what a service manager or a container engine starts for the subject; what has left the process group of a
 subject that ended by itself; and, where there is no ``/proc``, whatever has left the process group.
@@ -16,7 +17,11 @@ import signal
 from collections.abc import Iterable
 from contextlib import suppress
 
+from midpipe.faultinject.clock.sleeping import descendants as tree_of
+from midpipe.faultinject.clock.sleeping import has_ended
+
 _PR_SET_CHILD_SUBREAPER = 36
+_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
 
 
@@ -28,6 +33,8 @@ def become_subreaper() -> None:
 
 def descendants(pid: int) -> tuple[int, ...]:
     """Return the running processes below a process, parents first."""
+    if _LISTS_CHILDREN:
+        return tuple(member for member in tree_of((pid,))[1:] if not has_ended(member))
     children: dict[int, list[int]] = {}
     for child, parent in _running():
         children.setdefault(parent, []).append(child)
@@ -53,7 +60,8 @@ def resume(frozen: Iterable[int]) -> None:
 
 def kill(pid: int) -> int:
     """Kill a process, its descendants and the rest of its group; return the number of its descendants."""
-    others = freeze(pid)[1:] if descendants(pid) else ()
+    # Only of a process that is stopped does the kernel list the children reliably.
+    others = freeze(pid)[1:]
     # The process itself comes last: if midpipe is killed meanwhile, its reaper finds the others below it.
     _send((*others, pid), signal.SIGKILL)
     kill_group(pid)
