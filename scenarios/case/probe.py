@@ -21,7 +21,7 @@ from midpipe.scenarios.model.promises import (
 )
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import State, names_job, tables_of
-from midpipe.scenarios.programs.single import WORKSPACE, enqueue, get, removal_of_old_copy
+from midpipe.scenarios.programs.calls import WORKSPACE, enqueue, get, removal_of_old_copy
 
 _JOB = "midpipe-probe"
 _JOB_IN_NEW = "midpipe-probe-new"

@@ -16,8 +16,8 @@ from midpipe.scenarios.case.recovery import FinishedCase, recover
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.record import CaseRecord, Passed, Timing
+from midpipe.scenarios.programs.calls import SECRETS
 from midpipe.scenarios.programs.program import Program
-from midpipe.scenarios.programs.single import SECRETS
 from midpipe.scenarios.subjects.hosting import HostProcess
 from midpipe.scenarios.subjects.journal import read_journal
 

@@ -30,7 +30,7 @@ from midpipe.scenarios.fuzz.draws import (
 )
 from midpipe.scenarios.fuzz.plan import Plan, Run
 from midpipe.scenarios.fuzz.space import FuzzSpace
-from midpipe.scenarios.programs.single import MALFORMED, OTHER_WORKSPACE
+from midpipe.scenarios.programs.calls import MALFORMED, OTHER_WORKSPACE
 from midpipe.scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
 from midpipe.scenarios.programs.written import STARTS, WrittenStep
 

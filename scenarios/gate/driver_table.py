@@ -18,8 +18,8 @@ from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.history import Operation, Phase
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.programs.calls import enqueue, once
 from midpipe.scenarios.programs.program import Call, Program, Retry
-from midpipe.scenarios.programs.single import enqueue, once
 from midpipe.scenarios.subjects.environments import install
 
 PATIENCE_S = 60.0

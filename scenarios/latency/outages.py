@@ -17,7 +17,7 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.load import answers_of, connect
 from midpipe.scenarios.latency.results import FAILOVER, OUT_OF_REACH, Outage, OutageCall
 from midpipe.scenarios.latency.workload import Arguments
-from midpipe.scenarios.programs.single import enqueue
+from midpipe.scenarios.programs.calls import enqueue
 
 _RATE = 100.0
 _BEFORE_AND_AFTER_S = 1.0

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from midpipe.scenarios.model.history import Json
-from midpipe.scenarios.programs.pairs import claim, complete
+from midpipe.scenarios.programs.calls import claim, complete, enqueue, get, list_of, update
 from midpipe.scenarios.programs.program import Answer, Call
-from midpipe.scenarios.programs.single import enqueue, get, list_of, update
 
 Arguments = dict[str, Json]
 Operate = Callable[[str, Sequence[Arguments]], Sequence[Json]]

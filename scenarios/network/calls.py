@@ -20,8 +20,8 @@ from midpipe.scenarios.model.history import Json, Operation
 from midpipe.scenarios.network.measuring import CLIENT
 from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
 from midpipe.scenarios.network.source import Route
+from midpipe.scenarios.programs.calls import WORKSPACE
 from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
-from midpipe.scenarios.programs.single import WORKSPACE
 from midpipe.scenarios.subjects.hosting import Answer
 
 _SETTLES_WITHIN_S = 1.0

@@ -11,16 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from midpipe.scenarios.programs.pairs import BACKFILL, claim, complete
-from midpipe.scenarios.programs.program import Call, Program, Version
-from midpipe.scenarios.programs.single import (
+from midpipe.scenarios.programs.calls import (
+    BACKFILL,
     SECRET_RESULT,
+    claim,
+    complete,
     enqueue,
     get,
     list_of,
     old_job_seed,
     update,
 )
+from midpipe.scenarios.programs.program import Call, Program, Version
 
 OTHER = "other"
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from midpipe.scenarios.model.history import SHORTEST_LEASE_S, Json
-from midpipe.scenarios.programs.program import Answer, Call, Program
-from midpipe.scenarios.programs.single import (
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S
+from midpipe.scenarios.programs.calls import (
+    BACKFILL,
+    CLEANUP,
+    FAIL,
+    HEARTBEAT,
+    NEXT_PAGE,
     OTHER_WORKSPACE,
+    PAGE,
     SECRET_RESULT,
-    WORKSPACE,
+    claim,
+    complete,
     enqueue,
     get,
     list_of,
@@ -18,46 +24,7 @@ from midpipe.scenarios.programs.single import (
     once,
     update,
 )
-
-
-def claim(worker: str, lease_s: float = 30.0) -> Call:
-    """Return a claim with a lease of that many seconds; SHORTEST_LEASE_S has ended before the next command."""
-    return Call("claim", {"worker_id": worker, "lease_s": lease_s})
-
-
-def complete(result: Json = SECRET_RESULT) -> Call:
-    """Return the completion of the job that the client claimed."""
-    return Call(
-        "complete",
-        {
-            "job_id": Answer("claim", "job_id"),
-            "workspace_id": WORKSPACE,
-            "lease_token": Answer("claim", "lease_token"),
-            "result": {"answer": result},
-        },
-    )
-
-
-HEARTBEAT = Call(
-    "heartbeat",
-    {
-        "job_id": Answer("claim", "job_id"),
-        "lease_token": Answer("claim", "lease_token"),
-        "lease_s": 30.0,
-    },
-)
-PAGE = Call("list_jobs", {"workspace_id": WORKSPACE, "status": "pending", "limit": 2})
-NEXT_PAGE = Call("list_jobs", {**PAGE.arguments, "cursor": Answer("list_jobs", "next_cursor")})
-FAIL = Call(
-    "fail",
-    {
-        "job_id": Answer("claim", "job_id"),
-        "lease_token": Answer("claim", "lease_token"),
-        "back_off_s": 0,
-    },
-)
-BACKFILL = Call("backfill", {})
-CLEANUP = Call("cleanup", {})
+from midpipe.scenarios.programs.program import Program
 
 _PROGRAMS = (
     Program(

@@ -1,102 +1,26 @@
-"""The programs of one client, for the sweep.
-
-Job params and results carry markers that must never appear in a log line.
-"""
+"""The programs of one client, for the sweep."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from midpipe.scenarios.model.history import SHORTEST_LEASE_S, Json
-from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
-
-WORKSPACE = "acme"
-OTHER_WORKSPACE = "globex"
-SECRET_PARAMS = "mark-of-params-5d1c"
-SECRET_RESULT = "mark-of-result-9a7e"
-LARGE = 16_384
-SECRETS = (SECRET_PARAMS, SECRET_RESULT)
-_ENQUEUED_AT = "2025-10-17T10:15:00+00:00"
-
-
-def enqueue(
-    job_id: str = "job-1",
-    request_id: str | None = None,
-    workspace_id: Json = WORKSPACE,
-    retry: Retry = Retry.SAME,
-) -> Call:
-    """Return an enqueue call with every argument named."""
-    return Call(
-        "enqueue",
-        {
-            "job_id": job_id,
-            "action_provider": "mail",
-            "action_name": "send",
-            "params": {"to": SECRET_PARAMS, "copies": 2},
-            "workspace_id": workspace_id,
-            "actor_id": "user-7",
-            "client_request_id": request_id,
-        },
-        retry,
-    )
-
-
-def update(status: str, job_id: str = "job-1", *, result: Json = None) -> Call:
-    """Return an update_status call."""
-    return Call(
-        "update_status",
-        {"job_id": job_id, "status": status, "result": result, "workspace_id": WORKSPACE},
-    )
-
-
-def get(job_id: str = "job-1", workspace_id: str = WORKSPACE) -> Call:
-    """Return a get_job call."""
-    return Call("get_job", {"job_id": job_id, "workspace_id": workspace_id})
-
-
-def list_of(workspace_id: str = WORKSPACE) -> Call:
-    """Return a list_jobs call."""
-    return Call("list_jobs", {"workspace_id": workspace_id})
-
-
-def once(call: Call) -> Call:
-    """Return the call of a caller that never retries."""
-    return Call(call.method, call.arguments, Retry.NONE)
-
-
-MALFORMED: Mapping[str, Call] = MappingProxyType(
-    {
-        "empty-workspace": once(enqueue("bad-1", workspace_id="")),
-        "no-workspace": once(enqueue("bad-2", workspace_id=None)),
-        "odd-workspace": once(enqueue("bad-3", workspace_id="No Such:Workspace")),
-        "long-workspace": once(enqueue("bad-4", workspace_id="a" * 33)),
-        "odd-status": once(update("done")),
-    }
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S
+from midpipe.scenarios.programs.calls import (
+    LARGE,
+    MALFORMED,
+    OTHER_WORKSPACE,
+    SECRET_RESULT,
+    WORKSPACE,
+    enqueue,
+    get,
+    list_of,
+    old_job_seed,
+    once,
+    removal_of_old_copy,
+    update,
 )
-"""Calls that a subject must refuse, by what is wrong with them."""
-
-
-def old_job_seed(job_id: str) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that write a job in the old schema only, as code from before the new schema did."""
-    fields = {
-        "job_id": job_id,
-        "status": "pending",
-        "action_provider": "mail",
-        "action_name": "send",
-        "params": '{"to":"' + SECRET_PARAMS + '"}',
-        "workspace_id": WORKSPACE,
-        "actor_id": "user-7",
-        "result": "",
-        "enqueued_at": _ENQUEUED_AT,
-    }
-    words = tuple(word for pair in fields.items() for word in pair)
-    return (("HSET", f"ai:jobs:{job_id}", *words), ("RPUSH", "ai:queue:pending", job_id))
-
-
-def removal_of_old_copy(job_id: str) -> tuple[tuple[str, ...], ...]:
-    """Return the command that deletes a job from the old schema."""
-    return (("DEL", f"ai:jobs:{job_id}"),)
+from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
 
 
 def _program(

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.programs.calls import enqueue
 from midpipe.scenarios.programs.program import Call, Program, Retry
-from midpipe.scenarios.programs.single import enqueue
 
 IDLE_S = 0.2
 DELAY_S = 0.05

@@ -26,12 +26,15 @@ from types import MappingProxyType
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
-from midpipe.scenarios.programs.fleets import VERSIONS
-from midpipe.scenarios.programs.pairs import BACKFILL, CLEANUP, FAIL, HEARTBEAT, claim, complete
-from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
-from midpipe.scenarios.programs.single import (
+from midpipe.scenarios.programs.calls import (
+    BACKFILL,
+    CLEANUP,
+    FAIL,
+    HEARTBEAT,
     MALFORMED,
     WORKSPACE,
+    claim,
+    complete,
     enqueue,
     get,
     list_of,
@@ -40,6 +43,8 @@ from midpipe.scenarios.programs.single import (
     removal_of_old_copy,
     update,
 )
+from midpipe.scenarios.programs.fleets import VERSIONS
+from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
 from midpipe.scenarios.programs.workers import DELAY_S, TICK, enqueue_with, work
 
 PREFIX = "written("

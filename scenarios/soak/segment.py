@@ -10,7 +10,7 @@ from pathlib import Path
 from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.state import PENDING_KEY
-from midpipe.scenarios.programs.single import WORKSPACE, get
+from midpipe.scenarios.programs.calls import WORKSPACE, get
 from midpipe.scenarios.soak.chaos_driver import ChaosDriver
 from midpipe.scenarios.soak.checker import CheckResult, check
 from midpipe.scenarios.soak.history import TICKS_PER_S, SegmentFiles, next_job, read_records

@@ -12,9 +12,8 @@ from enum import StrEnum
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.history import Json
-from midpipe.scenarios.programs.pairs import claim, complete
+from midpipe.scenarios.programs.calls import claim, complete, enqueue
 from midpipe.scenarios.programs.program import Answer, Call
-from midpipe.scenarios.programs.single import enqueue
 
 Request = Mapping[str, Json]
 

@@ -27,9 +27,9 @@ from midpipe.scenarios.model.messages import (
     StoryDone,
 )
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
-from midpipe.scenarios.programs.pairs import PAIRS, claim
+from midpipe.scenarios.programs.calls import claim, enqueue
+from midpipe.scenarios.programs.pairs import PAIRS
 from midpipe.scenarios.programs.program import Program
-from midpipe.scenarios.programs.single import enqueue
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 # The queue as shipped has flaws that one client sees, beside the one that takes two.
