@@ -7,11 +7,15 @@ from types import MappingProxyType
 
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
 from midpipe.scenarios.programs.calls import (
+    FAIL,
+    HEARTBEAT,
     LARGE,
     MALFORMED,
     OTHER_WORKSPACE,
     SECRET_RESULT,
     WORKSPACE,
+    claim,
+    complete,
     enqueue,
     get,
     list_of,
@@ -142,44 +146,21 @@ _PROGRAMS = (
         "claim-complete",
         "A worker claims a job and completes it with a result.",
         Call("claim", {"worker_id": "worker-1"}),
-        Call(
-            "complete",
-            {
-                "job_id": Answer("claim", "job_id"),
-                "workspace_id": WORKSPACE,
-                "lease_token": Answer("claim", "lease_token"),
-                "result": {"answer": SECRET_RESULT},
-            },
-        ),
+        complete(),
         prepare=(enqueue(),),
     ),
     _program(
         "claim-until-it-ends",
         "A worker claims a job under a lease that ends at once, so another worker must receive the job.",
-        Call("claim", {"worker_id": "worker-1", "lease_s": SHORTEST_LEASE_S}),
+        claim("worker-1", SHORTEST_LEASE_S),
         prepare=(enqueue(),),
     ),
     _program(
         "work-under-a-lease",
         "A worker claims a job under a lease, extends the lease, and completes the job.",
-        Call("claim", {"worker_id": "worker-1", "lease_s": 30.0}),
-        Call(
-            "heartbeat",
-            {
-                "job_id": Answer("claim", "job_id"),
-                "lease_token": Answer("claim", "lease_token"),
-                "lease_s": 30.0,
-            },
-        ),
-        Call(
-            "complete",
-            {
-                "job_id": Answer("claim", "job_id"),
-                "workspace_id": WORKSPACE,
-                "lease_token": Answer("claim", "lease_token"),
-                "result": {"answer": SECRET_RESULT},
-            },
-        ),
+        claim("worker-1"),
+        HEARTBEAT,
+        complete(),
         prepare=(enqueue(),),
     ),
     _program(
@@ -190,14 +171,7 @@ _PROGRAMS = (
             "heartbeat",
             {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
         ),
-        Call(
-            "fail",
-            {
-                "job_id": Answer("claim", "job_id"),
-                "lease_token": Answer("claim", "lease_token"),
-                "back_off_s": 0,
-            },
-        ),
+        FAIL,
         prepare=(enqueue(),),
     ),
     _program(
