@@ -95,7 +95,7 @@ class _Threshold(ParamType):
     default="reviewed",
     show_default=True,
     metavar="NAME|FILE",
-    help="What a consistent key space is: reviewed, reference, rq, huey, or a file of your own.",
+    help="What a consistent key space is: reviewed, reference, a library such as rq, or a file of your own.",
 )
 @click.option(
     "--phase",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from midpipe.faultinject.servers.external import parse_url
+from midpipe.faultinject.servers.node import Node
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.audit.audit import AuditPlan, audit
 from midpipe.scenarios.audit.layouts import layout_named
@@ -96,3 +102,57 @@ def test_the_keys_of_huey_are_in_order_until_they_are_damaged(driver: Any, serve
     driver.zadd("huey.schedule.midpipe", {b"pickled": 1.7e9})
     damages = sorted(damage for damage, _ in found(audited(server, "huey")))
     assert damages == ["doubled", "stuck"]
+
+
+@pytest.fixture
+def node(run_directory: RunDirectory) -> Iterator[Node]:
+    """A server on a port: drivers of other languages take no socket."""
+    started = Node(FromBinary(None, run_directory), arguments=())
+    yield started
+    started.stop()
+
+
+def enqueued_and_one_run(library: str, node: Node, journal: Path) -> None:
+    """Enqueue job-0 to job-3 and run the first, through the library's adapter and the subject protocol."""
+    url = f"redis://127.0.0.1:{node.port}/0?socket_timeout=10&socket_connect_timeout=10"
+    calls = [("enqueue", {"job_id": f"job-{number}"}) for number in range(4)]
+    requests: list[dict[str, Any]] = [
+        {"do": "open", "redis": url, "journal": str(journal)},
+        *({"do": "call", "method": name, "args": args} for name, args in (*calls, ("work", {}))),
+        {"do": "exit"},
+    ]
+    lines = [
+        json.dumps({"id": number, "client": "A", **each}) for number, each in enumerate(requests)
+    ]
+    words = shlex.split(installed(library).subject.removeprefix("command: "))
+    run = subprocess.run(
+        words, input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
+    )
+    assert '"error"' not in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.nightly(reason="installs a release for Node.js or Go")
+@pytest.mark.parametrize(
+    ("library", "queue", "waiting"),
+    [("bullmq", "bull:midpipe:", "wait"), ("asynq", "asynq:{default}:", "pending")],
+)
+def test_the_keys_of_libraries_in_other_languages_are_in_order_until_they_are_damaged(
+    node: Node, tmp_path: Path, library: str, queue: str, waiting: str
+) -> None:
+    enqueued_and_one_run(library, node, tmp_path / "journal")
+    plan = AuditPlan(
+        parse_url(f"redis://127.0.0.1:{node.port}/0"),
+        layout_named(library),
+        settle_s=0.1,
+        allow_writer=True,
+    )
+    sane = audit(plan)
+    assert (found(sane), sane.unseen) == (set(), 0.0)
+    assert sane.jobs >= 3
+    with redis.Redis(port=node.port) as driver:
+        (first,) = driver.keys(f"{queue}*job-1")
+        driver.delete(first)
+        driver.lrem(queue + waiting, 0, "job-2")
+        driver.rpush(queue + waiting, "job-3")
+    damaged = {("lost", "job-1"), ("orphaned", "job-2"), ("doubled", "job-3")}
+    assert found(audit(plan)) == damaged
