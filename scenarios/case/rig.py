@@ -61,6 +61,7 @@ class Rig:
         traits: what the subject has and does, found by calling it once.
         patience: how many times longer than usual time-outs and leases last at first in the next case.
         confirmed_kinds: how many cases of each kind of violation further runs have confirmed; see ``confirming``.
+        idle_states: outlines of the states in which a worker of a version was run, and ran and changed nothing.
         is_cold: the server was started again after a case went wrong, and has not learned the subject's scripts yet.
 
     Raises:
@@ -83,6 +84,7 @@ class Rig:
         self._closes_loop = loop is None
         self.patience = 1
         self.confirmed_kinds: Counter[tuple[str, str, str]] = Counter()
+        self.idle_states: set[tuple[Version, str]] = set()
         self.is_cold = False
         self.loop = loop or Loop()
         self.control = self.new_control()

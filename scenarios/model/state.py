@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
 
 import msgspec
@@ -86,6 +87,7 @@ _Entry = tuple[str, str, tuple[str, ...], int]
 _PACKED = msgspec.msgpack.Decoder(tuple[int, tuple[_Entry, ...]])
 
 Fields = Mapping[str, str]
+_VARIABLE = re.compile(r"[A-Za-z]*[0-9][A-Za-z0-9]*(?:[-.]+[A-Za-z]*[0-9][A-Za-z0-9]*)*")
 _SHOWN_KINDS = ("hash", "list", "set", "stream", "string", "zset")
 _MOST_SHOWN = 400
 _TELLING_FIELDS = ("job_id", "status", "workspace_id")
@@ -228,6 +230,24 @@ def contents_of(state: State) -> Mapping[str, str] | None:
     if any(value.kind not in _SHOWN_KINDS for value in state.values()):
         return None
     return {key: "\n".join((value.kind, *value.words)) for key, value in state.items()}
+
+
+def outline(state: State) -> str:
+    """Return a digest of a state in which numbers, and words with digits in them, such as ids, count as equal.
+
+    Of the members of a sorted set that are equal then, one counts: workers leave their ids and times there.
+    """
+    lines = []
+    for key, value in state.items():
+        words = [_VARIABLE.sub("*", word) for word in value.words]
+        if value.kind in ("hash", "zset"):
+            words = sorted(map(" ".join, zip(words[::2], words[1::2], strict=True)))
+        if value.kind == "zset":
+            words = list(dict.fromkeys(words))
+        elif value.kind == "set":
+            words.sort()
+        lines.append(repr((_VARIABLE.sub("*", key), value.kind, words)))
+    return sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def names_job(state: State, job_id: str) -> bool:

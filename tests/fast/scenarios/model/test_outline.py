@@ -1,0 +1,42 @@
+"""The outline of a state: equal for states that differ in ids and times alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from midpipe.scenarios.model.state import RedisValue, State, outline
+
+ID, OTHER_ID = "e1809923-c4ed-461e-a1fc-2f5400aabbcc", "3abbdbdf-685a-45c0-9cde-f28b00aabbcc"
+
+
+def state(**values: tuple[str, tuple[str, ...]]) -> State:
+    return {key: RedisValue(kind, words) for key, (kind, words) in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (state(at=("string", ("1796010267.95",))), state(at=("string", ("17960103.1",)))),
+        (state(done=("list", (f"job {ID}",))), state(done=("list", (f"job {OTHER_ID}",)))),
+        (
+            state(workers=("zset", (ID, "17", OTHER_ID, "18"))),
+            state(workers=("zset", (OTHER_ID, "99"))),
+        ),
+    ],
+)
+def test_ids_and_times_make_no_difference(one: State, other: State) -> None:
+    assert outline(one) == outline(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (state(), state(jobs=("list", ("job-1",)))),
+        (state(jobs=("list", ("job-1",))), state(jobs=("list", ("job-1", "job-1")))),
+        (state(jobs=("list", ("job-1",))), state(jobs=("set", ("job-1",)))),
+        (state(job=("hash", ("status", "queued"))), state(job=("hash", ("status", "done")))),
+        (state(delayed=("zset", ())), state(delayed=("zset", ("job-1", "5")))),
+    ],
+)
+def test_a_job_that_is_there_once_more_or_has_another_status_does(one: State, other: State) -> None:
+    assert outline(one) != outline(other)
