@@ -21,14 +21,8 @@ from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.promises import declared
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.subjects.adapting import (
-    ROLES,
-    Plan,
-    adapter_text,
-    inferred_promises,
-    missing_roles,
-    roles_of,
-)
+from midpipe.scenarios.subjects.adapting import Plan, adapter_text
+from midpipe.scenarios.subjects.roles import ROLES, inferred_promises, missing_roles, roles_of
 from midpipe.scenarios.subjects.signatures import ClassSignature, read_class
 
 _PROGRAMS = ("work", "enqueue-then-work", "work-twice", "idle-then-work")

@@ -19,11 +19,16 @@ class Parameter:
 
     Args:
         annotation: as the source has it; empty if there is none.
+        default: the same; empty if the argument is required.
     """
 
     name: str
     annotation: str
-    is_required: bool
+    default: str = ""
+
+    @property
+    def is_required(self) -> bool:
+        return not self.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +37,14 @@ class Signature:
 
     Args:
         returns: the annotation of what it returns; empty if there is none.
+        takes_any_name: it has a ``**`` parameter.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     is_async: bool
     returns: str = ""
+    takes_any_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +107,26 @@ def _signature(method: ast.FunctionDef | ast.AsyncFunctionDef) -> Signature:
     is_static = any(
         isinstance(mark, ast.Name) and mark.id == "staticmethod" for mark in method.decorator_list
     )
-    optional = len(positional) - len(arguments.defaults)
+    required: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
     parameters = [
-        _parameter(argument, is_required=number < optional)
-        for number, argument in enumerate(positional)
+        _parameter(*each) for each in zip(positional, [*required, *arguments.defaults], strict=True)
     ]
     parameters = parameters if is_static else parameters[1:]
     parameters += [
-        _parameter(argument, is_required=default is None)
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        _parameter(*each) for each in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     ]
     return Signature(
         method.name,
         tuple(parameters),
         is_async=isinstance(method, ast.AsyncFunctionDef),
-        returns=ast.unparse(method.returns) if method.returns else "",
+        returns=_text(method.returns),
+        takes_any_name=arguments.kwarg is not None,
     )
 
 
-def _parameter(argument: ast.arg, *, is_required: bool) -> Parameter:
-    annotation = ast.unparse(argument.annotation) if argument.annotation else ""
-    return Parameter(argument.arg, annotation, is_required)
+def _parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
+    return Parameter(argument.arg, _text(argument.annotation), _text(default))
+
+
+def _text(node: ast.expr | None) -> str:
+    return ast.unparse(node) if node else ""

@@ -12,7 +12,8 @@ from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.promises import declared
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.subjects.adapting import Plan, adapter_text, inferred_promises, roles_of
+from midpipe.scenarios.subjects.adapting import Plan, adapter_text
+from midpipe.scenarios.subjects.roles import inferred_promises, roles_of
 from midpipe.scenarios.subjects.signatures import read_class
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -13,6 +13,8 @@ import signal
 import time
 from typing import Any
 
+_RECEIPTS = ("receipt", "message_id", "entry_id", "id", "token", "lease_token", "raw")
+
 
 class JobFailedError(Exception):
     """The body of a job failed, because its payload asked for that."""
@@ -41,43 +43,71 @@ def run(job_id: str, payload: Any = None) -> str:
     return f"done {job_id}"
 
 
-def run_taken(taken: Any) -> str:
-    """Run the body of a job as a worker took it: text, bytes or a container in which its ``job_id`` stands somewhere.
+def run_taken(*taken: Any, **named: Any) -> str:
+    """Run the body of a job as a worker took it, or as it handed it over in several arguments.
+
+    The job is a mapping with a ``job_id`` somewhere in that, or in a text that is JSON; else the first text is its id.
 
     Raises:
-        ValueError: no job is found in it.
+        ValueError: no job is found.
     """
-    job = _job_in(taken)
-    if job is None:
-        raise ValueError(f"There is no job_id in what the worker took: {taken!r}")
-    return run(job["job_id"], job.get("payload"))
+    job = _job_in((*taken, named))
+    if job is not None:
+        return run(job["job_id"], job.get("payload"))
+    job_id = _first_text((*taken, named))
+    if not job_id:
+        raise ValueError(f"There is no job_id in what the worker took: {(*taken, named)!r}")
+    return run(job_id)
+
+
+async def run_taken_async(*taken: Any, **named: Any) -> str:
+    """Do the same, for workers that await what their handlers return."""
+    return run_taken(*taken, **named)
 
 
 def id_of(taken: Any) -> str:
     """Return the id of a job as a worker took it."""
     job = _job_in(taken)
-    return str(job["job_id"]) if job else ""
+    return str(job["job_id"]) if job else _first_text(taken)
+
+
+def receipt_of(taken: Any) -> Any:
+    """Return by what a queue that names its jobs itself knows the one that a worker took, as in an id and a job."""
+    if isinstance(taken, (list, tuple)) and taken:
+        return taken[0]
+    named = taken if isinstance(taken, dict) else getattr(taken, "__dict__", {})
+    return next((named[name] for name in _RECEIPTS if name in named), taken)
 
 
 def _job_in(value: Any) -> Any:
-    """Return the mapping with a job's id and payload, wherever in the value it is; None if there is none."""
+    """Return the innermost mapping with a job's id and payload in the value; None if there is none."""
     if isinstance(value, (str, bytes)):
         try:
             return _job_in(json.loads(value))
         except ValueError:
             return None
     if isinstance(value, dict):
+        inside = _first_found(_job_in, value.values())
         named = {key.decode() if isinstance(key, bytes) else key: value[key] for key in value}
         if isinstance(named.get("job_id"), bytes):
             named["job_id"] = named["job_id"].decode()
-        return named if "job_id" in named else _first_job(value.values())
+        return inside or (named if "job_id" in named else None)
     if isinstance(value, (list, tuple)):
-        return _first_job(value)
+        return _first_found(_job_in, value)
     return _job_in(vars(value)) if hasattr(value, "__dict__") else None
 
 
-def _first_job(values: Any) -> Any:
-    return next((job for job in map(_job_in, values) if job is not None), None)
+def _first_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return value
+    inside = value.values() if isinstance(value, dict) else value
+    return _first_found(_first_text, inside) or "" if isinstance(value, (dict, list, tuple)) else ""
+
+
+def _first_found(find: Any, values: Any) -> Any:
+    return next(filter(None, map(find, values)), None)
 
 
 def _journal() -> str:
