@@ -69,6 +69,13 @@ class Schemas(StrEnum):
     ONE = "one"
 
 
+class Logs(StrEnum):
+    """Whether log lines at WARNING or above may carry the data of jobs."""
+
+    QUIET = "quiet"
+    ANY = "any"
+
+
 class Durability(StrEnum):
     """What an acknowledged job survives."""
 
@@ -116,6 +123,7 @@ class Promises:
     tenancy: Tenancy = Tenancy.NONE
     schemas: Schemas = Schemas.ONE
     durability: Durability = Durability.PROCESS_KILL
+    logs: Logs = Logs.ANY
     sources: tuple[tuple[str, Source], ...] = ()
 
     def source_of(self, name: str) -> Source:
@@ -172,6 +180,7 @@ _KINDS: dict[str, type[StrEnum]] = {
     "tenancy": Tenancy,
     "schemas": Schemas,
     "durability": Durability,
+    "logs": Logs,
 }
 
 

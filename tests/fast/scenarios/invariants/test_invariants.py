@@ -8,6 +8,7 @@ import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.history import Operation, Phase
+from midpipe.scenarios.model.promises import declared
 from midpipe.scenarios.model.state import Tables
 from tests.fast.scenarios.invariants.histories import (
     BLACK_BOX,
@@ -341,6 +342,13 @@ def test_job_data_in_a_log_line_is_loud() -> None:
     assert seen("quiet-logs", logs=("ERROR queue failed: mark-of-params",)) == (
         "A log line carries job data: 'ERROR queue failed: mark-of-params'.",
     )
+
+
+def test_only_a_queue_that_promises_it_or_has_the_review_s_keys_must_keep_its_log_quiet() -> None:
+    why_not = INVARIANTS["quiet-logs"].why_not
+    assert why_not(BLACK_BOX)
+    assert not why_not(replace(BLACK_BOX, promises=declared({"logs": "quiet"})))
+    assert not why_not(replace(BLACK_BOX, white_box=True))
 
 
 def test_a_log_line_without_job_data_is_quiet() -> None:
