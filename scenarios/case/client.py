@@ -65,6 +65,7 @@ class Client:
         is_calling: an attempt is under way.
         has_ended: its process was ended, and it makes no further call.
         was_killed: a fault ended its process.
+        is_service: its process is a service, so the caller lives on and a successor is started.
         listens: it has subscribed to a channel, and what it waits for may be a message.
         blocked: the blocking command that the server has not answered yet, and the fault placed at it.
         blocked_until_s: when the server ends that command by itself, on the case's clock.
@@ -80,6 +81,7 @@ class Client:
     is_calling: bool = False
     has_ended: bool = False
     was_killed: bool = False
+    is_service: bool = False
     listens: bool = False
     blocked: tuple[Position, FaultRef | None] | None = None
     blocked_until_s: float = math.inf

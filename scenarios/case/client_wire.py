@@ -130,6 +130,11 @@ class ClientWire:
         self.was_killed = True
         self._parked.clear()
 
+    def mark_started_again(self) -> None:
+        """A successor of the process that was killed is about to be started; what that one sent does not count."""
+        self.was_killed = False
+        self.may_time_out = True
+
     def let_through(self, effects: WireEffects) -> None:
         """Carry out the waiting command with these effects."""
         if self.waiting is None:

@@ -221,6 +221,7 @@ class Clients:
         for client, wait in zip(clients, opening, strict=True):
             opened = wait()
             client.wire.end_instance()
+            client.is_service = opened.is_service
             if opened.latency_bound_ms is not None:
                 self.latency_bound_ms = opened.latency_bound_ms
 
@@ -256,6 +257,12 @@ class Clients:
             client.host = host
             self._make_instances(client)
         host.call(client_id, call.method, arguments, take)
+
+    def _start_again(self, client: Client) -> None:
+        """Let a successor of a killed service serve the client's next attempt or call."""
+        self._rig.listener(client.wire.client_id).close_links()
+        client.wire.mark_started_again()
+        client.has_ended = client.was_killed = False
 
     def _parked_pids(self) -> tuple[int, ...]:
         """Return the processes whose command waits for midpipe: no time passes for its sake."""
@@ -305,6 +312,8 @@ class Clients:
             state_after=self._recorder.last_state,
         )
         self._recorder.record_completion(operation)
+        if client.is_service and client.was_killed:
+            self._start_again(client)
         if client.has_ended:
             return
         if answered.error is None:

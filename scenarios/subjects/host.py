@@ -9,7 +9,8 @@ environment need not have it.
     → (started)                                            {"ready": true}
     ← {"id": 1, "do": "open", "client": "A", "redis": "redis://…", "counters": ["ai_jobs", …]}
     → {"id": 1, "ok": true, "methods": ["enqueue", …], "accepts": {"enqueue": ["job_id", …]}, "promises": {…},
-       "latency_bound_s": null, "fifo": true, "waits_for_replicas": false, "counters": […]}
+       "latency_bound_s": null, "fifo": true, "waits_for_replicas": false, "counters": […],
+       "service": false}
     ← {"id": 2, "do": "call", "client": "A", "method": "enqueue", "args": {…}}
     → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
     ← {"id": 3, "do": "source", "client": "A"}
@@ -132,6 +133,7 @@ class _Host:
                 "fifo": getattr(instance, "fifo", True) is not False,
                 "waits_for_replicas": getattr(instance, "waits_for_replicas", False) is True,
                 "counters": counters,
+                "service": _runs_service(instance),
             }
         return {"ok": True}
 
@@ -178,6 +180,14 @@ class _Host:
                 except BaseException:  # an instance that can't be closed is dropped all the same
                     continue
                 return
+
+
+def _runs_service(instance: Any) -> bool:
+    """Whether the instance has started a service, so that the caller of an operation outlives what performs it."""
+    module = sys.modules.get("midpipe_service")
+    if module is None:
+        return False
+    return any(isinstance(value, module.Service) for value in vars(instance).values())
 
 
 def _sources(kind: type) -> dict[str, Any]:

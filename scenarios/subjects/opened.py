@@ -19,6 +19,7 @@ class Opened:
         counters: names of those of the requested counters that it exports.
         accepts: of each call, the names of the arguments that it takes; None for one that takes any.
         promises: what it declares, as it declares it.
+        is_service: its process is a service, which is started again after it has died; the caller is another process.
     """
 
     methods: frozenset[str]
@@ -28,6 +29,7 @@ class Opened:
     counters: frozenset[str] = frozenset()
     accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     promises: Mapping[str, object] = field(default_factory=dict)
+    is_service: bool = False
 
 
 def opened_from(answer: Mapping[str, Any]) -> Opened:
@@ -44,4 +46,5 @@ def opened_from(answer: Mapping[str, Any]) -> Opened:
             for call, names in (answer.get("accepts") or {}).items()
         },
         promises=answer.get("promises") or {},
+        is_service=answer.get("service") is True,
     )

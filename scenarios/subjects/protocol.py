@@ -59,6 +59,7 @@ class AnswerMessage(TypedDict):
     promises: NotRequired[dict[str, Any] | None]
     latency_bound_s: NotRequired[float | None]
     fifo: NotRequired[bool | None]
+    service: NotRequired[bool | None]
     waits_for_replicas: NotRequired[bool | None]
     counters: NotRequired[list[str] | None]
 

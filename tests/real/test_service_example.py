@@ -22,7 +22,12 @@ IN_TWO_COMMANDS = 'store.set(unique, 1, nx=True) and store.rpush("jobs", text)'
         (ATOMIC, "enqueue-then-work:", set()),
         (ATOMIC, "enqueue: A1:EVAL!lost-reply", set()),
         (ATOMIC, "enqueue: A1:EVAL!crash", set()),
+        (ATOMIC, "enqueue: A1:EVAL!crash-before", set()),
+        (ATOMIC, "work: A1:LMOVE!crash-before", set()),
         (IN_TWO_COMMANDS, "enqueue: A2:RPUSH!cut-before", {"no-stuck-job"}),
+        # The service dies, and its caller sends the request to the successor, which knows the key.
+        (IN_TWO_COMMANDS, "enqueue: A2:RPUSH!crash-before", {"no-stuck-job"}),
+        (IN_TWO_COMMANDS, "enqueue: A1:SET!crash", {"no-stuck-job"}),
     ],
 )
 def test_a_service_is_judged_through_its_requests(
