@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -28,6 +28,7 @@ PROXY_FAULTS = (
 )
 """The faults that a proxy alone can cause, in the order in which they are listed to users."""
 _REFUSED_FOR_MS = 1000
+_SHOWN_WORDS, _SHOWN_LENGTH = 5, 40
 Rng = Callable[[], float]
 """Returns a number from 0 up to, but not including, 1."""
 KeysOf = Callable[[tuple[bytes, ...]], tuple[bytes, ...] | None]
@@ -45,6 +46,7 @@ class Placement:
             None takes the default: 1000 ms for ``refuse``, and for ``late`` until the client has disconnected.
         command: a glob of command names; empty matches every command outside the handshake.
         key: a glob that one of the command's keys must match; empty matches every command.
+        argument: the same for any of its words after the name, as of a script that is called with no keys.
         nth: the first matching command that meets the fault, from 1.
         per_connection: count matching commands on each connection, instead of over the whole proxy.
         times: how often the fault happens in all; 0 is no limit.
@@ -55,6 +57,7 @@ class Placement:
     parameter: int | None = None
     command: str = ""
     key: str = ""
+    argument: str = ""
     nth: int = 1
     per_connection: bool = False
     times: int = 1
@@ -70,9 +73,8 @@ class Placement:
             return False
         if received.kind is Kind.INSIDE and not self._fault.inside_block:
             return False
-        return not self.key or any(
-            fnmatchcase(key.decode("utf-8", "backslashreplace"), self.key)
-            for key in _keys(received, keys_of)
+        return _any_matches(_keys(received, keys_of), self.key) and _any_matches(
+            _words(received), self.argument
         )
 
     def effects(self, size: int) -> WireEffects:
@@ -90,6 +92,26 @@ class Placement:
         return CATALOGUE[self.fault]
 
 
+def shown(received: ReceivedCommand) -> str:
+    """Return a command in short for a report: its name and first words, of a handshake the name alone."""
+    args = received.command.args[: 1 if received.kind is Kind.SETUP else _SHOWN_WORDS]
+    words = (word[:_SHOWN_LENGTH].decode("utf-8", "backslashreplace") for word in args)
+    return " ".join(words)
+
+
+def _any_matches(words: Iterable[bytes], pattern: str) -> bool:
+    """Whether one of the words matches a glob; an empty one asks for nothing."""
+    return not pattern or any(
+        fnmatchcase(word.decode("utf-8", "backslashreplace"), pattern) for word in words
+    )
+
+
+def _words(received: ReceivedCommand) -> tuple[bytes, ...]:
+    """Return the words of a command, or of a whole block, after the names."""
+    block = (command.args for command in received.block[1:])
+    return tuple(word for args in (received.command.args, *block) for word in args[1:])
+
+
 def _keys(received: ReceivedCommand, keys_of: KeysOf) -> tuple[bytes, ...]:
     """Return the keys of a command, or of a whole block; every word of a command whose keys are not known."""
     found: list[bytes] = []
@@ -100,10 +122,11 @@ def _keys(received: ReceivedCommand, keys_of: KeysOf) -> tuple[bytes, ...]:
 
 
 class Tally:
-    """How many commands have matched one placement, and how often its fault has happened."""
+    """How many commands have matched one placement, how often its fault has happened, and at which command last."""
 
     def __init__(self) -> None:
         self.fired = 0
+        self.last_hit = ""
         self._matched: dict[int, int] = {}
 
     def fires(self, placement: Placement, connection: int, rng: Rng) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from midpipe.faultinject.faults.effects import PASS, Deliver, WireEffects
 from midpipe.faultinject.net.link import Link
-from midpipe.faultinject.net.placement import Placement, Rng, Tally
+from midpipe.faultinject.net.placement import Placement, Rng, Tally, shown
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
@@ -118,8 +118,10 @@ class PlacingDirector:
             if not placement.matches(received, self._proxy.keys_of):
                 continue
             rng = self._rng.setdefault(name, self._rng_of(name))
-            if not self._proxy.tally(name).fires(placement, self._connection, rng):
+            tally = self._proxy.tally(name)
+            if not tally.fires(placement, self._connection, rng):
                 continue
+            tally.last_hit = shown(received)
             effects = placement.effects(len(received.command.raw))
             if effects.deliver is Deliver.HELD:
                 self._held.hold(link, placement.parameter or 0)

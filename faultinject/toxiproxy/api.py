@@ -43,7 +43,7 @@ VERSION = "2.12.0"
 """The Toxiproxy whose API this is; clients ask for it before they use a newer feature."""
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
-Fired = Callable[[str, str], int]
+Fired = Callable[[str, str], tuple[int, str]]
 """Returns how often a wire toxic's fault has happened, by the names of its proxy and itself."""
 Handler = Callable[[], Handling]
 
@@ -67,7 +67,7 @@ def handle(
 def populate(state: ApiState, body: bytes, access: Access) -> Handling:
     """Create the proxies of a configuration file, as POST /populate does."""
     request = Request("POST", "/populate", {}, body)
-    return _Handler(request, state, lambda *_: 0, access, None).populate()
+    return _Handler(request, state, lambda *_: (0, ""), access, None).populate()
 
 
 class _Handler:
@@ -312,14 +312,16 @@ class _Handler:
         }
 
     def _shown_toxic(self, proxy: str, toxic: ToxicSpec) -> dict[str, object]:
-        fired = {"fired": self._fired(proxy, toxic.name)} if toxic.type in WIRE_TOXICS else {}
+        seen: dict[str, object] = {}
+        if toxic.type in WIRE_TOXICS:
+            seen["fired"], seen["last_hit"] = self._fired(proxy, toxic.name)
         return {
             "attributes": dict(toxic.attributes),
             "name": toxic.name,
             "type": toxic.type,
             "stream": toxic.stream,
             "toxicity": toxic.toxicity,
-            **fired,
+            **seen,
         }
 
     def _error(self, error: ApiError) -> Answer:

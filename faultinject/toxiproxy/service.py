@@ -86,8 +86,9 @@ class FaultProxy:
             route.close()
         self._routes.clear()
 
-    def _fired(self, proxy: str, toxic: str) -> int:
-        return self._tallies[proxy, toxic].fired if (proxy, toxic) in self._tallies else 0
+    def _fired(self, proxy: str, toxic: str) -> tuple[int, str]:
+        tally = self._tallies.get((proxy, toxic), Tally())
+        return tally.fired, tally.last_hit
 
     def _tally(self, proxy: str, toxic: str) -> Tally:
         return self._tallies.setdefault((proxy, toxic), Tally())

@@ -6,12 +6,13 @@ connection. The types are the faults that a proxy alone can cause. Their attribu
 - ``command``: a glob of command names (``INCR*``, as some drivers send INCRBY); empty matches every command that is not
   part of the handshake
 - ``key``: a glob that one of the command's keys must match
+- ``argument``: a glob that any word after the command's name must match, such as a script's digest or argument
 - ``nth``: the first match that meets the fault, counted from 1 since the toxic was added
 - ``scope``: whether matches are counted on each ``connection`` or over the whole ``proxy``
 - ``times``: how often the fault happens in all; 0 is no limit
 
-The JSON of such a toxic has the further field ``fired``: how often the fault has happened. ``toxicity`` is the
-probability at each match.
+The JSON of such a toxic has the further fields ``fired``, how often the fault has happened, and ``last_hit``, the
+command at which it last did. ``toxicity`` is the probability at each match.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from midpipe.faultinject.toxiproxy.api_state import Attribute, ToxicSpec
 
 CONNECTION, PROXY = "connection", "proxy"
 _DEFAULTS: Mapping[str, Attribute] = MappingProxyType(
-    {"command": "", "key": "", "nth": 1, "scope": CONNECTION, "times": 1}
+    {"command": "", "key": "", "argument": "", "nth": 1, "scope": CONNECTION, "times": 1}
 )
 
 
@@ -81,6 +82,7 @@ def placement_of(spec: ToxicSpec) -> Placement:
         parameter=spec.number(toxic.parameter) if toxic.parameter else None,
         command=spec.text("command"),
         key=spec.text("key"),
+        argument=spec.text("argument"),
         nth=spec.number("nth"),
         per_connection=spec.text("scope") == CONNECTION,
         times=spec.number("times"),

@@ -73,7 +73,8 @@ def proxy(
     Any client of Toxiproxy, in any language, can drive it. Besides Toxiproxy's toxics it has a type for each fault of
     midpipe that a proxy can cause, placed at a command: cut-before, torn-first, torn-middle, torn-last, lost-reply,
     lost-reply-fin, stall, black-hole, refuse, late, slow, slice, command-bandwidth. Their attributes are command, key,
-    nth, scope (connection or proxy) and times; "fired" in their JSON counts how often the fault has happened.
+    argument, nth, scope (connection or proxy) and times. In their JSON, "fired" counts how often the fault has
+    happened, and "last_hit" is the command at which it last did.
 
     \b
     midpipe proxy &

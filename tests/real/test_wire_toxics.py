@@ -50,6 +50,11 @@ class Bench:
         return sum(toxic.get("fired", 0) for toxic in self._client.toxics("redis").values())
 
     @property
+    def last_hit(self) -> str:
+        (toxic,) = self._client.toxics("redis").values()
+        return str(toxic.get("last_hit"))
+
+    @property
     def value(self) -> object:
         """The counter, read directly from the server."""
         return self._node.call("GET", "n")
@@ -103,6 +108,15 @@ def exchange(end: socket.socket, *words: str, quiet_s: float = 10.0) -> tuple[by
 def ask_for_block(end: socket.socket) -> tuple[bytes, str]:
     end.sendall(BLOCK)
     return seen_by(end, enough=len(IN_BLOCK) + len(b"*1\r\n:1\r\n")).outcome
+
+
+def test_a_script_without_keys_is_singled_out_by_an_argument_and_reported(bench: Bench) -> None:
+    script = "return redis.call('INCR', ARGV[2])"
+    bench.place("lost-reply", command="EVAL*", argument="put")
+    end = bench.connect()
+    assert exchange(end, "EVAL", script, "0", "take", "n") == (b":1\r\n", OPEN)
+    assert exchange(end, "EVAL", script, "0", "put", "n") == (b"", RST)
+    assert bench.last_hit == f"EVAL {script} 0 put n"
 
 
 def test_the_second_exec_on_this_connection_loses_its_reply(bench: Bench) -> None:

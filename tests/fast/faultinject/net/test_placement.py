@@ -40,6 +40,10 @@ def received(*commands: str) -> list[ReceivedCommand]:
         (Placement(fault="lost-reply", key="jobs:*"), "SET jobs:1 v", True),
         (Placement(fault="lost-reply", key="v"), "SET k v", False),
         (Placement(fault="lost-reply", key="v"), "EVAL script 1 v", True),
+        (Placement(fault="lost-reply", argument="take-*"), "EVALSHA 5f3c 0 take-job", True),
+        (Placement(fault="lost-reply", argument="5f*"), "EVALSHA 5f3c 0 take-job", True),
+        (Placement(fault="lost-reply", argument="EVALSHA"), "EVALSHA 5f3c 0 take-job", False),
+        (Placement(fault="lost-reply", argument="v", key="x"), "SET k v", False),
     ],
 )
 def test_a_placement_matches_by_name_and_key(

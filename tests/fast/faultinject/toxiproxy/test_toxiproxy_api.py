@@ -35,7 +35,9 @@ class FakeSystem:
         self._port = 20000
 
     def ask(self, request: Request) -> Answer:
-        handling = handle(request, self.state, lambda proxy, toxic: 7, access=self._access)
+        handling = handle(
+            request, self.state, lambda proxy, toxic: (7, "EXEC"), access=self._access
+        )
         answer = run_handler(handling, self._carry_out)
         self.state = answer.state
         return answer
@@ -222,12 +224,20 @@ def wire_toxic(**attributes: object) -> Answer:
 def test_a_fault_placed_at_a_command_is_a_toxic_that_shows_how_often_it_has_happened() -> None:
     answer = wire_toxic(command="EXEC", nth=2)
     assert json.loads(answer.body) == {
-        "attributes": {"command": "EXEC", "key": "", "nth": 2, "scope": "connection", "times": 1},
+        "attributes": {
+            "command": "EXEC",
+            "key": "",
+            "argument": "",
+            "nth": 2,
+            "scope": "connection",
+            "times": 1,
+        },
         "name": "lost-reply_downstream",
         "type": "lost-reply",
         "stream": "downstream",
         "toxicity": 1,
         "fired": 7,
+        "last_hit": "EXEC",
     }
 
 
