@@ -221,6 +221,8 @@ FLAWS: tuple[Flaw, ...] = (
     _worker("PopsJobs", "Takes a job out of Redis before it runs.", "no-lost-job", "work"),
     _worker("NeverPutsBack", "Never runs a dead worker's job again.", "no-stuck-job", "work"),
     _worker("StopsAfterAnError", "Runs nothing after one error.", "worker-lives", "work-twice"),
+    _worker("StopsWhenIdle", "Runs nothing after it was idle.", "worker-lives", "idle-then-work"),
+    _worker("RunsTheNewestFirst", "Runs the newest job first.", "queue-order", "work-twice"),
     _worker(
         "PushesBlindly",
         "Pushes a job again if the reply was lost.",

@@ -85,6 +85,29 @@ class StopsAfterAnError(ListQueue):
             raise
 
 
+class StopsWhenIdle(ListQueue):
+    """Runs no further job once it has found none."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.has_stopped = False
+
+    def take(self) -> bytes | None:
+        taken = None if self.has_stopped else super().take()
+        self.has_stopped = taken is None
+        return taken
+
+
+class RunsTheNewestFirst(ListQueue):
+    """Promises to run jobs in order, and takes the one that came last."""
+
+    promises: ClassVar = {**ListQueue.promises, "order": "fifo"}
+
+    def take(self) -> bytes | None:
+        taken = self.redis.lmove(WAITING, RUNNING, "RIGHT", "RIGHT")
+        return bytes(taken) if taken is not None else None
+
+
 class PushesBlindly(ListQueue):
     """Its driver sends a push again whose reply was lost, so one call puts the job in twice."""
 

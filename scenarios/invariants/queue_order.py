@@ -4,6 +4,9 @@ It catches a claim that returns None while a job is pending, and a job that over
 subject's keys, they show the effect of a call without an answer: a job that was in the queue before its enqueue ended
 was put, and a job that left the queue at a command of a claim was taken by that claim.
 
+Of a subject whose own worker runs the jobs, and that promises FIFO, the journal shows the order: a job whose enqueue
+ended before another one's began is started first, if one undisturbed worker runs them.
+
 Does not apply to a subject that declares ``fifo = False``.
 
 Blind to: cases in which jobs return to the queue (an expired lease, a failed attempt) or update_status moves them on.
@@ -32,7 +35,7 @@ from midpipe.scenarios.model.history import (
     job_received,
 )
 from midpipe.scenarios.model.outcome import Severity
-from midpipe.scenarios.model.promises import Deduplicates, Delivery
+from midpipe.scenarios.model.promises import Deduplicates, Delivery, Order
 
 _CLAIMS = ("claim", "dequeue")
 
@@ -168,7 +171,41 @@ def _may_be_put_again(evidence: Evidence) -> bool:
     return not is_recognised and any(count > 1 for count in enqueued.values())
 
 
+def _check_executions(evidence: Evidence) -> Judgement:
+    """Judge the order in which one undisturbed worker started the jobs."""
+    calls = [call for call in evidence.history if call.phase in (Phase.PREPARE, Phase.PROGRAM)]
+    workers = {call.client for call in calls if call.method == "work"}
+    is_plain = all(call.method in ("enqueue", "work") for call in calls) and not any(
+        call.faulted if call.method == "work" else call.arguments.get("delay_s") for call in calls
+    )
+    if not is_plain or len(workers) > 1 or _may_be_put_again(evidence):
+        return Judgement(0)
+    places: dict[str, int] = {}
+    for run in evidence.executions:
+        places.setdefault(run.job_id, len(places))
+    enqueued = [call for call in calls if call.method == "enqueue" and call.job_id in places]
+    if len(places) < len(evidence.executions):
+        # A job that failed or was given out again has lost its place.
+        return Judgement(0)
+    overtaken = (
+        (first.job_id, second.job_id)
+        for first in enqueued
+        for second in enqueued
+        if first.answered
+        and first.completed_at <= second.invoked_at
+        and places[first.job_id] > places[second.job_id]
+    )
+    violations = tuple(
+        ViolationEvidence(f"{second} was run before {first}, which was enqueued first.", "work")
+        for first, second in overtaken
+    )
+    return Judgement(len(enqueued), violations)
+
+
 def _check(evidence: Evidence) -> Judgement:
+    traits = evidence.traits
+    if evidence.runs_jobs and not traits.white_box and not traits.methods & set(_CLAIMS):
+        return _check_executions(evidence)
     puts, takes = puts_of(evidence), takes_of(evidence)
     prepared = any(o.phase is Phase.PREPARE and o.method in _CLAIMS for o in evidence.history)
     known = {put.value for put in puts}
@@ -191,7 +228,10 @@ def _why_not(traits: Traits) -> str:
         return "the subject declares that it keeps no order"
     if traits.white_box or traits.methods & set(_CLAIMS):
         return ""
-    return "the subject has no claim or dequeue, and no queue that midpipe can read"
+    if "work" in traits.methods:
+        promises_it = traits.promises.order is Order.FIFO
+        return "" if promises_it else "the subject does not promise an order"
+    return "the subject has no work, claim or dequeue, and no queue that midpipe can read"
 
 
 QUEUE_ORDER = Invariant(

@@ -77,8 +77,8 @@ _SINGLE = (
     ),
     Program(
         "idle-then-work",
-        "A worker finds nothing, a job is enqueued, and the same worker runs it.",
-        {"A": (work(), enqueue(), work())},
+        "A worker finds nothing, a job is enqueued, and the same worker, run again twice, runs it.",
+        {"A": (work(), enqueue(), work(), work())},
     ),
     Program(
         "cancel-then-work",

@@ -13,7 +13,14 @@ from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import call, evidence
 
 TRAITS = Traits(frozenset({"enqueue", "work", "cancel"}), white_box=False, new_schema=False)
-IDS = ("no-lost-job", "no-stuck-job", "no-duplicate", "no-ghost", "worker-lives")
+IDS = (
+    "no-lost-job",
+    "no-stuck-job",
+    "no-duplicate",
+    "no-ghost",
+    "worker-lives",
+    "queue-order",
+)
 RAN = Execution("j", Phase.PROGRAM, has_ended=True)
 RAN_LATER = Execution("j", Phase.RECOVERY, has_ended=True)
 STARTED = Execution("j", Phase.PROGRAM)
@@ -157,3 +164,43 @@ def test_a_worker_that_runs_nothing_after_a_fault_while_jobs_wait_does_not_live(
     assert violated(stopped) == {"worker-lives"}
     goes_on = seen(other, work(at=2, faulted=True), work(at=4), runs=(RAN, later[1]))
     assert violated(goes_on) == set()
+
+
+@pytest.mark.parametrize(
+    ("runs", "later", "expected"),
+    [
+        ((work(at=1), work(at=5), work(at=7)), (RAN_LATER,), {"worker-lives"}),
+        ((work(at=1), work(at=5), work(at=7)), (RAN,), set()),
+        ((work(at=1), work(at=5)), (RAN_LATER,), set()),
+        ((work(at=1), work(at=5, faulted=True), work(at=7)), (RAN_LATER,), set()),
+        ((work(at=5), work(at=7)), (RAN_LATER,), set()),
+    ],
+)
+def test_an_idle_worker_that_twice_runs_nothing_while_a_job_waits_does_not_live(
+    runs: tuple[Operation, ...], later: tuple[Execution, ...], expected: set[str]
+) -> None:
+    traits = replace(TRAITS, promises=declared({}))
+    calls = sorted((*runs, call(at=3, value=None)), key=lambda each: each.invoked_at)
+    found = evidence(*calls, traits=traits, delivered=None)
+    assert violated(replace(found, executions=later)) == expected
+
+
+@pytest.mark.parametrize(
+    ("started", "order", "expected"),
+    [
+        ("jk", "fifo", set()),
+        ("kj", "fifo", {"queue-order"}),
+        ("kjk", "fifo", set()),
+    ],
+)
+def test_a_worker_of_a_fifo_queue_runs_the_job_first_that_was_enqueued_first(
+    started: str, order: str, expected: set[str]
+) -> None:
+    other = call(job_id="k", at=2, phase=Phase.PREPARE, value=None)
+    runs = tuple(Execution(job, Phase.PROGRAM, has_ended=job != "k") for job in started)
+    ended = (
+        (*runs, Execution("k", Phase.RECOVERY, has_ended=True))
+        if len(runs) > 2
+        else tuple(replace(run, has_ended=True) for run in runs)
+    )
+    assert violated(seen(other, work(at=4), runs=ended, order=order)) == expected
