@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from midpipe.reports.explain import not_proved, promises_sentence
 from midpipe.reports.selfcheck_table import own_queue_sentences
@@ -53,8 +53,7 @@ def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]
     if unknown:
         yield "unknown", ", ".join(unknown)
     left_out = [row.invariant for row in verdict.invariants if row.status is Status.NOT_APPLICABLE]
-    if left_out:
-        yield "not judged", ", ".join(left_out)
+    yield from _not_judged(verdict, left_out, is_short=most_notes is not None)
     for accepted in verdict.accepted:
         why = f"{accepted.reason}, {accepted.date}"
         yield "accepted", f"{title_of(accepted.finding)} ({why})"
@@ -67,3 +66,31 @@ def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]
         yield "midpipe", sentence
     if not verdict.findings and verdict.outcome is Outcome.PASS:
         yield "not proved", not_proved(verdict)
+
+
+def _not_judged(
+    verdict: Verdict, invariants: Sequence[str], *, is_short: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield what does not apply to the subject: one line, or names and reasons."""
+    programs = {program for row in verdict.not_run for program in row.programs}
+    if not is_short:
+        if invariants:
+            yield "not judged", ", ".join(invariants)
+        yield from (("not run", sentence) for sentence in not_run_sentences(verdict))
+    elif invariants or programs:
+        counts = (_count(invariants, "invariant"), _count(programs, "program"))
+        yield "not judged", f"{' and '.join(filter(None, counts))} that do not apply; -v lists them"
+
+
+def _count(things: Collection[str], what: str) -> str:
+    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}" if things else ""
+
+
+def not_run_sentences(verdict: Verdict) -> tuple[str, ...]:
+    """Return which programs do not apply to the subject and why, a sentence for each part."""
+    return tuple(
+        f"{row.part}: {_count(row.programs, 'program')} not run, as the subject has no "
+        f"{' or '.join(filter(None, (', '.join(row.lacks[:-1]), row.lacks[-1])))}: {', '.join(row.programs)}."
+        for row in verdict.not_run
+        if row.lacks
+    )

@@ -18,6 +18,7 @@ from midpipe.reports.explain import (
     rules_text,
     source_text,
 )
+from midpipe.reports.facts import not_run_sentences
 from midpipe.reports.selfcheck_table import HUNTS, own_queue_sentences, selfcheck_lines
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.sinks.console import render_story, say
@@ -77,6 +78,8 @@ def _head(verdict: Verdict, console: Console) -> None:
         say(console, "partial: the run ended before everything that was planned had run", "yellow")
     for warning in (*verdict.warnings, *map(str, verdict.crashes)):
         say(console, f"! {warning}", "yellow")
+    for sentence in not_run_sentences(verdict):
+        say(console, sentence, "dim")
 
 
 def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story: bool) -> None:

@@ -15,6 +15,7 @@ from midpipe.reports.explain import (
     rules_text,
     source_text,
 )
+from midpipe.reports.facts import not_run_sentences
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.selfcheck_table import own_queue_sentences
 from midpipe.reports.server_table import own_queues_note, server_rows
@@ -46,7 +47,7 @@ def document(name: str, verdict: Verdict) -> str:
     return environment.get_template(f"{name}.j2").render(
         verdict=verdict,
         counts=counts,
-        doubts=(*verdict.warnings, *map(str, verdict.crashes)),
+        doubts=(*verdict.warnings, *map(str, verdict.crashes), *not_run_sentences(verdict)),
         servers=server_rows(verdict),
         own_queues=own_queues_note(verdict),
         own_queue_sentences=own_queue_sentences(verdict),

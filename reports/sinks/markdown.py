@@ -11,6 +11,7 @@ from midpipe.reports.explain import (
     explained,
     promises_sentence,
 )
+from midpipe.reports.facts import not_run_sentences
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.titles import title_of
@@ -41,6 +42,9 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield ""
     for warning in (*verdict.warnings, *map(str, verdict.crashes)):
         yield f"> {inline(warning)}"
+        yield ""
+    for sentence in not_run_sentences(verdict):
+        yield f"> {inline(sentence)}"
         yield ""
     for finding in verdict.findings:
         yield from _finding(verdict, finding)

@@ -101,6 +101,7 @@ def combined(verdicts: Sequence[Verdict], command: str) -> Verdict:
         coverage=coverage,
         crashes=crashes,
         warnings=(*doubts, *_warnings(verdicts)),
+        not_run=tuple(dict.fromkeys(row for verdict in verdicts for row in verdict.not_run)),
         partial=partial,
         promises=next((verdict.promises for verdict in verdicts if verdict.promises), ()),
         shard=None,

@@ -91,6 +91,7 @@ def verdict_on(
             *_recovery(results.tally),
             *results.warnings,
         ),
+        not_run=tuple(results.not_run),
         partial=results.partial,
         promises=tuple(
             PromiseRow(*row) for row in (results.traits.promises.rows() if results.traits else ())

@@ -63,6 +63,7 @@ def merged(verdicts: Sequence[Verdict]) -> Verdict:
         coverage=coverage_of([verdict.coverage for verdict in verdicts if verdict.coverage]),
         crashes=tuple(sorted({crash for verdict in verdicts for crash in verdict.crashes})),
         warnings=_warnings(verdicts),
+        not_run=tuple(dict.fromkeys(row for verdict in verdicts for row in verdict.not_run)),
         partial=any(verdict.partial for verdict in verdicts),
         servers=tuple(_column(verdict, ids) for verdict in verdicts),
     )

@@ -239,6 +239,21 @@ class PartRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NotRunRow:
+    """The programs of one part that do not apply to the subject.
+
+    Args:
+        part: as in PartRow.
+        programs: their names.
+        lacks: the calls, or whatever else they need, that the subject does not have.
+    """
+
+    part: str
+    programs: tuple[str, ...]
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServerColumn:
     """The results of one server, when a run judges the subject on several.
 
@@ -268,6 +283,7 @@ class Verdict:
         started_at: UTC, ISO 8601.
         parts: the parts that were planned (``selfcheck``, ``review``, ``sweep``, …), in order.
         warnings: reasons why a pass means less than it seems; reports show them first.
+        not_run: programs that do not apply to the subject.
         partial: the run was interrupted, or its budget ended, before everything planned had run.
         promises: what the subject was held to; empty if that did not become known.
         accepted: findings that the baseline accepts; they are not among the findings, and don't fail the run.
@@ -301,6 +317,7 @@ class Verdict:
     coverage: FuzzCoverage | None = None
     crashes: tuple[CheckerCrash, ...] = ()
     warnings: tuple[str, ...] = ()
+    not_run: tuple[NotRunRow, ...] = ()
     partial: bool = False
     servers: tuple[ServerColumn, ...] = ()
     promises: tuple[PromiseRow, ...] = ()

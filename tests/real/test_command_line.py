@@ -268,11 +268,11 @@ def test_a_class_in_its_own_directory_is_judged_without_a_change(tmp_path: Path)
     status = {row["invariant"]: row["status"] for row in verdict["invariants"]}
     assert status["no-lost-job"] == "holds", output + errors
     assert status["no-orphan"] == "not applicable"
-    assert [
-        warning
-        for warning in verdict["warnings"]
-        if "not run because the subject has no" in warning and "update_status" in warning
+    assert [row["part"] for row in verdict["not_run"] if "update_status" in row["lacks"]] == [
+        "sweep"
     ]
+    assert "programs that do not apply" in output
+    assert "not run because" not in output
     assert code in (0, 3)
 
 

@@ -25,7 +25,7 @@ from midpipe.scenarios.model.messages import (
     ExplorationProgress,
     Message,
 )
-from midpipe.scenarios.model.verdict import Outcome, merge
+from midpipe.scenarios.model.verdict import NotRunRow, Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
 from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import program_named, programs_of
@@ -336,13 +336,16 @@ class Exploration:
                 f"Only the simplest orders of {_named(sorted(self._bounded))} were run, up to the bound of --orders; "
                 "the ledger counts the others as not reached."
             )
-        if self._missing:
-            programs = sorted(self._missing)
-            were = "program was" if len(programs) == 1 else "programs were"
-            calls = sorted({call for calls in self._missing.values() for call in calls})
+        lacking = sorted(name for name in self._missing if not self._applies(name))
+        if lacking:
+            lacks = sorted({call for name in lacking for call in self._missing[name]})
+            results.not_run.append(NotRunRow(self.name, tuple(lacking), tuple(lacks)))
+        if misfits := sorted(self._missing.keys() - set(lacking)):
+            were = "program was" if len(misfits) == 1 else "programs were"
+            calls = sorted({call for name in misfits for call in self._missing[name]})
             results.warnings.append(
-                f"{len(programs)} {were} not run because the subject has no {_joined(calls)}: "
-                f"{_named(programs)}{'' if len(programs) > MAX_NAMED else '.'}"
+                f"{len(misfits)} {were} not run because the subject has no {_joined(calls)}: "
+                f"{_named(misfits)}{'' if len(misfits) > MAX_NAMED else '.'}"
             )
         if self._has_missed(rows):
             outcomes.append(Outcome.UNKNOWN)

@@ -17,6 +17,7 @@ from midpipe.scenarios.model.verdict import (
     Finding,
     FlawRow,
     FuzzCoverage,
+    NotRunRow,
     Outcome,
     PowerLossRow,
     ReviewRow,
@@ -48,6 +49,7 @@ class Results:
     kinds: tuple[KindRow, ...] = ()
     parts: dict[str, Outcome] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    not_run: list[NotRunRow] = field(default_factory=list)
     partial: bool = False
     raised: list[str] = field(default_factory=list)
 
