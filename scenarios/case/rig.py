@@ -22,7 +22,7 @@ from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
-from midpipe.faultinject.wire.commands import parse_command_table
+from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.probe import probe
 from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
@@ -51,6 +51,7 @@ class Rig:
         loop: shared with something else, which closes it; None makes one of its own.
         invariants: what the cases are judged by.
         clock: the clock that the server is on; the subject's processes are put on it too. None is the machine's.
+        table: the server's commands; None asks the server.
 
     Attributes:
         clock: that clock.
@@ -77,6 +78,7 @@ class Rig:
         loop: Loop | None = None,
         invariants: tuple[Invariant, ...] = tuple(INVARIANTS.values()),
         clock: Clock | None = None,
+        table: CommandTable | None = None,
     ) -> None:
         self.invariants = invariants
         self.server = server
@@ -88,7 +90,7 @@ class Rig:
         self.is_cold = False
         self.loop = loop or Loop()
         self.control = self.new_control()
-        self.table = parse_command_table(self.control.call("COMMAND"))
+        self.table = table or parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.clock = clock or WallClock("this server is on the machine's clock")
         self.hosts = Hosts(subject, self.loop, run, self.clock)

@@ -15,6 +15,7 @@ from midpipe.faultinject.servers.opening import AUTO, EMBEDDED, STEPPED, ServerS
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
+from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.invariants.selection import ALL, Selection
 from midpipe.scenarios.model.evidence import Invariant
@@ -62,6 +63,8 @@ class Worker:
         self._spec = server
         self._invariants = (*judged_by.invariants.values(), *invariants)
         self._durable: dict[Persistence, Server] = {}
+        # A server's answer takes 30 ms to read.
+        self._tables: dict[Server, CommandTable] = {}
         try:
             self.clock = self._open_clock()
             self.server: Server = self._open_server()
@@ -114,13 +117,23 @@ class Worker:
     def _new_rig(self, server: Server, subject: SubjectSpec) -> Rig:
         clock = self.clock if isinstance(server, EmbeddedServer) else None
         try:
-            return Rig(server, subject, self._run, invariants=self._invariants, clock=clock)
+            rig = Rig(
+                server,
+                subject,
+                self._run,
+                invariants=self._invariants,
+                clock=clock,
+                table=self._tables.get(server),
+            )
         except NotFollowedError as error:
             if self._spec.clock == STEPPED:
                 raise UsageError(
                     f"{error} Leave --clock stepped out, or give --clock auto."
                 ) from None
             self._leave_stepped_clock(str(error).removesuffix("."))
+        else:
+            self._tables[server] = rig.table
+            return rig
         again = self.server if server.persistence is Persistence.NONE else None
         return self._new_rig(again or self.durable_server(server.persistence), subject)
 
