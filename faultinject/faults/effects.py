@@ -38,7 +38,8 @@ class WireEffects:
         held_for: HELD only: delivered after that many further events of the client; None: once all clients are done.
         reply_passes: whether the server's reply reaches the client.
         close: how the client's connection ends after that.
-        waits: nothing more passes and nothing is closed: the client can only run into its own time-out.
+        waits: nothing more passes and nothing is closed: the client can only run into its own time-out. A reply that
+            was held arrives once the client sends something else on this connection.
         refuse: new connections are refused until the client's operation has ended.
         chunk: bytes per write, both ways; 0 sends whole frames.
         delay_ms: pause before each write, both ways.

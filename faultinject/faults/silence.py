@@ -1,7 +1,8 @@
 """stall, black-hole: the connection stays open, and no reply arrives within the client's time-out.
 
-``stall``: the server executed the command, and the reply is held. ``black-hole``: nothing passes in either direction,
-as when the peer's machine has lost its power. A client without a time-out hangs in both.
+``stall``: the server executed the command, and the reply is held until the client closes the connection, or sends
+another command on it; then the reply arrives first, as one that was slow. ``black-hole``: nothing passes in either
+direction, as when the peer's machine has lost its power. A client without a time-out hangs in both.
 """
 
 from midpipe.faultinject.faults.effects import Deliver, Effects, WireEffects

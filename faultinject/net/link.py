@@ -68,6 +68,7 @@ class Link:
         self._answer: list[bytes] = []
         self._last_reply: Reply | None = None
         self._silent = False
+        self._stalled = b""
         self._passthrough = PassthroughQueue(self.conversation)
         self._passes_through = False
         self._violation: ProtocolError | None = None
@@ -179,8 +180,12 @@ class Link:
                 self._close_server()
             self._director.client_gone(self, mid_command=mid_command)
             return
-        if self._silent:
+        if self._silent and not self._stalled:
             return
+        if self._silent:
+            # The client has moved on, and uses the connection again: the reply that was held arrives first.
+            self._send(self._client, self._stalled)
+            self._stalled, self._silent = b"", False
         self.conversation.receive_from_client(data)
         self._advance()
 
@@ -311,6 +316,7 @@ class Link:
         elif self._effects.reply_passes:
             self._send_paced(self._client, answer, lambda: self._end_event(Executed.YES))
         else:
+            self._stalled = answer if self._effects.waits else b""
             self._end_event(Executed.YES)
 
     def _end_event(self, executed: Executed) -> None:

@@ -1,4 +1,4 @@
-"""midpipe drivers: tabulates what releases of redis-py do with a command whose connection is lost."""
+"""midpipe drivers: tabulates what releases of Redis drivers do with a command whose connection is lost."""
 
 from __future__ import annotations
 
@@ -6,40 +6,56 @@ from typing import Any
 
 import click
 
+from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.options import SERVER, server_from
 from midpipe.reports.sinks.drivers import drivers_markdown
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.gate.driver_table import measure_drivers
-from midpipe.scenarios.known_bugs.drivers import VERSIONS
+from midpipe.scenarios.gate.driver_table import measure_releases
+from midpipe.scenarios.known_bugs.drivers import DRIVERS
+
+_NAMES = [driver.name for driver in DRIVERS]
 
 
 @click.command()
 @click.option(
+    "--driver",
+    "names",
+    multiple=True,
+    default=_NAMES,
+    show_default=True,
+    type=click.Choice(_NAMES),
+    help="A driver; may be repeated.",
+)
+@click.option(
     "--release",
     "releases",
     multiple=True,
-    default=VERSIONS,
-    show_default=True,
     metavar="VERSION",
-    help="A release of redis-py; may be repeated.",
+    help="A release of the one driver that is named; may be repeated. Default: those of docs/drivers.md.",
 )
 @SERVER
-def drivers(releases: tuple[str, ...], **values: Any) -> None:
-    """Tabulate what releases of redis-py do with a command whose connection is lost.
+def drivers(names: tuple[str, ...], releases: tuple[str, ...], **values: Any) -> None:
+    """Tabulate what releases of Redis drivers do with a command whose connection is lost.
 
     Installs each release into an environment of its own. Prints Markdown: how often the server ran the command, and
-    what the caller learned, for each constructor and each way of calling.
+    what the caller learned, for each constructor and each way of calling. ioredis needs npm, go-redis needs Go.
 
     \b
     midpipe drivers > docs/drivers.md
-    midpipe drivers --release 5.3.1 --release 6.0.0
+    midpipe drivers --driver redis-py --release 5.3.1 --release 6.0.0
     """
+    chosen = [driver for driver in DRIVERS if driver.name in names]
+    if releases and len(chosen) != 1:
+        raise UsageError(
+            "--release needs the one driver that it belongs to. Name it with --driver."
+        )
     worker = Worker(server_from(values))
     try:
         rows = []
-        for row in measure_drivers(worker, releases):
-            click.echo(f"redis-py {row.version}: {row.constructor}, {row.way}", err=True)
-            rows.append(row)
+        for driver in chosen:
+            for row in measure_releases(worker, driver, releases or driver.versions):
+                click.echo(f"{row.driver} {row.version}: {row.constructor}, {row.way}", err=True)
+                rows.append(row)
         click.echo(drivers_markdown(rows, worker.server.name), nl=False)
     finally:
         worker.close()

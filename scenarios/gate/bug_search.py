@@ -192,6 +192,7 @@ def subject_of(bug: KnownBug, release: Release) -> SubjectSpec:
     return SubjectSpec(
         found.subject,
         python=found.python,
+        environment=bug.environment,
         promises=tuple(library.promises.items()),
         patience_s=PATIENCE_S,
     )

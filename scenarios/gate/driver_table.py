@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from midpipe.faultinject.decide.schedule import replay_string
 from midpipe.faultinject.decide.sweep import Sweep
@@ -12,8 +13,7 @@ from midpipe.scenarios.explore.explore import run_end_of
 from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.known_bugs.bug import adapted
-from midpipe.scenarios.known_bugs.drivers import CONSTRUCTORS, FAULTS, WAYS, Constructor, Way
+from midpipe.scenarios.known_bugs.drivers import FAULTS, Constructor, Driver, Way
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.history import Operation, Phase
 from midpipe.scenarios.model.record import CaseRecord
@@ -31,9 +31,10 @@ class Behaviour:
     """What one fault led to.
 
     Args:
-        fault: its name.
+        fault: what happened to the command, by a key of ``FAULTS``.
         applied: how often the server ran the command.
-        answered: the call returned; otherwise it raised.
+        answered: the call returned.
+        raised: it raised; if it did neither, it was still under way when midpipe gave up.
         answer_is_right: what the call returned is what the first run of the command answered.
         replay: the case.
     """
@@ -41,6 +42,7 @@ class Behaviour:
     fault: str
     applied: int
     answered: bool
+    raised: bool
     answer_is_right: bool
     replay: str
 
@@ -59,6 +61,7 @@ class DriverRow:
         reason: why it can't.
     """
 
+    driver: str
     version: str
     constructor: str
     way: str
@@ -66,22 +69,26 @@ class DriverRow:
     reason: str = ""
 
 
-def measure_drivers(worker: Worker, versions: Sequence[str]) -> Iterator[DriverRow]:
-    """Measure every constructor and way of calling of the releases of redis-py.
+def measure_releases(
+    worker: Worker, driver: Driver, versions: Sequence[str]
+) -> Iterator[DriverRow]:
+    """Measure every constructor and way of calling of releases of a driver.
 
     Raises:
         ServerError: the server fails.
     """
     for version in versions:
-        for constructor in CONSTRUCTORS:
-            for way in WAYS:
-                yield measure_driver(worker, version, constructor, way)
+        for constructor in driver.constructors:
+            for way in driver.ways:
+                yield measure_driver(worker, driver, version, constructor, way)
 
 
-def measure_driver(worker: Worker, version: str, constructor: Constructor, way: Way) -> DriverRow:
-    """Measure one constructor and one way of calling of a release of redis-py. Raises ServerError."""
+def measure_driver(
+    worker: Worker, driver: Driver, version: str, constructor: Constructor, way: Way
+) -> DriverRow:
+    """Measure one constructor and one way of calling of a release of a driver. Raises ServerError."""
     try:
-        release = install(adapted("redis", constructor.file, way.kind), version)
+        release = install(driver.target(constructor, way), version)
         subject = SubjectSpec(
             release.subject,
             python=release.python,
@@ -90,16 +97,13 @@ def measure_driver(worker: Worker, version: str, constructor: Constructor, way: 
         )
         cases = tuple(_cases(worker, subject, way))
     except (SubjectError, UsageError) as error:
-        return DriverRow(version, constructor.name, way.name, (), str(error))
+        return DriverRow(driver.name, version, constructor.name, way.name, (), str(error))
     worst = tuple(
-        max(
-            (case for case in cases if case.fault == fault),
-            key=lambda case: (case.deceives, case.applied),
-        )
-        for fault in FAULTS
-        if any(case.fault == fault for case in cases)
+        replace(max(found, key=lambda case: (case.deceives, case.applied)), fault=name)
+        for name, faults in FAULTS.items()
+        if (found := [case for case in cases if case.fault in faults])
     )
-    return DriverRow(version, constructor.name, way.name, worst)
+    return DriverRow(driver.name, version, constructor.name, way.name, worst)
 
 
 def _cases(worker: Worker, subject: SubjectSpec, way: Way) -> Iterator[Behaviour]:
@@ -107,7 +111,7 @@ def _cases(worker: Worker, subject: SubjectSpec, way: Way) -> Iterator[Behaviour
     rig = worker.rig(subject)
     program = _program(way)
     warm_up(rig, program, DEFAULT_LATENCY_BOUND_MS)
-    sweep = Sweep(1, faults=selected(worker.server.is_ours, FAULTS))
+    sweep = Sweep(1, faults=selected(worker.server.is_ours, tuple(chain(*FAULTS.values()))))
     while sweep.begin():
         record = run_schedule(rig, program, sweep, DEFAULT_LATENCY_BOUND_MS)
         schedule = sweep.current
@@ -131,7 +135,7 @@ def _behaviour(record: CaseRecord, way: Way, fault: str, replay: str) -> Behavio
     left = record.delivered or ()
     applied = _JOBS - len(left) if way.takes else len(left)
     is_right = not way.takes or call.value == "job-1"
-    return Behaviour(fault, applied, call.answered, is_right, replay)
+    return Behaviour(fault, applied, call.answered, call.error is not None, is_right, replay)
 
 
 def _call_of(record: CaseRecord) -> Operation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from midpipe.scenarios.queues import Library
+from midpipe.scenarios.queues import Language, Library
 
 FOLDER = Path(__file__).parent
 
@@ -57,6 +57,7 @@ class KnownBug:
         invariant: what the bug violates.
         search: what finds it.
         replay: a case that the search has found.
+        environment: variables set for the adapter, by name.
         is_quick: it is found within seconds, so that every CI run can afford it.
     """
 
@@ -69,6 +70,7 @@ class KnownBug:
     invariant: str
     search: Search
     replay: str
+    environment: tuple[tuple[str, str], ...] = ()
     is_quick: bool = False
 
     def requirement(self, release: Release) -> str:
@@ -76,11 +78,18 @@ class KnownBug:
         return self.target.packages(release.version)[0]
 
 
-def adapted(package: str, file: str, kind: str, requires: tuple[str, ...] = ()) -> Library:
+def adapted(
+    package: str,
+    file: str,
+    kind: str,
+    requires: tuple[str, ...] = (),
+    language: Language = Language.PYTHON,
+) -> Library:
     """Return a package with a class of a file in ``subjects`` as its adapter, which says itself what it promises.
 
     Args:
         requires: further packages that it needs, as requirements.
     """
     adapter = f"{FOLDER / 'subjects' / file}:{kind}"
-    return Library(package, package, adapter, {}, "", requires=requires)
+    name = package.replace("/", "-")
+    return Library(name, package, adapter, {}, "", requires=requires, language=language)

@@ -1,11 +1,15 @@
-"""Known bugs of redis-py: a command that the server has run is sent again, and a reply is read by the wrong caller."""
+"""Known bugs of drivers: a command that the server has run is sent again, and a reply is read by the wrong caller."""
 
 from __future__ import annotations
 
 from midpipe.scenarios.known_bugs.bug import KnownBug, Release, Search, adapted
+from midpipe.scenarios.queues import Language
 
 _LISTS = "redis_py_lists.py"
+_IOREDIS = "ioredis_lists.mjs"
+_GO, _GO_LISTS = "github.com/redis/go-redis/v9", "go_redis_lists.go"
 _PUSH = "written(A enqueue-once job-1)"
+_TWO_READS = "written(A enqueue job-1, A enqueue job-2, A get-once job-1, A get job-2)"
 _ONE_PUSH = Search((_PUSH,), faults=("cut-before", "lost-reply", "lost-reply-fin"))
 
 DRIVER_BUGS = (
@@ -67,5 +71,88 @@ DRIVER_BUGS = (
         search=_ONE_PUSH,
         replay=f"{_PUSH}: A3:EXEC!lost-reply",
         is_quick=True,
+    ),
+    KnownBug(
+        id="redis-cancelled-read-leaves-its-reply",
+        target=adapted("redis", "redis_py_async.py", "Jobs"),
+        summary="A read that its caller has cancelled leaves its reply on the connection, and the next read takes it.",
+        source="redis/redis-py#2624",
+        bad=Release("4.5.1"),
+        good=Release("4.5.5"),
+        invariant="job-is-as-enqueued",
+        search=Search(
+            (_TWO_READS,),
+            faults=("stall",),
+            commands=("GET",),
+        ),
+        replay=f"{_TWO_READS}: A3:GET!stall",
+    ),
+    KnownBug(
+        id="valkey-watching-transaction-runs-twice",
+        target=adapted("valkey", _LISTS, "Watch"),
+        summary="Valkey.transaction takes a lost reply to EXEC for a changed key, and commits the transaction again.",
+        source="docs/reports/redis-py-transaction-runs-twice.md",
+        bad=Release("6.2.0"),
+        good=None,
+        invariant="no-duplicate",
+        search=_ONE_PUSH,
+        replay=f"{_PUSH}: A3:EXEC!lost-reply",
+    ),
+    KnownBug(
+        id="ioredis-resent-to-another-database",
+        target=adapted("ioredis", _IOREDIS, "Push", language=Language.NODE),
+        summary="After a reconnection a command is sent again before SELECT, so that it runs in database 0.",
+        source="redis/ioredis#42",
+        bad=Release("1.2.5"),
+        good=Release("1.3.6"),
+        invariant="no-lost-job",
+        search=Search((_PUSH,), faults=("cut-before",)),
+        replay=f"{_PUSH}: A1:RPUSH!cut-before",
+        environment=(("MIDPIPE_CONSTRUCTOR", "another-database"),),
+    ),
+    KnownBug(
+        id="ioredis-transaction-is-torn",
+        target=adapted("ioredis", _IOREDIS, "Transaction", language=Language.NODE),
+        summary="A connection that breaks inside MULTI … EXEC leaves commands behind, and a call never returns.",
+        source="redis/ioredis#965",
+        bad=Release("4.16.0"),
+        good=Release("4.17.3"),
+        invariant="bounded-latency",
+        search=_ONE_PUSH,
+        replay=f"{_PUSH}: A1.2:INCR!lost-reply",
+    ),
+    KnownBug(
+        id="ioredis-command-never-settles",
+        target=adapted("ioredis", _IOREDIS, "Push", language=Language.NODE),
+        summary="Without autoResendUnfulfilledCommands, a command whose connection is lost never answers its caller.",
+        source="redis/ioredis#2193",
+        bad=Release("6.0.0"),
+        good=None,
+        invariant="bounded-latency",
+        search=_ONE_PUSH,
+        replay=f"{_PUSH}: A1:RPUSH!cut-before",
+        environment=(("MIDPIPE_CONSTRUCTOR", "no-resending"),),
+    ),
+    KnownBug(
+        id="go-redis-command-sent-again",
+        target=adapted(_GO, _GO_LISTS, "Push", language=Language.GO),
+        summary="A command is sent again when the connection ends before its reply, though the server has run it.",
+        source="redis/go-redis#2339",
+        bad=Release("9.23.0"),
+        good=None,
+        invariant="no-duplicate",
+        search=_ONE_PUSH,
+        replay=f"{_PUSH}: A1:RPUSH!lost-reply",
+    ),
+    KnownBug(
+        id="go-redis-pipeline-sent-again",
+        target=adapted(_GO, _GO_LISTS, "Pipeline", language=Language.GO),
+        summary="A pipeline is sent again as a whole when the connection ends before its last reply.",
+        source="redis/go-redis#101",
+        bad=Release("9.23.0"),
+        good=None,
+        invariant="no-duplicate",
+        search=_ONE_PUSH,
+        replay=f"{_PUSH}: A2:RPUSH!lost-reply",
     ),
 )

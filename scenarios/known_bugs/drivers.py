@@ -1,11 +1,18 @@
-"""The drivers whose behaviour under faults is tabulated: releases of redis-py, constructors, ways of calling. Data."""
+"""The drivers whose behaviour under faults is tabulated: their releases, constructors, ways of calling. Data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-VERSIONS = ("2.10.6", "3.0.1", "3.1.0", "3.5.3", "4.6.0", "5.3.1", "6.0.0", "8.1.0")
-FAULTS = ("cut-before", "lost-reply")
+from midpipe.scenarios.known_bugs.bug import adapted
+from midpipe.scenarios.queues import Language, Library
+
+FAULTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"lost-reply": ("lost-reply", "lost-reply-fin"), "cut-before": ("cut-before",)}
+)
+"""What happens to the command, and the faults that do it: a driver may react to a reset and to a FIN differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +45,108 @@ class Way:
     takes: bool = False
 
 
-CONSTRUCTORS = (
-    Constructor("Redis()", "redis_py_lists.py", "Redis"),
-    Constructor("Redis.from_url()", "redis_py_lists.py", "from_url"),
-    Constructor("asyncio.Redis()", "redis_py_async_lists.py", "Redis"),
-    Constructor("asyncio.Redis.from_url()", "redis_py_async_lists.py", "from_url"),
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A client library.
+
+    Args:
+        name: as its documentation calls it.
+        package: its name in its language's registry.
+        versions: the releases that are tabulated.
+        constructors: the ways to make a client.
+        ways: the ways to send a command.
+        language: in which it is written.
+    """
+
+    name: str
+    package: str
+    versions: tuple[str, ...]
+    constructors: tuple[Constructor, ...]
+    ways: tuple[Way, ...]
+    language: Language = Language.PYTHON
+
+    def target(self, constructor: Constructor, way: Way) -> Library:
+        """Return what to install, with the subject that calls it in this way."""
+        return adapted(self.package, constructor.file, way.kind, language=self.language)
+
+
+PUSH = Way("RPUSH", "Push")
+_PLAIN = Way("pipeline(transaction=False)", "Pipeline")
+_TRANSACTION = Way("pipeline(transaction=True)", "Transaction")
+_WATCH = Way("transaction(), which watches", "Watch")
+POP = Way("LPOP", "Push", takes=True)
+_BLOCKING_POP = Way("BLPOP", "BlockingPop", takes=True)
+
+REDIS_PY = Driver(
+    "redis-py",
+    "redis",
+    ("2.10.6", "3.0.1", "3.1.0", "3.5.3", "4.6.0", "5.3.1", "6.0.0", "8.1.0"),
+    (
+        Constructor("Redis()", "redis_py_lists.py", "Redis"),
+        Constructor("Redis.from_url()", "redis_py_lists.py", "from_url"),
+        Constructor("asyncio.Redis()", "redis_py_async_lists.py", "Redis"),
+        Constructor("asyncio.Redis.from_url()", "redis_py_async_lists.py", "from_url"),
+    ),
+    (PUSH, _PLAIN, _TRANSACTION, _WATCH, POP, _BLOCKING_POP),
 )
-WAYS = (
-    Way("RPUSH", "Push"),
-    Way("pipeline(transaction=False)", "Pipeline"),
-    Way("pipeline(transaction=True)", "Transaction"),
-    Way("transaction(), which watches", "Watch"),
-    Way("LPOP", "Push", takes=True),
-    Way("BLPOP", "BlockingPop", takes=True),
+VALKEY_PY = Driver(
+    "valkey-py",
+    "valkey",
+    ("6.0.2", "6.2.0"),
+    (
+        Constructor("Valkey()", "redis_py_lists.py", "Redis"),
+        Constructor("Valkey.from_url()", "redis_py_lists.py", "from_url"),
+        Constructor("asyncio.Valkey()", "redis_py_async_lists.py", "Redis"),
+        Constructor("asyncio.Valkey.from_url()", "redis_py_async_lists.py", "from_url"),
+    ),
+    REDIS_PY.ways,
 )
+COREDIS = Driver(
+    "coredis",
+    "coredis",
+    ("4.24.0", "5.7.0", "6.9.0"),
+    (
+        Constructor("Redis()", "coredis_lists.py", "Redis"),
+        Constructor("Redis.from_url()", "coredis_lists.py", "from_url"),
+    ),
+    (PUSH, _PLAIN, _TRANSACTION, POP, _BLOCKING_POP),
+)
+IOREDIS = Driver(
+    "ioredis",
+    "ioredis",
+    ("4.31.0", "5.11.1", "6.0.0"),
+    (
+        Constructor("new Redis()", "ioredis_lists.mjs", "Redis"),
+        Constructor(
+            "new Redis({autoResendUnfulfilledCommands: false})", "ioredis_lists.mjs", "no-resending"
+        ),
+    ),
+    (
+        PUSH,
+        Way("pipeline()", "Pipeline"),
+        Way("multi()", "Transaction"),
+        POP,
+        _BLOCKING_POP,
+    ),
+    Language.NODE,
+)
+GO_REDIS = Driver(
+    "go-redis",
+    "github.com/redis/go-redis/v9",
+    ("9.0.5", "9.23.0"),
+    (
+        Constructor("NewClient(&Options{})", "go_redis_lists.go", "Options"),
+        Constructor("NewClient(ParseURL())", "go_redis_lists.go", "from_url"),
+        Constructor("NewClient(&Options{MaxRetries: -1})", "go_redis_lists.go", "no-retries"),
+    ),
+    (
+        PUSH,
+        Way("Pipelined()", "Pipeline"),
+        Way("TxPipelined()", "Transaction"),
+        Way("Watch(), called again if TxFailedErr", "Watch"),
+        POP,
+        _BLOCKING_POP,
+    ),
+    Language.GO,
+)
+DRIVERS = (REDIS_PY, VALKEY_PY, COREDIS, IOREDIS, GO_REDIS)

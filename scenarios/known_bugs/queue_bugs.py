@@ -6,6 +6,7 @@ from midpipe.scenarios.known_bugs.bug import KnownBug, Release, Search, adapted
 from midpipe.scenarios.queues import LIBRARIES
 
 _RQ_POPS = "rq_pops.py"
+_DELAYED = "written(A enqueue-delayed job-1, A work, A tick, A work)"
 _POP = Search(("work",), faults=("lost-reply",), commands=("LPOP", "LMOVE"))
 
 QUEUE_BUGS: tuple[KnownBug, ...] = (
@@ -91,5 +92,38 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
         invariant="worker-lives",
         search=Search(("work-twice",), faults=("cut-before",), commands=("BRPOP",), budget_s=180.0),
         replay="work-twice: A1:BRPOP!cut-before",
+    ),
+    KnownBug(
+        id="huey-scheduled-task-is-lost",
+        target=adapted("huey", "huey_schedules.py", "Queue", requires=("redis",)),
+        summary="The scheduler takes due tasks out of the schedule before it enqueues them, and may lose them between.",
+        source="coleifer/huey#225",
+        bad=Release("3.5.4"),
+        good=None,
+        invariant="no-lost-job",
+        search=Search((_DELAYED,), faults=("lost-reply",), commands=("EVALSHA", "LPUSH")),
+        replay=f"{_DELAYED}: A4:EVALSHA!lost-reply",
+    ),
+    KnownBug(
+        id="taskiq-group-begins-behind-the-job",
+        target=LIBRARIES["taskiq-stream"],
+        summary="Any error to XGROUP CREATE counts as an existing group; the group then begins behind the job.",
+        source="docs/reports/taskiq-redis-group-begins-behind-the-job.md",
+        bad=Release("1.2.4"),
+        good=None,
+        invariant="no-stuck-job",
+        search=Search(("enqueue",), faults=("readonly",), commands=("XGROUP",)),
+        replay="enqueue: A1:XGROUP!readonly",
+    ),
+    KnownBug(
+        id="saq-late-write-reactivates-a-job",
+        target=LIBRARIES["saq"],
+        summary="A SET that arrives late marks a failed job as active again; it is in no list, and is never swept.",
+        source="docs/reports/saq-late-write-reactivates-a-job.md",
+        bad=Release("0.26.4"),
+        good=None,
+        invariant="no-stuck-job",
+        search=Search(("work",), faults=("late",), commands=("SET",)),
+        replay="work: A3:SET!late",
     ),
 )

@@ -6,7 +6,8 @@
     start    = "old" job | "new" job                seeded before the first call: a job in that schema only
     step     = client ["@" version] verb { word }
     job      = [ workspace "/" ] id
-    verb     = "enqueue" job [request] | "update" job status | "get" job | "list" [workspace]
+    verb     = "enqueue" job [request] | "update" job status | "get" job | "get-once" job
+             | "list" [workspace]
              | "claim" | "claim-ended" | "heartbeat" | "heartbeat-ended" | "complete" | "fail"
              | "work" [jobs] | "tick" | "cancel" job | "enqueue-failing" job | "enqueue-delayed" job
              | "backfill" | "backfill-step" job | "cleanup" | "malformed" what
@@ -98,6 +99,7 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
         "update": _Verb(2, 2, _update),
         "update-once": _Verb(2, 2, lambda *words: once(_update(*words))),
         "get": _Verb(1, 1, _get),
+        "get-once": _Verb(1, 1, lambda job: once(_get(job))),
         "list": _Verb(0, 1, list_of),
         "claim": _Verb(0, 0, lambda: claim("worker")),
         "claim-ended": _Verb(0, 0, lambda: claim("worker", SHORTEST_LEASE_S)),

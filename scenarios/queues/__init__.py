@@ -35,7 +35,8 @@ class Library:
     Args:
         name: as in ``--queue``.
         package: its name in its language's registry.
-        adapter: the adapter's file, and for Python its class, as in ``rq_adapter.py:Queue``.
+        adapter: the adapter's file and its class, as in ``rq_adapter.py:Queue``. Without a class it is ``Queue`` in
+            Node.js; an adapter in Go takes the name as the first word of its command line.
         promises: what it is judged by, as in a subject's attribute ``promises``.
         documented: what its documentation says of delivery, and where, in one sentence.
         extra: the extra of its package that brings its Redis driver; empty if there is none.

@@ -14,8 +14,22 @@ import (
 // queue is what a file beside this one implements. Accepted is false if the job was in the queue already.
 type queue interface {
 	enqueue(jobID string, payload json.RawMessage) (accepted bool, err error)
-	work(jobs int, idle time.Duration) error
 	close()
+}
+
+// A queue whose jobs the library's worker runs.
+type working interface {
+	work(jobs int, idle time.Duration) error
+}
+
+// A queue whose caller runs the jobs.
+type handingOut interface {
+	dequeue() (jobID string, found bool, err error)
+}
+
+// A queue that says itself what it promises.
+type promising interface {
+	promises() map[string]any
 }
 
 type request struct {
@@ -81,8 +95,23 @@ func perform(asked request) (message, error) {
 		return nil, err
 	}
 	queues[asked.Client] = opened
-	accepts := message{"enqueue": []string{"job_id", "payload"}, "work": []string{"jobs", "idle_s"}}
-	return message{"ok": true, "methods": []string{"enqueue", "work"}, "accepts": accepts}, nil
+	return described(opened), nil
+}
+
+func described(opened queue) message {
+	methods := []string{"enqueue"}
+	accepts := message{"enqueue": []string{"job_id", "payload"}}
+	promises := map[string]any{}
+	if _, works := opened.(working); works {
+		methods, accepts["work"] = append(methods, "work"), []string{"jobs", "idle_s"}
+	}
+	if _, handsOut := opened.(handingOut); handsOut {
+		methods, accepts["dequeue"] = append(methods, "dequeue"), []string{}
+	}
+	if promiser, promised := opened.(promising); promised {
+		promises = promiser.promises()
+	}
+	return message{"ok": true, "methods": methods, "accepts": accepts, "promises": promises}
 }
 
 func call(on queue, asked request) (message, error) {
@@ -91,8 +120,18 @@ func call(on queue, asked request) (message, error) {
 		accepted, err := on.enqueue(asked.Args.JobID, asked.Args.Payload)
 		return message{"ok": accepted}, err
 	case "work":
-		idle := time.Duration(asked.Args.IdleS * float64(time.Second))
-		return message{"ok": nil}, on.work(asked.Args.Jobs, idle)
+		if worker, works := on.(working); works {
+			idle := time.Duration(asked.Args.IdleS * float64(time.Second))
+			return message{"ok": nil}, worker.work(asked.Args.Jobs, idle)
+		}
+	case "dequeue":
+		if source, handsOut := on.(handingOut); handsOut {
+			jobID, found, err := source.dequeue()
+			if !found {
+				return message{"ok": nil}, err
+			}
+			return message{"ok": jobID}, err
+		}
 	}
 	return nil, fmt.Errorf("there is no call %s", asked.Method)
 }

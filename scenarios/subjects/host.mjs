@@ -5,7 +5,8 @@
 //
 // The module exports a class Queue whose constructor takes a Redis URL. Each call takes one object with its arguments;
 // the class's static property `accepts` lists their names by call, and its static property `promises` what it promises.
-// Further words of the command line are environment variables for the module, as NAME=VALUE.
+// Further words of the command line are environment variables for the module, as NAME=VALUE. The variable MIDPIPE_CLASS
+// names a class other than Queue.
 import { pathToFileURL } from "node:url";
 import readline from "node:readline";
 
@@ -40,7 +41,7 @@ async function main() {
   process.on("unhandledRejection", (error) => console.error(error));
   let Queue;
   try {
-    ({ Queue } = await import(pathToFileURL(file)));
+    Queue = (await import(pathToFileURL(file)))[process.env.MIDPIPE_CLASS ?? "Queue"];
   } catch (error) {
     await say({ ready: false, error: described(error) });
     process.exit(2);

@@ -43,20 +43,27 @@ def key_of(library: Library, version: str) -> str:
     if library.language is Language.PYTHON:
         words += [sys.executable, sys.version]
     if library.language is Language.GO:
-        words += [source.read_text("utf-8") for source in (*_GO_SOURCES, FOLDER / library.adapter)]
+        words += [source.read_text("utf-8") for source in (*_GO_SOURCES, _named(library)[0])]
     return "\n".join(words)
 
 
 def subject_text(library: Library, place: Path) -> str:
     """Return what ``--subject`` would take for a release that is installed in a folder."""
-    adapter = f"{FOLDER / library.adapter}"
     if library.language is Language.PYTHON:
-        return adapter
+        return f"{FOLDER / library.adapter}"
+    file, name = _named(library)
     if library.language is Language.NODE:
-        words = ["node", str(_NODE_HOST), adapter, f"MIDPIPE_PACKAGES={place}"]
+        words = ["node", str(_NODE_HOST), str(file), f"MIDPIPE_PACKAGES={place}"]
+        words += [f"MIDPIPE_CLASS={name}"] if name else []
     else:
-        words = [str(place / _GO_PROGRAM)]
+        words = [str(place / _GO_PROGRAM), *([name] if name else [])]
     return f"command: {shlex.join(words)}"
+
+
+def _named(library: Library) -> tuple[Path, str]:
+    """Return the file of an adapter, and the name that follows it; empty if none does."""
+    file, _, name = library.adapter.partition(":")
+    return FOLDER / file, name
 
 
 def python_of(place: Path) -> Path:
@@ -95,7 +102,7 @@ def _install_go(library: Library, version: str, place: Path) -> str:
     place.mkdir()
     (place / "go.mod").write_text("module midpipe.test/adapter\n\ngo 1.22\n")
     _run(("go", "get", *library.packages(version)), library, place)
-    for source in (*_GO_SOURCES, FOLDER / library.adapter):
+    for source in (*_GO_SOURCES, _named(library)[0]):
         shutil.copy(source, place)
     _run(("go", "build", "-o", _GO_PROGRAM, "."), library, place)
     found = _run(("go", "list", "-m", "-f", "{{.Version}}", library.package), library, place)

@@ -6,15 +6,13 @@ import pytest
 
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.driver_table import Behaviour, measure_driver
-from midpipe.scenarios.known_bugs.drivers import CONSTRUCTORS, WAYS, Way
+from midpipe.scenarios.known_bugs.drivers import COREDIS, DRIVERS, POP, PUSH, REDIS_PY, Driver, Way
 
-REDIS, FROM_URL, *_ = CONSTRUCTORS
-PUSH = next(way for way in WAYS if way.name == "RPUSH")
-POP = next(way for way in WAYS if way.name == "LPOP")
+REDIS, FROM_URL, *_ = REDIS_PY.constructors
 
 
 def measured(worker: Worker, version: str, way: Way = PUSH) -> dict[str, Behaviour]:
-    row = measure_driver(worker, version, REDIS, way)
+    row = measure_driver(worker, REDIS_PY, version, REDIS, way)
     return {behaviour.fault: behaviour for behaviour in row.behaviours}
 
 
@@ -35,18 +33,32 @@ def test_a_pop_that_is_sent_again_returns_the_second_job_and_loses_the_first(
     assert (lost.applied, lost.answered, lost.answer_is_right) == (2, True, False)
 
 
+def test_coredis_sends_a_command_again_after_a_fin_though_not_after_a_reset(worker: Worker) -> None:
+    row = measure_driver(worker, COREDIS, "4.24.0", COREDIS.constructors[0], PUSH)
+    lost = {behaviour.fault: behaviour for behaviour in row.behaviours}["lost-reply"]
+    assert (lost.applied, lost.answered) == (2, True)
+    assert lost.replay.endswith("!lost-reply-fin")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_every_driver_is_measured_in_its_newest_release(worker: Worker, driver: Driver) -> None:
+    row = measure_driver(worker, driver, driver.versions[-1], driver.constructors[0], PUSH)
+    assert [behaviour.fault for behaviour in row.behaviours] == ["lost-reply", "cut-before"]
+
+
 @pytest.mark.nightly
 def test_a_client_made_from_a_url_never_sends_again(worker: Worker) -> None:
-    row = measure_driver(worker, "6.0.0", FROM_URL, PUSH)
+    row = measure_driver(worker, REDIS_PY, "6.0.0", FROM_URL, PUSH)
     assert [(b.fault, b.applied, b.answered) for b in row.behaviours] == [
-        ("cut-before", 0, False),
         ("lost-reply", 1, False),
+        ("cut-before", 0, False),
     ]
 
 
 @pytest.mark.nightly  # a further environment to install
 def test_a_release_without_a_constructor_says_why_it_is_not_measured(worker: Worker) -> None:
-    asynchronous = CONSTRUCTORS[2]
-    row = measure_driver(worker, "3.5.3", asynchronous, PUSH)
+    asynchronous = REDIS_PY.constructors[2]
+    row = measure_driver(worker, REDIS_PY, "3.5.3", asynchronous, PUSH)
     assert row.behaviours == ()
     assert "redis.asyncio" in row.reason

@@ -78,6 +78,18 @@ def test_a_stalled_reply_stays_out_though_the_server_ran_the_command(
     assert (length(control), was_silent(client)) == (1, True)
 
 
+def test_a_stalled_reply_arrives_first_if_its_client_uses_the_connection_again(
+    wire: Wire, control: Control
+) -> None:
+    wire.place("stall")
+    client = wire.connect()
+    wire.send(client, PUSH)
+    assert wire.run_until_done(1)
+    wire.send(client, PUSH)
+    assert wire.run_until_done(2)
+    assert (length(control), client.recv(100)) == (2, b":1\r\n:2\r\n")
+
+
 def test_a_black_hole_passes_nothing_and_closes_nothing(wire: Wire, control: Control) -> None:
     wire.place("black-hole")
     client = wire.connect()

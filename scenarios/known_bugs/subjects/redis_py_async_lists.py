@@ -1,6 +1,6 @@
-"""The queues of ``redis_py_lists.py`` over the asyncio client of redis-py.
+"""The queues of ``redis_py_lists.py`` over the asyncio client of redis-py, or of valkey-py.
 
-Hosted by the interpreter of an environment with one release of redis-py; imports nothing of midpipe's. The variable
+Hosted by the interpreter of an environment with one release of either; imports nothing of midpipe's. The variable
 ``MIDPIPE_CONSTRUCTOR`` chooses how the client is made.
 """
 
@@ -10,7 +10,10 @@ import os
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
+try:
+    from redis.asyncio import Redis
+except ImportError:
+    from valkey.asyncio import Valkey as Redis
 
 BLOCKS_FOR_S = 1
 

@@ -1,6 +1,7 @@
 """Small queues over redis-py, each with one way of calling it, so that what the driver does shows in the queue's jobs.
 
-Hosted by the interpreter of an environment with one release of redis-py; imports nothing of midpipe's. The variable
+Over valkey-py, which has the same calls, where that is installed instead. Hosted by the interpreter of an environment
+with one release of either; imports nothing of midpipe's. The variable
 ``MIDPIPE_CONSTRUCTOR`` chooses how the client is made.
 """
 
@@ -10,7 +11,10 @@ import os
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import redis
+try:
+    import redis
+except ImportError:
+    import valkey as redis
 
 BLOCKS_FOR_S = 1
 

@@ -1,0 +1,65 @@
+// Small queues over ioredis, each with one way of calling it, so that what the driver does shows in the queue's jobs.
+// The variable MIDPIPE_CONSTRUCTOR chooses how the client is made.
+import { createRequire } from "node:module";
+
+const ioredis = createRequire(`${process.env.MIDPIPE_PACKAGES}/`)("ioredis");
+const BLOCKS_FOR_S = 1;
+const OPTIONS = {
+  "no-resending": { autoResendUnfulfilledCommands: false },
+  "another-database": { db: 1 },
+};
+
+class Lists {
+  static accepts = { enqueue: ["job_id"], dequeue: [] };
+  static promises = { delivery: "at-most-once", deduplicates: "none" };
+
+  constructor(url) {
+    const { hostname, port } = new URL(url);
+    const Client = ioredis.default ?? ioredis;
+    this.redis = new Client({ host: hostname, port: Number(port), ...OPTIONS[process.env.MIDPIPE_CONSTRUCTOR] });
+    this.redis.on("error", (error) => console.error(error.message));
+  }
+
+  close() {
+    this.redis.disconnect();
+  }
+}
+
+/** A list of job ids, with one RPUSH for each. Each job that is enqueued must be handed out once. */
+export class Push extends Lists {
+  async enqueue({ job_id }) {
+    await this.redis.rpush("jobs", job_id);
+  }
+
+  async dequeue() {
+    return this.redis.lpop("jobs");
+  }
+}
+
+/** A pipeline without MULTI. */
+export class Pipeline extends Push {
+  async enqueue({ job_id }) {
+    checked(await this.redis.pipeline().incr("count").rpush("jobs", job_id).exec());
+  }
+}
+
+/** MULTI … EXEC. */
+export class Transaction extends Push {
+  async enqueue({ job_id }) {
+    checked(await this.redis.multi().incr("count").rpush("jobs", job_id).exec());
+  }
+}
+
+/** BLPOP. */
+export class BlockingPop extends Push {
+  async dequeue() {
+    const found = await this.redis.blpop("jobs", BLOCKS_FOR_S);
+    return found && found[1];
+  }
+}
+
+/** Throw the first error among the answers of a pipeline, as a careful caller does. */
+function checked(answers) {
+  const failed = answers.find(([error]) => error);
+  if (failed) throw failed[0];
+}
