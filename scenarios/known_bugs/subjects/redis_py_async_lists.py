@@ -6,16 +6,15 @@ Hosted by the interpreter of an environment with one release of either; imports 
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-try:
-    from redis.asyncio import Redis
-except ImportError:
-    from valkey.asyncio import Valkey as Redis
-
 BLOCKS_FOR_S = 1
+_MODULE = "redis" if importlib.util.find_spec("redis") else "valkey"
+Redis: Any = importlib.import_module(f"{_MODULE}.asyncio").Redis
 
 
 def _client(url: str) -> Any:

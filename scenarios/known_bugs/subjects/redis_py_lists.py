@@ -1,22 +1,20 @@
 """Small queues over redis-py, each with one way of calling it, so that what the driver does shows in the queue's jobs.
 
 Over valkey-py, which has the same calls, where that is installed instead. Hosted by the interpreter of an environment
-with one release of either; imports nothing of midpipe's. The variable
-``MIDPIPE_CONSTRUCTOR`` chooses how the client is made.
+with one release of either; imports nothing of midpipe's. The variable ``MIDPIPE_CONSTRUCTOR`` chooses how the client is
+made.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-try:
-    import redis
-except ImportError:
-    import valkey as redis
-
 BLOCKS_FOR_S = 1
+redis: Any = importlib.import_module("redis" if importlib.util.find_spec("redis") else "valkey")
 
 
 def _client(url: str) -> Any:
