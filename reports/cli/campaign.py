@@ -87,7 +87,9 @@ def campaign(
     files = store.files()
     if not files:
         raise interrupted or UsageError("No shard was run.")
-    verdict = combined(tuple(map(read_verdict, files)), command_line())
+    verdicts = tuple(map(read_verdict, files))
+    # A run that is one shard is judged whole, so there is nothing to combine.
+    verdict = verdicts[0] if plan.shards == 1 else combined(verdicts, command_line())
     is_written = report_verdict(verdict, folder, results())
     if interrupted is not None:
         click.echo("The same command with --resume runs the shards that are missing.", err=True)

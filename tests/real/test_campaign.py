@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -96,6 +97,14 @@ def test_an_interrupted_campaign_resumes_with_the_shards_that_are_missing(tmp_pa
     with pytest.raises(UsageError, match="no campaign to resume"):
         Store(tmp_path / "elsewhere", plan, resumes=True)
     assert Store(tmp_path, plan, resumes=False).missing() == plan.all()
+
+
+def test_a_campaign_of_one_shard_is_judged_as_the_whole_run_that_it_is(tmp_path: Path) -> None:
+    narrow = ("--program", "enqueue", "--fault", "cut-before", "--only", "no-lost-job")
+    words = ("campaign", "--on", "local:1", "--shards", "1", "--out", str(tmp_path))
+    ran = CliRunner().invoke(cli, [*words, "sweep", *narrow])
+    assert ran.exit_code == 0, ran.output
+    assert json.loads((tmp_path / "campaign" / "verdict.json").read_text())["outcome"] == "pass"
 
 
 def test_a_command_that_is_refused_is_refused_once(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ class Fleet:
     def wait_for(self, query: str) -> None:
         """Wait until a query has a value."""
         prometheus = Prometheus(self.url)
-        wait_until(lambda: bool(prometheus.instant(query, time.time()).values), 30.0)
+        wait_until(lambda: bool(prometheus.instant(query, time.time()).values), 60.0)
 
     def close(self) -> None:
         """End everything."""
@@ -186,7 +186,7 @@ def test_a_write_that_fails_once_fails_the_canary_at_once(fleet: Fleet, tmp_path
             .values
         )
 
-    wait_until(has_failed, 30.0)
+    wait_until(has_failed, 60.0)
     client.close()
     code, output, report = judged(fleet, tmp_path, "--since", "60s", "--count", "9")
     assert (code, outcomes(report)["no dual write failed"]) == (1, "fail")

@@ -33,6 +33,11 @@ settle = "1s"
 allow-writer = true
 max-ops = 100000
 max-latency = 1000
+[tool.midpipe.campaign]
+on = "local:1"
+shards = 1
+[tool.midpipe.fuzz]
+time-budget = "20s"
 [tool.midpipe.soak]
 jobs-total = 500
 chaos = "none"
