@@ -11,6 +11,10 @@ commutes only with reads, and only if it is a read. Two events also must not be 
 an invariant may use which calls had ended when another began, and the state when a call ended. Whether an event ended a
 call is known at the next point, so the sleeping events whose order has become visible are woken there.
 
+Time that passes (the fault ``elapse``) is one more event, possible at any point and as often as faults are: it commutes
+with nothing. So it is tried at every point that is reached, also where all other events sleep, and nothing sleeps
+afterwards but what was tried after the same time had passed at the same point.
+
 Of the remaining orders, those are pruned whose outcomes are known from other runs: see ``outcome_prediction``.
 
 There are no decisions inside MULTI … EXEC: the block goes as a whole, with its EXEC. The sweep places faults inside.
@@ -25,6 +29,7 @@ Blind to, without a bound: which of two clients read its own clock first, if the
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import count
 
@@ -34,8 +39,8 @@ from midpipe.faultinject.decide.outcome_prediction import OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, place_of, planned
 from midpipe.faultinject.decide.scheduler import default_choice
-from midpipe.faultinject.faults import Placeable
-from midpipe.faultinject.vocabulary import Decision, Point, RunEnd, WireEvent
+from midpipe.faultinject.faults import Placeable, lets_time_pass
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 COMMUTES = "commutes"
 PREDICTED = "predicted"
@@ -51,6 +56,7 @@ class _Visited:
         move: the decision that was taken.
         last: the client whose event went before.
         sleeping: the events that slept.
+        is_new: whether no run was at this point before, so that time may pass here.
         is_free: whether the move was not prescribed by the branch, so that new branches begin here.
         ends_call: whether the move ended a call.
         calls_again: whether its client made another call after that.
@@ -60,6 +66,7 @@ class _Visited:
     move: Decision
     last: str | None
     sleeping: tuple[Tried, ...]
+    is_new: bool
     is_free: bool
     ends_call: bool = True
     calls_again: bool = False
@@ -166,6 +173,7 @@ class Interleave(Planner):
             self._note_what_followed(self._visited[-1], point)
         number = len(self._visited)
         moves = self._branch.moves
+        is_new = number >= len(moves) and not self._is_redundant
         if number < len(moves):
             move = _repeated_move(moves[number], point)
             self._sleeping = self._branch.sleeping if number == len(moves) - 1 else ()
@@ -174,12 +182,13 @@ class Interleave(Planner):
             # If all sleep, the rest has been run in another order: the run continues, but nothing branches off.
             self._is_redundant = self._is_redundant or not awake
             move = Decision(default_choice(Point(awake or point.choices, point.last)))
-        is_free = number >= len(moves) and not self._is_redundant
+        is_free = is_new and not self._is_redundant
         visited = _Visited(
             choices=point.choices,
             move=move,
             last=point.last,
             sleeping=self._sleeping,
+            is_new=is_new,
             is_free=is_free,
         )
         self._visited.append(visited)
@@ -213,6 +222,8 @@ class Interleave(Planner):
         for visited in self._visited:
             if visited.is_free:
                 self._branch_from(visited, tuple(taken), preemptions)
+            if visited.is_new:
+                self._let_time_pass(visited, tuple(taken), preemptions)
             preemptions += _preempts(visited.move.event, visited)
             taken.append(visited.move)
 
@@ -256,8 +267,26 @@ class Interleave(Planner):
             else ()
         )
         for fault in self._faults(event):
-            moves = (*taken, Decision(event, fault))
-            self._add(Branch(moves, kept, self._branch.faults + 1, total))
+            if not lets_time_pass(fault):
+                moves = (*taken, Decision(event, fault))
+                self._add(Branch(moves, kept, self._branch.faults + 1, total))
+
+    def _let_time_pass(
+        self, visited: _Visited, taken: tuple[Decision, ...], preemptions: int
+    ) -> None:
+        """Plan to let time pass at a point, and then each event that waits there."""
+        if self._branch.faults >= self._max_faults:
+            return
+        tried: defaultdict[FaultRef, list[Tried]] = defaultdict(list)
+        for event in sorted(visited.choices, key=lambda other: other.position):
+            total = preemptions + _preempts(event, visited)
+            if self._max_preemptions is not None and total > self._max_preemptions:
+                continue
+            for fault in filter(lets_time_pass, self._faults(event)):
+                asleep = self._still_asleep(tuple(tried[fault]), event) if self._sleeps else ()
+                moves = (*taken, Decision(event, fault))
+                self._add(Branch(moves, asleep, self._branch.faults + 1, total))
+                tried[fault].append(Tried(event))
 
     def _still_asleep(self, sleeping: tuple[Tried, ...], event: WireEvent) -> tuple[Tried, ...]:
         """Return the events that still sleep after another event has happened."""

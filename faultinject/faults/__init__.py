@@ -96,6 +96,11 @@ def changes_process(ref: FaultRef) -> bool:
     return CATALOGUE[ref.name].effects(2, ref.parameter).process is not Process.RUNS
 
 
+def lets_time_pass(ref: FaultRef) -> bool:
+    """Whether the fault is time that passes before the command, for everyone: leases end, keys expire."""
+    return CATALOGUE[ref.name].effects(2, ref.parameter).clock.elapse_s > 0.0
+
+
 class Pace(IntEnum):
     """How long a case with a fault takes."""
 

@@ -32,6 +32,8 @@ INTERLEAVED_FAULTS = ("cut-before", "lost-reply")
 """With several clients the order is what counts; these two say whether the command ran or not."""
 CRASHES = ("crash", "crash-before")
 """Placed as well where a worker may hold a job: only the death of its holder leaves a job to others."""
+PASSING_TIME = ("elapse",)
+"""Placed as well where a worker may hold a job, on a stepped clock: time is one more event of the order."""
 HANDING_OUT = frozenset({"claim", "dequeue", "work"})
 """The calls by which a worker gets a job."""
 RUNS_IF_NONDETERMINISTIC = 200
@@ -39,8 +41,9 @@ RUNS_IF_NONDETERMINISTIC = 200
 
 
 def faults_for(program: Program) -> tuple[str, ...]:
-    """Return the names of the faults that are placed in a program of several clients."""
-    return INTERLEAVED_FAULTS + (CRASHES if program.methods & HANDING_OUT else ())
+    """Return the names of the faults that are placed in a program of several clients, where they are possible."""
+    hands_out = bool(program.methods & HANDING_OUT)
+    return INTERLEAVED_FAULTS + (CRASHES + PASSING_TIME if hands_out else ())
 
 
 @dataclass(frozen=True, slots=True)

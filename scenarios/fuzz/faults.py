@@ -19,7 +19,9 @@ _NOT_WITH_SEVERAL_CLIENTS = frozenset(
 
 def placeable_in(rig: Rig, program: Program) -> Placeable:
     """Return the rule that names the faults for a command; with several clients, none that stops the server."""
-    possible = selected(rig.server.is_ours, persistence=_persistence_of(rig))
+    possible = selected(
+        rig.server.is_ours, persistence=_persistence_of(rig), is_stepped=rig.time.is_stepped
+    )
     if len(program.clients) == 1:
         return possible
 
@@ -55,7 +57,7 @@ def faults_for(rig: Rig) -> tuple[str, ...]:
         for name, fault in CATALOGUE.items()
         if suits(persistence, FaultRef(name))
         and (ours or not fault.needs_own_server)
-        and not fault.needs_stepped_clock
+        and (rig.time.is_stepped or not fault.needs_stepped_clock)
     ]
     if persistence is None:
         return tuple(planned)

@@ -40,23 +40,27 @@ class FuzzSpace:
     def fault_groups(self) -> tuple[tuple[str, ...], ...]:
         """The faults in groups; an example uses one group. PLAIN_FAULTS comes twice, because it finds the most."""
         own = {name for name in self.faults if CATALOGUE[name].needs_own_server}
+        clock = tuple(name for name in self.faults if CATALOGUE[name].needs_stepped_clock)
         by_pace = {
             pace: tuple(name for name in self.faults if pace_of(FaultRef(name)) is pace)
             for pace in Pace
         }
         plain = tuple(name for name in self.faults if name in PLAIN_FAULTS)
-        network = tuple(name for name in by_pace[Pace.QUICK] if name not in own)
+        network = tuple(
+            name for name in by_pace[Pace.QUICK] if name not in own and name not in clock
+        )
         server = tuple(name for name in by_pace[Pace.QUICK] if name in own)
         waiting, processes = by_pace[Pace.WAITS_FOR_TIME_OUT], by_pace[Pace.STARTS_A_PROCESS]
-        groups = (plain, plain, network, server, waiting, processes)
+        groups = (plain, plain, network, server, waiting, processes, clock)
         return tuple(group for group in groups if group) or ((),)
 
     @property
     def themes(self) -> tuple[Theme, ...]:
-        """The themes whose start state is available and most of whose calls the subject supports."""
+        """The themes whose start state and faults are available and most of whose calls the subject supports."""
         return tuple(
             t
             for t in THEMES
             if 2 * len(t.verbs & self.verbs) > len(t.verbs)
             and (self.starts or t.begins != "seeded")
+            and (not t.faults or set(t.faults) & set(self.faults))
         )

@@ -20,7 +20,8 @@ class Theme:
             ``overtaken`` updates a job and then updates it further, ``claimed`` has a worker claim a job, ``race`` has
             two workers claim while two jobs are pending, ``waiting`` runs the subject's worker when a job waits.
         has_versions: its clients may run different versions.
-        faults: names of the faults that it draws from; empty allows every kind.
+        faults: names of the faults that it draws from; empty allows every kind. If none of them can be placed, the
+            theme is left out.
     """
 
     verbs: frozenset[str]
@@ -66,6 +67,13 @@ _WORKERS_AND_MORE = _theme(
 _RACES = _theme("enqueue", "claim", "complete", begins="race")
 _ALL = Theme(_LEASES.verbs | _WORK.verbs | _PRODUCTION.verbs | _MIGRATION.verbs, has_versions=True)
 _REFUSED = _theme("malformed")
+_TIME_PASSES = Theme(frozenset(("enqueue", "claim", "get")), faults=("elapse",))
+_REQUESTS_BY_CLOCK = Theme(
+    frozenset(("enqueue", "enqueue-once", "enqueue-anew")), faults=("skew-ahead", "skew-behind")
+)
+_WORK_BY_CLOCK = Theme(
+    frozenset(("enqueue", "claim", "complete")), "claimed", faults=("clock-step", "elapse")
+)
 THEMES = (
     _PRODUCTION,
     _PRODUCTION,
@@ -82,6 +90,9 @@ THEMES = (
     _WORKERS_AND_MORE,
     _ALL,
     _REFUSED,
+    _TIME_PASSES,
+    _REQUESTS_BY_CLOCK,
+    _WORK_BY_CLOCK,
 )
 CROSSINGS: tuple[tuple[tuple[int, tuple[str, ...]], ...], ...] = (
     (),

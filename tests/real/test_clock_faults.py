@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,10 +11,12 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.opening import STEPPED, ServerSpec
 from midpipe.scenarios.explore.fault_selection import Aim
+from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.flaws.registry import CLOCK_FLAWS, Flaw
+from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import CaseRecord
@@ -47,6 +50,23 @@ def cases(worker: Worker, subject: SubjectSpec, program: str, *faults: str) -> l
     return ended
 
 
+def orders(worker: Worker, subject: SubjectSpec, program: str, fault: str) -> list[CaseEnded]:
+    """Run the simplest orders of a program with this fault."""
+    task = InterleaveTask(
+        subject,
+        program,
+        max_preemptions=1,
+        max_faults=1,
+        prune=True,
+        latency_bound_ms=DEFAULT_LATENCY_BOUND_MS,
+        max_orders=20,
+        aim=Aim((fault,)),
+    )
+    ended = [message for message in worker.do(task) if isinstance(message, CaseEnded)]
+    assert [case.invalid_reason for case in ended if not case.valid] == []
+    return ended
+
+
 def replayed(worker: Worker, replay: str) -> CaseRecord:
     return replay_case(worker, SubjectSpec(), replay, DEFAULT_LATENCY_BOUND_MS).record
 
@@ -69,6 +89,45 @@ def test_the_reference_passes_every_fault_of_the_clock(stepped: Worker, program:
     ended = cases(stepped, SubjectSpec(), program, *OF_THE_CLOCK)
     assert {case.fault.partition("=")[0] for case in ended} == {*OF_THE_CLOCK, "none"}
     assert [case.replay for case in ended if case.violations] == []
+
+
+@pytest.mark.parametrize(
+    ("flaw", "program", "fault", "invariant"),
+    [
+        ("forgets-waiting-jobs", "enqueue-vs-claim", "elapse", "no-lost-job"),
+        ("expires-requests-by-its-own-clock", "same-request-twice", "skew-behind", "no-duplicate"),
+        ("measures-by-the-wall-clock", "finish-vs-finish", "clock-step", "holder-is-served"),
+    ],
+)
+def test_an_order_with_a_fault_of_the_clock_shows_the_flaw(
+    stepped: Worker, flaw: str, program: str, fault: str, invariant: str
+) -> None:
+    subject = next(SubjectSpec(each.subject) for each in CLOCK_FLAWS if each.name == flaw)
+    seen = [
+        violation.invariant
+        for case in orders(stepped, subject, program, fault)
+        for violation in case.violations
+    ]
+    assert invariant in seen
+
+
+def test_the_reference_passes_in_every_order_in_which_time_passes(stepped: Worker) -> None:
+    ended = orders(stepped, SubjectSpec(), "enqueue-vs-claim", "elapse")
+    assert any(case.faults for case in ended)
+    assert [case.replay for case in ended if case.violations] == []
+
+
+def test_fuzzing_lets_time_pass_and_finds_the_job_that_expires(stepped: Worker) -> None:
+    forgets = next(flaw for flaw in CLOCK_FLAWS if flaw.shown_by == "elapse")
+    task = FuzzTask(
+        SubjectSpec(forgets.subject),
+        seed=1,
+        latency_bound_ms=DEFAULT_LATENCY_BOUND_MS,
+        deadline_s=time.monotonic() + 60.0,
+        invariants=forgets.caught_by,
+    )
+    ended = [message for message in stepped.do(task) if isinstance(message, CaseEnded)]
+    assert any("!elapse" in case.replay for case in ended if case.violations)
 
 
 def test_time_passes_without_the_client_that_waits_for_its_reply(stepped: Worker) -> None:

@@ -24,6 +24,8 @@ from midpipe.faultinject.vocabulary import (
 )
 
 LONG_MS = 1_000_000
+ELAPSE = FaultRef("elapse", 60)
+"""In this store, so much time that every deadline has passed and every key with a time to live has expired."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,13 @@ class Simulation:
         while sent:
             decision = planner.decide(Point(tuple(e for _, e in sorted(sent.items())), last))
             event, last = decision.event, decision.event.position.client
+            if decision.fault == ELAPSE:
+                self._elapse(run)
             before = dict(run.store)
             command = run.left[last].pop(0)
             reply = "" if _is_cut(decision) else _execute(run, event, command)
             run.answered[last] += (reply,)
-            self._receive(run, command, event, "" if decision.fault else reply)
+            self._receive(run, command, event, "" if _loses_reply(decision) else reply)
             executed = Executed.NO if _is_cut(decision) else Executed.YES
             step = Step(event, decision.fault, executed)
             observed.append(Observed(step, before, dict(run.store), reply.encode()))
@@ -120,6 +124,13 @@ class Simulation:
         steps = tuple(seen.step for seen in observed)
         planner.end(RunEnd(steps, valid=True, observed=lambda: tuple(observed) if predicts else ()))
         return run.outcomes
+
+    def _elapse(self, run: _Run) -> None:
+        self._clock = count(next(self._clock) + 2 * LONG_MS)
+        for key in run.lasting:
+            del run.store[key]
+        run.lasting.clear()
+        run.outcomes.add(("state", _state(run)))
 
     def _receive(self, run: _Run, command: Command, event: WireEvent, reply: str) -> None:
         """Give a client the reply that it received, and let it decide whether to continue."""
@@ -208,6 +219,10 @@ def _state(run: _Run) -> tuple[tuple[str, str], ...]:
 def _named(texts: Iterable[str], times: Mapping[str, str]) -> tuple[str, ...]:
     """Return texts with names for times, which differ in every run."""
     return tuple(_TIME.sub(lambda time: times.get(time[0], time[0]), text) for text in texts)
+
+
+def _loses_reply(decision: Decision) -> bool:
+    return decision.fault is not None and decision.fault != ELAPSE
 
 
 def _is_cut(decision: Decision) -> bool:
