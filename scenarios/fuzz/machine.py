@@ -32,7 +32,7 @@ from midpipe.scenarios.fuzz.plan import Plan, Run
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.programs.calls import MALFORMED, OTHER_WORKSPACE
 from midpipe.scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
-from midpipe.scenarios.programs.written import STARTS, WrittenStep
+from midpipe.scenarios.programs.written import PUT, STARTS, WrittenStep
 
 CLIENTS = ("A", "B", "C")
 REQUESTS = ("", "r-1", "r-2")
@@ -41,6 +41,9 @@ USES_OF_A_LEASE = ("complete", "complete", "heartbeat", "heartbeat-ended", "fail
 EXAMPLES_IN_A_BATCH = 40
 STEPS_IN_AN_EXAMPLE = 9
 TARGETED_ONE_IN = 4
+MOST_DEQUEUES = 3
+WAITING_JOBS = tuple(f"job-{number}" for number in range(11, 11 + MOST_DEQUEUES + MAX_FAULTS))
+"""So many that a dequeue finds one, also if faults have others made again: it may wait for a job for ever."""
 _REPRODUCE_LINE = re.compile(r"@reproduce_failure\([^)]*\)")
 
 
@@ -119,6 +122,9 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
         def planned_verbs(self) -> set[str]:
             return {step.verb for step in self.steps}
 
+        def count(self, verb: str) -> int:
+            return sum(step.verb == verb for step in self.steps)
+
         def enqueues(self) -> list[WrittenStep]:
             return [step for step in self.steps if step.verb == "enqueue"]
 
@@ -169,7 +175,12 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
                     client: space.version_pair[number % len(space.version_pair)]
                     for number, client in enumerate(CLIENTS)
                 }
-            if theme.begins == "seeded":
+            if theme.begins == "stocked":
+                self.steps += [WrittenStep("", PUT, (job_id,)) for job_id in WAITING_JOBS]
+                self.max_calls += len(WAITING_JOBS)
+                self.clients = max(clients, 2)
+                self.add(0, "dequeue")
+            elif theme.begins == "seeded":
                 # A version that reads only the new schema comes after the backfill, so the job is in the new one.
                 holds_job = "new" if "new-only" in space.version_pair else schema
                 self.steps.append(WrittenStep("", holds_job, ("job-1",)))
@@ -299,6 +310,13 @@ def machine(run: Run, space: FuzzSpace) -> type[RuleBasedStateMachine]:
         @rule(client=clients, job=jobs)
         def cancel(self, client: int, job: int) -> None:
             self.add(client, "cancel", self.job(job))
+
+        @while_not_full
+        @precondition(lambda self: self.can("dequeue"))
+        @precondition(lambda self: self.count("dequeue") < MOST_DEQUEUES)
+        @rule(client=clients)
+        def dequeue(self, client: int) -> None:
+            self.add(client, "dequeue")
 
         @while_not_full
         @precondition(lambda self: bool(self.claimed))

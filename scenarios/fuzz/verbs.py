@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from midpipe.scenarios.model.evidence import Traits
-from midpipe.scenarios.programs.written import VERBS, WrittenStep
+from midpipe.scenarios.programs.written import PUT, VERBS, WrittenStep
 
 _METHODS: Mapping[str, str] = MappingProxyType(
     {
@@ -32,6 +32,7 @@ _WARM_UP_ORDER = (
     "heartbeat",
     "fail",
     "complete",
+    "dequeue",
     "update",
     "backfill",
     "backfill-step",
@@ -72,6 +73,9 @@ def verbs_for(traits: Traits) -> frozenset[str]:
 
 def warm_up_steps(verbs: frozenset[str]) -> tuple[WrittenStep, ...]:
     """Return the steps that make every call once."""
-    return tuple(
+    # So that a dequeue which waits for a job gets one.
+    put = (WrittenStep("", PUT, ("job-2",)),) if "dequeue" in verbs else ()
+    calls = (
         WrittenStep("A", verb, _WORDS.get(verb, ())) for verb in _WARM_UP_ORDER if verb in verbs
     )
+    return (*put, *calls)

@@ -18,7 +18,8 @@ class Theme:
         verbs: the verbs that it draws from.
         begins: what the program begins with: ``twice`` hands a job out twice, ``seeded`` has jobs in one schema,
             ``overtaken`` updates a job and then updates it further, ``claimed`` has a worker claim a job, ``race`` has
-            two workers claim while two jobs are pending, ``waiting`` runs the subject's worker when a job waits.
+            two workers claim while two jobs are pending, ``waiting`` runs the subject's worker when a job waits,
+            ``stocked`` has more jobs waiting than are taken.
         has_versions: its clients may run different versions.
         faults: names of the faults that it draws from; empty allows every kind. If none of them can be placed, the
             theme is left out.
@@ -65,6 +66,7 @@ _WORKERS_AND_MORE = _theme(
     begins="waiting",
 )
 _RACES = _theme("enqueue", "claim", "complete", begins="race")
+_TAKING = _theme("enqueue", "dequeue", begins="stocked")
 _ALL = Theme(_LEASES.verbs | _WORK.verbs | _PRODUCTION.verbs | _MIGRATION.verbs, has_versions=True)
 _REFUSED = _theme("malformed")
 _TIME_PASSES = Theme(frozenset(("enqueue", "claim", "get")), faults=("elapse",))
@@ -84,6 +86,8 @@ THEMES = (
     _MIGRATION,
     _OVERTAKEN,
     _RACES,
+    _TAKING,
+    _TAKING,
     _WORKERS,
     _WORKERS,
     _WORKERS_AND_MORE,

@@ -4,11 +4,12 @@
 
     program  = "written(" { start "," } step { "," step } ")"
     start    = "old" job | "new" job                seeded before the first call: a job in that schema only
+             | "put" job                            enqueued before the first call
     step     = client ["@" version] verb { word }
     job      = [ workspace "/" ] id
     verb     = "enqueue" job [request] | "update" job status | "get" job | "get-once" job
              | "list" [workspace]
-             | "claim" | "claim-ended" | "heartbeat" | "heartbeat-ended" | "complete" | "fail"
+             | "claim" | "claim-ended" | "heartbeat" | "heartbeat-ended" | "complete" | "fail" | "dequeue"
              | "work" [jobs] | "tick" | "cancel" job | "enqueue-failing" job | "enqueue-delayed" job
              | "backfill" | "backfill-step" job | "cleanup" | "malformed" what
 
@@ -46,7 +47,7 @@ from midpipe.scenarios.programs.calls import (
 )
 from midpipe.scenarios.programs.fleets import VERSIONS
 from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
-from midpipe.scenarios.programs.workers import DELAY_S, TICK, enqueue_with, work
+from midpipe.scenarios.programs.workers import DELAY_S, TICK, dequeue, enqueue_with, work
 
 PREFIX = "written("
 
@@ -114,6 +115,7 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
         # A worker completes a job in the job's own workspace.
         "complete": _Verb(0, 0, lambda: _in_workspace(complete(), Answer("claim", "workspace_id"))),
         "fail": _Verb(0, 0, lambda: FAIL),
+        "dequeue": _Verb(0, 0, dequeue),
         "backfill": _Verb(0, 0, lambda: BACKFILL),
         "cleanup": _Verb(0, 0, lambda: CLEANUP),
         "backfill-step": _Verb(1, 1, lambda job: Call("backfill_step", {"job_id": _job(job)[1]})),
@@ -130,6 +132,7 @@ VERBS: Mapping[str, _Verb] = MappingProxyType(
     }
 )
 STARTS = ("old", "new")
+PUT = "put"
 MALFORMED_VERB = "malformed"
 
 
@@ -138,7 +141,7 @@ class WrittenStep:
     """One call of a written program, or a job that is seeded before the first call.
 
     Args:
-        client: the client's id; empty for a seeded job, whose verb is one of STARTS.
+        client: the client's id; empty for a job that exists before the first call, whose verb is PUT or one of STARTS.
         verb, words: as in the text.
         version: a name in VERSIONS; empty for the subject itself.
     """
@@ -155,7 +158,7 @@ class WrittenStep:
     def call(self) -> Call:
         """Return the call that the client makes."""
         made = VERBS[self.verb].call(*self.words)
-        if self.verb == "work":
+        if self.verb in ("work", "dequeue"):
             name = {"worker_id": f"worker-{self.client.lower()}"}
             made = replace(made, arguments={**made.arguments, **name})
         return replace(made, version=VERSIONS[self.version]) if self.version else made
@@ -183,7 +186,7 @@ def program_from(text: str) -> Program:
         name=text,
         summary="Written as text.",
         clients=dict(sorted(clients.items())),
-        prepare=tuple(enqueue(step.words[0]) for step in steps if step.verb == "new"),
+        prepare=tuple(enqueue(step.words[0]) for step in steps if step.verb in ("new", PUT)),
         seed=tuple(command for step in steps for command in _seed_of(step)),
         malformed=refused == {True},
     )
@@ -191,7 +194,7 @@ def program_from(text: str) -> Program:
 
 def _seed_of(step: WrittenStep) -> tuple[tuple[str, ...], ...]:
     """Return the commands that seed a job before the first call."""
-    if step.client:
+    if step.client or step.verb == PUT:
         return ()
     if step.verb == "old":
         return old_job_seed(step.words[0])
@@ -208,7 +211,7 @@ def _step(words: list[str]) -> WrittenStep:
     shown = " ".join(words)
     if len(words) < 2:
         raise UsageError(f"{shown!r} is not a call. Write for example 'A enqueue job-1 r-1'.")
-    if words[0] in STARTS and len(words) == 2:
+    if words[0] in (*STARTS, PUT) and len(words) == 2:
         return WrittenStep("", words[0], (words[1],))
     client, _, version = words[0].partition("@")
     verb = VERBS.get(words[1])
