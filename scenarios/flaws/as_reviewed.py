@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class SimpleQueue:
     """As reviewed, in the middle of the migration that the review plans."""
 
-    promises: ClassVar = {"schemas": "dual"}
+    promises: ClassVar = {"schemas": "dual", "tenancy": "workspace"}
 
     def __init__(self, redis_url: str | None = None) -> None:
         self._redis = connected(redis_url)

@@ -12,7 +12,7 @@ which the durability part tries.
 
 from __future__ import annotations
 
-from midpipe.scenarios.invariants.no_lost_job import has_left_rightly
+from midpipe.scenarios.invariants.no_lost_job import has_left_rightly, is_odd
 from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
 from midpipe.scenarios.model.history import Completion, Operation
 from midpipe.scenarios.model.outcome import Severity
@@ -79,7 +79,7 @@ def _judge(evidence: Evidence, operation: Operation) -> str:
             return f"enqueue answered True, but {operation.job_id} does not exist."
         if operation.value is False and not _exists(evidence, operation):
             return "enqueue answered False, but no job of that request exists at that moment."
-        if not isinstance(operation.value, bool | None):
+        if is_odd(operation.value):
             return f"enqueue answered {operation.value!r}, which is neither True nor False."
         return ""
     if not evidence.traits.white_box or operation.completion is Completion.FAIL:

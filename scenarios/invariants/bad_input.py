@@ -28,7 +28,7 @@ def _check(evidence: Evidence) -> Judgement:
         operation
         for operation in evidence.history
         if operation.phase is Phase.PROGRAM
-        and any(evidence.traits.takes(operation.method, name) for name in _named(operation))
+        and any(_judges(evidence.traits, operation.method, name) for name in _named(operation))
     ]
     for operation in called:
         shown = ", ".join(f"{name}={operation.arguments[name]!r}" for name in _named(operation))
@@ -51,10 +51,18 @@ def _named(operation: Operation) -> tuple[str, ...]:
     return tuple(name for name in ("workspace_id", "status") if name in operation.arguments)
 
 
+def _judges(traits: Traits, method: str, argument: str) -> bool:
+    """Whether a call takes an argument of that name, and a malformed one means something to the subject."""
+    return traits.takes(method, argument) and (argument == "status" or traits.has_workspaces)
+
+
 def _why_not(traits: Traits) -> str:
-    if traits.takes("enqueue", "workspace_id") or traits.takes("update_status", "status"):
+    is_judged = _judges(traits, "enqueue", "workspace_id")
+    if is_judged or _judges(traits, "update_status", "status"):
         return ""
-    return "no call of the subject takes a workspace or a status"
+    return (
+        "no call of the subject takes a status, or a workspace that it refuses if it is malformed"
+    )
 
 
 BAD_INPUT = Invariant(

@@ -98,8 +98,15 @@ def unexplained_repeats(evidence: Evidence) -> tuple[tuple[str, int], ...]:
 
 def _runs_asked_for(evidence: Evidence, job_id: str) -> int:
     """Return how many runs of a job its enqueues account for: one each, unless the queue deduplicates by job."""
-    if evidence.traits.promises.deduplicates is Deduplicates.JOB:
-        return 1
+    return (
+        1
+        if evidence.traits.promises.deduplicates is Deduplicates.JOB
+        else enqueues_of(evidence, job_id)
+    )
+
+
+def enqueues_of(evidence: Evidence, job_id: str) -> int:
+    """Return how many calls of enqueue may have put a job in, at least 1 for one that was there before."""
     attempts = sum(
         call.completion is not Completion.FAIL and call.value is not False
         for call in evidence.history

@@ -12,6 +12,7 @@ from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
     Judgement,
+    Traits,
     ViolationEvidence,
     needs_one_of,
 )
@@ -50,11 +51,17 @@ def _jobs_in(operation: Operation) -> Iterator[dict[str, Json]]:
             yield job
 
 
+def _why_not(traits: Traits) -> str:
+    if not traits.has_workspaces:
+        return "the subject refuses no workspace, and declares no tenancy"
+    return needs_one_of("get_job", "list_jobs")(traits)
+
+
 ISOLATION = Invariant(
     id="isolation",
     when="finally",
     claim="No workspace reads another workspace's job.",
     severity=Severity.CRITICAL,
     check=_check,
-    why_not=needs_one_of("get_job", "list_jobs"),
+    why_not=_why_not,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from midpipe.scenarios.invariants.executions import unexplained_repeats
+from midpipe.scenarios.invariants.executions import enqueues_of, unexplained_repeats
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
@@ -61,13 +61,13 @@ def _check(evidence: Evidence) -> Judgement:
     delivered = evidence.delivered or ()
     violations += [
         ViolationEvidence(f"{job_id} was delivered {count} times.")
-        for job_id, count in _repeated(delivered)
+        for job_id, count in _repeated(evidence, delivered)
     ]
     queued = {
         job_id: (count, moment)
         for moment in reversed(evidence.moments)
-        for job_id, count in _repeated(moment.tables.pending)
-        if job_id not in dict(_repeated(delivered))
+        for job_id, count in _repeated(evidence, moment.tables.pending)
+        if job_id not in dict(_repeated(evidence, delivered))
     }
     violations += [
         ViolationEvidence(
@@ -79,11 +79,11 @@ def _check(evidence: Evidence) -> Judgement:
     ]
     violations += [
         ViolationEvidence(f"{job_id} was handed to {count} workers at once.", "claim")
-        for job_id, count in _repeated(_leased(evidence))
+        for job_id, count in _repeated(evidence, _leased(evidence))
     ]
     violations += [
         ViolationEvidence(f"{job_id} was taken {count} times.", "dequeue")
-        for job_id, count in _repeated(_taken(evidence))
+        for job_id, count in _repeated(evidence, _taken(evidence))
     ]
     # The holder of a lease may complete its job twice.
     holders = {
@@ -94,7 +94,7 @@ def _check(evidence: Evidence) -> Judgement:
     finished = tuple(job_id for job_id, *_ in sorted(holders))
     violations += [
         ViolationEvidence(f"{job_id} was finished {count} times.", "complete")
-        for job_id, count in _repeated(finished)
+        for job_id, count in _repeated(evidence, finished)
     ]
     return Judgement(observed + len(delivered) + len(finished), tuple(violations))
 
@@ -156,8 +156,14 @@ def _has_ended(evidence: Evidence, call: Operation) -> bool:
     return is_short or (evidence.passed_s is not None and evidence.has_lease_ended(call))
 
 
-def _repeated(job_ids: tuple[str, ...]) -> list[tuple[str, int]]:
-    return [(job_id, count) for job_id, count in sorted(Counter(job_ids).items()) if count > 1]
+def _repeated(evidence: Evidence, job_ids: tuple[str, ...]) -> list[tuple[str, int]]:
+    """Return the jobs that occur more often than they may: once, or once for each enqueue if none are the same job."""
+    promises_nothing = evidence.traits.promises.deduplicates is Deduplicates.NONE
+    return [
+        (job_id, count)
+        for job_id, count in sorted(Counter(job_ids).items())
+        if count > (enqueues_of(evidence, job_id) if promises_nothing else 1)
+    ]
 
 
 def _exists(evidence: Evidence, job_id: str) -> bool:

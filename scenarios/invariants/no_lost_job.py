@@ -22,6 +22,7 @@ from midpipe.scenarios.model.evidence import (
 )
 from midpipe.scenarios.model.history import (
     Completion,
+    Json,
     Operation,
     Phase,
     attempts_by_request,
@@ -34,6 +35,11 @@ from midpipe.scenarios.model.promises import Delivery, Retention
 _LEASES = frozenset({"claim", "heartbeat", "complete"})
 
 
+def is_odd(answer: Json) -> bool:
+    """Whether an answer of enqueue says neither that the job is accepted (true, or None) nor that it was in (False)."""
+    return not answer and answer not in (None, False)
+
+
 def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str, ...]:
     """Return the jobs to which an answer to these attempts may refer: their own, and those of the same request id."""
     last = attempts[-1]
@@ -43,7 +49,8 @@ def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str
         for operation in evidence.history
         if operation.method == "enqueue"
         and operation.request_id
-        and (operation.workspace_id, operation.request_id) == (last.workspace_id, last.request_id)
+        and operation.request_id == last.request_id
+        and (operation.workspace_id == last.workspace_id or not evidence.traits.has_workspaces)
         and operation.invoked_at < last.completed_at
     }
     return tuple(sorted(own | same))
@@ -189,11 +196,7 @@ def _check(evidence: Evidence) -> Judgement:
     observed = 0
     for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
         last = attempts[-1]
-        if (
-            not last.answered
-            or not isinstance(last.value, bool | None)
-            or _is_removed_by_seed(evidence, last)
-        ):
+        if not last.answered or is_odd(last.value) or _is_removed_by_seed(evidence, last):
             continue
         observed += 1
         job_ids = candidates(evidence, attempts)

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 
 from midpipe.scenarios.model.history import Execution, History, Json, Operation, Phase
 from midpipe.scenarios.model.outcome import Severity
-from midpipe.scenarios.model.promises import LONGEST_STEPPED_WAIT_S, LONGEST_WAIT_S, Promises
+from midpipe.scenarios.model.promises import (
+    LONGEST_STEPPED_WAIT_S,
+    LONGEST_WAIT_S,
+    Promises,
+    Tenancy,
+)
 from midpipe.scenarios.model.state import Tables
 
 DEFAULT_LATENCY_BOUND_MS = 5_000.0
@@ -55,6 +60,11 @@ class Traits:
         """Whether the subject has a call that takes an argument of that name."""
         accepted = self.accepts.get(call)
         return call in self.methods and (accepted is None or argument in accepted)
+
+    @property
+    def has_workspaces(self) -> bool:
+        """Whether jobs belong to workspaces, so that one must not see another's."""
+        return self.promises.tenancy is Tenancy.WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)

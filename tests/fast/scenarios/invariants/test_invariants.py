@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.history import Operation, Phase
+from midpipe.scenarios.model.history import Json, Operation, Phase
 from midpipe.scenarios.model.promises import declared
 from midpipe.scenarios.model.state import Tables
 from tests.fast.scenarios.invariants.histories import (
@@ -280,9 +280,15 @@ def test_false_when_no_job_exists_at_that_moment_is_untrue() -> None:
 
 
 def test_neither_true_nor_false_is_untrue() -> None:
-    assert seen("answer-is-true", call(value="yes"), found=("j",)) == (
-        "enqueue answered 'yes', which is neither True nor False.",
+    assert seen("answer-is-true", call(value=[]), found=("j",)) == (
+        "enqueue answered [], which is neither True nor False.",
     )
+
+
+@pytest.mark.parametrize("answer", [2, "1700000000000-0", {"id": "j"}, None])
+def test_an_answer_that_counts_as_true_says_that_the_job_is_in(answer: Json) -> None:
+    assert seen("answer-is-true", call(value=answer), found=("j",)) == ()
+    assert seen("no-lost-job", call(value=answer), found=("j",), delivered=()) != ()
 
 
 def test_an_exception_that_leaves_half_a_job_is_untrue() -> None:

@@ -211,6 +211,38 @@ def test_a_job_that_the_same_request_asked_for_in_the_preparation_is_a_duplicate
     assert violated_invariants(asked_twice(Phase.PREPARE, seeded=("a",))) == {"no-duplicate"}
 
 
+@pytest.mark.parametrize(("promise", "is_accused"), [("none", False), ("request", True)])
+def test_a_job_that_was_enqueued_twice_comes_twice_of_a_queue_that_deduplicates_nothing(
+    promise: str, is_accused: bool
+) -> None:
+    traits = replace(WHITE_BOX, promises=declared({"deduplicates": promise}))
+    again = call(at=2, request=2)
+    seen = evidence(call(), again, found=("j",), delivered=("j", "j"), traits=traits)
+    assert bool(INVARIANTS["no-duplicate"].check(seen).violations) is is_accused
+    thrice = replace(seen, delivered=("j", "j", "j"))
+    assert INVARIANTS["no-duplicate"].check(thrice).violations != ()
+
+
+@pytest.mark.parametrize(("tenancy", "is_judged"), [("none", False), ("workspace", True)])
+def test_workspaces_are_judged_of_a_queue_that_promises_them(tenancy: str, is_judged: bool) -> None:
+    traits = replace(WHITE_BOX, promises=declared({"tenancy": tenancy}))
+    assert (INVARIANTS["isolation"].why_not(traits) == "") is is_judged
+    accepted = evidence(call(workspace_id=""), malformed=True, traits=traits)
+    accepted = replace(accepted, traits=replace(traits, accepts={"enqueue": None}))
+    assert bool(INVARIANTS["bad-input"].check(accepted).violations) is is_judged
+
+
+@pytest.mark.parametrize(("tenancy", "is_lost"), [("none", False), ("workspace", True)])
+def test_a_request_of_another_workspace_is_the_same_request_where_there_are_no_workspaces(
+    tenancy: str, is_lost: bool
+) -> None:
+    traits = replace(WHITE_BOX, promises=declared({"tenancy": tenancy}))
+    first = call(request_id="r")
+    other = call(job_id="i", at=2, request=2, request_id="r", workspace_id="globex")
+    seen = evidence(first, other, found=("j",), delivered=("j",), traits=traits)
+    assert bool(INVARIANTS["no-lost-job"].check(seen).violations) is is_lost
+
+
 def update(at: int) -> Operation:
     return call("update_status", at=at, status="running", value=None, request=at)
 
