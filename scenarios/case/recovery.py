@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from midpipe.scenarios.case.draining import drained
 from midpipe.scenarios.case.expiry import times_due, wait_until
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
@@ -16,7 +17,6 @@ from midpipe.scenarios.programs.program import Call, Program, Version
 from midpipe.scenarios.programs.workers import DEQUEUES_WITHIN_S, IDLE_S
 from midpipe.scenarios.subjects.journal import read_journal
 
-MAX_DELIVERIES = 20
 _LEAST_ROUNDS = 3
 Jobs = Mapping[tuple[str, str], Json]
 """What get_job answered, by (job_id, workspace_id); None for a job that it did not find."""
@@ -137,22 +137,13 @@ def _drain(
     if method is None:
         pending = tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
         return pending, None
-    last_s = None
-    still_due = list(due)
-    delivered: list[str] = []
-    for number in range(1, MAX_DELIVERIES + len(due) + 1):
-        job_id = _next_job(rig, method, version, number)
-        if job_id is not None:
-            comes_back = job_id in delivered and len(still_due) < len(due)
-            # What the drain itself has taken may return to it after a time-out of the queue's own, as promised.
-            if not comes_back:
-                delivered.append(job_id)
-                last_s = rig.time.now_s()
-        elif still_due and awaited - set(delivered):
-            wait_until(rig, still_due.pop(0))
-        else:
-            break
-    return tuple(delivered), last_s
+    return drained(
+        lambda number: _next_job(rig, method, version, number),
+        due,
+        awaited,
+        lambda at_s: wait_until(rig, at_s),
+        rig.time.now_s,
+    )
 
 
 def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | None:
