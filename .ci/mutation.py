@@ -1,0 +1,268 @@
+"""Mutation tests of what judges a case: does some history notice the loss of each condition?
+
+Each mutant changes one condition of one module: an operand is dropped, a comparison is turned round or moved by one, a
+``not`` is dropped, a branch is always or never taken, a filter is dropped, ``any`` becomes ``all``. The pure tests run
+on it, in this process, until one fails. A mutant with which all of them pass survives, and is listed.
+
+    python .ci/mutation.py [MODULE …]        without an argument: the invariants, and the drain
+
+Only code inside functions is changed: its compiled form is put into the functions that the tests have imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+ROOT = Path(__file__).parent.parent
+TESTS = ("tests/fast/scenarios/invariants", "tests/fast/scenarios/case/test_draining.py")
+INVARIANTS = "scenarios/invariants"
+NOT_JUDGING = ("__init__", "selection")
+DRAIN = "draining"
+AT_MOST_S = 5
+NEGATED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.GtE,
+    ast.GtE: ast.Lt,
+    ast.Gt: ast.LtE,
+    ast.LtE: ast.Gt,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+}
+SWAPPED = {"any": "all", "all": "any"}
+
+
+class Mutation(ast.NodeTransformer):
+    """Makes the change of that number in a tree.
+
+    Attributes:
+        made: the line and a few words on the change; empty if there is no such number.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+        self.made = ""
+
+    def _one_of(self, node: ast.AST, line: int, changes: list[tuple[str, ast.AST]]) -> ast.AST:
+        for what, changed in changes:
+            if self._left == 0 and not self.made:
+                self.made = f"{line}: {what}"
+                return changed
+            self._left -= 1
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        self.generic_visit(node)
+        changes: list[tuple[str, ast.AST]] = []
+        for value in node.values:
+            others = [other for other in node.values if other is not value]
+            kept = others[0] if len(others) == 1 else ast.BoolOp(node.op, others)
+            changes.append((f"without {ast.unparse(value)!r}", kept))
+        return self._one_of(node, node.lineno, changes)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        changes: list[tuple[str, ast.AST]] = []
+        for at, operator in enumerate(node.ops):
+            for table in (NEGATED, MOVED):
+                if other := table.get(type(operator)):
+                    ops = [*node.ops[:at], other(), *node.ops[at + 1 :]]
+                    changed = ast.Compare(node.left, ops, node.comparators)
+                    changes.append((f"{ast.unparse(changed)!r}", changed))
+        return self._one_of(node, node.lineno, changes)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        is_not = isinstance(node.op, ast.Not)
+        changes: list[tuple[str, ast.AST]] = [(f"not a {ast.unparse(node)!r}", node.operand)]
+        return self._one_of(node, node.lineno, changes if is_not else [])
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        self.generic_visit(node)
+        changes: list[tuple[str, ast.AST]] = [
+            (
+                f"{word} {ast.unparse(node.test)!r}",
+                ast.If(ast.Constant(value), node.body, node.orelse),
+            )
+            for word, value in (("always", True), ("never", False))
+        ]
+        return self._one_of(node, node.lineno, changes)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        changes: list[tuple[str, ast.AST]] = [
+            (f"always {ast.unparse(node.body)!r}", node.body),
+            (f"always {ast.unparse(node.orelse)!r}", node.orelse),
+        ]
+        return self._one_of(node, node.lineno, changes)
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        changes: list[tuple[str, ast.AST]] = []
+        for test in node.ifs:
+            others = [other for other in node.ifs if other is not test]
+            changed = ast.comprehension(node.target, node.iter, others, node.is_async)
+            changes.append((f"no filter {ast.unparse(test)!r}", changed))
+        return self._one_of(node, node.target.lineno, changes)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        changes: list[tuple[str, ast.AST]] = []
+        if isinstance(node.func, ast.Name) and node.func.id in SWAPPED:
+            other = ast.Name(SWAPPED[node.func.id], ast.Load())
+            changes.append(
+                (f"{other.id}, not {node.func.id}", ast.Call(other, node.args, node.keywords))
+            )
+        return self._one_of(node, node.lineno, changes)
+
+
+def mutants_of(path: Path) -> Iterator[tuple[str, CodeType]]:
+    """Yield what each mutant of a file changes, and its compiled form."""
+    text, number = path.read_text(), 0
+    while True:
+        mutation = Mutation(number)
+        tree = mutation.visit(ast.parse(text))
+        if not mutation.made:
+            return
+        yield mutation.made, compile(ast.fix_missing_locations(tree), str(path), "exec")
+        number += 1
+
+
+def functions_of(module: ModuleType) -> dict[str, FunctionType]:
+    """Return the functions and methods that a module defines, by qualified name."""
+    found: dict[str, FunctionType] = {}
+    for owner in (module, *filter(inspect.isclass, vars(module).values())):
+        for value in vars(owner).values():
+            value = value.fget if isinstance(value, property) else value
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+                found[value.__qualname__] = value
+    return found
+
+
+@contextmanager
+def mutated(module: ModuleType, code: CodeType) -> Iterator[bool]:
+    """Put a mutant's code into the module's functions; yields whether any of them differs."""
+    functions = functions_of(module)
+    kept = {name: function.__code__ for name, function in functions.items()}
+    changed = {name: code for name, code in _codes_in(code) if name in functions}
+    for name, body in changed.items():
+        functions[name].__code__ = body
+    try:
+        yield any(body != kept[name] for name, body in changed.items())
+    finally:
+        for name, body in kept.items():
+            functions[name].__code__ = body
+
+
+def _codes_in(code: CodeType) -> Iterator[tuple[str, CodeType]]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant.co_qualname, constant
+            yield from _codes_in(constant)
+
+
+class Survivors:
+    """A pytest plugin that runs the collected tests on every mutant, and lists those that survive.
+
+    Attributes:
+        count: by module, how many mutants there were and how many survived.
+    """
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self._paths = paths
+        self.count: dict[str, tuple[int, int]] = {}
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        # A property test would take seconds for each mutant, and would not notice the same ones each time.
+        items = [
+            item for item in session.items if not hasattr(getattr(item, "obj", None), "hypothesis")
+        ]
+        if broken := next((item for item in items if _fails(item)), None):
+            raise pytest.UsageError(f"{broken.nodeid} fails without any change.")
+        for path in self._paths:
+            self._try(path, items)
+        return True
+
+    def _try(self, path: Path, items: list[pytest.Item]) -> None:
+        module = import_module("midpipe." + ".".join(path.relative_to(ROOT).with_suffix("").parts))
+        survivors: list[str] = []
+        number = 0
+        for what, code in mutants_of(path):
+            with mutated(module, code) as differs:
+                if not differs:
+                    continue
+                number += 1
+                notices = next((item for item in items if _fails(item)), None)
+            if notices is None:
+                survivors.append(what)
+            else:
+                # What has noticed one mutant probably notices the next one of the same function.
+                items.remove(notices)
+                items.insert(0, notices)
+        self.count[path.stem] = number, len(survivors)
+        say(f"{path.stem}: {len(survivors)} of {number} survive")
+        for what in survivors:
+            say(f"    {path.stem}.py:{what}")
+
+
+def _fails(item: pytest.Item) -> bool:
+    """Run a test; whether it fails. One that does not end has noticed the change as well."""
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+
+    item._initrequest() if hasattr(item, "_initrequest") else None
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(AT_MOST_S)
+    try:
+        return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+    except TimeoutError:
+        return True
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def say(line: str) -> None:
+    """Write a line past pytest, which captures what its tests print."""
+    sys.__stdout__.write(f"{line}\n")
+    sys.__stdout__.flush()
+
+
+def main(names: list[str]) -> int:
+    paths = [
+        path for path in sorted((ROOT / INVARIANTS).glob("*.py")) if path.stem not in NOT_JUDGING
+    ]
+    paths.append(ROOT / f"scenarios/case/{DRAIN}.py")
+    chosen = tuple(path for path in paths if not names or path.stem in names)
+    survivors = Survivors(chosen)
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:benchmark", "--timeout=0"]
+    status = pytest.main([*options, *(str(ROOT / test) for test in TESTS)], [survivors])
+    if not survivors.count:
+        return int(status)
+    mutants, alive = (sum(counts) for counts in zip(*survivors.count.values(), strict=True))
+    say(f"{alive} of {mutants} mutants survive")
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
