@@ -259,7 +259,7 @@ def _is_client(parameter: Parameter) -> bool:
 
 def _expects_text(source: str) -> bool:
     """Whether the queue's code makes its own client with decoded replies, so that it expects text."""
-    return "decode_responses=True" in source
+    return "decode_responses=True" in source and ".decode(" not in source
 
 
 def _guessed(

@@ -54,7 +54,7 @@ class ClassSignature:
     Args:
         constructor: the parameters of ``__init__``.
         methods: its public methods by name, in the order of the source.
-        source: the text of its file.
+        source: the text of its file without other classes.
     """
 
     name: str
@@ -70,8 +70,8 @@ def read_class(file: Path, name: str) -> ClassSignature:
         UsageError: the file can't be read, is not Python, or has no such class.
     """
     try:
-        source = file.read_text("utf-8")
-        tree = ast.parse(source)
+        text = file.read_text("utf-8")
+        tree = ast.parse(text)
     except OSError as error:
         raise UsageError(f"{file} can't be read: {error.strerror}.") from None
     except (SyntaxError, ValueError) as error:
@@ -81,7 +81,12 @@ def read_class(file: Path, name: str) -> ClassSignature:
         known = ", ".join(classes) or "no class"
         raise UsageError(f"{file} has no class {name!r}. It has: {known}.")
     methods: dict[str, Signature] = {}
-    for node in _lineage(classes, name):
+    lineage = _lineage(classes, name)
+    source = text
+    for other in classes.values():
+        if other not in lineage:
+            source = source.replace(ast.get_source_segment(text, other) or "", "")
+    for node in lineage:
         for method in node.body:
             if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef):
                 methods.setdefault(method.name, _signature(method))

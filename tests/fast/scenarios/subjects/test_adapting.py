@@ -113,6 +113,29 @@ def test_arguments_are_recognised_by_their_names_and_defaults(
     assert calls.replace("{job}", '{"job_id": job_id, "payload": payload}') in adapter(kind)
 
 
+@pytest.mark.parametrize(
+    ("pop", "client"),
+    [
+        ("return self.redis.lpop('q')", "redis.Redis.from_url(url, decode_responses=True)"),
+        ("return self.redis.lpop('q').decode()", "redis.Redis.from_url(url)"),
+    ],
+)
+def test_a_client_decodes_replies_if_the_file_says_so_and_the_class_does_not_decode_them(
+    tmp_path: Path, pop: str, client: str
+) -> None:
+    jobs = f"""
+class Jobs:
+    def __init__(self, redis): ...
+    def put(self, job): ...
+    def pop(self):
+        {pop}
+"""
+    made = "def make():\n    return Jobs(Redis(decode_responses=True))\n"
+    other = "class Other:\n    def __init__(self):\n        self.r = Redis(decode_responses=True)\n"
+    assert f"Jobs(redis={client})" in adapter(read(tmp_path, jobs + made))
+    assert "Jobs(redis=redis.Redis.from_url(url))" in adapter(read(tmp_path, jobs + other))
+
+
 def test_a_constructor_gets_its_own_host_and_port_or_its_handler(tmp_path: Path) -> None:
     text = adapter(
         read(
