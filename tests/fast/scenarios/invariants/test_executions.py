@@ -204,3 +204,22 @@ def test_a_worker_of_a_fifo_queue_runs_the_job_first_that_was_enqueued_first(
         else tuple(replace(run, has_ended=True) for run in runs)
     )
     assert violated(seen(other, work(at=4), runs=ended, order=order)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ms", "promises", "expected"),
+    [
+        (100.0, {"recovers_within_s": 1.0}, {"no-duplicate"}),
+        (400.0, {"recovers_within_s": 1.0}, set()),
+        (400.0, {"recovers_within_s": 1.0, "visibility_timeout_s": 0.9}, {"no-duplicate"}),
+        (400.0, {}, {"no-duplicate"}),
+        (400.0, {"recovers_within_s": 1.0, "delivery": "exactly-once"}, {"no-duplicate"}),
+    ],
+)
+def test_a_second_worker_may_get_a_job_that_the_first_one_held_for_longer_than_a_lease(
+    ms: float, promises: dict[str, str | float], expected: set[str]
+) -> None:
+    slow = replace(work(), duration_ms=ms)
+    other = replace(work(), client="B")
+    assert violated(seen(slow, other, runs=(RAN, RAN), **promises)) == expected
+    assert violated(seen(slow, runs=(RAN, RAN), **promises)) == {"no-duplicate"}
