@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.promises import declared
-from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.subjects.adapting import Plan, adapter_text
-from midpipe.scenarios.subjects.roles import inferred_promises, roles_of
-from midpipe.scenarios.subjects.signatures import read_class
+from tests.real.adapted import violated
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 LMOVE = 'self.redis.lmove("jobs", "jobs:taken", "LEFT", "RIGHT")'
@@ -25,19 +21,6 @@ def code_on(page: str, language: str = "python") -> str:
     found = re.search(rf"```{language}\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
     assert found
     return found[1]
-
-
-def violated(worker: Worker, folder: Path, source: str, kind: str, line: str) -> set[str]:
-    """Return what a case violates that is run through the adapter which midpipe init writes."""
-    (folder / "jobs.py").write_text(source)
-    found = read_class(folder / "jobs.py", kind)
-    roles = roles_of(found, {})
-    promises = {**inferred_promises(roles), "recovers_within_s": 1.0}
-    (folder / "adapter.py").write_text(adapter_text(Plan("jobs", found, roles, promises)))
-    subject = SubjectSpec(f"{folder}/adapter.py:Queue", paths=(str(folder),))
-    record = replay_case(worker, subject, line, 5_000.0).record
-    assert record.is_valid, record.invalid_reason
-    return set(record.violated_invariants)
 
 
 @pytest.mark.parametrize(
