@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.subjects.job.midpipe_service import Service
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 ATOMIC = 'store.eval(PUT_ONCE, 2, unique, "jobs", text)'
@@ -41,3 +43,11 @@ def test_a_service_is_judged_through_its_requests(
     record = replay_case(worker, subject, line, 10_000.0).record
     assert record.is_valid, record.invalid_reason
     assert record.violated_invariants == expected
+
+
+def test_a_service_may_say_in_a_line_of_its_output_that_it_is_ready() -> None:
+    sleeps = "import sys, time; print('now listening', flush=True); time.sleep(60)"
+    service = Service([sys.executable, "-c", sleeps], "redis://x", ready="listening")
+    service.close()
+    with pytest.raises(RuntimeError, match="ended with exit code 3"):
+        Service([sys.executable, "-c", "raise SystemExit(3)"], "redis://x", ready="listening")

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,8 @@ class Service:
 
     Args:
         command: its program and arguments; ``{redis_url}``, ``{plain_redis_url}`` and ``{port}`` stand for values.
-        ready: the path that answers GET with a status below 500 once the service can be used.
+        ready: the path that answers GET with a status below 500 once the service can be used; or a text without a slash
+            at its beginning, which stands in a line that the service then prints.
         within_s: how long it may take until then.
         timeout_s: how long each request may take.
 
@@ -56,9 +58,14 @@ class Service:
             "port": self.port,
         }
         words = [word.format(**values) for word in command]
-        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        prints = not ready.startswith("/")
+        output = subprocess.PIPE if prints else None
+        self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output)
         atexit.register(self.close)
-        self._wait_until_ready(ready, within_s)
+        if prints:
+            self._wait_for_line(ready.encode(), within_s)
+        else:
+            self._wait_until_ready(ready, within_s)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send a request with a JSON body; return the decoded answer, None if it is empty.
@@ -86,6 +93,26 @@ class Service:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
+
+    def _wait_for_line(self, text: bytes, within_s: float) -> None:
+        found = threading.Event()
+
+        def forward() -> None:
+            for line in self._process.stdout or ():
+                os.write(1, line)
+                if text in line:
+                    found.set()
+
+        threading.Thread(target=forward, daemon=True).start()
+        until_s = time.monotonic() + within_s
+        while not found.wait(0.05):
+            if self._process.poll() is not None:
+                raise RuntimeError(f"The service ended with exit code {self._process.returncode}.")
+            if time.monotonic() > until_s:
+                self.close()
+                raise RuntimeError(
+                    f"The service did not print {text.decode()!r} within {within_s:g} s."
+                )
 
     def _wait_until_ready(self, path: str, within_s: float) -> None:
         until_s = time.monotonic() + within_s
