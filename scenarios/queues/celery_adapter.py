@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib
 import threading
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import celery
 import midpipe_job
-from celery.signals import task_postrun, worker_ready
+from celery.signals import worker_ready
 from celery.worker import state
 
 # Celery imports these when it first needs them, which takes longer than a case; a case forks its process after this.
@@ -29,13 +28,15 @@ _IDLE_S, _LONGEST_S = 1.2, 3.5
 class Queue:
     """The library with its defaults (a task is acknowledged before it runs), but for how soon it restores tasks."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, plain_url: str, socket_timeout_s: float, connect_timeout_s: float) -> None:
         # kombu takes the time-outs as transport options, not from the URL.
-        options = {name: float(value) for name, value in parse_qsl(parts.query)}
-        options["visibility_timeout"] = VISIBILITY_TIMEOUT_S
+        time_outs = {
+            "socket_timeout": socket_timeout_s,
+            "socket_connect_timeout": connect_timeout_s,
+        }
+        options = {**time_outs, "visibility_timeout": VISIBILITY_TIMEOUT_S}
         options.update(unacked_restore_interval=1, unacked_restore_throttle=1)
-        self.app = celery.Celery("midpipe", broker=urlunsplit(parts._replace(query="")))
+        self.app = celery.Celery("midpipe", broker=plain_url)
         self.app.conf.update(broker_transport_options=options, task_ignore_result=True)
         self.app.set_default()
         self.task = self.app.task(midpipe_job.run, name="run")
@@ -46,30 +47,21 @@ class Queue:
 
     def work(self, jobs: int = 1) -> None:
         """Run the library's worker until it has run so many tasks or gets none."""
-        left = [jobs]
+        runs = midpipe_job.Runs()
 
         def stop() -> None:
             state.should_stop = 0
 
-        def count(**_: Any) -> None:
-            left[0] -= 1
-            if not left[0]:
-                stop()
-
-        def idle(**_: Any) -> None:
-            timers.append(threading.Timer(_IDLE_S * jobs, stop))
-            timers[-1].start()
+        def watch(**_: Any) -> None:
+            threading.Thread(target=lambda: (runs.wait(jobs, _IDLE_S), stop()), daemon=True).start()
 
         state.should_stop = None
-        timers = [threading.Timer(_LONGEST_S, stop)]
-        timers[0].start()
-        task_postrun.connect(count)
-        worker_ready.connect(idle)
+        longest = threading.Timer(_LONGEST_S, stop)
+        longest.start()
+        worker_ready.connect(watch)
         quiet = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
         try:
             self.app.WorkController(pool="solo", concurrency=1, **quiet).start()
         finally:
-            task_postrun.disconnect(count)
-            worker_ready.disconnect(idle)
-            for timer in timers:
-                timer.cancel()
+            worker_ready.disconnect(watch)
+            longest.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 
 os.environ.setdefault("dramatiq_restart_delay", "50")  # read when the library is imported
@@ -16,22 +15,12 @@ HEARTBEAT_TIMEOUT_MS = 1_000
 _FIRST_JOB_WITHIN_S = 1.0
 
 
-class _Count(dramatiq.Middleware):  # type: ignore[misc]  # the library is not installed here
-    def __init__(self) -> None:
-        self.processed = threading.Semaphore(0)
-
-    def after_process_message(self, *_: Any, **__: Any) -> None:
-        self.processed.release()
-
-
 class Queue:
     """The library with its defaults, but for its heartbeat, and with maintenance at every command instead of some."""
 
     def __init__(self, url: str) -> None:
         knobs = {"maintenance_chance": 1_000_000, "heartbeat_timeout": HEARTBEAT_TIMEOUT_MS}
         self.broker = RedisBroker(url=url, **knobs)
-        self.count = _Count()
-        self.broker.add_middleware(self.count)
         self.actor = dramatiq.actor(midpipe_job.run, broker=self.broker)
 
     def enqueue(self, job_id: str, payload: Any = None) -> None:
@@ -40,9 +29,8 @@ class Queue:
 
     def work(self, jobs: int = 1) -> None:
         """Run the library's worker until it has processed so many messages or gets none."""
+        runs = midpipe_job.Runs()
         worker = dramatiq.Worker(self.broker, worker_threads=1, worker_timeout=20)
         worker.start()
-        for _ in range(jobs):
-            if not self.count.processed.acquire(timeout=_FIRST_JOB_WITHIN_S):
-                break
+        runs.wait(jobs, _FIRST_JOB_WITHIN_S)
         worker.stop(timeout=2_000)

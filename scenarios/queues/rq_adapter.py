@@ -9,15 +9,6 @@ import redis
 import rq
 from rq.exceptions import NoSuchJobError
 
-_STATUSES = {
-    "queued": "pending",
-    "deferred": "pending",
-    "scheduled": "pending",
-    "created": "pending",
-    "started": "running",
-    "finished": "completed",
-}
-
 
 class Queue:
     """The library with its defaults: no retry, so a dead worker's job is marked failed."""
@@ -45,8 +36,4 @@ class Queue:
             job = rq.job.Job.fetch(job_id, connection=self.connection)
         except NoSuchJobError:
             return None
-        status = job.get_status(refresh=False)
-        return {
-            "job_id": job.id,
-            "status": _STATUSES.get(str(getattr(status, "value", status)), "failed"),
-        }
+        return {"job_id": job.id, "status": midpipe_job.status_of(job.get_status(refresh=False))}

@@ -8,14 +8,6 @@ import midpipe_job
 import saq
 import saq.queue.redis  # before the fork of each case's process, not in it
 
-_STATUSES = {
-    "new": "pending",
-    "queued": "pending",
-    "active": "running",
-    "aborting": "running",
-    "complete": "completed",
-}
-
 HEARTBEAT_S = 1
 
 
@@ -50,6 +42,4 @@ class Queue:
     async def get_job(self, job_id: str) -> dict[str, Any] | None:
         """Return the job with its status; an aborted job has failed."""
         job = await self.queue.job(job_id)
-        if job is None:
-            return None
-        return {"job_id": job_id, "status": _STATUSES.get(str(job.status.value), "failed")}
+        return job and {"job_id": job_id, "status": midpipe_job.status_of(job.status)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import midpipe_job
 import streaq
@@ -18,24 +17,14 @@ async def _run(job_id: str, payload: Any) -> Any:
 class Queue:
     """The library with its defaults, but for how soon it takes over idle tasks."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, plain_url: str, socket_timeout_s: float, connect_timeout_s: float) -> None:
+        self.url = plain_url
         # coredis ignores the time-outs in the URL.
-        asked = parse_qs(parts.query)
-        self.url = urlunsplit(parts._replace(query=""))
-        self.time_outs = {
-            "stream_timeout": float(asked["socket_timeout"][0]),
-            "connect_timeout": float(asked["socket_connect_timeout"][0]),
-        }
+        self.time_outs = {"stream_timeout": socket_timeout_s, "connect_timeout": connect_timeout_s}
 
     def _worker(self, jobs: int = 1) -> Any:
-        return streaq.Worker(
-            self.url,
-            redis_kwargs=dict(self.time_outs),
-            idle_timeout=IDLE_TIMEOUT_S,
-            concurrency=jobs,
-            handle_signals=False,
-        )
+        options = {"idle_timeout": IDLE_TIMEOUT_S, "concurrency": jobs, "handle_signals": False}
+        return streaq.Worker(self.url, redis_kwargs=dict(self.time_outs), **options)
 
     async def enqueue(self, job_id: str, payload: Any = None) -> None:
         """Enqueue a task for the job."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 CALLS = (
     "enqueue",
@@ -30,6 +31,28 @@ CALLS = (
 )
 ALIASES = {"payload": "params", "request_id": "client_request_id"}
 """Names under which a call may ask for an argument of another name."""
+
+
+def constructed(factory: Any, url: str) -> Any:
+    """Make an instance: with the Redis URL, and with those of its parts that the constructor asks for by name.
+
+    They are ``plain_url``, the URL without its query, and ``socket_timeout_s`` and ``connect_timeout_s``, for drivers
+    that do not read the time-outs from the URL.
+    """
+    parts = urlsplit(url)
+    asked = dict(parse_qsl(parts.query))
+    offered: dict[str, Any] = {
+        f"{name}_timeout_s": float(asked[key])
+        for name, key in (("socket", "socket_timeout"), ("connect", "socket_connect_timeout"))
+        if key in asked
+    }
+    offered["plain_url"] = urlunsplit(parts._replace(query=""))
+    try:
+        names = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return factory(url)
+    taken = {name: value for name, value in offered.items() if name in names}
+    return factory(**taken) if "plain_url" in taken else factory(url, **taken)
 
 
 def calls_of(kind: type) -> list[str]:

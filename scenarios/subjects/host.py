@@ -122,7 +122,8 @@ class _Host:
                 os.environ["MIDPIPE_JOURNAL"] = request["journal"]
             if request.get("stacks") and self._stacks is None:
                 self._stacks = _neighbour("stacks").Stacks(request["stacks"])
-            instance = self._awaited(self._factory(request["redis"]))
+            made = _neighbour("contract").constructed(self._factory, request["redis"])
+            instance = self._awaited(made)
             self._instances[client] = instance
             counters = self._counts.find(request.get("counters") or [])
             bound = getattr(instance, "latency_bound_s", None)

@@ -10,10 +10,37 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
+from functools import partial
 from typing import Any
 
 _RECEIPTS = ("receipt", "message_id", "entry_id", "id", "token", "lease_token", "raw")
+
+
+_STATUSES = {
+    "pending": (
+        "pending",
+        "queued",
+        "new",
+        "created",
+        "scheduled",
+        "deferred",
+        "delayed",
+        "waiting",
+    ),
+    "running": ("running", "started", "active", "aborting"),
+    "completed": ("completed", "complete", "finished", "done"),
+}
+
+
+class _Ended(threading.Condition):
+    """How many bodies have ended in this process."""
+
+    runs = 0
+
+
+_ENDED = _Ended()
 
 
 class JobFailedError(Exception):
@@ -30,6 +57,15 @@ def run(job_id: str, payload: Any = None) -> str:
     if isinstance(payload, (str, bytes)):
         payload = json.loads(payload) if payload else None
     asked = payload if isinstance(payload, dict) else {}
+    try:
+        return _perform(job_id, asked)
+    finally:
+        with _ENDED:
+            _ENDED.runs += 1
+            _ENDED.notify_all()
+
+
+def _perform(job_id: str, asked: dict[str, Any]) -> str:
     body = asked.get("body", "succeed")
     ran_before = f"start {job_id}\n" in _journal()
     _record("start", job_id)
@@ -41,6 +77,29 @@ def run(job_id: str, payload: Any = None) -> str:
         time.sleep(float(asked.get("seconds", 0)))
     _record("end", job_id)
     return f"done {job_id}"
+
+
+class Runs:
+    """Counts the bodies that run in this process from now on, in whatever thread, also those that fail."""
+
+    def __init__(self) -> None:
+        self._before = _ENDED.runs
+
+    def wait(self, jobs: int, within_s: float) -> None:
+        """Wait until so many have run; no longer than that for each of them."""
+        with _ENDED:
+            for left in reversed(range(jobs)):
+                if not _ENDED.wait_for(partial(self._are_over, jobs - left), within_s):
+                    return
+
+    def _are_over(self, jobs: int) -> bool:
+        return _ENDED.runs - self._before >= jobs
+
+
+def status_of(word: Any) -> str:
+    """Return the contract's status for a library's own word, as an enumeration or as text: failed, if it is none."""
+    text = str(getattr(word, "value", word))
+    return next((status for status, words in _STATUSES.items() if text in words), "failed")
 
 
 def run_taken(*taken: Any, **named: Any) -> str:
