@@ -43,6 +43,7 @@ _TAKING = (
     "Keep a job in Redis until it has run: move it into a second list (LMOVE), or read it from a stream with a "
     "consumer group and acknowledge it afterwards. Or promise at-most-once delivery."
 )
+_TAKES_JOBS = ("work", "dequeue")
 _MOVING = "Have the periodic work put back what a worker that is gone has moved and not finished."
 _READING = "Claim what consumers that are gone have left pending (XAUTOCLAIM), without waiting for a new message."
 _BY_COMMAND: Mapping[str, str] = MappingProxyType(
@@ -193,4 +194,6 @@ def advice_for(finding: Finding) -> str:
         command = finding.faults[0].place.rpartition(": ")[2].partition(" ")[0]
         if command in _BY_COMMAND:
             return _BY_COMMAND[command]
+        if finding.invariant == "no-lost-job" and finding.operation in _TAKES_JOBS:
+            return _TAKING
     return ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")

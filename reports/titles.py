@@ -80,6 +80,9 @@ def title_of(finding: Finding, invariant: str = "") -> str:
     effect = EFFECTS.get(invariant, f"violates {invariant}")
     call = finding.operation or "the subject"
     where = f"{call} ({_line(finding)})" if finding.source else call
+    if finding.faults and finding.story is None and finding.source is None:
+        # Without a story the call that met the fault is not known, only that which violated the invariant.
+        where = f"the program {finding.program}"
     if finding.faults:
         first = finding.faults[0]
         command = _command_of(finding)

@@ -52,8 +52,12 @@ class Queue:
         def stop() -> None:
             state.should_stop = 0
 
+        def stop_when_idle() -> None:
+            runs.wait(jobs, _IDLE_S)
+            stop()
+
         def watch(**_: Any) -> None:
-            threading.Thread(target=lambda: (runs.wait(jobs, _IDLE_S), stop()), daemon=True).start()
+            threading.Thread(target=stop_when_idle, daemon=True).start()
 
         state.should_stop = None
         longest = threading.Timer(_LONGEST_S, stop)

@@ -37,5 +37,10 @@ def test_a_fault_without_words_of_its_own_is_named_as_it_is() -> None:
     )
 
 
+def test_without_a_story_the_program_is_named_in_which_the_fault_was_placed() -> None:
+    finding = replace(LOST, program="work", operation="enqueue", story=None)
+    assert title_of(finding) == ("A connection cut before HSET in the program work loses a job")
+
+
 def test_every_invariant_has_an_effect_in_plain_words() -> None:
     assert set(EFFECTS) == set(INVARIANTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -217,7 +218,7 @@ def test_a_worker_of_a_fifo_queue_runs_the_job_first_that_was_enqueued_first(
     ],
 )
 def test_a_second_worker_may_get_a_job_that_the_first_one_held_for_longer_than_a_lease(
-    ms: float, promises: dict[str, str | float], expected: set[str]
+    ms: float, promises: dict[str, Any], expected: set[str]
 ) -> None:
     slow = replace(work(), duration_ms=ms)
     other = replace(work(), client="B")
