@@ -154,12 +154,13 @@
     const texts = data.code[file] || {};
     if (texts[line] === undefined) return [];
     const list = make("ol", { class: "code", "aria-label": `${file}, around line ${line}`, tabindex: "0" });
-    for (let number = line - 3; number <= line + 3; number += 1) {
-      if (texts[number] === undefined) continue;
+    const numbers = [-3, -2, -1, 0, 1, 2, 3].map((by) => line + by).filter((number) => texts[number] !== undefined);
+    const indents = numbers.filter((number) => texts[number]).map((number) => texts[number].search(/\S|$/));
+    numbers.forEach((number) => {
       const isHere = number === line;
       list.append(make("li", { "aria-current": isHere ? "true" : null },
-        make("span", { class: "number" }, `${isHere ? "▶ " : ""}${number}`), make("span", {}, texts[number])));
-    }
+        make("span", { class: "number" }, `${isHere ? "▶ " : ""}${number}`), make("span", {}, texts[number].slice(Math.min(...indents)))));
+    });
     return [list];
   }
 
@@ -212,10 +213,14 @@
     if (location.hash !== hash) history.replaceState(null, "", hash);
   }
 
+  /** Return the step to open a finding at: its fault, or else the first command that its line of code sent. */
   function firstStep(finding) {
     if (!finding.story) return 0;
-    const faulty = finding.story.steps.findIndex((step) => step[FAULT]);
-    return Math.max(0, faulty);
+    const { steps } = finding.story;
+    const faulty = steps.findIndex((step) => step[FAULT]);
+    if (faulty >= 0 || !finding.at) return Math.max(0, faulty);
+    const [file, line] = finding.at;
+    return Math.max(0, steps.findIndex((step) => step[SOURCE].some((each) => each[0] === file && each[1] === line)));
   }
 
   function show(number, step, focuses) {

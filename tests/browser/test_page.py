@@ -74,6 +74,16 @@ def test_a_finding_opens_at_its_fault_and_j_and_k_step_through_it(opened: Opened
     assert shown.evaluate("document.activeElement.dataset.step") == "1"
 
 
+def test_a_finding_without_a_fault_opens_at_the_line_of_code(opened: Opened) -> None:
+    (called, sent, faulty, raised) = STORY.steps
+    assert faulty.command is not None
+    calm = replace(faulty, command=replace(faulty.command, fault="", executed="yes"))
+    story = with_source(replace(STORY, steps=(called, sent, calm, raised)))
+    finding = replace(LOST, source=LINE, story=story)
+    shown = opened(page(replace(FAILED, findings=(finding,))))
+    assert "SET ai:idempotency" in shown.locator(CURRENT).inner_text()
+
+
 def test_the_panel_shows_the_keys_and_the_code_at_the_cursor(opened: Opened) -> None:
     panel = opened(page(TWO), "#F1/2").locator("#panel")
     assert "ai:idempotency:acme:r-1" in panel.locator(".changed").inner_text()
