@@ -7,7 +7,7 @@ was put, and a job that left the queue at a command of a claim was taken by that
 Of a subject whose own worker runs the jobs, and that promises FIFO, the journal shows the order: a job whose enqueue
 ended before another one's began is started first, if one undisturbed worker runs them.
 
-Does not apply to a subject that declares ``fifo = False``.
+Does not apply to a queue that declares ``order = "none"``.
 
 Blind to: cases in which jobs return to the queue (an expired lease, a failed attempt) or update_status moves them on.
 """

@@ -49,10 +49,11 @@ def test_the_documents_name_commands() -> None:
     assert sum(len(commands_in(page)) for page in PAGES) > 20
 
 
-def test_the_reference_of_the_command_line_is_fresh() -> None:
-    """Made by: python .ci/command_line.py."""
-    made = runpy.run_path(str(ROOT / ".ci" / "command_line.py"))["page"]()
-    assert (ROOT / "docs" / "command-line.md").read_text("utf-8") == made
+@pytest.mark.parametrize("name", ["command-line", "invariants"])
+def test_a_page_that_is_made_from_the_code_is_fresh(name: str) -> None:
+    """Made by: python .ci/command_line.py, python .ci/invariants.py."""
+    made = runpy.run_path(str(ROOT / ".ci" / f"{name.replace('-', '_')}.py"))["page"]()
+    assert (ROOT / "docs" / f"{name}.md").read_text("utf-8") == made
 
 
 def test_the_site_lists_pages_that_exist() -> None:
