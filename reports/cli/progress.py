@@ -61,6 +61,8 @@ class ProgressSink:
         self._part = ""
         self._cases = 0
         self._violated = 0
+        self._planned = 0
+        self._ended = 0
 
     def __enter__(self) -> ProgressSink:
         if self._live:
@@ -82,6 +84,7 @@ class ProgressSink:
         if isinstance(event, PartBegan):
             self._end_part()
             self._part, self._cases, self._violated = event.part, 0, 0
+            self._planned, self._ended = event.tasks, 0
             self._printed_s = self._clock()
             self._task = self._progress.add_task(self._stage, total=event.tasks, so_far="")
         elif isinstance(event, CaseEnded):
@@ -93,7 +96,12 @@ class ProgressSink:
                 self._printed_s = self._clock()
                 self._print("is running")
         elif self._task is not None:
-            self._progress.update(self._task, advance=1, so_far=self._so_far)
+            self._ended += 1
+            # A program that is continued in a later round is one task more than was planned.
+            self._planned = max(self._planned, self._ended)
+            self._progress.update(
+                self._task, completed=self._ended, total=self._planned, so_far=self._so_far
+            )
 
     def _end_part(self) -> None:
         if self._part and not self._live:

@@ -8,7 +8,7 @@ from itertools import count
 from rich.console import Console
 
 from midpipe.reports.cli.progress import LINE_EVERY_S, ProgressSink
-from midpipe.scenarios.gate.options import PartBegan
+from midpipe.scenarios.gate.options import PartBegan, TaskEnded
 from midpipe.scenarios.model.messages import CaseEnded
 
 CASE = CaseEnded(
@@ -53,3 +53,13 @@ def test_a_short_part_prints_its_end_only() -> None:
 def test_a_line_names_the_stage_and_the_time_that_is_left() -> None:
     (line,) = lines_of(1, 0.0, ("sweep", "interleave", "stories"), ends_s=45.0)
     assert line == "midpipe: interleave (2 of 3) done: 1 case, 0 with a violation, 45 s left"
+
+
+def test_a_program_that_is_continued_in_a_later_round_is_one_task_more() -> None:
+    out = io.StringIO()
+    with ProgressSink(Console(file=out, width=120, force_terminal=True)) as progress:
+        progress.listen(PartBegan("sweep", 2))
+        for _ in range(5):
+            progress.listen(TaskEnded("sweep", "enqueue"))
+    assert "5/5" in out.getvalue()
+    assert "5/2" not in out.getvalue()
