@@ -138,7 +138,7 @@ def coverage_data(verdict: Verdict) -> dict[str, Any]:
     """Return the ledger as a map: programs down, faults across, and what became of the cases of each.
 
     ``cells`` has the counts of each program and fault, ``places`` a row for each place in a program: the program's
-    number, the place, and a letter of COVERED for each fault, or ``.`` where the fault is not injected there.
+    number, the place, and a character of COVERED for each fault, or ``.`` where the fault is not injected there.
     """
     programs = _in_order(row.program for row in verdict.ledger)
     faults = _in_order(row.fault for row in verdict.ledger)
