@@ -255,7 +255,19 @@ def main(names: list[str]) -> int:
     paths.append(ROOT / f"scenarios/case/{DRAIN}.py")
     chosen = tuple(path for path in paths if not names or path.stem in names)
     survivors = Survivors(chosen)
-    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:benchmark", "--timeout=0"]
+    # Its tests try every answer on every invariant, and check only that none of them raises.
+    ignored = f"--ignore={ROOT / TESTS[0] / 'test_odd_answers.py'}"
+    options = [
+        ignored,
+        "-q",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:benchmark",
+        "--timeout=0",
+    ]
     status = pytest.main([*options, *(str(ROOT / test) for test in TESTS)], [survivors])
     if not survivors.count:
         return int(status)
