@@ -7,19 +7,19 @@ from typing import Any
 
 from tests.data.queues.base import Base, decoded
 
-PLACES = ("completed", "running", "pending")
+PLACES = ("completed", "running", "pending", "failed")
 ENQUEUE = """
-for _, place in ipairs({'pending', 'running', 'completed'}) do
+for _, place in ipairs({'pending', 'running', 'completed', 'failed'}) do
   if redis.call('EXISTS', 'small:' .. place .. ':' .. ARGV[1]) == 1 then return 0 end
 end
 redis.call('HSET', 'small:pending:' .. ARGV[1], unpack(ARGV, 4))
 return 1
 """
 MOVE = """
-for rank, place in ipairs({'pending', 'running', 'completed'}) do
+for rank, place in ipairs({'pending', 'running', 'completed', 'failed'}) do
   local key = 'small:' .. place .. ':' .. ARGV[1]
   if redis.call('EXISTS', key) == 1 then
-    if place == ARGV[2] or rank == 3 then return 0 end
+    if place == ARGV[2] or rank >= 3 then return 0 end
     redis.call('HSET', key, 'status', ARGV[2], 'result', ARGV[3])
     redis.call('RENAME', key, 'small:' .. ARGV[2] .. ':' .. ARGV[1])
     return 1
@@ -36,6 +36,8 @@ class Queue(Base):
     def update_status(
         self, job_id: str, status: str, result: Any = None, workspace_id: str | None = None
     ) -> None:
+        if status not in PLACES:
+            raise ValueError(f"{status!r} is no status")
         self.redis.eval(MOVE, 0, job_id, status, json.dumps(result))
 
     def get_job(self, job_id: str, workspace_id: str | None = None) -> dict[str, Any] | None:
