@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.ports import LOOPBACK
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.servers.server import empty, fields_of, software
 from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, disable_snapshots
 from midpipe.faultinject.vocabulary import Address

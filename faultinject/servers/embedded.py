@@ -18,9 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import empty, software
 from midpipe.faultinject.servers.snapshot import SNAPSHOT, await_failed_snapshot, disable_snapshots
 from midpipe.faultinject.vocabulary import Address

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from midpipe.faultinject.errors import NotApplicableError, ServerError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers import remains
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address
 
 _LOOPBACK = "127.0.0.1"

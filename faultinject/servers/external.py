@@ -16,11 +16,11 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control, ReplyError
 from midpipe.faultinject.servers.external_remains import Remains, note_names
 from midpipe.faultinject.servers.foreign_writes import ForeignWrites, is_seen_as, source_for
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import software
 from midpipe.faultinject.vocabulary import LOCK_KEY, Address
 from midpipe.faultinject.wire.commands import parse_command_table

@@ -12,8 +12,8 @@ from contextlib import closing
 from typing import Protocol
 
 from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.ports import LOOPBACK, may_listen_on
 from midpipe.faultinject.servers.control import Control, Word
-from midpipe.faultinject.servers.ports import LOOPBACK, may_listen_on
 from midpipe.faultinject.servers.server import Server, fields_of
 from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.resp import Value

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from midpipe.faultinject.clock.port import Clock
 from midpipe.faultinject.errors import NotApplicableError, UsageError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.external import SCHEMES, ExternalServer, parse_url
 from midpipe.faultinject.servers.node import Origin
 from midpipe.faultinject.servers.origins import FromBinary, FromImage
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 
 EMBEDDED, EXTERNAL, CONTAINER = "embedded", "external", "docker"

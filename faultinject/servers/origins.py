@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from midpipe.faultinject.ports import LOOPBACK
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.ports import LOOPBACK
-from midpipe.faultinject.servers.reaper import RunDirectory
 
 if TYPE_CHECKING:
     from midpipe.faultinject.servers.container import ContainerNode

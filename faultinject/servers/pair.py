@@ -6,10 +6,10 @@ at once, empty, as the other's replica, so that there are two servers again.
 
 from __future__ import annotations
 
+from midpipe.faultinject.ports import LOOPBACK
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.node import Node, Origin, await_replication
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.ports import LOOPBACK
 from midpipe.faultinject.vocabulary import Address
 
 # No server listens here: a replica of this address has lost its primary, and keeps the data that it has.

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from midpipe.faultinject.ports import LOOPBACK
 from midpipe.faultinject.servers.control import ReplyError
 from midpipe.faultinject.servers.node import (
     Announce,
@@ -20,7 +21,6 @@ from midpipe.faultinject.servers.node import (
     announced_ports,
     await_condition,
 )
-from midpipe.faultinject.servers.ports import LOOPBACK
 
 SERVICE = "midpipe"
 QUORUM, SENTINELS = 2, 3

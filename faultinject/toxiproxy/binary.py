@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError
-from midpipe.faultinject.servers.ports import LOOPBACK
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.ports import LOOPBACK
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address
 
 TOXIPROXY_VERSION = "2.12.0"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.program import ITSELF, Version
 from midpipe.scenarios.subjects.hosting import HostProcess

@@ -16,11 +16,11 @@ from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Listener, Proxy
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 from midpipe.scenarios.case.hosts import Hosts

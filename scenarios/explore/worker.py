@@ -10,10 +10,10 @@ from midpipe.faultinject.clock.opening import open_clock
 from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer, binary_of
 from midpipe.faultinject.servers.opening import AUTO, EMBEDDED, STEPPED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.scenarios.case.rig import Rig

@@ -14,8 +14,8 @@ from random import Random
 
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.shaper import Shaper
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_of
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.case.answered import answered_from

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.binary import Notify
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.spec import SubjectSpec

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.front import Front
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.binary import Notify, ToxiproxyProcess
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from midpipe.faultinject.toxiproxy.serving import ServedFaultProxy

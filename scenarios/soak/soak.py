@@ -13,9 +13,9 @@ from pathlib import Path
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.triggered_proxy import TriggeredProxy
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.figures import percentiles_of

@@ -16,7 +16,7 @@ from typing import Any
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.model.counters import LABELS
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec

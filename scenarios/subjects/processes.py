@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from midpipe.faultinject.errors import SubjectError
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects import process_tree
 from midpipe.scenarios.subjects.protocol import ReadyMessage, decode_ready

@@ -20,9 +20,9 @@ from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.placement import PROXY_FAULTS, Placement, Tally
 from midpipe.faultinject.net.placing import HeldCommands, PlacingDirector
 from midpipe.faultinject.net.proxy import Listener
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.opening import open_server, parse_server_spec
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 
 _WITHIN_S = 30.0

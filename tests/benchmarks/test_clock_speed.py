@@ -17,9 +17,9 @@ import pytest
 from midpipe.faultinject.clock.compiling import compiler
 from midpipe.faultinject.clock.preload import libraries
 from midpipe.faultinject.clock.stepped import SteppedClock
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import binary_from_the_wheel
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address
 from tests.real.clock.children import Child, started_server
 

@@ -16,9 +16,9 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Proxy
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address, Executed
 from midpipe.faultinject.wire.commands import parse_command_table
 from midpipe.faultinject.wire.received import ReceivedCommand

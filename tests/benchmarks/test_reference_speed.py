@@ -18,8 +18,8 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.reference import Queue
 from midpipe.reference.job import now
 from midpipe.reference.migration import Phase

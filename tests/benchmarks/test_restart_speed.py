@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.gate.parts.durability import GATE_PROGRAMS
 from midpipe.scenarios.gate.pool import Pool

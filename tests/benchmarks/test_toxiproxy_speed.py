@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from tests.real.toxiproxies import BOTH, OURS, REAL, api_of
 

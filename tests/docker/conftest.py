@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
 from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.remains import LABEL
 from midpipe.scenarios.explore.worker import Worker
 from tests.support.toxiproxy_container import DEFAULT_IMAGE as TOXIPROXY_IMAGE

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.container import PORT, ContainerServer
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.explore.power_loss import PowerLossTask

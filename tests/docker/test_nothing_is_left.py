@@ -34,7 +34,7 @@ CONTAINERS = """
 import sys, time
 from midpipe.faultinject.servers.container import ContainerServer
 from midpipe.faultinject.servers.engine import ContainerGroup
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from tests.support.toxiproxy_container import ToxiproxyContainer
 server = ContainerServer(sys.argv[1], ContainerGroup(RunDirectory(), networked=True))
 ToxiproxyContainer(sys.argv[2], server)
@@ -45,7 +45,7 @@ time.sleep(600)
 TOPOLOGY = """
 import sys
 from tests.support.cluster import Cluster
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import CONTAINER, ServerSpec, origin_of
 from midpipe.faultinject.servers.sentinel import SentinelGroup
 run = RunDirectory()

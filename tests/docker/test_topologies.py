@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.ports import BUS_OFFSET
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.container import ContainerNode
 from midpipe.faultinject.servers.engine import ContainerGroup
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_of
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.ports import BUS_OFFSET
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.scenarios.latency.bench import BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import Entrant

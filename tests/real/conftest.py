@@ -20,9 +20,9 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Proxy
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import parse_command_table

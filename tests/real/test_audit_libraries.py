@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import redis
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.external import parse_url
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.audit.audit import AuditPlan, audit
 from midpipe.scenarios.audit.layouts import layout_named

@@ -8,10 +8,10 @@ from contextlib import closing
 import pytest
 
 from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.wire.resp import Value
 from midpipe.scenarios.explore.power_loss import PowerLossTask, records_since_reset
 from midpipe.scenarios.explore.replaying import replay_case

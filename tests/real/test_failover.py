@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.vocabulary import Address, Executed
 from midpipe.faultinject.wire.resp import Value

@@ -12,7 +12,7 @@ import pytest
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess

@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
 from midpipe.faultinject.servers.origins import FromBinary
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import Address
 from midpipe.scenarios.model.spec import REFERENCE, parse_subject
 from midpipe.scenarios.model.verdict import Outcome

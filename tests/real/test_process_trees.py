@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 from midpipe.scenarios.subjects.processes import ForkServer
@@ -69,7 +69,7 @@ for line in sys.stdin:
 DIES = """
 import json, os, signal, sys
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import HostProcess
 from midpipe.scenarios.subjects.processes import ForkServer

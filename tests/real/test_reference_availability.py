@@ -13,9 +13,9 @@ from redis.sentinel import Sentinel
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.faults.effects import PASS, WireEffects
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SERVICE, SentinelGroup
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.reference import Queue

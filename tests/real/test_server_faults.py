@@ -7,10 +7,10 @@ from contextlib import closing
 import pytest
 
 from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.resp import ErrorReply

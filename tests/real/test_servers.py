@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.external import ExternalServer, parse_url
 from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.vocabulary import LOCK_KEY, Address
 from tests.real.commands import ran
 from tests.real.waiting import is_running, wait_until
@@ -123,7 +123,7 @@ def test_a_container_without_the_extra_names_the_extra_to_install(
 
 CHILD = """
 import sys, time
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 run = RunDirectory()
 server = EmbeddedServer(None, run)
@@ -229,7 +229,7 @@ KILLED = """
 import os, signal, sys
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.external import ExternalServer
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 server = ExternalServer(sys.argv[1], RunDirectory())
 control = Control(server.address, server.password, server.username, server.database)
 for _ in range(2):

@@ -13,9 +13,9 @@ from typing import cast
 
 import pytest
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control, ReplyError
 from midpipe.faultinject.servers.origins import FromBinary
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
 from midpipe.faultinject.vocabulary import Address
 from tests.real.fronting import Fronted
@@ -110,7 +110,7 @@ def test_a_replica_takes_over_the_slots_of_a_primary_that_died(cluster: Cluster)
 
 CHILD = """
 import sys, time
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from tests.support.cluster import Cluster
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.pair import Pair

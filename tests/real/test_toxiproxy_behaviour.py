@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from tests.real.peers import FIN, OPEN, QUIET_S, RST, Seen, connected, seen_by, upstream
 from tests.real.toxiproxies import BOTH, api_of

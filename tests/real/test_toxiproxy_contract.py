@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from midpipe.faultinject.errors import ServerError
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from midpipe.faultinject.vocabulary import Address
 from tests.fast.faultinject.toxiproxy.toxiproxy_contract import CONTRACT, Exchange
@@ -154,7 +154,7 @@ def test_a_real_toxiproxy_ends_when_midpipe_is_killed(run_directory: RunDirector
         pass
     program = (
         "import os, signal\n"
-        "from midpipe.faultinject.servers.reaper import RunDirectory\n"
+        "from midpipe.faultinject.reaper import RunDirectory\n"
         "from tests.real.toxiproxies import real_toxiproxy\n"
         "with real_toxiproxy(RunDirectory()) as api:\n"
         "    print(api.port, flush=True)\n"

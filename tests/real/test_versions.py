@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import EmbeddedServer
 from midpipe.faultinject.servers.opening import EMBEDDED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.explore.power_loss import PowerLossTask

@@ -12,10 +12,10 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.node import Node
 from midpipe.faultinject.servers.origins import FromBinary
-from midpipe.faultinject.servers.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.api_state import Attribute
 from midpipe.faultinject.toxiproxy.client import ToxiproxyClient
 from midpipe.faultinject.vocabulary import Address

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from midpipe.faultinject.errors import ServerError
-from midpipe.faultinject.servers.reaper import RunDirectory
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.toxiproxy.binary import ToxiproxyProcess
 from midpipe.faultinject.vocabulary import Address
 from tests.support.children import running

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.ports import BUS_OFFSET, LOOPBACK
 from midpipe.faultinject.servers.node import (
     REPLICATED,
     Announce,
@@ -20,7 +21,6 @@ from midpipe.faultinject.servers.node import (
     announced_ports,
     await_condition,
 )
-from midpipe.faultinject.servers.ports import BUS_OFFSET, LOOPBACK
 from midpipe.faultinject.servers.server import fields_of
 
 PRIMARIES = 3

@@ -12,8 +12,8 @@ import pytest
 
 from midpipe.faultinject.clock.preload import libraries
 from midpipe.faultinject.clock.stepped import SteppedClock
+from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import binary_from_the_wheel
-from midpipe.faultinject.servers.reaper import RunDirectory
 
 pytest.register_assert_rewrite("tests.real.clock.children")
 

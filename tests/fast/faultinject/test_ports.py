@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from midpipe.faultinject.servers.ports import BUS_OFFSET, free_ports
+from midpipe.faultinject.ports import BUS_OFFSET, free_ports
 
 
 def test_two_runs_are_not_given_the_same_ports() -> None:

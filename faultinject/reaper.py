@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from midpipe.faultinject.closeable import Closeable
-from midpipe.faultinject.servers.ports import free_ports
+from midpipe.faultinject.ports import free_ports
 
 _REAPER = """
 PATH="${PATH:+$PATH:}/usr/bin:/bin"
