@@ -88,6 +88,7 @@ class Evidence:
     """Everything that was observed in one case.
 
     Args:
+        traits: what the subject has, does and promises.
         history: operations of all phases, in order of completion.
         moments: the tables at the start and after each change; the last is the final state.
         delivered: job ids that a worker without faults received afterwards, in order; None if the subject has no
@@ -233,6 +234,10 @@ def violations_at(
 class Judgement:
     """What an invariant returns for one case: the number of things checked, and the violations among them.
 
+    Args:
+        observations: the number of things checked; an invariant that has checked none does not count as held.
+        violations: the evidence of each violation; empty if the invariant holds.
+
     Example:
         >>> from midpipe import Judgement, ViolationEvidence
         >>> Judgement(2, (ViolationEvidence("enqueue returned 1 for job-1."),)).observations
@@ -273,6 +278,7 @@ class Invariant:
         id: the name in reports and options.
         when: ``always`` (after every command) or ``finally`` (in the final state).
         claim: one sentence.
+        severity: of its findings.
         check: judges the evidence of one case.
         why_not: returns why the invariant does not apply to a subject; an empty string if it does.
         on_malformed: it also judges programs in which the subject must refuse every call.

@@ -99,6 +99,7 @@ class Operation:
         request: ordinal of the caller's request, from 1; all attempts of a retried call share it.
         attempt: from 1; above 1 the caller retries after an exception.
         method, arguments: the call. Arguments are JSON values by name.
+        completion: ``ok``, ``fail`` (surely without effect) or ``info`` (outcome unknown).
         value: what it returned, if ``ok``.
         error: what it raised, otherwise.
         wrote: the server executed a write command of this operation.
@@ -108,6 +109,7 @@ class Operation:
         invoked_at, completed_at: ordinals in the case's total order of events.
         duration_ms: measured by the caller.
         state_after: index into the case's snapshots of the state at completion.
+        phase: of the case: before the program, the program itself, or the recovery after it.
         version: the version that the client runs in a mixed fleet; empty if there is only one.
         caller_died: its process was killed during this call, so the answer was lost and there is no retry.
 

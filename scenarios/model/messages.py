@@ -39,8 +39,11 @@ class CaseEnded:
     """The result of one case, with what is needed to count and to replay it; its story is recorded in a later run.
 
     Args:
+        program: its name.
+        replay: the argument of ``midpipe replay``.
         fault: names of the faults, joined by ``+``; ``none`` if there is none.
         faults: number of faults.
+        valid: the case is judged; its observations and violations count.
         invalid_reason: why the case is invalid; empty if it is valid.
         violations: those that count.
         confirmed: the invariants whose violation further runs of the case have shown again; other violations count

@@ -82,6 +82,10 @@ Entry = Called | Stepped | Arrived | Restarted | Completed | Passed
 class Violation:
     """An invariant that this case violated, and the observations that show it.
 
+    Args:
+        invariant: its id.
+        evidence: one sentence for each observation, with the operations and states that it is about.
+
     Example:
         >>> from midpipe import Session
         >>> with Session("midpipe.scenarios.flaws.as_shipped:SimpleQueue") as session:
@@ -131,12 +135,16 @@ class CaseRecord:
     """One case as it happened.
 
     Args:
+        program: its name.
+        traits: what the subject has and does.
         entries: calls, commands and completions in order.
         states: the server's states; the first is the state before the first call.
-        delivered, read_back, logs, executions: as in Evidence.
+        history, delivered, read_back, logs, executions: as in Evidence.
         invalid_reason: why the case is invalid; empty if it is valid.
+        violations: the invariants that did not hold, with their evidence.
         observations: the number of things that each invariant checked.
         crashes: the invariants whose check raised.
+        timing: where the case's time went, in seconds.
         was_aborted: it is invalid because something raised, and was not run to its end.
         confirmed: the invariants whose violation further runs of the case have shown again.
         unconfirmed: what looked like a violation, and did not show again.

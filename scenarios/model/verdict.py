@@ -279,9 +279,24 @@ class Verdict:
     """The judgement of one subject on one or several servers.
 
     Args:
+        midpipe: the version of midpipe.
+        subject: its name, as in reports.
         again: the shell-quoted options that name the subject; for replay lines.
+        server: software, version and origin of the server, or the names of several.
+        command: the command line that ran.
         started_at: UTC, ISO 8601.
+        seconds: how long the run took.
+        outcome: the worst of the parts: ``pass``, ``unknown`` or ``fail``.
         parts: the parts that were planned (``selfcheck``, ``review``, ``sweep``, …), in order.
+        findings: the confirmed violations, the worst first.
+        invariants: by invariant, whether it held, and what it checked.
+        ledger: by program and fault, how many cases there are, were run, pruned or not reached.
+        selfcheck: the flawed queues, and whether they were caught.
+        review: what the review of the queue claims, and what was seen of it.
+        durability: by persistence, what a killed server cost.
+        power_loss: by program, what a power loss at each moment cost.
+        coverage: what fuzzing has seen; None if it was not run.
+        crashes: the invariants whose check raised.
         warnings: reasons why a pass means less than it seems; reports show them first.
         not_run: programs that do not apply to the subject.
         partial: the run was interrupted, or its budget ended, before everything planned had run.
@@ -290,6 +305,7 @@ class Verdict:
         gone: findings of the baseline that this run did not find, although it ran their programs.
         shard: the shard of a run that this verdict is on; None for a whole run.
         servers: a column for each of several servers; the other fields then hold their sums and worst values.
+        schema: the version of this structure.
 
     Example:
         >>> from midpipe import judge

@@ -32,6 +32,10 @@ class Retry(StrEnum):
 class Answer:
     """An argument taken from the client's last answer of a method: ``Answer("claim", "lease_token")``.
 
+    Args:
+        method: whose last answer is meant.
+        field: of that answer, which is a mapping.
+
     Example:
         >>> from midpipe import Answer, Call
         >>> Call("complete", {"job_id": "job-1", "lease_token": Answer("claim", "lease_token")}).method

@@ -42,6 +42,7 @@ def callables() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 NAMED, FUNCTIONS = zip(*callables(), strict=True)
+VALUES = [value for name in NAMES if dataclasses.is_dataclass(value := getattr(midpipe, name))]
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
@@ -113,16 +114,35 @@ def test_each_public_duration_names_its_unit(function: Callable[..., Any]) -> No
     assert unitless == []
 
 
+def errors_of(function: Callable[..., Any]) -> list[str]:
+    return re.findall(r"^    (\w+Error):", text_of(function), re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", ["judge", "Session", "RedisServer"])
 def test_each_public_callable_that_can_fail_says_with_what(name: str) -> None:
-    raised = re.findall(r"^    (\w+Error):", text_of(getattr(midpipe, name)), re.MULTILINE)
-    assert raised
-    assert [error for error in raised if error not in midpipe.__all__] == []
+    assert errors_of(getattr(midpipe, name))
 
 
-@pytest.mark.parametrize(
-    "value", [value for name in NAMES if dataclasses.is_dataclass(value := getattr(midpipe, name))]
-)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=NAMED)
+def test_each_error_that_a_public_callable_raises_is_public_and_described(
+    function: Callable[..., Any],
+) -> None:
+    body = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
+    raised = re.findall(r"\braise (\w+)", inspect.getsource(body))
+    described = errors_of(function)
+    assert [error for error in raised if error not in described] == []
+    assert [error for error in described if error not in midpipe.__all__] == []
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_each_field_of_a_public_value_is_described(value: Any) -> None:
+    lines = re.findall(r"^    (\w+(?:, \w+)*):", text_of(value), re.MULTILINE)
+    described = {name for line in lines for name in line.split(", ")}
+    fields = [field.name for field in dataclasses.fields(value) if not field.name.startswith("_")]
+    assert [name for name in fields if name not in described] == []
+
+
+@pytest.mark.parametrize("value", VALUES)
 def test_each_float_field_of_a_public_value_has_a_unit(value: Any) -> None:
     text = text_of(value)
     unitless = [
