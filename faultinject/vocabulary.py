@@ -132,11 +132,13 @@ class WireIndex:
         """The operation and the attempt that the command belongs to."""
         return self.operation, self.attempt
 
+    @property
+    def label(self) -> str:
+        """The command's name and the pattern of its first key."""
+        return f"{self.name} {self.key_pattern}".rstrip()
+
     def __str__(self) -> str:
-        words = f"{self.name} {self.key_pattern}".rstrip()
-        return (
-            f"operation {self.operation}, attempt {self.attempt}, command {self.command}: {words}"
-        )
+        return f"operation {self.operation}, attempt {self.attempt}, command {self.command}: {self.label}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,11 @@ def not_proved(verdict: Verdict) -> str:
 
 
 def promises_sentence(promises: Sequence[PromiseRow]) -> str:
+    """Return what the subject was held to, as a sentence."""
+    return f"Judged by its promises: {promises_text(promises)}."
+
+
+def promises_text(promises: Sequence[PromiseRow]) -> str:
     """Return what the subject was held to, and from where each promise is known: declared ones first."""
     strongest_first = [str(source) for source in reversed(Source)]
     by_source = {
@@ -180,7 +185,7 @@ def promises_sentence(promises: Sequence[PromiseRow]) -> str:
         for source in strongest_first
     }
     known = (f"{source} {', '.join(rows)}" for source, rows in by_source.items() if rows)
-    return f"Judged by its promises: {'; '.join(known)}."
+    return "; ".join(known)
 
 
 def rules_text(pruned_by: Mapping[str, int]) -> str:
@@ -191,7 +196,7 @@ def rules_text(pruned_by: Mapping[str, int]) -> str:
 def advice_for(finding: Finding) -> str:
     """Return what to change so that the invariant holds: by the command that met the fault, where that decides."""
     if finding.invariant in ("no-lost-job", "no-stuck-job") and finding.faults:
-        command = finding.faults[0].place.rpartition(": ")[2].partition(" ")[0]
+        command = finding.command.partition(" ")[0]
         if command in _BY_COMMAND:
             return _BY_COMMAND[command]
         if finding.invariant == "no-lost-job" and finding.operation in _TAKES_JOBS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from midpipe.reports.explain import not_proved, promises_sentence
+from midpipe.reports.explain import not_proved, promises_text
 from midpipe.reports.selfcheck_table import own_queue_sentences
 from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.verdict import Outcome, Status, Verdict
@@ -61,7 +61,7 @@ def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]
         where = f"{known.invariant} in {known.operation}"
         yield "gone", f"{where}, accepted on {known.date}: take it out with midpipe baseline"
     if verdict.promises:
-        yield "promises", promises_sentence(verdict.promises).partition(": ")[2]
+        yield "promises", f"{promises_text(verdict.promises)}."
     for sentence in own_queue_sentences(verdict):
         yield "midpipe", sentence
     if not verdict.findings and verdict.outcome is Outcome.PASS:

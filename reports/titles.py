@@ -100,10 +100,8 @@ def _line(finding: Finding) -> str:
 
 
 def _command_of(finding: Finding) -> str:
-    """Return the name of the command with the first fault."""
-    place = finding.faults[0].place
-    label = place.partition(": ")[2] or place or finding.command
-    return label.split()[0] if label else "a command"
+    """Return the name of the command that the finding begins with."""
+    return finding.command.partition(" ")[0] or "a command"
 
 
 def _needs_an_order(finding: Finding) -> bool:

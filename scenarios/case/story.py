@@ -113,6 +113,7 @@ def _command(record: CaseRecord, entry: Stepped | Arrived) -> Iterator[StoryStep
         block=block,
         position=str(position),
         place=str(step.event.index),
+        label=step.event.index.label,
         fault="" if is_late else str(step.fault or ""),
         executed=str(step.executed),
         reply=_short(step.reply) if step.executed is Executed.YES else "",

@@ -42,7 +42,7 @@ class _Sent:
     @property
     def culprit(self) -> Culprit:
         source = self.command.source
-        label = self.command.place.partition(": ")[2] or self.command.words[0]
+        label = self.command.label or self.command.words[0]
         return Culprit(self.call, label, source.sent if source else None)
 
 

@@ -105,6 +105,7 @@ class StoryCommand:
         position: its position in the schedule (``A2``); empty if midpipe sends the command.
         block: the commands of a MULTI … EXEC block; empty if it is not one.
         place: its wire execution index: operation, attempt, command and label.
+        label: its name and the pattern of its first key; empty if midpipe sends the command.
         fault: name of the fault injected here; empty if the command passed.
         executed: whether the server executed it: ``yes``, ``no`` or ``unknown``.
         reply: the server's reply as short text.
@@ -115,6 +116,7 @@ class StoryCommand:
     position: str = ""
     block: tuple[tuple[str, ...], ...] = ()
     place: str = ""
+    label: str = ""
     fault: str = ""
     executed: str = ""
     reply: str = ""

@@ -112,6 +112,7 @@ class Stories:
         replay = story.replay if story is not None else group.replay
         passes = neighbour is not None and group.invariant not in neighbour.violated_invariants
         invariant = self._options.judged_by.invariants[group.invariant]
+        faults = _placed_faults(replay, story)
         culprit = culprit_of(story, group.invariant, group.method)
         return Finding(
             id=f"F{number + 1}",
@@ -122,7 +123,7 @@ class Stories:
             claim=invariant.claim,
             evidence=group.evidence,
             operation=culprit.call,
-            faults=_placed_faults(replay, story),
+            faults=faults,
             cases=group.cases,
             replays=group.replays,
             story=story,
@@ -131,7 +132,7 @@ class Stories:
             blob=group.blob if replay == group.replay else "",
             on=self._options.server.option,
             source=culprit.source,
-            command=culprit.command,
+            command=culprit.command or next((fault.place for fault in faults), ""),
             code=code_of(story),
         )
 

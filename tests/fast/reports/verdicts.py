@@ -31,7 +31,8 @@ from midpipe.scenarios.model.verdict import (
 
 REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
 ENQUEUE = StoryCall("enqueue", (StoryArgument("job_id", '"job-1"'),))
-PLACE = "operation 1, attempt 1, command 2: HSET ai:jobs:*"
+LABEL = "HSET ai:jobs:*"
+PLACE = f"operation 1, attempt 1, command 2: {LABEL}"
 STORY = Story(
     REPLAY,
     (
@@ -43,6 +44,7 @@ STORY = Story(
                 ("SET", "ai:idempotency:acme:r-1", "job-1", "NX"),
                 position="A1",
                 place="operation 1, attempt 1, command 1: SET ai:idempotency:*:*",
+                label="SET ai:idempotency:*:*",
                 executed="yes",
                 reply="OK",
             ),
@@ -55,6 +57,7 @@ STORY = Story(
                 ("HSET", "ai:jobs:job-1", "status", "pending"),
                 position="A2",
                 place=PLACE,
+                label=LABEL,
                 fault="cut-before",
                 executed="no",
             ),
@@ -85,6 +88,7 @@ LOST = Finding(
     evidence=("enqueue answered False for job-1, and get_job finds no such job.",),
     operation="enqueue",
     faults=(PlacedFault("cut-before", "A2", PLACE),),
+    command=LABEL,
     cases=3,
     story=STORY,
     neighbour=NEIGHBOUR,

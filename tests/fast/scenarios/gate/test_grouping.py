@@ -30,6 +30,7 @@ def command(client: str, position: str, name: str, line: int, fault: str = "") -
         (name, "jobs"),
         position=position,
         place=f"operation 1, attempt 1, command 1: {name} jobs",
+        label=f"{name} jobs",
         fault=fault,
         source=CommandSource(SourceLine("shop.py", line, "f")),
     )
