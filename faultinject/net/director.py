@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from midpipe.faultinject.faults.effects import WireEffects
+from midpipe.faultinject.faults.effects import PASS, WireEffects
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
@@ -46,3 +46,30 @@ class Director(Protocol):
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         """The client or the server sent bytes that are not RESP."""
+
+
+class PassingDirector:
+    """Lets every command pass. A base for directors that only observe."""
+
+    def is_passthrough(self, received: ReceivedCommand) -> bool:
+        return True
+
+    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
+        return PASS
+
+    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects:
+        return PASS
+
+    def parked(self, link: Link, received: ReceivedCommand) -> None:
+        link.carry_out(received, PASS)
+
+    def done(
+        self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
+    ) -> None:
+        return
+
+    def client_gone(self, link: Link, *, mid_command: bool) -> None:
+        return
+
+    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
+        return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from midpipe.faultinject.errors import SubjectError
-from midpipe.faultinject.faults.effects import PASS, WireEffects
+from midpipe.faultinject.net.director import PassingDirector
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.received import ReceivedCommand
-from midpipe.faultinject.wire.resp import ProtocolError, Reply
+from midpipe.faultinject.wire.resp import Reply
 from midpipe.scenarios.case.answered import answered_from
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.network.placements import TIME_OUT_MS, Exchange, Recording
@@ -18,23 +18,11 @@ CLIENT = "A"
 _ANSWER_WITHIN_S = 30.0
 
 
-class _RecordingDirector:
+class _RecordingDirector(PassingDirector):
     """Lets every command pass, and records it by connection."""
 
     def __init__(self) -> None:
         self.recordings: dict[Link, Recording] = {}
-
-    def is_passthrough(self, received: ReceivedCommand) -> bool:
-        return True
-
-    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
-        return PASS
-
-    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects:
-        return PASS
-
-    def parked(self, link: Link, received: ReceivedCommand) -> None:
-        link.carry_out(received, PASS)
 
     def done(
         self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
@@ -51,12 +39,6 @@ class _RecordingDirector:
             recording.exchanges.append(exchange)
         recording.up += up
         recording.down += down
-
-    def client_gone(self, link: Link, *, mid_command: bool) -> None:
-        return
-
-    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
-        return
 
 
 def measured(rig: Rig, program: Program) -> tuple[Exchange, ...]:

@@ -11,47 +11,17 @@ from typing import Any
 
 import pytest
 
-from midpipe.faultinject.faults.effects import PASS, WireEffects
-from midpipe.faultinject.net.link import Link
+from midpipe.faultinject.net.director import PassingDirector
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Proxy
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.vocabulary import Address, Executed
+from midpipe.faultinject.vocabulary import Address
 from midpipe.faultinject.wire.commands import parse_command_table
-from midpipe.faultinject.wire.received import ReceivedCommand
-from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
 ROUNDS = 2_000
-
-
-class PassesAll:
-    """Lets every command through."""
-
-    def is_passthrough(self, received: ReceivedCommand) -> bool:
-        return True
-
-    def setup(self, link: Link, received: ReceivedCommand) -> WireEffects:
-        return PASS
-
-    def inside(self, link: Link, received: ReceivedCommand) -> WireEffects:
-        return PASS
-
-    def parked(self, link: Link, received: ReceivedCommand) -> None:
-        link.carry_out(received, PASS)
-
-    def done(
-        self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
-    ) -> None:
-        return
-
-    def client_gone(self, link: Link, *, mid_command: bool) -> None:
-        return
-
-    def violated_protocol(self, link: Link, error: ProtocolError) -> None:
-        raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +40,7 @@ def paths() -> Iterator[Paths]:
         loop = Loop()
         proxy = Proxy(loop, lambda: server.address, parse_command_table(control.call("COMMAND")))
         listener = proxy.listener("A")
-        listener.director = PassesAll()
+        listener.director = PassingDirector()
         stop = threading.Event()
 
         def serve() -> None:
