@@ -157,7 +157,8 @@ FLAWS: tuple[Flaw, ...] = (
     _single("PushesFirst", "Queues an id before it writes the data.", "no-orphan"),
     _single(
         "PlainPipeline",
-        "Sends its writes in one pipeline without MULTI.",
+        "Sends its writes in one pipeline without MULTI, and ignores the request id.",
+        "no-duplicate",
         "no-orphan",
         "answer-is-true",
     ),
