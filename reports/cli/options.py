@@ -127,6 +127,13 @@ _SUBJECT = (
         help="A variable for the subject's environment; may be repeated. AI_JOBS_NEW_SCHEMA is on unless set here.",
     ),
     click.option(
+        "--background",
+        multiple=True,
+        metavar="COMMAND",
+        help="A command that the subject sends in the background, such as a heartbeat: 'ZADD:workers', or "
+        "'EVALSHA:tasks beat'. No fault is injected there, and its order does not matter. May be repeated.",
+    ),
+    click.option(
         "--patience",
         "patience_s",
         default=DEFAULT_PATIENCE_S,
@@ -313,7 +320,12 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
     subject = parse_subject(
         values["subject"], paths, values["python"], environment, values["patience_s"], beside
     )
-    subject = replace(subject, promises=promises, config=configuration_of(ctx).named)
+    subject = replace(
+        subject,
+        promises=promises,
+        config=configuration_of(ctx).named,
+        background=tuple(values.get("background") or ()),
+    )
     return subject_of(release, subject) if release else subject
 
 

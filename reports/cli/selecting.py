@@ -63,7 +63,8 @@ _AIM = (
         "--at",
         multiple=True,
         metavar="COMMAND[:KEY]",
-        help="Inject faults only at these commands, such as HSET or 'RPUSH:ai:queue:*'; may be repeated.",
+        help="Inject faults only at these commands, such as HSET, 'RPUSH:ai:queue:*' or 'EVALSHA:tasks ack'; may be "
+        "repeated.",
     ),
 )
 

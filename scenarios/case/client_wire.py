@@ -1,7 +1,8 @@
 """One client's connections in a case: which of its commands waits, and how its commands are numbered.
 
 ClientWire is the director of the client's links. What has no position passes at once: commands that set a connection
-up, those that neither change nor read data (``NOISE``), and a poll that can't find more than its last answers did.
+up, those that neither change nor read data (``NOISE``), those that the user or the subject declares as sent in the
+background, and a poll that can't find more than its last answers did.
 Every other command is parked until the case lets it through. Knows no schedule, and no call beyond its number.
 
 It also notices a client that gives up on a command to which nothing was done: one that closes a connection while it
@@ -22,6 +23,7 @@ from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIn
 from midpipe.faultinject.wire.commands import CommandTable, key_pattern
 from midpipe.faultinject.wire.conversation import SUBSCRIBING
 from midpipe.faultinject.wire.labels import LabelCounter, command_of, stable_key
+from midpipe.faultinject.wire.pattern import CommandPattern
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
 
@@ -47,6 +49,7 @@ class ClientWire:
         step_over: called when a command that was let through is over, with whether the server ran it and its reply.
         state: returns the number of the server's latest state, which rises with every change.
         host: the machine's name.
+        background: what the client sends in the background; that has no position either.
 
     Attributes:
         passes_all: every command passes and none is counted, while an instance of the subject is made.
@@ -66,6 +69,7 @@ class ClientWire:
     state: Callable[[], int]
     _: KW_ONLY
     host: bytes = b""
+    background: tuple[CommandPattern, ...] = ()
     operation: int = 0
     attempt: int = 0
     passes_all: bool = False
@@ -89,6 +93,7 @@ class ClientWire:
     _state_of_polls: int = field(init=False, default=-1)
     _polling: dict[Link, ReceivedCommand] = field(init=False, default_factory=dict)
     _labels: LabelCounter = field(init=False, default_factory=LabelCounter)
+    _unnumbered: set[Link] = field(init=False, default_factory=set)
     _senders: set[Link] = field(init=False, default_factory=set)
 
     @property
@@ -167,7 +172,9 @@ class ClientWire:
     def parked(self, link: Link, received: ReceivedCommand) -> None:
         self.has_subscribed = self.has_subscribed or received.command.name in SUBSCRIBING
         self._note_asked(link)
-        if self.passes_all or received.command.name in NOISE:
+        if self.passes_all or received.command.name in NOISE or self._is_background(received):
+            if not self.passes_all:
+                self._unnumbered.add(link)
             link.carry_out(received, PASS)
             return
         if self.was_killed:
@@ -187,6 +194,7 @@ class ClientWire:
         self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
         self._answered_s[link] = self.clock()
+        self._unnumbered.discard(link)
         is_empty = reply is not None and reply.value in (None, ())
         if is_empty and not received.block:
             self._empty_answers[received.command.args] += 1
@@ -211,7 +219,11 @@ class ClientWire:
             self._parked = [waiting for waiting in self._parked if waiting[0] is not link]
         event = self._let_through.pop(link, None)
         self._polling.pop(link, None)
-        if mid_command and event is not None and self.table.is_blocking(event.args):
+        if link in self._unnumbered:
+            # It closed before a health check or the like was answered, which says nothing about time.
+            self._unnumbered.discard(link)
+            link.close()
+        elif mid_command and event is not None and self.table.is_blocking(event.args):
             # The client's own time-out came first. A server drops the blocked command of a closed connection.
             link.close()
             self.step_over(event, Executed.NO, None)
@@ -229,6 +241,14 @@ class ClientWire:
 
     def violated_protocol(self, link: Link, error: ProtocolError) -> None:
         self.invalid_reason = f"{self.client_id} or the server violated the protocol: {error}"
+
+    def _is_background(self, received: ReceivedCommand) -> bool:
+        """Whether the command is declared as sent in the background; a MULTI … EXEC block never is."""
+        if received.block or not self.background:
+            return False
+        args = received.command.args
+        keys = self.table.keys(args)
+        return any(pattern.matches(args, keys) for pattern in self.background)
 
     def _is_idle_poll(self, received: ReceivedCommand) -> bool:
         """Whether the command has got empty answers so often that it need not be parked, and nothing changed since."""

@@ -12,6 +12,7 @@ import platform
 from collections.abc import Iterator, Mapping
 
 from midpipe.faultinject.vocabulary import WireEvent
+from midpipe.faultinject.wire.pattern import parse_pattern
 from midpipe.scenarios.case.answered import Answered, answered_from
 from midpipe.scenarios.case.client import (
     Attempt,
@@ -91,6 +92,7 @@ class Clients:
                 step_over=step_over,
                 state=lambda: self._recorder.last_state,
                 host=platform.node().encode(),
+                background=tuple(map(parse_pattern, rig.traits.background)),
             )
             host = rig.host(client_id, its_calls[0].version)
             self._clients[client_id] = Client(wire, its_calls, host)

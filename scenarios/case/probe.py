@@ -78,6 +78,7 @@ def probe(
         job_fields=frozenset(read) if isinstance(read, Mapping) else frozenset(),
         accepts=opened.accepts,
         promises=promises,
+        background=(*subject.background, *opened.background),
     )
 
 

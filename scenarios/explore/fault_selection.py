@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import UsageError
@@ -20,6 +19,7 @@ from midpipe.faultinject.faults import (
 )
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.vocabulary import FaultRef, WireEvent
+from midpipe.faultinject.wire.pattern import parse_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Aim:
 
     Args:
         faults: names of faults.
-        at: commands as ``COMMAND`` or ``COMMAND:KEY``, both globs; the key is any of those that the command touches.
+        at: commands, as ``wire.pattern`` writes them.
     """
 
     faults: tuple[str, ...] = ()
@@ -43,18 +43,12 @@ class Aim:
 
     def takes(self, event: WireEvent) -> bool:
         """Whether faults are placed at this command."""
-        return not self.at or any(_matches(place, event) for place in self.at)
+        return not self.at or any(
+            parse_pattern(place).matches(event.args, event.keys) for place in self.at
+        )
 
 
 ANYWHERE = Aim()
-
-
-def _matches(place: str, event: WireEvent) -> bool:
-    command, colon, key = place.partition(":")
-    keys = [bytes(each).decode(errors="replace") for each in event.keys or ()]
-    return fnmatchcase(event.name, command.upper()) and (
-        not colon or any(fnmatchcase(each, key) for each in keys)
-    )
 
 
 def aim_at(faults: Sequence[str], at: Sequence[str]) -> Aim:

@@ -43,6 +43,7 @@ class Traits:
         job_fields: the fields of a job that get_job returned in a run without faults.
         accepts: of each call, the names of the arguments that it takes; None for one that takes any.
         promises: what it promises.
+        background: what it or the user declares as commands that it sends in the background, as patterns.
     """
 
     methods: frozenset[str]
@@ -55,6 +56,7 @@ class Traits:
     job_fields: frozenset[str] = frozenset()
     accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     promises: Promises = field(default_factory=Promises)
+    background: tuple[str, ...] = ()
 
     def takes(self, call: str, argument: str) -> bool:
         """Whether the subject has a call that takes an argument of that name."""

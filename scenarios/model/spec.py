@@ -34,6 +34,7 @@ class SubjectSpec:
         promises: what the user declares for it, by name; these count more than its own declarations.
         beside: the other subject of a mixed fleet, if the user named one.
         requirement: the release of a library that the user named instead of a subject: ``rq==3.0.0``.
+        background: commands that it sends in the background, as ``wire.pattern`` writes them; these have no position.
         config: the file that the user named with ``--config``, in which the promises stand; empty if none was named.
     """
 
@@ -46,6 +47,7 @@ class SubjectSpec:
     promises: tuple[tuple[str, str | float], ...] = ()
     requirement: str = ""
     config: str = ""
+    background: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -68,6 +70,8 @@ class SubjectSpec:
         for name, value in self.environment:
             if (name, value) not in default.environment:
                 words += ["--env", f"{name}={value}"]
+        for pattern in () if self.config else self.background:
+            words += ["--background", pattern]
         if self.beside is not None:
             words += ["--beside", self.beside.text]
             for name, value in self.beside.environment:

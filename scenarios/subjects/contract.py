@@ -90,6 +90,12 @@ def arguments_for(call: Any, offered: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def background_of(instance: Any) -> list[str]:
+    """Return the commands that a subject declares as sent in the background, in its attribute ``background``."""
+    declared = getattr(instance, "background", None)
+    return [str(each) for each in declared] if isinstance(declared, (list, tuple)) else []
+
+
 def promises_of(instance: Any) -> dict[str, Any]:
     """Return what a subject declares in its attribute ``promises``; empty if that is not a mapping."""
     declared = getattr(instance, "promises", None)

@@ -32,7 +32,7 @@ async function perform(Queue, { do: what, client, redis, journal, method, args }
   const queue = new Queue(redis);
   instances.set(client, queue);
   const methods = CALLS.filter((name) => typeof queue[name] === "function");
-  return { ok: true, methods, accepts: Queue.accepts ?? {}, promises: Queue.promises ?? {} };
+  return { ok: true, methods, accepts: Queue.accepts ?? {}, promises: Queue.promises ?? {}, background: Queue.background ?? [] };
 }
 
 async function main() {

@@ -146,7 +146,11 @@ class _Host:
             names = contract.calls_of(kind)
             accepts = {name: contract.accepted_by(getattr(instance, name)) for name in names}
             self._calls[kind] = {"methods": names, "accepts": accepts}
-        return {**self._calls[kind], "promises": contract.promises_of(instance)}
+        return {
+            **self._calls[kind],
+            "promises": contract.promises_of(instance),
+            "background": contract.background_of(instance),
+        }
 
     def _load_of(self, client: str) -> Any:
         if client not in self._loads:

@@ -20,6 +20,7 @@ class Opened:
         accepts: of each call, the names of the arguments that it takes; None for one that takes any.
         promises: what it declares, as it declares it.
         is_service: its process is a service, which is started again after it has died; the caller is another process.
+        background: the commands that it declares as sent in the background, as patterns.
     """
 
     methods: frozenset[str]
@@ -30,6 +31,7 @@ class Opened:
     accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     promises: Mapping[str, object] = field(default_factory=dict)
     is_service: bool = False
+    background: tuple[str, ...] = ()
 
 
 def opened_from(answer: Mapping[str, Any]) -> Opened:
@@ -47,4 +49,5 @@ def opened_from(answer: Mapping[str, Any]) -> Opened:
         },
         promises=answer.get("promises") or {},
         is_service=answer.get("service") is True,
+        background=tuple(answer.get("background") or ()),
     )

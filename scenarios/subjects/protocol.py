@@ -57,6 +57,7 @@ class AnswerMessage(TypedDict):
     methods: NotRequired[list[str] | None]
     accepts: NotRequired[dict[str, list[str] | None] | None]
     promises: NotRequired[dict[str, Any] | None]
+    background: NotRequired[list[str] | None]
     latency_bound_s: NotRequired[float | None]
     fifo: NotRequired[bool | None]
     service: NotRequired[bool | None]
