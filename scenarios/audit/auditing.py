@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from midpipe.scenarios.audit.layout import Due, Kept, Layout, Once, Waiting
+from midpipe.scenarios.audit.list_walk import Repeats
 from midpipe.scenarios.audit.observation import Observation, Suspicion, bytes_of
 from midpipe.scenarios.audit.pattern import JOB, glob_of
 from midpipe.scenarios.audit.reading import Command, Member, Reading, TornError
@@ -320,11 +321,11 @@ class Auditing:
         for place, key in list(self._places):
             if place not in about or (place, key) in walked:
                 continue
-            seen = _Repeats(MOST_OPAQUE) if place not in self._layout.members else None
+            seen = Repeats(MOST_OPAQUE) if place not in self._layout.members else None
             try:
                 for chunk in self._reading.members(place, key):
                     if chunk is None:
-                        seen = None if seen is None else _Repeats(MOST_OPAQUE)
+                        seen = None if seen is None else Repeats(MOST_OPAQUE)
                         continue
                     sampled = [member for member in chunk if self._is_sampled(member.job_id)]
                     self._members(place, sampled, seen)
@@ -334,7 +335,7 @@ class Auditing:
             self.state.walked.append((place, key))
             self._pause()
 
-    def _members(self, place: str, members: Sequence[Member], seen: _Repeats | None) -> None:
+    def _members(self, place: str, members: Sequence[Member], seen: Repeats | None) -> None:
         """Judge members of a place by their own; ``seen`` counts those that are opaque."""
         for first in range(0, len(members), _JOBS_PER_READ):
             observations = []
@@ -381,25 +382,6 @@ class Auditing:
                 continue
             found = examine(self._layout, observation, now_s)
             self.suspects.observed_again(suspect, found, now_s, is_nowhere=observation.is_nowhere())
-
-
-class _Repeats:
-    """Counts opaque members, up to so many different ones."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._seen: set[str] = set()
-        self.left_out = 0
-
-    def count(self, member: str) -> int:
-        """Return 2 for a member that was seen before, else 1."""
-        if member in self._seen:
-            return 2
-        if len(self._seen) >= self._most:
-            self.left_out += 1
-        else:
-            self._seen.add(member)
-        return 1
 
 
 def _parts(observation: Observation) -> Parts:

@@ -82,3 +82,26 @@ def _known(last: tuple[bytes, ...], read: tuple[bytes, ...]) -> int | None:
         if read[:end] == last[-end:]:
             return end
     return None
+
+
+class Repeats:
+    """Counts members that name no job, up to a number of different ones.
+
+    Args:
+        most: how many it keeps; ``left_out`` counts the others.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+        self.left_out = 0
+
+    def count(self, member: str) -> int:
+        """Return 2 for a member that was seen before, else 1."""
+        if member in self._seen:
+            return 2
+        if len(self._seen) >= self._most:
+            self.left_out += 1
+        else:
+            self._seen.add(member)
+        return 1

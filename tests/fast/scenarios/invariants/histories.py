@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence, Moment, Traits
 from midpipe.scenarios.model.history import Completion, Json, Operation, Phase, RaisedError
 from midpipe.scenarios.model.promises import declared
@@ -101,3 +102,9 @@ def evidence(
         latency_bound_ms=latency_bound_ms,
         malformed=malformed,
     )
+
+
+def seen(invariant: str, *given_evidence: object, **more: object) -> tuple[str, ...]:
+    """Return the sentences of what violates an invariant."""
+    judgement = INVARIANTS[invariant].check(evidence(*given_evidence, **more))  # type: ignore[arg-type] # passed on
+    return tuple(evidence.seen for evidence in judgement.violations)

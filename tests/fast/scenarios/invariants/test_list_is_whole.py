@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.model.history import Json, Operation
-from tests.fast.scenarios.invariants.histories import call
-from tests.fast.scenarios.invariants.test_invariants import seen
+from tests.fast.scenarios.invariants.histories import call, seen
 
 
 def test_a_list_without_a_job_that_exists_is_not_whole() -> None:
