@@ -24,23 +24,24 @@ def to_json(verdict: Verdict) -> str:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the document; it is the same under every supported version of msgspec.
 
-    Releases of msgspec differ in how they indent the docstrings that become descriptions. The docstrings' examples, in
-    Python, are left out.
+    Releases of msgspec differ in how they indent the docstrings that become descriptions, and in whether they name a
+    default that is an empty object. The docstrings' examples, in Python, are left out.
     """
-    found: dict[str, Any] = _with_clean_descriptions(msgspec.json.schema(Verdict))
+    found: dict[str, Any] = _normalized(msgspec.json.schema(Verdict))
     return found
 
 
-def _with_clean_descriptions(node: Any) -> Any:
+def _normalized(node: Any) -> Any:
     if isinstance(node, dict):
         return {
             name: inspect.cleandoc(value).partition("\n\nExample:")[0]
             if name == "description" and isinstance(value, str)
-            else _with_clean_descriptions(value)
+            else _normalized(value)
             for name, value in node.items()
+            if (name, value) != ("default", {})
         }
     if isinstance(node, list | tuple):
-        return [_with_clean_descriptions(value) for value in node]
+        return [_normalized(value) for value in node]
     return node
 
 

@@ -133,6 +133,7 @@ class Ledger:
             dict(self.invalid),
             dict(self.violated),
             {fault: dict(by_rule) for fault, by_rule in self.left_out_by.items()},
+            {place: at.copy() for place, at in self.by_place.items()},
         )
 
     def planned(self, fault: str, place: str = "") -> None:

@@ -63,7 +63,7 @@ def test_a_command_names_the_extra_that_it_needs(
     ended = run(environment, tmp_path, "midpipe", command)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"midpipe: midpipe {command} needs the extra '{extra}'")
-    assert ended.stderr.endswith(f"pip install 'midpipe[{extra}]'\n")
+    assert ended.stderr.endswith(f"pip install 'midpipe[{extra}]'.\n")
     assert ended.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == [tmp_path / "hidden"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,9 @@ def test_without_its_look_at_the_request_it_is_caught(worker: Worker, tmp_path: 
     assert CHECKS_THE_REQUEST in source
     flawed = tmp_path / "queue.mjs"
     flawed.write_text(source.replace(CHECKS_THE_REQUEST, ""))
+    # Its behaviour no longer shows the promise, so the promise is declared.
+    promising = replace(subject(flawed), promises=(("deduplicates", "request"),))
     task = SweepTask(
-        subject(flawed), "same-request-again", shard=(0, 1), max_faults=0, latency_bound_ms=5_000.0
+        promising, "same-request-again", shard=(0, 1), max_faults=0, latency_bound_ms=5_000.0
     )
     assert violated_invariants(worker, task) == {"no-duplicate"}
