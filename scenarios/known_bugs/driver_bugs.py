@@ -73,11 +73,26 @@ DRIVER_BUGS = (
         is_quick=True,
     ),
     KnownBug(
+        id="redis-cancelled-pipeline-leaves-its-reply",
+        target=adapted("redis", "redis_py_async.py", "PipelinedJobs"),
+        summary="A cancelled pipeline leaves its replies on the connection, and the next pipeline takes them.",
+        source="redis/redis-py#2624",
+        bad=Release("4.5.1"),
+        good=Release("4.5.3"),
+        invariant="job-is-as-enqueued",
+        search=Search(
+            (_TWO_READS,),
+            faults=("stall",),
+            commands=("GET",),
+        ),
+        replay=f"{_TWO_READS}: A3:GET!stall",
+    ),
+    KnownBug(
         id="redis-cancelled-read-leaves-its-reply",
         target=adapted("redis", "redis_py_async.py", "Jobs"),
         summary="A read that its caller has cancelled leaves its reply on the connection, and the next read takes it.",
-        source="redis/redis-py#2624",
-        bad=Release("4.5.1"),
+        source="redis/redis-py#2665",
+        bad=Release("4.5.3"),
         good=Release("4.5.5"),
         invariant="job-is-as-enqueued",
         search=Search(

@@ -33,11 +33,25 @@ class Jobs:
 
     def get_job(self, job_id: str) -> Any:
         """Read the job. Raises TimeoutError if the server takes too long."""
-        text = self._run(asyncio.wait_for(self.redis.get(f"job:{job_id}"), self.time_out_s))
+        text = self._run(asyncio.wait_for(self.read(f"job:{job_id}"), self.time_out_s))
         return None if text is None else json.loads(text)
+
+    async def read(self, key: str) -> Any:
+        """Read a key."""
+        return await self.redis.get(key)
 
     def _run(self, call: Awaitable[Any]) -> Any:
         async def answer() -> Any:
             return await call
 
         return self.loop.run_until_complete(answer())
+
+
+class PipelinedJobs(Jobs):
+    """Each read is a pipeline."""
+
+    async def read(self, key: str) -> Any:
+        """Read a key by a pipeline of one command."""
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.get(key)
+        return (await pipeline.execute())[0]

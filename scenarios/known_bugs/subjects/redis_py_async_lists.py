@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 BLOCKS_FOR_S = 1
-_MODULE = "redis" if importlib.util.find_spec("redis") else "valkey"
-Redis: Any = importlib.import_module(f"{_MODULE}.asyncio").Redis
+_MODULE, _CLASS = ("redis", "Redis") if importlib.util.find_spec("redis") else ("valkey", "Valkey")
+Redis: Any = getattr(importlib.import_module(f"{_MODULE}.asyncio"), _CLASS)
 
 
 def _client(url: str) -> Any:
