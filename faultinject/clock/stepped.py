@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from midpipe.faultinject.clock.go_program import is_go_program
 from midpipe.faultinject.clock.port import Advance, Kind, Waiter
 from midpipe.faultinject.clock.preload import ProcessRecord, WaitRecord, load
 from midpipe.faultinject.errors import InternalError, NotApplicableError, UsageError
@@ -69,8 +70,9 @@ class SteppedClock:
         return self._now(time.CLOCK_REALTIME)
 
     def follows(self, pid: int) -> bool:
-        """Return whether a process has loaded the library."""
-        return any(process.pid == pid for process in self._processes())
+        """Return whether a process has loaded the library, and asks the C library for the time."""
+        has_loaded = any(process.pid == pid for process in self._processes())
+        return has_loaded and not is_go_program(pid)
 
     def waiters(self, among: Collection[int] | None = None) -> tuple[Waiter, ...]:
         """Return the waits that time will end, the earliest deadline first."""

@@ -2,9 +2,9 @@
 
 A worker that polls sends one more or one fewer command each time, and one with several connections sends them in
 another order. So an ordinal names another command in each run, and a label the same one. It is the command's name with
-its subcommand, its first key, and of a script what tells it from others: the beginning of its digest, and the first
-words among its arguments, which some libraries use as the name of an operation. Whatever differs from run to run is
-masked in it: numbers, and words with digits in them, such as ids.
+its subcommand and its first key. For a script it is the beginning of its digest and the first words among its
+arguments, which some libraries use as the name of an operation. Whatever differs from run to run is masked in it:
+numbers, and words with digits in them, such as ids.
 
 Blind to: which of several equal commands a connection sends, if all are sent at once; and ids of letters alone.
 """

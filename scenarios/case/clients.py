@@ -26,7 +26,7 @@ from midpipe.scenarios.case.held import HeldCommands
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.side_effects import SideEffects
-from midpipe.scenarios.model.history import Json
+from midpipe.scenarios.model.history import HANG, Json
 from midpipe.scenarios.model.record import Called
 from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Retry
 from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
@@ -279,7 +279,7 @@ class Clients:
         """End the process of a call that hangs, so that it surely does nothing more."""
         ms = (self._rig.time.now_s() - client.attempt.began_s) * 1000
         message = f"no answer within {ms:.0f} ms"
-        self.end_process(client, "Hang", message, at_least_ms=self.latency_bound_ms + 1)
+        self.end_process(client, HANG, message, at_least_ms=self.latency_bound_ms + 1)
 
     def _check_time_out(self, client: Client, answered: Answered) -> None:
         """Make the case invalid if the call raised a time-out that nothing in it planned."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from midpipe.scenarios.case.answered import Answered, answered_from
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.time_flow import TimeFlow
-from midpipe.scenarios.model.history import Json, RaisedError
+from midpipe.scenarios.model.history import HANG, Json, RaisedError
 from midpipe.scenarios.programs.program import ITSELF, Version
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 from midpipe.scenarios.subjects.opened import Opened
@@ -69,7 +69,7 @@ class RecoveryClient:
         within_s = _ANSWER_WITHIN_STEPPED_S if self._time.is_stepped else _ANSWER_WITHIN_S
         if not self._time.run_until(lambda: bool(answers), within_s):
             host.kill()
-            return Answered(None, RaisedError("Hang", f"{method} did not return"), 0.0, ())
+            return Answered(None, RaisedError(HANG, f"{method} did not return"), 0.0, ())
         return answered_from(answers[0])
 
     def instance(self, client_id: str = RECOVERY, version: Version = ITSELF) -> HostProcess:

@@ -135,7 +135,8 @@ def _behaviour(record: CaseRecord, way: Way, fault: str, replay: str) -> Behavio
     left = record.delivered or ()
     applied = _JOBS - len(left) if way.takes else len(left)
     is_right = not way.takes or call.value == "job-1"
-    return Behaviour(fault, applied, call.answered, call.error is not None, is_right, replay)
+    raised = call.error is not None and not call.error.is_hang
+    return Behaviour(fault, applied, call.answered, raised, is_right, replay)
 
 
 def _call_of(record: CaseRecord) -> Operation:

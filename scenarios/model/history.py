@@ -49,6 +49,10 @@ def names_time_out(text: str) -> bool:
     return bool(_TIME_OUT.search(text))
 
 
+HANG = "Hang"
+"""The type of the error of a call that midpipe ended because it did not return."""
+
+
 @dataclass(frozen=True, slots=True)
 class RaisedError:
     """An exception that the caller received: its type's name, its message, and the names of all its classes."""
@@ -60,6 +64,11 @@ class RaisedError:
     def is_a(self, *names: str) -> bool:
         """Whether it is an instance of one of the named classes."""
         return bool({self.type, *self.kinds} & set(names))
+
+    @property
+    def is_hang(self) -> bool:
+        """Whether the call did not return, so that midpipe ended it."""
+        return self.type == HANG
 
     @property
     def is_time_out(self) -> bool:

@@ -16,7 +16,7 @@ from midpipe.scenarios.case.answered import Answered, answered_from
 from midpipe.scenarios.case.client import completion_for, retry_arguments
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.model.history import Json, Operation
+from midpipe.scenarios.model.history import HANG, Json, Operation
 from midpipe.scenarios.network.measuring import CLIENT
 from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
 from midpipe.scenarios.network.source import Route
@@ -172,7 +172,7 @@ class CallsThroughToxiproxy:
         if not self._rig.loop.run_until(lambda: bool(answers), self._bound_ms / 1000 * 1.2 + 0.2):
             host.kill()
             ms = (self._rig.loop.clock() - begun_s) * 1000
-            error: Answer = {"type": "Hang", "message": f"no answer within {ms:.0f} ms"}
+            error: Answer = {"type": HANG, "message": f"no answer within {ms:.0f} ms"}
             return answered_from({"error": error, "ms": max(ms, self._bound_ms + 1)})
         return answered_from(answers[0])
 

@@ -224,6 +224,18 @@ def test_a_program_without_the_c_library_is_known_not_to_follow(
     assert (clock.follows(reached.pid), clock.follows(unreached.pid)) == (True, False)
 
 
+def test_a_program_in_go_is_known_not_to_follow_though_it_loads_the_c_library(
+    clock: SteppedClock, start: Callable[..., Child], tmp_path: Path
+) -> None:
+    program = tmp_path / "sleep"
+    # What the linker of Go writes into an executable, in one that is none otherwise.
+    program.write_bytes(Path("/bin/sleep").read_bytes() + b"\xff Go buildinf:")
+    program.chmod(0o755)
+    unreached = start(str(program), "1000")
+    unreached.await_wait(1000)
+    assert not clock.follows(unreached.pid)
+
+
 def test_a_held_clock_stands_still_and_then_goes_on(
     clock: SteppedClock, start: Callable[..., Child]
 ) -> None:
