@@ -17,6 +17,15 @@ def length(control: Control) -> object:
     return control.call("LLEN", "jobs")
 
 
+def pushed(wire: Wire, fault: str) -> socket.socket:
+    """Push a job under a fault; return the client, once the fault has been injected."""
+    wire.place(fault)
+    client = wire.connect()
+    wire.send(client, PUSH)
+    assert wire.run_until_done(1)
+    return client
+
+
 def was_reset(client: socket.socket) -> bool:
     try:
         client.recv(100)
@@ -41,10 +50,7 @@ def was_silent(client: socket.socket) -> bool:
 def test_a_cut_on_the_way_in_resets_the_client_and_runs_nothing(
     wire: Wire, control: Control, fault: str
 ) -> None:
-    wire.place(fault)
-    client = wire.connect()
-    wire.send(client, PUSH)
-    assert wire.run_until_done(1)
+    client = pushed(wire, fault)
     assert wire.director.done_commands == [("RPUSH", Executed.NO)]
     assert (length(control), was_reset(client)) == (0, True)
 
@@ -52,59 +58,41 @@ def test_a_cut_on_the_way_in_resets_the_client_and_runs_nothing(
 def test_a_lost_reply_resets_the_client_after_the_server_ran_the_command(
     wire: Wire, control: Control
 ) -> None:
-    wire.place("lost-reply")
-    client = wire.connect()
-    wire.send(client, PUSH)
-    assert wire.run_until_done(1)
+    client = pushed(wire, "lost-reply")
     assert wire.director.done_commands == [("RPUSH", Executed.YES)]
     assert (length(control), was_reset(client)) == (1, True)
 
 
 def test_a_lost_reply_with_fin_looks_like_an_orderly_end(wire: Wire, control: Control) -> None:
-    wire.place("lost-reply-fin")
-    client = wire.connect()
-    wire.send(client, PUSH)
-    assert wire.run_until_done(1)
+    client = pushed(wire, "lost-reply-fin")
     assert (length(control), client.recv(100)) == (1, b"")
 
 
 def test_a_stalled_reply_stays_out_though_the_server_ran_the_command(
     wire: Wire, control: Control
 ) -> None:
-    wire.place("stall")
-    client = wire.connect()
-    wire.send(client, PUSH)
-    assert wire.run_until_done(1)
+    client = pushed(wire, "stall")
     assert (length(control), was_silent(client)) == (1, True)
 
 
 def test_a_stalled_reply_arrives_first_if_its_client_uses_the_connection_again(
     wire: Wire, control: Control
 ) -> None:
-    wire.place("stall")
-    client = wire.connect()
-    wire.send(client, PUSH)
-    assert wire.run_until_done(1)
+    client = pushed(wire, "stall")
     wire.send(client, PUSH)
     assert wire.run_until_done(2)
     assert (length(control), client.recv(100)) == (2, b":1\r\n:2\r\n")
 
 
 def test_a_black_hole_passes_nothing_and_closes_nothing(wire: Wire, control: Control) -> None:
-    wire.place("black-hole")
-    client = wire.connect()
-    wire.send(client, PUSH)
-    assert wire.run_until_done(1)
+    client = pushed(wire, "black-hole")
     wire.send(client, PUSH)
     wire.turn()
     assert (length(control), was_silent(client)) == (0, True)
 
 
 def test_a_late_command_runs_after_its_client_has_left(wire: Wire, control: Control) -> None:
-    wire.place("late")
-    client = wire.connect()
-    wire.send(client, PUSH)
-    assert wire.run_until_done(1)
+    client = pushed(wire, "late")
     client.close()
     assert wire.loop.run_until(lambda: wire.director.gone == 1, 5.0)
     before = length(control)
