@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from . import keys
 from .errors import JobExistsError, JobNotFoundError
@@ -30,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 class Queue(Leases):
     """A job queue in Redis. Its arguments are those of Connection."""
+
+    promises: ClassVar = {"order": "fifo"}
+    """What midpipe holds it to, beside what it observes."""
 
     def enqueue(
         self,

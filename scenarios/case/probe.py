@@ -11,7 +11,6 @@ from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.promises import (
     Deduplicates,
     Delivery,
-    Order,
     Promises,
     Retention,
     Schemas,
@@ -70,7 +69,6 @@ def probe(
     return Traits(
         methods=opened.methods,
         white_box=white_box,
-        fifo=_is_fifo(promises, opened.fifo),
         waits_for_replicas=opened.waits_for_replicas,
         counters=opened.counters,
         new_schema=has_new_schema,
@@ -118,13 +116,6 @@ def _reads_new_schema(
     recovery.call("enqueue", enqueue(_JOB_IN_NEW).given())
     seed(removal_of_old_copy(_JOB_IN_NEW))
     return bool(recovery.call("get_job", get(_JOB_IN_NEW).given()).value)
-
-
-def _is_fifo(promises: Promises, fifo: bool) -> bool:
-    """Whether order is judged: as promised, or else as the attribute ``fifo`` of a 0.1 subject says."""
-    if promises.source_of("order") is Source.DECLARED:
-        return promises.order is Order.FIFO
-    return fifo
 
 
 def _checks_workspaces(recovery: RecoveryClient) -> bool:

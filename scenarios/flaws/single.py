@@ -36,7 +36,7 @@ class OpenQueue(Queue):
     Its flawed descendants claim what the reference does: one that forgets the request id is to be caught at it.
     """
 
-    promises: ClassVar = {"deduplicates": "request"}
+    promises: ClassVar = {**Queue.promises, "deduplicates": "request"}
 
     @property
     def driver(self) -> Any:

@@ -4,10 +4,10 @@ It catches a claim that returns None while a job is pending, and a job that over
 subject's keys, they show the effect of a call without an answer: a job that was in the queue before its enqueue ended
 was put, and a job that left the queue at a command of a claim was taken by that claim.
 
-Of a subject whose own worker runs the jobs, and that promises FIFO, the journal shows the order: a job whose enqueue
+Of a subject whose own worker runs the jobs, the journal shows the order: a job whose enqueue
 ended before another one's began is started first, if one undisturbed worker runs them.
 
-Does not apply to a queue that declares ``order = "none"``.
+Applies only to a queue that promises ``order = "fifo"``.
 
 Blind to: cases in which jobs return to the queue (an expired lease, a failed attempt) or update_status moves them on.
 """
@@ -224,13 +224,10 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _why_not(traits: Traits) -> str:
-    if not traits.fifo:
-        return "the subject declares that it keeps no order"
-    if traits.white_box or traits.methods & set(_CLAIMS):
+    if traits.promises.order is not Order.FIFO:
+        return "the subject does not promise an order"
+    if traits.white_box or traits.methods & {"work", *_CLAIMS}:
         return ""
-    if "work" in traits.methods:
-        promises_it = traits.promises.order is Order.FIFO
-        return "" if promises_it else "the subject does not promise an order"
     return "the subject has no work, claim or dequeue, and no queue that midpipe can read"
 
 

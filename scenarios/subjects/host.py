@@ -9,7 +9,7 @@ environment need not have it.
     → (started)                                            {"ready": true}
     ← {"id": 1, "do": "open", "client": "A", "redis": "redis://…", "counters": ["ai_jobs", …]}
     → {"id": 1, "ok": true, "methods": ["enqueue", …], "accepts": {"enqueue": ["job_id", …]}, "promises": {…},
-       "latency_bound_s": null, "fifo": true, "waits_for_replicas": false, "counters": […],
+       "latency_bound_s": null, "waits_for_replicas": false, "counters": […],
        "service": false}
     ← {"id": 2, "do": "call", "client": "A", "method": "enqueue", "args": {…}}
     → {"id": 2, "ok": true, "ms": 1.2}      or      {"id": 2, "error": {"type": …, "message": …, "kinds": […]}}
@@ -131,7 +131,6 @@ class _Host:
                 "ok": True,
                 **self._contract_of(instance),
                 "latency_bound_s": bound if isinstance(bound, (int, float)) else None,
-                "fifo": getattr(instance, "fifo", True) is not False,
                 "waits_for_replicas": getattr(instance, "waits_for_replicas", False) is True,
                 "counters": counters,
                 "service": _runs_service(instance),

@@ -14,7 +14,6 @@ class Opened:
     Args:
         methods: names of its public calls.
         latency_bound_ms: the bound that it declares for every call; None if it declares none.
-        fifo: it hands jobs out first in, first out.
         waits_for_replicas: it acknowledges a write only once a replica has it.
         counters: names of those of the requested counters that it exports.
         accepts: of each call, the names of the arguments that it takes; None for one that takes any.
@@ -25,7 +24,6 @@ class Opened:
 
     methods: frozenset[str]
     latency_bound_ms: float | None
-    fifo: bool = True
     waits_for_replicas: bool = False
     counters: frozenset[str] = frozenset()
     accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
@@ -40,7 +38,6 @@ def opened_from(answer: Mapping[str, Any]) -> Opened:
     return Opened(
         methods=frozenset(answer.get("methods") or ()),
         latency_bound_ms=None if bound_s is None else bound_s * 1000,
-        fifo=answer.get("fifo") is not False,
         waits_for_replicas=answer.get("waits_for_replicas") is True,
         counters=frozenset(answer.get("counters") or ()),
         accepts={

@@ -59,7 +59,6 @@ class AnswerMessage(TypedDict):
     promises: NotRequired[dict[str, Any] | None]
     background: NotRequired[list[str] | None]
     latency_bound_s: NotRequired[float | None]
-    fifo: NotRequired[bool | None]
     service: NotRequired[bool | None]
     waits_for_replicas: NotRequired[bool | None]
     counters: NotRequired[list[str] | None]

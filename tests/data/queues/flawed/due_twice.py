@@ -35,8 +35,6 @@ TAKE_IF_DUE = TAKE.replace(
 
 
 class Queue(Base):
-    fifo = False
-
     def fail(
         self, job_id: str, lease_token: str, result: Any = None, back_off_s: float = 1.0
     ) -> bool:

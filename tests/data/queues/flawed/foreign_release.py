@@ -38,7 +38,6 @@ return 1
 class Fixed(Base):
     """The script deletes the lock, and only its holder's."""
 
-    fifo = False
     complete_script = COMPLETE
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> dict[str, Any] | None:

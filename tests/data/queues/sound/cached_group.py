@@ -31,7 +31,6 @@ COMPLETE = base.COMPLETE.replace(
 
 class Queue(Base):
     promises: ClassVar[dict[str, Any]] = {"visibility_timeout_s": IDLE_MS / 1000}
-    fifo = False
     enqueue_script, complete_script = ENQUEUE, COMPLETE
 
     def __init__(self, redis_url: str) -> None:

@@ -9,7 +9,7 @@ from midpipe.scenarios.model.promises import declared
 from midpipe.scenarios.model.state import Fields, Tables
 
 _CALLS = frozenset({"enqueue", "get_job", "update_status"})
-_ONCE = declared({"deduplicates": "request", "tenancy": "workspace"})
+_ONCE = declared({"deduplicates": "request", "tenancy": "workspace", "order": "fifo"})
 WHITE_BOX = Traits(_CALLS, True, True, promises=_ONCE)
 BLACK_BOX = Traits(_CALLS, False, False, promises=_ONCE)
 EMPTY = Tables({}, {}, (), {})

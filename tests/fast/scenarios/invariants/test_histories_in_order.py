@@ -11,6 +11,7 @@ from midpipe.scenarios.invariants.linearizability import NEVER
 from midpipe.scenarios.invariants.queue_order import puts_of, takes_of
 from midpipe.scenarios.model.evidence import Evidence, Traits
 from midpipe.scenarios.model.history import Operation
+from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import BLACK_BOX, WHITE_BOX, call, evidence, tables
 
 
@@ -95,10 +96,11 @@ def test_a_claim_that_has_taken_nothing_yet_may_still_be_in_flight() -> None:
     [
         (BLACK_BOX, False),
         (WHITE_BOX, True),
+        (replace(WHITE_BOX, promises=declared({})), False),
         (replace(BLACK_BOX, methods=frozenset({"enqueue", "dequeue"})), True),
     ],
 )
-def test_the_order_of_a_queue_that_can_be_neither_read_nor_claimed_from_is_not_judged(
+def test_order_is_judged_where_it_is_promised_and_can_be_seen(
     traits: Traits, applies: bool
 ) -> None:
     assert (INVARIANTS["queue-order"].why_not(traits) == "") == applies
