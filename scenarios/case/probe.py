@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.case.recovery_client import RecoveryClient
-from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.evidence import Traits, status_of
 from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.promises import (
     Deduplicates,
@@ -52,12 +53,13 @@ def probe(
     read = (
         recovery.call("get_job", get(_JOB).given()).value if "get_job" in opened.methods else None
     )
+    life = _life(recovery, read)
     promises = declared(opened.promises, dict(subject.promises)).with_seen(
         {
             "schemas": Schemas.DUAL if has_new_schema else Schemas.ONE,
             "tenancy": Tenancy.WORKSPACE if _checks_workspaces(recovery) else Tenancy.NONE,
             **_delivery(opened.methods),
-            **_retention(recovery, read),
+            **life.retention,
             **_deduplication(recovery, state),
         }
     )
@@ -75,6 +77,7 @@ def probe(
         reads_new=reads_new,
         job_fields=frozenset(read) if isinstance(read, Mapping) else frozenset(),
         accepts=opened.accepts,
+        shows_running=life.shows_running,
         promises=promises,
         background=(*subject.background, *opened.background),
     )
@@ -161,13 +164,28 @@ def _delivery(methods: frozenset[str]) -> dict[str, object]:
     return {}
 
 
-def _retention(recovery: RecoveryClient, before: Json) -> dict[str, object]:
-    """Return whether a job can still be read after a worker has finished it; empty if that can't be tried."""
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """What get_job says of a job that a worker takes and finishes.
+
+    Args:
+        retention: the promise that it shows; empty if that can't be tried.
+        shows_running: the status changes when the job is claimed; true if that can't be tried.
+    """
+
+    retention: Mapping[str, object] = field(default_factory=dict)
+    shows_running: bool = True
+
+
+def _life(recovery: RecoveryClient, before: Json) -> _Life:
+    """Claim and finish a job; return what get_job says meanwhile and afterwards."""
     if not before or not {"claim", "complete", "get_job"} <= recovery.opened.methods:
-        return {}
+        return _Life()
     job = recovery.call("claim", {"worker_id": "probe", "lease_s": 30.0}).value
     if not isinstance(job, Mapping):
-        return {}
+        return _Life()
+    running = recovery.call("get_job", get(_JOB).given()).value
+    shows_running = status_of(running) != status_of(before)
     finished = {
         "job_id": job.get("job_id"),
         "workspace_id": WORKSPACE,
@@ -175,6 +193,7 @@ def _retention(recovery: RecoveryClient, before: Json) -> dict[str, object]:
         "result": None,
     }
     if recovery.call("complete", finished).value is False:
-        return {}
+        return _Life(shows_running=shows_running)
     is_kept = bool(recovery.call("get_job", get(_JOB).given()).value)
-    return {"retention": Retention.KEEPS if is_kept else Retention.DELETES}
+    retention = Retention.KEEPS if is_kept else Retention.DELETES
+    return _Life({"retention": retention}, shows_running)

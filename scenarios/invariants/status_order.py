@@ -5,13 +5,14 @@ show it; if it was invoked before, it may not come back.
 
 Of two concurrent updates, either may be the last. Statuses go forward (pending, running, then completed or failed);
 whether the queue makes or ignores a step back is its choice. A job whose lease ends, or whose attempt fails, may become
-pending and run again; a job whose completion was acknowledged may not. An update of a job that does not exist yet may
+pending and run again; a job whose completion was acknowledged may not. A claim sets a status only in a queue whose
+get_job shows one, which a run without faults has found out. An update of a job that does not exist yet may
 do nothing and raise nothing.
 
 In addition, the calls on a job must be linearizable as a register of its status (see ``status_register``), which
 catches two reads between which an update disappears.
 
-Blind to: what an update changes besides the status.
+Blind to: what an update changes besides the status; a claim that never sets one.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def register_of(evidence: Evidence, job_id: str) -> list[Event]:
         if job != job_id or operation.completion is Completion.FAIL:
             continue
         if status and operation.method in ("update_status", "claim", "complete"):
-            surely = _is_acknowledged(evidence, operation)
+            surely = _is_acknowledged(evidence, operation) and (
+                operation.method != "claim" or evidence.traits.shows_running
+            )
             events.append(Set(status, start, end if surely else NEVER, surely))
         elif operation.method == "get_job" and operation.workspace_id in owners:
             read = status_of(operation.value)

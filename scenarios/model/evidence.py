@@ -41,6 +41,7 @@ class Traits:
         counters: names of the Prometheus counters that it exports.
         job_fields: the fields of a job that get_job returned in a run without faults.
         accepts: of each call, the names of the arguments that it takes; None for one that takes any.
+        shows_running: get_job shows another status once a job has been claimed.
         promises: what it promises.
         background: what it or the user declares as commands that it sends in the background, as patterns.
     """
@@ -53,6 +54,7 @@ class Traits:
     counters: frozenset[str] = frozenset()
     job_fields: frozenset[str] = frozenset()
     accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    shows_running: bool = True
     promises: Promises = field(default_factory=Promises)
     background: tuple[str, ...] = ()
 

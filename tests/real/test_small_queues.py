@@ -48,6 +48,8 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("flawed/three_reads.py:Fixed", "update-vs-get: B1 A1"),
         ("flawed/foreign_release.py:Fixed", FOREIGN_RELEASE),
         ("flawed/pop_then_lease.py:Fixed", "claim-complete: A1:EVAL!crash"),
+        ("sound/belt.py:Queue", "read-vs-work: B1 A1 A2"),
+        ("sound/belt.py:Queue", "finish-vs-reclaim: A1 B1:EVAL!cut-before B2 A2"),
         ("sound/mailroom.py:Queue", "enqueue-vs-claim:"),
         ("sound/mailroom.py:Queue", "enqueue-vs-claim: A1 B1:EVAL!lost-reply"),
         ("sound/mailroom.py:Queue", "finish-vs-reclaim:"),
