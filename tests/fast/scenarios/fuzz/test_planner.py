@@ -19,6 +19,12 @@ from midpipe.scenarios.programs.written import VERBS
 BATCHES, SOONER_OR_LATER = 6, 60
 QUICK = tuple(name for name, fault in CATALOGUE.items() if not fault.needs_persistence)
 ALL = FuzzSpace(frozenset(VERBS), QUICK, ("off", ""))
+LEASES_ONLY = FuzzSpace(
+    frozenset(
+        ("enqueue", "claim", "claim-ended", "complete", "heartbeat", "heartbeat-ended", "fail")
+    ),
+    QUICK,
+)
 
 
 def planned(space: FuzzSpace, batches: range = range(3)) -> list[Plan]:
@@ -54,8 +60,10 @@ def test_every_call_is_planned_sooner_or_later(plans: list[Plan]) -> None:
     for number in range(BATCHES, SOONER_OR_LATER):
         if not missing:
             return
+        # Among so many calls those of a lease are rare; a queue that has no others gets them often.
+        space = LEASES_ONLY if missing <= LEASES_ONLY.verbs else ALL
         missing -= {
-            step.verb for plan in planned(ALL, range(number, number + 1)) for step in plan.steps
+            step.verb for plan in planned(space, range(number, number + 1)) for step in plan.steps
         }
     assert missing == set()
 
