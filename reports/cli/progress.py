@@ -75,7 +75,7 @@ class ProgressSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end_part()
+        self._end_part("done" if kind is None else "stopped")
         if self._live:  # a progress that was never started ends a plain log with an empty line
             self._progress.stop()
 
@@ -103,9 +103,9 @@ class ProgressSink:
                 self._task, completed=self._ended, total=self._planned, so_far=self._so_far
             )
 
-    def _end_part(self) -> None:
+    def _end_part(self, state: str = "done") -> None:
         if self._part and not self._live:
-            self._print("done")
+            self._print(state)
         self._part = ""
 
     @property

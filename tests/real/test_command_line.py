@@ -200,7 +200,7 @@ def test_a_gate_that_fails_fast_exits_with_1_says_why_it_stopped_and_leaves_noth
 def test_an_interrupted_gate_keeps_what_it_has_and_says_that_it_is_partial(
     tmp_path: Path, temporary: Path
 ) -> None:
-    with started("gate", cwd=tmp_path, tmp=temporary) as process:
+    with started("gate", "--program", "enqueue", cwd=tmp_path, tmp=temporary) as process:
         assert process.stderr is not None
         assert any("midpipe: sweep" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)

@@ -126,13 +126,14 @@ def test_junit_of_an_interrupted_run_has_an_error_that_says_what_was_not_judged(
 ) -> None:
     temporary = tmp_path / "t"
     temporary.mkdir()
-    with started("gate", cwd=tmp_path, tmp=temporary) as process:
+    programs = ("--program", "enqueue", "--program", "same-request-twice")
+    with started("gate", *programs, cwd=tmp_path, tmp=temporary) as process:
         assert process.stderr is not None
         assert any("midpipe: sweep" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     (error,) = ET.parse(tmp_path / ".midpipe" / "junit.xml").getroot().iter("error")
-    assert "Fleet was not begun." in (error.text or "").splitlines()
+    assert "Durability was not begun." in (error.text or "").splitlines()
     assert "The run was interrupted." in (error.text or "")
 
 

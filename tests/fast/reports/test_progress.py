@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from itertools import count
 
+import pytest
 from rich.console import Console
 
 from midpipe.reports.cli.progress import LINE_EVERY_S, ProgressSink
@@ -48,6 +49,14 @@ def test_a_long_part_prints_a_line_now_and_then() -> None:
 
 def test_a_short_part_prints_its_end_only() -> None:
     assert lines_of(5, 0.001) == ["midpipe: interleave done: 5 cases, 0 with a violation"]
+
+
+def test_a_part_that_is_interrupted_is_not_called_done() -> None:
+    out = io.StringIO()
+    with pytest.raises(KeyboardInterrupt), ProgressSink(Console(file=out, width=120)) as progress:
+        progress.listen(PartBegan("sweep", 2))
+        raise KeyboardInterrupt
+    assert out.getvalue() == "midpipe: sweep stopped\n"
 
 
 def test_a_line_names_the_stage_and_the_time_that_is_left() -> None:
