@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from midpipe.scenarios.audit.layout import Due, Kept, Layout, Once, Waiting
+from midpipe.scenarios.audit.found_places import FoundPlaces
+from midpipe.scenarios.audit.layout import Due, Kept, Layout, Once, Waiting, Within
 from midpipe.scenarios.audit.list_walk import Repeats
 from midpipe.scenarios.audit.observation import Observation, Suspicion, bytes_of
 from midpipe.scenarios.audit.pattern import JOB, glob_of
@@ -30,7 +31,6 @@ from midpipe.scenarios.audit.suspects import Suspect, Suspects
 from midpipe.scenarios.audit.throttled_connection import StoppedError, ThrottledConnection
 
 MOST_WAITING = 100_000
-MOST_PLACES = 10_000
 MOST_OPAQUE = 500_000
 _SLOW_S, _QUICK_S = 0.1, 0.03
 _LEAST_KEYS, _MOST_KEYS = 20, 500
@@ -66,15 +66,16 @@ class Auditing:
     ) -> None:
         self._layout = layout
         self._connection = connection
-        self._reading = Reading(layout, connection)
+        self._places = FoundPlaces(state.places)
+        self._reading = Reading(layout, connection, self._places.keys_of)
+        self._inner = frozenset(rule.place for rule in layout.rules if isinstance(rule, Within))
         self._sample = sample
         self.state = state
         self.suspects = Suspects(layout.settle_s if settle_s is None else settle_s)
         self.suspects.restore(state.open, state.confirmed, state.fates)
-        self._waiting: dict[tuple[str, Parts], tuple[str, ...]] = {
-            (job_id, parts): places for job_id, parts, places in state.waiting
+        self._waiting: dict[tuple[str, Parts], tuple[str, tuple[str, ...]]] = {
+            (job_id, parts): (origin, places) for job_id, parts, origin, places in state.waiting
         }
-        self._places = dict.fromkeys(state.places)
         self._on_checkpoint = on_checkpoint
         self._on_progress = on_progress
         self._should_stop = should_stop
@@ -127,7 +128,7 @@ class Auditing:
         state.ops = self._ops_before + self._connection.ops
         state.unreadable = self._unreadable_before + self._reading.unreadable
         state.places = list(self._places)
-        state.waiting = [(job, parts, places) for (job, parts), places in self._waiting.items()]
+        state.waiting = [(job, parts, *waiting) for (job, parts), waiting in self._waiting.items()]
         state.open, state.confirmed = suspects.open, suspects.confirmed
         state.fates = tuple(suspects.fates.items())
         self._on_checkpoint(state)
@@ -183,9 +184,7 @@ class Auditing:
                     observations.append(Observation(parts[JOB], parts, name))
             elif name in layout.pointers:
                 pointers.append((name, key))
-            elif len(self._places) < MOST_PLACES:
-                self._places[name, key] = None
-            else:
+            elif not self._places.add(name, key):
                 self.state.unjudged += 1
         self._examine(self._first_of_their_jobs(observations))
         pointed = [
@@ -262,8 +261,12 @@ class Auditing:
             self.state.jobs += counts
             self.state.unjudged += bool(observation.unread)
             self._suspect(examine(self._layout, observation, now_s), now_s)
-            if places := open_places(self._layout, observation):
-                self._waiting[observation.job_id, _parts(observation)] = tuple(sorted(places))
+            self._wait_for_walk(observation)
+
+    def _wait_for_walk(self, observation: Observation) -> None:
+        if places := open_places(self._layout, observation):
+            key = observation.job_id, _parts(observation)
+            self._waiting[key] = observation.origin, tuple(sorted(places))
 
     def _suspect(self, found: Sequence[Suspicion], now_s: float) -> None:
         before = len(self.suspects)
@@ -273,7 +276,7 @@ class Auditing:
     def _strike_off(self) -> None:
         """Walk the places for the jobs that wait for it; those that are not there, or twice, are read again."""
         wanted: dict[tuple[str, str], set[str]] = {}
-        for (job_id, parts), places in self._waiting.items():
+        for (job_id, parts), (_, places) in self._waiting.items():
             for place in places:
                 key = self._layout.patterns[place].formed(dict(parts))
                 if key is not None:
@@ -283,16 +286,14 @@ class Auditing:
             for (place, key), jobs in wanted.items()
         }
         odd: list[Observation] = []
-        for (job_id, parts), places in self._waiting.items():
+        for (job_id, parts), (origin, places) in self._waiting.items():
             keys = [(place, self._layout.patterns[place].formed(dict(parts))) for place in places]
             found = [counted.get((place, key)) for place, key in keys if key is not None]
             if any(each is None for each in found):
                 self.state.unjudged += 1
             elif sum(each.get(job_id, (0, None))[0] for each in found if each is not None) != 1:
-                odd.append(Observation(job_id, dict(parts), places[0]))
+                odd.append(Observation(job_id, dict(parts), origin))
         self._waiting.clear()
-        for observation, origin in ((observation, observation.origin) for observation in odd):
-            observation.origin = next(iter(self._layout.records), origin)
         remaining = iter(odd)
         while batch := list(islice(remaining, _SUSPECTS_PER_LOOK)):
             self._observe_closely(batch)
@@ -315,13 +316,15 @@ class Auditing:
         about = {
             rule.place
             for rule in self._layout.rules
-            if isinstance(rule, Kept | Once | Waiting | Due)
+            if isinstance(rule, Kept | Once | Waiting | Due | Within)
         }
         walked = set(self.state.walked)
-        for place, key in list(self._places):
+        once = self._layout.repeats_unseen_by_scan()
+        for place, key in tuple(self._places):
             if place not in about or (place, key) in walked:
                 continue
-            seen = Repeats(MOST_OPAQUE) if place not in self._layout.members else None
+            remembers = place not in self._layout.members or place in once
+            seen = Repeats(MOST_OPAQUE) if remembers else None
             try:
                 for chunk in self._reading.members(place, key):
                     if chunk is None:
@@ -332,19 +335,23 @@ class Auditing:
             except TornError:
                 self.state.unjudged += 1
             self.state.unjudged += seen.left_out if seen else 0
+            self._strike_off()
             self.state.walked.append((place, key))
             self._pause()
 
     def _members(self, place: str, members: Sequence[Member], seen: Repeats | None) -> None:
         """Judge members of a place by their own; ``seen`` counts those that are opaque."""
+        # Jobs with records are counted where those are scanned; a hash without records holds the jobs themselves.
+        counts = place not in self._layout.members or (
+            not self._layout.records and self._layout.places[place].type == "hash"
+        )
+        self.state.jobs += len(members) if counts else 0
         for first in range(0, len(members), _JOBS_PER_READ):
             observations = []
             for member in members[first : first + _JOBS_PER_READ]:
                 observation = Observation(member.job_id, dict(member.parts), place)
                 if observation.is_walked(self._layout, place):
                     observation.counts[place] = 1 if seen is None else seen.count(member.job_id)
-                    # Jobs with records are counted where those are scanned.
-                    self.state.jobs += seen is not None
                 if member.score is not None:
                     observation.scores[place] = member.score
                 observations.append(observation)
@@ -352,6 +359,10 @@ class Auditing:
             now_s = self._connection.now_s()
             for observation in observations:
                 self._suspect(examine(self._layout, observation, now_s), now_s)
+                if observation.origin in self._inner:
+                    self._wait_for_walk(observation)
+            if len(self._waiting) >= MOST_WAITING:
+                self._strike_off()
             self._pause()
 
     def _settle(self) -> None:

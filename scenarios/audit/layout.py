@@ -1,8 +1,9 @@
 """What a consistent key space of a queue looks like, as data: its keys, and what has to hold between them. Pure.
 
-A layout is a TOML file. A *record* is a hash that holds one job. A *place* is a list, sorted set, set or hash whose
-members name jobs. A *pointer* is a string that holds a job's id. A *rule* says what must hold between them, and which
-damage it is if it does not. A team writes one for its own queue; those that ship with midpipe are read the same way.
+A layout is a TOML file. A *record* is a hash or a string that holds one job. A *place* is a list, sorted set, set or
+hash whose members name jobs. A *pointer* is a string that holds a job's id. A *rule* says what must hold between them,
+and which damage it is if it does not. A team writes one for its own queue; those that ship with midpipe are read the
+same way.
 """
 
 from __future__ import annotations
@@ -48,16 +49,18 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Record(_Part, frozen=True, kw_only=True):
-    """A kind of hash that holds one job.
+    """A kind of key that holds one job.
 
     Args:
         key: the pattern of its key; has the part ``job_id``.
+        type: the key's type. A string has no fields, unless it is a JSON object: then they are its members.
         status: the field with the job's status; empty if there is none.
         required: fields that every job has.
         statuses: the vocabulary of statuses; empty allows any.
     """
 
     key: str
+    type: Literal["hash", "string", "json"] = "hash"
     status: Field = "status"
     required: tuple[Field, ...] = ()
     statuses: tuple[Status, ...] = ()
@@ -111,6 +114,14 @@ class Pointed(_Rule, frozen=True, kw_only=True, tag="pointed"):
 
     pointer: str
     damage: Damage = Damage.LOST
+
+
+class Within(_Rule, frozen=True, kw_only=True, tag="within"):
+    """Every member of the place is a member of one of these places too, under the same name."""
+
+    place: str
+    places: tuple[str, ...]
+    damage: Damage = Damage.ORPHANED
 
 
 class Once(_Rule, frozen=True, kw_only=True, tag="once"):
@@ -180,7 +191,7 @@ class Named(_Rule, frozen=True, kw_only=True, tag="named"):
     damage: Damage = Damage.MALFORMED
 
 
-Rule = Placed | Kept | Pointed | Once | Waiting | Same | Copied | Due | Aged | Named
+Rule = Placed | Kept | Pointed | Within | Once | Waiting | Same | Copied | Due | Aged | Named
 
 
 class _File(_Part, frozen=True, kw_only=True):
@@ -226,12 +237,27 @@ class Layout:
         """Return the rules of a kind."""
         return tuple(rule for rule in self.rules if isinstance(rule, kind))
 
+    def within_places(self) -> frozenset[str]:
+        """Return the places in which members of another one have to be."""
+        return frozenset(
+            place for rule in self.rules if isinstance(rule, Within) for place in rule.places
+        )
+
+    def repeats_unseen_by_scan(self) -> frozenset[str]:
+        """Return the lists in which no job may be twice, and in which no record's status says that it has to be."""
+        expected = {
+            place for rule in self.rules if isinstance(rule, Placed) for place in rule.places
+        }
+        return frozenset(rule.place for rule in self.rules if isinstance(rule, Once)) - expected
+
     def asked_places(self) -> frozenset[str]:
         """Return the places that some rule names."""
         named: set[str] = set()
         for rule in self.rules:
             if isinstance(rule, Placed):
                 named.update(rule.places)
+            elif isinstance(rule, Within):
+                named.update((rule.place, *rule.places))
             elif isinstance(rule, Kept | Once | Waiting | Due):
                 named.add(rule.place)
         return frozenset(named)
@@ -303,6 +329,8 @@ def _check_rule(file: _File, rule: Rule, where: str) -> None:
     match rule:
         case Placed():
             places = rule.places
+        case Within():
+            places = (rule.place, *rule.places)
         case Kept() | Once() | Waiting() | Due():
             places = (rule.place,)
         case Pointed():

@@ -41,7 +41,7 @@ class Pattern:
         expression = "".join(
             re.escape(piece)
             if number % 2 == 0
-            else f"(?P<{piece}>{job_id if piece == JOB else '[^:]*'})"
+            else f"(?P<{piece}>{job_id if piece == JOB else '[^:]*?'})"
             for number, piece in enumerate(pieces)
         )
         return cls(text, parts, re.compile(expression, re.DOTALL))

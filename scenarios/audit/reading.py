@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.wire.resp import ErrorReply, Value
@@ -21,6 +24,7 @@ from midpipe.scenarios.audit.rules import complete_parts, wanted_places
 Command = Sequence[bytes | str | int | float]
 Ask = Callable[[Sequence[Command]], Sequence[Value]]
 _MEMBERS_PER_READ = 1000
+_READS: Mapping[str, str] = {"hash": "HGETALL", "string": "GET", "json": "GET"}
 _SCANS: Mapping[str, str] = {"zset": "ZSCAN", "hash": "HSCAN", "set": "SSCAN"}
 _MEMBERSHIP: Mapping[str, str] = {"zset": "ZSCORE", "hash": "HEXISTS", "set": "SISMEMBER"}
 
@@ -46,14 +50,18 @@ class Reading:
     Args:
         layout: of the keys.
         ask: sends commands, and returns their answers with error replies as values.
+        known: returns the keys of a place, by its name, that the scan has found.
 
     Attributes:
         unreadable: how many keys are of another type than the layout says.
     """
 
-    def __init__(self, layout: Layout, ask: Ask) -> None:
+    def __init__(
+        self, layout: Layout, ask: Ask, known: Callable[[str], Iterable[str]] = lambda place: ()
+    ) -> None:
         self._layout = layout
         self._ask = ask
+        self._known = known
         self.unreadable = 0
 
     def scan(self, cursor: int, glob: str, count: int) -> tuple[int, list[str]]:
@@ -76,12 +84,19 @@ class Reading:
             and name not in observation.unread
             and (key := self._layout.patterns[name].formed(observation.parts)) is not None
         ]:
-            replies = self._ask([("HGETALL", bytes_of(key)) for _, _, key in wanted])
-            for (observation, name, _), reply in zip(wanted, replies, strict=True):
-                if self._count_unreadable(reply):
+            kinds = [self._layout.records[name].type for _, name, _ in wanted]
+            replies = self._ask(
+                [
+                    (_READS[kind], bytes_of(key))
+                    for kind, (_, _, key) in zip(kinds, wanted, strict=True)
+                ]
+            )
+            for kind, (observation, name, _), reply in zip(kinds, wanted, replies, strict=True):
+                try:
+                    observation.copies[name] = fields_of(kind, reply)
+                except ValueError:
+                    self.unreadable += 1
                     observation.unread.add(name)
-                else:
-                    observation.copies[name] = _fields(reply)
             for observation in observations:
                 complete_parts(self._layout, observation)
         self._read_places(observations)
@@ -238,21 +253,40 @@ class Reading:
         wanted = []
         for observation in observations:
             for place in sorted(wanted_places(self._layout, observation)):
-                key = self._layout.patterns[place].formed(observation.parts)
                 member = observation.member(self._layout, place)
-                if key is None or member is None or observation.is_walked(self._layout, place):
+                if member is None or observation.is_walked(self._layout, place):
                     continue
-                command = (
-                    _MEMBERSHIP[self._layout.places[place].type],
-                    bytes_of(key),
-                    bytes_of(member),
-                )
-                wanted.append((observation, place, command))
+                if place in self._layout.within_places():
+                    observation.scores[place] = None
+                for key in self._keys_of(place, observation):
+                    command = (
+                        _MEMBERSHIP[self._layout.places[place].type],
+                        bytes_of(key),
+                        bytes_of(member),
+                    )
+                    wanted.append((observation, place, command))
         if wanted:
             replies = self._ask([command for _, _, command in wanted])
             for (observation, place, _), reply in zip(wanted, replies, strict=True):
-                if not self._count_unreadable(reply):
+                if not self._count_unreadable(reply) and observation.scores.get(place) is None:
                     observation.scores[place] = _score(reply)
+
+    def _keys_of(self, place: str, observation: Observation) -> list[str]:
+        """Return the place's key; if it has parts that nothing of the job says, those that the scan found instead."""
+        pattern = self._layout.patterns[place]
+        key = pattern.formed(observation.parts)
+        if key is not None:
+            return [key]
+        if place not in self._layout.within_places():
+            return []
+        return [
+            key
+            for key in self._known(place)
+            if all(
+                observation.parts.get(part, value) == value
+                for part, value in (pattern.match(key) or {}).items()
+            )
+        ]
 
     def _count_unreadable(self, reply: Value) -> bool:
         is_error = isinstance(reply, ErrorReply)
@@ -264,7 +298,31 @@ class TornError(Exception):
     """A place changes so much while it is walked that the walk proves nothing."""
 
 
-def _fields(reply: Value) -> dict[str, bytes] | None:
+def fields_of(kind: str, reply: Value) -> dict[str, bytes] | None:
+    """Return the fields of a record; None if there is no such key.
+
+    Args:
+        kind: the record's type.
+        reply: to the command that reads it.
+
+    Raises:
+        ValueError: the key is of another type, or holds no JSON object.
+    """
+    if isinstance(reply, ErrorReply):
+        raise ValueError(str(reply))
+    if kind == "hash":
+        return _pairs(reply)
+    if not isinstance(reply, bytes):
+        return None
+    if kind == "string":
+        return {"value": reply}
+    return {
+        name: value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+        for name, value in msgspec.json.decode(reply, type=dict[str, Any]).items()
+    }
+
+
+def _pairs(reply: Value) -> dict[str, bytes] | None:
     flat = [item for item in _items(reply) if isinstance(item, bytes)]
     pairs = zip(flat[::2], flat[1::2], strict=True)
     return {text_of(name): value for name, value in pairs} or None

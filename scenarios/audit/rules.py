@@ -22,6 +22,7 @@ from midpipe.scenarios.audit.layout import (
     Rule,
     Same,
     Waiting,
+    Within,
 )
 from midpipe.scenarios.audit.observation import Observation, Suspicion, text_of
 
@@ -42,9 +43,15 @@ def wanted_places(layout: Layout, observation: Observation) -> frozenset[str]:
     status = observation.status(layout)
     wanted = {observation.origin} & set(layout.places)
     for rule in layout.rules:
-        if isinstance(rule, Placed) and status in rule.status:
-            wanted.update(rule.places)
+        wanted.update(_expected_in(rule, status, observation.origin))
     return frozenset(wanted)
+
+
+def _expected_in(rule: Rule, status: str | None, origin: str) -> tuple[str, ...]:
+    """Return the places of which a rule expects one to have the job; none if it does not speak about it."""
+    if isinstance(rule, Placed):
+        return rule.places if status in rule.status else ()
+    return rule.places if isinstance(rule, Within) and rule.place == origin else ()
 
 
 def open_places(layout: Layout, observation: Observation) -> frozenset[str]:
@@ -52,12 +59,10 @@ def open_places(layout: Layout, observation: Observation) -> frozenset[str]:
     status = observation.status(layout)
     wanted: set[str] = set()
     for rule in layout.rules:
-        if isinstance(rule, Placed) and status in rule.status:
-            found = any(observation.scores.get(place) is not None for place in rule.places)
+        if places := _expected_in(rule, status, observation.origin):
+            found = any(observation.scores.get(place) is not None for place in places)
             if not found:
-                wanted.update(
-                    place for place in rule.places if observation.is_walked(layout, place)
-                )
+                wanted.update(place for place in places if observation.is_walked(layout, place))
     if observation.origin in layout.places and observation.is_walked(layout, observation.origin):
         wanted.add(observation.origin)
     return frozenset(
@@ -109,10 +114,13 @@ def _evidence(layout: Layout, rule: Rule, observation: Observation, now_s: float
     match rule:
         case Placed():
             return _not_placed(layout, rule, observation)
+        case Within(place=place, places=places):
+            if place != observation.origin or not _is_member(observation, place):
+                return ""
+            is_known = _is_in_none(layout, places, observation)
+            return f"is in {place} and not in {' or '.join(places)}" if is_known else ""
         case Kept(place=place):
-            is_member = (
-                observation.counts.get(place, 0) > 0 or observation.scores.get(place) is not None
-            )
+            is_member = _is_member(observation, place)
             return "" if observation.present or not is_member else f"is in {place} and has no data"
         case Pointed(pointer=pointer):
             names = observation.pointed.get(pointer) == observation.job_id
@@ -158,15 +166,24 @@ def _not_placed(layout: Layout, rule: Placed, observation: Observation) -> str:
     status = observation.status(layout)
     if status is None or status not in rule.status:
         return ""
-    for place in rule.places:
-        if layout.patterns[place].formed(observation.parts) is None:
-            # Without the key's parts it can't be in there.
-            continue
-        if observation.scores.get(place) is not None or observation.counts.get(place):
-            return ""
-        if place not in observation.scores and place not in observation.counts:
-            return ""
+    if not _is_in_none(layout, rule.places, observation):
+        return ""
     return f"is {_shown(layout, status)} and not in {' or '.join(rule.places)}"
+
+
+def _is_member(observation: Observation, place: str) -> bool:
+    return bool(observation.counts.get(place)) or observation.scores.get(place) is not None
+
+
+def _is_in_none(layout: Layout, places: tuple[str, ...], observation: Observation) -> bool:
+    """Whether the job is certainly in none of these places. In one whose key can't be formed, it can't be."""
+    return not any(
+        _is_member(observation, place)
+        or (place not in observation.scores and place not in observation.counts)
+        for place in places
+        if place in observation.scores
+        or layout.patterns[place].formed(observation.parts) is not None
+    )
 
 
 def _malformed(layout: Layout, observation: Observation) -> str:

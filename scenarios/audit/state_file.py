@@ -17,7 +17,7 @@ from midpipe.scenarios.audit.observation import Suspicion
 from midpipe.scenarios.audit.results import Stage
 from midpipe.scenarios.audit.suspects import Fate, Suspect
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 Parts = tuple[tuple[str, str], ...]
 
@@ -34,7 +34,7 @@ class State(msgspec.Struct, kw_only=True):
         suspicions: how many there were after the first observation.
         places: found by the scan: name, key.
         walked: those of them that were walked.
-        waiting: jobs that wait for a walk: job id, parts, places.
+        waiting: jobs that wait for a walk: job id, parts, origin, places.
         open, confirmed, fates: of the suspects.
         seconds, ops: spent so far.
     """
@@ -52,7 +52,7 @@ class State(msgspec.Struct, kw_only=True):
     suspicions: int = 0
     places: list[tuple[str, str]] = []
     walked: list[tuple[str, str]] = []
-    waiting: list[tuple[str, Parts, tuple[str, ...]]] = []
+    waiting: list[tuple[str, Parts, str, tuple[str, ...]]] = []
     open: tuple[Suspect, ...] = ()
     confirmed: tuple[Suspicion, ...] = ()
     fates: tuple[tuple[Fate, int], ...] = ()
@@ -76,7 +76,8 @@ def read_state(path: Path, options: str) -> State | None:
         ) from error
     if state.options != options or state.schema != _SCHEMA:
         raise UsageError(
-            f"The state {str(path)!r} is of an audit with other options. Remove it, or name another file with --state."
+            f"The state {str(path)!r} is of an audit with other options, or of another version of midpipe. "
+            "Remove it, or name another file with --state."
         )
     return state
 

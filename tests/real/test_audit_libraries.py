@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,59 @@ for number in range(5):
     task(number)
 task.schedule((9,), delay=3600)
 queue.execute(queue.dequeue())
+"""
+ARQ = """
+import asyncio, sys, arq
+from arq.connections import RedisSettings, create_pool
+
+async def run(context):
+    pass
+
+async def main():
+    pool = await create_pool(RedisSettings(unix_socket_path=sys.argv[1]))
+    for number in range(4):
+        await pool.enqueue_job("run", _job_id=f"job-{number}")
+    worker = arq.Worker([run], redis_pool=pool, burst=True, max_burst_jobs=1, max_jobs=1, poll_delay=0.01)
+    await worker.async_run()
+
+asyncio.run(main())
+"""
+SAQ = """
+import asyncio, sys, redis.asyncio, saq
+from saq.queue.redis import RedisQueue
+
+async def run(context):
+    pass
+
+async def main():
+    queue = RedisQueue(redis.asyncio.from_url("unix://" + sys.argv[1]))
+    for number in range(4):
+        await queue.enqueue("run", key=f"job-{number}")
+    await saq.Worker(queue, functions=[run]).process()
+
+asyncio.run(main())
+"""
+DRAMATIQ = """
+import sys, threading, dramatiq
+from dramatiq.brokers.redis import RedisBroker
+broker, done = RedisBroker(url="unix://" + sys.argv[1]), threading.Event()
+actor = dramatiq.actor(lambda: done.set(), actor_name="run", broker=broker)
+actor.send()
+worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=20)
+worker.start()
+done.wait()
+worker.stop()
+for number in range(3):
+    actor.send()
+"""
+CELERY = """
+import os, sys, celery
+app = celery.Celery(broker="redis+socket://" + sys.argv[1])
+for number in range(4):
+    app.send_task("run")
+channel = app.connection().default_channel
+assert app.amqp.queues["celery"](channel).get(no_ack=False)
+os._exit(0)  # a channel that is closed in order gives back what it has fetched
 """
 
 
@@ -129,6 +182,73 @@ def enqueued_and_one_run(library: str, node: Node, journal: Path) -> None:
         words, input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
     )
     assert '"error"' not in run.stdout, run.stdout + run.stderr
+
+
+def damage_arq(driver: Any) -> set[tuple[str, str]]:
+    driver.delete("arq:job:job-1")
+    driver.zrem("arq:queue", "job-2")
+    return {("lost", "job-1"), ("orphaned", "job-2")}
+
+
+def damage_saq(driver: Any) -> set[tuple[str, str]]:
+    driver.delete("saq:job:default:job-1")
+    driver.zrem("saq:default:incomplete", "saq:job:default:job-2")
+    driver.rpush("saq:default:queued", "saq:job:default:job-3")
+    active = driver.get("saq:job:default:job-3").replace(b'"queued"', b'"active"')
+    driver.set("saq:job:default:job-lost", active)
+    driver.zadd("saq:default:incomplete", {"saq:job:default:job-lost": 0})
+    return {
+        ("lost", "job-1"),
+        ("orphaned", "job-2"),
+        ("doubled", "job-3"),
+        ("stuck", "job-lost"),
+    }
+
+
+def damage_dramatiq(driver: Any) -> set[tuple[str, str]]:
+    lost, orphaned, doubled = (
+        message.decode() for message in driver.lrange("dramatiq:default", 0, 2)
+    )
+    driver.hdel("dramatiq:default.msgs", lost)
+    driver.lrem("dramatiq:default", 0, orphaned)
+    driver.rpush("dramatiq:default", doubled)
+    # Fetched by a worker that is alive: in order. The same for a delayed message of the queue's sister.
+    driver.hset("dramatiq:default.msgs", "fetched", "{}")
+    driver.sadd("dramatiq:__acks__.worker.default", "fetched")
+    driver.hset("dramatiq:default.DQ.msgs", "delayed", "{}")
+    driver.sadd("dramatiq:__acks__.worker.default.DQ", "delayed")
+    return {("lost", lost), ("orphaned", orphaned), ("doubled", doubled)}
+
+
+def damage_celery(driver: Any) -> set[tuple[str, str]]:
+    driver.hset("unacked", "forgotten", "[]")
+    driver.hset("unacked", "old", "[]")
+    driver.zadd("unacked_index", {"old": 1.7e9})
+    return {("stuck", "forgotten"), ("stuck", "old")}
+
+
+@pytest.mark.parametrize(
+    ("library", "source", "damage"),
+    [
+        ("arq", ARQ, damage_arq),
+        ("saq", SAQ, damage_saq),
+        ("dramatiq", DRAMATIQ, damage_dramatiq),
+        ("celery", CELERY, damage_celery),
+    ],
+)
+def test_the_keys_of_a_library_are_in_order_until_they_are_damaged(
+    driver: Any,
+    server: Server,
+    library: str,
+    source: str,
+    damage: Callable[[Any], set[tuple[str, str]]],
+) -> None:
+    written_by(library, source, server)
+    sane = audited(server, library)
+    assert (found(sane), sane.unseen) == (set(), 0.0)
+    assert sane.jobs >= 3
+    damaged = damage(driver)
+    assert found(audited(server, library)) == damaged
 
 
 @pytest.mark.nightly(reason="installs a release for Node.js or Go")
