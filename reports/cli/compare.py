@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,13 +14,15 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.invocation import command_line
 from midpipe.reports.cli.options import CLOCK, JOBS, SERVER, Duration, server_from
 from midpipe.reports.cli.progress import ProgressSink
-from midpipe.reports.sinks.comparison import comparison_markdown
+from midpipe.reports.sinks.comparison import comparison_markdown, read_comparison, write_comparison
+from midpipe.scenarios.gate.comparing import Competitor
 from midpipe.scenarios.gate.comparing import compare as compared
-from midpipe.scenarios.model.comparison import Compared
+from midpipe.scenarios.model.comparison import Compared, Comparison
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.subjects.environments import installed
+from midpipe.scenarios.queues import REFERENCE, recommended_for
+from midpipe.scenarios.subjects.environments import Release, install, installed, subject_of
 
-_PATIENCE_S = 60.0
+_HOSTED = SubjectSpec(patience_s=60.0)
 
 
 @click.command()
@@ -26,9 +30,8 @@ _PATIENCE_S = 60.0
     "--queue",
     "queues",
     multiple=True,
-    required=True,
     metavar="NAME[==VERSION]",
-    help="A released library; may be repeated.",
+    help="A released library; may be repeated. Its recommended settings are judged beside its defaults.",
 )
 @click.option(
     "--subject",
@@ -36,6 +39,11 @@ _PATIENCE_S = 60.0
     multiple=True,
     metavar="MODULE:CLASS",
     help="A queue of your own beside them; may be repeated.",
+)
+@click.option(
+    "--only-named",
+    is_flag=True,
+    help="Judge nothing else: no recommended settings of a library, and not midpipe's reference.",
 )
 @click.option(
     "--budget",
@@ -46,13 +54,29 @@ _PATIENCE_S = 60.0
     type=Duration(1.0),
     help="How long each queue is judged, at most.",
 )
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Store the comparison as JSON as well, after each queue. A queue that is in the file is not judged again.",
+)
+@click.option(
+    "--from",
+    "stored",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Run nothing, and print a comparison that --save has stored.",
+)
 @SERVER
 @CLOCK
 @JOBS
 def compare(
     queues: tuple[str, ...],
     subjects: tuple[str, ...],
+    only_named: bool,
     budget_s: float,
+    save: Path | None,
+    stored: Path | None,
     jobs: int,
     **values: Any,
 ) -> None:
@@ -61,35 +85,73 @@ def compare(
     \b
     midpipe compare --queue rq --queue huey==3.5.3 > comparison.md
     """
-    if len({*queues, *subjects}) < 2:
+    if stored is not None:
+        click.echo(comparison_markdown(read_comparison(stored)), nl=False)
+        return
+    if len({*queues, *subjects}) < (2 if only_named else 1):
         raise UsageError("There is nothing to compare. Name two queues or more with --queue.")
-    named = [_released(name) for name in queues] + [
-        SubjectSpec(text, patience_s=_PATIENCE_S) for text in subjects
+    found = Comparison(
+        midpipe=__version__,
+        command=command_line(),
+        date=datetime.now(UTC).date().isoformat(),
+        server="",
+        budget_s=budget_s,
+        rows=(),
+    )
+    if save is not None and save.exists():
+        found = _resumed(found, read_comparison(save), save)
+    waiting = [
+        competitor
+        for competitor in _competitors(queues, subjects, only_named=only_named)
+        if competitor.key not in {(row.name, row.version) for row in found.rows}
     ]
-    rows: list[Compared] = []
     with ProgressSink() as progress:
-        for row in compared(
-            named,
+        for row, server in compared(
+            waiting,
             server_from(values),
             budget_s=budget_s,
             jobs=jobs,
             version=__version__,
             listen=progress.listen,
         ):
-            rows.append(row)
-    date = datetime.now(UTC).date().isoformat()
-    click.echo(
-        comparison_markdown(rows, command=command_line(), date=date, budget_s=budget_s), nl=False
-    )
+            found = _with(found, row, server)
+            if save is not None:
+                write_comparison(found, save)
+    click.echo(comparison_markdown(found), nl=False)
 
 
-def _released(name: str) -> SubjectSpec:
-    """Return a released library as a subject, installed if it is not yet. Raises UsageError."""
-    release = installed(name)
-    return SubjectSpec(
-        release.subject,
-        python=release.python,
-        promises=tuple(release.target.promises.items()),
-        patience_s=_PATIENCE_S,
-        requirement=release.requirement,
-    )
+def _resumed(found: Comparison, earlier: Comparison, path: Path) -> Comparison:
+    """Return the comparison with the rows of an earlier one. Raises UsageError if that was another run's."""
+    if (earlier.midpipe, earlier.budget_s) != (found.midpipe, found.budget_s):
+        raise UsageError(
+            f"{path} holds a comparison by midpipe {earlier.midpipe} with --budget {earlier.budget_s:g}s. "
+            "Give the same budget to go on with it, or name another file with --save."
+        )
+    return replace(found, server=earlier.server, rows=earlier.rows)
+
+
+def _with(found: Comparison, row: Compared, server: str) -> Comparison:
+    return replace(found, rows=(*found.rows, row), server=found.server or server)
+
+
+def _competitors(
+    queues: tuple[str, ...], subjects: tuple[str, ...], *, only_named: bool
+) -> list[Competitor]:
+    """Return what is judged, in order; libraries are installed if they are not yet. Raises UsageError."""
+    found = []
+    for name in dict.fromkeys(queues):
+        release = installed(name)
+        found.append(_released(release))
+        if not only_named:
+            found += [
+                _released(install(library, release.version))
+                for library in recommended_for(release.target.name)
+            ]
+    found += [Competitor(replace(_HOSTED, text=text)) for text in dict.fromkeys(subjects)]
+    if not only_named:
+        found.append(_released(install(REFERENCE, "")))
+    return list({competitor.subject: competitor for competitor in found}.values())
+
+
+def _released(release: Release) -> Competitor:
+    return Competitor(subject_of(release, _HOSTED), release.target)

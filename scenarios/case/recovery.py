@@ -47,7 +47,8 @@ class Recovered:
         read_back: what get_job answered, once by each version of the program's fleet.
         delivered: as in Evidence.
         given_up, still_running, named: as in Evidence.
-        after_s: seconds on the case's clock until the last job was received or had run; None if none was, or does.
+        after_s: seconds on the case's clock until the last job was received, or until each job that was left had run;
+            None if none was received, or if one did not run.
     """
 
     read_back: tuple[Jobs, ...]
@@ -72,10 +73,13 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     if "work" in rig.traits.methods:
-        failed = _work_off(rig, job_keys, version, due)
-        after_s = rig.time.now_s() - began_s
+        failed, ran_s = _work_off(rig, job_keys, version, due)
         return Recovered(
-            read_back, None, given_up=failed, named=_named_in(rig, job_ids), after_s=after_s
+            read_back,
+            None,
+            given_up=failed,
+            named=_named_in(rig, job_ids),
+            after_s=None if ran_s is None else ran_s - began_s,
         )
     delivered, last_s = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
     after = _statuses_after(rig, version, read_back[0], delivered or ())
@@ -162,7 +166,7 @@ def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | Non
 
 def _work_off(
     rig: Rig, job_keys: tuple[tuple[str, str], ...], version: Version, due: tuple[float, ...]
-) -> frozenset[str]:
+) -> tuple[frozenset[str], float | None]:
     """Run the subject's worker, and its periodic work, until each job has run or failed, at least until all is due.
 
     Once all have run, the worker is offered one job more: one that is there twice runs then. That takes as long as the
@@ -172,15 +176,17 @@ def _work_off(
         due: as for ``_drain``.
 
     Returns:
-        The jobs that get_job reports as failed.
+        The jobs that get_job reports as failed; and when the last of the jobs that were left had run, on the case's
+        clock: None if none was left, or if one did not run.
     """
     job_ids = {job_id for job_id, _ in job_keys}
     rounds, still_due = 0, list(due)
     while True:
         left = job_ids - _ended(rig)
         if not left:
+            ran_s = rig.time.now_s() if rounds else None
             _offer_one_more(rig, version)
-            return frozenset()
+            return frozenset(), ran_s
         _work(rig, version, len(job_ids) + 1 if rounds else len(left))
         rounds += 1
         left = job_ids - _ended(rig)
@@ -189,7 +195,7 @@ def _work_off(
         failed = frozenset(job_id for job_id, status in statuses if status == "failed")
         is_over = rounds >= _LEAST_ROUNDS and rig.time.now_s() >= max(due, default=0.0)
         if left and (is_over or failed >= left):
-            return failed
+            return failed, None
         if rig.time.is_stepped and rounds >= _LEAST_ROUNDS and still_due:
             wait_until(rig, still_due.pop(0))
 

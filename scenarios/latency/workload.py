@@ -24,24 +24,25 @@ def one_round(methods: frozenset[str], size: int, operate: Operate) -> None:
     half, tenth = max(1, size // 2), max(1, size // 10)
     if "enqueue" not in methods:
         return
-    operate("enqueue", [_arguments(enqueue(job, f"request-{job}")) for job in jobs])
+    operate("enqueue", [arguments_of(enqueue(job, f"request-{job}")) for job in jobs])
     if "get_job" in methods:
-        operate("get_job", [_arguments(get(job)) for job in jobs])
+        operate("get_job", [arguments_of(get(job)) for job in jobs])
     if "list_jobs" in methods:
-        operate("list_jobs", [_arguments(list_of())] * tenth)
+        operate("list_jobs", [arguments_of(list_of())] * tenth)
     if "update_status" in methods:
         # The second half of the jobs; the first half is for the worker.
-        operate("update_status", [_arguments(update("running", job)) for job in jobs[half:]])
+        operate("update_status", [arguments_of(update("running", job)) for job in jobs[half:]])
     if {"claim", "complete"} <= methods:
-        claimed = operate("claim", [_arguments(claim("worker"))] * half)
+        claimed = operate("claim", [arguments_of(claim("worker"))] * half)
         operate("complete", [_completed(job) for job in claimed if isinstance(job, dict)])
 
 
 def _completed(job: Mapping[str, Json]) -> Arguments:
-    return _arguments(complete(), job)
+    return arguments_of(complete(), job)
 
 
-def _arguments(call: Call, answered: Mapping[str, Any] | None = None) -> Arguments:
+def arguments_of(call: Call, answered: Mapping[str, Any] | None = None) -> Arguments:
+    """Return the arguments of a call, with what an earlier one answered in their places."""
     return {
         name: (answered or {}).get(value.field) if isinstance(value, Answer) else value
         for name, value in call.arguments.items()

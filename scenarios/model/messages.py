@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.ledger import LedgerRow
@@ -14,6 +15,7 @@ from midpipe.faultinject.decide.schedule import Schedule, fault_label, replay_st
 from midpipe.faultinject.decide.sweep import SweepFrontier
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.history import History, Operation, Phase
 from midpipe.scenarios.model.record import CaseRecord, Unconfirmed, Violation
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import CheckerCrash
@@ -32,6 +34,30 @@ class Sampling:
     runs: int
     seed: int
     depth: int | None = None
+
+
+class Exposure(StrEnum):
+    """Which calls of a case met its faults."""
+
+    BEFORE = "before"
+    """The call ended before any fault, as in a case without faults."""
+    HIT = "hit"
+    """A fault was injected into the call."""
+    AFTER = "after"
+    """The call began after a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedCall:
+    """How long a call of the program took, the caller's retries included.
+
+    Args:
+        duration_ms: on the clock that the caller reads.
+    """
+
+    method: str
+    exposure: Exposure
+    duration_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +80,7 @@ class CaseEnded:
         seconds: time spent on reset, connecting, operations and judging.
         blob: Hypothesis' reproduce line, if this is the fuzzed example in which a violation was new.
         has_child_processes, recovered_after_s: as in CaseRecord.
+        calls: how long the program's calls took; without those whose caller died.
 
     Example:
         >>> from midpipe import Session
@@ -79,6 +106,7 @@ class CaseEnded:
     blob: str = ""
     has_child_processes: bool = False
     recovered_after_s: float | None = None
+    calls: tuple[TimedCall, ...] = ()
 
 
 def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
@@ -99,7 +127,30 @@ def ended_from(record: CaseRecord, schedule: Schedule) -> CaseEnded:
         seconds=(timing.reset_s, timing.connect_s, timing.operate_s, timing.judge_s),
         has_child_processes=record.has_child_processes,
         recovered_after_s=record.recovered_after_s,
+        calls=timed_calls(record.history) if record.is_valid else (),
     )
+
+
+def timed_calls(history: History) -> tuple[TimedCall, ...]:
+    """Return how long each request of the program took, all its attempts together."""
+    requests: dict[tuple[str, int], list[Operation]] = {}
+    for operation in history:
+        if operation.phase is Phase.PROGRAM:
+            requests.setdefault((operation.client, operation.request), []).append(operation)
+    first_fault = min((call.invoked_at for call in history if call.faulted), default=None)
+    found = []
+    for attempts in requests.values():
+        if any(attempt.caller_died for attempt in attempts):
+            continue
+        if any(attempt.faulted for attempt in attempts):
+            exposure = Exposure.HIT
+        elif first_fault is None or attempts[-1].completed_at < first_fault:
+            exposure = Exposure.BEFORE
+        else:
+            exposure = Exposure.AFTER
+        duration_ms = sum(attempt.duration_ms for attempt in attempts)
+        found.append(TimedCall(attempts[0].method, exposure, round(duration_ms, 3)))
+    return tuple(found)
 
 
 REPORTS_EVERY_S = 1.0

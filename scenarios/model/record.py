@@ -151,8 +151,8 @@ class CaseRecord:
         patience: how many times longer than usual time-outs and leases lasted.
         connections: on how many connections one client sent commands that have a position, at most.
         has_child_processes: the subject has started processes of its own.
-        recovered_after_s: after how many seconds the last job ran or was received whose worker had died; None if that
-            did not happen, or was not measured.
+        recovered_after_s: after how many seconds the last job ran or was received that a worker had left when it died;
+            None if that did not happen, or was not measured.
 
     Example:
         >>> from midpipe import Session

@@ -9,7 +9,7 @@ here, most of which shorten the library's own recovery to what a case can wait f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -34,7 +34,7 @@ class Library:
 
     Args:
         name: as in ``--queue``.
-        package: its name in its language's registry.
+        package: its name in its language's registry; empty for the reference, which comes with midpipe.
         adapter: the adapter's file and its class, as in ``rq_adapter.py:Queue``. Without a class it is ``Queue`` in
             Node.js; an adapter in Go takes the name as the first word of its command line.
         promises: what it is judged by, as in a subject's attribute ``promises``.
@@ -43,6 +43,8 @@ class Library:
         requires: further packages that it needs, as requirements.
         settings: what the adapter sets instead of a default, and the default; empty if nothing.
         language: in which it is written.
+        variant_of: the library of which these are the settings that its documentation recommends for jobs that must not
+            be lost; empty for its defaults.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Library:
     requires: tuple[str, ...] = field(default=())
     settings: str = ""
     language: Language = Language.PYTHON
+    variant_of: str = ""
 
     @property
     def settings_sentence(self) -> str:
@@ -72,7 +75,7 @@ class Library:
 
 
 _AT_LEAST_ONCE: Mapping[str, str | float] = {"delivery": "at-least-once", "order": "none"}
-_ALL = (
+_DEFAULTS = (
     Library(
         "rq",
         "rq",
@@ -160,6 +163,7 @@ _ALL = (
         "RedisStreamBroker supports acknowledgements and is meant for data whose durability matters (README of "
         "taskiq-redis).",
         settings="idle_timeout 0.5 s (600 s), xread_block 50 ms (2 s), xread_count 1 (100)",
+        variant_of="taskiq-list",
     ),
     Library(
         "streaq",
@@ -202,4 +206,61 @@ _ALL = (
         language=Language.GO,
     ),
 )
+_BY_NAME = {library.name: library for library in _DEFAULTS}
+_RECOMMENDED = (
+    replace(
+        _BY_NAME["rq"],
+        name="rq-safe",
+        adapter="rq_adapter.py:SafeQueue",
+        promises={**_AT_LEAST_ONCE, "after_crash": "reruns", "recovers_within_s": 300.0},
+        documented="A job with retries left is enqueued again when it fails (python-rq.org, Exceptions & Retries).",
+        settings="retry Retry(max=3) (none)",
+        variant_of="rq",
+    ),
+    replace(
+        _BY_NAME["celery"],
+        name="celery-safe",
+        adapter="celery_adapter.py:SafeQueue",
+        promises={**_AT_LEAST_ONCE, "after_crash": "reruns", "recovers_within_s": 4.0},
+        documented="With acks_late a task is acknowledged after it has run, and is redelivered after the visibility "
+        "timeout if its worker died (docs.celeryq.dev, Tasks: acks_late, and Using Redis: Visibility timeout).",
+        settings="task_acks_late True (False), task_reject_on_worker_lost True (False), worker_prefetch_multiplier 1 "
+        f"(4), {_BY_NAME['celery'].settings}",
+        variant_of="celery",
+    ),
+    replace(
+        _BY_NAME["saq"],
+        name="saq-safe",
+        adapter="saq_adapter.py:SafeQueue",
+        promises={
+            **_BY_NAME["saq"].promises,
+            "after_crash": "reruns",
+            "recovers_within_s": 10.0,
+        },
+        documented="A job with attempts left is retried when it is swept (saq-py.readthedocs.io, Job: retries and "
+        "heartbeat).",
+        settings=f"retries 3 (1), {_BY_NAME['saq'].settings}",
+        variant_of="saq",
+    ),
+)
+REFERENCE = Library(
+    "reference",
+    "",
+    "reference_adapter.py:Queue",
+    {
+        **_AT_LEAST_ONCE,
+        "after_crash": "reruns",
+        "deduplicates": "request",
+        "recovers_within_s": 4.0,
+    },
+    "A job whose lease ends is handed out again, and each request enqueues one job (docs/reference-queue.md).",
+    settings="lease 1 s (30 s), back_off 0 s (1 s), both schemas",
+)
+"""midpipe's own queue, with its own worker; it is judged as the others are."""
+_ALL = (*_DEFAULTS, *_RECOMMENDED, REFERENCE)
 LIBRARIES: Mapping[str, Library] = MappingProxyType({library.name: library for library in _ALL})
+
+
+def recommended_for(name: str) -> tuple[Library, ...]:
+    """Return the settings that a library's documentation recommends for jobs that must not be lost, as libraries."""
+    return tuple(library for library in _ALL if library.variant_of == name)

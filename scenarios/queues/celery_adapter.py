@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import celery
 import midpipe_job
@@ -28,6 +28,8 @@ _IDLE_S, _LONGEST_S = 1.2, 3.5
 class Queue:
     """The library with its defaults (a task is acknowledged before it runs), but for how soon it restores tasks."""
 
+    settings: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, plain_url: str, socket_timeout_s: float, connect_timeout_s: float) -> None:
         # kombu takes the time-outs as transport options, not from the URL.
         time_outs = {
@@ -37,7 +39,9 @@ class Queue:
         options = {**time_outs, "visibility_timeout": VISIBILITY_TIMEOUT_S}
         options.update(unacked_restore_interval=1, unacked_restore_throttle=1)
         self.app = celery.Celery("midpipe", broker=plain_url)
-        self.app.conf.update(broker_transport_options=options, task_ignore_result=True)
+        self.app.conf.update(
+            broker_transport_options=options, task_ignore_result=True, **self.settings
+        )
         self.app.set_default()
         self.task = self.app.task(midpipe_job.run, name="run")
 
@@ -69,3 +73,13 @@ class Queue:
         finally:
             worker_ready.disconnect(watch)
             longest.cancel()
+
+
+class SafeQueue(Queue):
+    """A task is acknowledged after it has run, so that one whose worker dies is redelivered."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+    }

@@ -13,13 +13,16 @@ from rq.exceptions import NoSuchJobError
 class Queue:
     """The library with its defaults: no retry, so a dead worker's job is marked failed."""
 
+    retry: rq.Retry | None = None
+
     def __init__(self, url: str) -> None:
         self.connection = redis.Redis.from_url(url)
         self.queue = rq.Queue("midpipe", connection=self.connection)
 
     def enqueue(self, job_id: str, payload: Any = None) -> None:
         """Enqueue a job under its id."""
-        self.queue.enqueue_call(midpipe_job.run, args=(job_id, payload), job_id=job_id)
+        options = {"job_id": job_id, "retry": self.retry}
+        self.queue.enqueue_call(midpipe_job.run, args=(job_id, payload), **options)
 
     def work(self, jobs: int = 1) -> None:
         """Run the library's worker until it has run so many jobs or the queue is empty."""
@@ -37,3 +40,9 @@ class Queue:
         except NoSuchJobError:
             return None
         return {"job_id": job.id, "status": midpipe_job.status_of(job.get_status(refresh=False))}
+
+
+class SafeQueue(Queue):
+    """With retries, so that a dead worker's job is enqueued again."""
+
+    retry = rq.Retry(max=3)

@@ -18,13 +18,15 @@ async def _run(_context: Any, *, job_id: str, payload: Any) -> Any:
 class Queue:
     """The library with its defaults (one attempt, so a dead worker's job is aborted), but for the heartbeat."""
 
+    attempts = 1
+
     def __init__(self, url: str) -> None:
         self.queue = saq.Queue.from_url(url)
 
     async def enqueue(self, job_id: str, payload: Any = None) -> bool:
         """Enqueue a job under its id as its key; False if it is known and not done."""
-        arguments = {"job_id": job_id, "payload": payload}
-        job = await self.queue.enqueue("run", key=job_id, heartbeat=HEARTBEAT_S, **arguments)
+        options = {"key": job_id, "heartbeat": HEARTBEAT_S, "retries": self.attempts}
+        job = await self.queue.enqueue("run", **options, job_id=job_id, payload=payload)
         return job is not None
 
     async def work(self, jobs: int = 1) -> None:
@@ -43,3 +45,9 @@ class Queue:
         """Return the job with its status; an aborted job has failed."""
         job = await self.queue.job(job_id)
         return job and {"job_id": job_id, "status": midpipe_job.status_of(job.status)}
+
+
+class SafeQueue(Queue):
+    """With further attempts, so that a dead worker's job is retried."""
+
+    attempts = 3

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.queues import LIBRARIES, Language, Library
+from midpipe.scenarios.queues import FOLDER, LIBRARIES, Language, Library
 from midpipe.scenarios.subjects.installers import install_into, key_of, python_of, subject_text
 
 _REQUIREMENT = re.compile(
@@ -49,13 +49,13 @@ class Release:
     @property
     def python(self) -> str:
         """The interpreter of its environment; that of midpipe if it is not written in Python."""
-        is_python = self.target.language is Language.PYTHON
-        return str(python_of(self.place)) if is_python else sys.executable
+        has_own = self.target.language is Language.PYTHON and bool(self.target.package)
+        return str(python_of(self.place)) if has_own else sys.executable
 
     @property
     def requirement(self) -> str:
-        """The release as ``--queue`` takes it: ``rq==3.0.0``."""
-        return f"{self.target.name}=={self.version}"
+        """The release as ``--queue`` takes it: ``rq==3.0.0``; the name alone of what comes with midpipe."""
+        return f"{self.target.name}=={self.version}" if self.version else self.target.name
 
 
 def installed(text: str) -> Release:
@@ -80,6 +80,12 @@ def install(library: Library, version: str) -> Release:
     Raises:
         UsageError: the release can't be installed; says what the installer said last.
     """
+    if not library.package:
+        if version:
+            raise UsageError(
+                f"{library.name} comes with midpipe, so it is named without a version."
+            )
+        return Release(library, "", FOLDER)
     place = _place(library, version)
     with _locked(place.with_suffix(".lock")):
         complete = place / _COMPLETE
@@ -125,7 +131,8 @@ def _place(library: Library, version: str) -> Path:
     folder = Path(base) / "midpipe" / "queues"
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(key_of(library, version).encode()).hexdigest()[:12]
-    return folder / f"{library.name}-{key}"
+    # Recommended settings need no installation of their own.
+    return folder / f"{library.variant_of or library.name}-{key}"
 
 
 @contextmanager
