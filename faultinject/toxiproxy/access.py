@@ -68,10 +68,15 @@ class Access:
 def is_loopback(host: str) -> bool:
     """Whether a host is the loopback's name or one of its addresses, IPv6 with or without brackets."""
     host = host.removeprefix("[").removesuffix("]")
+    if host == "localhost":
+        return True
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Before Python 3.13 an IPv4 address that is mapped into IPv6 is not taken for the loopback.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _is_address(host: str) -> bool:

@@ -175,8 +175,16 @@ def test_a_refused_host_is_named_with_the_option_that_allows_it() -> None:
     assert "--allow-host" in error_of(answer)
 
 
-OPEN = ("0.0.0.0:26379", "[::]:26379", "192.0.2.7:26379", "[::ffff:127.0.0.1]:26379")
-LOOPBACK = ("", ":26379", "localhost:26379", "127.0.0.1:26379", "127.5.5.5:26379", "[::1]:26379")
+OPEN = ("0.0.0.0:26379", "[::]:26379", "192.0.2.7:26379", "[::ffff:192.0.2.7]:26379")
+LOOPBACK = (
+    "",
+    ":26379",
+    "localhost:26379",
+    "127.0.0.1:26379",
+    "127.5.5.5:26379",
+    "[::1]:26379",
+    "[::ffff:127.0.0.1]:26379",
+)
 
 
 @pytest.mark.parametrize("listen", OPEN)
