@@ -5,7 +5,11 @@ Imports nothing of midpipe's and runs on Python 3.8, because it is loaded into t
 
 from __future__ import annotations
 
+import functools
 import inspect
+import types
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -48,11 +52,41 @@ def constructed(factory: Any, url: str) -> Any:
     }
     offered["plain_url"] = urlunsplit(parts._replace(query=""))
     try:
-        names = inspect.signature(factory).parameters
+        names = _parameters_of(factory)
     except (TypeError, ValueError):
         return factory(url)
     taken = {name: value for name, value in offered.items() if name in names}
     return factory(**taken) if "plain_url" in taken else factory(url, **taken)
+
+
+def read_signatures(factory: Any) -> None:
+    """Read the signatures of a class and of its calls once, so that processes that are forked later need not."""
+    functions = [getattr(factory, name) for name in calls_of(factory)] if _is_class(factory) else []
+    with suppress(TypeError, ValueError):
+        _parameters_of(factory)
+    for function in functions:
+        with suppress(TypeError, ValueError):
+            _parameters_of(types.MethodType(function, factory))
+
+
+def _parameters_of(call: Any) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters with which something can be called. Raises TypeError or ValueError if it has none."""
+    function = call.__func__ if isinstance(call, types.MethodType) else call
+    if isinstance(function, types.FunctionType) or _is_class(call):
+        return _known_parameters(function, function is not call)
+    return inspect.signature(call).parameters
+
+
+@functools.lru_cache(maxsize=512)
+def _known_parameters(function: Any, is_bound: bool) -> Mapping[str, inspect.Parameter]:
+    # Reading a signature takes as long as a whole call of a small subject.
+    call = types.MethodType(function, function) if is_bound else function
+    return inspect.signature(call).parameters
+
+
+def _is_class(factory: Any) -> bool:
+    """Whether it is a class without a metaclass, which might make it unhashable."""
+    return type(factory) is type
 
 
 def calls_of(kind: type) -> list[str]:
@@ -63,7 +97,7 @@ def calls_of(kind: type) -> list[str]:
 def accepted_by(call: Any) -> list[str] | None:
     """Return the names of the arguments that a call takes, as midpipe offers them; None if it takes any."""
     try:
-        parameters = inspect.signature(call).parameters.values()
+        parameters = _parameters_of(call).values()
     except (TypeError, ValueError):
         return None
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
@@ -77,7 +111,7 @@ def accepted_by(call: Any) -> list[str] | None:
 def arguments_for(call: Any, offered: dict[str, Any]) -> dict[str, Any]:
     """Return those of the offered arguments that a call takes, under the names that it gives them."""
     try:
-        parameters = inspect.signature(call).parameters
+        parameters = _parameters_of(call)
     except (TypeError, ValueError):
         return offered
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):

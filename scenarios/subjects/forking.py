@@ -28,14 +28,22 @@ from typing import Any
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) -> None:
+def serve_forks(
+    control: socket.socket, serve: Callable[[int, int, int, LibraryImports], None], own: str
+) -> None:
     """Fork serving processes and wait for them, as requested, until the other side closes the socket.
 
+    What a forked process writes to, it has to copy. So whatever can be made before the fork is made before it.
+
     Args:
-        serve: serves requests in the forked process, until they end; is given the three file descriptors.
+        serve: serves requests in the forked process, until they end; is given the three file descriptors, and what the
+            process imports by itself.
+        own: the name of the subject's module.
     """
     _send(control, {"ready": True, "forks": _may_fork(control)})
+    become_subreaper = _subreaper_call()
     _make_ready_to_connect()
+    imports = LibraryImports(own)
     gc.freeze()
     while True:
         text, files = _received(control)
@@ -47,16 +55,19 @@ def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) 
             continue
         if request["do"] == "import":
             _import_all(request["modules"])
+            imports.new()
+            gc.freeze()
             _send(control, {"forks": _may_fork(control)})
             continue
         child = os.fork()
         if child == 0:
             control.close()
             os.setsid()
-            _become_subreaper()
+            become_subreaper()
             for file in files:
                 os.set_inheritable(file, False)
-            serve(*files)
+            requests, answers, printed = files
+            serve(requests, answers, printed, imports)
             return
         for file in files:
             os.close(file)
@@ -64,7 +75,7 @@ def serve_forks(control: socket.socket, serve: Callable[[int, int, int], None]) 
 
 
 class LibraryImports:
-    """Watches which modules of libraries this process imports.
+    """Watches which modules of libraries this process imports. Made before a fork, so that the fork copies nothing.
 
     Left out is what need not be the same if it is imported before the fork: the subject's own code, which may read its
     environment when it is imported, and packages with extension modules, which may keep a state that forks would share.
@@ -112,7 +123,6 @@ def _import_all(modules: list[str]) -> None:
         with suppress(Exception):
             importlib.import_module(name)
     _make_ready_to_connect()
-    gc.freeze()
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:
@@ -132,10 +142,12 @@ def _waited(pid: int, within_s: float) -> Any:
         pause_s = min(0.01, 2 * pause_s)
 
 
-def _become_subreaper() -> None:
-    """Make orphans among the subject's processes its own children, so that midpipe finds them (Linux)."""
-    with suppress(Exception):
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def _subreaper_call() -> Callable[[], object]:
+    """Return what makes orphans among a process's descendants its own children, so that midpipe finds them (Linux)."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is None:
+        return lambda: None
+    return lambda: prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _make_ready_to_connect() -> None:

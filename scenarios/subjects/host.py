@@ -329,16 +329,15 @@ def _serve(factory: Any, requests: Any, answers: Any, imports: Any = None) -> No
 def _serve_forks(factory: Any, control: socket.socket) -> None:
     """Fork processes that serve the subject, as requested, until the other side closes the socket."""
 
-    def serve(requests: int, answers: int, printed: int) -> None:
+    def serve(requests: int, answers: int, printed: int, imports: Any) -> None:
         _print_to(printed)
         os.close(printed)
-        imports = forking.LibraryImports(getattr(factory, "__module__", ""))
         _serve(factory, os.fdopen(requests, "rb"), os.fdopen(answers, "wb", buffering=0), imports)
 
     forking = _neighbour("forking")
     _neighbour("counts")
-    _neighbour("contract")
-    forking.serve_forks(control, serve)
+    _neighbour("contract").read_signatures(factory)
+    forking.serve_forks(control, serve, getattr(factory, "__module__", ""))
 
 
 def _has_children() -> bool:
