@@ -12,11 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from midpipe.scenarios.model.record import MORE_PATIENCE, CaseRecord, Unconfirmed, Violation
+from midpipe.scenarios.model.record import (
+    MORE_PATIENCE,
+    MOST_RUNS,
+    NEEDED,
+    CaseRecord,
+    Unconfirmed,
+    Violation,
+)
 from midpipe.scenarios.programs.written import PREFIX
 
-MOST_RUNS, NEEDED = 3, 2
-"""A violation is confirmed if so many of so many further runs violate the same invariant."""
 CONFIRMED_PER_KIND = 2
 
 Again = Callable[[int], frozenset[str]]

@@ -20,6 +20,8 @@ _ON_THE_WIRE = ("step ", "arrives ")
 
 MORE_PATIENCE = 3
 """Each further try of a case is so many times more patient: its time-outs and leases last so much longer."""
+MOST_RUNS, NEEDED = 3, 2
+"""A violation is confirmed if so many of so many further runs violate the same invariant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,13 @@ class Unconfirmed:
         once = f"{self.violation.invariant} was violated once ({seen})"
         if not self.runs:
             return f"{once}, and there was no time to run the case again"
-        return f"{once}, and then in {self.again} of {self.runs} runs with more patience"
+        again = f"again in {self.again}" if self.again else "in none"
+        where = f"{again} of {self.runs} further runs"
+        if self.runs == 1:
+            where = f"{'again' if self.again else 'not'} in the one further run"
+        if self.again + MOST_RUNS - self.runs >= NEEDED:
+            where += ", after which the time was up"
+        return f"{once}, and {where}; {NEEDED} are needed to confirm it"
 
 
 @dataclass(frozen=True, slots=True)

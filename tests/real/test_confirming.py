@@ -132,7 +132,7 @@ def test_a_gate_on_what_does_not_show_again_says_unknown_and_shows_both_outcomes
     assert row.status is Status.UNKNOWN
     assert any(
         "no-lost-job was violated once (enqueue answered True for job-1" in warning
-        and "and then in 0 of 2 runs with more patience" in warning
+        and "and in none of 2 further runs; 2 are needed to confirm it" in warning
         for warning in verdict.warnings
     ), verdict.warnings
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
+
+import pytest
 
 from midpipe.scenarios.case.confirming import CONFIRMED_PER_KIND, Kind, confirmed
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
@@ -107,10 +110,21 @@ def test_without_time_for_further_runs_a_violation_is_unknown_and_says_so() -> N
     )
 
 
-def test_both_outcomes_are_shown() -> None:
-    (doubt,) = confirmed(record(LOST), Runs([{LOST}, set(), set()]), Counter(), bool).unconfirmed
+@pytest.mark.parametrize(
+    ("runs", "in_time", "again"),
+    [
+        ([{LOST}, set(), set()], 3, "again in 1 of 3 further runs"),
+        ([set(), set()], 3, "in none of 2 further runs"),
+        ([{LOST}], 1, "again in the one further run, after which the time was up"),
+        ([set()], 1, "not in the one further run, after which the time was up"),
+    ],
+)
+def test_both_outcomes_are_shown(runs: list[set[str]], in_time: int, again: str) -> None:
+    asked = count()
+    result = confirmed(record(LOST), Runs(runs), Counter(), lambda: next(asked) >= in_time)
+    (doubt,) = result.unconfirmed
     assert str(doubt) == (
-        "no-lost-job was violated once (no-lost-job was seen), and then in 1 of 3 runs with more patience"
+        f"no-lost-job was violated once (no-lost-job was seen), and {again}; 2 are needed to confirm it"
     )
 
 

@@ -125,7 +125,7 @@ def test_a_violation_that_did_not_show_again_is_unknown_and_no_finding() -> None
         (
             "enqueue: A1:HSET!late",
             "no-lost-job",
-            "no-lost-job was violated once (It broke), and then in 0 of 2 runs with more patience",
+            "no-lost-job was violated once (It broke), and in none of 2 further runs; 2 are needed to confirm it",
         )
     ]
 
