@@ -171,7 +171,8 @@ class Pool:
         for process, _ in self._workers:
             process.join(max(0.0, stop_s - time.monotonic()))
             if process.is_alive():
-                process.terminate()
+                # A worker that is still being started, which takes seconds on a busy machine, does not notice SIGTERM.
+                process.kill()
                 process.join()
         self._workers.clear()
 
