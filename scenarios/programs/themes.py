@@ -82,6 +82,7 @@ THEMES = (
     _LEASES,
     _LEASES,
     _WORK,
+    _WORK,
     _MIGRATION,
     _MIGRATION,
     _OVERTAKEN,

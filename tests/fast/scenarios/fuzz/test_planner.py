@@ -97,8 +97,8 @@ def test_what_was_never_seen_is_aimed_at() -> None:
     assert aimed(((5, "noperm"),)) > 2 * aimed(())
 
 
-def find(fails: Callable[[Plan], bool]) -> tuple[Plan, str]:
-    """Return the first plan that fails, and Hypothesis' line for it."""
+def find(fails: Callable[[Plan], bool]) -> tuple[Plan, str, int]:
+    """Return the first plan that fails, Hypothesis' line for it, and the number of its batch."""
     found: list[Plan] = []
 
     def run(plan: Plan) -> Result:
@@ -109,12 +109,12 @@ def find(fails: Callable[[Plan], bool]) -> tuple[Plan, str]:
     for number in range(50):
         blob = run_batch(run, ALL, number)
         if blob:
-            return found[0], blob
+            return found[0], blob, number
     raise AssertionError("nothing was found")
 
 
 def test_hypothesis_line_leads_to_the_plan_that_was_found() -> None:
-    plan, blob = find(lambda plan: any(step.verb == "claim" for step in plan.steps))
+    plan, blob, number = find(lambda plan: any(step.verb == "claim" for step in plan.steps))
     again: list[Plan] = []
 
     def run(plan: Plan) -> Result:
@@ -122,7 +122,7 @@ def test_hypothesis_line_leads_to_the_plan_that_was_found() -> None:
         return Result(0.0, "it")
 
     version, choices = ast.literal_eval(blob.removeprefix("@reproduce_failure"))
-    case = reproduce_failure(version, choices)(machine(run, ALL))
+    case = reproduce_failure(version, choices)(machine(run, ALL, number))
     with pytest.raises(NewViolationError):
         run_state_machine_as_test(case, settings=settings(database=None, deadline=None))
     assert again[0] == plan
