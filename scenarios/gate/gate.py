@@ -16,7 +16,14 @@ from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.explore.probing import ProbeTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.budget import Budget, Window
-from midpipe.scenarios.gate.options import EXPLORING, Listener, Options, PartBegan, TaskEnded
+from midpipe.scenarios.gate.options import (
+    EXPLORING,
+    Listener,
+    LossAllowed,
+    Options,
+    PartBegan,
+    TaskEnded,
+)
 from midpipe.scenarios.gate.parts.durability import Durability
 from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
@@ -237,7 +244,8 @@ class Gate:
     def _take(self, part: Part, number: int, message: Message) -> None:
         part.take(number, message)
         if isinstance(message, CaseEnded):
-            self._listen(message)
+            is_allowed = isinstance(part, Durability) and part.allows_loss(number)
+            self._listen(LossAllowed(message) if is_allowed and message.violations else message)
         elif isinstance(message, Result):
             part.queue.ended(number)
         if self._checkpoint.is_due:

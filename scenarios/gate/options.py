@@ -113,5 +113,12 @@ class TaskEnded:
     what: str
 
 
-Event = PartBegan | TaskEnded | CaseEnded
+@dataclass(frozen=True, slots=True)
+class LossAllowed:
+    """A case has ended in a loss that is not the subject's: the server's persistence does not promise to keep all."""
+
+    case: CaseEnded
+
+
+Event = PartBegan | TaskEnded | CaseEnded | LossAllowed
 Listener = Callable[[Event], None]

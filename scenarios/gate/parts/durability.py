@@ -99,6 +99,11 @@ class Durability:
             if message.stopped:
                 self._stopped.add(number)
 
+    def allows_loss(self, number: int) -> bool:
+        """Whether the task kills a server that does not promise to keep everything, so that jobs may be lost."""
+        _, mode = self._planned[number]
+        return mode is not None and not self._counts_against_it(mode)
+
     def record_cut_off(self) -> str:
         not_started = len(self.queue.not_started)
         unfinished = len(self.queue.unfinished | self._stopped)

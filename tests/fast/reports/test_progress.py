@@ -8,7 +8,7 @@ from itertools import count
 from rich.console import Console
 
 from midpipe.reports.cli.progress import LINE_EVERY_S, ProgressSink
-from midpipe.scenarios.gate.options import PartBegan, TaskEnded
+from midpipe.scenarios.gate.options import LossAllowed, PartBegan, TaskEnded
 from midpipe.scenarios.model.messages import CaseEnded
 
 CASE = CaseEnded(
@@ -61,6 +61,18 @@ def test_a_part_that_is_interrupted_is_not_called_done() -> None:
 def test_a_line_names_the_stage_and_the_time_that_is_left() -> None:
     (line,) = lines_of(1, 0.0, ("sweep", "interleave", "stories"), ends_s=45.0)
     assert line == "midpipe: interleave (2 of 3) done: 1 case, 0 with a violation, 45 s left"
+
+
+def test_a_loss_that_the_servers_persistence_allows_is_no_violation() -> None:
+    out = io.StringIO()
+    with ProgressSink(Console(file=out, width=120)) as progress:
+        progress.listen(PartBegan("durability", 1))
+        progress.listen(CASE)
+        progress.listen(LossAllowed(CASE))
+    assert out.getvalue() == (
+        "midpipe: durability done: 2 cases, 0 with a violation, "
+        "1 with a loss that the server's persistence allows\n"
+    )
 
 
 def test_a_program_that_is_continued_in_a_later_round_is_one_task_more() -> None:
