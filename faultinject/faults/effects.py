@@ -40,7 +40,7 @@ class WireEffects:
         close: how the client's connection ends after that.
         waits: nothing more passes and nothing is closed: the client can only run into its own time-out. A reply that
             was held arrives once the client sends something else on this connection.
-        refuse: new connections are refused until the client's operation has ended.
+        refuse: new connections are refused until the client's operation has ended, or has waited for a stated time.
         chunk: bytes per write, both ways; 0 sends whole frames.
         delay_ms: pause before each write, both ways.
     """
@@ -75,7 +75,7 @@ class ServerEffects:
     Args:
         before: commands that an operator runs on the server before this command is carried out.
         hangs_up: those commands make the server close every connection but the operator's.
-        after: commands that undo ``before``, once the client's operation has ended.
+        after: commands that undo ``before``, once the client's operation has ended, or has waited for a stated time.
         pauses: the server is stopped (SIGSTOP) before the command reaches it.
         snapshots_fail: the server's snapshots fail, from right before the command on.
         replica_lags: the replica has received everything up to this command, and receives nothing more until the

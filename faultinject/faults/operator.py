@@ -1,8 +1,8 @@
 """script-flush, oom, readonly, client-kill, noperm: states that an operator, or the load, puts a server into.
 
 Each is produced by the same command as in production, executed on the server right before the client's command; so
-the error that the client sees is the server's own. The state is undone when the client's call has ended. Only for a
-server that midpipe started.
+the error that the client sees is the server's own. The state is undone when the client's call has ended, or has waited
+for 0.8 s. Only for a server that midpipe started.
 
 Sources: https://redis.io/docs/latest/commands/config-set/ (maxmemory, noeviction is the default policy),
 replicaof, client-kill, script-flush, acl-setuser.
@@ -38,13 +38,13 @@ SCRIPT_FLUSH = Fault(
 )
 OOM = Fault(
     name="oom",
-    summary="The server has reached its maxmemory and rejects writes until the call has ended.",
+    summary="The server has reached its maxmemory and rejects writes until the call ends, 0.8 s at most.",
     effects=_run((("CONFIG", "SET", "maxmemory", "1"),), (("CONFIG", "SET", "maxmemory", "0"),)),
     needs_own_server=True,
 )
 READONLY = Fault(
     name="readonly",
-    summary="The server has been demoted to a replica until the call has ended.",
+    summary="The server has been demoted to a replica until the call ends, 0.8 s at most.",
     effects=_run((("REPLICAOF", *_UNREACHABLE),), (("REPLICAOF", "NO", "ONE"),)),
     needs_own_server=True,
 )
@@ -63,7 +63,7 @@ CLIENT_KILL = Fault(
 )
 NOPERM = Fault(
     name="noperm",
-    summary="The user has lost the right to write until the call has ended.",
+    summary="The user has lost the right to write until the call ends, 0.8 s at most.",
     effects=_run(
         (("ACL", "SETUSER", "default", "-@write"),), (("ACL", "SETUSER", "default", "+@all"),)
     ),

@@ -1,8 +1,8 @@
 """readdress: the server restarts at another address, as when a container or a machine is replaced.
 
-All connections end, and the old address refuses new ones until the client's call has ended; from then on the name that
-the client was given resolves to the new address. The server has the data that its persistence kept, as after
-``kill-before``.
+All connections end, and the old address refuses new ones until the client's call has ended, or has waited for 0.8 s;
+from then on the name that the client was given resolves to the new address. The server has the data that its
+persistence kept, as after ``kill-before``.
 """
 
 from midpipe.faultinject.faults.effects import (

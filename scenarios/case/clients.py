@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from midpipe.faultinject.vocabulary import WireEvent
 from midpipe.faultinject.wire.pattern import parse_pattern
@@ -154,12 +154,8 @@ class Clients:
                 is_ready(client) or client.wire.has_subscribed for client in clients
             )
 
-        run_until = self._rig.time.run_until
         while not all(client.is_settled for client in clients):
-            if not run_until(
-                lambda: are_all_ready() or are_all_but_subscribers_ready(),
-                self._patience_s,
-            ):
+            if not self._wait_until(lambda: are_all_ready() or are_all_but_subscribers_ready()):
                 for client in clients:
                     if not client.is_settled and not client.has_answer:
                         self._end_hanging_call(client)
@@ -180,17 +176,42 @@ class Clients:
         """Wait until a blocking command is over: only a time-out, the server's or the client's, can end it now."""
         self._side_effects.allow_leases_to_end()
         blocked = [client for client in self if client.blocked]
-        is_over = self._rig.time.run_until(
+        is_over = self._wait_until(
             lambda: (
                 self._recorder.invalid_reason != ""
                 or any(client.blocked is None for client in blocked)
             ),
-            self._patience_s,
             due_s=lambda: min((client.blocked_until_s for client in blocked), default=math.inf),
         )
         for client in () if is_over else blocked:
             client.blocked = None
             self._end_hanging_call(client)
+
+    def _wait_until(
+        self, satisfied: Callable[[], bool], due_s: Callable[[], float] = lambda: math.inf
+    ) -> bool:
+        """Wait until a condition holds, as long as a call may take; return whether it does. Outages end meanwhile.
+
+        Args:
+            due_s: as in TimeFlow.run_until.
+        """
+        left_s = self._patience_s
+        while left_s > 0.0:
+            waiting = [c for c in self if c.is_calling and c.wire.waiting is None]
+            outages_s = (self._side_effects.outage_left_s(client.wire) for client in waiting)
+            within_s, began_s = min(left_s, *outages_s), self._rig.time.now_s()
+            is_satisfied = self._rig.time.run_until(satisfied, within_s, due_s=due_s)
+            passed_s = self._rig.time.now_s() - began_s
+            has_ended = [
+                self._side_effects.wait_through_outage(client.wire, passed_s) for client in waiting
+            ]
+            if any(has_ended):
+                self._recorder.record_restart("the outage is over, though the call is not")
+            if is_satisfied:
+                return True
+            # A wait on a stepped clock may end early: then nothing more is to be expected.
+            left_s = left_s - passed_s if any(has_ended) else 0.0
+        return False
 
     def end_process(
         self, client: Client, kind: str, message: str, *, at_least_ms: float = 0.0

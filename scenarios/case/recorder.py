@@ -76,7 +76,7 @@ class Recorder:
         return changed
 
     def record_restart(self, how: str) -> None:
-        """Record that the server was killed, and in a few words how it came back."""
+        """Record that the server came back, and in a few words from what."""
         before = self.last_state
         self.record_state()
         self.record(Restarted(before, self.last_state, how))

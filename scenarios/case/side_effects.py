@@ -1,11 +1,13 @@
 """What a fault does beyond the connection: to the listener, the server and the client's process, and how it ends.
 
-A side effect that lasts ends with the client's operation. Leases are kept here too, because waiting for their end is
-what takes time in a case. Knows no schedule and no history.
+A side effect that lasts ends with the client's operation. An outage ends after OUTAGE_S as well, for a client that
+waits until its connections are accepted, or its writes, before its operation ends. Leases are kept here too, because
+waiting for their end is what takes time in a case. Knows no schedule and no history.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -24,6 +26,9 @@ from midpipe.scenarios.model.history import Json, is_over_at_once
 from midpipe.scenarios.programs.program import Answer
 
 SHORT_LEASE_S = 0.02
+OUTAGE_S = 0.8
+"""How long an outage lasts at most, in time that its client waits. Few libraries try again after exactly so long."""
+_MOMENT_S = 0.001
 _ENDED_AFTER_LEASES = 1.5
 """After so many times its length, a lease has surely ended."""
 _MARGIN_S = 1.0
@@ -56,6 +61,7 @@ class SideEffects:
         self._replica_delayed_by: ClientWire | None = None
         # Of processes whose wall clock is off: by pid, the client whose operation ends that; None: the case does.
         self._skewed: dict[int, str | None] = {}
+        self._outages_s: dict[str, float] = {}
         rig.time.skewed_s = 0.0
 
     @property
@@ -76,6 +82,8 @@ class SideEffects:
         if effects.server.snapshots_fail:
             self._rig.server.fail_snapshots(self._rig.control)
             self._snapshots_failed_by = wire
+        if effects.wire.refuse or effects.server.after or effects.server.snapshots_fail:
+            self._outages_s[client_id] = OUTAGE_S
         if effects.server.replica_lags:
             self._rig.pair.fall_behind()
             self._replica_delayed_by = wire
@@ -109,12 +117,8 @@ class SideEffects:
 
     def end(self, wire: ClientWire) -> bool:
         """End what the client's operation began; return whether a paused server went on, so its state may differ."""
-        self._rig.listener(wire.client_id).accept_again()
+        self._end_outage(wire)
         self.correct_clocks(wire.client_id)
-        self._rig.operate(self._undo.pop(wire.client_id, ()))
-        if self._snapshots_failed_by is wire:
-            self._snapshots_failed_by = None
-            self._rig.server.restore_snapshots(self._rig.control)
         if self._replica_delayed_by is wire:
             self._replica_delayed_by = None
             self._rig.pair.catch_up()
@@ -124,6 +128,29 @@ class SideEffects:
         self._rig.server.resume()
         self._rig.await_server()
         return True
+
+    def outage_left_s(self, wire: ClientWire) -> float:
+        """Return for how much longer the client may wait before its outage ends; infinite if it has none."""
+        return self._outages_s.get(wire.client_id, math.inf)
+
+    def wait_through_outage(self, wire: ClientWire, seconds: float) -> bool:
+        """Count seconds that the client has waited in its outage; return whether that has ended it now."""
+        if wire.client_id not in self._outages_s:
+            return False
+        self._outages_s[wire.client_id] -= seconds
+        if self._outages_s[wire.client_id] > _MOMENT_S:
+            return False
+        self._end_outage(wire)
+        return True
+
+    def _end_outage(self, wire: ClientWire) -> None:
+        """Accept the client's connections again, and let the server take writes."""
+        self._outages_s.pop(wire.client_id, None)
+        self._rig.listener(wire.client_id).accept_again()
+        self._rig.operate(self._undo.pop(wire.client_id, ()))
+        if self._snapshots_failed_by is wire:
+            self._snapshots_failed_by = None
+            self._rig.server.restore_snapshots(self._rig.control)
 
     def replace_server(self, effects: Effects) -> str:
         """Kill the server if the effects say so; return a sentence on what became of it, or an empty string."""

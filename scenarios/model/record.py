@@ -56,7 +56,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The server was killed and came back, or another one took its place; ``how`` says so in a few words."""
+    """The server came back, or another one took its place; ``how`` says so in a few words."""
 
     before: int
     after: int
