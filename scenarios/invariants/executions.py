@@ -82,7 +82,8 @@ def unexplained_repeats(evidence: Evidence) -> tuple[tuple[str, int], ...]:
     """Return the jobs that ran to their end more often than promised, with the number of their runs.
 
     A crash explains a repeated run unless delivery is at most once; under at least once, any fault in the worker does,
-    and so does one of several workers that took so long that its lease may have ended.
+    and so does one of several workers that took so long that its lease may have ended. A client that sends a job again
+    explains it as may_be_sent_again says.
     """
     delivery = evidence.traits.promises.delivery
     is_explained = {
@@ -97,7 +98,26 @@ def unexplained_repeats(evidence: Evidence) -> tuple[tuple[str, int], ...]:
         runs[run.job_id] = runs.get(run.job_id, 0) + run.has_ended
     allowed = {job_id: _runs_asked_for(evidence, job_id) for job_id in runs}
     return tuple(
-        (job_id, count) for job_id, count in sorted(runs.items()) if count > allowed[job_id]
+        (job_id, count)
+        for job_id, count in sorted(runs.items())
+        if count > allowed[job_id] and not may_be_sent_again(evidence, job_id)
+    )
+
+
+def may_be_sent_again(evidence: Evidence, job_id: str) -> bool:
+    """Whether a client may have put the job in again by itself, because a fault took the answer that it was in.
+
+    A queue that promises at least once, and knows neither jobs nor requests again, allows that.
+    """
+    promises = evidence.traits.promises
+    allows = (promises.delivery, promises.deduplicates) == (
+        Delivery.AT_LEAST_ONCE,
+        Deduplicates.NONE,
+    )
+    return allows and any(
+        call.faulted and call.wrote
+        for call in evidence.operations("enqueue")
+        if call.job_id == job_id
     )
 
 

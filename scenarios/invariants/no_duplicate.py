@@ -1,7 +1,8 @@
 """no-duplicate: one request id, one job; one job id, one place in the queue.
 
 A job may be delivered twice only after a crash or an expired lease, and by ``dequeue`` never, unless the queue promises
-at-least-once. It may never be finished twice: the queue must refuse a worker that has lost its lease.
+at-least-once. Such a queue that knows neither jobs nor requests again may also get a job twice from a client whose
+enqueue lost its answer. It may never be finished twice: the queue must refuse a worker that has lost its lease.
 
 Blind to: a worker that runs a job twice by itself.
 """
@@ -10,7 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from midpipe.scenarios.invariants.executions import enqueues_of, unexplained_repeats
+from midpipe.scenarios.invariants.executions import (
+    enqueues_of,
+    may_be_sent_again,
+    unexplained_repeats,
+)
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
@@ -163,6 +168,7 @@ def _repeated(evidence: Evidence, job_ids: tuple[str, ...]) -> list[tuple[str, i
         (job_id, count)
         for job_id, count in sorted(Counter(job_ids).items())
         if count > (enqueues_of(evidence, job_id) if promises_nothing else 1)
+        and not may_be_sent_again(evidence, job_id)
     ]
 
 

@@ -138,6 +138,26 @@ def test_a_second_run_needs_the_explanation_that_the_promise_allows(
     assert violated(seen(run, runs=(RAN, RAN_LATER), delivery=delivery)) == expected
 
 
+@pytest.mark.parametrize(
+    ("delivery", "deduplicates", "wrote", "expected"),
+    [
+        ("at-least-once", "none", True, set()),
+        ("at-least-once", "none", False, {"no-duplicate"}),
+        ("at-least-once", "job", True, {"no-duplicate"}),
+        ("at-most-once", "none", True, {"no-duplicate"}),
+        ("exactly-once", "none", True, {"no-duplicate"}),
+    ],
+)
+def test_a_job_whose_enqueue_lost_its_answer_may_run_twice_if_the_promises_allow_it(
+    delivery: str, deduplicates: str, wrote: bool, expected: set[str]
+) -> None:
+    sent_again = replace(call(job_id="k", at=2, value=None, wrote=wrote), faulted=True)
+    twice = (Execution("k", Phase.PROGRAM, has_ended=True),) * 2
+    runs = (RAN, *twice)
+    found = seen(sent_again, work(at=4), runs=runs, delivery=delivery, deduplicates=deduplicates)
+    assert violated(found) == expected
+
+
 def test_two_enqueues_of_one_job_account_for_two_runs_unless_the_queue_deduplicates() -> None:
     again = call(at=2, value=None)
     assert violated(seen(again, work(at=4), runs=(RAN, RAN_LATER))) == set()
