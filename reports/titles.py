@@ -91,7 +91,7 @@ def title_of(finding: Finding, invariant: str = "") -> str:
         return f"{phrase.format(command)}{more} in {where} {effect}"
     if _needs_an_order(finding):
         return f"A race between clients in {where} {effect}"
-    return f"{where} {effect}, without any fault"
+    return f"{where if finding.operation else 'The subject'} {effect}, without any fault"
 
 
 def _line(finding: Finding) -> str:

@@ -51,7 +51,8 @@ def culprit_of(story: Story | None, invariant: str, method: str) -> Culprit:
 
     Args:
         story: of the finding's case; None if it was not recorded.
-        method: the call that the invariant names. If no client made that call, the last one that wrote is returned.
+        method: the call that the invariant names. If no client made that call, the last one that changed something is
+            returned, and no call at all if none did: then the subject is to blame for what midpipe's own calls met.
     """
     if story is None:
         return Culprit(method)
@@ -67,9 +68,9 @@ def culprit_of(story: Story | None, invariant: str, method: str) -> Culprit:
     made = {step.call.method for step in story.steps if step.kind is StepKind.CALL and step.call}
     candidates = [each for each in sent if each.call == method]
     if method not in made:
-        candidates = [each for each in sent if each.step.changes] or list(sent)
+        candidates = [each for each in sent if each.step.changes]
     if not candidates:
-        return Culprit(method if method in made else next(iter(sorted(made)), method))
+        return Culprit(method if method in made else "")
     last = candidates[-1].culprit
     # The violation shows only at the end, so no single command is known to cause it.
     return replace(last, command="")

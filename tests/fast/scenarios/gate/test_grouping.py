@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from midpipe.reports.titles import title_of
 from midpipe.scenarios.gate.grouping import culprit_of, one_per_cause
 from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.story import (
     CommandSource,
+    KeyChange,
     SourceLine,
     StepKind,
     Story,
@@ -35,6 +37,11 @@ def command(client: str, position: str, name: str, line: int, fault: str = "") -
         source=CommandSource(SourceLine("shop.py", line, "f")),
     )
     return StoryStep(StepKind.COMMAND, client, command=sent)
+
+
+def changing(step: StoryStep) -> StoryStep:
+    """The same step, with a change of the list of jobs."""
+    return replace(step, changes=(KeyChange("jobs", "", "[job-1]"),))
 
 
 def story(*steps: StoryStep, violations: tuple[StoryViolation, ...] = ()) -> Story:
@@ -86,8 +93,22 @@ def test_without_a_fault_it_is_the_command_after_which_the_invariant_was_violate
 
 
 def test_no_call_is_blamed_that_no_client_made() -> None:
-    made = story(call("A", "enqueue"), command("A", "A1", "RPUSH", 7))
+    made = story(call("A", "enqueue"), changing(command("A", "A1", "RPUSH", 7)))
     assert culprit_of(made, "queue-order", "claim").call == "enqueue"
+
+
+def test_no_call_is_blamed_that_changed_nothing() -> None:
+    made = story(
+        call("A", "enqueue"),
+        changing(command("A", "A1", "RPUSH", 7)),
+        call("B", "list_jobs"),
+        command("B", "B1", "LRANGE", 9),
+    )
+    assert culprit_of(made, "queue-order", "claim").call == "enqueue"
+    read_only = story(call("B", "list_jobs"), command("B", "B1", "LRANGE", 9))
+    culprit = culprit_of(read_only, "queue-order", "claim")
+    unfaulted = finding("queue-order", "list:", operation=culprit.call, story=read_only)
+    assert title_of(unfaulted) == "The subject hands jobs out in the wrong order, without any fault"
 
 
 def test_findings_with_the_same_shortest_case_are_one_with_consequences() -> None:
