@@ -1,11 +1,8 @@
 """Checks whether the history of a job's status is linearizable as a register in which statuses go forward. Pure.
 
 The register holds one status. Setting a further status takes effect; setting any other takes effect or is ignored, as
-the queue chooses. A call that raised may or may not have taken effect, and may still be pending.
-
-The search for an order of the calls follows Wing and Gong ("Testing and Verifying Concurrent Objects", 1993), with
-Lowe's memoization of configurations ("Testing for linearizability", 2017). Its cost grows with the number of concurrent
-calls and hardly with the total number; beyond a bound the answer is UNKNOWN.
+the queue chooses. A call that raised may or may not have taken effect, and may still be pending. Beyond a bound on the
+number of orders the answer is UNKNOWN.
 
 Blind to: everything about a job but its status.
 """
@@ -16,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from midpipe.scenarios.invariants.linearizability import Answer, Checked
+from midpipe.scenarios.invariants.order_search import MOST_CONFIGURATIONS, search_order
 
 RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
-MOST_CONFIGURATIONS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,6 @@ class Seen:
 
 
 Event = Set | Seen
-# The length of the prefix of calls that are placed, a bit mask of placed calls after it, and the status.
-_Configuration = tuple[int, int, str]
 
 
 def check_status(
@@ -55,44 +50,10 @@ def check_status(
         initial: the status before the first call.
         most: number of configurations that are tried before the answer is UNKNOWN.
     """
-    ordered = sorted(events, key=lambda event: (event.start, event.end))
-    waiting: list[_Configuration] = [(0, 0, initial)]
-    known = set(waiting)
-    furthest = 0
-    while waiting:
-        first, later, status = waiting.pop()
-        furthest = max(furthest, first)
-        if first == len(ordered):
-            return Checked(Answer.HOLDS)
-        if len(known) > most:
-            return Checked(Answer.UNKNOWN, f"more than {most} orders of the calls are possible")
-        for following in _following(ordered, first, later, status):
-            if following not in known:
-                known.add(following)
-                waiting.append(following)
-    return Checked(Answer.VIOLATED, _reason(ordered[furthest]))
-
-
-def _following(
-    ordered: Sequence[Event], first: int, later: int, status: str
-) -> list[_Configuration]:
-    """Return the configurations after one more call."""
-    found = []
-    # A call that begins after another one's end comes after it.
-    first_end = min(
-        event.end
-        for number, event in enumerate(ordered[first : first + later.bit_length() + 1])
-        if not later >> number & 1
-    )
-    number = 0
-    while first + number < len(ordered) and ordered[first + number].start <= first_end:
-        event = ordered[first + number]
-        if not later >> number & 1:
-            first_end = min(first_end, event.end)
-            done = _advanced(first, later | 1 << number)
-            found += [(*done, after) for after in _after(event, status)]
-        number += 1
-    return found
+    found = search_order(events, initial, _after, most)
+    if found.answer is Answer.UNKNOWN:
+        return Checked(Answer.UNKNOWN, f"more than {most} orders of the calls are possible")
+    return Checked(found.answer, _reason(found.stuck_at) if found.stuck_at else "")
 
 
 def _after(event: Event, status: str) -> tuple[str, ...]:
@@ -103,12 +64,6 @@ def _after(event: Event, status: str) -> tuple[str, ...]:
     if event.surely and forward:
         return (event.status,)
     return tuple(dict.fromkeys((event.status, status)))
-
-
-def _advanced(first: int, later: int) -> tuple[int, int]:
-    while later & 1:
-        first, later = first + 1, later >> 1
-    return first, later
 
 
 def _reason(event: Event) -> str:

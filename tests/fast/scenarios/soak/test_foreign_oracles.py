@@ -8,8 +8,8 @@ Where midpipe differs:
 - An ``ok`` that was never invoked is taken as a call that began and ended at once: midpipe records both ends.
 - Jepsen takes a queue that was drained to hold nothing. midpipe reads each job that no worker received once more, and
   until then says that up to so many are lost; the read finds no such job here.
-- A register with compare-and-set (the etcd histories of porcupine and knossos) has no counterpart: midpipe's register
-  holds a job's status, which only goes forward.
+- Registers and locks are judged in ``test_foreign_histories`` of the invariants: midpipe's own register holds a job's
+  status, which only goes forward, but its search for an order of the calls takes any object.
 """
 
 from __future__ import annotations
