@@ -23,9 +23,9 @@ from midpipe.scenarios.model.comparison import (
 _HEAD = """\
 # Queue libraries compared
 
-Each library was judged through its adapter by the same programs ({programs}), with every fault at every command, one
-fault a case, for at most {budget_s:g} s each, on {server}, by midpipe {midpipe} on {date}. This page is what the
-following command prints:
+Each library was judged through its adapter by the same programs ({programs}),
+with every fault at every command, one fault a case, for at most {budget_s:g} s each.
+Server: {server}. midpipe {midpipe}, {date}. This page is what the following command prints:
 
 <!-- not run: installs releases and takes minutes -->
 
@@ -40,10 +40,10 @@ _SPEED = """\
 *enqueue* and *jobs/s* are without faults, on the machine's clock and without midpipe's proxy: the median of an enqueue,
 and the empty jobs that one worker runs in a second, its start included. *under a fault* shows the calls of the cases
 above into which a fault was injected, the caller's retries included: the median, in brackets that of calls that met no
-fault, and the longest. *recovery* is the longest that it took until the job of a worker that died had run; only a
-stepped clock (`--clock auto`) measures it. The last three are on the clock that the caller reads, which midpipe moves
-on where everything waits. A time-out of the client counts in full; midpipe sets it to 0.25 s where nothing else can
-notice the fault.
+fault, and the longest. A worker that ends at a fault is quick. *recovery* is the longest that it took until the job of
+a worker that died had run, if it ran again at all; only a stepped clock (`--clock auto`) measures it. The last three
+are on the clock that the caller reads, which midpipe moves on where everything waits. A time-out of the client counts
+in full; midpipe sets it to 0.25 s where nothing else can notice the fault.
 """
 _NONE = Markdown("–")
 

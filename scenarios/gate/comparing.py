@@ -115,7 +115,7 @@ def _judged(
         promises=", ".join(
             f"{promise.promise} {promise.value}"
             for promise in verdict.promises
-            if promise.source != Source.DEFAULT
+            if promise.source == Source.DECLARED
         ),
         cases=sum(part.cases for part in verdict.parts),
         left_out="; ".join(part.left_out for part in verdict.parts if part.left_out),

@@ -235,7 +235,7 @@ _RECOMMENDED = (
         promises={
             **_BY_NAME["saq"].promises,
             "after_crash": "reruns",
-            "recovers_within_s": 10.0,
+            "recovers_within_s": 30.0,
         },
         documented="A job with attempts left is retried when it is swept (saq-py.readthedocs.io, Job: retries and "
         "heartbeat).",

@@ -8,6 +8,7 @@ import midpipe_job
 
 from midpipe import reference
 from midpipe.reference.migration import Phase
+from midpipe.reference.telemetry import Telemetry
 from midpipe.reference.worker import Worker
 
 LEASE_S = 1.0
@@ -24,24 +25,27 @@ class _UntilEmpty(reference.Queue):
 
 
 class Queue:
-    """The reference with its defaults, but for its lease and its back-off."""
+    """The reference with its defaults, but for its lease and its back-off, and without its counters."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.queue = reference.Queue(url, phase=Phase.DUAL_READ_NEW)
+        self.queue = reference.Queue(url, phase=Phase.DUAL_READ_NEW, telemetry=Telemetry())
 
     def enqueue(
-        self, job_id: str, workspace_id: str, payload: Any = None, client_request_id: Any = None
+        self,
+        job_id: str,
+        params: dict[str, Any],
+        workspace_id: str,
+        client_request_id: str | None = None,
     ) -> bool:
         """Enqueue a job; False if its request, or its id, is in already."""
+        names = {"action_provider": "mail", "action_name": "send", "actor_id": "user-7"}
         return self.queue.enqueue(
             job_id,
-            "mail",
-            "send",
-            {"payload": payload},
-            workspace_id,
-            "user-7",
-            client_request_id,
+            params=params,
+            workspace_id=workspace_id,
+            client_request_id=client_request_id,
+            **names,
         )
 
     def work(self, jobs: int = 1, worker_id: str = "worker-a") -> None:
@@ -53,9 +57,9 @@ class Queue:
             left -= 1
             if not left:
                 worker.stop()
-            return midpipe_job.run(job["job_id"], job["params"]["payload"])
+            return midpipe_job.run(job["job_id"], job["params"])
 
-        queue = _UntilEmpty(self.url, phase=Phase.DUAL_READ_NEW)
+        queue = _UntilEmpty(self.url, phase=Phase.DUAL_READ_NEW, telemetry=Telemetry())
         worker = Worker(queue, handle, worker_id, lease_s=LEASE_S, back_off_s=0.0)
         queue.worker = worker
         worker.run(on_sigterm=False)
