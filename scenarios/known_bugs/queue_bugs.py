@@ -105,6 +105,35 @@ QUEUE_BUGS: tuple[KnownBug, ...] = (
         replay=f"{_DELAYED}: A4:EVALSHA!lost-reply",
     ),
     KnownBug(
+        id="kombu-restored-message-is-lost",
+        target=adapted("kombu", "kombu_restores.py", "Queue", requires=("setuptools",)),
+        summary="A message is removed from the unacknowledged ones before it is put back, and may be lost between.",
+        source="celery/kombu#1405",
+        bad=Release("5.2.2", ("redis==4.0.2",)),
+        good=Release("5.2.4", ("redis==4.0.2",)),
+        invariant="no-lost-job",
+        search=Search(
+            ("die-then-work",), faults=("lost-reply",), commands=("EXEC",), budget_s=120.0
+        ),
+        replay="die-then-work: A/2:EXEC:unacked#1!lost-reply",
+    ),
+    KnownBug(
+        id="taskiq-dead-worker-keeps-the-lock",
+        target=adapted("taskiq-redis", "taskiq_streams.py", "Queue"),
+        summary="A worker that dies with the lock on unacknowledged messages keeps it for ever, so they never run.",
+        source="taskiq-python/taskiq-redis#131",
+        bad=Release("1.2.2", ("taskiq==0.12.1",)),
+        good=Release("1.2.4"),
+        invariant="no-stuck-job",
+        search=Search(
+            ("die-then-work",),
+            faults=("crash",),
+            commands=("SET",),
+            budget_s=180.0,
+        ),
+        replay="die-then-work: A8:SET!crash",
+    ),
+    KnownBug(
         id="taskiq-group-begins-behind-the-job",
         target=LIBRARIES["taskiq-stream"],
         summary="Any error to XGROUP CREATE counts as an existing group; the group then begins behind the job.",
