@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,6 +169,19 @@ def test_a_time_budget_that_ends_the_sweep_makes_a_pass_unknown(tmp_path: Path) 
     code, output, _ = ran("sweep", "--time-budget", "1", cwd=tmp_path)
     verdict = json.loads((tmp_path / ".midpipe" / "sweep" / "verdict.json").read_text())
     assert (code, verdict["partial"], "partial" in output) == (3, True, True)
+
+
+def test_a_time_budget_holds_with_the_stories_and_reports_of_what_was_found(
+    tmp_path: Path,
+) -> None:
+    began_s = time.monotonic()
+    ran("sweep", "--subject", "missing.py:Queue", cwd=tmp_path)
+    loading_s = time.monotonic() - began_s
+    words = ("--subject", AS_REVIEWED, "--time-budget", "4s")
+    code, _, _ = ran("sweep", *words, cwd=tmp_path)
+    took_s = time.monotonic() - began_s - loading_s
+    # How busy the machine is shows in how long the command takes to load; it may be too busy to find anything.
+    assert (code in {1, 3}, took_s < 4.0 + 3.0 + loading_s) == (True, True), (took_s, loading_s)
 
 
 @pytest.mark.parametrize("part", ["midpipe-reaper", "valkey-server", "subjects/host.py"])

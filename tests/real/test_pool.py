@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -50,3 +52,13 @@ def test_workers_that_leave_some_of_it_idle_may_run_anywhere() -> None:
     if len(able) < 3:
         pytest.skip("two workers fill this machine")
     assert kept_to(2) == [able, able]
+
+
+def test_a_pool_does_not_wait_for_workers_that_are_still_being_started() -> None:
+    earlier = set(multiprocessing.active_children())
+    pool = Pool(ServerSpec(), 2)
+    workers = set(multiprocessing.active_children()) - earlier
+    for worker in workers:
+        os.kill(worker.pid or 0, signal.SIGSTOP)
+    pool.close()
+    assert [worker.exitcode for worker in workers] == [-signal.SIGKILL] * 2
