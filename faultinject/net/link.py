@@ -11,17 +11,16 @@ So a director sees the same commands and the same outcomes, each in the same ord
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 
 from midpipe.faultinject.faults.effects import PASS, Close, Deliver, WireEffects
-from midpipe.faultinject.net.director import Director
+from midpipe.faultinject.net.director import Director, PassingDirector
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.outbox import Outbox
 from midpipe.faultinject.net.passthrough_queue import PassthroughQueue
-from midpipe.faultinject.net.reading import receive
+from midpipe.faultinject.net.reading import is_ended, receive
 from midpipe.faultinject.net.stream import RESET_ON_CLOSE
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.commands import CommandTable
@@ -131,16 +130,7 @@ class Link:
         Args:
             within_s: how long to wait for the close, in seconds; a port mapping in between may pass it on late.
         """
-        if self._server is None:
-            return True
-        poll = select.poll()
-        poll.register(self._server, select.POLLIN)
-        if not poll.poll(within_s * 1000):
-            return False
-        try:
-            return self._server.recv(1, socket.MSG_PEEK) == b""
-        except OSError:
-            return True
+        return self._server is None or is_ended(self._server, within_s)
 
     def release_held(self, on_reply: Callable[[Reply | None], None]) -> None:
         """Deliver the held command to the server now.
@@ -158,6 +148,13 @@ class Link:
         self._send(self._server, held.command.raw)
         if self._owed == 0:
             self._finish_late()
+
+    def let_all_pass(self) -> None:
+        """Let what the client sends from now on pass; if a command of it still waits, close the connection."""
+        if self._current is None:
+            self._director = PassingDirector()
+        else:
+            self.close()
 
     def close(self, how: Close = Close.FIN) -> None:
         """Close both sides.

@@ -62,6 +62,12 @@ class Listener:
             link.close()
         self.links.clear()
 
+    def let_all_pass(self) -> None:
+        """Let everything pass that clients send from now on; see ``Link.let_all_pass``."""
+        self.director = self.prefetches_for = None
+        for link in tuple(self.links):
+            link.let_all_pass()
+
     def close(self) -> None:
         """Free the port and close every connection."""
         self._port.close()
@@ -158,6 +164,11 @@ class Proxy:
             for listener in self._listeners.values()
             for link in listener.links
         )
+
+    def let_all_pass(self) -> None:
+        """Let everything pass that clients send from now on."""
+        for listener in self._listeners.values():
+            listener.let_all_pass()
 
     def close(self) -> None:
         """Close every listener and connection."""

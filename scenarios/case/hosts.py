@@ -1,7 +1,8 @@
 """The processes that host a subject for the clients of a rig, kept from case to case within bounds.
 
 Each client has a process for every version of the subject that it has run. A Python subject is loaded once, and its
-processes are forked from that one if forking is sound.
+processes are forked from that one if forking is sound. Of any other subject a spare process is started ahead, so that
+it loads the subject while a case runs.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.program import ITSELF, Version
-from midpipe.scenarios.subjects.hosting import HostProcess
+from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 from midpipe.scenarios.subjects.processes import ForkServer
 
 _MOST_HOSTS = 4
 _MOST_FORK_SERVERS = 2
+_CLOSES_WITHIN_S = 0.3
 
 
 class Hosts:
@@ -44,6 +46,7 @@ class Hosts:
         self.journal = self._journals / "0"
         self._fork_servers: dict[SubjectSpec, ForkServer | None] = {}
         self._retired: list[ForkServer] = []
+        self._spares: dict[SubjectSpec, HostProcess] = {}
 
     def get(self, client_id: str, version: Version = ITSELF) -> HostProcess:
         """Return the process in which a client runs a version of the subject, started if need be.
@@ -56,7 +59,7 @@ class Hosts:
         if host is None or not host.is_alive:
             if host is not None:
                 host.kill()
-            host = self._new(self._subject_of(version))
+            host = self._loading(self._subject_of(version))
             host.wait_until_ready()
             if not self._clock.follows(host.pid):
                 host.kill()
@@ -93,9 +96,21 @@ class Hosts:
         while self._hosts:
             self._hosts.popitem()[1].kill()
 
+    def end_used(self) -> None:
+        """End the process of every client, except those in which nothing is left of the instances that they hosted."""
+        answers: dict[tuple[str, Version], list[Answer]] = {}
+        for key, host in self._hosts.items():
+            if host.is_idle and self._fork_servers.get(self._subject_of(key[1])) is None:
+                answers[key] = []
+                host.close_client(key[0], answers[key].append)
+        self._loop.run_until(lambda: all(answers.values()), _CLOSES_WITHIN_S)
+        for key in tuple(self._hosts):
+            if not any(answer.get("clean") is True for answer in answers.get(key, ())):
+                self._hosts.pop(key).kill()
+
     def new(self) -> HostProcess:
         """Return a process that hosts the subject, not ready yet. The caller ends it."""
-        return self._new(self._subject)
+        return self._new(self._subject, self._fork_server(self._subject))
 
     def keep_only(self, wanted: Sequence[tuple[str, Version]]) -> None:
         """End processes that are not wanted, those used longest ago first, until few will be left.
@@ -125,7 +140,7 @@ class Hosts:
 
     def close(self) -> None:
         """End every process."""
-        for host in self._hosts.values():
+        for host in (*self._hosts.values(), *self._spares.values()):
             host.kill()
         for fork_server in (*filter(None, self._fork_servers.values()), *self._retired):
             fork_server.close()
@@ -133,8 +148,21 @@ class Hosts:
     def _subject_of(self, version: Version) -> SubjectSpec:
         return self._subject.varied(version.environment, beside=version.beside)
 
-    def _new(self, subject: SubjectSpec) -> HostProcess:
-        fork_server, environment = self._fork_server(subject), self._clock.environment()
+    def _loading(self, subject: SubjectSpec) -> HostProcess:
+        """Return a new process; of a subject that can't be forked the spare one, which another one replaces."""
+        fork_server = self._fork_server(subject)
+        if fork_server is not None:
+            return self._new(subject, fork_server)
+        spare = self._spares.pop(subject, None)
+        if spare is not None and not spare.is_alive:
+            spare.kill()
+            spare = None
+        host = spare or self._new(subject)
+        self._spares[subject] = self._new(subject)
+        return host
+
+    def _new(self, subject: SubjectSpec, fork_server: ForkServer | None = None) -> HostProcess:
+        environment = self._clock.environment()
         return HostProcess(subject, self._loop, self._run, fork_server, environment)
 
     def _fork_server(self, subject: SubjectSpec) -> ForkServer | None:
@@ -163,6 +191,8 @@ class Hosts:
         for key in tuple(self._hosts):
             if self._subject_of(key[1]) == subject:
                 self._hosts.pop(key).kill()
+        if subject in self._spares:
+            self._spares.pop(subject).kill()
         server = self._fork_servers.pop(subject)
         if server is not None:
             server.close()

@@ -12,7 +12,7 @@ from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import status_of
 from midpipe.scenarios.model.history import Json, Phase
-from midpipe.scenarios.model.state import names_job, outline, tables_of
+from midpipe.scenarios.model.state import leaves_nothing_new, names_job, outline, tables_of
 from midpipe.scenarios.programs.program import Call, Program, Version
 from midpipe.scenarios.programs.workers import DEQUEUES_WITHIN_S, IDLE_S
 from midpipe.scenarios.subjects.journal import read_journal
@@ -170,7 +170,7 @@ def _work_off(
     """Run the subject's worker, and its periodic work, until each job has run or failed, at least until all is due.
 
     Once all have run, the worker is offered one job more: one that is there twice runs then. That takes as long as the
-    worker waits for a job, so it is left out in a state in which that was tried before, and nothing ran or changed.
+    worker waits for a job, so it is left out in a state in which that was tried before, and nothing ran or was written.
 
     Args:
         due: as for ``_drain``.
@@ -221,14 +221,15 @@ def _ended(rig: Rig) -> set[str]:
 
 def _offer_one_more(rig: Rig, version: Version) -> None:
     """Offer the worker a job although each has run, unless that is known to do nothing in this state."""
-    before = outline(rig.snapshot().state)
-    if (version, before) in rig.idle_states:
+    before = rig.snapshot().state
+    known = version, outline(before)
+    if known in rig.idle_states:
         return
     runs = len(read_journal(rig.hosts.journal))
     _work(rig, version, 1)
     ran_nothing = len(read_journal(rig.hosts.journal)) == runs
-    if ran_nothing and outline(rig.snapshot().state) == before:
-        rig.idle_states.add((version, before))
+    if ran_nothing and leaves_nothing_new(before, rig.snapshot().state):
+        rig.idle_states.add(known)
 
 
 def _statuses_after(

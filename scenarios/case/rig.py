@@ -62,7 +62,7 @@ class Rig:
         traits: what the subject has and does, found by calling it once.
         patience: how many times longer than usual time-outs and leases last at first in the next case.
         confirmed_kinds: how many cases of each kind of violation further runs have confirmed; see ``confirming``.
-        idle_states: outlines of the states in which a worker of a version was run, and ran and changed nothing.
+        idle_states: outlines of the states in which a worker of a version was run, and ran and wrote nothing.
         is_cold: the server was started again after a case went wrong, and has not learned the subject's scripts yet.
 
     Raises:
@@ -198,14 +198,16 @@ class Rig:
     def reset(self) -> None:
         """Empty the server, and begin with fresh instances and an empty journal. Raises ServerError if it is gone.
 
-        The processes of a subject whose worker runs the jobs end as well: a worker leaves connections and threads.
+        The processes of a subject whose worker runs the jobs end as well, unless they report that nothing is left in
+        them: a worker leaves connections and threads.
         """
+        if "work" in self.traits.methods:
+            self.proxy.let_all_pass()
+            self.hosts.end_used()
         self.server.reset(self.control)
         self.recovery.forget_instances()
         self.hosts.begin_journal()
         self.hosts.import_learnt()
-        if "work" in self.traits.methods:
-            self.hosts.end_processes()
 
     def snapshot(self) -> Snapshot:
         """Return every key of the server at one moment."""

@@ -250,6 +250,19 @@ def outline(state: State) -> str:
     return sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def leaves_nothing_new(before: State, after: State) -> bool:
+    """Whether a worker that ran between the states has at most removed keys, or taken locks that expire.
+
+    A job that it has made ready to run, or moved, is in a key that is new or has another outline.
+    """
+    others = {
+        key: value
+        for key, value in after.items()
+        if value.kind != "string" or value.expires_at_ms is None
+    }
+    return outline(others) == outline({key: before[key] for key in others if key in before})
+
+
 def names_job(state: State, job_id: str) -> bool:
     """Whether some key of the state names the job, in its own name or in its value."""
     text = " ".join(f"{key} {value}" for key, value in state.items())

@@ -36,7 +36,8 @@ export class Queue {
     };
     const worker = new bullmq.Worker(NAME, body, { connection, ...SETTINGS });
     worker.on("error", (error) => console.error(error.message));
-    await Promise.race([done, sleep(1000 * (idle_s + SETTINGS.stalledInterval / 1000) * jobs + 500)]);
+    const longest = 1000 * (idle_s + SETTINGS.stalledInterval / 1000) * jobs + 500;
+    await Promise.race([done, sleep(longest, null, { ref: false })]);
     await worker.close();
   }
 

@@ -7,6 +7,7 @@
 // the class's static property `accepts` lists their names by call, and its static property `promises` what it promises.
 // Further words of the command line are environment variables for the module, as NAME=VALUE. The variable MIDPIPE_CLASS
 // names a class other than Queue.
+import { createHook } from "node:async_hooks";
 import { pathToFileURL } from "node:url";
 import readline from "node:readline";
 
@@ -16,6 +17,11 @@ const CALLS = [
 ];
 const [file, ...variables] = process.argv.slice(2);
 const instances = new Map();
+const timers = new Map();
+createHook({
+  init: (id, type, _, resource) => type === "Timeout" && timers.set(id, resource),
+  destroy: (id) => timers.delete(id),
+}).enable();
 
 // The protocol has standard output to itself; what the subject prints goes to standard error.
 const write = process.stdout.write.bind(process.stdout);
@@ -23,11 +29,21 @@ process.stdout.write = process.stderr.write.bind(process.stderr);
 const say = (message) => new Promise((resolve) => write(`${JSON.stringify(message)}\n`, resolve));
 const described = (error) => ({ type: error?.name ?? "Error", message: String(error?.message ?? error), kinds: [error?.name ?? "Error"] });
 
+// Whether nothing is left of the instances that were closed: no connection and no child process. Timers that are left, such
+// as that of a time-out which is no longer needed, are cleared. A socket that was closed is gone a moment later.
+async function isIdle() {
+  const isBusy = () => process.getActiveResourcesInfo().some((name) => !["PipeWrap", "Timeout"].includes(name));
+  for (let tries = 0; tries < 50 && isBusy(); tries++) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (const timer of timers.values()) clearTimeout(timer);
+  return !isBusy();
+}
+
 async function perform(Queue, { do: what, client, redis, journal, method, args }) {
   if (what === "call") return { ok: (await instances.get(client)[method](args)) ?? null };
+  const isLast = instances.size === 1 && instances.has(client);
   await instances.get(client)?.close?.();
   instances.delete(client);
-  if (what !== "open") return { ok: true };
+  if (what !== "open") return { ok: true, clean: isLast && (await isIdle()) };
   if (journal) process.env.MIDPIPE_JOURNAL = journal;
   const queue = new Queue(redis);
   instances.set(client, queue);

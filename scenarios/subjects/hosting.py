@@ -206,9 +206,18 @@ class HostProcess:
 
         self._send({"do": "load", "client": client, **step}, check)
 
-    def close_client(self, client: str) -> None:
-        """Drop the client's instance and its connections."""
-        self._send({"do": "close", "client": client}, lambda answer: None)
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is alive and has answered every request."""
+        return self.is_alive and not self._waiting
+
+    def close_client(self, client: str, answered: Answered = lambda answer: None) -> None:
+        """Drop the client's instance and its connections.
+
+        Args:
+            answered: is called with the answer; ``clean`` in it says that nothing is left of the instance.
+        """
+        self._send({"do": "close", "client": client}, answered)
 
     def stacks(self) -> object:
         """Return what ``stacks.py`` reports of the process while it waits for a reply; None if it does not report.

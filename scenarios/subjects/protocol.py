@@ -42,7 +42,8 @@ class AnswerMessage(TypedDict):
     """The answer to a request.
 
     ``ok`` is what a call returned; ``children`` says whether the subject has started processes that still run, and is
-    left out by a host that does not know; ``imported`` is for the fork server; from ``methods`` on they belong to
+    left out by a host that does not know; ``clean`` in the answer to ``close`` says that nothing is left of the
+    instances that the process has hosted; ``imported`` is for the fork server; from ``methods`` on they belong to
     ``open``.
     """
 
@@ -53,6 +54,7 @@ class AnswerMessage(TypedDict):
     logs: NotRequired[list[list[str]] | None]
     counted: NotRequired[list[tuple[str, dict[str, str], float]] | None]
     children: NotRequired[bool | None]
+    clean: NotRequired[bool | None]
     imported: NotRequired[list[str] | None]
     methods: NotRequired[list[str] | None]
     accepts: NotRequired[dict[str, list[str] | None] | None]

@@ -1,10 +1,10 @@
-"""The outline of a state: equal for states that differ in ids and times alone."""
+"""The outline of a state: equal for states that differ in ids and times alone; and what a run leaves that is new."""
 
 from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.model.state import RedisValue, State, outline
+from midpipe.scenarios.model.state import RedisValue, State, leaves_nothing_new, outline
 
 ID, OTHER_ID = "e1809923-c4ed-461e-a1fc-2f5400aabbcc", "3abbdbdf-685a-45c0-9cde-f28b00aabbcc"
 
@@ -40,3 +40,26 @@ def test_ids_and_times_make_no_difference(one: State, other: State) -> None:
 )
 def test_a_job_that_is_there_once_more_or_has_another_status_does(one: State, other: State) -> None:
     assert outline(one) != outline(other)
+
+
+LOCK = {"lock": RedisValue("string", ("1796010267.95",), expires_at_ms=5)}
+EMPTY, WAITING = state(), state(jobs=("list", ("job-1",)))
+
+
+@pytest.mark.parametrize(("before", "after"), [(WAITING, EMPTY), (WAITING, WAITING), (EMPTY, LOCK)])
+def test_a_removed_key_and_a_lock_are_nothing_new(before: State, after: State) -> None:
+    assert leaves_nothing_new(before, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (EMPTY, WAITING),
+        (state(delayed=("zset", ("job-1", "5"))), WAITING),
+        (WAITING, state(jobs=("list", ("job-1", "job-1")))),
+        (EMPTY, {"job": RedisValue("hash", ("status", "queued"), expires_at_ms=5)}),
+        (EMPTY, {"stop": RedisValue("string", ("1",))}),
+    ],
+)
+def test_a_job_that_was_moved_or_added_is_something_new(before: State, after: State) -> None:
+    assert not leaves_nothing_new(before, after)
