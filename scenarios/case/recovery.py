@@ -142,12 +142,21 @@ def _drain(
         pending = tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
         return pending, None
     return drained(
-        lambda number: _next_job(rig, method, version, number),
+        lambda number: _job_after_tick(rig, method, version, number),
         due,
         awaited,
         lambda at_s: wait_until(rig, at_s),
         rig.time.now_s,
     )
+
+
+def _job_after_tick(rig: Rig, method: str, version: Version, number: int) -> str | None:
+    """As ``_next_job``; a worker that gets none gets what the periodic work puts back."""
+    job_id = _next_job(rig, method, version, number)
+    if job_id is None and "tick" in rig.traits.methods:
+        rig.recovery.call("tick", {}, version)
+        job_id = _next_job(rig, method, version, number)
+    return job_id
 
 
 def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | None:

@@ -60,6 +60,9 @@ def list_of(workspace_id: str = WORKSPACE) -> Call:
     return Call("list_jobs", {"workspace_id": workspace_id})
 
 
+TICK = Call("tick", {}, Retry.NONE)
+
+
 def once(call: Call) -> Call:
     """Return the call of a caller that never retries."""
     return Call(call.method, call.arguments, Retry.NONE)

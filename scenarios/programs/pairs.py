@@ -15,6 +15,7 @@ from midpipe.scenarios.programs.calls import (
     OTHER_WORKSPACE,
     PAGE,
     SECRET_RESULT,
+    TICK,
     claim,
     complete,
     enqueue,
@@ -88,6 +89,21 @@ _PROGRAMS = (
             "B": (claim("worker-b"), complete("b")),
         },
         prepare=(enqueue(),),
+    ),
+    Program(
+        "finish-vs-tick",
+        "A worker completes a job whose lease has expired, while another one puts it back, claims it and completes it.",
+        {
+            "A": (claim("worker-a", SHORTEST_LEASE_S), complete("a")),
+            "B": (TICK, claim("worker-b"), complete("b")),
+        },
+        prepare=(enqueue(),),
+    ),
+    Program(
+        "tick-vs-tick",
+        "Two workers do the periodic work and claim, while the lease of one job has expired.",
+        {"A": (TICK, claim("worker-a")), "B": (TICK, claim("worker-b"))},
+        prepare=(enqueue(), claim("worker-x", SHORTEST_LEASE_S)),
     ),
     Program(
         "stale-finish-then-claim",

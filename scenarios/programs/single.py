@@ -13,6 +13,7 @@ from midpipe.scenarios.programs.calls import (
     MALFORMED,
     OTHER_WORKSPACE,
     SECRET_RESULT,
+    TICK,
     WORKSPACE,
     claim,
     complete,
@@ -153,6 +154,15 @@ _PROGRAMS = (
         "claim-until-it-ends",
         "A worker claims a job under a lease that ends at once, so another worker must receive the job.",
         claim("worker-1", SHORTEST_LEASE_S),
+        prepare=(enqueue(),),
+    ),
+    _program(
+        "claim-tick-claim",
+        "A lease ends at once, the periodic work is done, and another worker claims the job and completes it.",
+        claim("worker-1", SHORTEST_LEASE_S),
+        TICK,
+        claim("worker-2"),
+        complete(),
         prepare=(enqueue(),),
     ),
     _program(

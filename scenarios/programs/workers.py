@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from midpipe.scenarios.model.history import Json
-from midpipe.scenarios.programs.calls import enqueue
+from midpipe.scenarios.programs.calls import TICK, enqueue
 from midpipe.scenarios.programs.program import Call, Program, Retry
 
 IDLE_S = 0.2
@@ -18,7 +18,6 @@ DELAY_S = 0.05
 DEQUEUES_WITHIN_S = 0.1
 """How long a dequeue that takes a time-out may wait for a job."""
 CANCEL = Call("cancel", {"job_id": "job-1"}, Retry.NONE)
-TICK = Call("tick", {}, Retry.NONE)
 
 
 def work(jobs: int = 1, worker: str = "worker-a") -> Call:

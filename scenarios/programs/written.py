@@ -34,6 +34,7 @@ from midpipe.scenarios.programs.calls import (
     FAIL,
     HEARTBEAT,
     MALFORMED,
+    TICK,
     WORKSPACE,
     claim,
     complete,
@@ -47,7 +48,7 @@ from midpipe.scenarios.programs.calls import (
 )
 from midpipe.scenarios.programs.fleets import VERSIONS
 from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
-from midpipe.scenarios.programs.workers import DELAY_S, TICK, dequeue, enqueue_with, work
+from midpipe.scenarios.programs.workers import DELAY_S, dequeue, enqueue_with, work
 
 PREFIX = "written("
 

@@ -57,6 +57,10 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("sound/mailroom.py:Queue", "same-request-again:"),
         ("sound/mailroom.py:Queue", "bad-input:"),
         ("flawed/pop_then_lease.py:Queue", "claim-complete: A1:EVAL!misconf"),
+        ("reaped.py:Reaped", "claim-until-it-ends: A1:EVAL!crash"),
+        ("reaped.py:Reaped", "finish-vs-tick: A1 B1"),
+        ("reaped.py:Reaped", "tick-vs-tick: A1 B1"),
+        ("reaped.py:Reaped", "claim-tick-claim: A2:EVAL!crash"),
     ],
 )
 def test_a_sound_case_is_not_accused(worker: Worker, queue: str, replay: str) -> None:
@@ -77,6 +81,21 @@ def test_a_flawed_queue_violates_what_was_reported_of_it(
     worker: Worker, queue: str, replay: str, invariants: set[str]
 ) -> None:
     assert violated(worker, f"flawed/{queue}.py:Queue", replay) == invariants
+
+
+@pytest.mark.parametrize(
+    ("queue", "replay", "invariants"),
+    [
+        ("FinishesWithAnyToken", "finish-vs-tick: A1 B1", {"no-duplicate"}),
+        ("PutsBackInSteps", "tick-vs-tick: A1 A2 B1", {"no-duplicate"}),
+        ("ForgetsFirst", "claim-tick-claim: A5:LPUSH!crash-before", {"no-lost-job"}),
+        ("NeverPutsBack", "claim-until-it-ends:", {"no-lost-job"}),
+    ],
+)
+def test_a_flaw_of_periodic_work_that_puts_jobs_back_is_found(
+    worker: Worker, queue: str, replay: str, invariants: set[str]
+) -> None:
+    assert violated(worker, f"reaped.py:{queue}", replay) == invariants
 
 
 def test_a_dequeue_whose_reply_gets_lost_loses_a_job_only_to_a_promise_of_at_least_once(
