@@ -40,6 +40,14 @@ VERDICT_FILE = click.argument(
     default=f"{DEFAULT_OUT}/verdict.json",
     type=click.Path(dir_okay=False, path_type=Path),
 )
+OWN_PROGRAMS = click.option(
+    "--programs",
+    "own_files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A Python file with programs and invariants of your own; may be repeated.",
+)
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -8,20 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
+from midpipe.reports.cli.options import OWN_PROGRAMS
 from midpipe.scenarios.explore.fault_selection import Aim, aim_at
 from midpipe.scenarios.invariants.selection import Selection
 from midpipe.scenarios.programs.registry import chosen_programs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-OWN_PROGRAMS = click.option(
-    "--programs",
-    "own_files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="A Python file with programs and invariants of your own; may be repeated.",
-)
 PROGRAM = click.option(
     "--program",
     "programs",

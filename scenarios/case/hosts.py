@@ -27,13 +27,21 @@ class Hosts:
 
     Args:
         clock: the clock that the processes read.
+        loading: a process that loads the subject already, on that clock; ended with the others.
 
     Attributes:
         journal: the file that records what jobs' bodies run in the current case.
         traces_sources: instances that are made from now on report the lines that send their commands.
     """
 
-    def __init__(self, subject: SubjectSpec, loop: Loop, run: RunDirectory, clock: Clock) -> None:
+    def __init__(
+        self,
+        subject: SubjectSpec,
+        loop: Loop,
+        run: RunDirectory,
+        clock: Clock,
+        loading: ForkServer | None = None,
+    ) -> None:
         self._subject = subject
         self._clock = clock
         self._loop = loop
@@ -45,6 +53,7 @@ class Hosts:
         self._cases = 0
         self.journal = self._journals / "0"
         self._fork_servers: dict[SubjectSpec, ForkServer | None] = {}
+        self._early = loading
         self._retired: list[ForkServer] = []
         self._spares: dict[SubjectSpec, HostProcess] = {}
 
@@ -142,7 +151,8 @@ class Hosts:
         """End every process."""
         for host in (*self._hosts.values(), *self._spares.values()):
             host.kill()
-        for fork_server in (*filter(None, self._fork_servers.values()), *self._retired):
+        known = (*self._fork_servers.values(), *self._retired, self._early)
+        for fork_server in filter(None, known):
             fork_server.close()
 
     def _subject_of(self, version: Version) -> SubjectSpec:
@@ -179,12 +189,21 @@ class Hosts:
     def _new_fork_server(self, subject: SubjectSpec, *, learns: bool = True) -> ForkServer | None:
         if not subject.is_python:
             return None
-        environment = self._clock.environment()
-        server = ForkServer(subject, self._run, environment, learns=learns)
+        server = self._take_early(subject) if learns else None
+        if server is None:
+            environment = self._clock.environment()
+            server = ForkServer(subject, self._run, environment, learns=learns)
         if server.can_fork:
             return server
         server.close()
         return None
+
+    def _take_early(self, subject: SubjectSpec) -> ForkServer | None:
+        """Return the process that loads this subject already; None if there is none."""
+        if self._early is None or self._early.subject != subject:
+            return None
+        taken, self._early = self._early, None
+        return taken
 
     def _forget(self, subject: SubjectSpec) -> None:
         """End every process that has loaded the subject."""

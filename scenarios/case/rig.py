@@ -38,6 +38,7 @@ from midpipe.scenarios.model.state import (
 )
 from midpipe.scenarios.programs.program import ITSELF, Program, Version
 from midpipe.scenarios.subjects.hosting import HostProcess
+from midpipe.scenarios.subjects.processes import ForkServer
 
 _HANGS_UP_WITHIN_S = 10.0
 _ANSWERS_WITHIN_S = 2.0
@@ -52,6 +53,7 @@ class Rig:
         invariants: what the cases are judged by.
         clock: the clock that the server is on; the subject's processes are put on it too. None is the machine's.
         table: the server's commands; None asks the server.
+        loading: a process that loads the subject already, on that clock.
 
     Attributes:
         clock: that clock.
@@ -79,6 +81,7 @@ class Rig:
         invariants: tuple[Invariant, ...] = tuple(INVARIANTS.values()),
         clock: Clock | None = None,
         table: CommandTable | None = None,
+        loading: ForkServer | None = None,
     ) -> None:
         self.invariants = invariants
         self.server = server
@@ -93,7 +96,7 @@ class Rig:
         self.table = table or parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.clock = clock or WallClock("this server is on the machine's clock")
-        self.hosts = Hosts(subject, self.loop, run, self.clock)
+        self.hosts = Hosts(subject, self.loop, run, self.clock, loading)
         self.time = TimeFlow(self.loop, self.clock, self._server_pids, self.hosts.pids)
         self.recovery = RecoveryClient(
             self.hosts, self.time, self.url, lambda: self.listener(RECOVERY).bytes_unread

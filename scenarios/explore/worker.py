@@ -6,21 +6,21 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from midpipe.faultinject.clock.opening import open_clock
 from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.reaper import RunDirectory
-from midpipe.faultinject.servers.embedded import EmbeddedServer, binary_of
-from midpipe.faultinject.servers.opening import AUTO, EMBEDDED, STEPPED, ServerSpec, open_server
+from midpipe.faultinject.servers.embedded import EmbeddedServer
+from midpipe.faultinject.servers.opening import STEPPED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.explore.early_start import EarlyStart, open_named_server, start_early
 from midpipe.scenarios.invariants.selection import ALL, Selection
 from midpipe.scenarios.model.evidence import Invariant
 from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.subjects.processes import ForkServer
 
 
 class Task(Protocol):
@@ -38,6 +38,7 @@ class Worker:
         is_cancelled: asked between cases; true ends a task that has a deadline as if the deadline had come.
         judged_by: the invariants by which every case is judged.
         invariants: further ones.
+        started: what was started for that server already; None starts it now.
 
     Attributes:
         server: a server that keeps no data.
@@ -56,21 +57,18 @@ class Worker:
         is_cancelled: Callable[[], bool] = bool,
         judged_by: Selection = ALL,
         invariants: tuple[Invariant, ...] = (),
+        started: EarlyStart | None = None,
     ) -> None:
         self.is_cancelled = is_cancelled
         self.judged_by = judged_by
-        self._run = RunDirectory()
-        self._spec = server
         self._invariants = (*judged_by.invariants.values(), *invariants)
+        self._spec = server
+        started = started or start_early(server)
+        self._run, self.clock, self.server = started.run, started.clock, started.server
+        self._loading = started.loading
         self._durable: dict[Persistence, Server] = {}
         # A server's answer takes 30 ms to read.
         self._tables: dict[Server, CommandTable] = {}
-        try:
-            self.clock = self._open_clock()
-            self.server: Server = self._open_server()
-        except BaseException:
-            self._run.close()
-            raise
         self._rig: Rig | None = None
 
     def do(self, task: Task) -> Iterator[Message]:
@@ -124,6 +122,7 @@ class Worker:
                 invariants=self._invariants,
                 clock=clock,
                 table=self._tables.get(server),
+                loading=self._take_loading(clock),
             )
         except NotFollowedError as error:
             if self._spec.clock == STEPPED:
@@ -137,23 +136,20 @@ class Worker:
         again = self.server if server.persistence is Persistence.NONE else None
         return self._new_rig(again or self.durable_server(server.persistence), subject)
 
+    def _take_loading(self, clock: Clock | None) -> ForkServer | None:
+        """Return the process that loads a subject already, once; None if there is none on this clock."""
+        if clock is None and self.clock.is_stepped:
+            return None
+        taken, self._loading = self._loading, None
+        return taken
+
     def _leave_stepped_clock(self, reason: str) -> None:
         """Use the machine's clock from now on, and start the servers again on it."""
         self._stop_durable()
         self.server.stop()
         self.clock.close()
         self.clock = WallClock(reason)
-        self.server = self._open_server()
-
-    def _open_server(self) -> Server:
-        server = open_server(self._spec, self._run, clock=self.clock)
-        if self.clock.is_stepped:
-            server.name += ", on a stepped clock"
-        elif self._spec.clock == AUTO:
-            server.name += (
-                f", on the machine's clock, so without faults of the clock: {self.clock.reason}"
-            )
-        return server
+        self.server = open_named_server(self._spec, self._run, self.clock)
 
     def durable_server(self, persistence: Persistence) -> Server:
         """Return a server of midpipe's own that keeps its data so, started if need be; the one before it is stopped.
@@ -175,29 +171,12 @@ class Worker:
         """End the rig, the servers and everything that belongs to them."""
         if self._rig is not None:
             self._rig.close()
+        if self._loading is not None:
+            self._loading.close()
         self._stop_durable()
         self.server.stop()
         self.clock.close()
         self._run.close()
-
-    def _open_clock(self) -> Clock:
-        """Return the clock that the user asked for."""
-        spec = self._spec
-        if spec.clock == AUTO and spec.kind != EMBEDDED:
-            return WallClock("midpipe has to start what reads the clock")
-        if spec.clock not in (STEPPED, AUTO):
-            return WallClock("--clock wall was given")
-        if spec.kind != EMBEDDED:
-            raise UsageError(
-                "--clock stepped takes the embedded server, because midpipe has to start what reads the clock. "
-                "Leave --redis out, or name a binary: --redis embedded:redis-server."
-            )
-        clock = open_clock(self._run.subdirectory("clock"), binary_of(spec.where))
-        if not clock.is_stepped and spec.clock == STEPPED:
-            raise UsageError(
-                f"--clock stepped is not possible here: {clock.reason}. Leave it out to use the machine's clock."
-            )
-        return clock
 
     def _stop_durable(self) -> None:
         while self._durable:

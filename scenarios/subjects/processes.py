@@ -87,7 +87,9 @@ class Spawned:
 
 
 class ForkServer:
-    """A process that has loaded a subject and forks processes that serve it. End it with ``close``.
+    """A process that loads a subject and forks processes that serve it. End it with ``close``.
+
+    It loads the subject while midpipe does other things; whatever needs the subject waits until it is loaded.
 
     Args:
         run: keeps the subject's output, and kills the process if midpipe dies.
@@ -95,10 +97,10 @@ class ForkServer:
         learns: imports in advance what its forks have imported.
 
     Attributes:
-        can_fork: the subject's import has left nothing behind that would make forking unsound.
+        subject: as given.
 
     Raises:
-        SubjectError: the subject can't be loaded; the message gives the reason.
+        SubjectError: the program that is to load the subject can't be run.
     """
 
     def __init__(
@@ -109,8 +111,10 @@ class ForkServer:
         *,
         learns: bool = True,
     ) -> None:
+        self.subject = spec
         self._run = run
         self._learns = learns
+        self._can_fork: bool | None = None
         # Whether each was imported here.
         self._modules: dict[str, bool] = {}
         self._printed = run.subdirectory("loading") / "printed"
@@ -121,12 +125,27 @@ class ForkServer:
                 spec, spec.fork_server_command, self._printed, environment, theirs, None
             )
         run.guard(self._process.pid)
+
+    def wait_until_loaded(self) -> None:
+        """Wait until the subject is loaded. Raises SubjectError with the reason if it can't be."""
+        if self._can_fork is not None:
+            return
         try:
-            self.can_fork = self._loaded(spec).get("forks", False)
+            self._can_fork = self._loaded(self.subject).get("forks", False)
         except BaseException:
             self.close()
             raise
         self._control.settimeout(_ANSWERS_WITHIN_S)
+
+    @property
+    def can_fork(self) -> bool:
+        """Whether the subject's import has left nothing behind that would make forking unsound; waits for the import.
+
+        Raises:
+            SubjectError: the subject can't be loaded; the message gives the reason.
+        """
+        self.wait_until_loaded()
+        return bool(self._can_fork)
 
     @property
     def is_running(self) -> bool:
@@ -179,7 +198,12 @@ class ForkServer:
         return True
 
     def ask(self, request: Mapping[str, Any], files: list[int] | None = None) -> Mapping[str, Any]:
-        """Send a request with file descriptors; return the answer. Raises SubjectError if the process is gone."""
+        """Send a request with file descriptors; return the answer.
+
+        Raises:
+            SubjectError: the subject can't be loaded, or the process is gone.
+        """
+        self.wait_until_loaded()
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], files or [])
             answer: Mapping[str, Any] = json.loads(self._control.recv(_MOST_BYTES))

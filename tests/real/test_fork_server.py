@@ -63,7 +63,9 @@ class Forks:
         self.server: ForkServer | None = None
 
     def load(self) -> ForkServer:
+        """Return a server that has loaded the subject. Raises SubjectError."""
         self.server = ForkServer(self.spec, self.run)
+        self.server.wait_until_loaded()
         return self.server
 
     def host(self) -> HostProcess:
