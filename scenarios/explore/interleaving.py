@@ -135,7 +135,7 @@ class _Interleaving:
             plan=self._plan,
             latency_bound_ms=task.latency_bound_ms,
             frontier=task.frontier,
-            is_over=self._is_over,
+            is_over=self._may_not_confirm,
         )
         number = task.orders_run
         for message in with_progress(orders.cases(), lambda: orders.planner.frontier()):
@@ -159,6 +159,9 @@ class _Interleaving:
 
     def _is_over(self) -> bool:
         return self._worker.is_over(self._task.deadline_s)
+
+    def _may_not_confirm(self) -> bool:
+        return self._worker.may_not_confirm(self._task.deadline_s)
 
     def _plan(self, independence: Independence, frontier: Frontier | None) -> Interleave:
         task = self._task
@@ -186,7 +189,7 @@ class _Interleaving:
             self._program,
             walk,
             latency_bound_ms=task.latency_bound_ms,
-            is_over=self._is_over,
+            is_over=self._may_not_confirm,
         )
         for ended in cases:
             yield ended

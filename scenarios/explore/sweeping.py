@@ -90,7 +90,7 @@ class SweepTask:
             before.program,
             sweep,
             latency_bound_ms=self.latency_bound_ms,
-            is_over=lambda: worker.is_over(self.deadline_s),
+            is_over=lambda: worker.may_not_confirm(self.deadline_s),
         )
         for message in with_progress(cases, sweep.frontier):
             if _is_reported(message, sweep):

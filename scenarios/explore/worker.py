@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -22,6 +23,10 @@ from midpipe.scenarios.model.messages import Message
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.processes import ForkServer
 
+CONFIRMING_S = 10.0
+"""How long after its deadline a task may go on to confirm a violation, in seconds. Otherwise one that is seen late
+in the time of its program would be lost, while the rest of the budget goes to programs that pass."""
+
 
 class Task(Protocol):
     """What a worker is asked to do: plain values that travel to its process, and the code that does it there."""
@@ -39,6 +44,7 @@ class Worker:
         judged_by: the invariants by which every case is judged.
         invariants: further ones.
         started: what was started for that server already; None starts it now.
+        ends_s: when the time budget of the whole run ends, on the monotonic clock.
 
     Attributes:
         server: a server that keeps no data.
@@ -58,8 +64,10 @@ class Worker:
         judged_by: Selection = ALL,
         invariants: tuple[Invariant, ...] = (),
         started: EarlyStart | None = None,
+        ends_s: float = math.inf,
     ) -> None:
         self.is_cancelled = is_cancelled
+        self._ends_s = ends_s
         self.judged_by = judged_by
         self._invariants = (*judged_by.invariants.values(), *invariants)
         self._spec = server
@@ -82,6 +90,10 @@ class Worker:
             deadline_s: on the monotonic clock.
         """
         return self.is_cancelled() or time.monotonic() > deadline_s
+
+    def may_not_confirm(self, deadline_s: float) -> bool:
+        """Whether no case may be run again to confirm a violation, in a task with that deadline."""
+        return self.is_over(min(self._ends_s, deadline_s + CONFIRMING_S))
 
     def rig(self, subject: SubjectSpec, persistence: Persistence | None = None) -> Rig:
         """Return the rig of a subject: the last one if it is that, else a new one, and the last one is closed.

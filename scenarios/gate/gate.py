@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.explore.probing import ProbeTask
-from midpipe.scenarios.explore.worker import Task
+from midpipe.scenarios.explore.worker import CONFIRMING_S, Task
 from midpipe.scenarios.gate.budget import Budget, Window
 from midpipe.scenarios.gate.options import (
     EXPLORING,
@@ -83,6 +83,7 @@ class Gate:
             options.jobs,
             may_abandon=self._budget.is_limited,
             judged_by=options.judged_by,
+            ends_s=self._budget.end_s,
         )
         try:
             if EXPLORING & set(options.parts):
@@ -228,7 +229,8 @@ class Gate:
         self._listen(PartBegan(part.name, len(queue.not_started | queue.unfinished)))
         started_s = time.monotonic()
         try:
-            for number, message in pool.run_from(next_task, window.end_s + GRACE_S):
+            abandon_s = min(window.end_s + CONFIRMING_S, self._budget.end_s) + GRACE_S
+            for number, message in pool.run_from(next_task, abandon_s):
                 self._take(part, number, message)
                 spent.cases += isinstance(message, CaseEnded)
                 if isinstance(message, Result):

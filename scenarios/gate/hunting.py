@@ -108,7 +108,7 @@ class HuntTask:
             yield from self._swept(worker, programs)
         else:
             rig = worker.rig(self.subject)
-            is_over = partial(worker.is_over, self.deadline_s)
+            is_over = partial(worker.may_not_confirm, self.deadline_s)
             for program in programs:
                 orders = Orders(rig, program, _every_order, self.latency_bound_ms, is_over=is_over)
                 yield from orders.cases()
@@ -132,7 +132,7 @@ class HuntTask:
             explore,
             worker.rig(self.subject),
             latency_bound_ms=self.latency_bound_ms,
-            is_over=partial(worker.is_over, self.deadline_s),
+            is_over=partial(worker.may_not_confirm, self.deadline_s),
         )
         for program in programs:
             yield from run(program, Sweep(0))

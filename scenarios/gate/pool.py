@@ -50,6 +50,7 @@ class Pool:
             own. Otherwise a single worker runs in this process, and so does that of a server given by its URL, whose
             keys only it can delete.
         judged_by: the invariants by which every case is judged.
+        ends_s: when the time budget of the run ends, on the monotonic clock.
 
     Attributes:
         jobs: the actual number of workers.
@@ -62,6 +63,7 @@ class Pool:
         *,
         may_abandon: bool = False,
         judged_by: Selection = ALL,
+        ends_s: float = math.inf,
     ) -> None:
         self.jobs = 1 if server.is_shared else max(1, jobs)
         self._workers: list[tuple[BaseProcess, Connection]] = []
@@ -70,7 +72,7 @@ class Pool:
         self._is_cancelled = False
         self._local: Worker | None = None
         if self.jobs == 1 and (server.is_shared or not may_abandon):
-            self._local = Worker(server, lambda: self._is_cancelled, judged_by)
+            self._local = Worker(server, lambda: self._is_cancelled, judged_by, ends_s=ends_s)
             return
         context = multiprocessing.get_context("spawn")
         # Starting the resource tracker unblocks SIGINT, so it must come before the signal is blocked below.
@@ -78,7 +80,9 @@ class Pool:
         for processor in _processors(self.jobs):
             ours, theirs = context.Pipe()
             process = context.Process(
-                target=_serve, args=(server, judged_by, theirs, os.getpid(), processor), daemon=True
+                target=_serve,
+                args=(server, judged_by, ends_s, theirs, os.getpid(), processor),
+                daemon=True,
             )
             with _signals_blocked():
                 process.start()
@@ -218,6 +222,7 @@ def _receive(connection: Connection) -> Message:
 def _serve(
     server: ServerSpec,
     judged_by: Selection,
+    ends_s: float,
     connection: Connection,
     parent: int,
     processor: int | None,
@@ -229,7 +234,7 @@ def _serve(
     worker: Worker | None = None
     try:
         # The only message that the parent sends during a task is the one that cancels it.
-        worker = Worker(server, connection.poll, judged_by)
+        worker = Worker(server, connection.poll, judged_by, ends_s=ends_s)
         while (task := connection.recv()) is not _STOP:
             if task == _CANCEL:
                 continue

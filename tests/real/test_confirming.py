@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.gate import Gate
@@ -146,3 +148,24 @@ def test_a_replay_that_fails_once_is_run_again(
 ) -> None:
     seen, output, errors = ran("replay", "enqueue:", "--subject", f"{file}:{queue}", cwd=tmp_path)
     assert (seen, says in output) == (code, True), output + errors
+
+
+@pytest.mark.parametrize(("left_s", "confirmed"), [(60.0, True), (0.0, False)])
+def test_a_violation_that_is_seen_when_its_program_has_no_time_left_is_confirmed_in_that_of_the_run(
+    file: Path, left_s: float, confirmed: bool
+) -> None:
+    now_s = time.monotonic()
+    worker = Worker(ServerSpec(), ends_s=now_s + left_s)
+    try:
+        task = SweepTask(
+            SubjectSpec(f"{file}:Loses"),
+            "enqueue",
+            shard=(0, 1),
+            max_faults=0,
+            latency_bound_ms=5_000.0,
+            deadline_s=now_s,
+        )
+        first = next(message for message in worker.do(task) if isinstance(message, CaseEnded))
+    finally:
+        worker.close()
+    assert (bool(first.violations), bool(first.unconfirmed)) == (confirmed, not confirmed)
