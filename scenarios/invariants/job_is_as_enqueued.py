@@ -3,7 +3,8 @@
 Each field that an answer has must equal, in value and in type, the argument of the enqueue that made the job, and a
 status must be one of the contract's. A field that get_job returned in the run without faults must not be missing later.
 
-Blind to: jobs that no enqueue of the program made; fields that a subject never returns.
+Blind to: jobs that no enqueue of the program made; fields that a subject never returns; what the subject's own worker
+gives to a job's body.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from midpipe.scenarios.model.evidence import Evidence, Invariant, Judgement, ViolationEvidence
+from midpipe.scenarios.model.evidence import (
+    Evidence,
+    Invariant,
+    Judgement,
+    ViolationEvidence,
+    needs_one_of,
+)
 from midpipe.scenarios.model.history import Completion, Json, Phase
 from midpipe.scenarios.model.outcome import Severity
 
@@ -114,4 +121,5 @@ JOB_IS_AS_ENQUEUED = Invariant(
     claim="What a read, a list or a claim says of a job is what was enqueued.",
     severity=Severity.HIGH,
     check=_check,
+    why_not=needs_one_of(*_READS),
 )

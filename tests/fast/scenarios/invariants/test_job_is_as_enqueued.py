@@ -96,3 +96,9 @@ def test_a_refused_enqueue_says_nothing_of_the_job_that_was_there_before() -> No
     refused = call(value=False, actor_id="v")
     seen = replace(evidence(refused), read_back={("j", "acme"): {**JOB, "actor_id": "u"}})
     assert problems(seen) == []
+
+
+def test_a_queue_that_returns_no_job_to_midpipe_is_not_judged() -> None:
+    worker_only = replace(BLACK_BOX, methods=frozenset({"enqueue", "work", "tick"}))
+    assert "get_job" in INVARIANTS["job-is-as-enqueued"].why_not(worker_only)
+    assert INVARIANTS["job-is-as-enqueued"].why_not(BLACK_BOX) == ""
