@@ -6,6 +6,7 @@ used. Text from a subject is never read as markup.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -45,8 +46,9 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
         say(console, f"\nand {left} more, which -v or `midpipe report -v` shows")
     if verdict.findings:
         _how_it_happens(verdict, verdict.findings[0], console)
-    for sentence in _other_failures(verdict):
+    for sentence, command in _other_failures(verdict):
         _wrapped(console, f"✗ {sentence}", "red")
+        say(console, f"    {command}", "cyan")
     if verdict.servers:
         render_servers(verdict, console)
     console.print()
@@ -85,18 +87,21 @@ def _how_it_happens(verdict: Verdict, finding: Finding, console: Console) -> Non
     _wrapped(console, f"Change: {advice_for(finding)}", left=0)
 
 
-def _other_failures(verdict: Verdict) -> Iterator[str]:
-    """Yield what failed and is not a finding, a sentence each."""
+def _other_failures(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Yield what failed and is not a finding, as a sentence each, and the command that runs it again."""
     for moment in verdict.power_loss:
         if moment.torn:
-            yield f"A power loss in {moment.program}, first after {moment.after}: {moment.seen}."
+            seen = f"A power loss in {moment.program}, first after {moment.after}: {moment.seen}."
+            words = ("midpipe durability --program", shlex.quote(moment.program), verdict.again)
+            yield seen, " ".join(filter(None, words))
     for row in verdict.selfcheck:
         if row.outcome is Outcome.FAIL:
             verb = "accuses" if row.caught else "does not catch"
-            yield f"Selfcheck: {row.invariant} {verb} the queue {row.flaw}."
+            yield f"Selfcheck: {row.invariant} {verb} the queue {row.flaw}.", "midpipe selfcheck"
     for issue in verdict.review:
         if issue.outcome is Outcome.FAIL:
-            yield f"Review: {issue.issue} on {issue.subject}: {issue.shown}."
+            shown = f"Review: {issue.issue} on {issue.subject}: {issue.shown}."
+            yield shown, f"midpipe reproduce {issue.issue}"
 
 
 def _rows(verdict: Verdict, console: Console) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.scenarios.gate.options import EXPLORING
 from midpipe.scenarios.model.story import SourceLine
-from midpipe.scenarios.model.verdict import Outcome, PartRow, Status, Verdict
+from midpipe.scenarios.model.verdict import Outcome, PartRow, PowerLossRow, Status, Verdict
 from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
 
 LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"
@@ -80,3 +80,11 @@ def test_one_screen_is_as_wide_as_the_terminal(width: int) -> None:
 
 def test_a_selfcheck_that_failed_is_on_the_screen() -> None:
     assert "no-duplicate does not catch the queue as-shipped" in on_one_screen(FAILED)
+
+
+def test_a_power_loss_that_fails_the_run_comes_with_the_command_that_shows_it_again() -> None:
+    lost = PowerLossRow("enqueue", 21, 3, "SET k v", "half a job")
+    again = "--subject shop.py:Queue"
+    text = on_one_screen(replace(FAILED, power_loss=(lost,), again=again, findings=()), 120)
+    _, shown = text.split("A power loss in enqueue, first after SET k v: half a job.")
+    assert shown.split("\n")[1].strip() == f"midpipe durability --program enqueue {again}"
