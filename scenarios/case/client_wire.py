@@ -89,6 +89,7 @@ class ClientWire:
     _began_s: float = field(init=False, default=0.0)
     _answered_s: dict[Link, float] = field(init=False, default_factory=dict)
     _asked_after_s: dict[Link, float] = field(init=False, default_factory=dict)
+    _asking: set[Link] = field(init=False, default_factory=set)
     _empty_answers: Counter[tuple[bytes, ...]] = field(init=False, default_factory=Counter)
     _state_of_polls: int = field(init=False, default=-1)
     _polling: dict[Link, ReceivedCommand] = field(init=False, default_factory=dict)
@@ -194,6 +195,7 @@ class ClientWire:
         self, link: Link, received: ReceivedCommand, executed: Executed, reply: Reply | None
     ) -> None:
         self._answered_s[link] = self.clock()
+        self._asking.discard(link)
         self._unnumbered.discard(link)
         is_empty = reply is not None and reply.value in (None, ())
         if is_empty and not received.block:
@@ -264,8 +266,16 @@ class ClientWire:
         self._began_s = self.clock()
 
     def _note_asked(self, link: Link) -> None:
-        """A command of the link has arrived; the client sent it after the last answer, and in this attempt."""
-        self._asked_after_s[link] = max(self._began_s, self._answered_s.get(link, 0.0))
+        """A command of the link has arrived; the client sent it after the last answer, and in this attempt.
+
+        By then it had read the earlier answers on its other connections as well, however long it keeps those open.
+        """
+        answered_s = self._answered_s.get(link, 0.0)
+        self._asked_after_s[link] = max(self._began_s, answered_s)
+        self._asking.add(link)
+        for other, earlier_s in self._answered_s.items():
+            if earlier_s < answered_s and other not in self._asking:
+                self._answered_s[other] = self._asked_after_s[other] = answered_s
 
     def _closed_late(self, link: Link) -> bool:
         """Whether the client may have closed the connection because an answer, sent by now, came too late for it."""

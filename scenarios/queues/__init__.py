@@ -92,8 +92,8 @@ _DEFAULTS = (
         "A task is acknowledged just before it runs, so one whose worker dies then is not redelivered; one that is not "
         "acknowledged is redelivered after the visibility timeout (docs.celeryq.dev, Glossary and Using Redis).",
         extra="redis",
-        settings="solo pool; visibility_timeout 1 s (1 h), unacked_restore_interval 1 s (10 s), "
-        "unacked_restore_throttle 1 (10)",
+        settings="solo pool; remote control off (on), visibility_timeout 1 s (1 h), "
+        "unacked_restore_interval 1 s (10 s), unacked_restore_throttle 1 (10)",
     ),
     Library(
         "huey",

@@ -170,3 +170,29 @@ def test_a_time_out_is_known_by_its_class_or_its_message(
     error: RaisedError, is_time_out: bool
 ) -> None:
     assert error.is_time_out is is_time_out
+
+
+def test_a_connection_that_is_kept_while_the_client_uses_another_one_was_read(
+    talk: Conversation,
+) -> None:
+    idle, busy = Connection(), Connection()
+    talk.is_answered(idle, talk.asks(idle))
+    for _ in range(3):
+        asked = talk.asks(busy)
+        talk.now_s += TIME_OUT_S / 2
+        talk.is_answered(busy, asked)
+    talk.asks(busy)
+    talk.closes(idle)
+    assert not talk.is_invalid
+
+
+def test_a_first_command_elsewhere_does_not_show_that_a_late_answer_was_read(
+    talk: Conversation,
+) -> None:
+    slow, busy = Connection(), Connection()
+    asked = talk.asks(slow)
+    talk.now_s += TIME_OUT_S
+    talk.is_answered(slow, asked)
+    talk.asks(busy)
+    talk.closes(slow)
+    assert talk.is_invalid
