@@ -6,7 +6,6 @@ Hosted by the interpreter of an environment with one release; imports nothing of
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any, ClassVar
 
 import midpipe_job
@@ -27,11 +26,13 @@ class Queue:
     }
 
     def __init__(self, url: str) -> None:
-        knobs = {"idle_timeout": _IDLE_TIMEOUT_MS, "xread_block": 50, "xread_count": 1}
+        knobs = {"idle_timeout": _IDLE_TIMEOUT_MS, "xread_block": 100, "xread_count": 1}
         self.broker = RedisStreamBroker(url, **knobs)
         self.task = self.broker.task(task_name="run")(midpipe_job.run)
         self.another = self.broker.task(task_name="another")(lambda: None)
         self.has_started = False
+        self.messages: Any = None
+        self.awaited: Any = None
 
     async def enqueue(self, job_id: str, payload: Any = None) -> None:
         """Send a message for the job."""
@@ -44,16 +45,21 @@ class Queue:
         await self.another.kiq()
 
     async def work(self) -> None:
-        """Run what the broker delivers until it has delivered nothing for a while."""
+        """Run what the broker delivers until it has delivered nothing for a while; it goes on reading afterwards."""
         await self._start()
-        messages = self.broker.listen()
-        with suppress(asyncio.TimeoutError):
-            while True:
-                message = await asyncio.wait_for(anext(messages), _IDLE_S)
-                sent = self.broker.formatter.loads(message.data)
-                if sent.task_name == "run":
-                    midpipe_job.run(*sent.args)
-                await maybe_awaitable(message.ack())
+        if self.messages is None:
+            self.messages = self.broker.listen()
+        while True:
+            if self.awaited is None:
+                self.awaited = asyncio.ensure_future(anext(self.messages))
+            await asyncio.wait({self.awaited}, timeout=_IDLE_S)
+            if not self.awaited.done():
+                return
+            message, self.awaited = self.awaited.result(), None
+            sent = self.broker.formatter.loads(message.data)
+            if sent.task_name == "run":
+                midpipe_job.run(*sent.args)
+            await maybe_awaitable(message.ack())
 
     async def _start(self) -> None:
         if not self.has_started:
