@@ -20,6 +20,7 @@ IS_BETTER: Mapping[tuple[str, str], str] = MappingProxyType(
         ("test_clock_speed", "ratio"): "lower",
         ("test_interleaving_speed", "factor"): "higher",
         ("test_parsing_speed", "fast_path_gain"): "higher",
+        ("test_peers_speed", "set_to_old_only"): "higher",
         ("test_proxy_speed", "ratio"): "lower",
         ("test_reference_speed", "dual_to_same_writes"): "lower",
         ("test_reference_speed", "dual_to_old_only"): "lower",
