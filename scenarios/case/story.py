@@ -57,7 +57,12 @@ def story_of(
     prepared = sum(step.kind is StepKind.PREPARATION for step in steps)
     return Story(
         replay=replay,
-        steps=(*steps[:prepared], *_seed(record.program), *steps[prepared:]),
+        steps=(
+            *steps[:prepared],
+            *_seed(record.program),
+            *steps[prepared:],
+            *_what_workers_got(record),
+        ),
         violations=tuple(
             StoryViolation(violation.invariant, evidence.seen, evidence.position)
             for violation in record.violations
@@ -77,6 +82,21 @@ def _seed(program: str) -> Iterator[StoryStep]:
     """Yield the commands with which midpipe wrote the start state; no call of the subject accounts for them."""
     for words in program_named(program).seed:
         yield StoryStep(StepKind.SEED, _MIDPIPE, command=StoryCommand(_first(words, _WORDS)))
+
+
+def _what_workers_got(record: CaseRecord) -> Iterator[StoryStep]:
+    """Yield what further workers received or ran once all was quiet; nothing for a subject without workers."""
+    methods = record.traits.methods
+    if "work" in methods:
+        method = "work"
+        ran = [run.job_id for run in record.executions if run.phase is Phase.RECOVERY]
+        value = f"ran {', '.join(ran) or 'no job'}"
+    elif methods & {"claim", "dequeue"} and record.delivered is not None:
+        method = "claim" if "claim" in methods else "dequeue"
+        value = ", ".join((*record.delivered, "then no job")) if record.delivered else "no job"
+    else:
+        return
+    yield StoryStep(StepKind.RECOVERY, _MIDPIPE, StoryCall(method), value=value)
 
 
 def _steps(record: CaseRecord, entry: Entry) -> Iterator[StoryStep]:

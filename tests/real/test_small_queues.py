@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.power_loss import PowerLossTask
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import PowerLossDone
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.story import StepKind
 
 QUEUES = Path(__file__).parent.parent / "data" / "queues"
 STALE_FINISH = "written(A enqueue job-1, A claim-ended, B claim-ended, A complete): A1 A2 B1"
@@ -96,6 +98,23 @@ def test_a_flaw_of_periodic_work_that_puts_jobs_back_is_found(
     worker: Worker, queue: str, replay: str, invariants: set[str]
 ) -> None:
     assert violated(worker, f"reaped.py:{queue}", replay) == invariants
+
+
+@pytest.mark.parametrize(
+    ("queue", "replay", "method", "got"),
+    [
+        ("reaped.py:NeverPutsBack", "claim-until-it-ends:", "claim", "no job"),
+        ("reaped.py:Reaped", "claim-until-it-ends:", "claim", "job-1, then no job"),
+        ("sound/pops.py:Pops", "enqueue-once:", "dequeue", "job-1, then no job"),
+    ],
+)
+def test_a_story_ends_with_what_further_workers_received(
+    worker: Worker, queue: str, replay: str, method: str, got: str
+) -> None:
+    record = replay_case(worker, SubjectSpec(f"{QUEUES}/{queue}"), replay, 5_000.0).record
+    *_, last = story_of(record, replay).steps
+    assert last.call is not None
+    assert (last.kind, last.call.method, last.value) == (StepKind.RECOVERY, method, got)
 
 
 def test_a_dequeue_whose_reply_gets_lost_loses_a_job_only_to_a_promise_of_at_least_once(
