@@ -193,12 +193,12 @@ _DEFAULTS = (
         "asynq",
         "github.com/hibiken/asynq",
         "asynq_adapter.go",
-        # Its lease of 30 s and its recoverer's minute can't be set.
+        # Its lease of 30 s, its recoverer's minute, and the delay of up to 44 s before the first retry can't be set.
         {
             **_AT_LEAST_ONCE,
             "after_crash": "reruns",
             "deduplicates": "job",
-            "recovers_within_s": 90.0,
+            "recovers_within_s": 160.0,
         },
         "At least one execution of a task is guaranteed; tasks of a crashed worker are recovered; a task id is unique "
         "(README of asynq, and TaskID in its reference).",

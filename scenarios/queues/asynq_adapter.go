@@ -75,4 +75,11 @@ func (a *adapter) work(jobs int, idle time.Duration) error {
 	return nil
 }
 
+// What the server writes of itself for asynq's own tools; no task depends on it.
+func (a *adapter) background() []string {
+	return []string{
+		"ZADD:asynq:servers", "ZREM:asynq:servers", "ZADD:asynq:workers", "ZREM:asynq:workers", "EVALSHA:asynq:servers:*",
+	}
+}
+
 func (a *adapter) close() { _ = a.client.Close() }

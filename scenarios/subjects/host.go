@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -30,6 +31,11 @@ type handingOut interface {
 // A queue that says itself what it promises.
 type promising interface {
 	promises() map[string]any
+}
+
+// A queue that says what it sends in the background: each a command, its key and words among its arguments, as globs.
+type backgrounding interface {
+	background() []string
 }
 
 type request struct {
@@ -85,7 +91,7 @@ func perform(asked request) (message, error) {
 		delete(queues, asked.Client)
 	}
 	if asked.Do != "open" {
-		return message{"ok": true}, nil
+		return message{"ok": true, "clean": isIdle()}, nil
 	}
 	if asked.Journal != "" {
 		must(os.Setenv("MIDPIPE_JOURNAL", asked.Journal))
@@ -96,6 +102,14 @@ func perform(asked request) (message, error) {
 	}
 	queues[asked.Client] = opened
 	return described(opened), nil
+}
+
+// isIdle says whether nothing is left of the queues that were closed. A goroutine that was stopped ends a moment later.
+func isIdle() bool {
+	for tries := 0; tries < 50 && runtime.NumGoroutine() > 1; tries++ {
+		time.Sleep(time.Millisecond)
+	}
+	return len(queues) == 0 && runtime.NumGoroutine() == 1
 }
 
 func described(opened queue) message {
@@ -111,7 +125,11 @@ func described(opened queue) message {
 	if promiser, promised := opened.(promising); promised {
 		promises = promiser.promises()
 	}
-	return message{"ok": true, "methods": methods, "accepts": accepts, "promises": promises}
+	background := []string{}
+	if sender, sends := opened.(backgrounding); sends {
+		background = sender.background()
+	}
+	return message{"ok": true, "methods": methods, "accepts": accepts, "promises": promises, "background": background}
 }
 
 func call(on queue, asked request) (message, error) {
