@@ -11,6 +11,7 @@ from midpipe.faultinject.vocabulary import RunEnd
 from midpipe.scenarios.case.confirming import confirmed
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
+from midpipe.scenarios.explore.known_scripts import knows_scripts, scripts_in
 from midpipe.scenarios.explore.running import run_schedule, runs_of, warm_up
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded, ended_from
@@ -31,14 +32,16 @@ def explore(
     Args:
         is_over: asked before a case is run again to confirm a violation.
     """
-    warm_up(rig, program, latency_bound_ms)
+    scripts = scripts_in(warm_up(rig, program, latency_bound_ms))
     counting = Counting(planner)
     while counting.begin():
         record = run_schedule(rig, program, planner, latency_bound_ms)
         schedule = planner.current
 
         def warm_again(placed: Schedule = schedule) -> None:
-            if any(forgets_scripts(fault) for _, fault in placed.placed):
+            # The case itself has mostly had the server learn them again.
+            forgets = any(forgets_scripts(fault) for _, fault in placed.placed)
+            if forgets and not knows_scripts(rig, scripts):
                 warm_up(rig, program, latency_bound_ms)
 
         warm_again()
