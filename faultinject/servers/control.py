@@ -13,7 +13,8 @@ from midpipe.faultinject.wire.readers import ReplyReader
 from midpipe.faultinject.wire.resp import ErrorReply, ProtocolError, Reply, Value, encode_command
 
 Word = bytes | str | int | float
-_READ_BYTES = 262_144
+_READ_BYTES = 65_536
+"""Larger buffers are mapped by the C library and unmapped again, for each answer."""
 
 
 class ReplyError(ServerError):

@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha1
+from itertools import islice
 
 from midpipe.faultinject.vocabulary import Label
 from midpipe.faultinject.wire.commands import SCRIPT_CALLS, CommandTable
@@ -41,8 +42,8 @@ def command_of(table: CommandTable, args: Sequence[bytes]) -> str:
         return name
     called = [_script(args[0].upper(), args[1])]
     if args[2].isdigit():
-        values = args[3 + int(args[2]) :]
-        called += [value.decode() for value in values if _WORD.fullmatch(value)][:_MOST_WORDS]
+        words = filter(_WORD.fullmatch, args[3 + int(args[2]) :])
+        called += [word.decode() for word in islice(words, _MOST_WORDS)]
     return f"{name}({','.join(called)})"
 
 

@@ -150,8 +150,10 @@ class Clients:
 
         def are_all_but_subscribers_ready() -> bool:
             # A subscriber may be waiting for a message that another client's next command would send.
-            return any(client.wire.waiting for client in clients) and all(
-                is_ready(client) or client.wire.has_subscribed for client in clients
+            return (
+                any(client.wire.has_subscribed for client in clients)
+                and any(client.wire.waiting for client in clients)
+                and all(is_ready(client) or client.wire.has_subscribed for client in clients)
             )
 
         while not all(client.is_settled for client in clients):
