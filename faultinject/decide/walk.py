@@ -43,6 +43,7 @@ class Walk(Planner):
         depth: None is a plain walk; a number is PCT's bound on the depth of a bug.
         max_faults: faults per run.
         faults: returns the faults that can be placed at an event.
+        by_label: name the steps by what is sent, for clients that do not send the same commands each time.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Walk(Planner):
         depth: int | None = None,
         max_faults: int = 0,
         faults: Placeable = lambda event: (),
+        by_label: bool = False,
     ) -> None:
         super().__init__()
         self._make_rng = rng
@@ -63,6 +65,7 @@ class Walk(Planner):
         self._depth = depth
         self._max_faults = max_faults
         self._faults = faults
+        self._by_label = by_label
         self._steps = _FIRST_GUESS_OF_STEPS
         self._moves: list[PlannedStep] = []
         self.restart()
@@ -98,7 +101,7 @@ class Walk(Planner):
             return Decision(point.choices[0])
         event = self._rng.choice(point.choices) if self._depth is None else self._highest(point)
         fault = self._fault_at(event)
-        self._moves.append(planned(event, fault))
+        self._moves.append(planned(event, fault, by_label=self._by_label))
         return Decision(event, fault)
 
     def end(self, run: RunEnd) -> None:

@@ -100,6 +100,7 @@ class _Interleaving:
         self._rig = before.rig
         self._program = before.program
         self._nondeterministic = before.nondeterministic
+        self._is_ordered = before.is_ordered
         self._faults = selected(
             worker.server.is_ours,
             task.aim.faults or faults_for(self._program),
@@ -146,6 +147,7 @@ class _Interleaving:
             if message.invalid_reason.startswith(DIVERGED):
                 # "Every order" means something only for a subject that does the same each time.
                 self._nondeterministic = message.invalid_reason.removeprefix(DIVERGED)
+                self._is_ordered = False
                 break
             is_last = task.max_orders is not None and number >= task.max_orders
             if is_last and orders.planner.has_more:
@@ -183,6 +185,7 @@ class _Interleaving:
             depth=sampling.depth,
             max_faults=task.max_faults,
             faults=self._faults,
+            by_label=not self._is_ordered,
         )
         cases = explore(
             self._rig,
