@@ -10,8 +10,8 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.options import SERVER, server_from
 from midpipe.reports.sinks.drivers import drivers_markdown
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.gate.driver_table import measure_releases
-from midpipe.scenarios.known_bugs.drivers import DRIVERS
+from midpipe.scenarios.gate.driver_table import DriverRow, cluster_worker, measure_releases
+from midpipe.scenarios.known_bugs.drivers import DRIVERS, Driver
 
 _NAMES = [driver.name for driver in DRIVERS]
 
@@ -49,13 +49,25 @@ def drivers(names: tuple[str, ...], releases: tuple[str, ...], **values: Any) ->
         raise UsageError(
             "--release needs the one driver that it belongs to. Name it with --driver."
         )
-    worker = Worker(server_from(values))
+    spec = server_from(values)
+    worker = Worker(spec)
     try:
-        rows = []
+        rows: list[DriverRow] = []
         for driver in chosen:
-            for row in measure_releases(worker, driver, releases or driver.versions):
-                click.echo(f"{row.driver} {row.version}: {row.constructor}, {row.way}", err=True)
-                rows.append(row)
+            if driver.is_of_cluster:
+                with cluster_worker(spec) as of_cluster:
+                    _measure(of_cluster, driver, releases, rows)
+            else:
+                _measure(worker, driver, releases, rows)
         click.echo(drivers_markdown(rows, worker.server.name), nl=False)
     finally:
         worker.close()
+
+
+def _measure(
+    worker: Worker, driver: Driver, releases: tuple[str, ...], rows: list[DriverRow]
+) -> None:
+    """Add a row for each constructor and way of calling of each release."""
+    for row in measure_releases(worker, driver, releases or driver.versions):
+        click.echo(f"{row.driver} {row.version}: {row.constructor}, {row.way}", err=True)
+        rows.append(row)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from midpipe.faultinject.decide.schedule import replay_string
 from midpipe.faultinject.decide.sweep import Sweep
 from midpipe.faultinject.errors import SubjectError, UsageError
+from midpipe.faultinject.reaper import RunDirectory
+from midpipe.faultinject.servers.one_node_cluster import OneNodeCluster
+from midpipe.faultinject.servers.opening import ServerSpec, origin_of, parse_server_spec
 from midpipe.scenarios.explore.explore import run_end_of
 from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.running import run_schedule, warm_up
@@ -67,6 +71,29 @@ class DriverRow:
     way: str
     behaviours: tuple[Behaviour, ...]
     reason: str = ""
+
+
+@contextmanager
+def cluster_worker(spec: ServerSpec) -> Iterator[Worker]:
+    """Yield a worker on a Cluster of one node, of the kind of server that a spec names.
+
+    Raises:
+        NotApplicableError: midpipe does not start that server.
+        ServerError: it does not become a Cluster.
+    """
+    run = RunDirectory()
+    try:
+        cluster = OneNodeCluster(origin_of(spec, run))
+        try:
+            worker = Worker(parse_server_spec(cluster.url))
+            try:
+                yield worker
+            finally:
+                worker.close()
+        finally:
+            cluster.stop()
+    finally:
+        run.close()
 
 
 def measure_releases(

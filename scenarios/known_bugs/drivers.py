@@ -56,6 +56,7 @@ class Driver:
         constructors: the ways to make a client.
         ways: the ways to send a command.
         language: in which it is written.
+        is_of_cluster: it is a client of a Redis Cluster.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Driver:
     constructors: tuple[Constructor, ...]
     ways: tuple[Way, ...]
     language: Language = Language.PYTHON
+    is_of_cluster: bool = False
 
     def target(self, constructor: Constructor, way: Way) -> Library:
         """Return what to install, with the subject that calls it in this way."""
@@ -88,6 +90,17 @@ REDIS_PY = Driver(
         Constructor("asyncio.Redis.from_url()", "redis_py_async_lists.py", "from_url"),
     ),
     (PUSH, _PLAIN, _TRANSACTION, _WATCH, POP, _BLOCKING_POP),
+)
+REDIS_PY_CLUSTER = Driver(
+    "redis-py, Cluster",
+    "redis",
+    ("4.6.0", "5.3.1", "6.0.0", "8.1.0"),
+    (
+        Constructor("RedisCluster()", "redis_py_cluster_lists.py", "RedisCluster"),
+        Constructor("RedisCluster.from_url()", "redis_py_cluster_lists.py", "from_url"),
+    ),
+    (PUSH, Way("pipeline()", "Pipeline"), POP, _BLOCKING_POP),
+    is_of_cluster=True,
 )
 VALKEY_PY = Driver(
     "valkey-py",
@@ -149,4 +162,4 @@ GO_REDIS = Driver(
     ),
     Language.GO,
 )
-DRIVERS = (REDIS_PY, VALKEY_PY, COREDIS, IOREDIS, GO_REDIS)
+DRIVERS = (REDIS_PY, REDIS_PY_CLUSTER, VALKEY_PY, COREDIS, IOREDIS, GO_REDIS)

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.gate.driver_table import Behaviour, measure_driver
-from midpipe.scenarios.known_bugs.drivers import COREDIS, DRIVERS, POP, PUSH, REDIS_PY, Driver, Way
+from midpipe.scenarios.gate.driver_table import Behaviour, cluster_worker, measure_driver
+from midpipe.scenarios.known_bugs.drivers import (
+    COREDIS,
+    DRIVERS,
+    POP,
+    PUSH,
+    REDIS_PY,
+    REDIS_PY_CLUSTER,
+    Driver,
+    Way,
+)
 
 REDIS, FROM_URL, *_ = REDIS_PY.constructors
 
@@ -40,8 +50,22 @@ def test_coredis_sends_a_command_again_after_a_fin_though_not_after_a_reset(work
     assert lost.replay.endswith("!lost-reply-fin")
 
 
+def test_a_cluster_s_client_sends_again_even_if_it_is_made_from_a_url() -> None:
+    # Unlike Redis.from_url(), which never does.
+    with cluster_worker(ServerSpec()) as worker:
+        row = measure_driver(
+            worker, REDIS_PY_CLUSTER, "8.1.0", REDIS_PY_CLUSTER.constructors[1], PUSH
+        )
+    lost = {behaviour.fault: behaviour for behaviour in row.behaviours}["lost-reply"]
+    assert (lost.applied, lost.answered) == (2, True)
+
+
 @pytest.mark.nightly
-@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+@pytest.mark.parametrize(
+    "driver",
+    [driver for driver in DRIVERS if not driver.is_of_cluster],
+    ids=lambda driver: driver.name,
+)
 def test_every_driver_is_measured_in_its_newest_release(worker: Worker, driver: Driver) -> None:
     row = measure_driver(worker, driver, driver.versions[-1], driver.constructors[0], PUSH)
     assert [behaviour.fault for behaviour in row.behaviours] == ["lost-reply", "cut-before"]
