@@ -100,11 +100,10 @@ def compare(
     )
     if save is not None and save.exists():
         found = _resumed(found, read_comparison(save), save)
-    waiting = [
-        competitor
-        for competitor in _competitors(queues, subjects, only_named=only_named)
-        if competitor.key not in {(row.name, row.version) for row in found.rows}
-    ]
+    competitors = _competitors(queues, subjects, only_named=only_named)
+    order = [competitor.key for competitor in competitors]
+    known = {row.key for row in found.rows}
+    waiting = [competitor for competitor in competitors if competitor.key not in known]
     with ProgressSink() as progress:
         for row, server in compared(
             waiting,
@@ -114,7 +113,7 @@ def compare(
             version=__version__,
             listen=progress.listen,
         ):
-            found = _with(found, row, server)
+            found = _with(found, row, server, order)
             if save is not None:
                 write_comparison(found, save)
     click.echo(comparison_markdown(found), nl=False)
@@ -130,8 +129,15 @@ def _resumed(found: Comparison, earlier: Comparison, path: Path) -> Comparison:
     return replace(found, server=earlier.server, rows=earlier.rows)
 
 
-def _with(found: Comparison, row: Compared, server: str) -> Comparison:
-    return replace(found, rows=(*found.rows, row), server=found.server or server)
+def _with(
+    found: Comparison, row: Compared, server: str, order: list[tuple[str, str]]
+) -> Comparison:
+    """Return the comparison with one more row, those that are named in that order first."""
+    rows = sorted(
+        (*found.rows, row),
+        key=lambda each: order.index(each.key) if each.key in order else len(order),
+    )
+    return replace(found, rows=tuple(rows), server=found.server or server)
 
 
 def _competitors(

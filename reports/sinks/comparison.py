@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import msgspec
@@ -20,8 +20,7 @@ from midpipe.scenarios.model.comparison import (
     Shown,
 )
 
-_HEAD = """\
-# Queue libraries compared
+_HEAD = """ Queue libraries compared
 
 Each library was judged through its adapter by the same programs ({programs}),
 with every fault at every command, one fault a case, for at most {budget_s:g} s each.
@@ -38,7 +37,8 @@ checked*: no case could; the reason is given under the library. What a library d
 """
 _SPEED = """\
 *enqueue* and *jobs/s* are without faults, on the machine's clock and without midpipe's proxy: the median of an enqueue,
-and the empty jobs that one worker runs in a second, its start included. *under a fault* shows the calls of the cases
+in brackets that of a bare SET in the same rounds, which shows how busy the machine was; and the empty jobs that one
+worker runs in a second, its start included. *under a fault* shows the calls of the cases
 above into which a fault was injected, the caller's retries included: the median, in brackets that of calls that met no
 fault, and the longest. A worker that ends at a fault is quick. *recovery* is the longest that it took until the job of
 a worker that died had run, if it ran again at all; only a stepped clock (`--clock auto`) measures it. The last three
@@ -48,12 +48,17 @@ in full; midpipe sets it to 0.25 s where nothing else can notice the fault.
 _NONE = Markdown("–")
 
 
-def comparison_markdown(comparison: Comparison) -> str:
-    """Return the page."""
-    return "\n".join((_head(comparison), *tables(comparison), *_sections(comparison)))
+def comparison_markdown(comparison: Comparison, level: int = 1) -> str:
+    """Return the page.
+
+    Args:
+        level: of its heading; 1 if it is a page of its own.
+    """
+    lines = (_head(comparison, level), *_tables(comparison), *_sections(comparison, level + 1))
+    return "\n".join(lines)
 
 
-def tables(comparison: Comparison) -> tuple[str, ...]:
+def _tables(comparison: Comparison) -> tuple[str, ...]:
     """Return the lines of the two tables, with what explains them."""
     numbers = _numbers(comparison)
     failures = ("library", *(aspect.name for aspect in ASPECTS), "cases")
@@ -91,8 +96,8 @@ def read_comparison(path: Path) -> Comparison:
         ) from None
 
 
-def _head(comparison: Comparison) -> str:
-    return _HEAD.format(
+def _head(comparison: Comparison, level: int) -> str:
+    return "#" * level + _HEAD.format(
         programs=", ".join(PROGRAMS),
         budget_s=comparison.budget_s,
         server=comparison.server or "no server",
@@ -133,7 +138,7 @@ def _cell(row: Compared, aspect: Aspect, numbers: Mapping[int, int]) -> str:
 def _speed(row: Compared) -> tuple[object, ...]:
     return (
         _name(row),
-        f"{row.rate.enqueue_ms:g}" if row.rate else _NONE,
+        f"{row.rate.enqueue_ms:g} ({row.rate.set_ms:g})" if row.rate else _NONE,
         f"{row.rate.jobs_per_second:g}" if row.rate else _NONE,
         _under_a_fault(row.times_of("enqueue")),
         _under_a_fault(row.times_of("work")),
@@ -148,19 +153,23 @@ def _under_a_fault(times: CallTimes) -> str:
     return f"{times.hit.median_ms:g}{usual}, at most {times.hit.longest_ms:g}"
 
 
-def _sections(comparison: Comparison) -> list[str]:
+def _sections(comparison: Comparison, level: int) -> list[str]:
     numbers = _numbers(comparison)
-    return [line for row in comparison.rows for line in _section(row, comparison, numbers)]
+    variants = {row.variant_of for row in comparison.rows}
+    found = []
+    for row in comparison.rows:
+        found += [f"{'#' * level} {_name(row)}", "", *_section(row, variants, numbers)]
+    return found
 
 
-def _section(row: Compared, comparison: Comparison, numbers: Mapping[int, int]) -> list[str]:
-    lines = [f"## {_name(row)}", ""]
+def _section(row: Compared, variants: Set[str], numbers: Mapping[int, int]) -> list[str]:
+    lines = []
     said = [row.documented, f"Judged by: {row.promises}." if row.promises else "", row.settings]
     if row.variant_of:
         said.insert(
             0, f"{row.variant_of} as its documentation recommends for jobs that must not be lost."
         )
-    elif row.documented and row.name not in {each.variant_of for each in comparison.rows}:
+    elif row.documented and row.name not in variants:
         said.append("No other settings were judged.")
     if any(said):
         lines += [" ".join(filter(None, said)), ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from statistics import median
 
 from midpipe.faultinject.errors import SubjectError
@@ -23,6 +24,7 @@ from midpipe.scenarios.subjects.journal import read_journal
 
 JOBS = 200
 _ROUNDS = 3
+_FLOOR = SubjectSpec("midpipe.scenarios.latency.floors:BareSet")
 _MOST_CALLS = 5
 """How often the worker is run until it has run all jobs: one that finds nothing for a moment returns early."""
 
@@ -31,7 +33,7 @@ def rate_of(subject: SubjectSpec, server: ServerSpec) -> Rate | None:
     """Measure a queue on a server of its own, after a round that warms up.
 
     Each round enqueues so many jobs whose body does nothing and lets one worker run them all, without midpipe's proxy
-    between: bytes pass a forwarder unread.
+    between: bytes pass a forwarder unread. A bare SET takes turns with it.
 
     Returns:
         The medians of the rounds; None if an enqueue raised or the worker left jobs.
@@ -39,43 +41,40 @@ def rate_of(subject: SubjectSpec, server: ServerSpec) -> Rate | None:
     Raises:
         MidpipeError: the queue can't be hosted, a call does not return, or the server fails.
     """
-    run, loop = RunDirectory(), Loop(precise=True)
-    try:
-        opened = open_server(server, run)
+    with ExitStack() as stack:
+        run, loop = RunDirectory(), Loop(precise=True)
+        stack.callback(run.close)
+        stack.callback(loop.close)
+        opened = open_server(server, run, has_other_clients=True)
+        stack.callback(opened.stop)
         shaper = Shaper(loop, opened.address, delays(NETWORKS["loopback"], 0))
-        rig = Rig(opened, subject, run, loop)
-        try:
-            if "work" not in rig.traits.methods:
-                raise SubjectError(f"{subject.name} has no work, so no jobs can be run.")
-            rounds = [_round(loop, rig, shaper.port) for _ in range(1 + _ROUNDS)][1:]
-        finally:
-            rig.close()
-            shaper.close()
-            opened.stop()
-    finally:
-        loop.close()
-        run.close()
-    enqueues = [ms for found in rounds if found for ms in found[0]]
-    if None in rounds or not enqueues:
-        return None
-    seconds = median(found[1] for found in rounds if found)
-    return Rate(round(median(enqueues), 2), round(JOBS / seconds), JOBS)
+        stack.callback(shaper.close)
+        rig, floor = (Rig(opened, spec, run, loop) for spec in (subject, _FLOOR))
+        stack.callback(floor.close)
+        stack.callback(rig.close)
+        if "work" not in rig.traits.methods:
+            raise SubjectError(f"{subject.name} has no work, so no jobs can be run.")
+        sets, enqueues, seconds = [], [], []
+        for number in range(1 + _ROUNDS):
+            found = _enqueued(loop, floor, shaper.port), _enqueued(loop, rig, shaper.port)
+            worked_s = sum(_worked_ms(loop, rig)) / 1000
+            if not all(found) or _left(rig):
+                return None
+            if number:
+                sets += found[0]
+                enqueues += found[1]
+                seconds.append(worked_s)
+    jobs_per_second = round(JOBS / median(seconds))
+    return Rate(round(median(enqueues), 2), round(median(sets), 2), jobs_per_second, JOBS)
 
 
-def _round(loop: Loop, rig: Rig, port: int) -> tuple[list[float], float] | None:
-    """Return the time of each enqueue in ms, and the worker's in s; None if a call raised or a job did not run."""
+def _enqueued(loop: Loop, rig: Rig, port: int) -> list[float]:
+    """Enqueue the jobs on an empty server; return the time of each call in ms, none if one raised."""
     rig.reset()
     connect(rig, port)
     calls = [arguments_of(enqueue(f"job-{number}")) for number in range(JOBS)]
-    enqueues = [
-        answered_from(answer) for _, answer in answers_of(loop, rig, "enqueue", calls, None)
-    ]
-    if any(answered.error for answered in enqueues):
-        return None
-    worked_ms = sum(_worked_ms(loop, rig))
-    if _left(rig):
-        return None
-    return [answered.ms for answered in enqueues], worked_ms / 1000
+    answers = [answered_from(answer) for _, answer in answers_of(loop, rig, "enqueue", calls, None)]
+    return [] if any(answer.error for answer in answers) else [answer.ms for answer in answers]
 
 
 def _worked_ms(loop: Loop, rig: Rig) -> Iterator[float]:

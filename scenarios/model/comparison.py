@@ -97,11 +97,13 @@ class Rate:
 
     Args:
         enqueue_ms: the median time of an enqueue.
+        set_ms: that of a bare SET in the same rounds, which shows how busy the machine was.
         jobs_per_second: that one worker runs, its start included.
         jobs: that were enqueued and run in each round.
     """
 
     enqueue_ms: float
+    set_ms: float
     jobs_per_second: float
     jobs: int
 
@@ -141,6 +143,11 @@ class Compared:
     recovered_after_s: float | None = None
     rate: Rate | None = None
     reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name and version."""
+        return self.name, self.version
 
     def found(self, aspect: Aspect) -> tuple[Shown, ...]:
         """Return the findings of one column."""

@@ -39,7 +39,7 @@ ROW = Compared(
     unchecked=unchecked_in(FAILED),
     calls=(CallTimes("enqueue", Times(9, 1.5, 2.0), Times(4, 3.25, 260.0)),),
     recovered_after_s=61.0,
-    rate=Rate(0.7, 120.0, 200),
+    rate=Rate(0.7, 0.3, 120.0, 200),
 )
 
 
@@ -81,7 +81,7 @@ def test_a_run_that_was_cut_short_does_not_say_no(left_out: str, cell: str) -> N
 
 def test_the_page_says_what_was_measured_of_each_library() -> None:
     found = cells(page_of(ROW))
-    assert (found["enqueue, ms"], found["jobs/s"]) == ("0.7", "120")
+    assert (found["enqueue, ms"], found["jobs/s"]) == ("0.7 (0.3)", "120")
     assert found["enqueue under a fault, ms"] == "3.25 (1.5), at most 260"
     assert (found["work under a fault, ms"], found["recovery"]) == ("–", "61 s")
 
