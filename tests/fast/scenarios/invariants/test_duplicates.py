@@ -9,6 +9,7 @@ import pytest
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.history import Json, Operation
+from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, tables
 
 HELD_TWICE = ("j was handed to 2 workers at once.",)
@@ -106,3 +107,15 @@ def test_a_job_that_was_delivered_twice_is_not_reported_for_its_two_places_as_we
     assert said(seen) == ("j was delivered 2 times.",)
     once = evidence(call(), states=(places,), found=("j",), delivered=("j",))
     assert said(once) == ("After A0, j has 2 places in the queue.",)
+
+
+@pytest.mark.parametrize(
+    ("deduplicates", "expected"), [("none", ()), ("job", ("j was delivered 2 times.",))]
+)
+def test_a_job_that_its_client_sent_again_is_delivered_twice_unless_the_queue_knows_it(
+    deduplicates: str, expected: tuple[str, ...]
+) -> None:
+    sent_again = replace(call(value=None), faulted=True)
+    found = case(sent_again, delivered=("j", "j"))
+    traits = replace(found.traits, promises=declared({"deduplicates": deduplicates}))
+    assert said(replace(found, traits=traits)) == expected

@@ -158,6 +158,14 @@ def test_a_job_whose_enqueue_lost_its_answer_may_run_twice_if_the_promises_allow
     assert violated(found) == expected
 
 
+def test_a_lost_answer_of_another_job_or_none_at_all_explains_no_second_run() -> None:
+    lost = replace(call(job_id="other", at=2, value=None), faulted=True)
+    answered = call(job_id="k", at=4, value=None)
+    twice = (Execution("k", Phase.PROGRAM, has_ended=True),) * 2
+    found = seen(lost, answered, work(at=6), runs=(RAN, *twice), deduplicates="none")
+    assert "no-duplicate" in violated(found)
+
+
 def test_two_enqueues_of_one_job_account_for_two_runs_unless_the_queue_deduplicates() -> None:
     again = call(at=2, value=None)
     assert violated(seen(again, work(at=4), runs=(RAN, RAN_LATER))) == set()
