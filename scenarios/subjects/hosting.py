@@ -115,7 +115,9 @@ class HostProcess:
     def wait_until_ready(self) -> None:
         """Wait until the subject is loaded. Raises SubjectError with the reason if it can't be."""
         patience_s = self._spec.patience_s
-        self.loop.run_until(lambda: self.is_ready, patience_s)
+        process_tree.is_over_while_computing(
+            self.pid, lambda: self.loop.run_until(lambda: self.is_ready, patience_s)
+        )
         name = self._spec.name
         if self.failure:
             raise SubjectError(f"The subject {name} {self.failure}.{output_hint(self._printed)}")
@@ -148,7 +150,9 @@ class HostProcess:
 
     def _opened(self, answers: list[Answer]) -> Opened:
         name, patience_s = self._spec.name, self._spec.patience_s
-        if not self.loop.run_until(lambda: bool(answers), patience_s):
+        if not process_tree.is_over_while_computing(
+            self.pid, lambda: self.loop.run_until(lambda: bool(answers), patience_s)
+        ):
             self.kill()
             raise SubjectError(
                 f"The constructor of {name} did not return within {patience_s:g} s. midpipe calls it with a "

@@ -14,13 +14,14 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from midpipe.faultinject.clock.sleeping import are_asleep, has_ended
 from midpipe.faultinject.clock.sleeping import descendants as tree_of
-from midpipe.faultinject.clock.sleeping import has_ended
 
 _PR_SET_CHILD_SUBREAPER = 36
+_MOST_WAITS = 12
 _LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
 
@@ -96,3 +97,22 @@ def _send(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
+
+
+def is_over_while_computing(pid: int, is_over: Callable[[], bool]) -> bool:
+    """Wait for a process, and on as long as it computes: then the machine is slow, and not the subject.
+
+    Where the system does not say what a process does, it is waited for once.
+
+    Args:
+        is_over: waits for a while; returns whether what is waited for has come.
+
+    Returns:
+        Whether it has come.
+    """
+    for _ in range(_MOST_WAITS):
+        if is_over():
+            return True
+        if are_asleep((pid, *descendants(pid))):
+            return False
+    return False

@@ -206,7 +206,7 @@ class ForkServer:
         self.wait_until_loaded()
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], files or [])
-            answer: Mapping[str, Any] = json.loads(self._control.recv(_MOST_BYTES))
+            answer: Mapping[str, Any] = json.loads(self._received())
         except (OSError, ValueError) as error:
             raise SubjectError(
                 "The process that had loaded the subject has ended. Was it killed, or is the machine out of memory?"
@@ -221,10 +221,21 @@ class ForkServer:
         self._process.wait()
         self._run.release(self._process.pid)
 
+    def _received(self) -> bytes:
+        """Receive an answer. Raises TimeoutError if the process waits for something else."""
+        timeout_s = self._control.gettimeout()
+
+        def is_readable() -> bool:
+            return bool(select.select([self._control], [], [], timeout_s)[0])
+
+        if not process_tree.is_over_while_computing(self._process.pid, is_readable):
+            raise TimeoutError
+        return self._control.recv(_MOST_BYTES)
+
     def _loaded(self, spec: SubjectSpec) -> ReadyMessage:
         """Wait until the subject is loaded. Raises SubjectError."""
         try:
-            answer = decode_ready(self._control.recv(_MOST_BYTES))
+            answer = decode_ready(self._received())
         except TimeoutError as error:
             raise SubjectError(load_timeout_text(spec) + output_hint(self._printed)) from error
         except (OSError, ValueError) as error:

@@ -45,6 +45,16 @@ def test_a_module_that_hangs_is_reported(hosted: Hosted) -> None:
         hosted("import time\ntime.sleep(60)", patience_s=0.5).wait_until_ready()
 
 
+def test_a_module_that_computes_is_waited_for_because_the_machine_may_be_busy(
+    hosted: Hosted,
+) -> None:
+    hosted(
+        "import time\nuntil = time.process_time() + 1.3\nwhile time.process_time() < until: pass\n"
+        "class Q:\n def __init__(self, url): pass\n",
+        patience_s=1.0,
+    ).wait_until_ready()
+
+
 @pytest.mark.parametrize(
     ("constructor", "message"),
     [
