@@ -10,11 +10,12 @@ from pathlib import Path
 from midpipe.faultinject.errors import SubjectError
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.state import PENDING_KEY
-from midpipe.scenarios.programs.calls import WORKSPACE, get
+from midpipe.scenarios.programs.calls import get
 from midpipe.scenarios.soak.chaos_driver import ChaosDriver
 from midpipe.scenarios.soak.checker import CheckResult, check
 from midpipe.scenarios.soak.history import TICKS_PER_S, SegmentFiles, next_job, read_records
 from midpipe.scenarios.soak.load_processes import Assignment, LoadProcess
+from midpipe.scenarios.soak.pending_list import take_pending
 from midpipe.scenarios.soak.plan import SoakPlan, kinds_of, planned_faults, wire_triggers
 from midpipe.scenarios.soak.workload import Taking
 from midpipe.scenarios.subjects.load import (
@@ -32,19 +33,8 @@ from midpipe.scenarios.subjects.load import (
     number_of,
 )
 
-DRAIN = """
-local ids = redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)
-if #ids > 0 then redis.call('LTRIM', KEYS[1], #ids, -1) end
-local out = {}
-for i, id in ipairs(ids) do
-  out[2 * i - 1] = id
-  out[2 * i] = redis.call('EXISTS', 'ai:jobs:' .. id, 'ai:job:' .. ARGV[2] .. ':' .. id)
-end
-return out
-"""
 OWN = "midpipe"
 """Name of the history file to which midpipe itself writes."""
-_DRAINED_AT_ONCE = 2_000
 _MAX_READS = 20_000
 _TURN_S = 0.05
 _SMALL_SEGMENT = 10_000
@@ -288,19 +278,15 @@ class Segment:
 
     def _drain_pending_list(self) -> None:
         begun = self._now()
-        answer = self._rig.control.call("EVAL", DRAIN, 1, PENDING_KEY, _DRAINED_AT_ONCE, WORKSPACE)
-        if not isinstance(answer, tuple) or not answer:
-            return
+        taken = take_pending(self._rig.control)
         ended = self._now()
-        records = []
-        for job, has_data in zip(answer[::2], answer[1::2], strict=True):
-            text = job.decode("utf-8", "replace") if isinstance(job, bytes) else str(job)
+        for job, has_data in taken:
             outcome = YES if has_data else EMPTY
-            records.append(
-                RECORD.pack(HANDED_OUT, outcome, self._own_number, number_of(text), begun, ended)
+            record = RECORD.pack(
+                HANDED_OUT, outcome, self._own_number, number_of(job), begun, ended
             )
-        os.write(self._own_file, b"".join(records))
-        self._drained_jobs += len(records)
+            os.write(self._own_file, record)
+        self._drained_jobs += len(taken)
 
     # --- the check -----------------------------------------------------------------------------------
 

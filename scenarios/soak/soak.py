@@ -10,16 +10,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.net.triggered_proxy import TriggeredProxy
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.figures import percentiles_of
-from midpipe.scenarios.model.history import Json
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.soak.checker import MAX_SUSPECTS, Tally, milliseconds, records_of
 from midpipe.scenarios.soak.load_processes import LoadProcess
@@ -36,7 +33,8 @@ from midpipe.scenarios.soak.results import (
     judged,
 )
 from midpipe.scenarios.soak.segment import Segment
-from midpipe.scenarios.soak.workload import Taking, producer_request, taking_of, worker_request
+from midpipe.scenarios.soak.starting import start_processes
+from midpipe.scenarios.soak.workload import Taking, taking_of
 from midpipe.scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
 
 _HANG_MARGIN_S = 15.0
@@ -82,7 +80,7 @@ class Soak:
             self.server: Server = open_server(server, self._run, Persistence.AOF_ALWAYS)
             self._rig = Rig(self.server, subject, self._run, self._loop)
             self.taking = taking_of(self._rig.traits, subject.text)
-            self._start_processes()
+            self._processes = start_processes(self._rig, plan, self.taking)
             # A step ends with the call in progress; a worker's may be a claim, and a completion retried for a lease.
             bound_s = max(bound_s, *(process.bound_s for process in self._processes))
             self._hang_s = 2 * bound_s + 2 * plan.lease_s + _HANG_MARGIN_S
@@ -196,59 +194,6 @@ class Soak:
         budget_s = self._plan.time_budget_s
         spent = budget_s is not None and self._loop.clock() - self._begun_s > budget_s
         return self._asked_to_stop or spent
-
-    def _start_processes(self) -> None:
-        """Start all processes at once, then wait for each."""
-        plan = self._plan
-        requests = [(f"P{n}", producer_request()) for n in range(1, plan.clients + 1)]
-        if self.taking is not Taking.DRAINED:
-            every = plan.chaos.overstays_every
-            # Each worker takes its share of the jobs, and is to overstay at least once.
-            every = min(every, max(2, min(plan.jobs, plan.segment_jobs) // plan.workers // 2))
-            requests += [
-                (
-                    f"W{n}",
-                    worker_request(
-                        self.taking, f"W{n}", lease_s=plan.lease_s, overstays_every=every
-                    ),
-                )
-                for n in range(1, plan.workers + 1)
-            ]
-        for name, request in requests:
-            proxy = TriggeredProxy(self._loop, self.server.address, self._rig.table)
-            url = self._rig.url_at(proxy.port, plan.time_out_ms)
-            self._processes.append(
-                LoadProcess(self._rig.hosts.new, proxy, name=name, request=request, url=url)
-            )
-        for process in self._processes:
-            process.wait_until_open()
-        self._take_probe_job()
-
-    def _take_probe_job(self) -> None:
-        """Take the probe's job without faults, so that a call that never works is reported before the load begins."""
-        if self.taking is Taking.DRAINED:
-            return
-        request = worker_request(
-            self.taking, "midpipe", lease_s=self._plan.lease_s, overstays_every=0
-        )
-        arguments = request["arguments"]
-        assert isinstance(arguments, dict)
-        job = self._called(str(request["work"]), dict(arguments))
-        if self.taking is Taking.LEASED and isinstance(job, dict):
-            taken, completion = request["taken"], request["completion"]
-            assert isinstance(taken, dict)
-            assert isinstance(completion, dict)
-            fields = {name: job.get(field) for name, field in taken.items()}
-            self._called("complete", {**completion, **fields})
-
-    def _called(self, method: str, arguments: dict[str, Json]) -> Json:
-        answered = self._rig.recovery.call(method, arguments)
-        if answered.error is not None:
-            raise SubjectError(
-                f"{self._subject.name} can't {method} even without a fault: {answered.error.type}: "
-                f"{answered.error.message}. Its calls must have the signatures that the README shows."
-            )
-        return answered.value
 
     def _empty_server(self) -> None:
         """Empty the server and its append-only file, so that a restart takes no longer than it did at first."""
