@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class Queue(Leases):
     """A job queue in Redis. Its arguments are those of Connection."""
 
-    promises: ClassVar = {"order": "fifo"}
+    promises: ClassVar = {"order": "fifo", "deduplicates_for": keys.IDEMPOTENCY_S}
     """What midpipe holds it to, beside what it observes."""
 
     def enqueue(

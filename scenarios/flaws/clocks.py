@@ -6,7 +6,7 @@ They are caught on a stepped clock only. Each docstring names the flaw; ``regist
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from midpipe.scenarios.flaws.parts import new_key, old_key, request_key
 from midpipe.scenarios.flaws.single import OpenQueue
@@ -30,6 +30,8 @@ class ForgetsWaitingJobs(OpenQueue):
 class KeepsRequestsByItsOwnClock(OpenQueue):
     """Forgets a request when the clock of whichever client asks says so."""
 
+    promises: ClassVar = {**OpenQueue.promises, "deduplicates_for": KNOWN_FOR_S}
+
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         request_id = named.get("client_request_id")
         known = request_key(named.get("workspace_id"), request_id)
@@ -43,6 +45,8 @@ class KeepsRequestsByItsOwnClock(OpenQueue):
 
 class ExpiresRequestsByItsOwnClock(OpenQueue):
     """Sets the moment at which a request key expires, by the client's clock."""
+
+    promises: ClassVar = {**OpenQueue.promises, "deduplicates_for": KNOWN_FOR_S}
 
     def enqueue(self, job_id: str, *args: Any, **named: Any) -> bool:
         is_new = super().enqueue(job_id, *args, **named)
