@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import msgspec
+from click.core import ParameterSource
 from rich.console import Console
 from rich.live import Live
 
@@ -26,11 +27,12 @@ from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.model.safe_text import map_text
-from midpipe.scenarios.soak.plan import CHAOS, SoakPlan
+from midpipe.scenarios.soak.plan import CHAOS, SoakPlan, over_days
 from midpipe.scenarios.soak.results import Progress, SoakResult
 from midpipe.scenarios.soak.soak import Soak
 
 _LINE_EVERY_S = 5.0
+_JOBS, _JOBS_A_DAY = 1_000_000, 500
 _FORMERLY = {"leg": "segment", "leg-jobs": "segment-jobs"}
 """Former names of options, which are still accepted."""
 
@@ -39,11 +41,17 @@ _FORMERLY = {"leg": "segment", "leg-jobs": "segment-jobs"}
 @subject_options
 @OUT
 @click.option(
+    "--days",
+    default=None,
+    type=click.IntRange(1, 366),
+    help="Simulate so many days on a stepped clock: load that follows the time of day, keys that expire, leases of "
+    "five minutes that end.",
+)
+@click.option(
     "--jobs-total",
-    default=1_000_000,
-    show_default=True,
+    default=None,
     type=click.IntRange(1, 1_000_000_000),
-    help="Number of jobs to enqueue.",
+    help="Number of jobs to enqueue.  [default: 1,000,000; with --days, 500 for each day]",
 )
 @click.option(
     "--clients",
@@ -96,7 +104,8 @@ def soak(
     ctx: click.Context,
     /,
     out: Path,
-    jobs_total: int,
+    days: int | None,
+    jobs_total: int | None,
     clients: int,
     workers: int,
     chaos: str,
@@ -113,14 +122,18 @@ def soak(
     segment by segment. A kind of fault that was never injected makes the outcome unknown. Ctrl-C ends the load, then
     drains and checks what there is.
 
+    With --days, the time in which nothing happens is skipped, so that a month takes minutes. The server keeps its data
+    from day to day, and requests are made again shortly before and after the queue may forget them.
+
     \b
     midpipe soak --jobs-total 100_000 --chaos heavy --seed 7
     midpipe soak --subject src/queue.py:SimpleQueue --time-budget 10m
+    midpipe soak --subject src/queue.py:SimpleQueue --days 30
     """
     require_extra("bench", "soak")
     check_writable(out)
     plan = SoakPlan(
-        jobs=jobs_total,
+        jobs=jobs_total or (days * _JOBS_A_DAY if days else _JOBS),
         clients=clients,
         workers=workers,
         chaos=CHAOS[chaos],
@@ -129,6 +142,9 @@ def soak(
         time_budget_s=time_budget_s,
         only_segment=only_segment,
     )
+    if days is not None:
+        _refuse_segment_options(ctx)
+        plan = over_days(plan, days)
     if only_segment > plan.segment_count:
         raise click.UsageError(
             f"--segment {only_segment}: the plan has {plan.segment_count} segments."
@@ -162,6 +178,15 @@ def soak(
         say(console, "The result is partial: the soak was interrupted.", "yellow")
         raise KeyboardInterrupt
     ctx.exit(code_of(result.outcome, is_written=is_written))
+
+
+def _refuse_segment_options(ctx: click.Context) -> None:
+    """Raise UsageError if an option for segments was given, as simulated days depend on the days before."""
+    for name, option in (("segment_jobs", "--segment-jobs"), ("only_segment", "--segment")):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{option} does not go with --days: a segment is a third of a day, and each needs those before it."
+            )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from midpipe.reports.sinks.console import say
 from midpipe.scenarios.model.verdict import Outcome
-from midpipe.scenarios.soak.results import Progress, SoakResult
+from midpipe.scenarios.soak.results import Progress, SimulatedDays, SoakResult
 
 _STYLE = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FAIL: "bold red"}
 
@@ -17,8 +17,9 @@ _STYLE = {Outcome.PASS: "bold green", Outcome.UNKNOWN: "bold yellow", Outcome.FA
 def progress_line(now: Progress) -> str:
     """Return a progress report as one line, for a log."""
     faults = sum(count for _, count in now.faults)
+    day = f"day {now.days:.1f}  " if now.days else ""
     return (
-        f"segment {now.segment}/{now.segments} {now.phase:<5} {now.jobs:>9,} of {now.jobs_total:,} jobs  "
+        f"{day}segment {now.segment}/{now.segments} {now.phase:<5} {now.jobs:>9,} of {now.jobs_total:,} jobs  "
         f"{now.rate:>6,.0f}/s  depth {now.depth:,}  enqueue {now.enqueue_ms:.2f} ms  faults {faults:,}  "
         f"lost {now.lost} duplicated {now.duplicated} in {now.checked} checked segments  {now.seconds:.0f} s"
     )
@@ -34,6 +35,8 @@ def progress_table(now: Progress) -> Table:
         f"{now.lost} lost, {now.duplicated} duplicated in {now.checked} checked segments",
         style="bold red" if now.lost or now.duplicated else "",
     )
+    if now.days:
+        table.add_row("day", f"{now.days:.1f}")
     for name, cell in (
         ("jobs", f"{now.jobs:,} of {now.jobs_total:,}, {now.rate:,.0f} a second"),
         ("segment", f"{now.segment} of {now.segments}: {now.phase}, {now.seconds:,.0f} s"),
@@ -65,8 +68,12 @@ def render_soak(result: SoakResult, console: Console) -> None:
             say(console, f"  {line}")
     load_s = sum(segment.load_s for segment in result.segments)
     rate = result.tally.acknowledged / load_s if load_s else 0.0
-    say(console, f"{rate:,.0f} jobs a second under load; {result.seconds:,.0f} s in all")
-    if violated := sorted({suspect.segment for suspect in result.suspects}):
+    if result.days is None:
+        say(console, f"{rate:,.0f} jobs a second under load; {result.seconds:,.0f} s in all")
+    else:
+        _say_days(result.days, result.seconds, console)
+    violated = sorted({suspect.segment for suspect in result.suspects})
+    if violated and result.days is None:
         say(
             console,
             f"To run one segment again by the same plan, repeat the command with --segment {violated[0]}",
@@ -74,6 +81,21 @@ def render_soak(result: SoakResult, console: Console) -> None:
     for reason in result.reasons:
         say(console, f"· {reason}")
     say(console, f"midpipe: {result.outcome.upper()}", _STYLE[result.outcome])
+
+
+def _say_days(days: SimulatedDays, seconds: float, console: Console) -> None:
+    repeated = days.repeated
+    say(
+        console,
+        f"{days.passed:g} of {days.planned} simulated days in {seconds:,.0f} s: {days.expired_keys:,} keys expired, "
+        f"{days.ended_leases:,} leases ended before their jobs were completed, "
+        f"the server was killed and started again {days.restarts:,} times",
+    )
+    say(
+        console,
+        f"requests that were made again: {repeated.known:,} while the queue had to know them, "
+        f"{repeated.expired:,} after it had to forget them",
+    )
 
 
 def _jobs(result: SoakResult) -> Table:

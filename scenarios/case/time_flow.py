@@ -102,10 +102,10 @@ class TimeFlow:
             if not clients or not are_asleep(clients):
                 active_s = real_s
                 continue
-            if not self._are_still((*clients, *self._server_pids())):
+            if not self.are_still((*clients, *self._server_pids())):
                 continue
             pause_s = _EVENT_WITHIN_S
-            self._check_following(clients)
+            self.check_following(clients)
             next_s = min(self._next_deadline_s(), due_s() - self.now_s())
             if math.isfinite(next_s):
                 active_s = real_s
@@ -115,7 +115,7 @@ class TimeFlow:
                 self._step(left_s)
         return True
 
-    def _are_still(self, pids: tuple[int, ...]) -> bool:
+    def are_still(self, pids: tuple[int, ...]) -> bool:
         """Whether every process sleeps, and nothing is on its way between them."""
         # Whatever a process sends to another one comes through this loop. So none can have woken another between the
         # two readings if nothing arrived here.
@@ -126,7 +126,7 @@ class TimeFlow:
             and are_asleep(pids)
         )
 
-    def _check_following(self, pids: tuple[int, ...]) -> None:
+    def check_following(self, pids: tuple[int, ...]) -> None:
         """Raise NotFollowedError if the clock can't be moved, because one of the processes would not notice."""
         for pid in pids:
             if pid not in self._following and not self._clock.follows(pid):

@@ -1,14 +1,28 @@
-"""Injects the planned server and process faults of one segment while its load runs. Knows no wire fault and no job."""
+"""Injects the planned server, process and clock faults of one segment while its load runs.
+
+Knows no wire fault and no job. ``elapse`` lets leases end while the load runs, with every time-out in progress; the
+other faults of the clock set the wall clock of one process wrong: for a while, or for a moment in the middle of its
+calls.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
+from midpipe.faultinject.faults.clock import CLOCK_STEP, ELAPSE, SKEW_AHEAD, SKEW_BEHIND, SKEW_S
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.soak.load_processes import LoadProcess
+from midpipe.scenarios.soak.pace import Pace
 from midpipe.scenarios.soak.plan import CLIENT_KILL, CRASH, FREEZE, KILL, PAUSE, PlannedFault
 
+_SKEWED_FOR_S, _STEPPED_FOR_S = 900.0, 0.03
+_SKEWS = {
+    SKEW_AHEAD.name: (SKEW_S, _SKEWED_FOR_S),
+    SKEW_BEHIND.name: (-SKEW_S, _SKEWED_FOR_S),
+    CLOCK_STEP.name: (SKEW_S, _STEPPED_FOR_S),
+}
+"""By how much the wall clock is off, and for how many seconds."""
 _KILL_CLIENTS = ("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
@@ -16,7 +30,9 @@ class ChaosDriver:
     """The server and process faults of one segment.
 
     Args:
+        pace: the clock by which faults end.
         faults: in the order in which they are due.
+        before_kill: called before each kill of the server.
         on_crash: called with each load process that was killed and started again.
         pause_s: how long the server is stopped; more than the clients' socket time-out.
         freeze_s: how long a load process is stopped; more than its lease.
@@ -29,27 +45,32 @@ class ChaosDriver:
     def __init__(
         self,
         rig: Rig,
+        pace: Pace,
         processes: Sequence[LoadProcess],
         faults: Sequence[PlannedFault],
         *,
+        before_kill: Callable[[], None],
         on_crash: Callable[[LoadProcess], None],
         pause_s: float,
         freeze_s: float,
     ) -> None:
         self._rig = rig
+        self._pace = pace
         self._processes = tuple(processes)
         self._pending = deque(faults)
+        self._before_kill = before_kill
         self._on_crash = on_crash
         self._pause_s = pause_s
         self._freeze_s = freeze_s
         self.server_is_paused = False
+        self._skewed: set[int] = set()
         self.fired: Counter[str] = Counter()
 
     @property
     def is_done(self) -> bool:
         """No fault is pending and none is in progress."""
         frozen = any(process.is_frozen for process in self._processes)
-        return not (self._pending or self.server_is_paused or frozen)
+        return not (self._pending or self.server_is_paused or frozen or self._skewed)
 
     def cancel_pending(self) -> None:
         """Drop every fault that was not injected yet."""
@@ -67,7 +88,7 @@ class ChaosDriver:
         elif fault == PAUSE:
             self._rig.server.suspend()
             self.server_is_paused = True
-            self._rig.loop.call_later(self._pause_s, self._resume_server)
+            self._pace.call_later(self._pause_s, self._resume_server)
         elif fault == CLIENT_KILL:
             self._rig.control.call(*_KILL_CLIENTS)
         elif fault == CRASH:
@@ -76,9 +97,14 @@ class ChaosDriver:
             # Prefer workers: only they hold a lease that can end meanwhile.
             targets = [one for one in self._processes if not one.is_producer] or self._processes
             self._freeze(targets[planned.client % len(targets)])
+        elif fault == ELAPSE.name:
+            self._rig.clock.advance(self._freeze_s)
+        elif fault in _SKEWS and not self._skew(planned.client, *_SKEWS[fault]):
+            return
         self.fired[fault] += 1
 
     def _kill_server(self) -> None:
+        self._before_kill()
         for process in self._processes:
             process.proxy.refuse()
         self._rig.restart_server()
@@ -95,4 +121,22 @@ class ChaosDriver:
 
     def _freeze(self, process: LoadProcess) -> None:
         process.freeze()
-        self._rig.loop.call_later(self._freeze_s, process.unfreeze)
+        self._pace.call_later(self._freeze_s, process.unfreeze)
+
+    def _skew(self, client: int, seconds: float, lasts_s: float) -> bool:
+        """Set the wall clock of a process off for a while; return False if every process's is off already."""
+        pids = [process.host.pid for process in self._processes]
+        free = [pid for pid in pids if pid not in self._skewed and self._rig.clock.follows(pid)]
+        if not free:
+            return False
+        pid = free[client % len(free)]
+        self._rig.clock.skew(pid, seconds)
+        self._skewed.add(pid)
+        self._pace.call_later(lasts_s, lambda: self._set_right(pid))
+        return True
+
+    def _set_right(self, pid: int) -> None:
+        self._skewed.discard(pid)
+        # Its process may have been killed meanwhile.
+        if self._rig.clock.follows(pid):
+            self._rig.clock.skew(pid, 0.0)

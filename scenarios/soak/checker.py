@@ -72,6 +72,7 @@ class Tally:
         refused: completions that returned False, because the lease had ended.
         given_up: reported as failed for good by the queue itself.
         unexpected: handed out and never enqueued.
+        ended_leases: deliveries that ended with the lease, because the worker died or was too late.
     """
 
     jobs: int = 0
@@ -86,6 +87,7 @@ class Tally:
     refused: int = 0
     given_up: int = 0
     unexpected: int = 0
+    ended_leases: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Tally)))
@@ -123,6 +125,11 @@ class _Delivery:
         return next(
             ((begun, ended) for outcome, begun, ended in self.completes if outcome == YES), None
         )
+
+    @property
+    def has_lost_lease(self) -> bool:
+        """Whether the worker never tried to complete the job, or was refused because its lease had ended."""
+        return not self.completes or any(outcome == NO for outcome, _, _ in self.completes)
 
 
 @dataclass(slots=True)
@@ -192,6 +199,8 @@ def _tallied(
             continue
         count["attempts"] += job.attempts
         count["acknowledged" if job.acknowledged else "unanswered"] += 1
+        if lease is not None:
+            count["ended_leases"] += sum(one.has_lost_lease for one in job.deliveries)
         certainly, possibly, redelivered = _duplicated(job.deliveries, lease)
         count["redelivered"] += redelivered
         count["duplicated_most"] += possibly
@@ -222,6 +231,7 @@ def _tallied(
         refused=refused,
         given_up=count["given_up"],
         unexpected=count["unexpected"],
+        ended_leases=count["ended_leases"],
     )
     return CheckResult(tally, tuple(unresolved), tuple(lost), tuple(duplicated), durations)
 

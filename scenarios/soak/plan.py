@@ -6,25 +6,31 @@ before it; so neither the server nor the checker grows with the run, and one seg
 Wire faults are placed by a count of the client's own commands, the others by the number of jobs acknowledged in the
 segment. So the plan is the same for the same seed; which command meets a fault also depends on how the operating system
 schedules the processes.
+
+A soak of simulated days is divided into segments of eight hours, and its server keeps its data from one to the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from types import MappingProxyType
 
+from midpipe.faultinject.faults.clock import CLOCK_STEP, ELAPSE, SKEW_AHEAD, SKEW_BEHIND
 from midpipe.faultinject.net.triggered_proxy import Trigger
 from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.scenarios.soak.daily_load import HOURS_A_SEGMENT, SEGMENTS_A_DAY, jobs_before
 
 OVERSTAY = "overstay"
 KILL, PAUSE, CLIENT_KILL, CRASH, FREEZE = "kill", "pause", "client-kill", "crash", "freeze"
 SERVER_FAULTS = (KILL, PAUSE, CLIENT_KILL)
+CLOCK_FAULTS = (ELAPSE.name, SKEW_AHEAD.name, SKEW_BEHIND.name, CLOCK_STEP.name)
 _SHORTEST_S, _LONGEST_S = 0.05, 0.3
 _LATE_S = (0.2, 1.6)
 _LEAST_BATCHES = 3
+_LEASE_OF_DAYS_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,8 @@ class Chaos:
         wire: wire faults by name, and how many of each are in a batch; batches are shuffled and follow each other.
         commands: mean number of a client's commands between two wire faults; fewer in a segment too small for
             three batches.
-        every: server and process faults by name, and the mean number of jobs between two of a kind; a segment has
-            at least one of each kind.
+        every: server, process and clock faults by name, and the mean number of jobs between two of a kind; a segment
+            has at least one of each kind that is possible.
         overstays_every: a worker holds every n-th job for longer than its lease; 0 never.
     """
 
@@ -50,7 +56,11 @@ class Chaos:
         if not self.wire and not self.every:
             return f"{self.name}: no faults"
         batch = ", ".join(f"{count} {name}" for name, count in self.wire.items())
-        others = ", ".join(f"{name} every {jobs:,} jobs" for name, jobs in self.every.items())
+        others = ", ".join(
+            f"{name} every {jobs:,} jobs"
+            for name, jobs in self.every.items()
+            if name not in CLOCK_FAULTS
+        )
         overstays = (
             f"; a worker holds every {self.overstays_every:,}th job for longer than its lease"
             if self.overstays_every
@@ -71,7 +81,7 @@ CHAOS: Mapping[str, Chaos] = MappingProxyType(
                 "light",
                 MappingProxyType({"cut-before": 1, "lost-reply": 1, "slow": 1}),
                 1_000,
-                MappingProxyType({CRASH: 20_000, PAUSE: 40_000}),
+                MappingProxyType({CRASH: 20_000, PAUSE: 40_000, ELAPSE.name: 20_000}),
             ),
             Chaos(
                 "heavy",
@@ -91,7 +101,12 @@ CHAOS: Mapping[str, Chaos] = MappingProxyType(
                 ),
                 120,
                 MappingProxyType(
-                    {KILL: 8_000, PAUSE: 8_000, CLIENT_KILL: 8_000, CRASH: 4_000, FREEZE: 4_000}
+                    {
+                        **dict.fromkeys(SERVER_FAULTS, 8_000),
+                        CRASH: 4_000,
+                        FREEZE: 4_000,
+                        **dict.fromkeys(CLOCK_FAULTS, 4_000),
+                    }
                 ),
                 2_000,
             ),
@@ -112,6 +127,7 @@ class SoakPlan:
         only_segment: run only this one, counted from 1; 0 runs all.
         time_out_ms: the clients' socket time-out.
         lease_s: the lease with which workers claim.
+        days: how many days are simulated; 0: none, and the load never pauses.
     """
 
     jobs: int
@@ -124,11 +140,12 @@ class SoakPlan:
     only_segment: int = 0
     time_out_ms: int = 500
     lease_s: float = 2.0
+    days: int = 0
 
     @property
     def segment_count(self) -> int:
         """How many segments all jobs take."""
-        return -(-self.jobs // self.segment_jobs)
+        return self.days * SEGMENTS_A_DAY or -(-self.jobs // self.segment_jobs)
 
     @property
     def segments(self) -> tuple[int, ...]:
@@ -139,7 +156,18 @@ class SoakPlan:
 
     def jobs_of(self, segment: int) -> range:
         """Return the numbers of a segment's jobs."""
+        if self.days:
+            first, after = (segment - 1) * HOURS_A_SEGMENT, segment * HOURS_A_SEGMENT
+            return range(
+                jobs_before(first, self.jobs, self.days), jobs_before(after, self.jobs, self.days)
+            )
         return range((segment - 1) * self.segment_jobs, min(segment * self.segment_jobs, self.jobs))
+
+
+def over_days(plan: SoakPlan, days: int) -> SoakPlan:
+    """Return the plan with its jobs spread over simulated days, and with leases of their usual length."""
+    segment_jobs = max(1, plan.jobs // (days * SEGMENTS_A_DAY))
+    return replace(plan, days=days, segment_jobs=segment_jobs, lease_s=_LEASE_OF_DAYS_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +197,9 @@ def wire_triggers(plan: SoakPlan, segment: int, client: int) -> Iterator[Trigger
     # Seeded with a string: unlike a tuple's, its hash is the same in every process.
     shared, own = Random(f"{plan.seed}/{segment}"), Random(f"{plan.seed}/{segment}/{client}")
     batch = [name for name, times in chaos.wire.items() for _ in range(times)]
-    # A job takes at least two commands.
-    fitting = 2 * len(plan.jobs_of(segment)) // (_LEAST_BATCHES * len(batch))
+    # A job takes at least two commands. A segment of a day is too small for batches of its own.
+    jobs = plan.jobs if plan.days else len(plan.jobs_of(segment))
+    fitting = 2 * jobs // (_LEAST_BATCHES * len(batch))
     commands = max(1, min(chaos.commands, fitting))
     shuffled: list[str] = []
     batches = 0
@@ -206,13 +235,17 @@ def planned_faults(
     return tuple(sorted(found, key=lambda fault: (fault.due_jobs, fault.fault)))
 
 
-def kinds_of(chaos: Chaos, *, own_server: bool, leases: bool) -> tuple[str, ...]:
+def kinds_of(
+    chaos: Chaos, *, own_server: bool, leases: bool, is_stepped: bool = False
+) -> tuple[str, ...]:
     """Return every kind of fault that a soak plans, by name.
 
     Args:
         own_server: midpipe has started the server, so it may kill and stop it.
         leases: the subject's workers hold jobs under a lease.
+        is_stepped: midpipe moves the clock.
     """
-    server_and_process = [kind for kind in chaos.every if own_server or kind not in SERVER_FAULTS]
+    impossible = SERVER_FAULTS * (not own_server) + CLOCK_FAULTS * (not is_stepped)
+    of_others = [kind for kind in chaos.every if kind not in impossible]
     overstays = [OVERSTAY] if chaos.overstays_every and leases else []
-    return (*chaos.wire, *server_and_process, *overstays)
+    return (*chaos.wire, *of_others, *overstays)

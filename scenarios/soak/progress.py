@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
 from midpipe.faultinject.net.loop import Loop
@@ -29,9 +30,12 @@ class Totals(Protocol):
 class ProgressMeter:
     """Makes progress reports, with rates since the last one."""
 
-    def __init__(self, totals: Totals, plan: SoakPlan, loop: Loop) -> None:
+    def __init__(
+        self, totals: Totals, plan: SoakPlan, loop: Loop, passed_days: Callable[[], float]
+    ) -> None:
         self._totals = totals
         self._plan = plan
+        self._passed_days = passed_days
         self._clock = loop.clock
         self._begun_s = self._last_s = loop.clock()
         self._last_jobs = 0
@@ -72,6 +76,7 @@ class ProgressMeter:
             lost=self._totals.tally.lost.least,
             duplicated=self._totals.tally.duplicated.least,
             checked=self._checked,
+            days=self._passed_days(),
         )
         self._last_s, self._last_jobs, self._phase = now_s, jobs, segment.phase
         self._last_calls, self._last_ticks = counts["attempts"], counts["enqueue_ticks"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from midpipe.scenarios.latency.results import Percentiles
 from midpipe.scenarios.model.verdict import Outcome, merge
@@ -29,6 +29,7 @@ class Progress:
         faults: how many were injected so far, by name.
         lost, duplicated: lower bounds, in the checked segments.
         checked: how many segments were checked.
+        days: simulated so far.
     """
 
     segment: int
@@ -44,6 +45,7 @@ class Progress:
     lost: int
     duplicated: int
     checked: int
+    days: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,48 @@ class CallLatency:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """Requests that midpipe made again; counts.
+
+    Args:
+        known: made while the queue has to know them.
+        forgotten: of these, answered as if they were new.
+        expired: made after the queue has to have forgotten them.
+        refused: of these, answered as if they were known.
+        raised: of all, answered with an exception.
+    """
+
+    known: int = 0
+    forgotten: int = 0
+    expired: int = 0
+    refused: int = 0
+    raised: int = 0
+
+    def __add__(self, other: Repeated) -> Repeated:
+        return Repeated(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Repeated)))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDays:
+    """What passed in a soak of simulated days.
+
+    Args:
+        planned: number of days.
+        passed: days on the stepped clock.
+        expired_keys: as the server counts them.
+        ended_leases: jobs that a worker held until its lease ended, once for each worker.
+        restarts: kills of the server, which started again on its append-only file.
+    """
+
+    planned: int
+    passed: float
+    expired_keys: int
+    ended_leases: int
+    restarts: int
+    repeated: Repeated
+
+
+@dataclass(frozen=True, slots=True)
 class SoakResult:
     """The result of a soak.
 
@@ -112,6 +156,7 @@ class SoakResult:
         is_partial: it was interrupted.
         raised: how often each type of exception was raised by a call, by name.
         incidents: what happened to a process or a connection without being planned, a sentence each.
+        days: None if no days were simulated.
     """
 
     subject: str
@@ -134,6 +179,7 @@ class SoakResult:
     raised: tuple[tuple[str, int], ...]
     segments: tuple[SegmentResult, ...]
     incidents: tuple[str, ...]
+    days: SimulatedDays | None = None
     schema: int = SOAK_SCHEMA
 
 
@@ -142,6 +188,7 @@ def judged(
     faults: Sequence[FaultCount],
     segments: Sequence[SegmentResult],
     incidents: Sequence[str],
+    repeated: Repeated = Repeated(),
 ) -> tuple[Outcome, tuple[str, ...]]:
     """Return the outcome of a soak, and why it is not a pass."""
     failures = [
@@ -150,12 +197,23 @@ def judged(
             (tally.lost.least, f"{tally.lost.least} acknowledged jobs were lost"),
             (tally.duplicated.least, f"{tally.duplicated.least} jobs were delivered twice"),
             (tally.unexpected, f"{tally.unexpected} jobs were handed out and never enqueued"),
+            (
+                repeated.forgotten,
+                f"{repeated.forgotten} of {repeated.known} requests were taken for new ones a minute before they might "
+                "be forgotten",
+            ),
+            (
+                repeated.refused,
+                f"{repeated.refused} of {repeated.expired} requests were still refused a minute after they should have "
+                "been forgotten",
+            ),
         )
         if count
     ]
     not_fired = [count.fault for count in faults if not count.fired]
     undrained = [str(segment.segment) for segment in segments if not segment.drained]
     doubts = [
+        *([f"{repeated.raised} repeated requests raised"] if repeated.raised else []),
         *([f"these faults were never injected: {', '.join(not_fired)}"] if not_fired else []),
         *([f"segments {', '.join(undrained)} were not drained"] if undrained else []),
         *([f"{tally.lost} jobs may be lost"] if tally.lost.most > tally.lost.least else []),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,11 +15,15 @@ from midpipe.scenarios.soak.chaos_driver import ChaosDriver
 from midpipe.scenarios.soak.checker import CheckResult, check
 from midpipe.scenarios.soak.history import TICKS_PER_S, SegmentFiles, next_job, read_records
 from midpipe.scenarios.soak.load_processes import Assignment, LoadProcess
+from midpipe.scenarios.soak.pace import Pace
 from midpipe.scenarios.soak.pending_list import take_pending
 from midpipe.scenarios.soak.plan import SoakPlan, kinds_of, planned_faults, wire_triggers
+from midpipe.scenarios.soak.repeats import Repeats
 from midpipe.scenarios.soak.workload import Taking
 from midpipe.scenarios.subjects.load import (
+    BEGUN,
     EMPTY,
+    ENQUEUED,
     GIVEN_UP,
     HANDED_OUT,
     NO,
@@ -38,6 +42,8 @@ OWN = "midpipe"
 _MAX_READS = 20_000
 _TURN_S = 0.05
 _SMALL_SEGMENT = 10_000
+_STEP_OF_DAYS_S, _TURN_OF_DAYS_S = 0.01, 0.02
+"""Shorter than a turn: a process that did something in a turn has reported it at the end of the next one."""
 _DRAINS_WITHIN_S = 60.0
 _MAX_INCIDENTS = 20
 _DEEPEST, _SHALLOWEST = 1_000, 100
@@ -50,10 +56,13 @@ class Segment:
     """One segment. Use once; after ``run``, ``checked`` says what became of its jobs.
 
     Args:
+        pace: how time passes.
         number: from 1.
         folder: for its history files.
         hang_s: how long a step may take before its process counts as hung.
         should_stop: whether the user or the time budget has ended the load.
+        repeats: the requests that are made again; None if none are.
+        before_kill: called before each kill of the server.
 
     Attributes:
         phase: ``load``, ``drain`` or ``check``.
@@ -66,6 +75,7 @@ class Segment:
         self,
         rig: Rig,
         plan: SoakPlan,
+        pace: Pace,
         processes: Sequence[LoadProcess],
         *,
         number: int,
@@ -73,9 +83,13 @@ class Segment:
         taking: Taking,
         hang_s: float,
         should_stop: Callable[[], bool],
+        repeats: Repeats | None,
+        before_kill: Callable[[], None],
     ) -> None:
         self._rig = rig
         self._plan = plan
+        self._pace = pace
+        self._repeats = repeats
         self.number = number
         self._jobs = plan.jobs_of(number)
         self._processes = processes
@@ -84,14 +98,22 @@ class Segment:
         self._hang_s = hang_s
         self._should_stop = should_stop
         self._names: list[str] = []
-        self._zero_ns = time.monotonic_ns()
+        self._zero_ns = self._now_ns()
         self._step_s = 0.2 if len(self._jobs) >= _SMALL_SEGMENT else 0.05
-        kinds = kinds_of(plan.chaos, own_server=rig.server.is_ours, leases=True)
+        self._turn_s = _TURN_S
+        if plan.days:
+            self._step_s, self._turn_s = _STEP_OF_DAYS_S, _TURN_OF_DAYS_S
+        self._before_turn: tuple[int, ...] = ()
+        kinds = kinds_of(
+            plan.chaos, own_server=rig.server.is_ours, leases=True, is_stepped=plan.days > 0
+        )
         self.planned = planned_faults(plan, number, kinds)
         self.chaos_driver = ChaosDriver(
             rig,
+            pace,
             processes,
             self.planned,
+            before_kill=before_kill,
             on_crash=self._assign_successor,
             pause_s=plan.time_out_ms / 1000 * _PAUSE_OVER_TIME_OUT,
             freeze_s=plan.lease_s * 1.25,
@@ -108,6 +130,11 @@ class Segment:
     @property
     def files(self) -> SegmentFiles:
         return SegmentFiles(self._folder, tuple(self._names))
+
+    @property
+    def zero_s(self) -> float:
+        """When the segment's history began, in seconds on the clock of its processes."""
+        return self._zero_ns / 1e9
 
     @property
     def acknowledged(self) -> int:
@@ -154,7 +181,7 @@ class Segment:
             number=len(self._names) - 1,
             zero_ns=self._zero_ns,
             step_s=self._step_s,
-            end=self._jobs.stop,
+            end=self._end_of_due()[0],
             step=self._plan.clients,
         )
 
@@ -171,13 +198,19 @@ class Segment:
     def _load(self) -> Iterator[None]:
         producers = [process for process in self._processes if process.is_producer]
         deepest = min(_DEEPEST, max(_SHALLOWEST, len(self._jobs) // 20))
-        while not all(process.is_done for process in producers) and not self._should_stop():
+        while not self._should_stop():
+            end, more_at_s = self._end_of_due()
+            for process in producers:
+                if process.assignment is not None:
+                    process.assignment.end = end
+            if all(process.is_done for process in producers) and end == self._jobs.stop:
+                break
             # Producers wait for workers, so that every call of a job meets faults and the drain is short.
             self._measure_depth()
             for process in producers:
                 process.works = self.depth <= deepest
                 process.begin_step()
-            self._turn()
+            self._turn(min(more_at_s, self._ask_again()))
             self.chaos_driver.inject_due(self.acknowledged)
             yield
         if self._should_stop():
@@ -185,9 +218,31 @@ class Segment:
         for process in producers:
             process.works = False
 
-    def _turn(self) -> None:
-        """Run the load for a moment, and supervise the processes."""
-        self._rig.loop.run_until(lambda: False, _TURN_S)
+    def _end_of_due(self) -> tuple[int, float]:
+        """Return the number after the segment's last job that is due, and when more are; infinite if all are."""
+        due, more_at_s = self._pace.jobs_due(self._plan)
+        end = min(self._jobs.stop, max(self._jobs.start, due))
+        return end, more_at_s if end < self._jobs.stop else math.inf
+
+    def _ask_again(self) -> float:
+        """Make the requests again that are due for it; return when the next one is."""
+        repeats = self._repeats
+        if repeats is None:
+            return math.inf
+        if not self.chaos_driver.server_is_paused:
+            for job in repeats.ask_due():
+                now = self._now()
+                for kind in (BEGUN, ENQUEUED):
+                    self._record(kind, YES, job, now, now)
+        return repeats.next_due_s()
+
+    def _turn(self, until_s: float = math.inf) -> None:
+        """Run the load for a moment, and supervise the processes.
+
+        Args:
+            until_s: when the next thing is due that only the caller knows.
+        """
+        self._rig.loop.run_until(lambda: False, self._turn_s)
         for process in self._processes:
             process.open_when_ready()
             if process.has_exited:
@@ -205,6 +260,13 @@ class Segment:
                 self._restart(process, f"{process.name} hung for {process.busy_for_s():.0f} s")
         if self._taking is Taking.DRAINED and not self.chaos_driver.server_is_paused:
             self._drain_pending_list()
+        self._pace.pass_time(until_s, is_idle=self._is_idle())
+
+    def _is_idle(self) -> bool:
+        """Whether nothing has become of any job since this was asked last, and no process is starting."""
+        counted = (self.acknowledged, self._handed_out(), self._delivered())
+        before, self._before_turn = self._before_turn, counted
+        return counted == before and all(process.is_open for process in self._processes)
 
     def _restart(self, process: LoadProcess, why: str) -> None:
         """Replace a process that exited or hung on its own. Raises SubjectError after too many of these."""
@@ -221,8 +283,7 @@ class Segment:
 
     def _drain(self) -> Iterator[None]:
         """End the faults; let workers go on until no job was handed out for longer than a lease; then stop them."""
-        clock = self._rig.loop.clock
-        begun_s = clock()
+        clock = self._pace.now_s
         while not self.chaos_driver.is_done:
             self.chaos_driver.inject_due(len(self._jobs))
             self._turn()
@@ -230,15 +291,17 @@ class Segment:
         for process in self._processes:
             process.proxy.place(iter(()))
         quiet_s = 1.25 * self._plan.lease_s + 0.5 if self._taking is Taking.LEASED else 0.5
-        within_s = max(_DRAINS_WITHIN_S, len(self._jobs) / 200)
-        handed_out, since_s = -1, clock()
-        while clock() - begun_s < (_DRAINS_WITHIN_S if self._should_stop() else within_s):
-            self._turn()
+        stopped_within_s = max(_DRAINS_WITHIN_S, 8 * quiet_s)
+        within_s = max(stopped_within_s, len(self._jobs) / 200)
+        handed_out, begun_s = -1, clock()
+        since_s = begun_s
+        while clock() - begun_s < (stopped_within_s if self._should_stop() else within_s):
+            self._turn(since_s + quiet_s)
             handed_out_now = self._handed_out()
             self._measure_depth()
             if handed_out_now != handed_out or self._has_pending_work():
                 handed_out, since_s = handed_out_now, clock()
-            if clock() - since_s > quiet_s:
+            if clock() - since_s >= quiet_s:
                 self.drained = True
                 break
             yield
@@ -281,11 +344,7 @@ class Segment:
         taken = take_pending(self._rig.control)
         ended = self._now()
         for job, has_data in taken:
-            outcome = YES if has_data else EMPTY
-            record = RECORD.pack(
-                HANDED_OUT, outcome, self._own_number, number_of(job), begun, ended
-            )
-            os.write(self._own_file, record)
+            self._record(HANDED_OUT, YES if has_data else EMPTY, number_of(job), begun, ended)
         self._drained_jobs += len(taken)
 
     # --- the check -----------------------------------------------------------------------------------
@@ -297,7 +356,7 @@ class Segment:
             return checked
         for number in checked.unresolved[:_MAX_READS]:
             outcome, now = self._read(number), self._now()
-            os.write(self._own_file, RECORD.pack(READ, outcome, self._own_number, number, now, now))
+            self._record(READ, outcome, number, now, now)
         return self._check_history()
 
     def _check_history(self) -> CheckResult:
@@ -323,5 +382,12 @@ class Segment:
         self._names.append(OWN)
         return os.open(self.files.path(OWN), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
+    def _record(self, kind: int, outcome: int, job: int, begun: int, ended: int) -> None:
+        """Write an event to midpipe's own file."""
+        os.write(self._own_file, RECORD.pack(kind, outcome, self._own_number, job, begun, ended))
+
     def _now(self) -> int:
-        return (time.monotonic_ns() - self._zero_ns) // TICK_NS
+        return (self._now_ns() - self._zero_ns) // TICK_NS
+
+    def _now_ns(self) -> int:
+        return round(self._pace.now_s() * 1e9)

@@ -1,6 +1,7 @@
 """A whole soak: segment after segment on one server, with the same processes, until all jobs are accounted for.
 
-The server runs with ``appendfsync always``, so everything that was acknowledged has to survive a kill of the server.
+The server runs with ``appendfsync always``, so everything that was acknowledged has to survive a kill of the server. In
+a soak of simulated days it and the load are on a stepped clock, and it keeps its data from one segment to the next.
 """
 
 from __future__ import annotations
@@ -10,24 +11,35 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from midpipe.faultinject.clock.opening import open_clock
+from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.wall import WallClock
+from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.reaper import RunDirectory
-from midpipe.faultinject.servers.opening import ServerSpec, open_server
+from midpipe.faultinject.servers.embedded import EmbeddedServer, binary_of
+from midpipe.faultinject.servers.opening import EMBEDDED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.server import Server
+from midpipe.faultinject.servers.server import Server, fields_of
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.latency.figures import percentiles_of
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.soak.checker import MAX_SUSPECTS, Tally, milliseconds, records_of
+from midpipe.scenarios.soak.daily_load import HOURS_A_SEGMENT, jobs_before
+from midpipe.scenarios.soak.expired_keys import ExpiredKeys
 from midpipe.scenarios.soak.load_processes import LoadProcess
-from midpipe.scenarios.soak.plan import OVERSTAY, SoakPlan, kinds_of
+from midpipe.scenarios.soak.pace import Pace, RealTime, TimeLapse
+from midpipe.scenarios.soak.plan import KILL, OVERSTAY, SoakPlan, kinds_of
 from midpipe.scenarios.soak.progress import ProgressMeter
 from midpipe.scenarios.soak.record_text import record_text
+from midpipe.scenarios.soak.repeats import Repeats
 from midpipe.scenarios.soak.results import (
     CallLatency,
     FaultCount,
     Progress,
+    Repeated,
     SegmentResult,
+    SimulatedDays,
     SoakResult,
     Suspect,
     judged,
@@ -38,6 +50,8 @@ from midpipe.scenarios.soak.workload import Taking, taking_of
 from midpipe.scenarios.subjects.load import COMPLETED, ENQUEUED, HANDED_OUT, job_id_of
 
 _HANG_MARGIN_S = 15.0
+_LONGEST_REAL_LEASE_S = 30.0
+"""A longer lease is one on a stepped clock."""
 _REWRITTEN_WITHIN_S, _POLL_S = 30.0, 0.01
 
 
@@ -53,7 +67,8 @@ class Soak:
 
     Raises:
         SubjectError: the subject can't be loaded, or one of its calls fails without any fault.
-        UsageError: there is no way to take jobs from the subject.
+        UsageError: there is no way to take jobs from the subject, or days can't be simulated here.
+        NotFollowedError: days can't be simulated with this subject.
     """
 
     def __init__(
@@ -67,6 +82,7 @@ class Soak:
         self._processes: list[LoadProcess] = []
         self._asked_to_stop = False
         self.is_partial = False
+        self._passed_days = 0.0
         self._tally = Tally()
         self._durations: dict[int, Counter[int]] = {
             kind: Counter() for kind in (ENQUEUED, HANDED_OUT, COMPLETED)
@@ -77,13 +93,23 @@ class Soak:
         self._suspects: list[Suspect] = []
         self._incidents: list[str] = []
         try:
-            self.server: Server = open_server(server, self._run, Persistence.AOF_ALWAYS)
-            self._rig = Rig(self.server, subject, self._run, self._loop)
+            self._clock = (
+                _stepped_clock(server, self._run) if plan.days else WallClock("not asked for")
+            )
+            self.server: Server = open_server(
+                server, self._run, Persistence.AOF_ALWAYS, self._clock
+            )
+            self._rig = Rig(self.server, subject, self._run, self._loop, clock=self._clock)
             self.taking = taking_of(self._rig.traits, subject.text)
             self._processes = start_processes(self._rig, plan, self.taking)
+            self._pace = self._new_pace()
+            self._repeats = Repeats(self._rig, plan.jobs) if plan.days else None
+            self._expired_keys = ExpiredKeys(self._rig)
             # A step ends with the call in progress; a worker's may be a claim, and a completion retried for a lease.
             bound_s = max(bound_s, *(process.bound_s for process in self._processes))
-            self._hang_s = 2 * bound_s + 2 * plan.lease_s + _HANG_MARGIN_S
+            self._hang_s = (
+                2 * bound_s + 2 * min(plan.lease_s, _LONGEST_REAL_LEASE_S) + _HANG_MARGIN_S
+            )
         except BaseException:
             self.close()
             raise
@@ -96,34 +122,44 @@ class Soak:
     def run(self) -> Iterator[Progress]:
         """Run the segments; yields progress reports."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        meter = ProgressMeter(self, self._plan, self._loop)
+        meter = ProgressMeter(self, self._plan, self._loop, self._pace.passed_days)
         for number in self._plan.segments:
             if self._should_stop():
                 break
             folder = self._folder / f"segment-{number:04}"
             folder.mkdir(parents=True)
-            self._empty_server()
+            self._prepare_server(number)
             segment = Segment(
                 self._rig,
                 self._plan,
+                self._pace,
                 self._processes,
                 number=number,
                 folder=folder,
                 taking=self.taking,
                 hang_s=self._hang_s,
                 should_stop=self._should_stop,
+                repeats=self._repeats,
+                before_kill=self._expired_keys.server_ends,
             )
             for _ in segment.run():
                 if meter.is_due(segment.phase):
                     yield meter.report(segment)
             self._add(segment)
             meter.segment_ended()
+        if not self._should_stop():
+            self._pace.finish(self._plan)
+            self._passed_days = self._pace.passed_days()
+            self._expired_keys.read()
 
     def result(self) -> SoakResult:
         """Return the result so far, of the segments that were checked."""
         plan = self._plan
         faults = self._fault_counts()
-        outcome, reasons = judged(self._tally, faults, self._segments, self._incidents)
+        repeated = self._repeats.counts if self._repeats else Repeated()
+        outcome, reasons = judged(
+            self._tally, faults, self._segments, self._incidents, repeated=repeated
+        )
         counts = self.counts()
         return SoakResult(
             subject=self._subject.name,
@@ -144,7 +180,8 @@ class Soak:
             latencies=tuple(
                 CallLatency(name, percentiles_of(counted))
                 for name, counted in self._latencies().items()
-                if counted
+                # On a clock that is moved, a call may take minutes.
+                if counted and not plan.days
             ),
             suspects=tuple(self._suspects),
             raised=tuple(
@@ -156,6 +193,7 @@ class Soak:
             ),
             segments=tuple(self._segments),
             incidents=tuple(self._incidents),
+            days=self._simulated_days(repeated) if plan.days else None,
         )
 
     def counts(self) -> Counter[str]:
@@ -188,6 +226,8 @@ class Soak:
         self._loop.close()
         if hasattr(self, "server"):
             self.server.stop()
+        if hasattr(self, "_clock"):
+            self._clock.close()
         self._run.close()
 
     def _should_stop(self) -> bool:
@@ -195,9 +235,32 @@ class Soak:
         spent = budget_s is not None and self._loop.clock() - self._begun_s > budget_s
         return self._asked_to_stop or spent
 
-    def _empty_server(self) -> None:
-        """Empty the server and its append-only file, so that a restart takes no longer than it did at first."""
-        self._rig.reset()
+    def _new_pace(self) -> Pace:
+        server = self.server
+        if not (self._plan.days and isinstance(server, EmbeddedServer)):
+            return RealTime(self._loop)
+        processes = self._processes
+        return TimeLapse(
+            self._clock,
+            self._rig.time,
+            lambda: [process.host.pid for process in processes],
+            lambda: server.pid,
+        )
+
+    def _simulated_days(self, repeated: Repeated) -> SimulatedDays:
+        return SimulatedDays(
+            planned=self._plan.days,
+            passed=round(self._passed_days, 3),
+            expired_keys=self._expired_keys.count,
+            ended_leases=self._tally.ended_leases,
+            restarts=self._fired[KILL],
+            repeated=repeated,
+        )
+
+    def _prepare_server(self, segment: int) -> None:
+        """Empty the server, unless it keeps its data, and compact its append-only file, so that it restarts fast."""
+        if segment == 1 or not self._plan.days:
+            self._rig.reset()
         if not self.server.is_ours:
             return
         self._rig.control.call("BGREWRITEAOF")
@@ -206,9 +269,9 @@ class Soak:
             self._loop.run_until(lambda: False, _POLL_S)
 
     def _has_rewritten(self) -> bool:
-        info = self._rig.control.call("INFO", "persistence")
-        text = info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)
-        return "aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text
+        state = fields_of(self._rig.control.call("INFO", "persistence"))
+        running = (state["aof_rewrite_in_progress"], state["aof_rewrite_scheduled"])
+        return running == ("0", "0")
 
     def _add(self, segment: Segment) -> None:
         """Add a checked segment to the result."""
@@ -234,6 +297,13 @@ class Soak:
             )
         )
         self._add_suspects(segment)
+        self._expired_keys.read()
+        self._passed_days = self._pace.passed_days()
+        if self._repeats is not None:
+            hours = range((segment.number - 1) * HOURS_A_SEGMENT, segment.number * HOURS_A_SEGMENT)
+            plan = self._plan
+            jobs = frozenset(jobs_before(hour, plan.jobs, plan.days) for hour in hours)
+            self._repeats.add(segment.files.records(), jobs, segment.zero_s)
 
     def _add_suspects(self, segment: Segment) -> None:
         """Add the histories of the segment's lost and duplicated jobs, as long as there is room in the result."""
@@ -251,7 +321,9 @@ class Soak:
     def _fault_counts(self) -> tuple[FaultCount, ...]:
         chaos, fired = self._plan.chaos, self.fired
         leases = self.taking is Taking.LEASED
-        kinds = kinds_of(chaos, own_server=self.server.is_ours, leases=leases)
+        kinds = kinds_of(
+            chaos, own_server=self.server.is_ours, leases=leases, is_stepped=self._plan.days > 0
+        )
         return tuple(
             FaultCount(kind, self._planned[kind] if kind in chaos.every else None, fired[kind])
             for kind in kinds
@@ -269,3 +341,18 @@ class Soak:
             }
             for kind, name in names.items()
         }
+
+
+def _stepped_clock(server: ServerSpec, run: RunDirectory) -> Clock:
+    """Return a stepped clock. Raises UsageError if there can't be one."""
+    if server.kind != EMBEDDED:
+        raise UsageError(
+            "--days takes the embedded server, because midpipe has to start what reads the clock. "
+            "Leave --redis out, or name a binary: --redis embedded:redis-server."
+        )
+    clock = open_clock(run.subdirectory("clock"), binary_of(server.where))
+    if not clock.is_stepped:
+        raise UsageError(
+            f"--days is not possible here, because the clock can't be stepped: {clock.reason}."
+        )
+    return clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from midpipe.faultinject.clock.port import NotFollowedError
 from midpipe.faultinject.errors import SubjectError
 from midpipe.faultinject.net.triggered_proxy import TriggeredProxy
 from midpipe.scenarios.case.rig import Rig
@@ -16,6 +17,7 @@ def start_processes(rig: Rig, plan: SoakPlan, taking: Taking) -> list[LoadProces
 
     Raises:
         SubjectError: the subject can't be loaded, or one of its calls fails without any fault.
+        NotFollowedError: the clock is stepped, and a process does not read it.
     """
     processes = []
     try:
@@ -25,6 +27,8 @@ def start_processes(rig: Rig, plan: SoakPlan, taking: Taking) -> list[LoadProces
             processes.append(LoadProcess(rig.hosts.new, proxy, name=name, request=request, url=url))
         for process in processes:
             process.wait_until_open()
+            if not rig.clock.follows(process.host.pid):
+                raise NotFollowedError(f"{rig.subject.name} does not read the stepped clock.")
         _take_probe_job(rig, plan, taking)
     except BaseException:
         for process in processes:

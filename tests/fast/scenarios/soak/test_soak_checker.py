@@ -322,6 +322,8 @@ def _naive_job(known: list[RawRecord], completes: bool, lease: int | None, drain
         duplicated=Bounds(int(sure), int(sure or open_)),
         redelivered=redelivered,
         given_up=int(end == GIVEN_UP and not is_delivered),
+        ended_leases=sum(not ends[g] or any(r[1] == NO for r in ends[g]) for g in given)
+        * (lease is not None),
     )
 
 

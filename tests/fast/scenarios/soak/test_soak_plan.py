@@ -14,12 +14,15 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
 from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.checker import Bounds, Tally
+from midpipe.scenarios.soak.daily_load import jobs_before
 from midpipe.scenarios.soak.plan import (
     CHAOS,
+    CLOCK_FAULTS,
     OVERSTAY,
     SERVER_FAULTS,
     SoakPlan,
     kinds_of,
+    over_days,
     planned_faults,
     wire_triggers,
 )
@@ -99,6 +102,27 @@ def test_a_server_that_midpipe_did_not_start_is_not_killed() -> None:
     kinds = kinds_of(HEAVY, own_server=False, leases=True)
     assert not set(SERVER_FAULTS) & set(kinds)
     assert {fault.fault for fault in planned_faults(plan(), 1, kinds)} == {"crash", "freeze"}
+
+
+def test_faults_of_the_clock_are_planned_only_on_a_stepped_one() -> None:
+    kinds = kinds_of(HEAVY, own_server=True, leases=True)
+    assert not set(CLOCK_FAULTS) & set(kinds)
+    assert set(kinds_of(HEAVY, own_server=True, leases=True, is_stepped=True)) == {
+        *kinds,
+        *CLOCK_FAULTS,
+    }
+
+
+@given(st.integers(1, 40), st.integers(0, 20_000))
+def test_the_thirds_of_all_days_together_have_all_jobs(days: int, jobs: int) -> None:
+    made = over_days(plan(jobs), days)
+    assert len(made.segments) == 3 * days
+    assert [job for segment in made.segments for job in made.jobs_of(segment)] == list(range(jobs))
+
+
+def test_more_jobs_are_due_at_noon_than_at_night() -> None:
+    by_hour = [jobs_before(hour + 1, 480, 1) - jobs_before(hour, 480, 1) for hour in range(24)]
+    assert min(by_hour[10:16]) > 3 * max(by_hour[:6])
 
 
 def test_without_leases_no_overstay_is_planned() -> None:
