@@ -1,44 +1,18 @@
-/* Waits for so many seconds in one way: waits NAME SECONDS. Prints "go" before it, and then the seconds that passed.
- *
- * A wait that does not end as a time-out makes the program exit with 1 and say why.
- */
+/* Waits that are no socket's: waits NAME SECONDS; see waits.h. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
+#include "waits.h"
+
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
-#include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
-static time_t seconds;
 static volatile sig_atomic_t signals;
-
-static void check(int is_as_expected, const char *what) {
-    if (is_as_expected)
-        return;
-    printf("%s: %s\n", what, strerror(errno));
-    exit(1);
-}
-#define EXPECT(condition) check(condition, #condition)
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static struct timespec length(void) {
     return (struct timespec){.tv_sec = seconds};
@@ -114,6 +88,13 @@ static void with_pselect(void) {
 static void with_epoll_wait(void) {
     struct epoll_event event;
     EXPECT(epoll_wait(epoll_create1(0), &event, 1, (int)seconds * 1000) == 0);
+}
+
+static void with_epoll_pwait(void) {
+    struct epoll_event event;
+    sigset_t all;
+    sigfillset(&all);
+    EXPECT(epoll_pwait(epoll_create1(0), &event, 1, (int)seconds * 1000, &all) == 0);
 }
 
 static void with_epoll_pwait2(void) {
@@ -271,102 +252,57 @@ static void with_timer_settime(void) {
     EXPECT(timer_delete(timer) == 0);
 }
 
-/* ---- sockets with time-outs of their own ---- */
+/* ---- readings ---- */
 
-static int sockets[2];
-
-static void socket_pair(int option) {
-    struct timeval time = {.tv_sec = seconds};
-    EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
-    EXPECT(setsockopt(sockets[0], SOL_SOCKET, option, &time, sizeof time) == 0);
-}
-
-static void with_recv(void) {
-    char byte;
-    socket_pair(SO_RCVTIMEO);
-    EXPECT(recv(sockets[0], &byte, 1, 0) == -1 && errno == EAGAIN);
-}
-
-static void with_read(void) {
-    char byte;
-    socket_pair(SO_RCVTIMEO);
-    EXPECT(read(sockets[0], &byte, 1) == -1 && errno == EAGAIN);
-}
-
-static void with_recvmsg(void) {
-    char byte;
-    struct iovec to = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &to, .msg_iovlen = 1};
-    socket_pair(SO_RCVTIMEO);
-    EXPECT(recvmsg(sockets[0], &message, 0) == -1 && errno == EAGAIN);
-}
-
-static void with_send(void) {
-    static char bytes[65536];
-    socket_pair(SO_SNDTIMEO);
-    while (send(sockets[0], bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+static void with_all_readings(void) {
+    struct timeval day[2];
+    struct timespec standard[2];
+    time_t whole[2];
+    for (int each = 0; each < 2; each++) {
+        EXPECT(gettimeofday(&day[each], NULL) == 0);
+        EXPECT(timespec_get(&standard[each], TIME_UTC) == TIME_UTC);
+        whole[each] = time(NULL);
+        if (each == 0)
+            sleep((unsigned int)seconds);
     }
-    EXPECT(errno == EAGAIN);
-    EXPECT(send(sockets[0], bytes, sizeof bytes, 0) == -1 && errno == EAGAIN);
+    EXPECT(day[1].tv_sec - day[0].tv_sec >= seconds);
+    EXPECT(standard[1].tv_sec - standard[0].tv_sec >= seconds);
+    EXPECT(whole[1] - whole[0] >= seconds);
 }
 
-static int listener(struct sockaddr_in *address, int backlog) {
-    socklen_t size = sizeof *address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    EXPECT(bind(fd, (struct sockaddr *)address, size) == 0 && listen(fd, backlog) == 0);
-    EXPECT(getsockname(fd, (struct sockaddr *)address, &size) == 0);
-    return fd;
-}
-
-static void with_accept(void) {
-    struct sockaddr_in address;
-    struct timeval time = {.tv_sec = seconds};
-    int fd = listener(&address, 1);
-    EXPECT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0);
-    EXPECT(accept(fd, NULL, NULL) == -1 && errno == EAGAIN);
-}
-
-static void with_connect(void) {
-    struct sockaddr_in address;
-    struct timeval time = {.tv_sec = seconds};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    listener(&address, 0);
-    for (int number = 0; number < 3; number++) { /* more than the backlog takes */
-        int one = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        connect(one, (struct sockaddr *)&address, sizeof address);
+static void with_processor_information(void) { /* from which a server would learn to use the processor's counter */
+    FILE *files[2] = {fopen("/proc/cpuinfo", "r"), fopen64("/proc/cpuinfo", "r")};
+    char line[8192];
+    for (int each = 0; each < 2; each++) {
+        EXPECT(files[each] != NULL);
+        while (fgets(line, sizeof line, files[each]))
+            EXPECT(!strstr(line, "constant_tsc"));
+        fclose(files[each]);
     }
-    EXPECT(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time) == 0);
-    EXPECT(connect(fd, (struct sockaddr *)&address, sizeof address) == -1 && errno == EINPROGRESS);
+    sleep((unsigned int)seconds);
 }
 
-#define WAIT(name) {#name, with_##name}
-static const struct {
-    const char *name;
-    void (*wait)(void);
-} waits[] = {
+static void with_urgent_signals_of_its_own(void) {
+    struct sigaction before;
+    count_signals(SIGURG);
+    EXPECT(sigaction(SIGURG, NULL, &before) == 0 && before.sa_handler == count);
+    EXPECT(raise(SIGURG) == 0 && signals == 1);
+    EXPECT(signal(SIGURG, SIG_IGN) == count);
+    EXPECT(raise(SIGURG) == 0 && signals == 1);
+    sleep((unsigned int)seconds);
+}
+
+static const struct wait waits[] = {
     WAIT(nanosleep), WAIT(clock_nanosleep), WAIT(sleep), WAIT(usleep), WAIT(poll), WAIT(ppoll), WAIT(select),
-    WAIT(pselect), WAIT(epoll_wait), WAIT(epoll_pwait2), WAIT(sem_timedwait), WAIT(sem_clockwait),
+    WAIT(pselect), WAIT(epoll_wait), WAIT(epoll_pwait), WAIT(epoll_pwait2), WAIT(sem_timedwait), WAIT(sem_clockwait),
     WAIT(pthread_cond_timedwait), WAIT(pthread_cond_timedwait_monotonic), WAIT(pthread_cond_clockwait),
     WAIT(pthread_mutex_timedlock), WAIT(pthread_mutex_clocklock), WAIT(pthread_rwlock_timedrdlock),
     WAIT(pthread_rwlock_timedwrlock), WAIT(pthread_rwlock_clockrdlock), WAIT(pthread_rwlock_clockwrlock),
     WAIT(pthread_timedjoin_np), WAIT(pthread_clockjoin_np), WAIT(sigtimedwait), WAIT(alarm), WAIT(setitimer),
-    WAIT(timerfd), WAIT(absolute_timerfd), WAIT(periodic_timerfd), WAIT(timer_settime), WAIT(recv), WAIT(read),
-    WAIT(recvmsg), WAIT(send), WAIT(accept), WAIT(connect),
+    WAIT(timerfd), WAIT(absolute_timerfd), WAIT(periodic_timerfd), WAIT(timer_settime), WAIT(all_readings),
+    WAIT(processor_information), WAIT(urgent_signals_of_its_own),
 };
 
 int main(int count_of_words, char **words) {
-    for (size_t index = 0; index < sizeof waits / sizeof *waits; index++) {
-        if (count_of_words == 1) {
-            puts(waits[index].name);
-        } else if (strcmp(words[1], waits[index].name) == 0) {
-            seconds = atoi(words[2]);
-            puts("go");
-            fflush(stdout);
-            double began = now();
-            waits[index].wait();
-            printf("%.9f\n", now() - began);
-        }
-    }
-    return 0;
+    return count_of_words == 3 ? run(waits, sizeof waits / sizeof *waits, words) : 2;
 }
