@@ -79,7 +79,13 @@ def _parse_aggregate(
     lines: Sequence[bytes], at: int, depth: int, count: int, *, is_map: bool
 ) -> tuple[Value, int] | None:
     items: list[Value] = []
+    last = len(lines) - 2
     for _ in range(count * (2 if is_map else 1)):
+        # Nearly all elements are short strings; a call for each would take most of the time.
+        if at < last and lines[at] == b"$%d" % len(lines[at + 1]):
+            items.append(lines[at + 1])
+            at += 2
+            continue
         parsed = _parse(lines, at, depth - 1)
         if parsed is None:
             return None
