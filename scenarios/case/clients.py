@@ -22,6 +22,7 @@ from midpipe.scenarios.case.client import (
     retry_arguments,
 )
 from midpipe.scenarios.case.client_wire import ClientWire, StepOver
+from midpipe.scenarios.case.expiry import await_what_is_due
 from midpipe.scenarios.case.held import HeldCommands
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
@@ -257,6 +258,9 @@ class Clients:
             arguments = resolved_arguments(call.arguments, client.answers)
             if arguments is not None:
                 self._side_effects.shorten_lease(arguments)
+                if call.waits:
+                    self._side_effects.allow_leases_to_end()
+                    await_what_is_due(self._rig)
                 self._invoke(client, call, arguments, number=1)
                 return
             client.next_call += 1

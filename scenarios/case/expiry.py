@@ -12,9 +12,12 @@ from midpipe.scenarios.model.promises import (
     Promises,
 )
 from midpipe.scenarios.model.state import Snapshot
+from midpipe.scenarios.programs.workers import DELAY_S
 
 LONGEST_TTL_S = 5.0
 """A key that lasts longer than this is kept for its data, or longer than recovery can wait."""
+AFFORDABLE_S = 0.25
+"""What each case of a program may wait on the machine's clock, before its periodic work."""
 _PARTS = 4
 """So many times within the promised time the worker is run again."""
 _MARGIN_S = 0.01
@@ -55,6 +58,13 @@ def promised_waits(promises: Promises, longest_s: float) -> set[float]:
     if within_s is not None and within_s <= longest_s:
         waits_s |= {within_s * part / _PARTS for part in range(1, _PARTS + 1)}
     return waits_s
+
+
+def await_what_is_due(rig: Rig) -> None:
+    """Wait until a short delay is over, and, if that costs little, the time within which recovery is promised."""
+    longest_s = LONGEST_STEPPED_WAIT_S if rig.time.is_stepped else AFFORDABLE_S
+    within_s = rig.traits.promises.recovers_within_s or 0.0
+    rig.time.wait(max(DELAY_S, within_s if within_s <= longest_s else 0.0) + _MARGIN_S)
 
 
 def wait_until(rig: Rig, at_s: float) -> None:

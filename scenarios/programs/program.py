@@ -75,6 +75,7 @@ class Call:
         arguments: by name; JSON values, or Answer.
         retry: what the caller does after an exception.
         version: what the caller runs; if it differs from that of its last call, the caller was restarted in between.
+        waits: the caller waits before it for what is due by then: a delay, a back-off, the recovery that is promised.
 
     Example:
         >>> from midpipe import Call
@@ -86,6 +87,7 @@ class Call:
     arguments: Mapping[str, Json | Answer]
     retry: Retry = Retry.SAME
     version: Version = ITSELF
+    waits: bool = False
 
     def given(self) -> dict[str, Json]:
         """Return the arguments. Raises TypeError if one of them is an Answer."""

@@ -7,6 +7,7 @@ journal records what ran.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from midpipe.scenarios.model.history import Json
@@ -17,6 +18,7 @@ IDLE_S = 0.2
 DELAY_S = 0.05
 DEQUEUES_WITHIN_S = 0.1
 """How long a dequeue that takes a time-out may wait for a job."""
+_TICK_WHEN_DUE = replace(TICK, waits=True)
 CANCEL = Call("cancel", {"job_id": "job-1"}, Retry.NONE)
 
 
@@ -70,7 +72,7 @@ _SINGLE = (
     Program(
         "die-then-work",
         "The worker dies while it runs a job; the periodic work and a fresh worker are run.",
-        {"A": (work(), TICK, work())},
+        {"A": (work(), _TICK_WHEN_DUE, work())},
         prepare=(enqueue_with("die-once"),),
         needs=frozenset({"tick"}),
     ),
@@ -88,13 +90,13 @@ _SINGLE = (
     Program(
         "fail-then-work",
         "The body of a job fails once; the worker and the periodic work are run again.",
-        {"A": (work(), TICK, work())},
+        {"A": (work(), _TICK_WHEN_DUE, work())},
         prepare=(enqueue_with("fail-once"),),
     ),
     Program(
         "delayed-then-work",
         "A job is enqueued with a delay; the periodic work and the worker are run.",
-        {"A": (enqueue_with("succeed", delay_s=DELAY_S), TICK, work())},
+        {"A": (enqueue_with("succeed", delay_s=DELAY_S), _TICK_WHEN_DUE, work())},
         needs=frozenset({"tick"}),
     ),
 )

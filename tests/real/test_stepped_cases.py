@@ -20,6 +20,7 @@ from midpipe.scenarios.model.record import CaseRecord, Passed
 from midpipe.scenarios.model.spec import SubjectSpec
 
 BOUND_MS = 5_000.0
+DATA = Path(__file__).parents[1] / "data"
 WAITS = """
 import os, subprocess, threading, time
 from midpipe.reference import Queue
@@ -237,3 +238,21 @@ def test_a_worker_is_called_again_when_what_its_queue_promises_is_due(
     assert [run.job_id for run in record.executions if run.has_ended] == ["job-1"]
     assert record.recovered_after_s is not None
     assert 3_590 < record.recovered_after_s < 7_200
+
+
+@pytest.mark.parametrize(
+    ("queue", "replay", "violated"),
+    [
+        ("BacksOff", "die-then-work:", set()),
+        ("BacksOff", "die-then-work: A3:EVAL!crash", set()),
+        ("PromotesInTwoSteps", "die-then-work:", set()),
+        ("PromotesInTwoSteps", "die-then-work: A5:RPUSH!crash-before", {"no-stuck-job"}),
+    ],
+)
+def test_the_periodic_work_is_done_once_a_dead_workers_time_is_over(
+    stepped: Worker, queue: str, replay: str, violated: set[str]
+) -> None:
+    subject = SubjectSpec(f"{DATA}/queues/backs_off.py:{queue}")
+    record = record_of(stepped, subject, replay)
+    assert record.violated_invariants == violated
+    assert passed_s(record) >= 30.0
