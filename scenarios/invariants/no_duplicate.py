@@ -10,6 +10,7 @@ Blind to: a worker that runs a job twice by itself.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from midpipe.scenarios.invariants.executions import (
     enqueues_of,
@@ -23,7 +24,7 @@ from midpipe.scenarios.model.evidence import (
     Judgement,
     ViolationEvidence,
 )
-from midpipe.scenarios.model.history import Operation, Phase, attempts_by_request, job_received
+from midpipe.scenarios.model.history import Operation, Phase, job_received
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Deduplicates, Delivery
 
@@ -33,75 +34,62 @@ KNOWN_FOR_S = 3_600.0
 
 
 def _check(evidence: Evidence) -> Judgement:
-    requests: dict[tuple[str, str], set[str]] = {}
-    asked_by: dict[str, set[tuple[str, str]]] = {}
+    delivered, finished = evidence.delivered or (), _finished(evidence)
+    counted = (
+        ("ran {} times", "work", unexplained_repeats(evidence)),
+        ("was delivered {} times", "", _repeated(evidence, delivered)),
+        ("was handed to {} workers at once", "claim", _repeated(evidence, _leased(evidence))),
+        ("was taken {} times", "dequeue", _repeated(evidence, _taken(evidence))),
+        ("was finished {} times", "complete", _repeated(evidence, finished)),
+    )
+    violations = (
+        *_requests_in_several_jobs(evidence),
+        *(
+            ViolationEvidence(f"{job_id} {what.format(count)}.", method)
+            for what, method, repeated in counted
+            for job_id, count in repeated
+        ),
+        *_several_places(evidence),
+    )
+    observed = len(evidence.operations("enqueue")) + len(delivered) + len(finished)
+    return Judgement(observed, violations)
+
+
+def _requests_in_several_jobs(evidence: Evidence) -> Iterator[ViolationEvidence]:
+    """Yield the requests of which more than one job exists that nothing but the request can have made."""
+    if evidence.traits.promises.deduplicates is not Deduplicates.REQUEST:
+        return
+    jobs_of: dict[tuple[str, str], set[str]] = {}
+    requests_of: dict[str, set[tuple[str, str]]] = {}
+    for call in evidence.history:
+        if call.method == "enqueue":
+            request = call.workspace_id, call.request_id
+            jobs_of.setdefault(request, set()).add(call.job_id)
+            requests_of.setdefault(call.job_id, set()).add(request)
     seeded = _seeded_jobs(evidence)
-    observed = 0
-    for attempts in attempts_by_request(evidence.history, "enqueue", Phase.PREPARE, Phase.PROGRAM):
-        for attempt in attempts:
-            observed += attempt.phase is Phase.PROGRAM
-            key = (attempt.workspace_id, attempt.request_id)
-            requests.setdefault(key, set()).add(attempt.job_id)
-            asked_by.setdefault(attempt.job_id, set()).add(key)
-    # A job that another request asked for as well, or that was seeded, may exist for that reason.
-    violations = [
-        ViolationEvidence(
-            f"request {request} ended in {len(jobs)} jobs: {', '.join(jobs)}.", "enqueue"
+    for (_, request_id), asked_for in sorted(jobs_of.items()):
+        jobs = sorted(
+            job_id
+            for job_id in asked_for - seeded
+            if len(requests_of[job_id]) == 1 and _exists(evidence, job_id)
         )
-        for (_, request), asked in sorted(requests.items())
-        if request
-        and evidence.traits.promises.deduplicates is Deduplicates.REQUEST
-        and _is_still_known(evidence)
-        and len(
-            jobs := sorted(
-                job for job in asked - seeded if len(asked_by[job]) == 1 and _exists(evidence, job)
-            )
-        )
-        > 1
-    ]
-    violations += [
-        ViolationEvidence(f"{job_id} ran {count} times.", "work")
-        for job_id, count in unexplained_repeats(evidence)
-    ]
-    delivered = evidence.delivered or ()
-    violations += [
-        ViolationEvidence(f"{job_id} was delivered {count} times.")
-        for job_id, count in _repeated(evidence, delivered)
-    ]
+        if request_id and len(jobs) > 1 and _is_still_known(evidence):
+            seen = f"request {request_id} ended in {len(jobs)} jobs: {', '.join(jobs)}."
+            yield ViolationEvidence(seen, "enqueue")
+
+
+def _several_places(evidence: Evidence) -> Iterator[ViolationEvidence]:
+    """Yield the jobs that had several places in the queue, each at the first such moment, unless delivered as often."""
+    reported = dict(_repeated(evidence, evidence.delivered or ()))
     queued = {
         job_id: (count, moment)
         for moment in reversed(evidence.moments)
         for job_id, count in _repeated(evidence, moment.tables.pending)
-        if job_id not in dict(_repeated(evidence, delivered))
+        if job_id not in reported
     }
-    violations += [
-        ViolationEvidence(
-            f"After {moment.place}, {job_id} has {count} places in the queue.",
-            moment.method,
-            position=moment.position,
-        )
-        for job_id, (count, moment) in sorted(queued.items(), key=lambda each: each[0])
-    ]
-    violations += [
-        ViolationEvidence(f"{job_id} was handed to {count} workers at once.", "claim")
-        for job_id, count in _repeated(evidence, _leased(evidence))
-    ]
-    violations += [
-        ViolationEvidence(f"{job_id} was taken {count} times.", "dequeue")
-        for job_id, count in _repeated(evidence, _taken(evidence))
-    ]
-    # The holder of a lease may complete its job twice.
-    holders = {
-        (done.job_id, done.client, repr(done.arguments.get("lease_token")))
-        for done in evidence.operations("complete")
-        if done.value is True
-    }
-    finished = tuple(job_id for job_id, *_ in sorted(holders))
-    violations += [
-        ViolationEvidence(f"{job_id} was finished {count} times.", "complete")
-        for job_id, count in _repeated(evidence, finished)
-    ]
-    return Judgement(observed + len(delivered) + len(finished), tuple(violations))
+    for job_id, (count, moment) in sorted(queued.items(), key=lambda each: each[0]):
+        seen = f"After {moment.place}, {job_id} has {count} places in the queue."
+        yield ViolationEvidence(seen, moment.method, position=moment.position)
 
 
 def _is_still_known(evidence: Evidence) -> bool:
@@ -137,10 +125,17 @@ def _taken(evidence: Evidence) -> tuple[str, ...]:
     if evidence.traits.promises.delivery is Delivery.AT_LEAST_ONCE:
         return ()
     taken = tuple(filter(None, map(job_received, evidence.operations("dequeue"))))
-    return (
-        *taken,
-        *(job_id for job_id in dict.fromkeys(evidence.delivered or ()) if job_id in taken),
-    )
+    return (*taken, *dict.fromkeys(evidence.delivered or ()))
+
+
+def _finished(evidence: Evidence) -> tuple[str, ...]:
+    """Return the jobs that were completed, once for each lease: the holder of one may complete its job twice."""
+    holders = {
+        (done.job_id, done.client, repr(done.arguments.get("lease_token")))
+        for done in evidence.operations("complete")
+        if done.value is True
+    }
+    return tuple(job_id for job_id, *_ in sorted(holders))
 
 
 def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
@@ -161,7 +156,7 @@ def _has_ended(evidence: Evidence, call: Operation) -> bool:
     return is_short or (evidence.passed_s is not None and evidence.has_lease_ended(call))
 
 
-def _repeated(evidence: Evidence, job_ids: tuple[str, ...]) -> list[tuple[str, int]]:
+def _repeated(evidence: Evidence, job_ids: Iterable[str]) -> list[tuple[str, int]]:
     """Return the jobs that occur more often than they may: once, or once for each enqueue if none are the same job."""
     promises_nothing = evidence.traits.promises.deduplicates is Deduplicates.NONE
     return [
