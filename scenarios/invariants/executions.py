@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from midpipe.scenarios.invariants.deduplication import occurs_too_often
 from midpipe.scenarios.model.evidence import Evidence, Traits
-from midpipe.scenarios.model.history import Completion
 from midpipe.scenarios.model.promises import AfterCrash, Deduplicates, Delivery
 
 _SEVERAL = 2
@@ -65,12 +65,8 @@ def _has_killed_its_worker(evidence: Evidence) -> bool:
 
 
 def _bodies(evidence: Evidence, job_id: str) -> set[str]:
-    """Return what the bodies of a job's enqueues are to do: ``fail`` also for ``fail-once``."""
-    asked = (
-        call.arguments.get("params")
-        for call in evidence.history
-        if call.method == "enqueue" and call.job_id == job_id
-    )
+    """Return what the job's body is to do, by the params of its enqueues: ``fail`` also for ``fail-once``."""
+    asked = (call.arguments.get("params") for call in evidence.history if call.job_id == job_id)
     return {
         str(params.get("body", "")).partition("-")[0]
         for params in asked
@@ -83,7 +79,7 @@ def unexplained_repeats(evidence: Evidence) -> tuple[tuple[str, int], ...]:
 
     A crash explains a repeated run unless delivery is at most once; under at least once, any fault in the worker does,
     and so does one of several workers that took so long that its lease may have ended. A client that sends a job again
-    explains it as may_be_sent_again says.
+    explains it where the queue recognises neither jobs nor requests.
     """
     delivery = evidence.traits.promises.delivery
     is_explained = {
@@ -96,28 +92,10 @@ def unexplained_repeats(evidence: Evidence) -> tuple[tuple[str, int], ...]:
     runs: dict[str, int] = {}
     for run in evidence.executions:
         runs[run.job_id] = runs.get(run.job_id, 0) + run.has_ended
-    allowed = {job_id: _runs_asked_for(evidence, job_id) for job_id in runs}
     return tuple(
         (job_id, count)
         for job_id, count in sorted(runs.items())
-        if count > allowed[job_id] and not may_be_sent_again(evidence, job_id)
-    )
-
-
-def may_be_sent_again(evidence: Evidence, job_id: str) -> bool:
-    """Whether a client may have put the job in again by itself, because a fault took the answer that it was in.
-
-    A queue that promises at least once, and knows neither jobs nor requests again, allows that.
-    """
-    promises = evidence.traits.promises
-    allows = (promises.delivery, promises.deduplicates) == (
-        Delivery.AT_LEAST_ONCE,
-        Deduplicates.NONE,
-    )
-    return allows and any(
-        call.faulted and call.wrote
-        for call in evidence.operations("enqueue")
-        if call.job_id == job_id
+        if occurs_too_often(evidence, job_id, count, Deduplicates.JOB)
     )
 
 
@@ -134,22 +112,3 @@ def _may_have_lost_lease(evidence: Evidence) -> bool:
     longest_ms = max((call.duration_ms for call in evidence.operations("work")), default=0.0)
     held_s = longest_ms / 1000 if evidence.passed_s is None else evidence.passed_s
     return held_s >= lease_s
-
-
-def _runs_asked_for(evidence: Evidence, job_id: str) -> int:
-    """Return how many runs of a job its enqueues account for: one each, unless the queue deduplicates by job."""
-    return (
-        1
-        if evidence.traits.promises.deduplicates is Deduplicates.JOB
-        else enqueues_of(evidence, job_id)
-    )
-
-
-def enqueues_of(evidence: Evidence, job_id: str) -> int:
-    """Return how many calls of enqueue may have put a job in, at least 1 for one that was there before."""
-    attempts = sum(
-        call.completion is not Completion.FAIL and call.value is not False
-        for call in evidence.history
-        if call.method == "enqueue" and call.job_id == job_id
-    )
-    return max(1, attempts)

@@ -12,11 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from midpipe.scenarios.invariants.executions import (
-    enqueues_of,
-    may_be_sent_again,
-    unexplained_repeats,
-)
+from midpipe.scenarios.invariants.deduplication import is_still_known, occurs_too_often
+from midpipe.scenarios.invariants.executions import unexplained_repeats
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
@@ -29,8 +26,6 @@ from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Deduplicates, Delivery
 
 SHORTEST_LASTING_LEASE_S = 1.0
-KNOWN_FOR_S = 3_600.0
-"""For how long a queue knows a request if it does not say so itself: shorter than any such time-out in use."""
 
 
 def _check(evidence: Evidence) -> Judgement:
@@ -73,7 +68,7 @@ def _requests_in_several_jobs(evidence: Evidence) -> Iterator[ViolationEvidence]
             for job_id in asked_for - seeded
             if len(requests_of[job_id]) == 1 and _exists(evidence, job_id)
         )
-        if request_id and len(jobs) > 1 and _is_still_known(evidence):
+        if request_id and len(jobs) > 1 and is_still_known(evidence, jobs):
             seen = f"request {request_id} ended in {len(jobs)} jobs: {', '.join(jobs)}."
             yield ViolationEvidence(seen, "enqueue")
 
@@ -90,14 +85,6 @@ def _several_places(evidence: Evidence) -> Iterator[ViolationEvidence]:
     for job_id, (count, moment) in sorted(queued.items(), key=lambda each: each[0]):
         seen = f"After {moment.place}, {job_id} has {count} places in the queue."
         yield ViolationEvidence(seen, moment.method, position=moment.position)
-
-
-def _is_still_known(evidence: Evidence) -> bool:
-    """Whether so little time passed on a stepped clock that the queue must still know a request."""
-    known_s = evidence.traits.promises.deduplicates_for
-    return (evidence.passed_s or 0.0) < (
-        known_s if isinstance(known_s, int | float) else KNOWN_FOR_S
-    )
 
 
 def _seeded_jobs(evidence: Evidence) -> set[str]:
@@ -157,13 +144,11 @@ def _has_ended(evidence: Evidence, call: Operation) -> bool:
 
 
 def _repeated(evidence: Evidence, job_ids: Iterable[str]) -> list[tuple[str, int]]:
-    """Return the jobs that occur more often than they may: once, or once for each enqueue if none are the same job."""
-    promises_nothing = evidence.traits.promises.deduplicates is Deduplicates.NONE
+    """Return the jobs that occur more often than their enqueues account for, and how often."""
     return [
         (job_id, count)
         for job_id, count in sorted(Counter(job_ids).items())
-        if count > (enqueues_of(evidence, job_id) if promises_nothing else 1)
-        and not may_be_sent_again(evidence, job_id)
+        if occurs_too_often(evidence, job_id, count, Deduplicates.JOB, Deduplicates.REQUEST)
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence
-from midpipe.scenarios.model.history import Json, Operation
+from midpipe.scenarios.model.history import Json, Operation, Phase
 from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, tables
 
@@ -119,3 +119,102 @@ def test_a_job_that_its_client_sent_again_is_delivered_twice_unless_the_queue_kn
     found = case(sent_again, delivered=("j", "j"))
     traits = replace(found.traits, promises=declared({"deduplicates": deduplicates}))
     assert said(replace(found, traits=traits)) == expected
+
+
+# --- for how long a queue knows a job --------------------------------------------------------------------
+
+
+ASKED_TWICE = (call(request_id="r"), call(job_id="i", at=4, request=2, request_id="r"))
+
+
+def asked_twice(*between: Operation, passed_s: float | None = None, **promises: object) -> Evidence:
+    """One request that ended in two jobs, with other calls between its two enqueues."""
+    traits = replace(BLACK_BOX, promises=declared({"deduplicates": "request", **promises}))
+    first, second = ASKED_TWICE
+    seen = replace(case(first, *between, second, found=("i", "j")), traits=traits)
+    return replace(seen, passed_s=passed_s)
+
+
+@pytest.mark.parametrize(
+    ("promise", "passed_s", "is_judged"),
+    [
+        ({}, None, True),
+        ({}, 3_599.0, True),
+        ({}, 3_600.0, False),
+        ({"deduplicates_for": 10.0}, None, True),
+        ({"deduplicates_for": 10.0}, 9.0, True),
+        ({"deduplicates_for": 10.0}, 10.0, False),
+        ({"deduplicates_for": 7_200.0}, 3_600.0, True),
+    ],
+)
+def test_a_request_is_one_job_for_as_long_as_the_queue_must_know_it(
+    promise: dict[str, object], passed_s: float | None, is_judged: bool
+) -> None:
+    seen = asked_twice(passed_s=passed_s, **promise)
+    assert said(seen) == (TWO_JOBS if is_judged else ())
+
+
+@pytest.mark.parametrize(
+    ("between", "is_judged"),
+    [
+        ((), True),
+        ((call("get_job", at=2, value=None),), True),
+        ((call("complete", at=2),), False),
+        ((call("work", "", at=2, value=None),), False),
+        ((call("complete", at=5),), True),
+        ((call("complete", at=9),), True),
+    ],
+    ids=["nothing", "a read", "its end", "a worker", "an end as the answer arrives", "a later end"],
+)
+def test_a_queue_that_knows_a_request_until_it_is_done_may_take_it_in_again_afterwards(
+    between: tuple[Operation, ...], is_judged: bool
+) -> None:
+    seen = asked_twice(*between, deduplicates_for="until-done")
+    assert said(seen) == (TWO_JOBS if is_judged else ())
+
+
+@pytest.mark.parametrize(
+    ("history", "is_judged"),
+    [
+        ((call(), call(at=2, request=2), call("work", "", at=4, value=None)), True),
+        ((call(), call("work", "", at=2, value=None), call(at=4, request=2)), False),
+    ],
+    ids=["before it has run", "after it has run"],
+)
+def test_a_job_that_is_known_until_it_is_done_may_be_delivered_again_if_it_was_put_in_again(
+    history: tuple[Operation, ...], is_judged: bool
+) -> None:
+    promises = declared({"deduplicates": "job", "deduplicates_for": "until-done"})
+    seen = case(*history, delivered=("j", "j"))
+    seen = replace(seen, traits=replace(BLACK_BOX, promises=promises))
+    assert said(seen) == (("j was delivered 2 times.",) if is_judged else ())
+
+
+# --- what is counted -------------------------------------------------------------------------------------
+
+
+def test_what_was_asked_for_delivered_and_finished_in_the_program_is_counted() -> None:
+    seen = case(call(job_id="i", phase=Phase.PREPARE), call(), finished("A"), delivered=("i",))
+    assert INVARIANTS["no-duplicate"].check(seen).observations == 3
+
+
+def test_a_job_of_a_queue_whose_keys_are_not_known_counts_as_put_in_by_its_enqueues() -> None:
+    seen = replace(case(*ASKED_TWICE, found=("i", "j")), moments=())
+    assert said(seen) == TWO_JOBS
+
+
+def test_a_job_that_is_neither_found_nor_delivered_does_not_exist() -> None:
+    assert said(replace(case(*ASKED_TWICE, found=("i",)), delivered=None)) == ()
+
+
+def test_a_job_that_is_released_as_its_claim_returns_is_released() -> None:
+    assert said(case(call(), claimed("A", 2), call("fail", at=3), claimed("B", 6))) == ()
+
+
+@pytest.mark.parametrize(("passed_s", "is_judged"), [(None, True), (29.0, True), (30.0, False)])
+def test_a_lease_lasts_for_the_time_that_was_asked_for_on_a_stepped_clock(
+    passed_s: float | None, is_judged: bool
+) -> None:
+    seen = case(call(), claimed("A", 2), claimed("B", 4))
+    seen = replace(seen, passed_s=passed_s, leases_ended=True)
+    assert said(seen) == (HELD_TWICE if is_judged else ())

@@ -9,7 +9,7 @@ import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence, Traits
-from midpipe.scenarios.model.history import Execution, Operation, Phase
+from midpipe.scenarios.model.history import Completion, Execution, Json, Operation, Phase
 from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import call, evidence
 
@@ -95,6 +95,31 @@ def test_a_dead_workers_job_may_end_as_promised(after_crash: str) -> None:
     assert violated(found) == set()
 
 
+def test_what_is_promised_of_a_crash_excuses_no_job_that_had_not_started_and_no_other_fault() -> (
+    None
+):
+    assert violated(seen(work(died=True), after_crash="lost")) == {"no-lost-job"}
+    cut = seen(work(faulted=True), runs=(STARTED,), after_crash="lost")
+    assert violated(cut) == {"no-lost-job"}
+
+
+def test_a_job_that_is_not_marked_failed_is_missing_although_that_is_promised_after_a_crash() -> (
+    None
+):
+    left = seen(work(faulted=True), named=True, after_crash="fails", recovers_within_s=1.0)
+    assert violated(left) == {"no-stuck-job"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "what"), [((), "no worker ever runs it"), ((STARTED,), "it starts and never ends")]
+)
+def test_a_violation_says_whether_the_missing_job_has_started(
+    runs: tuple[Execution, ...], what: str
+) -> None:
+    (violation,) = INVARIANTS["no-lost-job"].check(seen(work(), runs=runs)).violations
+    assert violation.seen == f"enqueue answered None for j, but {what}."
+
+
 def asked(body: str, *runs: Execution, **promises: str | float) -> Evidence:
     """What was seen of a job whose body was to do that."""
     traits = replace(TRAITS, promises=declared(promises))
@@ -115,6 +140,30 @@ def test_a_job_that_killed_its_worker_is_judged_as_after_a_crash() -> None:
     assert violated(asked("die-once", STARTED, delivery="at-most-once")) == set()
     assert violated(asked("die-once", STARTED, RAN, RAN)) == set()
     assert violated(asked("die-once", RAN, RAN, delivery="at-most-once")) == {"no-duplicate"}
+
+
+def test_only_the_body_of_the_job_itself_explains_that_it_did_not_end() -> None:
+    params = {"body": "fail-once"}
+    other = call(job_id="k", phase=Phase.PREPARE, value=None, params=params, request=2)
+    started = seen(other, work(), runs=(STARTED, Execution("k", Phase.PROGRAM)))
+    assert violated(started) == {"no-lost-job"}
+
+
+def test_one_job_that_kills_its_worker_is_enough_to_disturb_it() -> None:
+    killer = call(job_id="k", phase=Phase.PREPARE, value=None, params={"body": "die-once"})
+    runs = (STARTED, Execution("k", Phase.PROGRAM))
+    assert violated(seen(killer, work(), runs=runs, after_crash="lost")) == set()
+
+
+def cancel(job_id: str = "j", *, value: Json = True, error: str = "") -> Operation:
+    return call("cancel", job_id, at=2, value=value, error=error)
+
+
+def test_a_job_that_a_cancel_may_have_reached_need_not_run() -> None:
+    assert violated(seen(cancel(), work(at=4))) == set()
+    assert violated(seen(cancel(error="ConnectionError"), work(at=4))) == set()
+    assert violated(seen(cancel(value=False), work(at=4))) == {"no-lost-job"}
+    assert violated(seen(cancel("k"), work(at=4))) == {"no-lost-job"}
 
 
 def test_at_most_once_allows_a_loss_in_a_disturbed_worker_only() -> None:
@@ -172,6 +221,23 @@ def test_two_enqueues_of_one_job_account_for_two_runs_unless_the_queue_deduplica
     assert violated(seen(again, work(at=4), runs=(RAN, RAN_LATER), deduplicates="job")) == {
         "no-duplicate"
     }
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(call(at=2, error="ConnectionError", wrote=False), completion=Completion.FAIL),
+        call(at=2, value=False),
+        call(job_id="k", at=2, value=None),
+        call("get_job", at=2, value=None),
+    ],
+    ids=["surely failed", "refused", "of another job", "no enqueue"],
+)
+def test_nothing_but_an_enqueue_that_may_have_put_the_job_in_accounts_for_a_run(
+    other: Operation,
+) -> None:
+    runs = (RAN, RAN_LATER, Execution("k", Phase.PROGRAM, has_ended=True))
+    assert "no-duplicate" in violated(seen(other, work(at=4), runs=runs))
 
 
 def test_a_job_that_no_caller_enqueued_is_a_ghost() -> None:
@@ -252,3 +318,19 @@ def test_a_second_worker_may_get_a_job_that_the_first_one_held_for_longer_than_a
     other = replace(work(), client="B")
     assert violated(seen(slow, other, runs=(RAN, RAN), **promises)) == expected
     assert violated(seen(slow, runs=(RAN, RAN), **promises)) == {"no-duplicate"}
+
+
+@pytest.mark.parametrize(("passed_s", "expected"), [(29.0, {"no-duplicate"}), (30.0, set())])
+def test_on_a_stepped_clock_a_job_was_held_for_as_long_as_the_program_took(
+    passed_s: float, expected: set[str]
+) -> None:
+    workers = (replace(work(), duration_ms=100_000.0), replace(work(), client="B"))
+    found = seen(*workers, runs=(RAN, RAN), visibility_timeout_s=30.0)
+    assert violated(replace(found, passed_s=passed_s)) == expected
+
+
+def test_a_job_that_was_held_for_exactly_as_long_as_a_lease_may_be_given_to_another_worker() -> (
+    None
+):
+    workers = (replace(work(), duration_ms=400.0), replace(work(), client="B"))
+    assert violated(seen(*workers, runs=(RAN, RAN), visibility_timeout_s=0.4)) == set()

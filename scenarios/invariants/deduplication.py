@@ -1,0 +1,84 @@
+"""How many runs and places of a job its enqueues account for, given what the queue recognises, and for how long. Pure.
+
+A queue that knows a job until it is done may take it in again afterwards. The history does not show when a job was
+done, so any earlier call that may end a job counts as its end.
+
+Blind to: a queue that forgets a job too early, if a call that may end a job came between its two enqueues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from midpipe.scenarios.model.evidence import Evidence
+from midpipe.scenarios.model.history import Completion, Operation
+from midpipe.scenarios.model.promises import Deduplicates, Delivery
+
+KNOWN_FOR_S = 3_600.0
+"""For how long a queue knows a request or a job if it does not say so itself: shorter than any such time-out in use."""
+_MAY_END_A_JOB = frozenset(
+    {"work", "tick", "claim", "dequeue", "complete", "fail", "update_status", "cancel"}
+)
+
+
+def occurs_too_often(
+    evidence: Evidence, job_id: str, count: int, *recognised_by: Deduplicates
+) -> bool:
+    """Whether a job ran, or is in the queue, more often than its enqueues account for.
+
+    Args:
+        recognised_by: the kinds of deduplication with which all enqueues of a job account for one run together.
+    """
+    is_recognised = evidence.traits.promises.deduplicates in recognised_by
+    if is_recognised and is_still_known(evidence, (job_id,)):
+        return count > 1
+    # At least 1, for a job that was there before.
+    allowed = max(1, sum(map(_may_have_put_it_in, _enqueues_of(evidence, (job_id,)))))
+    return count > allowed and not _may_be_sent_again(evidence, job_id)
+
+
+def _may_be_sent_again(evidence: Evidence, job_id: str) -> bool:
+    """Whether a client may have put the job in again by itself, because a fault took the answer that it was in.
+
+    A queue that promises at least once, and knows neither jobs nor requests again, allows that.
+    """
+    promises = evidence.traits.promises
+    allows = (promises.delivery, promises.deduplicates) == (
+        Delivery.AT_LEAST_ONCE,
+        Deduplicates.NONE,
+    )
+    return allows and any(
+        call.faulted and call.wrote
+        for call in evidence.operations("enqueue")
+        if call.job_id == job_id
+    )
+
+
+def is_still_known(evidence: Evidence, job_ids: Collection[str]) -> bool:
+    """Whether the queue promises to know the first of these jobs when the last one is enqueued."""
+    known_for = evidence.traits.promises.deduplicates_for
+    if isinstance(known_for, str):
+        last = max((call.completed_at for call in _enqueues_of(evidence, job_ids)), default=0)
+        return not any(
+            call.method in _MAY_END_A_JOB and call.invoked_at < last for call in evidence.history
+        )
+    return (evidence.passed_s or 0.0) < (KNOWN_FOR_S if known_for is None else known_for)
+
+
+def has_put_in(enqueue: Operation) -> bool:
+    """Whether an answer surely says that this very job is in the queue.
+
+    True does. None or an id does if the request has no key; with one, the job may be what its request made before.
+    """
+    is_none_or_id = enqueue.answered and (enqueue.value is None or bool(enqueue.value))
+    return enqueue.value is True or (is_none_or_id and not enqueue.request_id)
+
+
+def _enqueues_of(evidence: Evidence, job_ids: Collection[str]) -> tuple[Operation, ...]:
+    return tuple(
+        call for call in evidence.history if call.method == "enqueue" and call.job_id in job_ids
+    )
+
+
+def _may_have_put_it_in(enqueue: Operation) -> bool:
+    return enqueue.completion is not Completion.FAIL and enqueue.value is not False
