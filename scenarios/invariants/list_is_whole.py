@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from midpipe.scenarios.invariants.deduplication import has_put_in
 from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
@@ -88,7 +89,7 @@ def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
 
 def _was_there(operation: Operation) -> bool:
     if operation.method == "enqueue":
-        return operation.value is True
+        return has_put_in(operation)
     return operation.method == "get_job" and isinstance(operation.value, dict)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
+from midpipe.scenarios.invariants.deduplication import has_put_in
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer, Put, Take, check_queue
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
@@ -47,7 +48,7 @@ def puts_of(evidence: Evidence) -> list[Put]:
         if operation.method != "enqueue" or operation.completion is Completion.FAIL:
             continue
         known = by_job.get(operation.job_id)
-        answered = operation.answered and (operation.value is True or known is not None)
+        answered = has_put_in(operation) or (operation.answered and known is not None)
         if not operation.answered and was_queued(evidence, operation):
             answered = True
         if operation.answered and not answered:
@@ -67,7 +68,7 @@ def takes_of(evidence: Evidence) -> list[Take]:
     for attempts in attempts_by_request(evidence.history, "claim") + attempts_by_request(
         evidence.history, "dequeue"
     ):
-        received = {job_received(claim) for claim in attempts if claim.answered}
+        received = {job_received(claim) for claim in attempts}
         unanswered: list[Operation] = []
         for claim in attempts:
             if claim.completion is Completion.FAIL:
@@ -105,11 +106,7 @@ def taken_by(evidence: Evidence, claim: Operation) -> tuple[str, ...]:
     if not evidence.traits.white_box:
         return ()
     before = max(
-        (
-            other.state_after
-            for other in evidence.history
-            if other.client == claim.client and other.completed_at <= claim.invoked_at
-        ),
+        (other.state_after for other in evidence.history if other.completed_at <= claim.invoked_at),
         default=0,
     )
     steps = pairwise(evidence.moments[before : claim.state_after + 1])
@@ -183,7 +180,7 @@ def _check_executions(evidence: Evidence) -> Judgement:
     places: dict[str, int] = {}
     for run in evidence.executions:
         places.setdefault(run.job_id, len(places))
-    enqueued = [call for call in calls if call.method == "enqueue" and call.job_id in places]
+    enqueued = [call for call in calls if call.job_id in places]
     if len(places) < len(evidence.executions):
         # A job that failed or was given out again has lost its place.
         return Judgement(0)
@@ -213,7 +210,6 @@ def _check(evidence: Evidence) -> Judgement:
         _comes_back(evidence)
         or _may_be_put_again(evidence)
         or prepared
-        or not takes
         or any(take.value is not None and take.value not in known for take in takes)
     ):
         return Judgement(0)

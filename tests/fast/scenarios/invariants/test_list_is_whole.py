@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.model.history import Json, Operation
-from tests.fast.scenarios.invariants.histories import call, seen
+from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.history import Completion, Json, Operation
+from tests.fast.scenarios.invariants.histories import call, evidence, seen
 
 
 def test_a_list_without_a_job_that_exists_is_not_whole() -> None:
@@ -65,3 +66,109 @@ def test_a_listing_of_pending_jobs_need_not_show_one_that_a_call_has_changed() -
 def test_a_listing_that_was_not_read_to_its_end_need_not_be_whole(following: str | None) -> None:
     first = page("c", "b", at=4, following=following)
     assert seen("list-is-whole", call("enqueue", "a"), first, found=("a",)) == ()
+
+
+NOT_SHOWN = ("list_jobs does not show j, which get_job finds.",)
+
+
+def listing(value: Json, *, at: int = 4, workspace_id: str = "acme") -> Operation:
+    return call("list_jobs", "", at=at, value=value, workspace_id=workspace_id)
+
+
+@pytest.mark.parametrize("answer", [True, None, "1700000000000-0"])
+def test_a_job_was_there_whatever_its_enqueue_answers_that_counts_as_true(answer: Json) -> None:
+    assert seen("list-is-whole", call(value=answer), listing([]), found=("j",)) == NOT_SHOWN
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        (call(value=False), listing([])),
+        (call("update_status", value=True), listing([])),
+        (call("get_job", value=None), listing([])),
+        (call(at=5), listing([])),
+        (call(at=3), listing([], at=3)),
+        (call(workspace_id="globex"), listing([])),
+        (call(), listing([], workspace_id="")),
+        (call(), replace(listing(None), completion=Completion.INFO)),
+        (call(), call("get_queue_depth", "", at=4, value=0)),
+    ],
+    ids=[
+        "refused",
+        "another call",
+        "not found",
+        "enqueued later",
+        "enqueued meanwhile",
+        "of another workspace",
+        "a listing of no workspace",
+        "a listing without an answer",
+        "no listing",
+    ],
+)
+def test_a_listing_need_not_show_what_was_not_surely_there(history: tuple[Operation, ...]) -> None:
+    assert seen("list-is-whole", *history, found=("j",)) == ()
+
+
+def test_a_listing_must_show_a_job_whose_enqueue_was_answered_as_it_began() -> None:
+    assert seen("list-is-whole", call(), listing([], at=1), found=("j",)) == NOT_SHOWN
+
+
+def test_a_listing_need_not_show_a_job_that_is_gone_at_the_end() -> None:
+    gone = replace(evidence(call(), listing([])), read_back={("j", "acme"): None})
+    assert INVARIANTS["list-is-whole"].check(gone).violations == ()
+
+
+@pytest.mark.parametrize("odd", ["j", {"total": 0}, [3, None], [{"job_id": ["j"]}], {"items": "j"}])
+def test_what_is_no_job_in_a_listing_shows_none(odd: Json) -> None:
+    assert seen("list-is-whole", call(), listing(odd), found=("j",)) == NOT_SHOWN
+
+
+def test_two_listings_one_after_the_other_have_to_show_the_job_each() -> None:
+    whole = listing([{"job_id": "j"}])
+    assert seen("list-is-whole", call(), whole, listing([], at=6), found=("j",)) == NOT_SHOWN
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        (page("c", at=4, following="2"),),
+        (page("c", at=4, following="2"), page(at=6, following=None, cursor="9")),
+        (page(at=4, following=None, cursor="9"),),
+    ],
+    ids=["a page that has a next one", "another cursor", "no first page"],
+)
+def test_only_a_listing_from_its_first_page_to_its_last_is_judged(
+    pages: tuple[Operation, ...],
+) -> None:
+    assert seen("list-is-whole", call("enqueue", "a"), *pages, found=("a",)) == ()
+
+
+def test_two_clients_listings_are_two() -> None:
+    mine = page("c", at=4, following="2")
+    theirs = replace(page(at=6, following=None, cursor="2"), client="B")
+    assert seen("list-is-whole", call("enqueue", "a"), mine, theirs, found=("a",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("between", "is_judged"),
+    [
+        (call("update_status", "b", at=3, value=None, status="running"), True),
+        (call("get_job", "a", at=3, value={"job_id": "a"}), True),
+        (call("claim", "", at=3, value=None), False),
+        (call("update_status", "a", at=3, value=None, status="running"), False),
+    ],
+    ids=["of another job", "a read", "a claim of any job", "of this job"],
+)
+def test_a_listing_of_pending_jobs_must_show_what_no_call_has_changed(
+    between: Operation, is_judged: bool
+) -> None:
+    last = page(at=6, following=None)
+    assert bool(seen("list-is-whole", call("enqueue", "a"), between, last, found=("a",))) is (
+        is_judged
+    )
+
+
+def test_a_listing_of_another_status_is_not_judged() -> None:
+    running = page(at=6, following=None)
+    running = replace(running, arguments={**running.arguments, "status": "running"})
+    assert seen("list-is-whole", call("enqueue", "a"), running, found=("a",)) == ()
