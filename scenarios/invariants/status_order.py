@@ -17,7 +17,7 @@ Blind to: what an update changes besides the status; a claim that never sets one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer
 from midpipe.scenarios.invariants.status_register import Event, Seen, Set, check_status
@@ -30,53 +30,59 @@ from midpipe.scenarios.model.evidence import (
     needs_one_of,
     status_of,
 )
-from midpipe.scenarios.model.history import Completion, Json, Operation, Phase, is_over_at_once
+from midpipe.scenarios.model.history import (
+    Completion,
+    Json,
+    Operation,
+    is_over_at_once,
+    job_received,
+)
 from midpipe.scenarios.model.outcome import Severity
 
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 
 
 def _check(evidence: Evidence) -> Judgement:
-    violations = []
+    violations: list[ViolationEvidence] = []
     observed = 0
     for job_id in sorted({update.job_id for update in _updates(evidence)}):
         observed += 1
-        for seen, began, ended, where in _sightings(evidence, job_id):
-            allowed = _allowed(evidence, job_id, began, ended)
-            if allowed and seen not in allowed:
-                violations.append(
-                    ViolationEvidence(
-                        f"{where} {job_id} is {seen or 'not found'}; "
-                        f"the acknowledged status is {' or '.join(sorted(allowed))}.",
-                        "update_status",
-                    )
-                )
-        if not violations and not _again(evidence):
+        seen = list(_contradictions(evidence, job_id))
+        if not seen and not _again(evidence):
             checked = check_status(register_of(evidence, job_id))
             if checked.answer is Answer.VIOLATED:
-                violations.append(
-                    ViolationEvidence(f"Of {job_id}, {checked.why}.", "update_status")
-                )
+                seen = [f"Of {job_id}, {checked.why}."]
             elif checked.answer is Answer.UNKNOWN:
                 observed -= 1
+        violations += [ViolationEvidence(sentence, "update_status") for sentence in seen]
     return Judgement(observed, tuple(violations))
+
+
+def _contradictions(evidence: Evidence, job_id: str) -> Iterator[str]:
+    """Yield a sentence for each read that shows a status which the acknowledged updates before it do not allow."""
+    for status, began, ended, where in _sightings(evidence, job_id):
+        allowed = _allowed(evidence, job_id, began, ended)
+        if allowed and status not in allowed:
+            yield (
+                f"{where} {job_id} is {status or 'not found'}; "
+                f"the acknowledged status is {' or '.join(sorted(allowed))}."
+            )
 
 
 def register_of(evidence: Evidence, job_id: str) -> list[Event]:
     """Return when a job's status was set and read. A call that ends when another begins comes before it."""
-    owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
+    owners = _owners(evidence, job_id)
     events: list[Event] = []
     for operation in evidence.history:
-        claimed = operation.value if operation.method == "claim" else None
-        job = claimed.get("job_id") if isinstance(claimed, Mapping) else operation.job_id
+        is_claim = operation.method == "claim"
+        job = job_received(operation) if is_claim else operation.job_id
         start, end = 2.0 * operation.invoked_at, 2.0 * operation.completed_at - 1
-        status = "running" if operation.method == "claim" else _status_set(operation)
+        status = "running" if is_claim else _status_set(operation)
         if job != job_id or operation.completion is Completion.FAIL:
             continue
-        if status and operation.method in ("update_status", "claim", "complete"):
-            surely = _is_acknowledged(evidence, operation) and (
-                operation.method != "claim" or evidence.traits.shows_running
-            )
+        if status:
+            shows = evidence.traits.shows_running or not is_claim
+            surely = shows and _is_acknowledged(evidence, operation)
             events.append(Set(status, start, end if surely else NEVER, surely))
         elif operation.method == "get_job" and operation.workspace_id in owners:
             read = status_of(operation.value)
@@ -84,10 +90,15 @@ def register_of(evidence: Evidence, job_id: str) -> list[Event]:
     return events
 
 
+def _owners(evidence: Evidence, job_id: str) -> set[str]:
+    """Return the workspaces of a job; no other one must find it, which isolation judges."""
+    return {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
+
+
 def _updates(evidence: Evidence) -> tuple[Operation, ...]:
     return tuple(
         operation
-        for operation in evidence.operations("update_status", "claim", "complete")
+        for operation in evidence.operations("update_status", "complete")
         if _status_set(operation)
     )
 
@@ -110,7 +121,7 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
     Args:
         began, ended: ordinals of the read's invocation and completion.
     """
-    updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at <= ended]
+    updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at < ended]
     acknowledged = [u for u in updates if u.completed_at <= began and _is_acknowledged(evidence, u)]
     if not acknowledged:
         return set()
@@ -138,10 +149,9 @@ def _surely_existed(evidence: Evidence, job_id: str, moment: int) -> bool:
     is_seeded = evidence.moments[0].tables.has_data(job_id)
     if is_seeded or not (enqueues or _is_never_seen(evidence, job_id)):
         return True
-    put = {(o.phase, o.client, o.request) for o in enqueues if o.wrote and o.completed_at <= moment}
+    put = {(o.phase, o.client, o.request) for o in enqueues if o.wrote}
     return any(
-        (o.method == "enqueue" and o.answered and (o.phase, o.client, o.request) in put)
-        or (o.method in ("get_job", "claim") and _job_in(o.value) == job_id)
+        (o.answered and (o.phase, o.client, o.request) in put) or _job_in(o.value) == job_id
         for o in evidence.history
         if o.completed_at <= moment
     )
@@ -172,13 +182,12 @@ def _again(evidence: Evidence) -> set[str]:
 
 def _sightings(evidence: Evidence, job_id: str) -> list[tuple[str, int, int, str]]:
     """Return the status, the ordinals of invocation and completion, and a phrase that says which, of every read."""
-    # Another workspace must not find the job at all; isolation judges that.
-    owners = {update.workspace_id for update in _updates(evidence) if update.job_id == job_id}
+    owners = _owners(evidence, job_id)
     sightings = [
         (status_of(read.value), read.invoked_at, read.completed_at, "A later read says")
         for read in evidence.history
-        if read.method == "get_job" and read.phase is not Phase.PREPARE
-        if read.answered and read.job_id == job_id and read.workspace_id in owners
+        if read.method == "get_job" and read.answered
+        if read.job_id == job_id and read.workspace_id in owners
     ]
     end = max((operation.completed_at for operation in evidence.history), default=0) + 1
     for (known, workspace_id), job in evidence.read_back.items():
