@@ -41,7 +41,8 @@ def answered_from(answer: Mapping[str, Any]) -> Answered:
         raised = RaisedError(str(error.get("type")), str(error.get("message")), kinds)
     logs = tuple(" ".join(str(word) for word in line) for line in answer.get("logs") or ())
     ms = float(answer.get("ms") or 0.0)
-    return Answered(answer.get("ok"), raised, ms, logs, _counted(answer.get("counted")))
+    value = answer.get("ok") if raised is None else None
+    return Answered(value, raised, ms, logs, _counted(answer.get("counted")))
 
 
 def _counted(counted: object) -> tuple[Counted, ...] | None:

@@ -59,7 +59,7 @@ def _was_acknowledged_before(evidence: Evidence, read: Operation) -> bool:
         if operation.method == "enqueue" and operation.job_id == read.job_id
     ]
     return (
-        any(operation.answered and operation.value is True for operation in enqueues)
+        any(operation.value is True for operation in enqueues)
         and all(
             operation.completed_at <= read.invoked_at
             and operation.workspace_id == read.workspace_id
@@ -93,8 +93,7 @@ def _judge(evidence: Evidence, operation: Operation) -> str:
     if len(set(parts.values())) > 1:
         there = ", ".join(name for name, present in parts.items() if present)
         gone = ", ".join(name for name, present in parts.items() if not present)
-        error = operation.error.type if operation.error else "an error"
-        return f"enqueue raised {error} and left {operation.job_id} half written: {there} but not {gone}."
+        return f"enqueue raised {operation.raised} and left {operation.job_id} half written: {there} but not {gone}."
     return ""
 
 

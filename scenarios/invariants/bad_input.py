@@ -39,9 +39,9 @@ def _check(evidence: Evidence) -> Judgement:
             violations.append(
                 ViolationEvidence(f"{what} wrote before it was refused.", operation.method)
             )
-        elif operation.error and not operation.error.is_a(*_REFUSALS) and not operation.faulted:
+        elif not operation.raised_a(*_REFUSALS) and not operation.faulted:
             violations.append(
-                ViolationEvidence(f"{what} raised {operation.error.type}.", operation.method)
+                ViolationEvidence(f"{what} raised {operation.raised}.", operation.method)
             )
     return Judgement(len(called), tuple(violations))
 

@@ -22,7 +22,7 @@ from midpipe.scenarios.model.history import Completion, Operation, is_over_at_on
 from midpipe.scenarios.model.outcome import Severity
 
 _USES = ("heartbeat", "complete")
-_ENDINGS = ("complete", "fail", "give_back", "update_status", "cancel", "enqueue", "cleanup")
+_ENDINGS = ("complete", "fail", "give_back", "update_status", "cancel", "enqueue")
 """Calls of other clients after which a job may be in another state than the holder knows."""
 
 
@@ -34,7 +34,7 @@ def _check(evidence: Evidence) -> Judgement:
             continue
         for use in _uses_of(evidence, claim):
             observed += 1
-            if use.answered and use.value is False and not _may_be_refused(evidence, claim, use):
+            if use.value is False and not _may_be_refused(evidence, claim, use):
                 violations.append(
                     ViolationEvidence(
                         f"{use.client} holds {use.job_id} under a lease that lasts, and {use.method} refused it.",
@@ -46,8 +46,8 @@ def _check(evidence: Evidence) -> Judgement:
 
 def _lasts(evidence: Evidence, claim: Operation) -> bool:
     """Whether a claim returned a job under a lease that certainly outlasts the case."""
-    is_held = isinstance(claim.value, dict) and isinstance(claim.value.get("job_id"), str)
-    return is_held and not is_over_at_once(claim.arguments) and not evidence.has_lease_ended(claim)
+    is_held = isinstance(claim.value, dict) and not is_over_at_once(claim.arguments)
+    return is_held and not evidence.has_lease_ended(claim)
 
 
 def _uses_of(evidence: Evidence, claim: Operation) -> Iterator[Operation]:
@@ -73,7 +73,6 @@ def _may_be_refused(evidence: Evidence, claim: Operation, use: Operation) -> boo
         and claim.completed_at < other.completed_at
         and other.invoked_at < use.completed_at
         for other in evidence.operations(*_ENDINGS)
-        if other is not use
     ) or any(
         _lets_the_lease_end(evidence, beat, claim, use) for beat in evidence.operations("heartbeat")
     )
@@ -83,7 +82,7 @@ def _had_effect(operation: Operation) -> bool:
     if operation.completion is Completion.FAIL:
         return False
     refuses = (*GIVE_BACK, "complete", "cancel")
-    return not (operation.answered and operation.value is False and operation.method in refuses)
+    return not (operation.value is False and operation.method in refuses)
 
 
 def _lets_the_lease_end(

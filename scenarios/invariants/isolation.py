@@ -16,7 +16,7 @@ from midpipe.scenarios.model.evidence import (
     ViolationEvidence,
     needs_one_of,
 )
-from midpipe.scenarios.model.history import Json, Operation, Phase
+from midpipe.scenarios.model.history import Json, Operation
 from midpipe.scenarios.model.outcome import Severity
 
 
@@ -24,7 +24,7 @@ def _check(evidence: Evidence) -> Judgement:
     violations = []
     observed = 0
     for operation in evidence.history:
-        if operation.phase is Phase.PREPARE or not operation.answered or not operation.workspace_id:
+        if not operation.answered or not operation.workspace_id:
             continue
         if operation.method not in ("get_job", "list_jobs"):
             continue

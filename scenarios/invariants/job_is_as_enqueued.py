@@ -42,12 +42,11 @@ def _check(evidence: Evidence) -> Judgement:
 def _enqueued(evidence: Evidence) -> dict[str, list[Mapping[str, Json]]]:
     """Return the arguments of every enqueue that may have made a job, by job id; none of a job that was seeded."""
     prepared = {call.job_id for call in evidence.history if call.phase is Phase.PREPARE}
-    at_start = set(evidence.moments[0].tables.job_ids) if evidence.moments else set()
+    at_start = set(evidence.moments[0].tables.job_ids)
     found: dict[str, list[Mapping[str, Json]]] = {}
     for operation in evidence.history:
         may_have_made = (
             operation.method == "enqueue"
-            and operation.phase is not Phase.RECOVERY
             and operation.completion is not Completion.FAIL
             and operation.value is not False
         )
@@ -59,7 +58,7 @@ def _enqueued(evidence: Evidence) -> dict[str, list[Mapping[str, Json]]]:
 def _answers(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, Json], str]]:
     """Yield each job that a call returned, with the id that was asked for; empty if any job was."""
     for operation in evidence.history:
-        if operation.answered and operation.method in _READS:
+        if operation.method in _READS:
             for job in _jobs_in(operation.value):
                 yield operation.method, job, operation.job_id
     for answers in (evidence.read_back, *evidence.read_by_others):
@@ -105,8 +104,6 @@ def _problems(
 
 def _is_same(one: Json, other: Json) -> bool:
     """Whether two values are equal as JSON, in which 1, 1.0 and true differ."""
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 

@@ -32,7 +32,6 @@ def _ran_after_its_cancel(evidence: Evidence, run: Execution) -> bool:
     """Whether every worker that can have run the job began after the job was cancelled."""
     return any(
         call.job_id == run.job_id
-        and call.answered
         and call.value is True
         and (
             run.phase is Phase.RECOVERY

@@ -47,8 +47,7 @@ def candidates(evidence: Evidence, attempts: tuple[Operation, ...]) -> tuple[str
     same = {
         operation.job_id
         for operation in evidence.history
-        if operation.method == "enqueue"
-        and operation.request_id
+        if operation.request_id
         and operation.request_id == last.request_id
         and (operation.workspace_id == last.workspace_id or not evidence.traits.has_workspaces)
         and operation.invoked_at < last.completed_at

@@ -25,10 +25,10 @@ from midpipe.scenarios.model.evidence import (
 )
 from midpipe.scenarios.model.history import (
     Completion,
-    Operation,
     Phase,
     attempts_by_request,
     is_over_at_once,
+    job_received,
 )
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import AfterCrash, Delivery
@@ -84,12 +84,11 @@ def _is_stuck_in_running(evidence: Evidence, job_id: str) -> bool:
 
 def _has_heeded_a_lease(evidence: Evidence, job_id: str) -> bool:
     """Whether the job was given out again after a lease on it had ended."""
-    received = [claim for claim in evidence.operations("claim") if _received(claim) == job_id]
+    received = [claim for claim in evidence.operations("claim") if job_received(claim) == job_id]
     return any(
         is_over_at_once(first.arguments) and first.completed_at < again.completed_at
         for first in received
         for again in received
-        if again is not first
     )
 
 
@@ -98,8 +97,7 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
     claims = (
         claim
         for claim in evidence.operations("claim")
-        if _received(claim) == job_id
-        or (claim.completion is Completion.INFO and not is_over_at_once(claim.arguments))
+        if job_received(claim) == job_id or claim.completion is Completion.INFO
     )
     kept = (
         call
@@ -107,12 +105,6 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
         if call.job_id == job_id and call.completion is not Completion.FAIL
     )
     return any(not is_over_at_once(call.arguments) for call in (*claims, *kept))
-
-
-def _received(claim: Operation) -> str:
-    """Return the id of the job that a claim returned; empty if it returned none."""
-    job_id = claim.value.get("job_id") if isinstance(claim.value, dict) else None
-    return job_id if isinstance(job_id, str) else ""
 
 
 def _needs_work_or_claim(traits: Traits) -> str:

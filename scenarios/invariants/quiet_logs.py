@@ -23,7 +23,7 @@ def _check(evidence: Evidence) -> Judgement:
     violations = []
     for line in evidence.logs:
         if any(secret in line for secret in evidence.secrets):
-            first = line.strip().splitlines()[0] if line.strip() else ""
+            first = line.strip().splitlines()[0]
             violations.append(ViolationEvidence(f"A log line carries job data: {first[:120]!r}."))
     return Judgement(max(1, len(evidence.logs)), tuple(violations))
 

@@ -33,7 +33,7 @@ def _check(evidence: Evidence) -> Judgement:
     for (job_id, workspace_id), job in sorted(evidence.read_back.items()):
         calls = [o for o in evidence.history if o.job_id == job_id]
         ends = [o for o in calls if _ends(o, status_of(job))]
-        if not isinstance(job, Mapping) or "result" not in job or not ends:
+        if not isinstance(job, Mapping) or "result" not in job:
             continue
         if not all(_takes_result(evidence.traits, end.method) for end in ends):
             continue
@@ -63,11 +63,7 @@ def _ends(operation: Operation, status: str) -> bool:
     """Whether a call ends a job with that status."""
     if operation.method == "complete":
         return status == "completed"
-    return (
-        operation.method == "update_status"
-        and status in _ENDS
-        and operation.arguments.get("status") == status
-    )
+    return status in _ENDS and operation.arguments.get("status") == status
 
 
 def _may_have_been_given_up(calls: list[Operation], status: str) -> bool:

@@ -26,13 +26,11 @@ def _check(evidence: Evidence) -> Judgement:
         if not last.answered and _met_other_fault(evidence, attempts[1:]):
             continue
         observed += 1
-        first_error = attempts[0].error
-        failure = first_error.type if first_error else "an error"
+        failure = attempts[0].raised
         if not last.answered:
-            again = last.error.type if last.error else "an error"
             violations.append(
                 ViolationEvidence(
-                    f"enqueue raised {failure}, and after {len(attempts) - 1} retries it still raised {again}.",
+                    f"enqueue raised {failure}, and after {len(attempts) - 1} retries it still raised {last.raised}.",
                     "enqueue",
                 )
             )

@@ -66,13 +66,14 @@ def _counted(operation: Operation, metric: str) -> Counter[str]:
 
 def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tuple[str, Due]]:
     """Yield what an operation must count: the label's value, and the least and the most that it may increase by."""
-    if metric == DUAL_WRITES and operation.method in _WRITES:
+    is_write = operation.method in _WRITES
+    if metric == DUAL_WRITES and is_write:
         yield (
             ("succeeded", _written(evidence, operation))
             if operation.answered
             else ("failed", _failed(operation))
         )
-    elif metric == JOBS and operation.answered:
+    elif metric == JOBS and is_write and operation.answered:
         status = _STATUS_AFTER.get(operation.method) or operation.arguments.get("status")
         if isinstance(status, str):
             yield status, _written(evidence, operation)
@@ -110,7 +111,7 @@ def _is_shared(evidence: Evidence, operation: Operation) -> bool:
 
 
 def _failed(operation: Operation) -> Due:
-    if operation.error and operation.error.is_a(*_REFUSALS):
+    if operation.raised_a(*_REFUSALS):
         return _NEVER
     return _ONCE if operation.method in ("enqueue", "update_status") else _PERHAPS
 
@@ -136,8 +137,8 @@ def _violation(
     operation: Operation, metric: str, label: str, counted: int, due: Due
 ) -> ViolationEvidence:
     name = f"{metric}{{{LABELS[metric]}={label!r}}}" if label else metric
-    error = operation.error
-    outcome = f"raised {error.type}" if error else f"answered {_shown(operation)}"
+    raised = operation.raised
+    outcome = f"raised {raised}" if raised else f"answered {_shown(operation)}"
     expected = f"{due[0]}" if due[0] == due[1] else f"{due[0]} to {due[1]}"
     return ViolationEvidence(
         f"{operation.method} {outcome}, but {name} increased by {counted} instead of {expected}.",

@@ -26,7 +26,7 @@ def _check(evidence: Evidence) -> Judgement:
             continue
         observed += 1
         if not ran and len(_waiting(evidence, run)) > 1:
-            how = f"raised {run.error.type}" if run.error else "returned"
+            how = f"raised {run.raised}" if run.raised else "returned"
             violations.append(
                 ViolationEvidence(
                     f"{run.client}'s worker was run again after a fault while jobs were waiting, and {how} "
@@ -86,7 +86,7 @@ def _waiting(evidence: Evidence, run: Operation) -> set[str]:
         if call.method == "enqueue"
         and call.answered
         and call.value is not False
-        and (call.phase is Phase.PREPARE or call.completed_at <= run.invoked_at)
+        and call.completed_at <= run.invoked_at
     }
 
 

@@ -171,6 +171,15 @@ class Operation:
     def answered(self) -> bool:
         return self.completion is Completion.OK
 
+    @property
+    def raised(self) -> str:
+        """The type of the exception that the caller received; empty if the call returned."""
+        return self.error.type if self.error else ""
+
+    def raised_a(self, *names: str) -> bool:
+        """Whether the call raised an instance of one of the named classes."""
+        return self.error is not None and self.error.is_a(*names)
+
 
 History: TypeAlias = tuple[Operation, ...]
 

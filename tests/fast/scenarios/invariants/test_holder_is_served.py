@@ -77,7 +77,7 @@ def test_a_claim_that_returned_no_job_holds_none(answer: Json) -> None:
 
 
 def test_a_use_that_raised_was_not_refused() -> None:
-    raised = replace(use(), completion=Completion.INFO)
+    raised = replace(use(), completion=Completion.INFO, value=None)
     assert refusals(HOLDS, raised) == []
 
 

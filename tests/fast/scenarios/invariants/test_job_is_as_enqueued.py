@@ -8,8 +8,8 @@ import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Evidence
-from midpipe.scenarios.model.history import Json
-from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence
+from midpipe.scenarios.model.history import Completion, Json, Operation, Phase
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, tables
 
 JOB: dict[str, Json] = {
     "job_id": "j",
@@ -102,3 +102,55 @@ def test_a_queue_that_returns_no_job_to_midpipe_is_not_judged() -> None:
     worker_only = replace(BLACK_BOX, methods=frozenset({"enqueue", "work", "tick"}))
     assert "get_job" in INVARIANTS["job-is-as-enqueued"].why_not(worker_only)
     assert INVARIANTS["job-is-as-enqueued"].why_not(BLACK_BOX) == ""
+
+
+ODD: dict[str, Json] = {**JOB, "actor_id": "v"}
+
+
+def shown(job: Json, *history: Operation) -> list[str]:
+    return problems(replace(evidence(*history), read_back={("j", "acme"): job}))
+
+
+def test_a_job_that_was_there_from_the_start_is_not_compared_with_a_later_enqueue() -> None:
+    seeded = evidence(call(actor_id="u"), states=(tables("j"),))
+    assert problems(replace(seeded, read_back={("j", "acme"): ODD})) == []
+    prepared = evidence(call(actor_id="u", phase=Phase.PREPARE), states=(tables("j"),))
+    assert len(problems(replace(prepared, read_back={("j", "acme"): ODD}))) == 1
+
+
+def test_only_an_enqueue_that_may_have_had_an_effect_can_have_made_the_job() -> None:
+    cut = replace(call(actor_id="v", at=2, error="E"), completion=Completion.FAIL)
+    assert len(shown(ODD, call(actor_id="u"), cut)) == 1
+    update = call("update_status", actor_id="v", at=2, value=None)
+    assert len(shown(ODD, call(actor_id="u"), update)) == 1
+
+
+def test_only_answers_of_calls_that_return_jobs_are_checked() -> None:
+    said = call(actor_id="u", value={**ODD})
+    assert problems(evidence(said)) == []
+
+
+@pytest.mark.parametrize("answer", [[3, JOB], {"items": [None, JOB]}, {"items": 3}, [], "j"])
+def test_what_is_no_job_is_left_out(answer: Json) -> None:
+    listed = call("list_jobs", "", at=2, value=answer)
+    assert problems(evidence(call(actor_id="u", params=JOB["params"]), listed)) == []
+
+
+def test_a_claim_of_a_job_whose_id_is_no_text_is_compared_with_no_enqueue() -> None:
+    assert problems(evidence(call(), call("claim", "", at=2, value={"job_id": ["j"]}))) == []
+
+
+def test_only_a_read_of_a_job_that_was_enqueued_must_have_every_field() -> None:
+    traits = replace(BLACK_BOX, job_fields=frozenset({"params"}))
+    claimed = call("claim", "", at=2, value={"job_id": "j"})
+    assert problems(evidence(call(), claimed, traits=traits)) == []
+    unknown = replace(evidence(traits=traits), read_back={("j", "acme"): {"job_id": "j"}})
+    assert problems(unknown) == []
+
+
+@pytest.mark.parametrize(
+    ("length", "text"), [(58, '"' + 58 * "x" + '"'), (59, '"' + 58 * "x" + "…")]
+)
+def test_a_long_value_is_cut(length: int, text: str) -> None:
+    (problem,) = shown({**JOB, "actor_id": length * "x"}, call(actor_id="u"))
+    assert problem == f'get_job says that j has actor_id {text}; enqueued was "u".'

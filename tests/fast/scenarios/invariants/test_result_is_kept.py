@@ -73,3 +73,58 @@ def test_an_end_by_a_call_that_takes_no_result_is_not_judged() -> None:
     takes_it = replace(traits, accepts={"complete": frozenset({"job_id", "result"})})
     assert INVARIANTS["result-is-kept"].check(replace(seen, traits=takes_it)).violations
     assert not INVARIANTS["result-is-kept"].why_not(takes_it)
+
+
+COMPLETED: dict[str, Json] = {"status": "completed", "result": None}
+
+
+def test_a_job_is_judged_by_its_own_ends_in_its_own_workspace() -> None:
+    other_job = replace(ended({"n": 1}), arguments={**ended(None).arguments, "job_id": "i"})
+    assert said(other_job, shown=COMPLETED) == ()
+    elsewhere = replace(
+        ended({"n": 1}), arguments={**ended({"n": 1}).arguments, "workspace_id": "globex"}
+    )
+    assert said(elsewhere, shown=COMPLETED) == ()
+    assert said(other_job, elsewhere, ended({"n": 2}), shown=COMPLETED) != ()
+
+
+@pytest.mark.parametrize("answer", [None, "completed"])
+def test_a_job_that_is_not_found_has_no_result(answer: Json) -> None:
+    seen = replace(evidence(ended({"n": 1})), read_back={("j", "acme"): answer})
+    assert INVARIANTS["result-is-kept"].check(seen).observations == 0
+
+
+def test_a_job_that_one_call_without_a_result_may_have_ended_is_not_judged() -> None:
+    accepts = {"complete": frozenset({"job_id"})}
+    traits = Traits(
+        frozenset({"update_status", "get_job", "complete"}), False, False, accepts=accepts
+    )
+    seen = evidence(ended({"n": 1}), call("complete", at=2), traits=traits)
+    seen = replace(seen, read_back={("j", "acme"): {"job_id": "j", **COMPLETED}})
+    assert INVARIANTS["result-is-kept"].check(seen).violations == ()
+
+
+def test_a_job_that_has_not_ended_is_not_judged() -> None:
+    running = ended({"n": 1}, status="running")
+    assert said(running, shown={"status": "running", "result": None}) == ()
+
+
+def test_only_a_failed_job_may_have_failed_because_its_attempts_were_used_up() -> None:
+    given_up = call("fail", at=4)
+    failed = ended("why", status="failed")
+    assert said(failed, given_up, shown={"status": "failed", "result": None}) == ()
+    assert said(failed, shown={"status": "failed", "result": None}) != ()
+    assert said(ended({"n": 1}), given_up, shown=COMPLETED) != ()
+
+
+@pytest.mark.parametrize(("given", "shown"), [(None, {"n": 1}), ({"n": 1}, '{"n": 2}'), (1, "x")])
+def test_a_result_that_no_caller_gave_is_a_violation(given: Json, shown: Json) -> None:
+    assert said(ended(given), shown={"status": "completed", "result": shown}) != ()
+
+
+@pytest.mark.parametrize(
+    ("length", "text"), [(58, '"' + 58 * "x" + '"'), (59, '"' + 59 * "x" + "…")]
+)
+def test_a_long_result_is_cut(length: int, text: str) -> None:
+    (violation,) = said(ended(None), shown={"status": "completed", "result": length * "x"})
+    assert violation == f"j is completed with the result {text}; its callers gave null."
