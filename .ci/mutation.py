@@ -1,8 +1,9 @@
 """Mutation tests of what judges a case: does some history notice the loss of each condition?
 
 Each mutant changes one condition of one module: an operand is dropped, a comparison is turned round or moved by one, a
-``not`` is dropped, a branch is always or never taken, a filter is dropped, ``any`` becomes ``all``. The pure tests run
-on it, in this process, until one fails. A mutant with which all of them pass survives, and is listed.
+``not`` is dropped, a branch is always or never taken, a filter is dropped, ``any`` becomes ``all``. The pure tests that
+reach the changed function run on it, in this process, until one fails. A mutant with which all of them pass survives.
+One that needs no history is in EXPLAINED with the reason; any other is listed, and the exit code is 1.
 
     python .ci/mutation.py [MODULE …]        without an argument: the invariants, and the drain
 
@@ -15,11 +16,11 @@ import ast
 import inspect
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -49,23 +50,27 @@ MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.GtE: ast.Gt,
 }
 SWAPPED = {"any": "all", "all": "any"}
+EXPLAINED: Mapping[str, str] = {}
+"""Why no history can notice a change, or none has to, by module and change."""
 
 
 class Mutation(ast.NodeTransformer):
     """Makes the change of that number in a tree.
 
     Attributes:
-        made: the line and a few words on the change; empty if there is no such number.
+        made: a few words on the change; empty if there is no such number.
+        line: where it was made.
     """
 
     def __init__(self, number: int) -> None:
         self._left = number
         self.made = ""
+        self.line = 0
 
     def _one_of(self, node: ast.AST, line: int, changes: list[tuple[str, ast.AST]]) -> ast.AST:
         for what, changed in changes:
             if self._left == 0 and not self.made:
-                self.made = f"{line}: {what}"
+                self.made, self.line = what, line
                 return changed
             self._left -= 1
         return node
@@ -135,15 +140,16 @@ class Mutation(ast.NodeTransformer):
         return self._one_of(node, node.lineno, changes)
 
 
-def mutants_of(path: Path) -> Iterator[tuple[str, CodeType]]:
-    """Yield what each mutant of a file changes, and its compiled form."""
+def mutants_of(path: Path) -> Iterator[tuple[int, str, CodeType]]:
+    """Yield of each mutant of a file the line, what it changes there, and its compiled form."""
     text, number = path.read_text(), 0
     while True:
         mutation = Mutation(number)
         tree = mutation.visit(ast.parse(text))
         if not mutation.made:
             return
-        yield mutation.made, compile(ast.fix_missing_locations(tree), str(path), "exec")
+        code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+        yield mutation.line, mutation.made, code
         number += 1
 
 
@@ -158,16 +164,22 @@ def functions_of(module: ModuleType) -> dict[str, FunctionType]:
     return found
 
 
+Place = tuple[str, str]
+"""File and qualified name of a function."""
+
+
 @contextmanager
-def mutated(module: ModuleType, code: CodeType) -> Iterator[bool]:
-    """Put a mutant's code into the module's functions; yields whether any of them differs."""
+def mutated(module: ModuleType, code: CodeType) -> Iterator[set[Place]]:
+    """Put a mutant's code into the module's functions; yields those that differ."""
     functions = functions_of(module)
     kept = {name: function.__code__ for name, function in functions.items()}
     changed = {name: code for name, code in _codes_in(code) if name in functions}
     for name, body in changed.items():
         functions[name].__code__ = body
     try:
-        yield any(body != kept[name] for name, body in changed.items())
+        yield {
+            (kept[name].co_filename, name) for name, body in changed.items() if body != kept[name]
+        }
     finally:
         for name, body in kept.items():
             functions[name].__code__ = body
@@ -184,7 +196,7 @@ class Survivors:
     """A pytest plugin that runs the collected tests on every mutant, and lists those that survive.
 
     Attributes:
-        count: by module, how many mutants there were and how many survived.
+        count: by module, how many mutants there were and how many survived without an explanation.
     """
 
     def __init__(self, paths: tuple[Path, ...]) -> None:
@@ -196,32 +208,60 @@ class Survivors:
         items = [
             item for item in session.items if not hasattr(getattr(item, "obj", None), "hypothesis")
         ]
-        if broken := next((item for item in items if _fails(item)), None):
-            raise pytest.UsageError(f"{broken.nodeid} fails without any change.")
+        reached: dict[pytest.Item, set[Place]] = {}
+        for item in items:
+            with _noting_calls() as reached[item]:
+                is_broken = _fails(item)
+            if is_broken:
+                raise pytest.UsageError(f"{item.nodeid} fails without any change.")
         for path in self._paths:
-            self._try(path, items)
+            self._try(path, items, reached)
         return True
 
-    def _try(self, path: Path, items: list[pytest.Item]) -> None:
+    def _try(
+        self, path: Path, items: list[pytest.Item], reached: Mapping[pytest.Item, set[Place]]
+    ) -> None:
         module = import_module("midpipe." + ".".join(path.relative_to(ROOT).with_suffix("").parts))
         survivors: list[str] = []
+        explained = {change for change in EXPLAINED if change.startswith(f"{path.stem}: ")}
         number = 0
-        for what, code in mutants_of(path):
-            with mutated(module, code) as differs:
-                if not differs:
+        for line, what, code in mutants_of(path):
+            with mutated(module, code) as changed:
+                if not changed:
                     continue
                 number += 1
-                notices = next((item for item in items if _fails(item)), None)
-            if notices is None:
-                survivors.append(what)
-            else:
+                notices = next(
+                    (item for item in items if changed & reached[item] and _fails(item)), None
+                )
+            if notices is not None:
                 # What has noticed one mutant probably notices the next one of the same function.
                 items.remove(notices)
                 items.insert(0, notices)
+            elif f"{path.stem}: {what}" in EXPLAINED:
+                explained.discard(f"{path.stem}: {what}")
+            else:
+                survivors.append(f"{path.stem}.py:{line}: {what}")
+        survivors += [f"explained, but does not survive: {change}" for change in sorted(explained)]
         self.count[path.stem] = number, len(survivors)
-        say(f"{path.stem}: {len(survivors)} of {number} survive")
+        say(f"{path.stem}: {len(survivors)} of {number} survive unexplained")
         for what in survivors:
-            say(f"    {path.stem}.py:{what}")
+            say(f"    {what}")
+
+
+@contextmanager
+def _noting_calls() -> Iterator[set[Place]]:
+    """Note which functions are called meanwhile."""
+    found: set[Place] = set()
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            found.add((frame.f_code.co_filename, frame.f_code.co_qualname))
+
+    sys.setprofile(note)
+    try:
+        yield found
+    finally:
+        sys.setprofile(None)
 
 
 def _fails(item: pytest.Item) -> bool:
@@ -272,8 +312,8 @@ def main(names: list[str]) -> int:
     if not survivors.count:
         return int(status)
     mutants, alive = (sum(counts) for counts in zip(*survivors.count.values(), strict=True))
-    say(f"{alive} of {mutants} mutants survive")
-    return int(status)
+    say(f"{alive} of {mutants} mutants survive unexplained")
+    return int(status) or int(alive > 0)
 
 
 if __name__ == "__main__":
