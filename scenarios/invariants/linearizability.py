@@ -69,10 +69,10 @@ def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
         if put.value in by_value:
             raise ValueError(f"{put.value!r} is put twice")
         by_value[put.value] = put
-    answered = [take for take in takes if take.end != NEVER]
+    takes = tuple(takes)
     open_since = min((take.start for take in takes if take.end == NEVER), default=NEVER)
     taken: dict[str, Take] = {}
-    for take in answered:
+    for take in takes:
         if take.value is None:
             continue
         if take.value in taken:
@@ -82,7 +82,7 @@ def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
         taken[take.value] = take
     found = (
         _overtaken(by_value, taken, open_since),
-        _empty_while_full(by_value, taken, [t for t in answered if t.value is None], open_since),
+        _empty_while_full(by_value, taken, [t for t in takes if t.value is None], open_since),
     )
     worst = {checked.answer: checked for checked in found}
     return worst.get(Answer.VIOLATED) or worst.get(Answer.UNKNOWN) or Checked(Answer.HOLDS)
@@ -90,7 +90,7 @@ def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
 
 def _overtaken(puts: dict[str, Put], taken: dict[str, Take], open_since: float) -> Checked:
     """Look for two values of which the first was put before the other, and taken after it or never."""
-    ended = sorted((put for put in puts.values() if put.end != NEVER), key=lambda put: put.end)
+    ended = sorted(puts.values(), key=lambda put: put.end)
     later = sorted(taken, key=lambda value: puts[value].start)
     unknown = Checked(Answer.HOLDS)
     last_taken, slowest, never_taken, number = -NEVER, "", "", 0
@@ -98,7 +98,7 @@ def _overtaken(puts: dict[str, Put], taken: dict[str, Take], open_since: float) 
         while number < len(ended) and ended[number].end < puts[value].start:
             before = ended[number].value
             if before not in taken:
-                never_taken = never_taken or before
+                never_taken = before
             elif taken[before].start > last_taken:
                 last_taken, slowest = taken[before].start, before
             number += 1
@@ -123,11 +123,10 @@ def _empty_while_full(
     for put in puts.values():
         take = taken.get(put.value)
         stays = (put.end, take.start if take else NEVER)
-        if stays[0] < stays[1]:
-            (sure if take or open_since == NEVER else maybe).append(stays)
+        (sure if take or open_since == NEVER else maybe).append(stays)
     if _first_covered(empties, sure):
         return Checked(Answer.VIOLATED, "a claim found the queue empty while it held a job")
-    if maybe and _first_covered(empties, [*sure, *maybe]):
+    if _first_covered(empties, [*sure, *maybe]):
         return Checked(
             Answer.UNKNOWN,
             "a claim found the queue empty while it held a job, unless a pending call took that job",
@@ -138,7 +137,10 @@ def _empty_while_full(
 def _first_covered(
     empties: Sequence[Take], stays: Sequence[tuple[float, float]]
 ) -> tuple[float, float] | None:
-    """Return the first interval of the merged stays that covers an empty answer."""
+    """Return the first interval of the merged stays that covers an empty answer.
+
+    A stay that ends before it begins covers nothing, and nothing covers an answer that never came.
+    """
     merged: list[tuple[float, float]] = []
     for start, end in sorted(stays):
         if merged and start < merged[-1][1]:

@@ -53,7 +53,12 @@ def check_status(
     found = search_order(events, initial, _after, most)
     if found.answer is Answer.UNKNOWN:
         return Checked(Answer.UNKNOWN, f"more than {most} orders of the calls are possible")
-    return Checked(found.answer, _reason(found.stuck_at) if found.stuck_at else "")
+    if found.stuck_at is None:
+        return Checked(found.answer)
+    # A status can always be set next, so the call that no order reaches is a read.
+    return Checked(
+        found.answer, f"no order of the calls explains a read of {found.stuck_at.status}"
+    )
 
 
 def _after(event: Event, status: str) -> tuple[str, ...]:
@@ -64,9 +69,3 @@ def _after(event: Event, status: str) -> tuple[str, ...]:
     if event.surely and forward:
         return (event.status,)
     return tuple(dict.fromkeys((event.status, status)))
-
-
-def _reason(event: Event) -> str:
-    if isinstance(event, Seen):
-        return f"no order of the calls explains a read of {event.status}"
-    return f"no order of the calls explains the reads around the change to {event.status}"

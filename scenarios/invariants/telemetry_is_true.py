@@ -89,7 +89,7 @@ def _due(evidence: Evidence, operation: Operation, metric: str) -> Iterator[tupl
 def _written(evidence: Evidence, operation: Operation) -> Due:
     """Return how often an answered call has changed its job's status, at least and at most."""
     if operation.method == "update_status":
-        if operation.wrote_job and operation.faulted and _is_shared(evidence, operation):
+        if operation.faulted and _is_shared(evidence, operation):
             # The driver may have sent it twice, with the second reply saying that another update had overtaken it.
             return _PERHAPS
         # A command of a faulted call may have arrived late, so that the driver's retry found its work done.

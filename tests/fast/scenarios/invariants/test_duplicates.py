@@ -107,6 +107,7 @@ def test_a_job_that_was_delivered_twice_is_not_reported_for_its_two_places_as_we
     assert said(seen) == ("j was delivered 2 times.",)
     once = evidence(call(), states=(places,), found=("j",), delivered=("j",))
     assert said(once) == ("After A0, j has 2 places in the queue.",)
+    assert said(replace(once, delivered=None)) == said(once)
 
 
 @pytest.mark.parametrize(

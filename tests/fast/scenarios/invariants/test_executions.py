@@ -103,6 +103,11 @@ def test_what_is_promised_of_a_crash_excuses_no_job_that_had_not_started_and_no_
     assert violated(cut) == {"no-lost-job"}
 
 
+def test_one_dead_worker_of_several_is_enough() -> None:
+    both = (work(died=True), replace(work(), client="B"))
+    assert violated(seen(*both, runs=(STARTED,), after_crash="lost")) == set()
+
+
 def test_a_job_that_is_not_marked_failed_is_missing_although_that_is_promised_after_a_crash() -> (
     None
 ):
@@ -150,7 +155,8 @@ def test_only_the_body_of_the_job_itself_explains_that_it_did_not_end() -> None:
 
 
 def test_one_job_that_kills_its_worker_is_enough_to_disturb_it() -> None:
-    killer = call(job_id="k", phase=Phase.PREPARE, value=None, params={"body": "die-once"})
+    params = {"body": "die-once"}
+    killer = call(job_id="k", phase=Phase.PREPARE, value=None, params=params, request=2)
     runs = (STARTED, Execution("k", Phase.PROGRAM))
     assert violated(seen(killer, work(), runs=runs, after_crash="lost")) == set()
 

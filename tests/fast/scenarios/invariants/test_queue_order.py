@@ -37,6 +37,7 @@ def failed(operation: Operation) -> Operation:
 @pytest.mark.parametrize("answer", [True, None, "1700000000000-0", 7])
 def test_an_answer_that_counts_as_true_puts_its_job_in(answer: Json) -> None:
     assert puts_of(evidence(call(value=answer))) == [Put("j", 0, 1)]
+    assert puts_of(evidence(call(request_id="r"))) == [Put("j", 0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ def test_an_answer_that_counts_as_true_puts_its_job_in(answer: Json) -> None:
 )
 def test_nothing_else_puts_a_job_in(operation: Operation) -> None:
     assert puts_of(evidence(operation)) == []
+    assert puts_of(evidence(operation, states=(tables("j"),))) == []
 
 
 def test_a_job_was_put_in_at_the_latest_when_a_retry_was_answered() -> None:
@@ -60,6 +62,8 @@ def test_a_job_was_put_in_at_the_latest_when_a_retry_was_answered() -> None:
 
 
 def test_an_enqueue_without_an_answer_may_put_its_job_in_later() -> None:
+    twice = (call(error="E"), call(at=4, attempt=2, error="E"))
+    assert puts_of(evidence(*twice)) == [Put("j", 0, NEVER)]
     later = (EMPTY, EMPTY, tables("j"))
     assert puts_of(evidence(call(error="E", state_after=1), states=later)) == [Put("j", 0, NEVER)]
     hidden = evidence(call(error="E", state_after=2), states=later, traits=BLACK_BOX)

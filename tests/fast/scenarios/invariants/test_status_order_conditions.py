@@ -208,6 +208,11 @@ def test_what_does_not_show_that_the_job_exists_makes_no_update_certain(put: Ope
     assert said(put, update(at=2), call(at=4, request=2), final="pending") == ()
 
 
+def test_a_job_exists_once_a_read_has_returned_it() -> None:
+    read_back = call("get_job", at=1, value={"job_id": "j"}, request=5)
+    assert said(call(error="TimeoutError"), read_back, update(at=2), final="pending") == UNDONE
+
+
 def test_a_job_exists_as_soon_as_its_enqueue_has_answered() -> None:
     assert said(call(), update(at=1), final="pending") == UNDONE
 
@@ -218,6 +223,8 @@ def test_a_job_exists_as_soon_as_its_enqueue_has_answered() -> None:
 def test_an_update_that_disappears_between_two_reads_has_no_order() -> None:
     history = (read("running", at=2), read("pending", at=4), update(at=1, until=9))
     assert said(*history, final="running") == NO_ORDER
+    seen = evidence(*history, found=("j",), status="running")
+    assert said_of(replace(seen, traits=replace(WHITE_BOX, shows_running=False))) == NO_ORDER
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,13 @@ def test_dual_writes_are_not_judged_where_one_schema_is_written() -> None:
     assert CHECK(replace(seen(once), traits=replace(COUNTING, new_schema=False))).violations == ()
 
 
+def test_of_a_mixed_fleet_all_but_the_dual_writes_is_judged() -> None:
+    mixed = replace(counting(call()), version="off")
+    assert said(mixed) == [
+        "enqueue answered True, but ai_jobs{status='pending'} increased by 0 instead of 1."
+    ]
+
+
 def test_only_the_counters_that_a_subject_exports_are_judged() -> None:
     some = replace(COUNTING, counters=frozenset({JOBS, "other"}))
     judgement = CHECK(replace(seen(counting(call(), (JOBS, "pending"))), traits=some))
