@@ -62,6 +62,7 @@ class ProgressSink:
         self._cases = 0
         self._violated = 0
         self._lost = 0
+        self._unconfirmed = 0
         self._planned = 0
         self._ended = 0
 
@@ -84,7 +85,8 @@ class ProgressSink:
         """Show one event."""
         if isinstance(event, PartBegan):
             self._end_part()
-            self._part, self._cases, self._violated, self._lost = event.part, 0, 0, 0
+            self._part, self._cases, self._violated = event.part, 0, 0
+            self._lost, self._unconfirmed = 0, 0
             self._planned, self._ended = event.tasks, 0
             self._printed_s = self._clock()
             self._task = self._progress.add_task(self._stage, total=event.tasks, so_far="")
@@ -92,6 +94,7 @@ class ProgressSink:
             self._cases += 1
             self._lost += isinstance(event, LossAllowed)
             self._violated += isinstance(event, CaseEnded) and bool(event.violations)
+            self._unconfirmed += isinstance(event, CaseEnded) and bool(event.unconfirmed)
             if self._task is not None and self._cases % 10 == 0:
                 self._progress.update(self._task, so_far=self._so_far)
             if not self._live and self._clock() > self._printed_s + LINE_EVERY_S:
@@ -121,6 +124,8 @@ class ProgressSink:
         """Cases, violations, losses that count against nothing, and the time that is left, as far as there are any."""
         noun = "case" if self._cases == 1 else "cases"
         cases = f"{self._cases} {noun}, {self._violated} with a violation" if self._cases else ""
+        if self._unconfirmed:
+            cases += f", {self._unconfirmed} with an unconfirmed one"
         if self._lost:
             cases += f", {self._lost} with a loss that the server's persistence allows"
         left_s = max(0.0, self._ends_s - self._clock()) if self._ends_s is not None else None

@@ -140,5 +140,5 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
         for replay, _, sentence in tally.unconfirmed[:_MAX_INVALID_REPORTED]
     ]
     if len(tally.unconfirmed) > _MAX_INVALID_REPORTED:
-        unconfirmed.append(f"{len(tally.unconfirmed)} violations did not show again.")
+        unconfirmed.append(f"{len(tally.unconfirmed)} violations are unconfirmed.")
     return (*gaps, *invalid, *unconfirmed)

@@ -122,7 +122,7 @@ class Unconfirmed:
         again = f"again in {self.again}" if self.again else "in none"
         where = f"{again} of {self.runs} further runs"
         if self.runs == 1:
-            where = f"{'again' if self.again else 'not'} in the one further run"
+            where = "not in the one further run"
         if self.again + MOST_RUNS - self.runs >= NEEDED:
             where += ", after which the time was up"
         return f"{once}, and {where}; {NEEDED} are needed to confirm it"
