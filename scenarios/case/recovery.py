@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -147,6 +148,7 @@ def _drain(
         awaited,
         lambda at_s: wait_until(rig, at_s),
         rig.time.now_s,
+        rig.traits.promises.visibility_timeout_s or math.inf,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from midpipe.scenarios.case.draining import MAX_DELIVERIES, drained
 
 
@@ -65,6 +67,18 @@ def test_a_job_that_comes_twice_at_once_counts_twice() -> None:
 def test_a_job_that_comes_back_after_a_wait_counts_once() -> None:
     waiting = Waiting([(0.0, "a"), (1.0, "a"), (1.0, "b")])
     assert waiting.drained(1.0, awaited=("b",)) == (("a", "b"), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("between_s", "delivered"), [(0.2, ("a", "a")), (0.3, ("a",)), (2.0, ("a",))]
+)
+def test_a_job_that_comes_back_as_late_as_promised_counts_once(
+    between_s: float, delivered: tuple[str, ...]
+) -> None:
+    times = iter((0.0, between_s))
+    jobs = iter(("a", "a"))
+    found, _ = drained(lambda _: next(jobs, None), (), (), lambda _: None, lambda: next(times), 0.3)
+    assert found == delivered
 
 
 def test_a_queue_without_an_end_is_left_after_so_many_jobs() -> None:
