@@ -57,6 +57,35 @@ _BY_COMMAND: Mapping[str, str] = MappingProxyType(
     }
 )
 """What to change if a job does not come back from the command that hands it to a worker."""
+_BY_CALL: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        (
+            "no-duplicate",
+            "complete",
+        ): "Compare the lease token in the step that finishes a job, so that a worker whose "
+        "lease has ended can't finish what another one has.",
+        (
+            "no-duplicate",
+            "claim",
+        ): "Look for a job and take it in one atomic step, and put a job back in one that at "
+        "most one of several workers can do.",
+        (
+            "no-lost-job",
+            "claim",
+        ): "Take a job and record who has it in one atomic step, and have the periodic work, or "
+        "the next claim, put back what a lease that has ended still holds.",
+        ("no-lost-job", "complete"): "End the lease and record the job's end in one atomic step.",
+        (
+            "no-lost-job",
+            "tick",
+        ): "Take a job out of one place and put it into the next in one atomic step.",
+        (
+            "no-stuck-job",
+            "tick",
+        ): "Take a job out of one place and put it into the next in one atomic step.",
+    }
+)
+"""What to change, by the invariant and by the call to begin with."""
 
 
 def explained(finding: Finding) -> tuple[str, str, str]:
@@ -194,11 +223,12 @@ def rules_text(pruned_by: Mapping[str, int]) -> str:
 
 
 def advice_for(finding: Finding) -> str:
-    """Return what to change so that the invariant holds: by the command that met the fault, where that decides."""
+    """Return what to change so that the invariant holds: by the command or the call, where that decides."""
     if finding.invariant in ("no-lost-job", "no-stuck-job") and finding.faults:
         command = finding.command.partition(" ")[0]
         if command in _BY_COMMAND:
             return _BY_COMMAND[command]
         if finding.invariant == "no-lost-job" and finding.operation in _TAKES_JOBS:
             return _TAKING
-    return ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")
+    by_call = _BY_CALL.get((finding.invariant, finding.operation))
+    return by_call or ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")

@@ -197,6 +197,22 @@ def test_the_advice_follows_from_the_command_that_met_the_fault(command: str, sa
     assert says in advice_for(lost)
 
 
+@pytest.mark.parametrize(
+    ("invariant", "call", "says"),
+    [
+        ("no-duplicate", "complete", "Compare the lease token"),
+        ("no-duplicate", "enqueue", "whether the job is known"),
+        ("no-lost-job", "claim", "put back what a lease"),
+        ("no-lost-job", "tick", "one atomic step"),
+    ],
+)
+def test_the_advice_follows_from_the_call_to_begin_with(
+    invariant: str, call: str, says: str
+) -> None:
+    finding = replace(LOST, invariant=invariant, operation=call, command="EVAL", faults=())
+    assert says in advice_for(finding)
+
+
 def test_no_advice_speaks_of_what_only_the_reviewed_queue_has() -> None:
     general = {
         name: text for name, text in ADVICE.items() if name not in ("isolation", "no-divergence")
