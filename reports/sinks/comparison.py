@@ -38,12 +38,12 @@ checked*: no case could; the reason is given under the library. What a library d
 _SPEED = """\
 *enqueue* and *jobs/s* are without faults, on the machine's clock and without midpipe's proxy: the median of an enqueue,
 in brackets that of a bare SET in the same rounds, which shows how busy the machine was; and the empty jobs that one
-worker runs in a second, its start included. *under a fault* shows the calls of the cases
-above into which a fault was injected, the caller's retries included: the median, in brackets that of calls that met no
-fault, and the longest. A worker that ends at a fault is quick. *recovery* is the longest that it took until the job of
-a worker that died had run, if it ran again at all; only a stepped clock (`--clock auto`) measures it. The last three
-are on the clock that the caller reads, which midpipe moves on where everything waits. A time-out of the client counts
-in full; midpipe sets it to 0.25 s where nothing else can notice the fault.
+worker runs in a second, its start included. *under a fault* shows the calls of the cases above into which a fault was
+injected, the caller's retries included: the median, in brackets that of calls that met no fault, and the longest. A
+worker that ends at a fault is quick. *recovery* is the longest that it took until the job of a worker that died had
+run, if it ran again at all; only a stepped clock (`--clock auto`) measures it. The last three are on the clock that the
+caller reads, which midpipe moves on where everything waits. A time-out of the client counts in full; midpipe sets it to
+0.25 s where nothing else can notice the fault.
 """
 _NONE = Markdown("–")
 

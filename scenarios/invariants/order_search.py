@@ -4,6 +4,8 @@ The search follows Wing and Gong ("Testing and Verifying Concurrent Objects", 19
 configurations ("Testing for linearizability", 2017). Its cost grows with the number of concurrent calls and hardly with
 the total number. What the object is, is given by a function: it returns the states that are possible after a call, and
 none if the call can't come next. Knows no queue.
+
+Blind to: histories with so many concurrent calls that the bound on configurations is reached; these are UNKNOWN.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from midpipe.scenarios.programs.calls import enqueue
 from midpipe.scenarios.programs.workers import work
 from midpipe.scenarios.subjects.journal import read_journal
 
-JOBS = 200
+JOBS = 100
 _ROUNDS = 3
 _FLOOR = SubjectSpec("midpipe.scenarios.latency.floors:BareSet")
 _MOST_CALLS = 5
