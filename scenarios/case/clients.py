@@ -63,6 +63,7 @@ class Clients:
         self._side_effects = side_effects
         self._time_outs_ms = time_outs_ms
         self.latency_bound_ms = latency_bound_ms
+        self._promises_bound = False
         self._clients: dict[str, Client] = {}
         rig.time.parked = self._parked_pids
 
@@ -193,16 +194,22 @@ class Clients:
     def _wait_until(
         self, satisfied: Callable[[], bool], due_s: Callable[[], float] = lambda: math.inf
     ) -> bool:
-        """Wait until a condition holds, as long as a call may take; return whether it does. Outages end meanwhile.
+        """Wait until a condition holds, as long as a call may take; return whether it does.
+
+        Outages end meanwhile, unless the subject promises that its calls end under any fault.
 
         Args:
             due_s: as in TimeFlow.run_until.
         """
         left_s = self._patience_s
         while left_s > 0.0:
-            waiting = [c for c in self if c.is_calling and c.wire.waiting is None]
+            waiting = [
+                client
+                for client in self
+                if client.is_calling and client.wire.waiting is None and not self._promises_bound
+            ]
             outages_s = (self._side_effects.outage_left_s(client.wire) for client in waiting)
-            within_s, began_s = min(left_s, *outages_s), self._rig.time.now_s()
+            within_s, began_s = min((left_s, *outages_s)), self._rig.time.now_s()
             is_satisfied = self._rig.time.run_until(satisfied, within_s, due_s=due_s)
             passed_s = self._rig.time.now_s() - began_s
             has_ended = [
@@ -250,6 +257,7 @@ class Clients:
             client.is_service = opened.is_service
             if opened.latency_bound_ms is not None:
                 self.latency_bound_ms = opened.latency_bound_ms
+                self._promises_bound = True
 
     def _call_next(self, client: Client) -> None:
         """Make the client's next call, skipping those that need an answer which no earlier call gave."""

@@ -28,6 +28,14 @@ def test_a_call_that_waits_for_the_end_of_an_outage_returns(worker: Worker, faul
     )
 
 
+def test_a_call_that_waits_for_the_end_of_an_outage_breaks_a_declared_bound(
+    worker: Worker,
+) -> None:
+    subject = SubjectSpec(QUEUE.name.replace(":Queue", ":PromisesToReturn"))
+    record = replay_case(worker, subject, "enqueue: A1:RPUSH!refuse", 5_000.0).record
+    assert record.violated_invariants >= {"bounded-latency"}
+
+
 def test_an_outage_ends_with_the_call_that_raises(worker: Worker) -> None:
     subject = SubjectSpec("midpipe.scenarios.flaws.as_reviewed:SimpleQueue")
     record = replay_case(worker, subject, "update-once: A1:HSET!oom", 5_000.0).record
