@@ -96,8 +96,8 @@ REDIS_PY_CLUSTER = Driver(
     "redis",
     ("4.6.0", "5.3.1", "6.0.0", "8.1.0"),
     (
-        Constructor("RedisCluster()", "redis_py_cluster_lists.py", "RedisCluster"),
-        Constructor("RedisCluster.from_url()", "redis_py_cluster_lists.py", "from_url"),
+        Constructor("RedisCluster()", "redis_py_lists.py", "RedisCluster"),
+        Constructor("RedisCluster.from_url()", "redis_py_lists.py", "RedisCluster.from_url"),
     ),
     (PUSH, Way("pipeline()", "Pipeline"), POP, _BLOCKING_POP),
     is_of_cluster=True,

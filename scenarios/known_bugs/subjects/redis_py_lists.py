@@ -2,7 +2,7 @@
 
 Over valkey-py, which has the same calls, where that is installed instead. Hosted by the interpreter of an environment
 with one release of either; imports nothing of midpipe's. The variable ``MIDPIPE_CONSTRUCTOR`` chooses how the client is
-made.
+made. A Cluster's only node announces its own address; its client connects to midpipe's, as it would through a NAT.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ def _client(url: str) -> Any:
     """Return a client, made by the constructor that the environment names, with that constructor's defaults."""
     parts = urlsplit(url)
     plain = f"{parts.scheme}://{parts.netloc}"
-    if os.environ.get("MIDPIPE_CONSTRUCTOR") == "from_url":
-        return redis.Redis.from_url(plain)
-    return redis.Redis(host=parts.hostname or "", port=parts.port or 0)
+    address = (parts.hostname or "", parts.port or 0)
+    kind, options = redis.Redis, {}
+    chosen = os.environ.get("MIDPIPE_CONSTRUCTOR", "")
+    if chosen.startswith("RedisCluster"):
+        kind = importlib.import_module(f"{redis.__name__}.cluster").RedisCluster
+        options = {"address_remap": lambda _: address}
+    if chosen.endswith("from_url"):
+        return kind.from_url(plain, **options)
+    return kind(host=address[0], port=address[1], **options)
 
 
 class Push:
@@ -50,7 +56,7 @@ class Pipeline(Push):
     def enqueue(self, job_id: str) -> None:
         """Count the job and put it into the list, in one write."""
         pipeline = self.redis.pipeline(transaction=False)
-        pipeline.incr("count")
+        pipeline.incr("{jobs}count")  # in the slot of the list
         pipeline.rpush("jobs", job_id)
         pipeline.execute()
 
