@@ -25,8 +25,8 @@ from midpipe.scenarios.model.comparison import (
     shown,
     unchecked_in,
 )
-from midpipe.scenarios.model.messages import CaseEnded, Exposure, TimedCall
-from tests.fast.reports.verdicts import FAILED, REPLAY
+from midpipe.scenarios.model.messages import Exposure, TimedCall
+from tests.fast.reports.verdicts import CASE, FAILED, REPLAY
 
 ROW = Compared(
     "rq",
@@ -126,17 +126,3 @@ def test_calls_are_timed_by_what_they_met() -> None:
         measured.take(replace(CASE, calls=calls, recovered_after_s=recovered))
     assert measured.calls() == (CallTimes("enqueue", Times(6, 2.0, 3.0), Times(3, 9.0, 9.0)),)
     assert measured.recovered_after_s == 2.0
-
-
-CASE = CaseEnded(
-    program="work",
-    replay="work:",
-    fault="none",
-    faults=0,
-    valid=True,
-    invalid_reason="",
-    violations=(),
-    observations=(),
-    crashes=(),
-    seconds=(0.0, 0.0, 0.0, 0.0),
-)

@@ -9,20 +9,7 @@ from rich.console import Console
 
 from midpipe.reports.cli.progress import LINE_EVERY_S, ProgressSink
 from midpipe.scenarios.gate.options import LossAllowed, PartBegan, TaskEnded
-from midpipe.scenarios.model.messages import CaseEnded
-
-CASE = CaseEnded(
-    program="enqueue",
-    replay="enqueue:",
-    fault="none",
-    faults=0,
-    valid=True,
-    invalid_reason="",
-    violations=(),
-    observations=(),
-    crashes=(),
-    seconds=(0.0, 0.0, 0.0, 0.0),
-)
+from tests.fast.reports.verdicts import CASE
 
 
 def lines_of(

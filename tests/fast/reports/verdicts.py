@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from midpipe.faultinject.decide.ledger import Covered, LedgerRow
 from midpipe.scenarios.model.finding import PlacedFault
+from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.story import (
     KeyChange,
     StepKind,
@@ -29,6 +30,19 @@ from midpipe.scenarios.model.verdict import (
     Verdict,
 )
 
+# A case without faults, in which nothing was observed.
+CASE = CaseEnded(
+    program="enqueue",
+    replay="enqueue:",
+    fault="none",
+    faults=0,
+    valid=True,
+    invalid_reason="",
+    violations=(),
+    observations=(),
+    crashes=(),
+    seconds=(0.0, 0.0, 0.0, 0.0),
+)
 REPLAY = "enqueue-with-request-id: A2:HSET!cut-before"
 ENQUEUE = StoryCall("enqueue", (StoryArgument("job_id", '"job-1"'),))
 LABEL = "HSET ai:jobs:*"
