@@ -87,12 +87,13 @@ def libraries(cache: Path | None = None) -> Iterator[Path | str]:
     if INSTALLED.exists():
         yield INSTALLED
     try:
-        yield _compiled(cache or _cache_directory())
+        yield _compiled(cache or cache_directory())
     except (CompileError, OSError) as error:
         yield f"the clock's library can't be compiled: {error}"
 
 
-def _cache_directory() -> Path:
+def cache_directory() -> Path:
+    """Return the user's cache directory of midpipe, which may not be there yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "midpipe"
 
 

@@ -9,11 +9,12 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.clock import compiling
+from midpipe.faultinject.clock import compiling, opening
 from midpipe.faultinject.clock.opening import open_clock
 from midpipe.faultinject.clock.preload import libraries
 from midpipe.faultinject.clock.self_test import reason_for_distrust
@@ -43,6 +44,45 @@ def test_a_clock_that_passes_its_self_test_is_stepped(library: Path, tmp_path: P
     clock.close()
     clock.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_self_test_that_was_passed_is_run_again_only_for_another_server_or_after_a_restart(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("first")
+    tested: list[str] = []
+
+    def passed(_library: Path, _folder: Path, server: str) -> str:
+        tested.append(server)
+        return ""
+
+    monkeypatch.setattr(opening, "BOOT", boot)
+    monkeypatch.setattr(opening, "reason_for_distrust", passed)
+    monkeypatch.setattr(opening, "libraries", lambda _: iter((library,)))
+
+    def open_with(server: str) -> None:
+        open_clock(tmp_path, server, cache=tmp_path / "cache").close()
+
+    one, other = binary_from_the_wheel(), sys.executable
+    open_with(one)
+    open_with(one)
+    open_with(other)
+    assert tested == [one, other]
+    boot.write_text("second")
+    open_with(one)
+    assert tested == [one, other, one]
+
+
+def test_a_self_test_that_was_not_passed_is_run_again(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(("a sleep does not wait on the stepped clock", ""))
+    monkeypatch.setattr(opening, "reason_for_distrust", lambda *_: next(answers))
+    monkeypatch.setattr(opening, "libraries", lambda _: iter((library,)))
+    for is_stepped in (False, True):
+        with closing(open_clock(tmp_path, cache=tmp_path / "cache")) as clock:
+            assert clock.is_stepped is is_stepped
 
 
 @pytest.mark.parametrize(
