@@ -24,7 +24,7 @@ from midpipe.scenarios.explore.fault_selection import Aim, suits
 from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, replay_case
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, OnMachinesClock
 from midpipe.scenarios.model.safe_text import map_text, safe_command
 from midpipe.scenarios.model.spec import SubjectSpec, replay_command
 from midpipe.scenarios.programs.registry import program_named
@@ -77,6 +77,8 @@ def run_replay(
         write_file(edn_file, redaction()(edn(runs[-1].record)))
     console = results()
     render_story(map_text(story_of(runs[-1].record, runs[-1].replay), safe_text()), console)
+    if worker.fell_back:
+        say(console, safe_text()(str(OnMachinesClock(worker.fell_back))))
     if everywhere:
         again = " ".join(filter(None, (subject.options, worker.judged_by.options)))
         return _judged_everywhere(runs[-1], everywhere, again, console)

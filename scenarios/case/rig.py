@@ -7,10 +7,11 @@ Knows no schedule.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from urllib.parse import quote
 
-from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.net.loop import Loop
@@ -65,6 +66,8 @@ class Rig:
         patience: how many times longer than usual time-outs and leases last at first in the next case.
         confirmed_kinds: how many cases of each kind of violation further runs have confirmed; see ``confirming``.
         idle_states: outlines of the states in which a worker of a version was run, and ran and wrote nothing.
+        not_followed: called with the error if a process of the subject does not follow the clock in a case, which is
+            invalid then. It may raise the error.
         is_cold: the server was started again after a case went wrong, and has not learned the subject's scripts yet.
 
     Raises:
@@ -91,6 +94,7 @@ class Rig:
         self.confirmed_kinds: Counter[tuple[str, str, str]] = Counter()
         self.idle_states: set[tuple[Version, str]] = set()
         self.is_cold = False
+        self.not_followed: Callable[[NotFollowedError], object] = _ignore
         self.loop = loop or Loop()
         self.control = self.new_control()
         self.table = table or parse_command_table(self.control.call("COMMAND"))
@@ -280,3 +284,7 @@ class Rig:
         self.control.close()
         self.control = self.new_control()
         self.recovery.forget_instances()
+
+
+def _ignore(error: NotFollowedError) -> None:
+    """Do nothing: the case that the error ends is invalid."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from midpipe.faultinject.clock.port import NotFollowedError
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.scenarios.case.case import Case
@@ -54,6 +55,8 @@ def run_case(
     except UsageError:
         raise
     except Exception as error:  # whatever failed, the next case must be able to run
+        if isinstance(error, NotFollowedError):
+            rig.not_followed(error)
         rig.renew(is_server_sound=not case.has_faults)
         return _unfinished_record(rig, program, case.recorder, reason_of(error), aborted=True)
 

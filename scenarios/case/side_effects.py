@@ -99,7 +99,8 @@ class SideEffects:
         """
         if not self._rig.time.is_stepped:
             raise UsageError(
-                "A fault of the clock needs a clock that midpipe moves: --clock stepped."
+                "A fault of the clock needs a clock that midpipe moves, and here it is the machine's: "
+                f"{self._rig.clock.reason}."
             )
         self._rig.time.wait(effects.elapse_s)
         if effects.skew_s:

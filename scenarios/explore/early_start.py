@@ -15,7 +15,14 @@ from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.embedded import binary_of
-from midpipe.faultinject.servers.opening import AUTO, EMBEDDED, STEPPED, ServerSpec, open_server
+from midpipe.faultinject.servers.opening import (
+    AUTO,
+    EMBEDDED,
+    STEPPED,
+    WALL,
+    ServerSpec,
+    open_server,
+)
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.processes import ForkServer
@@ -69,10 +76,9 @@ def start_early(spec: ServerSpec, subject: SubjectSpec | None = None) -> EarlySt
 def open_named_server(spec: ServerSpec, run: RunDirectory, clock: Clock) -> Server:
     """Start the server, or connect to it; its name says which clock it is on. Raises ServerError."""
     server = open_server(spec, run, clock=clock)
-    if clock.is_stepped:
-        server.name += ", on a stepped clock"
-    elif spec.clock == AUTO:
-        server.name += f", on the machine's clock, so without faults of the clock: {clock.reason}"
+    if spec.kind == EMBEDDED:
+        whose = "a stepped" if clock.is_stepped else "the machine's"
+        server.name += f", on {whose} clock"
     return server
 
 
@@ -80,7 +86,7 @@ def _clock_for(spec: ServerSpec, run: RunDirectory) -> Clock:
     """Return the clock that the user asked for."""
     if spec.clock == AUTO and spec.kind != EMBEDDED:
         return WallClock("midpipe has to start what reads the clock")
-    if spec.clock not in (STEPPED, AUTO):
+    if spec.clock == WALL:
         return WallClock("--clock wall was given")
     if spec.kind != EMBEDDED:
         raise UsageError(

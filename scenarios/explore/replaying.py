@@ -100,6 +100,33 @@ def replay_schedule(
     patience: int = 1,
 ) -> Replayed:
     """Run one schedule of a program. Arguments and errors are those of ``replay_case``."""
+    return worker.begun_again(
+        lambda: _replayed(
+            worker,
+            subject,
+            program,
+            schedule,
+            latency_bound_ms,
+            persistence,
+            warms_up=warms_up,
+            traces_sources=traces_sources,
+            patience=patience,
+        )
+    )
+
+
+def _replayed(
+    worker: Worker,
+    subject: SubjectSpec,
+    program: Program,
+    schedule: Schedule,
+    latency_bound_ms: float,
+    persistence: Persistence,
+    *,
+    warms_up: bool,
+    traces_sources: bool,
+    patience: int,
+) -> Replayed:
     _check_server_is_ours(worker, schedule)
     needed = _persistence_for(schedule, persistence)
     server = worker.server if needed is None else worker.durable_server(needed)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.opening import STEPPED, ServerSpec, open_server
+from midpipe.faultinject.servers.opening import AUTO, STEPPED, ServerSpec, open_server
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.wire.commands import CommandTable
@@ -19,13 +19,15 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.early_start import EarlyStart, open_named_server, start_early
 from midpipe.scenarios.invariants.selection import ALL, Selection
 from midpipe.scenarios.model.evidence import Invariant
-from midpipe.scenarios.model.messages import Message
+from midpipe.scenarios.model.messages import Message, OnMachinesClock
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.processes import ForkServer
 
 CONFIRMING_S = 10.0
 """How long after its deadline a task may go on to confirm a violation, in seconds. Otherwise one that is seen late
 in the time of its program would be lost, while the rest of the budget goes to programs that pass."""
+
+T = TypeVar("T")
 
 
 class Task(Protocol):
@@ -77,11 +79,57 @@ class Worker:
         self._durable: dict[Persistence, Server] = {}
         # A server's answer takes 30 ms to read.
         self._tables: dict[Server, CommandTable] = {}
+        self._reported = ""
+        self._may_begin_again = False
         self._rig: Rig | None = None
+
+    @property
+    def fell_back(self) -> str:
+        """Why the machine's clock is used although a stepped one was to be, as half a sentence; empty if it is not."""
+        return self.clock.reason if self._spec.clock == AUTO else ""
 
     def do(self, task: Task) -> Iterator[Message]:
         """Do a task; yields a message for each case, the result last. Raises MidpipeError."""
-        return task.run(self)
+        self._may_begin_again = self._may_leave_clock
+        try:
+            for message in task.run(self):
+                self._may_begin_again = False
+                yield from self._news()
+                yield message
+        except NotFollowedError as error:
+            self._leave_stepped_clock(str(error))
+            yield from self._news()
+            yield from task.run(self)
+
+    def _news(self) -> Iterator[OnMachinesClock]:
+        """Yield that the stepped clock is not used, once for each reason."""
+        if self.fell_back != self._reported:
+            self._reported = self.fell_back
+            yield OnMachinesClock(self.fell_back)
+
+    def begun_again(self, run: Callable[[], T]) -> T:
+        """Return what a function returns. It is called once more, on the machine's clock, if a process does not follow.
+
+        Args:
+            run: runs cases, and reports none before it returns.
+        """
+        before, self._may_begin_again = self._may_begin_again, self._may_leave_clock
+        try:
+            return run()
+        except NotFollowedError as error:
+            self._leave_stepped_clock(str(error))
+            return run()
+        finally:
+            self._may_begin_again = before
+
+    @property
+    def _may_leave_clock(self) -> bool:
+        return self.clock.is_stepped and self._spec.clock == AUTO
+
+    def _not_followed(self, error: NotFollowedError) -> None:
+        """Raise the error, so that what runs begins again on the machine's clock; not if it has reported cases."""
+        if self._may_begin_again:
+            raise error
 
     def is_over(self, deadline_s: float) -> bool:
         """Whether no further case may begin.
@@ -139,11 +187,12 @@ class Worker:
         except NotFollowedError as error:
             if self._spec.clock == STEPPED:
                 raise UsageError(
-                    f"{error} Leave --clock stepped out, or give --clock auto."
+                    f"{error} Leave --clock stepped out to use the machine's clock."
                 ) from None
-            self._leave_stepped_clock(str(error).removesuffix("."))
+            self._leave_stepped_clock(str(error))
         else:
             self._tables[server] = rig.table
+            rig.not_followed = self._not_followed
             return rig
         again = self.server if server.persistence is Persistence.NONE else None
         return self._new_rig(again or self.durable_server(server.persistence), subject)
@@ -157,10 +206,16 @@ class Worker:
 
     def _leave_stepped_clock(self, reason: str) -> None:
         """Use the machine's clock from now on, and start the servers again on it."""
+        if self._rig is not None:
+            self._rig.close()
+            self._rig = None
+        if self._loading is not None:
+            self._loading.close()
+            self._loading = None
         self._stop_durable()
         self.server.stop()
         self.clock.close()
-        self.clock = WallClock(reason)
+        self.clock = WallClock(_as_half_a_sentence(reason))
         self.server = open_named_server(self._spec, self._run, self.clock)
 
     def durable_server(self, persistence: Persistence) -> Server:
@@ -193,3 +248,7 @@ class Worker:
     def _stop_durable(self) -> None:
         while self._durable:
             self._durable.popitem()[1].stop()
+
+
+def _as_half_a_sentence(text: str) -> str:
+    return text[:1].lower() + text[1:].removesuffix(".")

@@ -34,7 +34,13 @@ from midpipe.scenarios.gate.parts.stories import Stories
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.gate.summary import Run, verdict_on
-from midpipe.scenarios.model.messages import CaseEnded, Message, Probed, Result
+from midpipe.scenarios.model.messages import (
+    CaseEnded,
+    Message,
+    OnMachinesClock,
+    Probed,
+    Result,
+)
 from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Verdict
 from midpipe.scenarios.queues import LIBRARIES
 
@@ -185,6 +191,7 @@ class Gate:
         for _, message in pool.run_from(lambda: next(probes, None), self._budget.end_s):
             if isinstance(message, Probed):
                 self._results.traits, self._results.server = message.traits, message.server
+            self._note_clock(message)
         library = LIBRARIES.get(self._options.subject.requirement.partition("==")[0])
         if library is not None and library.settings:
             self._results.warnings.append(library.settings_sentence)
@@ -245,6 +252,7 @@ class Gate:
 
     def _take(self, part: Part, number: int, message: Message) -> None:
         part.take(number, message)
+        self._note_clock(message)
         if isinstance(message, CaseEnded):
             is_allowed = isinstance(part, Durability) and part.allows_loss(number)
             self._listen(LossAllowed(message) if is_allowed and message.violations else message)
@@ -252,6 +260,11 @@ class Gate:
             part.queue.ended(number)
         if self._checkpoint.is_due:
             self._write_checkpoint([part])
+
+    def _note_clock(self, message: Message) -> None:
+        """Add to the notes, once, that cases run on the machine's clock."""
+        if isinstance(message, OnMachinesClock) and str(message) not in self._results.warnings:
+            self._results.warnings.append(str(message))
 
     def _write_checkpoint(self, parts: Sequence[Part]) -> None:
         """Write the checkpoint of a run of one part, if that can be resumed."""

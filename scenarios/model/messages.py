@@ -185,6 +185,21 @@ class FuzzBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class OnMachinesClock:
+    """The cases that follow run on the machine's clock, although a stepped one was to be used where that is possible.
+
+    Args:
+        reason: why, as half a sentence.
+    """
+
+    reason: str
+
+    def __str__(self) -> str:
+        """The note in a report."""
+        return f"On the machine's clock, so without faults of the clock: {self.reason}."
+
+
+@dataclass(frozen=True, slots=True)
 class Probed:
     """The subject can be hosted: what it has, and the name of the server that it was tried on."""
 
@@ -341,4 +356,4 @@ class Failed:
 Result = (
     Probed | SourceDone | ExplorationDone | PowerLossDone | FuzzDone | HuntDone | StoryDone | Failed
 )
-Message = CaseEnded | ExplorationProgress | FuzzBatch | Result
+Message = CaseEnded | ExplorationProgress | FuzzBatch | OnMachinesClock | Result
