@@ -44,6 +44,7 @@ class HuntTask:
         deadline_s: on the monotonic clock; no case begins after it.
         seed: of ``fuzz``.
         part: of ``fuzz``; only a violation in whose program this part occurs counts.
+        needs_stepped_clock: nothing is run on the machine's clock.
     """
 
     subject: SubjectSpec
@@ -59,8 +60,12 @@ class HuntTask:
     deadline_s: float = math.inf
     seed: int = 0
     part: str = ""
+    needs_stepped_clock: bool = False
 
     def run(self, worker: Worker) -> Iterator[Message]:
+        if self.needs_stepped_clock and not worker.clock.is_stepped:
+            yield HuntDone((), cases=0, invalid=0, runnable=0, reason=worker.clock.reason)
+            return
         traits = worker.rig(self.subject).traits
         began_s = time.monotonic()
         caught: dict[str, Caught] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from midpipe.faultinject.servers.opening import STEPPED
+from midpipe.faultinject.servers.opening import WALL
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.flaws.registry import CLOCK_FLAWS, FLAWS, Flaw
 from midpipe.scenarios.gate.hunting import HuntTask
@@ -34,7 +34,7 @@ class Selfcheck:
         hunts = [
             (flaw, self._hunt_of(flaw, by))
             for by in options.selfcheck_by
-            for flaw in (*FLAWS, *(CLOCK_FLAWS if _shows_time(options, by) else ()))
+            for flaw in (*FLAWS, *(CLOCK_FLAWS if _may_step(options, by) else ()))
         ]
         self._flaws = tuple((flaw, hunt.suite) for flaw, hunt in hunts)
         self._hunts = (
@@ -43,6 +43,7 @@ class Selfcheck:
         )
         self.queue = TaskQueue(len(self._hunts))
         self._stopped: set[int] = set()
+        self._not_tried: list[str] = []
         self._outcomes: list[Outcome] = []
 
     def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
@@ -65,6 +66,8 @@ class Selfcheck:
             self._stopped.add(number)
         if number >= len(self._flaws):
             self._outcomes.append(self._reference(message))
+        elif message.reason:
+            self._not_tried.append(self._flaws[number][0].name)
         elif not message.stopped:
             self._outcomes.append(self._flawed(*self._flaws[number], message))
 
@@ -76,13 +79,19 @@ class Selfcheck:
     def finish(self) -> None:
         order = [flaw.name for flaw in (*FLAWS, *CLOCK_FLAWS)]
         self._results.flaws.sort(key=lambda row: order.index(row.flaw) if row.flaw in order else -1)
+        if self._not_tried:
+            names = ", ".join(sorted(self._not_tried))
+            self._results.warnings.append(
+                f"Selfcheck: {names} were not tried, because they show on a stepped clock only."
+            )
         outcomes = [*self._outcomes, *([Outcome.UNKNOWN] if self.record_cut_off() else [])]
         self._results.parts[self.name] = merge(outcomes)
 
     def _hunt_of(self, flaw: Flaw, by: str) -> HuntTask:
         if by == FUZZ:
             return self._hunt(flaw.subject, flaw.caught_by, FUZZ, part=flaw.part)
-        return self._hunt(flaw.subject, flaw.caught_by, flaw.suite, flaw.programs)
+        hunt = self._hunt(flaw.subject, flaw.caught_by, flaw.suite, flaw.programs)
+        return replace(hunt, needs_stepped_clock=flaw in CLOCK_FLAWS)
 
     def _hunt(
         self,
@@ -157,6 +166,6 @@ class Selfcheck:
         return Outcome.FAIL if missed else Outcome.PASS
 
 
-def _shows_time(options: Options, by: str) -> bool:
-    """Whether hunts of this kind place faults of the clock."""
-    return by == PROGRAMS and options.server.clock == STEPPED
+def _may_step(options: Options, by: str) -> bool:
+    """Whether hunts of this kind place faults of the clock where it can be moved."""
+    return by == PROGRAMS and options.server.clock != WALL
