@@ -36,7 +36,7 @@ class ServerSpec:
 
     kind: str = EMBEDDED
     where: str | None = None
-    clock: str = WALL
+    clock: str = AUTO
 
     def __repr__(self) -> str:
         return f"ServerSpec({self.kind})"
@@ -52,7 +52,7 @@ class ServerSpec:
             words += ["--redis", _without_secret(self.where or "")]
         elif (self.kind, self.where) != (EMBEDDED, None):
             words += ["--redis", self.kind + (f":{self.where}" if self.where else "")]
-        if self.clock != WALL:
+        if self.clock != AUTO:
             words += ["--clock", self.clock]
         return shlex.join(words)
 

@@ -162,11 +162,11 @@ SERVER = click.option(
 )
 CLOCK = click.option(
     "--clock",
-    default=WALL,
+    default=AUTO,
     show_default=True,
-    type=click.Choice((WALL, STEPPED, AUTO)),
-    help="The clock of the embedded server and of the subject: the machine's, or one that midpipe moves from time-out "
-    "to time-out, so that waiting takes no time. auto takes the machine's where it can't be moved, and says so.",
+    type=click.Choice((AUTO, STEPPED, WALL)),
+    help="The clock of the embedded server and of the subject: one that midpipe moves from time-out to time-out, so "
+    "that waiting takes no time, or the machine's. auto takes the machine's where none can be moved, and says so.",
 )
 _SERVERS = click.option(
     "--redis",
@@ -367,4 +367,4 @@ def servers_from(values: dict[str, Any]) -> tuple[ServerSpec, ...]:
 
 
 def _on_clock(spec: ServerSpec, values: dict[str, Any]) -> ServerSpec:
-    return replace(spec, clock=values.get("clock", WALL))
+    return replace(spec, clock=values.get("clock", AUTO))

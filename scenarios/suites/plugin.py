@@ -37,6 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="The server: embedded[:BINARY], docker[:IMAGE], or redis://… of an empty database.",
     )
     group.addoption(
+        "--midpipe-clock",
+        default="auto",
+        choices=("auto", "stepped", "wall"),
+        help="The clock of the cases, as --clock of midpipe gate.",
+    )
+    group.addoption(
         "--midpipe-path",
         action="append",
         default=[],
@@ -58,6 +64,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="A Python file with programs and invariants of your own; may be repeated.",
     )
+
+
+_FELL_BACK = pytest.StashKey[str]()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print why the cases ran on the machine's clock, if they did without being asked to."""
+    if reason := config.stash.get(_FELL_BACK, ""):
+        from midpipe.scenarios.model.messages import OnMachinesClock
+
+        terminalreporter.write_line(f"midpipe: {OnMachinesClock(reason)}")
 
 
 @pytest.fixture(scope="session")
@@ -89,14 +108,16 @@ def midpipe_worker(pytestconfig: pytest.Config) -> Iterator[Worker]:
     from midpipe.scenarios.explore.worker import Worker
     from midpipe.scenarios.invariants.selection import Selection
 
+    option = pytestconfig.getoption
     try:
         worker = Worker(
-            parse_server_spec(pytestconfig.getoption("midpipe_redis")),
-            judged_by=Selection(files=tuple(pytestconfig.getoption("--midpipe-programs"))),
+            replace(parse_server_spec(option("midpipe_redis")), clock=option("--midpipe-clock")),
+            judged_by=Selection(files=tuple(option("--midpipe-programs"))),
         )
     except MidpipeError as error:
         raise pytest.UsageError(str(error)) from error
     yield worker
+    pytestconfig.stash[_FELL_BACK] = worker.fell_back
     worker.close()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Proxy
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.opening import ServerSpec, open_server, parse_server_spec
+from midpipe.faultinject.servers.opening import WALL, ServerSpec, open_server, parse_server_spec
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import parse_command_table
@@ -186,9 +187,15 @@ def queue(driver: Any) -> Queue:
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
     """A worker that runs cases in this process, on an embedded server of its own."""
-    started = Worker(ServerSpec())
-    yield started
-    started.close()
+    with closing(Worker(ServerSpec())) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def wall_worker() -> Iterator[Worker]:
+    """A worker whose server and subjects are on the machine's clock."""
+    with closing(Worker(ServerSpec(clock=WALL))) as started:
+        yield started
 
 
 @pytest.fixture

@@ -125,9 +125,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_time_out_that_no_fault_planned_is_no_finding(
-    worker: Worker, file: Path, queue: str, replay: str
+    wall_worker: Worker, file: Path, queue: str, replay: str
 ) -> None:
-    record = replay_case(worker, SubjectSpec(f"{file}:{queue}"), replay, 5_000.0).record
+    record = replay_case(wall_worker, SubjectSpec(f"{file}:{queue}"), replay, 5_000.0).record
     assert (record.invalid_reason, record.violations) == ("", ())
     assert (record.faults, record.patience > 1) == (1, True)
 

@@ -136,6 +136,6 @@ def test_time_passes_without_the_client_that_waits_for_its_reply(stepped: Worker
     assert [operation.error for operation in record.history] == [None] * len(record.history)
 
 
-def test_a_fault_of_the_clock_is_refused_on_the_machines_clock(worker: Worker) -> None:
-    with pytest.raises(UsageError, match="--clock stepped"):
-        replayed(worker, f"{WORK}: A2!elapse=60")
+def test_a_fault_of_the_clock_is_refused_on_the_machines_clock(wall_worker: Worker) -> None:
+    with pytest.raises(UsageError, match="--clock wall was given"):
+        replayed(wall_worker, f"{WORK}: A2!elapse=60")

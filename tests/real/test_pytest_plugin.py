@@ -126,8 +126,21 @@ def test_the_plugin_adds_no_option_without_its_own_prefix() -> None:
     parser = pytest.Parser(_ispytest=True)
     pytest_addoption(parser)
     added = [name for option in parser.getgroup("midpipe").options for name in option.names()]
-    assert len(added) == 5
+    assert len(added) == 6
     assert [name for name in added if not name.startswith("--midpipe-")] == []
+
+
+def test_the_summary_notes_why_the_clock_is_not_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    test = "def test_it(midpipe_worker): pass"
+    assert "machine's clock" in ran(written(tmp_path, test)).stdout
+    asked = ran(written(tmp_path, test), "--midpipe-clock", "wall")
+    assert "machine's clock" not in asked.stdout
+    assert "1 passed" in asked.stdout
 
 
 def test_a_violation_is_reported_with_its_replay_line(tmp_path: Path) -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from midpipe.faultinject.clock.compiling import compiler
 from midpipe.faultinject.errors import SubjectError, UsageError
-from midpipe.faultinject.servers.opening import AUTO, STEPPED, ServerSpec, parse_server_spec
+from midpipe.faultinject.servers.opening import AUTO, STEPPED, WALL, ServerSpec, parse_server_spec
+from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.case.story import duration_text
+from midpipe.scenarios.explore.probing import ProbeTask
 from midpipe.scenarios.explore.replaying import replay_case
+from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.model.history import Operation
+from midpipe.scenarios.model.messages import CaseEnded, HuntDone, OnMachinesClock, Probed
 from midpipe.scenarios.model.record import CaseRecord, Passed
 from midpipe.scenarios.model.spec import SubjectSpec
+from tests.real.commands import ran
 
 BOUND_MS = 5_000.0
 DATA = Path(__file__).parents[1] / "data"
@@ -56,6 +63,7 @@ class WaitsForEver(Queue):
 class StartsAStaticProgram(Patient):
     def update_status(self, *args, **named):
         subprocess.run([os.environ["STATIC"]])
+        return super().update_status(*args, **named)
 """
 
 
@@ -151,7 +159,7 @@ def static_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, program = folder / "static.c", folder / "static"
     source.write_text(
         "#include <stdio.h>\n#include <unistd.h>\n"
-        'int main(void) { puts("{\\"ready\\": true}"); fflush(stdout); return sleep(60); }\n'
+        'int main(void) { puts("{\\"ready\\": true}"); fflush(stdout); usleep(200000); return 0; }\n'
     )
     subprocess.run([*(compiler() or ()), "-static", "-o", program, source], check=True)
     return program
@@ -180,6 +188,67 @@ def test_a_case_is_invalid_if_a_program_of_the_subject_does_not_read_the_clock(
     assert "does not read the stepped clock" in record.invalid_reason
 
 
+def test_a_task_begins_again_on_the_machines_clock_if_a_program_of_the_subject_does_not_read_the_stepped_one(
+    waiting: Path, static_program: Path
+) -> None:
+    subject = SubjectSpec(
+        f"{waiting}:StartsAStaticProgram", environment=(("STATIC", str(static_program)),)
+    )
+    task = SweepTask(subject, "update-once", shard=(0, 1), max_faults=0, latency_bound_ms=BOUND_MS)
+    with closing(Worker(ServerSpec())) as worker:
+        note, *cases = (
+            message
+            for message in worker.do(task)
+            if isinstance(message, CaseEnded | OnMachinesClock)
+        )
+    assert isinstance(note, OnMachinesClock)
+    assert "does not read the stepped clock" in str(note)
+    assert [isinstance(case, CaseEnded) and case.valid for case in cases] == [True]
+
+
+def test_a_replay_begins_again_on_the_machines_clock_as_well(
+    waiting: Path, static_program: Path
+) -> None:
+    subject = SubjectSpec(
+        f"{waiting}:StartsAStaticProgram", environment=(("STATIC", str(static_program)),)
+    )
+    with closing(Worker(ServerSpec())) as worker:
+        record_of(worker, subject, "update-once:")
+        assert "does not read the stepped clock" in worker.fell_back
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("replay", "enqueue:"), ("sweep", "--program", "enqueue", "--fault", "cut-before")],
+    ids=lambda words: words[0],
+)
+def test_a_command_notes_why_the_clock_is_not_moved(tmp_path: Path, words: tuple[str, ...]) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    code, out, errors = ran(*words, cwd=folder)
+    assert code in (0, 3), errors
+    note = " ".join(out.split())
+    assert "On the machine's clock, so without faults of the clock:" in note
+    assert "can't be named in LD_PRELOAD: it has a space or a colon." in note
+
+
+def test_a_hunt_that_needs_the_stepped_clock_reports_why_it_ran_nothing(
+    wall_worker: Worker,
+) -> None:
+    hunt = HuntTask(SubjectSpec(), (), latency_bound_ms=BOUND_MS, needs_stepped_clock=True)
+    (done,) = wall_worker.do(hunt)
+    assert done == HuntDone((), cases=0, invalid=0, runnable=0, reason="--clock wall was given")
+
+
+def test_a_server_that_midpipe_does_not_start_is_judged_on_the_machines_clock_with_a_note(
+    server: Server,
+) -> None:
+    with closing(Worker(parse_server_spec(f"unix://{server.address.path}"))) as worker:
+        note, probed = worker.do(ProbeTask(SubjectSpec()))
+    assert isinstance(probed, Probed)
+    assert note == OnMachinesClock("midpipe has to start what reads the clock")
+
+
 def test_the_lease_of_a_dead_worker_ends_at_its_own_length(stepped: Worker) -> None:
     record = record_of(stepped, SubjectSpec(), "claim-complete: A1!crash")
     assert 25.0 < passed_s(record) < 60.0
@@ -204,6 +273,7 @@ def test_a_server_that_midpipe_does_not_start_itself_is_refused(where: str) -> N
 def test_the_clock_is_among_the_options_that_name_the_server() -> None:
     assert ServerSpec().option == ""
     assert ServerSpec(clock=STEPPED).option == "--clock stepped"
+    assert ServerSpec(clock=WALL).option == "--clock wall"
     assert ServerSpec("docker", "valkey:8").option == "--redis docker:valkey:8"
 
 
