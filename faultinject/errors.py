@@ -67,6 +67,12 @@ class ServerError(MidpipeError):
 class NotApplicableError(ServerError):
     """The server works, but what was asked for does not apply to it."""
 
+    @property
+    def reason(self) -> str:
+        """The message as half a sentence."""
+        text = str(self)
+        return text[:1].lower() + text[1:].removesuffix(".")
+
 
 class InternalError(MidpipeError):
     """A defect of midpipe itself.

@@ -37,7 +37,7 @@ def open_clock(folder: Path, server: str | None = None, *, cache: Path | None = 
             if not why:
                 return SteppedClock(library, folder)
         except NotApplicableError as error:
-            why = str(error).removesuffix(".")
+            why = error.reason
         reasons.append(why)
     # The reason of the library compiled here says more than that of the installed one.
     return WallClock(reasons[-1])

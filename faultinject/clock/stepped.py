@@ -50,6 +50,8 @@ class SteppedClock:
         self._page = self._library.midclock_create(os.fsencode(self._path))
         if not self._page:
             why = os.strerror(ctypes.get_errno())
+            # It may be there, and too short.
+            self._path.unlink(missing_ok=True)
             self._folder.rmdir()
             raise NotApplicableError(f"The clock's page can't be made in {folder}: {why}.")
 

@@ -97,7 +97,7 @@ class Worker:
                 yield from self._news()
                 yield message
         except NotFollowedError as error:
-            self._leave_stepped_clock(str(error))
+            self._leave_stepped_clock(error)
             yield from self._news()
             yield from task.run(self)
 
@@ -117,7 +117,7 @@ class Worker:
         try:
             return run()
         except NotFollowedError as error:
-            self._leave_stepped_clock(str(error))
+            self._leave_stepped_clock(error)
             return run()
         finally:
             self._may_begin_again = before
@@ -189,7 +189,7 @@ class Worker:
                 raise UsageError(
                     f"{error} Leave --clock stepped out to use the machine's clock."
                 ) from None
-            self._leave_stepped_clock(str(error))
+            self._leave_stepped_clock(error)
         else:
             self._tables[server] = rig.table
             rig.not_followed = self._not_followed
@@ -204,7 +204,7 @@ class Worker:
         taken, self._loading = self._loading, None
         return taken
 
-    def _leave_stepped_clock(self, reason: str) -> None:
+    def _leave_stepped_clock(self, error: NotFollowedError) -> None:
         """Use the machine's clock from now on, and start the servers again on it."""
         if self._rig is not None:
             self._rig.close()
@@ -215,7 +215,7 @@ class Worker:
         self._stop_durable()
         self.server.stop()
         self.clock.close()
-        self.clock = WallClock(_as_half_a_sentence(reason))
+        self.clock = WallClock(error.reason)
         self.server = open_named_server(self._spec, self._run, self.clock)
 
     def durable_server(self, persistence: Persistence) -> Server:
@@ -248,7 +248,3 @@ class Worker:
     def _stop_durable(self) -> None:
         while self._durable:
             self._durable.popitem()[1].stop()
-
-
-def _as_half_a_sentence(text: str) -> str:
-    return text[:1].lower() + text[1:].removesuffix(".")

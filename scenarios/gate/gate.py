@@ -74,6 +74,7 @@ class Gate:
         self._spent: dict[str, _Spent] = {}
         self._rows: tuple[PartRow, ...] = ()
         self._stopped = ""
+        self._is_clock_noted = False
         self.has_enough = False
 
     @property
@@ -262,8 +263,9 @@ class Gate:
             self._write_checkpoint([part])
 
     def _note_clock(self, message: Message) -> None:
-        """Add to the notes, once, that cases run on the machine's clock."""
-        if isinstance(message, OnMachinesClock) and str(message) not in self._results.warnings:
+        """Add to the notes that cases run on the machine's clock: once, for every worker has the same reason."""
+        if isinstance(message, OnMachinesClock) and not self._is_clock_noted:
+            self._is_clock_noted = True
             self._results.warnings.append(str(message))
 
     def _write_checkpoint(self, parts: Sequence[Part]) -> None:
