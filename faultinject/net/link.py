@@ -240,6 +240,10 @@ class Link:
         self.close(Close.RESET)
 
     def _take_reply(self, reply: Reply) -> None:
+        if self._silent and self._effects.deliver is Deliver.UNANSWERED:
+            # The server continues. A client that kept the connection gets the reply when it uses it again.
+            self._stalled += reply.raw
+            return
         current = self._current.command if self._current is not None else None
         if self.conversation.is_unsolicited(reply, current):
             if self._owed > 0:

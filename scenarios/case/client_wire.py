@@ -278,11 +278,15 @@ class ClientWire:
                 self._answered_s[other] = self._asked_after_s[other] = answered_s
 
     def _closed_late(self, link: Link) -> bool:
-        """Whether the client may have closed the connection because an answer, sent by now, came too late for it."""
+        """Whether the client may have closed the connection because an answer, sent by now, came too late for it.
+
+        One that has waited for its time-out as planned may close its other connections as well.
+        """
         asked_after_s = self._asked_after_s.get(link, self._began_s)
         waited_s = self.clock() - asked_after_s
         waits_long = waited_s >= _SURELY_BELOW * self.time_out_s
-        return self.is_under_way and link.was_closed_by_client and waits_long
+        is_calling = self.is_under_way and not self.has_waited
+        return is_calling and link.was_closed_by_client and waits_long
 
     def _event(self, link: Link, received: ReceivedCommand, ordinal: int) -> WireEvent:
         self._command += 1

@@ -7,6 +7,7 @@ again with more patience, before it counts as invalid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,8 @@ STEPPED_TIME_OUT_MS = 250
 SHORT_TIME_OUT_AMONG_SEVERAL_MS = 60
 """Of a client that may have to wait for its turn before it meets its fault."""
 DIVERGED = "the subject did something else than in the run before: "
+_TIME_OUTS_WITHIN_BOUND = 8
+"""However patient a run is, so many time-outs fit into the latency bound: a client may run into several in one call."""
 _MOST_TRIES = 5
 _TRIED_FOR_S = 15.0
 """No further try begins after so long: each may wait for a server that does not answer."""
@@ -107,13 +110,19 @@ def _run_once(
     """
     check = DeterminismCheck(decider)
     is_stepped = rig.time.is_stepped
-    time_outs_ms = time_outs_for(program, decider.planned_faults, is_stepped=is_stepped)
+    time_outs_ms = time_outs_for(
+        program,
+        decider.planned_faults,
+        is_stepped=is_stepped,
+        patience=patience,
+        longest_ms=latency_bound_ms / _TIME_OUTS_WITHIN_BOUND,
+    )
     ends_leases = any(changes_process(fault) for _, fault in decider.planned_faults)
     record = run_case(
         rig,
         program,
         check,
-        time_outs_ms={client_id: ms * patience for client_id, ms in time_outs_ms.items()},
+        time_outs_ms=time_outs_ms,
         latency_bound_ms=latency_bound_ms,
         lease_s=SHORT_LEASE_S * patience if ends_leases else None,
     )
@@ -127,13 +136,20 @@ def _run_once(
 
 
 def time_outs_for(
-    program: Program, faults: Sequence[tuple[str, FaultRef]], *, is_stepped: bool = False
+    program: Program,
+    faults: Sequence[tuple[str, FaultRef]],
+    *,
+    is_stepped: bool = False,
+    patience: int = 1,
+    longest_ms: float = math.inf,
 ) -> dict[str, int]:
     """Return each client's socket time-out for a run with these faults, in ms.
 
     Args:
         faults: each after the client that it happens to.
         is_stepped: on a stepped clock.
+        patience: how many times longer than usual it is.
+        longest_ms: of a client that meets a fault which it notices by its time-out alone.
     """
     waiting = {client_id for client_id, fault in faults if waits_for_time_out(fault)}
     is_alone = len(program.clients) == 1
@@ -141,7 +157,9 @@ def time_outs_for(
     if is_stepped:
         short_ms = STEPPED_TIME_OUT_MS
     return {
-        client_id: short_ms if client_id in waiting else LONG_TIME_OUT_MS
+        client_id: int(max(short_ms, min(short_ms * patience, longest_ms)))
+        if client_id in waiting
+        else LONG_TIME_OUT_MS * patience
         for client_id in program.clients
     }
 

@@ -129,6 +129,18 @@ def test_a_client_that_gave_up_on_a_fault_may_not_give_up_on_the_retry(talk: Con
     assert talk.is_invalid
 
 
+def test_a_client_that_gave_up_on_a_fault_may_close_its_other_connections(
+    talk: Conversation,
+) -> None:
+    first, other = Connection(), Connection()
+    talk.is_answered(other, talk.asks(other))
+    talk.asks(first, WireEffects(reply_passes=False, waits=True))
+    talk.now_s += TIME_OUT_S
+    talk.closes(first)
+    talk.closes(other)
+    assert talk.wire.invalid_reason == ""
+
+
 def test_a_connection_may_be_closed_at_any_time_between_two_calls(talk: Conversation) -> None:
     link = Connection()
     talk.is_answered(link, talk.asks(link))
