@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from midpipe.scenarios.invariants.deduplication import is_still_known, occurs_too_often
-from midpipe.scenarios.invariants.executions import unexplained_repeats
+from midpipe.scenarios.invariants.repeated_runs import unexplained_repeats
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
