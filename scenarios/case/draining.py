@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Collection
 
 MAX_DELIVERIES = 20
+_TAKES_PER_WAIT = 4
+"""How many takes there may be for each wait: what the periodic work puts back is taken again."""
 
 
 def drained(
@@ -19,6 +21,7 @@ def drained(
     wait_until: Callable[[float], object],
     now_s: Callable[[], float],
     back_after_s: float = math.inf,
+    put_back: Callable[[], object] | None = None,
 ) -> tuple[tuple[str, ...], float | None]:
     """Return the jobs in the order in which they came, and when the last one did; None if none came.
 
@@ -28,25 +31,37 @@ def drained(
         awaited: the jobs for which it is worth waiting until then.
         wait_until: waits until a time that is due.
         back_after_s: how long a job stays away that was taken and not completed, as the queue promises.
+        put_back: does the queue's periodic work, which may put jobs back; None if it has none.
     """
     last_s = None
     still_due = list(due)
     delivered: list[str] = []
     taken_s: dict[str, float] = {}
-    for number in range(1, MAX_DELIVERIES + len(due) + 1):
+    may_put_back, has_put_back = put_back is not None, False
+    for number in range(1, MAX_DELIVERIES + _TAKES_PER_WAIT * len(due) + 1):
+        if len(delivered) == MAX_DELIVERIES + len(due):
+            break
         job_id = take(number)
         if job_id is not None:
-            # What the drain itself has taken may return to it after a time-out of the queue's own, as promised. On a
-            # busy machine that may have passed although nothing was waited for.
+            # What the drain itself has taken may return to it: by the periodic work, or after a time-out of the queue's
+            # own, as promised, which may have passed on a busy machine although nothing was waited for.
             at_s = now_s()
-            has_waited = (
-                len(still_due) < len(due) or at_s - taken_s.get(job_id, at_s) >= back_after_s
+            may_return = (
+                has_put_back
+                or len(still_due) < len(due)
+                or at_s - taken_s.get(job_id, at_s) >= back_after_s
             )
-            if job_id not in delivered or not has_waited:
+            if job_id not in delivered or not may_return:
                 delivered.append(job_id)
                 last_s = taken_s[job_id] = at_s
-        elif still_due and set(awaited) - set(delivered):
+        elif not set(awaited) - set(delivered):
+            break
+        elif put_back is not None and may_put_back:
+            put_back()
+            may_put_back, has_put_back = False, True
+        elif still_due:
             wait_until(still_due.pop(0))
+            may_put_back = True
         else:
             break
     return tuple(delivered), last_s

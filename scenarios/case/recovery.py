@@ -143,42 +143,14 @@ def _drain(
         pending = tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
         return pending, None
     return drained(
-        _Taking(rig, method, version).take,
+        lambda number: _next_job(rig, method, version, number),
         due,
         awaited,
         lambda at_s: wait_until(rig, at_s),
         rig.time.now_s,
         rig.traits.promises.visibility_timeout_s or math.inf,
+        (lambda: rig.recovery.call("tick", {}, version)) if "tick" in rig.traits.methods else None,
     )
-
-
-class _Taking:
-    """Takes jobs; when there is none, what the periodic work puts back, but for what was taken here."""
-
-    def __init__(self, rig: Rig, method: str, version: Version) -> None:
-        self._rig = rig
-        self._method = method
-        self._version = version
-        self._taken: set[str] = set()
-        self._may_come_back: set[str] = set()
-
-    def take(self, number: int) -> str | None:
-        """Return the id of the job that a further worker gets; None if it gets none."""
-        job_id = self._next(number)
-        if job_id is None and "tick" in self._rig.traits.methods:
-            self._rig.recovery.call("tick", {}, self._version)
-            # No worker has completed them, so the periodic work may find them without an owner.
-            self._may_come_back = set(self._taken)
-            job_id = self._next(number)
-        while job_id in self._may_come_back:
-            self._may_come_back.discard(job_id)
-            job_id = self._next(number)
-        if job_id is not None:
-            self._taken.add(job_id)
-        return job_id
-
-    def _next(self, number: int) -> str | None:
-        return _next_job(self._rig, self._method, self._version, number)
 
 
 def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | None:

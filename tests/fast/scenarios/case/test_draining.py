@@ -87,3 +87,44 @@ def test_a_queue_without_an_end_is_left_after_so_many_jobs() -> None:
     assert len(jobs) == MAX_DELIVERIES
     more = [(0.0, f"job-{number}") for number in range(3 * MAX_DELIVERIES)]
     assert len(Waiting(more).drained(1.0, 2.0)[0]) == MAX_DELIVERIES + 2
+
+
+def test_a_missing_job_is_taken_after_the_periodic_work_has_put_it_back() -> None:
+    waiting = Waiting([(0.0, "a")])
+    found, _ = drained(
+        waiting.take,
+        (),
+        ("a", "b"),
+        waiting.wait_until,
+        lambda: 0.0,
+        put_back=lambda: waiting.jobs.append((0.0, "b")),
+    )
+    assert found == ("a", "b")
+
+
+def test_periodic_work_that_puts_back_what_the_drain_has_taken_duplicates_nothing() -> None:
+    waiting = Waiting([(0.0, "a")])
+    found, _ = drained(
+        waiting.take,
+        (1.0, 2.0),
+        ("a", "b"),
+        waiting.wait_until,
+        lambda: waiting.now_s,
+        put_back=lambda: waiting.jobs.append((0.0, "a")),
+    )
+    assert found == ("a",)
+    assert waiting.waited == [1.0, 2.0]
+
+
+def test_no_periodic_work_is_done_if_no_job_is_missing() -> None:
+    waiting = Waiting([(0.0, "a")])
+    done: list[int] = []
+    drained(
+        waiting.take,
+        (),
+        ("a",),
+        waiting.wait_until,
+        lambda: 0.0,
+        put_back=lambda: done.append(1),
+    )
+    assert done == []
