@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from midpipe.faultinject.faults import effects_of
@@ -49,13 +49,16 @@ class Trigger:
 class TriggeredProxy:
     """A loopback port that leads to the server, with faults where triggers say; the director of its own links.
 
+    Args:
+        upstream: returns where the server listens now.
+
     Attributes:
         fired: how often each fault happened, by name.
         late: the number of commands that are held now.
         invalid_reason: why the run is invalid; empty if it is valid.
     """
 
-    def __init__(self, loop: Loop, upstream: Address, table: CommandTable) -> None:
+    def __init__(self, loop: Loop, upstream: Callable[[], Address], table: CommandTable) -> None:
         self._loop = loop
         self._table = table
         self.fired: Counter[str] = Counter()
@@ -66,7 +69,7 @@ class TriggeredProxy:
         self._triggers: Iterator[Trigger] = iter(())
         self._trigger: Trigger | None = None
         self._turns_left = 0
-        self._port = LoopbackPort(loop, lambda: upstream, self._accepted)
+        self._port = LoopbackPort(loop, upstream, self._accepted)
         self.port = self._port.number
 
     def place(self, triggers: Iterator[Trigger]) -> None:

@@ -57,6 +57,9 @@ class Origin(Protocol):
             config: the text of its configuration file, which it may rewrite; None gives it no such file.
         """
 
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes of its servers, where midpipe knows them."""
+
     def close(self) -> None:
         """End every server that it has started; safe to call twice."""
 

@@ -6,7 +6,7 @@ servers, the clients and midpipe's proxy all reach. Behind a mapped port it woul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from midpipe.faultinject.ports import LOOPBACK
@@ -21,21 +21,37 @@ class FromBinary:
     """Starts processes of a binary.
 
     Args:
-        binary, run: as an EmbeddedServer takes them.
+        binary, run, environment: as an EmbeddedServer takes them.
     """
 
-    def __init__(self, binary: str | None, run: RunDirectory) -> None:
+    def __init__(
+        self,
+        binary: str | None,
+        run: RunDirectory,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.ports = run.ports
         self._binary = binary
         self._run = run
+        self._environment = environment
         self._started: list[EmbeddedServer] = []
 
     def start(self, port: int, arguments: Sequence[str], config: str | None) -> EmbeddedServer:
         """Start a process. Raises ServerError."""
         arguments = (*_listen_arguments(port), *arguments)
-        server = EmbeddedServer(self._binary, self._run, arguments=arguments, config=config)
+        server = EmbeddedServer(
+            self._binary,
+            self._run,
+            arguments=arguments,
+            config=config,
+            environment=self._environment,
+        )
         self._started.append(server)
         return server
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes that run."""
+        return tuple(server.pid for server in self._started if server.is_running)
 
     def close(self) -> None:
         """End every process; safe to call twice."""
@@ -72,6 +88,10 @@ class FromImage:
         from midpipe.faultinject.servers.container import ContainerNode
 
         return ContainerNode(self._image, self._group, port, arguments, config or "")
+
+    def pids(self) -> tuple[int, ...]:
+        """Return none: the processes of containers are not this machine's."""
+        return ()
 
     def close(self) -> None:
         """Remove every container; safe to call twice."""

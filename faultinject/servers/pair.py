@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from midpipe.faultinject.ports import LOOPBACK
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.node import Node, Origin, await_replication
+from midpipe.faultinject.servers.node import REPLICATED, Node, Origin, await_replication
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.vocabulary import Address
 
 # No server listens here: a replica of this address has lost its primary, and keeps the data that it has.
 _NOWHERE = (LOOPBACK, 1)
+_APPENDED = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class Pair:
@@ -21,7 +22,9 @@ class Pair:
 
     Args:
         origin: starts both; closed with this pair.
-        persistence: REPLICA or REPLICA_BEHIND; nothing is written to disk.
+        persistence: REPLICA or REPLICA_BEHIND.
+        appends: both write an append-only file, so that a killed primary can be started again with its data;
+            otherwise nothing is written to disk.
 
     Raises:
         ServerError: they don't start, or the replica does not catch up.
@@ -32,21 +35,27 @@ class Pair:
     database = 0
     is_ours = True
 
-    def __init__(self, origin: Origin, persistence: Persistence) -> None:
+    def __init__(self, origin: Origin, persistence: Persistence, *, appends: bool = False) -> None:
         self.persistence = persistence
         self._origin = origin
         # The primary's address; a failover changes it.
         self.address = Address()
         self._is_behind = True
         try:
-            self._primary = Node(origin)
-            self._replica = Node(origin)
+            arguments = (*REPLICATED, *(_APPENDED if appends else ()))
+            self._primary = Node(origin, arguments)
+            self._replica = Node(origin, arguments)
             self.name = f"{self._primary.server.name} with a replica"
             self.address = self._primary.address
             self.catch_up()
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of both servers, where midpipe knows them."""
+        return self._origin.pids()
 
     @property
     def replica_address(self) -> Address:
@@ -83,7 +92,7 @@ class Pair:
         self.catch_up()
 
     def restart(self) -> None:
-        """Kill the primary, and start it again as the primary, empty."""
+        """Kill the primary, and start it again as the primary, with what it has on disk."""
         self._primary.server.restart()
 
     def readdress(self) -> None:

@@ -89,7 +89,8 @@ def _say_days(days: SimulatedDays, seconds: float, console: Console) -> None:
         console,
         f"{days.passed:g} of {days.planned} simulated days in {seconds:,.0f} s: {days.expired_keys:,} keys expired, "
         f"{days.ended_leases:,} leases ended before their jobs were completed, "
-        f"the server was killed and started again {days.restarts:,} times",
+        f"the server was killed and started again {days.restarts:,} times, "
+        f"and its replica took over {days.failovers:,} times",
     )
     say(
         console,

@@ -101,7 +101,7 @@ class Rig:
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.clock = clock or WallClock("this server is on the machine's clock")
         self.hosts = Hosts(subject, self.loop, run, self.clock, loading)
-        self.time = TimeFlow(self.loop, self.clock, self._server_pids, self.hosts.pids)
+        self.time = TimeFlow(self.loop, self.clock, self.server_pids, self.hosts.pids)
         self.recovery = RecoveryClient(
             self.hosts, self.time, self.url, lambda: self.listener(RECOVERY).bytes_unread
         )
@@ -191,7 +191,10 @@ class Rig:
         server = self.server
         return Control(server.address, server.password, server.username, server.database, timeout_s)
 
-    def _server_pids(self) -> tuple[int, ...]:
+    def server_pids(self) -> tuple[int, ...]:
+        """Return the server's processes, where midpipe knows them."""
+        if isinstance(self.server, Pair):
+            return self.server.pids
         return (self.server.pid,) if isinstance(self.server, EmbeddedServer) else ()
 
     def _does_server_answer(self) -> bool:

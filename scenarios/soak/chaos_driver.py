@@ -11,7 +11,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from midpipe.faultinject.faults.clock import CLOCK_STEP, ELAPSE, SKEW_AHEAD, SKEW_BEHIND, SKEW_S
+from midpipe.faultinject.faults.failover import FAILOVER
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.soak.expired_keys import ExpiredKeys
 from midpipe.scenarios.soak.load_processes import LoadProcess
 from midpipe.scenarios.soak.pace import Pace
 from midpipe.scenarios.soak.plan import CLIENT_KILL, CRASH, FREEZE, KILL, PAUSE, PlannedFault
@@ -23,6 +25,8 @@ _SKEWS = {
     CLOCK_STEP.name: (SKEW_S, _STEPPED_FOR_S),
 }
 """By how much the wall clock is off, and for how many seconds."""
+_HALTS_WITHIN_S, _LONG_S = 3.0, 1.0
+"""Longer than any time-out of a client."""
 _KILL_CLIENTS = ("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
 
@@ -32,7 +36,7 @@ class ChaosDriver:
     Args:
         pace: the clock by which faults end.
         faults: in the order in which they are due.
-        before_kill: called before each kill of the server.
+        expired_keys: counts them over each kill of the server.
         on_crash: called with each load process that was killed and started again.
         pause_s: how long the server is stopped; more than the clients' socket time-out.
         freeze_s: how long a load process is stopped; more than its lease.
@@ -49,7 +53,7 @@ class ChaosDriver:
         processes: Sequence[LoadProcess],
         faults: Sequence[PlannedFault],
         *,
-        before_kill: Callable[[], None],
+        expired_keys: ExpiredKeys,
         on_crash: Callable[[LoadProcess], None],
         pause_s: float,
         freeze_s: float,
@@ -58,7 +62,7 @@ class ChaosDriver:
         self._pace = pace
         self._processes = tuple(processes)
         self._pending = deque(faults)
-        self._before_kill = before_kill
+        self._expired_keys = expired_keys
         self._on_crash = on_crash
         self._pause_s = pause_s
         self._freeze_s = freeze_s
@@ -79,12 +83,19 @@ class ChaosDriver:
     def inject_due(self, jobs: int) -> None:
         """Inject what is due once ``jobs`` jobs of the segment are acknowledged; nothing while the server is paused."""
         while self._pending and self._pending[0].due_jobs <= jobs and not self.server_is_paused:
-            self._inject(self._pending.popleft())
+            planned = self._pending.popleft()
+            if not self._inject(planned):
+                self._pending.append(planned)
+                return
+            self.fired[planned.fault] += 1
 
-    def _inject(self, planned: PlannedFault) -> None:
+    def _inject(self, planned: PlannedFault) -> bool:
+        """Inject a fault; return False if it is not possible at the moment."""
         fault = planned.fault
         if fault == KILL:
             self._kill_server()
+        elif fault == FAILOVER.name:
+            return self._fail_over()
         elif fault == PAUSE:
             self._rig.server.suspend()
             self.server_is_paused = True
@@ -99,17 +110,50 @@ class ChaosDriver:
             self._freeze(targets[planned.client % len(targets)])
         elif fault == ELAPSE.name:
             self._rig.clock.advance(self._freeze_s)
-        elif fault in _SKEWS and not self._skew(planned.client, *_SKEWS[fault]):
-            return
-        self.fired[fault] += 1
+        elif fault in _SKEWS:
+            return self._skew(planned.client, *_SKEWS[fault])
+        return True
 
     def _kill_server(self) -> None:
-        self._before_kill()
-        for process in self._processes:
-            process.proxy.refuse()
-        self._rig.restart_server()
-        for process in self._processes:
-            process.proxy.accept_again()
+        self._replace_server(self._rig.restart_server)
+
+    def _fail_over(self) -> bool:
+        """Kill the server and have its replica take over; return False if the load could not be halted for that.
+
+        Replication is asynchronous, so what is acknowledged at that moment may be lost. That is no flaw of a queue, so
+        the load halts until the replica has all writes.
+        """
+        working = [process for process in self._processes if process.works]
+        for process in working:
+            process.works = False
+        is_halted = self._rig.loop.run_until(self._is_halted, _HALTS_WITHIN_S)
+        if is_halted:
+            self._replace_server(self._rig.fail_over)
+        for process in working:
+            process.works = True
+            process.begin_step()
+        return is_halted
+
+    def _replace_server(self, replace: Callable[[], None]) -> None:
+        """Kill the server, and refuse connections until there is one again."""
+        with self._expired_keys.across_a_kill():
+            for process in self._processes:
+                process.proxy.refuse()
+            replace()
+            for process in self._processes:
+                process.proxy.accept_again()
+
+    def _is_halted(self) -> bool:
+        """Whether no process is in a step; a worker that holds a job for long sleeps in one."""
+        busy = [process.host.pid for process in self._processes if process.is_busy]
+        is_held = any(process.proxy.late for process in self._processes)
+        return not is_held and all(self._sleeps_for_long(pid) for pid in busy)
+
+    def _sleeps_for_long(self, pid: int) -> bool:
+        return any(
+            wait.is_stopped or wait.left_s > _LONG_S
+            for wait in self._rig.clock.waiters(among=[pid])
+        )
 
     def _resume_server(self) -> None:
         self._rig.server.resume()

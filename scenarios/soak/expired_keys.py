@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.scenarios.case.rig import Rig
 
@@ -24,10 +27,12 @@ class ExpiredKeys:
         self.count += now - self._of_process
         self._of_process = now
 
-    def server_ends(self) -> None:
-        """Read for the last time before the server is killed: its next process counts from 0."""
+    @contextmanager
+    def across_a_kill(self) -> Iterator[None]:
+        """Read before the server is killed, and begin with what the server after it has counted."""
         self.read()
-        self._of_process = 0
+        yield
+        self._of_process = self._ask()
 
     def _ask(self) -> int:
         return int(fields_of(self._rig.control.call("INFO", "stats"))["expired_keys"])

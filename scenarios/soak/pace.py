@@ -95,7 +95,7 @@ class TimeLapse:
         clock: a stepped one.
         flow: finds out whether the processes sleep.
         pids: returns the processes of the load.
-        server_pid: returns the server's.
+        server_pids: returns those of the servers.
     """
 
     def __init__(
@@ -103,12 +103,12 @@ class TimeLapse:
         clock: Clock,
         flow: TimeFlow,
         pids: Callable[[], Collection[int]],
-        server_pid: Callable[[], int],
+        server_pids: Callable[[], Collection[int]],
     ) -> None:
         self._clock = clock
         self._flow = flow
         self._pids = pids
-        self._server_pid = server_pid
+        self._server_pids = server_pids
         self._begun_s = clock.now_s()
         self._planned: list[_Planned] = []
         self._count = 0
@@ -138,7 +138,7 @@ class TimeLapse:
         """Move to the next event if every process sleeps."""
         self._run_due()
         pids = descendants(self._pids())
-        if not is_idle or not self._flow.are_still((*pids, self._server_pid())):
+        if not is_idle or not self._flow.are_still((*pids, *self._server_pids())):
             return
         self._flow.check_following(pids)
         next_s = min(until_s, self._next_planned_s(), self._next_wait_s(pids))

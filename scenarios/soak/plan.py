@@ -19,6 +19,7 @@ from random import Random
 from types import MappingProxyType
 
 from midpipe.faultinject.faults.clock import CLOCK_STEP, ELAPSE, SKEW_AHEAD, SKEW_BEHIND
+from midpipe.faultinject.faults.failover import FAILOVER
 from midpipe.faultinject.net.triggered_proxy import Trigger
 from midpipe.faultinject.vocabulary import FaultRef
 from midpipe.scenarios.soak.daily_load import HOURS_A_SEGMENT, SEGMENTS_A_DAY, jobs_before
@@ -27,6 +28,8 @@ OVERSTAY = "overstay"
 KILL, PAUSE, CLIENT_KILL, CRASH, FREEZE = "kill", "pause", "client-kill", "crash", "freeze"
 SERVER_FAULTS = (KILL, PAUSE, CLIENT_KILL)
 CLOCK_FAULTS = (ELAPSE.name, SKEW_AHEAD.name, SKEW_BEHIND.name, CLOCK_STEP.name)
+OF_DAYS = (*CLOCK_FAULTS, FAILOVER.name)
+"""Faults that only a soak of simulated days has."""
 _SHORTEST_S, _LONGEST_S = 0.05, 0.3
 _LATE_S = (0.2, 1.6)
 _LEAST_BATCHES = 3
@@ -59,7 +62,7 @@ class Chaos:
         others = ", ".join(
             f"{name} every {jobs:,} jobs"
             for name, jobs in self.every.items()
-            if name not in CLOCK_FAULTS
+            if name not in OF_DAYS
         )
         overstays = (
             f"; a worker holds every {self.overstays_every:,}th job for longer than its lease"
@@ -105,7 +108,7 @@ CHAOS: Mapping[str, Chaos] = MappingProxyType(
                         **dict.fromkeys(SERVER_FAULTS, 8_000),
                         CRASH: 4_000,
                         FREEZE: 4_000,
-                        **dict.fromkeys(CLOCK_FAULTS, 4_000),
+                        **dict.fromkeys(OF_DAYS, 4_000),
                     }
                 ),
                 2_000,
@@ -245,7 +248,7 @@ def kinds_of(
         leases: the subject's workers hold jobs under a lease.
         is_stepped: midpipe moves the clock.
     """
-    impossible = SERVER_FAULTS * (not own_server) + CLOCK_FAULTS * (not is_stepped)
+    impossible = SERVER_FAULTS * (not own_server) + OF_DAYS * (not is_stepped)
     of_others = [kind for kind in chaos.every if kind not in impossible]
     overstays = [OVERSTAY] if chaos.overstays_every and leases else []
     return (*chaos.wire, *of_others, *overstays)

@@ -136,6 +136,7 @@ class SimulatedDays:
         expired_keys: as the server counts them.
         ended_leases: jobs that a worker held until its lease ended, once for each worker.
         restarts: kills of the server, which started again on its append-only file.
+        failovers: kills of the server, whose replica took over.
     """
 
     planned: int
@@ -143,6 +144,7 @@ class SimulatedDays:
     expired_keys: int
     ended_leases: int
     restarts: int
+    failovers: int
     repeated: Repeated
 
 

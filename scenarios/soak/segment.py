@@ -13,6 +13,7 @@ from midpipe.scenarios.model.state import PENDING_KEY
 from midpipe.scenarios.programs.calls import get
 from midpipe.scenarios.soak.chaos_driver import ChaosDriver
 from midpipe.scenarios.soak.checker import CheckResult, check
+from midpipe.scenarios.soak.expired_keys import ExpiredKeys
 from midpipe.scenarios.soak.history import TICKS_PER_S, SegmentFiles, next_job, read_records
 from midpipe.scenarios.soak.load_processes import Assignment, LoadProcess
 from midpipe.scenarios.soak.pace import Pace
@@ -62,7 +63,7 @@ class Segment:
         hang_s: how long a step may take before its process counts as hung.
         should_stop: whether the user or the time budget has ended the load.
         repeats: the requests that are made again; None if none are.
-        before_kill: called before each kill of the server.
+        expired_keys: counts them over each kill of the server.
 
     Attributes:
         phase: ``load``, ``drain`` or ``check``.
@@ -84,7 +85,7 @@ class Segment:
         hang_s: float,
         should_stop: Callable[[], bool],
         repeats: Repeats | None,
-        before_kill: Callable[[], None],
+        expired_keys: ExpiredKeys,
     ) -> None:
         self._rig = rig
         self._plan = plan
@@ -113,7 +114,7 @@ class Segment:
             pace,
             processes,
             self.planned,
-            before_kill=before_kill,
+            expired_keys=expired_keys,
             on_crash=self._assign_successor,
             pause_s=plan.time_out_ms / 1000 * _PAUSE_OVER_TIME_OUT,
             freeze_s=plan.lease_s * 1.25,

@@ -1,7 +1,8 @@
 """A whole soak: segment after segment on one server, with the same processes, until all jobs are accounted for.
 
 The server runs with ``appendfsync always``, so everything that was acknowledged has to survive a kill of the server. In
-a soak of simulated days it and the load are on a stepped clock, and it keeps its data from one segment to the next.
+a soak of simulated days it and the load are on a stepped clock, it has a replica that takes over now and then, and it
+keeps its data from one segment to the next.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from midpipe.faultinject.clock.opening import open_clock
 from midpipe.faultinject.clock.port import Clock
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.faults.failover import FAILOVER
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.reaper import RunDirectory
-from midpipe.faultinject.servers.embedded import EmbeddedServer, binary_of
+from midpipe.faultinject.servers.embedded import binary_of
 from midpipe.faultinject.servers.opening import EMBEDDED, ServerSpec, open_server
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.server import Server, fields_of
 from midpipe.scenarios.case.rig import Rig
@@ -96,8 +100,10 @@ class Soak:
             self._clock = (
                 _stepped_clock(server, self._run) if plan.days else WallClock("not asked for")
             )
-            self.server: Server = open_server(
-                server, self._run, Persistence.AOF_ALWAYS, self._clock
+            self.server: Server = (
+                _pair_on(self._clock, server, self._run)
+                if plan.days
+                else open_server(server, self._run, Persistence.AOF_ALWAYS)
             )
             self._rig = Rig(self.server, subject, self._run, self._loop, clock=self._clock)
             self.taking = taking_of(self._rig.traits, subject.text)
@@ -140,7 +146,7 @@ class Soak:
                 hang_s=self._hang_s,
                 should_stop=self._should_stop,
                 repeats=self._repeats,
-                before_kill=self._expired_keys.server_ends,
+                expired_keys=self._expired_keys,
             )
             for _ in segment.run():
                 if meter.is_due(segment.phase):
@@ -236,15 +242,14 @@ class Soak:
         return self._asked_to_stop or spent
 
     def _new_pace(self) -> Pace:
-        server = self.server
-        if not (self._plan.days and isinstance(server, EmbeddedServer)):
+        if not self._plan.days:
             return RealTime(self._loop)
         processes = self._processes
         return TimeLapse(
             self._clock,
             self._rig.time,
             lambda: [process.host.pid for process in processes],
-            lambda: server.pid,
+            self._rig.server_pids,
         )
 
     def _simulated_days(self, repeated: Repeated) -> SimulatedDays:
@@ -254,6 +259,7 @@ class Soak:
             expired_keys=self._expired_keys.count,
             ended_leases=self._tally.ended_leases,
             restarts=self._fired[KILL],
+            failovers=self._fired[FAILOVER.name],
             repeated=repeated,
         )
 
@@ -341,6 +347,12 @@ class Soak:
             }
             for kind, name in names.items()
         }
+
+
+def _pair_on(clock: Clock, server: ServerSpec, run: RunDirectory) -> Pair:
+    """Return a server on that clock with a replica; both keep an append-only file."""
+    origin = FromBinary(server.where, run, clock.environment())
+    return Pair(origin, Persistence.REPLICA, appends=True)
 
 
 def _stepped_clock(server: ServerSpec, run: RunDirectory) -> Clock:

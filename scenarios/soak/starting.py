@@ -22,7 +22,7 @@ def start_processes(rig: Rig, plan: SoakPlan, taking: Taking) -> list[LoadProces
     processes = []
     try:
         for name, request in _requests(plan, taking):
-            proxy = TriggeredProxy(rig.loop, rig.server.address, rig.table)
+            proxy = TriggeredProxy(rig.loop, lambda: rig.server.address, rig.table)
             url = rig.url_at(proxy.port, plan.time_out_ms)
             processes.append(LoadProcess(rig.hosts.new, proxy, name=name, request=request, url=url))
         for process in processes:

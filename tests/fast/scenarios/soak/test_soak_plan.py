@@ -17,7 +17,7 @@ from midpipe.scenarios.soak.checker import Bounds, Tally
 from midpipe.scenarios.soak.daily_load import jobs_before
 from midpipe.scenarios.soak.plan import (
     CHAOS,
-    CLOCK_FAULTS,
+    OF_DAYS,
     OVERSTAY,
     SERVER_FAULTS,
     SoakPlan,
@@ -104,12 +104,12 @@ def test_a_server_that_midpipe_did_not_start_is_not_killed() -> None:
     assert {fault.fault for fault in planned_faults(plan(), 1, kinds)} == {"crash", "freeze"}
 
 
-def test_faults_of_the_clock_are_planned_only_on_a_stepped_one() -> None:
+def test_faults_of_the_clock_and_failovers_are_planned_only_for_simulated_days() -> None:
     kinds = kinds_of(HEAVY, own_server=True, leases=True)
-    assert not set(CLOCK_FAULTS) & set(kinds)
+    assert not set(OF_DAYS) & set(kinds)
     assert set(kinds_of(HEAVY, own_server=True, leases=True, is_stepped=True)) == {
         *kinds,
-        *CLOCK_FAULTS,
+        *OF_DAYS,
     }
 
 
