@@ -20,14 +20,13 @@ from rich.console import Console
 
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.exit_code import exit_code
-from midpipe.reports.explain import ADVICE, advice_for, coverage_sentence, explained, not_judged
+from midpipe.reports.explain import coverage_sentence, explained, not_judged
 from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import MAX_BYTES, markdown
 from midpipe.reports.sinks.writing import write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
-from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import SourceLine, Story
@@ -178,47 +177,6 @@ def test_a_checker_that_crashed_is_named(report: Callable[[Verdict], str]) -> No
     crash = CheckerCrash("no-lost-job", "KeyError: 'x'")
     verdict = replace(PASSED, outcome=Outcome.UNKNOWN, crashes=(crash,))
     assert "no-lost-job crashed: KeyError" in report(verdict)
-
-
-def test_every_invariant_has_its_advice() -> None:
-    assert set(ADVICE) == set(INVARIANTS)
-
-
-@pytest.mark.parametrize(
-    ("command", "says"),
-    [
-        ("LPOP jobs", "until it has run"),
-        ("XREADGROUP", "XAUTOCLAIM"),
-        ("EXEC", "one atomic step"),
-    ],
-)
-def test_the_advice_follows_from_the_command_that_met_the_fault(command: str, says: str) -> None:
-    lost = replace(LOST, invariant="no-lost-job", command=command)
-    assert says in advice_for(lost)
-
-
-@pytest.mark.parametrize(
-    ("invariant", "call", "says"),
-    [
-        ("no-duplicate", "complete", "Compare the lease token"),
-        ("no-duplicate", "enqueue", "whether the job is known"),
-        ("no-lost-job", "claim", "put back what a lease"),
-        ("no-lost-job", "tick", "one atomic step"),
-    ],
-)
-def test_the_advice_follows_from_the_call_to_begin_with(
-    invariant: str, call: str, says: str
-) -> None:
-    finding = replace(LOST, invariant=invariant, operation=call, command="EVAL", faults=())
-    assert says in advice_for(finding)
-
-
-def test_no_advice_speaks_of_what_only_the_reviewed_queue_has() -> None:
-    general = {
-        name: text for name, text in ADVICE.items() if name not in ("isolation", "no-divergence")
-    }
-    words = ("workspace", "request key", "schema", "review")
-    assert [name for name, text in general.items() if any(word in text for word in words)] == []
 
 
 def test_the_replay_line_can_be_pasted_into_a_shell() -> None:

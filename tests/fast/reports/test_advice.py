@@ -1,0 +1,52 @@
+"""What a report says to change follows from the invariant, the command and the call of a finding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from midpipe.reports.explain import ADVICE, advice_for
+from midpipe.scenarios.invariants import INVARIANTS
+from tests.fast.reports.verdicts import LOST
+
+
+def test_every_invariant_has_its_advice() -> None:
+    assert set(ADVICE) == set(INVARIANTS)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("LPOP jobs", "until it has run"),
+        ("XREADGROUP", "XAUTOCLAIM"),
+        ("EXEC", "one atomic step"),
+    ],
+)
+def test_the_advice_follows_from_the_command_that_met_the_fault(command: str, says: str) -> None:
+    lost = replace(LOST, invariant="no-lost-job", command=command)
+    assert says in advice_for(lost)
+
+
+@pytest.mark.parametrize(
+    ("invariant", "call", "says"),
+    [
+        ("no-duplicate", "complete", "Compare the lease token"),
+        ("no-duplicate", "enqueue", "whether the job is known"),
+        ("no-lost-job", "claim", "put back what a lease"),
+        ("no-lost-job", "tick", "one atomic step"),
+    ],
+)
+def test_the_advice_follows_from_the_call_to_begin_with(
+    invariant: str, call: str, says: str
+) -> None:
+    finding = replace(LOST, invariant=invariant, operation=call, command="EVAL", faults=())
+    assert says in advice_for(finding)
+
+
+def test_no_advice_speaks_of_what_only_the_reviewed_queue_has() -> None:
+    general = {
+        name: text for name, text in ADVICE.items() if name not in ("isolation", "no-divergence")
+    }
+    words = ("workspace", "request key", "schema", "review")
+    assert [name for name, text in general.items() if any(word in text for word in words)] == []
