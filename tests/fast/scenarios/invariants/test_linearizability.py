@@ -93,6 +93,28 @@ def test_with_every_answer_known_nothing_is_unknown(
         ([Put("a", 1, 2)], [Take(None, 3, 4)], Answer.VIOLATED),
         ([Put("a", 1, NEVER)], [Take(None, 3, 4)], Answer.HOLDS),
         ([Put("a", 1, 2)], [Take(None, 3, NEVER), Take(None, 4, 5)], Answer.UNKNOWN),
+        (
+            [Put("a", 1, 2)],
+            [Take(None, 3, NEVER), Take(None, 4, 5), Take("a", 6, 7)],
+            Answer.VIOLATED,
+        ),
+        # The first of two concurrent puts is taken last, after a third value.
+        (
+            [Put("a", 0, 2), Put("b", 1, 3), Put("c", 4, 5)],
+            [Take("b", 10, 11), Take("c", 12, 13), Take("a", 20, 21)],
+            Answer.VIOLATED,
+        ),
+        # An empty answer that two values cover together, and one with a gap between them.
+        (
+            [Put("a", 0, 1), Put("b", 2.5, 3)],
+            [Take(None, 2, 8), Take("a", 6, 7), Take("b", 10, 11)],
+            Answer.VIOLATED,
+        ),
+        (
+            [Put("a", 0, 1), Put("b", 5, 6)],
+            [Take(None, 2, 8), Take("a", 4, 4.5), Take("b", 10, 11)],
+            Answer.HOLDS,
+        ),
     ],
 )
 def test_what_is_known_of_queues(puts: list[Put], takes: list[Take], answer: Answer) -> None:
