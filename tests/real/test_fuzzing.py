@@ -27,6 +27,7 @@ from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, Sto
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome
+from tests.fast.reports.verdicts import CASE
 
 PATIENCE_S = 60.0
 MET = Met(Place("enqueue", 1, "EVALSHA", False, "absent"), "late", frozenset(("late",)))
@@ -239,18 +240,7 @@ def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> No
     never.sometimes[LEASE_EXPIRED] = 0
     part.take(
         0,
-        CaseEnded(
-            program="p",
-            replay="p:",
-            fault="none",
-            faults=0,
-            valid=True,
-            invalid_reason="",
-            violations=(),
-            observations=(),
-            crashes=(),
-            seconds=(0.0, 0.0, 0.0, 0.0),
-        ),
+        CASE,
     )
     part.take(0, never)
     part.finish()

@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.errors import SubjectError, UsageError
-from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
+from midpipe.scenarios.model.spec import REFERENCE
 from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.checker import Bounds
 from midpipe.scenarios.soak.plan import CHAOS, SoakPlan, planned_faults, wire_triggers
 from midpipe.scenarios.soak.results import SoakResult
-from midpipe.scenarios.soak.soak import Soak
 from tests.real.processes import running_with
+from tests.real.soaks import result_of
 from tests.support.children import running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,13 +33,7 @@ def soaked(
     folder: Path, subject: str = REFERENCE, chaos: str = "heavy", jobs: int = 2_000, **more: int
 ) -> SoakResult:
     plan = SoakPlan(jobs, clients=2, workers=2, chaos=CHAOS[chaos], seed=3, **more)
-    soak = Soak(ServerSpec(), SubjectSpec(subject), plan, folder, 5.0)
-    try:
-        for _ in soak.run():
-            pass
-        return soak.result()
-    finally:
-        soak.close()
+    return result_of(folder, subject, plan)
 
 
 def test_the_reference_passes_heavy_chaos_in_which_every_kind_of_fault_fired(

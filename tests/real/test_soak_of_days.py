@@ -21,6 +21,7 @@ from midpipe.scenarios.model.verdict import Outcome
 from midpipe.scenarios.soak.plan import CHAOS, CRASH, OF_DAYS, Chaos, SoakPlan, over_days
 from midpipe.scenarios.soak.results import SoakResult
 from midpipe.scenarios.soak.soak import Soak
+from tests.real.soaks import result_of
 from tests.support.children import running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,13 +63,7 @@ def plan_of(days: int, jobs: int, chaos: str | Chaos) -> SoakPlan:
 def soaked(
     folder: Path, days: int, jobs: int, subject: str = REFERENCE, chaos: str | Chaos = "heavy"
 ) -> SoakResult:
-    soak = Soak(ServerSpec(), SubjectSpec(subject), plan_of(days, jobs, chaos), folder, 5.0)
-    try:
-        for _ in soak.run():
-            pass
-        return soak.result()
-    finally:
-        soak.close()
+    return result_of(folder, subject, plan_of(days, jobs, chaos))
 
 
 def test_the_reference_passes_a_day_of_crashes_restarts_and_wrong_clocks(tmp_path: Path) -> None:
