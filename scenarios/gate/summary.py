@@ -105,7 +105,8 @@ def verdict_on(
 def _recovery(tally: Tally) -> Iterator[str]:
     """Yield how long it took until the job of a dead worker ran again, if that was measured."""
     if tally.recovered_after_s is not None:
-        longest = duration_text(tally.recovered_after_s)
+        # Less than this is how busy the machine was.
+        longest = duration_text(max(0.1, tally.recovered_after_s))
         yield f"The job of a worker that died reached another worker within {longest}, on the stepped clock."
 
 
