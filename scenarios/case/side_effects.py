@@ -212,8 +212,10 @@ class SideEffects:
         self._leases_began_s = None
 
     def await_leases(self) -> None:
-        """Wait until every short lease has ended. The server's clock ends it, so there is no event to wait for."""
-        if self._lease_s is not None and self._asked_s:
+        """Wait until every lease has ended, if they are short or one has ended. There is no event to wait for."""
+        has_ended_one = self._rig.time.is_stepped and self.leases_have_ended
+        if self._asked_s and (self._lease_s is not None or has_ended_one):
+            # One that was renewed after time had passed has not ended yet.
             self._rig.time.wait(max(self._asked_s) + _MARGIN_S)
         elif self._lease_s is not None and self._has_leases:
             self._rig.time.wait(self._lease_s * _ENDED_AFTER_LEASES)

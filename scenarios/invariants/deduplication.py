@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.history import Completion, Operation
-from midpipe.scenarios.model.promises import Deduplicates, Delivery
+from midpipe.scenarios.model.promises import Deduplicates
 
 KNOWN_FOR_S = 3_600.0
 """For how long a queue knows a request or a job if it does not say so itself: shorter than any such time-out in use."""
@@ -34,24 +34,7 @@ def occurs_too_often(
         return count > 1
     # At least 1, for a job that was there before.
     allowed = max(1, sum(map(_may_have_put_it_in, _enqueues_of(evidence, (job_id,)))))
-    return count > allowed and not _may_be_sent_again(evidence, job_id)
-
-
-def _may_be_sent_again(evidence: Evidence, job_id: str) -> bool:
-    """Whether a client may have put the job in again by itself, because a fault took the answer that it was in.
-
-    A queue that promises at least once, and knows neither jobs nor requests again, allows that.
-    """
-    promises = evidence.traits.promises
-    allows = (promises.delivery, promises.deduplicates) == (
-        Delivery.AT_LEAST_ONCE,
-        Deduplicates.NONE,
-    )
-    return allows and any(
-        call.faulted and call.wrote
-        for call in evidence.operations("enqueue")
-        if call.job_id == job_id
-    )
+    return count > allowed
 
 
 def is_still_known(evidence: Evidence, job_ids: Collection[str]) -> bool:

@@ -95,7 +95,8 @@ def _overtaken(puts: dict[str, Put], taken: dict[str, Take], open_since: float) 
     unknown = Checked(Answer.HOLDS)
     last_taken, slowest, never_taken, number = -NEVER, "", "", 0
     for value in later:
-        while ended[number].end < puts[value].start:
+        # A call that ends in the moment in which it began has an end before its start.
+        while number < len(ended) and ended[number].end < puts[value].start:
             before = ended[number].value
             if before not in taken:
                 never_taken = before

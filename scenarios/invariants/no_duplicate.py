@@ -1,8 +1,7 @@
 """no-duplicate: one request id, one job; one job id, one place in the queue.
 
 A job may be delivered twice only after a crash or an expired lease, and by ``dequeue`` never, unless the queue promises
-at-least-once. Such a queue that knows neither jobs nor requests again may also get a job twice from a client whose
-enqueue lost its answer. It may never be finished twice: the queue must refuse a worker that has lost its lease.
+at-least-once. It may never be finished twice: the queue must refuse a worker that has lost its lease.
 
 Blind to: a worker that runs a job twice by itself.
 """

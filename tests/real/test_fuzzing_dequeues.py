@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,7 @@ def test_two_clients_that_take_one_job_are_found(worker: Worker) -> None:
     flawed = "flawed/reads_then_removes.py:Queue"
     caught = caught_by_fuzzing(worker, flawed, "no-duplicate", budget_s=60.0)
     (replay,) = [found.replay for found in caught if found.invariant == "no-duplicate"]
-    assert "A dequeue" in replay
-    assert "B dequeue" in replay
+    assert len(set(re.findall("([A-Z]) dequeue", replay))) > 1
 
 
 @pytest.mark.parametrize("queue", ["sound/pops.py:Pops", "sound/pops.py:GivesBack"])

@@ -52,7 +52,8 @@ class Queue(reference.Queue):
 
 
 NO_WIRE_FAULTS = replace(CHAOS["heavy"], wire={})
-CRASHES = Chaos("crashes", {}, 0, {CRASH: 20})
+# So many that some worker surely holds a job when it dies.
+CRASHES = Chaos("crashes", {}, 0, {CRASH: 5})
 
 
 def plan_of(days: int, jobs: int, chaos: str | Chaos) -> SoakPlan:
@@ -144,8 +145,9 @@ def test_an_interrupted_soak_of_days_drains_checks_and_says_how_many_days_passed
         assert any("midpipe: day" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=90)
+    assert (process.returncode, "Traceback" in errors) == (130, False), output + errors
     stored = json.loads((tmp_path / "out" / "soak.json").read_text())
-    assert (process.returncode, stored["is_partial"], "Traceback" in errors) == (130, True, False)
+    assert stored["is_partial"]
     assert "of 30 simulated days" in output
     assert stored["days"]["passed"] > 0
     assert stored["tally"]["lost"] == {"least": 0, "most": 0}

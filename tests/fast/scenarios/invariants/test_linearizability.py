@@ -121,6 +121,10 @@ def test_what_is_known_of_queues(puts: list[Put], takes: list[Take], answer: Ans
     assert check_queue(puts, takes).answer is answer
 
 
+def test_a_put_that_ends_in_the_moment_in_which_it_begins_is_checked() -> None:
+    assert check_queue([Put("a", 4, 3)], [Take("a", 6, 7)]).answer is Answer.HOLDS
+
+
 def test_a_value_that_is_put_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         check_queue([Put("a", 1, 2), Put("a", 3, 4)], [])
