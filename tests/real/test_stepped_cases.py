@@ -327,3 +327,8 @@ def test_the_periodic_work_is_done_once_a_dead_workers_time_is_over(
     record = record_of(stepped, subject, replay)
     assert record.violated_invariants == violated
     assert passed_s(record) >= 30.0
+
+
+def test_recovery_waits_for_a_lease_that_was_renewed_after_time_had_passed(stepped: Worker) -> None:
+    record = record_of(stepped, SubjectSpec(), "heartbeat-vs-reclaim: A1:EVALSHA!elapse=60")
+    assert (record.delivered, record.violations) == (("job-1",), ())
