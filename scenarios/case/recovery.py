@@ -47,7 +47,7 @@ class Recovered:
     Args:
         read_back: what get_job answered, once by each version of the program's fleet.
         delivered: as in Evidence.
-        given_up, still_running, named: as in Evidence.
+        given_up, still_running, named, expired: as in Evidence.
         after_s: seconds on the case's clock until the last job was received, or until each job that was left had run;
             None if none was received, or if one did not run.
     """
@@ -57,6 +57,7 @@ class Recovered:
     given_up: frozenset[str] = frozenset()
     still_running: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
+    expired: frozenset[str] = frozenset()
     after_s: float | None = None
 
 
@@ -73,6 +74,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
         case.recorder.call_without_faults(call, Phase.RECOVERY)
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
+    expired = snapshot.expired_since(case.recorder.states, job_ids)
     if "work" in rig.traits.methods:
         failed, ran_s = _work_off(rig, job_keys, version, due)
         return Recovered(
@@ -80,6 +82,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
             None,
             given_up=failed,
             named=_named_in(rig, job_ids),
+            expired=expired,
             after_s=None if ran_s is None else ran_s - began_s,
         )
     delivered, last_s = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
@@ -89,6 +92,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
         delivered,
         given_up=frozenset(job_id for job_id, status in after if status == "failed"),
         still_running=frozenset(job_id for job_id, status in after if status == "running"),
+        expired=expired,
         after_s=None if last_s is None else last_s - began_s,
     )
 

@@ -157,6 +157,7 @@ def judged_record(
         still_running=recovered.still_running,
         executions=executions,
         named=recovered.named,
+        expired=recovered.expired,
     )
     judged = judge(evidence, rig.invariants)
     has_died = any(operation.caller_died for operation in evidence.history)

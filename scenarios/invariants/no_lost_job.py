@@ -94,13 +94,16 @@ def _is_taken(evidence: Evidence, job_id: str) -> bool:
 
 
 def _is_deleted_after_its_end(evidence: Evidence, job_id: str) -> bool:
-    """Whether a worker may have finished the job, and the queue deletes finished jobs, or shows none."""
-    if evidence.can_read and evidence.traits.promises.retention is not Retention.DELETES:
+    """Whether a worker may have finished the job, and the queue shows no finished job, or lets it expire."""
+    deletes = evidence.traits.promises.retention is Retention.DELETES
+    shows_none = deletes or not evidence.can_read
+    if not shows_none and job_id not in evidence.expired:
         return False
     return any(
         operation.job_id == job_id
         and operation.completion is not Completion.FAIL
         and operation.value is not False
+        and (shows_none or operation.arguments.get("status") not in ("pending", "running"))
         for operation in evidence.operations("complete", "update_status", "cancel")
     )
 

@@ -12,7 +12,8 @@ do nothing and raise nothing.
 In addition, the calls on a job must be linearizable as a register of its status (see ``status_register``), which
 catches two reads between which an update disappears.
 
-Blind to: what an update changes besides the status; a claim that never sets one.
+Blind to: a job that has ended and whose data has expired; what an update changes besides the status; a claim that never
+sets one.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def _contradictions(evidence: Evidence, job_id: str) -> Iterator[str]:
     """Yield a sentence for each read that shows a status which the acknowledged updates before it do not allow."""
     for status, began, ended, where in _sightings(evidence, job_id):
         allowed = _allowed(evidence, job_id, began, ended)
-        if allowed and status not in allowed:
+        has_ended = all(_RANKS.get(each) == _RANKS["completed"] for each in allowed)
+        may_be_gone = not status and has_ended and job_id in evidence.expired
+        if allowed and status not in allowed and not may_be_gone:
             yield (
                 f"{where} {job_id} is {status or 'not found'}; "
                 f"the acknowledged status is {' or '.join(sorted(allowed))}."

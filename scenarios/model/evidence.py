@@ -106,6 +106,7 @@ class Evidence:
         still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
         named: ids of jobs that some key still names in the final state.
+        expired: ids of jobs that a key named which has expired by the end of the program.
         read_by_others: read_back as each further version of a mixed fleet answered it.
 
     Example:
@@ -129,6 +130,7 @@ class Evidence:
     still_running: frozenset[str] = frozenset()
     executions: tuple[Execution, ...] = ()
     named: frozenset[str] = frozenset()
+    expired: frozenset[str] = frozenset()
     read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()
 
     @property

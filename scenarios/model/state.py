@@ -130,6 +130,18 @@ class Snapshot:
     state: State
     taken_at_ms: int
 
+    def expired_since(self, states: Iterable[State], job_ids: Iterable[str]) -> frozenset[str]:
+        """Return the jobs that a key of the earlier states names which has expired by now."""
+        expired = {
+            key: value
+            for state in states
+            for key, value in state.items()
+            if key not in self.state
+            and value.expires_at_ms is not None
+            and value.expires_at_ms <= self.taken_at_ms
+        }
+        return frozenset(job_id for job_id in job_ids if expired and names_job(expired, job_id))
+
     def differs_by_more_than_time(self, before: State) -> bool:
         """Whether it differs from an earlier state by more than the expiry of keys whose TTL has run out."""
         return self.state != {

@@ -332,3 +332,9 @@ def test_the_periodic_work_is_done_once_a_dead_workers_time_is_over(
 def test_recovery_waits_for_a_lease_that_was_renewed_after_time_had_passed(stepped: Worker) -> None:
     record = record_of(stepped, SubjectSpec(), "heartbeat-vs-reclaim: A1:EVALSHA!elapse=60")
     assert (record.delivered, record.violations) == (("job-1",), ())
+
+
+def test_a_job_that_has_ended_may_expire(stepped: Worker) -> None:
+    subject = SubjectSpec(f"{DATA}/queues/reaped.py:FinishedJobsExpire")
+    replay = "two-enqueues-vs-claim: A1 B1 B2 B3 A2:EVAL!elapse=90000"
+    assert record_of(stepped, subject, replay).violations == ()

@@ -93,3 +93,13 @@ class NeverPutsBack(Reaped):
 
     def tick(self) -> None:
         pass
+
+
+class FinishedJobsExpire(Reaped):
+    """Sound: what is known of a finished job expires after a day."""
+
+    def complete(self, job_id: str, lease_token: int) -> bool:
+        is_finished = super().complete(job_id, lease_token)
+        if is_finished:
+            self.redis.expire(f"job:{job_id}", 86_400)
+        return is_finished

@@ -85,6 +85,26 @@ def test_a_missing_job_was_not_deleted_after_an_end_that_was_not_its_own(end: Op
     assert lost(evidence(call(), end, traits=traits))
 
 
+@pytest.mark.parametrize(
+    ("status", "expired", "is_lost"),
+    [
+        ("completed", frozenset({"j"}), False),
+        ("failed", frozenset({"j"}), False),
+        ("running", frozenset({"j"}), True),
+        ("pending", frozenset({"j"}), True),
+        ("completed", frozenset({"i"}), True),
+    ],
+)
+def test_the_data_of_a_job_may_expire_once_it_has_ended(
+    status: str, expired: frozenset[str], is_lost: bool
+) -> None:
+    update = call("update_status", at=2, value=None, status=status)
+    seen = evidence(call(), update, traits=WORKERS, delivered=())
+    seen = replace(seen, expired=expired, read_back={("j", "acme"): None})
+    assert bool(lost(seen)) is is_lost
+    assert bool(INVARIANTS["status-order"].check(seen).violations) is is_lost
+
+
 def test_the_end_of_another_job_does_not_excuse_one_that_nobody_receives() -> None:
     seen = evidence(call(), traits=WORKERS)
     jobs = {("i", "acme"): {"status": "completed"}, ("j", "acme"): {"status": "pending"}}
