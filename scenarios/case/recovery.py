@@ -66,6 +66,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     began_s = rig.time.now_s()
     case.await_leases()
     snapshot = rig.snapshot()
+    ended_ms = snapshot.taken_at_ms - 1_000 * (rig.time.now_s() - began_s)
     due = times_due(rig, snapshot)
     case.recorder.states.append(snapshot.state)
     job_keys = () if program.malformed else _job_keys(case)
@@ -74,7 +75,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
         case.recorder.call_without_faults(call, Phase.RECOVERY)
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
-    expired = snapshot.expired_since(case.recorder.states, job_ids)
+    expired = snapshot.expired_since(case.recorder.states, job_ids, ended_ms)
     if "work" in rig.traits.methods:
         failed, ran_s = _work_off(rig, job_keys, version, due)
         return Recovered(

@@ -47,6 +47,9 @@ def _check(evidence: Evidence) -> Judgement:
     violations: list[ViolationEvidence] = []
     observed = 0
     for job_id in sorted({update.job_id for update in _updates(evidence)}):
+        if job_id in evidence.expired and _has_ended(evidence, job_id):
+            # What is read of it later may be a new job of the same id.
+            continue
         observed += 1
         seen = list(_contradictions(evidence, job_id))
         if not seen and not _again(evidence):
@@ -59,13 +62,18 @@ def _check(evidence: Evidence) -> Judgement:
     return Judgement(observed, tuple(violations))
 
 
+def _has_ended(evidence: Evidence, job_id: str) -> bool:
+    return any(
+        update.job_id == job_id and _is_end(update) and _is_acknowledged(evidence, update)
+        for update in _updates(evidence)
+    )
+
+
 def _contradictions(evidence: Evidence, job_id: str) -> Iterator[str]:
     """Yield a sentence for each read that shows a status which the acknowledged updates before it do not allow."""
     for status, began, ended, where in _sightings(evidence, job_id):
         allowed = _allowed(evidence, job_id, began, ended)
-        has_ended = all(_RANKS.get(each) == _RANKS["completed"] for each in allowed)
-        may_be_gone = not status and has_ended and job_id in evidence.expired
-        if allowed and status not in allowed and not may_be_gone:
+        if allowed and status not in allowed:
             yield (
                 f"{where} {job_id} is {status or 'not found'}; "
                 f"the acknowledged status is {' or '.join(sorted(allowed))}."

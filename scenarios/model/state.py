@@ -130,15 +130,21 @@ class Snapshot:
     state: State
     taken_at_ms: int
 
-    def expired_since(self, states: Iterable[State], job_ids: Iterable[str]) -> frozenset[str]:
-        """Return the jobs that a key of the earlier states names which has expired by now."""
+    def expired_since(
+        self, states: Iterable[State], job_ids: Iterable[str], by_ms: float
+    ) -> frozenset[str]:
+        """Return the jobs that a key of the earlier states names which had expired by a time; it may be there anew.
+
+        Args:
+            by_ms: on the server's clock.
+        """
         expired = {
             key: value
             for state in states
             for key, value in state.items()
-            if key not in self.state
+            if self.state.get(key) != value
             and value.expires_at_ms is not None
-            and value.expires_at_ms <= self.taken_at_ms
+            and value.expires_at_ms <= by_ms
         }
         return frozenset(job_id for job_id in job_ids if expired and names_job(expired, job_id))
 
