@@ -2,7 +2,8 @@
 
 Judged in the programs in which every call has a malformed argument.
 
-Blind to: malformed arguments that those programs do not try.
+Blind to: malformed arguments that those programs do not try; a workspace that is too long, but for queues with the
+keys of the reviewed one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def _check(evidence: Evidence) -> Judgement:
         for operation in evidence.history
         if operation.phase is Phase.PROGRAM
         and any(_judges(evidence.traits, operation.method, name) for name in _named(operation))
+        and (evidence.traits.white_box or not _is_only_long(operation))
     ]
     for operation in called:
         shown = ", ".join(f"{name}={operation.arguments[name]!r}" for name in _named(operation))
@@ -49,6 +51,13 @@ def _check(evidence: Evidence) -> Judgement:
 def _named(operation: Operation) -> tuple[str, ...]:
     """Return the arguments of a call of which one is malformed."""
     return tuple(name for name in ("workspace_id", "status") if name in operation.arguments)
+
+
+def _is_only_long(operation: Operation) -> bool:
+    """Whether nothing is wrong with a workspace but its length, which the reviewed queue bounds and others need not."""
+    workspace = operation.arguments.get("workspace_id")
+    is_plain = isinstance(workspace, str) and workspace.isalnum() and workspace.islower()
+    return is_plain and "status" not in operation.arguments
 
 
 def _judges(traits: Traits, method: str, argument: str) -> bool:

@@ -77,6 +77,12 @@ def test_arguments_are_judged_in_the_programs_that_make_them_malformed() -> None
     assert said("bad-input", evidence(call(workspace_id=""))) == []
 
 
+def test_a_long_workspace_is_malformed_for_the_reviewed_queue_alone() -> None:
+    long = evidence(call(workspace_id="a" * 33), malformed=True)
+    assert said("bad-input", replace(long, traits=BLACK_BOX)) == []
+    assert len(said("bad-input", replace(long, traits=WHITE_BOX))) == 1
+
+
 def test_one_malformed_argument_of_several_is_enough() -> None:
     odd = call("update_status", value=None, status="done", wrote=False)
     traits = replace(BLACK_BOX, promises=declared({"tenancy": "none"}))
