@@ -196,7 +196,7 @@ class Clients:
     ) -> bool:
         """Wait until a condition holds, as long as a call may take; return whether it does.
 
-        Outages end meanwhile, unless the subject promises that its calls end under any fault.
+        An outage ends meanwhile, unless the subject promises that its calls end under any fault.
 
         Args:
             due_s: as in TimeFlow.run_until.

@@ -29,7 +29,7 @@ class Competitor:
     """A queue to judge, and its library if it is a released one."""
 
     subject: SubjectSpec
-    library: Library | None = None
+    release: Library | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -72,14 +72,14 @@ def compare(
 
 def _described(competitor: Competitor) -> Compared:
     """Return the row of a queue with nothing in it but what it is."""
-    library = competitor.library
+    release = competitor.release
     name, version = competitor.key
     return Compared(
         name=name,
         version=version,
-        documented=library.documented if library else "",
-        settings=library.settings_sentence if library else "",
-        variant_of=library.variant_of if library else "",
+        documented=release.documented if release else "",
+        settings=release.settings_sentence if release else "",
+        variant_of=release.variant_of if release else "",
     )
 
 
