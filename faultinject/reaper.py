@@ -9,12 +9,14 @@ would not do: it does not run in a killed process, nor in a worker that leaves b
 from __future__ import annotations
 
 import itertools
+import secrets
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from midpipe.faultinject.closeable import Closeable
 from midpipe.faultinject.ports import free_ports
@@ -62,6 +64,8 @@ for command in "$1"/at-end*; do
 done
 rm -rf -- "$1"
 """
+_REGISTERED = 'echo "+$$" >&0 && exec "$@" </dev/null'
+"""Registers itself over its standard input, and then becomes the command."""
 
 
 class RunDirectory(Closeable):
@@ -73,21 +77,51 @@ class RunDirectory(Closeable):
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="midpipe-"))
+        self.path = Path(tempfile.gettempdir(), f"midpipe-{secrets.token_hex(4)}")
         self._numbers = itertools.count(1)
         # Given out once, so that a client that still looks for an ended server does not find another one there.
         self.ports = free_ports(self.path.name)
+        # Before the directory, which would stay if midpipe were killed between the two.
         self._reaper = subprocess.Popen(
             ["/bin/sh", "-c", _REAPER, "midpipe-reaper", str(self.path)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+        try:
+            self.path.mkdir(mode=0o700)
+        except OSError:
+            # A directory that is there already is not this one's to remove.
+            self._reaper.kill()
+            self._reaper.wait()
+            raise
 
     def subdirectory(self, name: str) -> Path:
         """Create and return a new directory inside."""
         path = self.path / f"{name}{next(self._numbers)}"
         path.mkdir(mode=0o700)
         return path
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        stdout: IO[bytes] | int,
+        stderr: IO[bytes] | int,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a process without input, in a session of its own, that is registered before it runs the command.
+
+        However soon after that midpipe is killed, the process ends with it. If the command can't be run, the process
+        exits with code 126 or 127. Raises OSError if there is no shell.
+        """
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _REGISTERED, "midpipe-guard", *command],
+            stdin=self._reaper.stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            start_new_session=True,
+        )
 
     def guard(self, pid: int) -> None:
         """Register a process, to be killed when midpipe ends."""

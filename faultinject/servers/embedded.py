@@ -173,21 +173,17 @@ class EmbeddedServer:
         words = [word for pair in options.items() for word in pair]
         try:
             with self._log.open("wb") as log:
-                process = subprocess.Popen(
+                return self._run.start(
                     [self.binary, *self._config, *words, *self._arguments],
-                    stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=self._environment,
-                    start_new_session=True,
+                    environment=self._environment,
                 )
         except OSError as error:
             raise ServerError(
                 f"The server binary {self.binary!r} can't be run: {error.strerror}. "
                 "Give another one with --redis embedded:PATH."
             ) from error
-        self._run.guard(process.pid)
-        return process
 
     def _wait_until_it_answers(self) -> str:
         deadline_s = time.monotonic() + START_WITHIN_S

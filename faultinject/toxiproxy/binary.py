@@ -145,17 +145,9 @@ class ToxiproxyProcess:
         words = ["-host", LOOPBACK, "-port", str(port), "-config", str(config)]
         try:
             with (self._directory / "log").open("wb") as log:
-                process = subprocess.Popen(
-                    [program, *words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+                return self._run.start([program, *words], stdout=log, stderr=log)
         except OSError as error:
             raise ServerError(f"{program!r} can't be run: {error.strerror}.") from error
-        self._run.guard(process.pid)
-        return process
 
     def _is_ours(self) -> bool:
         """Wait until a Toxiproxy answers at the address; return whether it is this one."""

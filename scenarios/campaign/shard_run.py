@@ -54,17 +54,14 @@ def run_shard(
     """
     with RunDirectory() as run:
         out = run.subdirectory("shard")
-        process = subprocess.Popen(
+        process = run.start(
             [
                 *(sys.executable, "-m", "midpipe", *arguments),
                 *("--shard", str(shard), "--jobs", "1", "--out", str(out)),
             ],
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(out / "stderr").open("wb"),
-            start_new_session=True,
         )
-        run.guard(process.pid)
         while True:
             try:
                 code = process.wait(_ASKS_EVERY_S)
