@@ -92,7 +92,7 @@ class RunDirectory(Closeable):
         except OSError:
             # A directory that is there already is not this one's to remove.
             self._reaper.kill()
-            self._reaper.wait()
+            self._reaper.communicate()
             raise
 
     def subdirectory(self, name: str) -> Path:
