@@ -35,6 +35,7 @@ class Shaper:
         self.delay_s = delay_s
         self.round_trips = 0
         self._connections: dict[Relay, tuple[_Direction, _Direction]] = {}
+        self._silent: list[socket.socket] = []
         self._port = LoopbackPort(loop, lambda: self.upstream, self._accepted)
         self.port = self._port.number
 
@@ -44,6 +45,14 @@ class Shaper:
         for relay in tuple(self._connections):
             relay.close()
 
+    def silence(self) -> None:
+        """Close the server's side of every connection, and leave the client's open: no byte arrives there any more."""
+        for relay in tuple(self._connections):
+            client, server = relay.detach()
+            server.close()
+            self._silent.append(client)
+            self._closed(relay)
+
     def mend(self) -> None:
         """End the outage; does nothing if there is none."""
         self._port.accept_again()
@@ -52,6 +61,8 @@ class Shaper:
         """Free the port and close every connection."""
         self.cut()
         self._port.close()
+        while self._silent:
+            self._silent.pop().close()
 
     def _accepted(self, client: socket.socket, server: socket.socket) -> None:
         relay = Relay(self._loop, client, server, self._closed, self._on_data)

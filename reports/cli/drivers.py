@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.options import SERVER, server_from
 from midpipe.reports.sinks.drivers import drivers_markdown
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.driver_table import DriverRow, cluster_worker, measure_releases
+from midpipe.scenarios.gate.receiver_table import ReceiverRow, measure_receivers
 from midpipe.scenarios.known_bugs.drivers import DRIVERS, Driver
 
 _NAMES = [driver.name for driver in DRIVERS]
@@ -38,7 +40,8 @@ def drivers(names: tuple[str, ...], releases: tuple[str, ...], **values: Any) ->
     """Tabulate what releases of Redis drivers do with a command whose connection is lost.
 
     Installs each release into an environment of its own. Prints Markdown: how often the server ran the command, and
-    what the caller learned, for each constructor and each way of calling. ioredis needs npm, go-redis needs Go.
+    what the caller learned, for each constructor and each way of calling; and whether a subscriber receives messages
+    again. ioredis needs npm, go-redis needs Go.
 
     \b
     midpipe drivers > docs/drivers.md
@@ -53,13 +56,16 @@ def drivers(names: tuple[str, ...], releases: tuple[str, ...], **values: Any) ->
     worker = Worker(spec)
     try:
         rows: list[DriverRow] = []
+        receivers: list[ReceiverRow] = []
         for driver in chosen:
             if driver.is_of_cluster:
                 with cluster_worker(spec) as of_cluster:
                     _measure(of_cluster, driver, releases, rows)
             else:
                 _measure(worker, driver, releases, rows)
-        click.echo(drivers_markdown(rows, worker.server.name), nl=False)
+            if driver.subscribes:
+                _measure_receivers(spec, driver, releases, receivers)
+        click.echo(drivers_markdown(rows, receivers, worker.server.name), nl=False)
     finally:
         worker.close()
 
@@ -70,4 +76,13 @@ def _measure(
     """Add a row for each constructor and way of calling of each release."""
     for row in measure_releases(worker, driver, releases or driver.versions):
         click.echo(f"{row.driver} {row.version}: {row.constructor}, {row.way}", err=True)
+        rows.append(row)
+
+
+def _measure_receivers(
+    spec: ServerSpec, driver: Driver, releases: tuple[str, ...], rows: list[ReceiverRow]
+) -> None:
+    """Add a row for the subscriber of each constructor of each release."""
+    for row in measure_receivers(spec, driver, releases or driver.versions):
+        click.echo(f"{row.driver} {row.version}: {row.constructor}, subscriber", err=True)
         rows.append(row)

@@ -7,6 +7,7 @@ from itertools import groupby, product
 
 from midpipe.reports.markdown_text import Markdown, code, table_row
 from midpipe.scenarios.gate.driver_table import Behaviour, DriverRow
+from midpipe.scenarios.gate.receiver_table import WAITS_S, ReceiverRow, Reception
 
 _TIMES = {0: "never", 1: "once", 2: "twice"}
 _HEAD = """\
@@ -25,6 +26,15 @@ table names an option.
 
 In bold: the caller believes what is not so. A command that may not run twice can't be sent again safely: a push needs
 a request id that the server checks in the same script, and a pop needs a lease.
+
+A subscriber whose connection is lost misses what is published until it has subscribed again. Its tables say whether
+it receives messages again, and what its caller learns:
+
+- *again, error*, *never, error*: the call for the next message raises.
+- *again, notice*: no call raises. The driver reports the new connection only to a caller that checks for it: redis-py
+  and valkey-py hand out a second `subscribe` message, ioredis emits `close`.
+- **again, unnoticed**: messages are missing, and nothing shows it.
+- **never, unnoticed**: no message arrives within {waits:g} s, and nothing shows it.
 """
 _TITLES = {
     "lost-reply": "The server has run the command, and the reply is lost",
@@ -32,15 +42,25 @@ _TITLES = {
 }
 
 
-def drivers_markdown(rows: Sequence[DriverRow], server: str) -> str:
+_LOSSES = {
+    "closed": "A subscriber's connection is closed",
+    "silent": "A subscriber's connection is lost, and its end stays open",
+}
+
+
+def drivers_markdown(
+    rows: Sequence[DriverRow], receivers: Sequence[ReceiverRow], server: str
+) -> str:
     """Return the page: for each driver one table for each fault, with a column for each release.
 
     Args:
+        receivers: the subscribers of the drivers that were measured.
         server: name and version of the server.
     """
-    lines = [_HEAD.format(server=server)]
+    lines = [_HEAD.format(server=server, waits=WAITS_S)]
     for driver, found in groupby(rows, key=lambda row: row.driver):
         lines += _section(driver, tuple(found))
+        lines += _subscribers(tuple(row for row in receivers if row.driver == driver))
     return "\n".join(lines)
 
 
@@ -57,10 +77,7 @@ def _section(driver: str, rows: Sequence[DriverRow]) -> list[str]:
     lines = [f"## {driver}", ""]
     for fault, title in _TITLES.items():
         lines += [f"### {title}", ""]
-        lines += [
-            table_row(("call", "client", *versions)),
-            table_row([Markdown("---")] * (2 + len(versions))),
-        ]
+        lines += _head(("call", "client", *versions))
         for way, constructor in product(ways, constructors):
             found = (cells.get((version, constructor, way, fault), "–") for version in versions)
             lines.append(table_row((code(way), code(constructor), *found)))
@@ -70,6 +87,35 @@ def _section(driver: str, rows: Sequence[DriverRow]) -> list[str]:
         names = ", ".join(f"`{constructor}` of {version}" for version, constructor in missing)
         lines += [f"Not measured, because the release does not have it: {names}.", ""]
     return lines
+
+
+def _subscribers(rows: Sequence[ReceiverRow]) -> list[str]:
+    """Return the tables of a driver's subscribers; none if there is no row."""
+    versions = tuple(dict.fromkeys(row.version for row in rows))
+    cells = {
+        (row.version, row.constructor, reception.loss): _reception(reception)
+        for row in rows
+        for reception in row.receptions
+    }
+    lines = []
+    for loss, title in _LOSSES.items() if rows else ():
+        lines += [f"### {title}", "", *_head(("client", *versions))]
+        for constructor in dict.fromkeys(row.constructor for row in rows):
+            found = (cells.get((version, constructor, loss), "–") for version in versions)
+            lines.append(table_row((code(constructor), *found)))
+        lines.append("")
+    return lines
+
+
+def _head(cells: Sequence[str]) -> list[str]:
+    return [table_row(cells), table_row([Markdown("---")] * len(cells))]
+
+
+def _reception(reception: Reception) -> Markdown:
+    again = "again" if reception.receives_again else "never"
+    if reception.deceives:
+        return Markdown(f"**{again}, unnoticed**")
+    return Markdown(f"{again}, {'error' if reception.raised else 'notice'}")
 
 
 def _cell(behaviour: Behaviour) -> Markdown:

@@ -13,6 +13,7 @@ from midpipe.faultinject.errors import SubjectError, UsageError
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.one_node_cluster import OneNodeCluster
 from midpipe.faultinject.servers.opening import ServerSpec, origin_of, parse_server_spec
+from midpipe.faultinject.vocabulary import Executed
 from midpipe.scenarios.explore.explore import run_end_of
 from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.running import run_schedule, warm_up
@@ -115,13 +116,7 @@ def measure_driver(
 ) -> DriverRow:
     """Measure one constructor and one way of calling of a release of a driver. Raises ServerError."""
     try:
-        release = install(driver.target(constructor, way), version)
-        subject = SubjectSpec(
-            release.subject,
-            python=release.python,
-            environment=(("MIDPIPE_CONSTRUCTOR", constructor.variable),),
-            patience_s=PATIENCE_S,
-        )
+        subject = subject_of(driver, version, constructor, way)
         cases = tuple(_cases(worker, subject, way))
     except (SubjectError, UsageError) as error:
         return DriverRow(driver.name, version, constructor.name, way.name, (), str(error))
@@ -131,6 +126,17 @@ def measure_driver(
         if (found := [case for case in cases if case.fault in faults])
     )
     return DriverRow(driver.name, version, constructor.name, way.name, worst)
+
+
+def subject_of(driver: Driver, version: str, constructor: Constructor, way: Way) -> SubjectSpec:
+    """Return the subject that calls a release of a driver in one way. Raises UsageError if it can't be installed."""
+    release = install(driver.target(constructor, way), version)
+    return SubjectSpec(
+        release.subject,
+        python=release.python,
+        environment=(("MIDPIPE_CONSTRUCTOR", constructor.variable),),
+        patience_s=PATIENCE_S,
+    )
 
 
 def _cases(worker: Worker, subject: SubjectSpec, way: Way) -> Iterator[Behaviour]:
@@ -161,6 +167,10 @@ def _behaviour(record: CaseRecord, way: Way, fault: str, replay: str) -> Behavio
     call = _call_of(record)
     left = record.delivered or ()
     applied = _JOBS - len(left) if way.takes else len(left)
+    if way.leaves_no_job:
+        applied = sum(
+            step.event.name == way.name and step.executed is Executed.YES for step in record.steps
+        )
     is_right = not way.takes or call.value == "job-1"
     raised = call.error is not None and not call.error.is_hang
     return Behaviour(fault, applied, call.answered, raised, is_right, replay)

@@ -38,11 +38,13 @@ class Way:
         name: for a reader.
         kind: the subject's class.
         takes: it takes a job; otherwise it puts one in.
+        leaves_no_job: the command leaves nothing on the server, so its runs are counted on the wire.
     """
 
     name: str
     kind: str
     takes: bool = False
+    leaves_no_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Driver:
         ways: the ways to send a command.
         language: in which it is written.
         is_of_cluster: it is a client of a Redis Cluster.
+        subscribes: its files have a class ``Receive``, a subscriber.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Driver:
     ways: tuple[Way, ...]
     language: Language = Language.PYTHON
     is_of_cluster: bool = False
+    subscribes: bool = False
 
     def target(self, constructor: Constructor, way: Way) -> Library:
         """Return what to install, with the subject that calls it in this way."""
@@ -78,6 +82,8 @@ _TRANSACTION = Way("pipeline(transaction=True)", "Transaction")
 _WATCH = Way("transaction(), which watches", "Watch")
 POP = Way("LPOP", "Push", takes=True)
 _BLOCKING_POP = Way("BLPOP", "BlockingPop", takes=True)
+PUBLISH = Way("PUBLISH", "Publish", leaves_no_job=True)
+RECEIVE = Way("subscriber", "Receive")
 
 REDIS_PY = Driver(
     "redis-py",
@@ -89,7 +95,8 @@ REDIS_PY = Driver(
         Constructor("asyncio.Redis()", "redis_py_async_lists.py", "Redis"),
         Constructor("asyncio.Redis.from_url()", "redis_py_async_lists.py", "from_url"),
     ),
-    (PUSH, _PLAIN, _TRANSACTION, _WATCH, POP, _BLOCKING_POP),
+    (PUSH, _PLAIN, _TRANSACTION, _WATCH, POP, _BLOCKING_POP, PUBLISH),
+    subscribes=True,
 )
 REDIS_PY_CLUSTER = Driver(
     "redis-py, Cluster",
@@ -113,6 +120,7 @@ VALKEY_PY = Driver(
         Constructor("asyncio.Valkey.from_url()", "redis_py_async_lists.py", "from_url"),
     ),
     REDIS_PY.ways,
+    subscribes=True,
 )
 COREDIS = Driver(
     "coredis",
@@ -140,8 +148,10 @@ IOREDIS = Driver(
         Way("multi()", "Transaction"),
         POP,
         _BLOCKING_POP,
+        PUBLISH,
     ),
     Language.NODE,
+    subscribes=True,
 )
 GO_REDIS = Driver(
     "go-redis",

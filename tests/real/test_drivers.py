@@ -7,10 +7,13 @@ import pytest
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.driver_table import Behaviour, cluster_worker, measure_driver
+from midpipe.scenarios.gate.receiver_table import Reception, measure_receiver
 from midpipe.scenarios.known_bugs.drivers import (
     COREDIS,
     DRIVERS,
+    IOREDIS,
     POP,
+    PUBLISH,
     PUSH,
     REDIS_PY,
     REDIS_PY_CLUSTER,
@@ -41,6 +44,37 @@ def test_a_pop_that_is_sent_again_returns_the_second_job_and_loses_the_first(
 ) -> None:
     lost = measured(worker, "6.0.0", POP)["lost-reply"]
     assert (lost.applied, lost.answered, lost.answer_is_right) == (2, True, False)
+
+
+@pytest.mark.parametrize(("version", "applied"), [("5.3.1", 1), ("6.0.0", 2)])
+def test_a_publish_without_a_reply_is_sent_again_as_any_other_command(
+    worker: Worker, version: str, applied: int
+) -> None:
+    assert measured(worker, version, PUBLISH)["lost-reply"].applied == applied
+
+
+def receptions(driver: Driver, version: str, constructor: int, loss: str) -> tuple[Reception, ...]:
+    made = driver.constructors[constructor]
+    return measure_receiver(ServerSpec(), driver, version, made, (loss,)).receptions
+
+
+@pytest.mark.parametrize(("version", "raises"), [("5.3.1", True), ("6.0.0", False)])
+def test_a_subscriber_of_redis_py_subscribes_again_and_since_release_6_no_call_raises(
+    version: str, raises: bool
+) -> None:
+    # All that shows the gap is the second confirmation, which ignore_subscribe_messages hides.
+    assert receptions(REDIS_PY, version, 0, "closed") == (
+        Reception("closed", receives_again=True, raised=raises, was_notified=True),
+    )
+
+
+@pytest.mark.nightly  # it waits until the subscriber may count as deaf
+@pytest.mark.parametrize(("driver", "constructor"), [(REDIS_PY, 0), (REDIS_PY, 2), (IOREDIS, 0)])
+def test_a_subscriber_does_not_notice_that_its_server_is_gone_if_nothing_closes_the_connection(
+    driver: Driver, constructor: int
+) -> None:
+    (found,) = receptions(driver, driver.versions[-1], constructor, "silent")
+    assert (found.receives_again, found.deceives) == (False, True)
 
 
 def test_coredis_sends_a_command_again_after_a_fin_though_not_after_a_reset(worker: Worker) -> None:

@@ -58,6 +58,43 @@ export class BlockingPop extends Push {
   }
 }
 
+/** PUBLISH. A message is not kept, so it counts how often the server ran the command. */
+export class Publish extends Lists {
+  static accepts = { enqueue: ["job_id"] };
+
+  async enqueue({ job_id }) {
+    await this.redis.publish("jobs", job_id);
+  }
+}
+
+/** A subscriber, which also listens for the driver's event that says that the connection has ended. */
+export class Receive extends Lists {
+  constructor(url) {
+    super(url);
+    this.received = [];
+    this.arrived = () => {};
+    this.redis.on("message", (_, job_id) => this.take(job_id));
+    this.redis.on("close", () => this.take("close"));
+    this.redis.subscribe("jobs").catch((error) => console.error(error.message));
+  }
+
+  take(item) {
+    this.received.push(item);
+    this.arrived();
+  }
+
+  /** Return the next job id, or the name of an event; null if none arrives. */
+  async dequeue() {
+    if (!this.received.length) {
+      await new Promise((resolve) => {
+        this.arrived = resolve;
+        setTimeout(resolve, BLOCKS_FOR_S * 1000);
+      });
+    }
+    return this.received.shift() ?? null;
+  }
+}
+
 /** Throw the first error among the answers of a pipeline, as a careful caller does. */
 function checked(answers) {
   const failed = answers.find(([error]) => error);

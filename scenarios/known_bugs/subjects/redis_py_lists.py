@@ -94,3 +94,33 @@ class BlockingPop(Push):
         """Take the first job, and wait a little for it."""
         found = self.redis.blpop("jobs", timeout=BLOCKS_FOR_S)
         return None if found is None else found[1].decode()
+
+
+class Publish:
+    """PUBLISH. A message is not kept, so it counts how often the server ran the command."""
+
+    promises: ClassVar = {"delivery": "at-most-once", "deduplicates": "none"}
+
+    def __init__(self, url: str) -> None:
+        self.redis = _client(url)
+
+    def enqueue(self, job_id: str) -> None:
+        """Publish a job id."""
+        self.redis.publish("jobs", job_id)
+
+
+class Receive(Publish):
+    """A subscriber."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.subscription = self.redis.pubsub()
+        self.subscription.subscribe("jobs")
+
+    def dequeue(self) -> str | None:
+        """Return the next job id; for any other message its type, such as ``subscribe``; None if none arrives."""
+        message = self.subscription.get_message(timeout=BLOCKS_FOR_S)
+        if message is None:
+            return None
+        kind: str = message["type"]
+        return str(message["data"], "utf-8") if kind == "message" else kind
