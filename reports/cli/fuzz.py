@@ -9,6 +9,7 @@ import click
 
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
+    CORPUS,
     EXAMPLES,
     JOBS,
     OUT,
@@ -51,6 +52,7 @@ CHECKPOINT = "fuzz-checkpoint.json"
 @click.option(
     "--seed", default=0, show_default=True, type=int, help="The same seed gives the same examples."
 )
+@CORPUS
 @click.option(
     "--resume",
     "resumes",
@@ -66,6 +68,7 @@ def fuzz(
     profile: str,
     fuzz_s: float | None,
     seed: int,
+    corpus: str,
     resumes: bool,
     **values: Any,
 ) -> None:
@@ -90,6 +93,7 @@ def fuzz(
         fuzz_s=budget_s,
         time_budget_s=budget_s,
         examples=out / EXAMPLES,
+        corpus=corpus,
         checkpoint=out / CHECKPOINT,
         resumes=resumes,
         latency_bound_ms=values["latency_bound_s"] * 1000,

@@ -11,6 +11,7 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.configuring import configuration_of
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
+    CORPUS,
     EXAMPLES,
     FAIL_ON,
     FAULTS,
@@ -69,6 +70,7 @@ _FROM_BEST_TO_WORST = (0, 3, 2, 1)
     type=Duration(0.0),
     help="How long to fuzz at the end; 0 leaves fuzzing out.",
 )
+@CORPUS
 @FAIL_ON
 @click.option(
     "--fail-fast",
@@ -105,6 +107,7 @@ def gate(
     max_faults: int,
     max_orders: int,
     fuzz_s: float,
+    corpus: str,
     fail_on: str,
     fail_fast: bool,
     with_selfcheck: bool,
@@ -163,6 +166,7 @@ def gate(
         max_orders=max_orders or None,
         fuzz_s=fuzz_s,
         examples=out / EXAMPLES,
+        corpus=corpus,
         parts=parts,
         programs=chosen,
         judged_by=judged_by,

@@ -35,6 +35,13 @@ DEFAULT_OUT = ".midpipe"
 MOST_JOBS = 64
 EXAMPLES = "examples"
 """Folder in --out that keeps the failing examples of fuzzing, shared by the gate and fuzz."""
+CORPUS = click.option(
+    "--corpus",
+    default="",
+    metavar="WHERE",
+    help="Share what fuzzing finds and covers with other workers and later runs: a directory, redis://host:port/db, or "
+    "a URL that fsspec knows, as s3://bucket/folder.",
+)
 VERDICT_FILE = click.argument(
     "verdict_file",
     default=f"{DEFAULT_OUT}/verdict.json",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from midpipe.faultinject.decide.drawn import Drawn
+from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.confirming import confirmed
@@ -14,12 +15,13 @@ from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.running import run_schedule, runs_of, warm_up
 from midpipe.scenarios.fuzz.case_coverage import coverage_of
+from midpipe.scenarios.fuzz.corpus import Corpus
 from midpipe.scenarios.fuzz.faults import faults_for, one_waiting_client, placeable_in
 from midpipe.scenarios.fuzz.machine import run_batch
 from midpipe.scenarios.fuzz.openings import opening_plans, version_pairs_of
-from midpipe.scenarios.fuzz.plan import Plan, Result
+from midpipe.scenarios.fuzz.plan import Enough, Plan, Result
 from midpipe.scenarios.fuzz.sometimes import events_in, required_events
-from midpipe.scenarios.fuzz.space import FuzzSpace
+from midpipe.scenarios.fuzz.space import FuzzSpace, Steering
 from midpipe.scenarios.fuzz.verbs import method_of, verbs_for, warm_up_steps
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, ended_from
@@ -29,6 +31,7 @@ from midpipe.scenarios.programs.written import program_from, written
 
 BATCHES_PER_VERSION_PAIR = 8
 DURABLE_ONE_IN = 10
+MUTATED_ONE_IN = 4
 COMPARED_ONE_IN = 20
 """Every so many examples one is run twice and compared, to see whether the subject is deterministic."""
 SHRINKING_SHARE, SHRINKING_S_PER_KIND = 0.25, 2.0
@@ -40,7 +43,9 @@ class Fuzzing:
     """Fuzzes one subject on a rig.
 
     Args:
-        seed, latency_bound_ms, deadline_s, invariants: as in FuzzTask.
+        seed, latency_bound_ms, deadline_s, invariants, steering: as in FuzzTask.
+        known: violations that are no news, as those of earlier runs.
+        corpus: shared with other workers; None if there is none.
         durable: makes a rig on a server that keeps its data and may be killed; None if midpipe has no such server.
         is_cancelled: asked before each example; true ends the task as if its deadline had come.
     """
@@ -53,6 +58,9 @@ class Fuzzing:
         latency_bound_ms: float,
         deadline_s: float,
         invariants: tuple[str, ...],
+        steering: Steering,
+        known: Iterable[Violation],
+        corpus: Corpus | None,
         durable: Callable[[], Rig] | None,
         is_cancelled: Callable[[], bool],
     ) -> None:
@@ -61,6 +69,7 @@ class Fuzzing:
         self._latency_bound_ms = latency_bound_ms
         self._deadline_s = deadline_s
         self._invariants = invariants
+        self._steering = steering
         self._durable = durable
         self._is_cancelled = is_cancelled
         self._durable_rig: Rig | None = None
@@ -69,8 +78,12 @@ class Fuzzing:
         self._version_pairs = version_pairs_of(rig.subject) if traits.new_schema else ()
         self._hunted = set(invariants)
         self._coverage = Coverage()
+        if corpus:
+            self._coverage.learn(corpus.newly_covered())
         self._commands: dict[str, int] = {}
-        self._kinds: set[str] = set()
+        self._kinds = {kind for violation in known for kind in _kinds_of(violation)}
+        self._corpus = corpus
+        self._to_share: list[str] = []
         self._reserve_s = SHRINKING_SHARE * max(0.0, deadline_s - time.monotonic())
         self._failed: Exception | None = None
 
@@ -85,6 +98,7 @@ class Fuzzing:
                 batch = FuzzBatch(number + 1)
                 batch.sometimes.update(dict.fromkeys(required_events(self._rig.traits), 0))
                 yield from self._batch(number, batch)
+                self._share(batch)
                 yield batch
                 number += 1
         finally:
@@ -110,19 +124,22 @@ class Fuzzing:
         rig = self._rig_for(number)
         pairs = self._version_pairs
         pair = pairs[number // BATCHES_PER_VERSION_PAIR % len(pairs)] if pairs else ()
-        space = self._space(rig, pair)
+        space = self._steered(self._space(rig, pair), number)
         ended: dict[Plan, CaseEnded] = {}
         results: dict[Plan, Result] = {}
 
         def run(plan: Plan) -> Result:
-            if plan not in results and not self._is_over and self._failed is None:
+            if plan not in results:
+                if self._is_over:
+                    raise Enough
                 try:
                     ended[plan], results[plan] = self._example(rig, plan, batch, len(ended))
                 except Exception as error:
-                    # Hypothesis would run the example again; an error of midpipe's own ends the task at once.
+                    # Hypothesis would run the example again and report it as flaky.
                     error.add_note(f"in the plan {plan}")
                     self._failed = error
-            return results.get(plan, Result(0.0))
+                    raise Enough from error
+            return results[plan]
 
         blob = run_batch(run, space, number)
         for plan, case in ended.items():
@@ -155,6 +172,8 @@ class Fuzzing:
         violated_invariants = {kind for v in ended.violations for kind in _kinds_of(v)}
         new = "" if self._invariants else ", ".join(sorted(violated_invariants - self._kinds))
         self._kinds |= violated_invariants
+        if new:
+            self._to_share.append(ended.replay)
         if record.is_valid and (new or number % COMPARED_ONE_IN == COMPARED_ONE_IN - 1):
             other = run()
             where = first_difference(first.shape(), other.shape()) if other.is_valid else ""
@@ -173,6 +192,20 @@ class Fuzzing:
                 self._commands[place.operation] = most
         return ended, Result(self._coverage.add(met), new)
 
+    def _share(self, batch: FuzzBatch) -> None:
+        """Add what is new to the corpus, and learn what others have covered; go on alone once the corpus fails."""
+        if self._corpus is None:
+            return
+        try:
+            for replay in self._to_share:
+                self._corpus.add_find(replay)
+            self._corpus.add_covered(self._coverage)
+            self._coverage.learn(self._corpus.newly_covered())
+        except UsageError as error:
+            self._corpus = None
+            batch.not_shared = str(error)
+        self._to_share.clear()
+
     def _run_opening(self, number: int) -> Iterator[CaseEnded | FuzzBatch]:
         """Run one example for each required event, so that a short run on a busy machine has seen them all."""
         batch = FuzzBatch(number)
@@ -181,6 +214,7 @@ class Fuzzing:
                 break
             ended, _ = self._example(self._rig, plan, batch, 0)
             yield ended
+        self._share(batch)
         yield batch
 
     def _rig_for(self, number: int) -> Rig:
@@ -203,6 +237,12 @@ class Fuzzing:
             commands={v: commands[method] for v, method in methods.items() if method in commands},
             unseen={v: unseen[method] for v, method in methods.items() if method in unseen},
         )
+
+    def _steered(self, space: FuzzSpace, number: int) -> FuzzSpace:
+        """Return the space of a batch, with what earlier batches have shown as far as that is to decide."""
+        if self._steering is Steering.NONE:
+            return replace(space, unseen={})
+        return replace(space, mutates=number % MUTATED_ONE_IN == 0)
 
     def _warm_up(self, rig: Rig) -> None:
         """Make every call once, so that the server has every script."""

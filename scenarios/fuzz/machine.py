@@ -28,7 +28,7 @@ from midpipe.scenarios.fuzz.draws import (
     DrawnFault,
     placed_faults,
 )
-from midpipe.scenarios.fuzz.plan import Plan, Run
+from midpipe.scenarios.fuzz.plan import Enough, Plan, Run
 from midpipe.scenarios.fuzz.space import FuzzSpace
 from midpipe.scenarios.programs.calls import MALFORMED, OTHER_WORKSPACE
 from midpipe.scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
@@ -39,7 +39,6 @@ REQUESTS = ("", "r-1", "r-2")
 STATUSES = ("running", "completed", "failed")
 EXAMPLES_IN_A_BATCH = 40
 STEPS_IN_AN_EXAMPLE = 9
-TARGETED_ONE_IN = 4
 MOST_DEQUEUES = 3
 WAITING_JOBS = tuple(f"job-{number}" for number in range(11, 11 + MOST_DEQUEUES + MAX_FAULTS))
 """So many that a dequeue finds one, also if faults have others made again: it may wait for a job for ever."""
@@ -51,7 +50,7 @@ class NewViolationError(AssertionError):
 
 
 def run_batch(run: Run, space: FuzzSpace, number: int) -> str:
-    """Run a batch of examples; in every fourth batch, Hypothesis mutates those with the most novelty.
+    """Run a batch of examples; if the space mutates, Hypothesis mutates those with the most novelty.
 
     Args:
         number: the batch's seed; the same seed gives the same examples.
@@ -59,7 +58,7 @@ def run_batch(run: Run, space: FuzzSpace, number: int) -> str:
     Returns:
         Hypothesis' ``@reproduce_failure(…)`` line for a new violation; empty if there was none.
     """
-    targeting = () if number % TARGETED_ONE_IN else (Phase.target,)
+    targeting = (Phase.target,) if space.mutates else ()
     profile = settings(
         max_examples=EXAMPLES_IN_A_BATCH,
         stateful_step_count=STEPS_IN_AN_EXAMPLE,
@@ -75,6 +74,8 @@ def run_batch(run: Run, space: FuzzSpace, number: int) -> str:
     )
     try:
         run_state_machine_as_test(seed(number)(machine(run, space, number)), settings=profile)
+    except Enough:
+        return ""
     except NewViolationError as error:
         line = _REPRODUCE_LINE.search(" ".join(getattr(error, "__notes__", ())))
         return line[0] if line else ""

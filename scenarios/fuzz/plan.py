@@ -41,5 +41,12 @@ class Result:
     new_violation: str = ""
 
 
+class Enough(BaseException):
+    """No further example is to be run: the time is up, or everything hunted for is found.
+
+    Not an Exception, because Hypothesis takes those for failures of the example.
+    """
+
+
 Run = Callable[[Plan], Result]
-"""Runs a plan. For the same plan it must return the same result again."""
+"""Runs a plan. For the same plan it must return the same result again. It may raise Enough, which ends the batch."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from midpipe.faultinject.faults import CATALOGUE, Pace, pace_of
 from midpipe.faultinject.vocabulary import FaultRef
@@ -14,6 +15,15 @@ from midpipe.scenarios.programs.themes import THEMES, Theme
 from midpipe.scenarios.programs.written import STARTS
 
 PLAIN_FAULTS = ("cut-before", "lost-reply")
+
+
+class Steering(StrEnum):
+    """What decides on the examples that come next."""
+
+    NONE = "none"
+    """Nothing that earlier examples have shown."""
+    COVERAGE = "coverage"
+    """One fault in four aims at a combination not seen yet; every fourth batch mutates what brought new coverage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class FuzzSpace:
         starts: the start states of written programs that hold a job which the subject can read.
         commands: by verb, the most commands that one attempt at the call has sent so far.
         unseen: by verb, pairs of a command's ordinal and a fault that no case has had yet.
+        mutates: examples that brought new coverage are mutated.
     """
 
     verbs: frozenset[str]
@@ -35,6 +46,7 @@ class FuzzSpace:
     starts: tuple[str, ...] = STARTS
     commands: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    mutates: bool = False
 
     @property
     def fault_groups(self) -> tuple[tuple[str, ...], ...]:

@@ -1,4 +1,4 @@
-"""The task of fuzzing a subject: first the saved examples, then batch after batch until the deadline."""
+"""The task of fuzzing a subject: first the failing cases that are known, then batch after batch until the deadline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.replaying import confirmed_replay
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.messages import FuzzBatch, Message, ended_from
+from midpipe.scenarios.fuzz.space import Steering
+from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, Message, ended_from
+from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
 
@@ -29,6 +31,8 @@ class FuzzTask:
         deadline_s: on the monotonic clock, which all processes share; no case begins after it.
         invariants: stop once each of them was violated; empty goes on until the deadline.
         examples: replay strings to run first.
+        corpus: where workers share what they find, as in Corpus; its failing cases are run first. Empty shares nothing.
+        steering: what decides on the examples that come next.
     """
 
     subject: SubjectSpec
@@ -38,26 +42,43 @@ class FuzzTask:
     deadline_s: float
     invariants: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    corpus: str = ""
+    steering: Steering = Steering.COVERAGE
 
     def run(self, worker: Worker) -> Iterator[Message]:
         # Hypothesis takes a third of a second to load, and no other task needs it.
+        from midpipe.scenarios.fuzz.corpus import Corpus
         from midpipe.scenarios.fuzz.fuzzing import Fuzzing
 
-        yield from self._saved_examples(worker)
+        corpus = Corpus(self.corpus, self.subject) if self.corpus else None
+        finds = corpus.finds() if corpus else ()
+        known: list[Violation] = []
+        for message in self._known_cases(worker, tuple(dict.fromkeys((*finds, *self.examples)))):
+            if isinstance(message, CaseEnded):
+                known += message.violations
+            elif corpus:
+                for line in set(message.stale) & set(finds):
+                    corpus.drop_find(line)
+            yield message
         fuzzing = Fuzzing(
             worker.rig(self.subject),
             seed=self.seed,
             latency_bound_ms=self.latency_bound_ms,
             deadline_s=self.deadline_s,
             invariants=self.invariants,
+            steering=self.steering,
+            known=known,
+            corpus=corpus,
             durable=self._durable_rig(worker),
             is_cancelled=worker.is_cancelled,
         )
         yield from fuzzing.run()
 
-    def _saved_examples(self, worker: Worker) -> Iterator[Message]:
+    def _known_cases(
+        self, worker: Worker, lines: tuple[str, ...]
+    ) -> Iterator[CaseEnded | FuzzBatch]:
         batch = FuzzBatch(self.seed)
-        for line in self.examples:
+        for line in lines:
             if worker.is_over(self.deadline_s):
                 break
             try:

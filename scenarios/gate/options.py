@@ -39,6 +39,7 @@ class Options:
         seed: seed of the fuzzing.
         fuzz_s: time for fuzzing, in seconds; includes shrinking if ``fuzz`` is the only part.
         examples: directory of the failing examples of earlier fuzz runs, which are run first; None keeps none.
+        corpus: where fuzzing workers share what they find; empty shares nothing.
         checkpoint: file that an interrupted fuzz run is resumed from; None keeps none.
         resumes: resume the run in the checkpoint.
         selfcheck_by: how selfcheck looks for each planted flaw: by ``programs``, by ``fuzz`` or by both.
@@ -72,6 +73,7 @@ class Options:
     seed: int = 0
     fuzz_s: float = 5.0
     examples: Path | None = None
+    corpus: str = ""
     checkpoint: Path | None = None
     resumes: bool = False
     selfcheck_by: tuple[str, ...] = ("programs",)

@@ -81,6 +81,12 @@ class Coverage:
         self.examples += 1
         return novelty
 
+    def learn(self, met: Iterable[Met]) -> None:
+        """Count what another worker has seen as seen once, without its cases."""
+        for m in met:
+            self.cases.setdefault((m.place, m.fault), 1)
+            self.possible[m.place] = self.possible.get(m.place, frozenset()) | m.possible
+
     def merge(self, other: Coverage) -> None:
         """Add the counts of another one."""
         self.cases.update(other.cases)

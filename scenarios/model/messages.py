@@ -175,6 +175,7 @@ class FuzzBatch:
         sometimes: by event that a run must show now and then to mean something, how often this batch showed it.
         nondeterministic: of the examples that were run twice and differed: the replay string, and the difference.
         stale: replay strings of an earlier run that can't be placed any more.
+        not_shared: why the corpus is not used from here on; empty if it is.
     """
 
     next_seed: int
@@ -182,6 +183,7 @@ class FuzzBatch:
     sometimes: Counter[str] = field(default_factory=Counter)
     nondeterministic: list[tuple[str, str]] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
+    not_shared: str = ""
 
 
 @dataclass(frozen=True, slots=True)

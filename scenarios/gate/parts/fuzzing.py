@@ -30,6 +30,9 @@ class Fuzzing:
 
     Args:
         resumed: the checkpoint of an earlier run to resume.
+
+    Raises:
+        UsageError: the corpus can't be used.
     """
 
     name = "fuzz"
@@ -40,6 +43,11 @@ class Fuzzing:
         results: Results,
         resumed: Checkpoint | None = None,
     ) -> None:
+        if options.corpus:
+            # Hypothesis takes a third of a second to load.
+            from midpipe.scenarios.fuzz.corpus import Corpus
+
+            Corpus(options.corpus, options.subject).finds()
         self._options = options
         self._results = results
         self._stale: set[str] = set()
@@ -71,6 +79,7 @@ class Fuzzing:
             latency_bound_ms=self._options.latency_bound_ms,
             deadline_s=min(deadline_s, time.monotonic() + self._left_s(number)),
             examples=examples,
+            corpus=self._options.corpus,
         )
         return f"seed {seed}", task
 
@@ -100,6 +109,8 @@ class Fuzzing:
             self._sometimes.update(message.sometimes)
             self._nondeterministic.update(dict(message.nondeterministic))
             self._stale.update(message.stale)
+            if message.not_shared:
+                self._results.warnings.append(f"Fuzzing went on alone: {message.not_shared}")
             self._next_seeds[number] = message.next_seed
 
     def record_cut_off(self) -> str:
