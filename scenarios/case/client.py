@@ -25,12 +25,13 @@ class Attempt:
     Args:
         number: from 1; above 1 the client retries after an exception.
         invoked_at: as in Operation.
-        began_s: on the case's clock.
+        began_s: on the clock of ``TimeFlow.clients_s``.
 
     Attributes:
         faulted: a fault was placed in it.
         changed_state, changed_job: a command of it changed the server's state, or the data of a job.
         reply_reports_effect: the reply that a fault took away said that its command did something.
+        waited_s: for how long midpipe let time pass during it, as the client's process measures it.
         answer: what the subject's process answered; None so far.
     """
 
@@ -43,6 +44,7 @@ class Attempt:
     changed_state: bool = False
     changed_job: bool = False
     reply_reports_effect: bool = False
+    waited_s: float = 0.0
     answer: HostAnswer | None = None
 
 
@@ -136,7 +138,7 @@ def operation_of(
         faulted=attempt.faulted,
         invoked_at=attempt.invoked_at,
         completed_at=now,
-        duration_ms=answered.ms,
+        duration_ms=max(0.0, answered.ms - attempt.waited_s * 1000),
         state_after=state_after,
         version=str(call.version),
         caller_died=client.was_killed,

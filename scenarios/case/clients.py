@@ -66,6 +66,7 @@ class Clients:
         self._promises_bound = False
         self._clients: dict[str, Client] = {}
         rig.time.parked = self._parked_pids
+        rig.time.waited = self._note_wait
 
     def __getitem__(self, client_id: str) -> Client:
         return self._clients[client_id]
@@ -89,7 +90,7 @@ class Clients:
             wire = ClientWire(
                 client_id=client_id,
                 table=rig.table,
-                clock=rig.time.now_s,
+                clock=rig.time.clients_s,
                 time_out_s=time_out_s,
                 step_over=step_over,
                 state=lambda: self._recorder.last_state,
@@ -123,6 +124,7 @@ class Clients:
             self._rig.listener(client.wire.client_id).close_links()
         self._side_effects.correct_clocks()
         self._rig.time.parked = tuple
+        self._rig.time.waited = _ignore
 
     @property
     def is_anyone_blocked(self) -> bool:
@@ -233,9 +235,11 @@ class Clients:
         """
         client.wire.mark_killed()
         client.host.kill()
-        ms = (self._rig.time.now_s() - client.attempt.began_s) * 1000
+        attempt = client.attempt
+        ms = max((self._rig.time.clients_s() - attempt.began_s) * 1000, at_least_ms)
         error = {"type": kind, "message": message}
-        client.attempt.answer = {"error": error, "ms": max(ms, at_least_ms)}
+        # As its process would have measured it, with midpipe's own waits.
+        attempt.answer = {"error": error, "ms": ms + attempt.waited_s * 1000}
         client.has_ended = True
 
     def end_outage(self, client: Client) -> None:
@@ -275,7 +279,7 @@ class Clients:
 
     def _invoke(self, client: Client, call: Call, arguments: dict[str, Json], number: int) -> None:
         client_id = client.wire.client_id
-        now, clock_s = self._recorder.now, self._rig.time.now_s()
+        now, clock_s = self._recorder.now, self._rig.time.clients_s()
         client.attempt = attempt = Attempt(number, arguments, invoked_at=now, began_s=clock_s)
         client.is_calling = True
         client.wire.begin_attempt(client.next_call + 1, number)
@@ -305,6 +309,12 @@ class Clients:
         """Return the processes whose command waits for midpipe: no time passes for its sake."""
         return tuple(client.host.pid for client in self if client.wire.waiting)
 
+    def _note_wait(self, seconds: float) -> None:
+        """Count a wait of midpipe's own for the calls during which it passed: they did not take it."""
+        for client in self:
+            if not (self._rig.time.is_stepped and client.wire.waiting):
+                client.attempt.waited_s += seconds
+
     @property
     def _patience_s(self) -> float:
         """How long to wait for an answer before the call counts as hung."""
@@ -312,7 +322,7 @@ class Clients:
 
     def _end_hanging_call(self, client: Client) -> None:
         """End the process of a call that hangs, so that it surely does nothing more."""
-        ms = (self._rig.time.now_s() - client.attempt.began_s) * 1000
+        ms = (self._rig.time.clients_s() - client.attempt.began_s) * 1000
         message = f"no answer within {ms:.0f} ms"
         self.end_process(client, HANG, message, at_least_ms=self.latency_bound_ms + 1)
 
@@ -361,3 +371,7 @@ class Clients:
             return
         client.next_call += 1
         self._call_next(client)
+
+
+def _ignore(seconds: float) -> None:
+    """Do nothing with the seconds: no client is left."""

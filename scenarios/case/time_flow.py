@@ -41,6 +41,8 @@ class TimeFlow:
         skewed_s: by how much the clock of a client was off at most in this case.
         parked: returns the processes whose next step is up to midpipe: no time passes for them.
         passed: called after each step with the seconds that passed.
+        waited_s: how many seconds midpipe has let pass, and no client had asked for.
+        waited: called with the seconds of each of these waits.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class TimeFlow:
         self.skewed_s = 0.0
         self.parked: Callable[[], Collection[int]] = tuple
         self.passed: Callable[[float], object] = _ignore
+        self.waited_s = 0.0
+        self.waited: Callable[[float], object] = _ignore
 
     @property
     def is_stepped(self) -> bool:
@@ -67,6 +71,10 @@ class TimeFlow:
         """Return the monotonic clock of the processes, in seconds."""
         return self._clock.now_s() if self.is_stepped else self._loop.clock()
 
+    def clients_s(self) -> float:
+        """Return the same without the waits of midpipe's own: by it, a client may be too slow."""
+        return self.now_s() - self.waited_s
+
     def wait(self, seconds: float) -> None:
         """Let so many seconds pass."""
         if seconds <= 0.0:
@@ -75,6 +83,8 @@ class TimeFlow:
             self._step(seconds)
         else:
             self._loop.run_until(lambda: False, seconds)
+        self.waited_s += seconds
+        self.waited(seconds)
 
     def run_until(
         self,
@@ -150,4 +160,4 @@ class TimeFlow:
 
 
 def _ignore(seconds: float) -> None:
-    """Do nothing with the seconds of a step."""
+    """Do nothing with the seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import SubjectSpec
+from tests.real.test_polling_workers import POLLS
 
 OF_THE_CLOCK = tuple(name for name, fault in CATALOGUE.items() if fault.needs_stepped_clock)
 OTHERS = ("cut-before", "lost-reply", "torn-middle", "stall", "crash", "freeze")
@@ -134,6 +136,24 @@ def test_time_passes_without_the_client_that_waits_for_its_reply(stepped: Worker
     record = replayed(stepped, f"{WORK}: A2!elapse=90000")
     assert record.invalid_reason == ""
     assert [operation.error for operation in record.history] == [None] * len(record.history)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "B1 B2 B3 A1:RPUSH!elapse=60",
+        "A1 B1:LPOP!elapse=90000",
+    ],
+)
+def test_no_call_is_slow_because_the_schedule_lets_time_pass(
+    stepped: Worker, tmp_path: Path, order: str
+) -> None:
+    file = tmp_path / "polls.py"
+    file.write_text(POLLS)
+    subject = SubjectSpec(f"{file}:Queue")
+    replay = f"enqueue-vs-work: {order}"
+    record = replay_case(stepped, subject, replay, DEFAULT_LATENCY_BOUND_MS).record
+    assert (record.invalid_reason, record.violated_invariants) == ("", frozenset())
 
 
 def test_a_fault_of_the_clock_is_refused_on_the_machines_clock(wall_worker: Worker) -> None:
