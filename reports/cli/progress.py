@@ -57,8 +57,10 @@ class ProgressSink:
             console=self._console,
             disable=not self._live,
         )
-        self._task: TaskID | None = None
-        self._part = ""
+        self._tasks: dict[str, TaskID] = {}
+        # The part that is run, or those that go on, one after the other, in the time that is left.
+        self._parts: tuple[str, ...] = ()
+        self._goes_on = False
         self._cases = 0
         self._violated = 0
         self._lost = 0
@@ -84,40 +86,57 @@ class ProgressSink:
     def listen(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, PartBegan):
-            self._end_part()
-            self._part, self._cases, self._violated = event.part, 0, 0
-            self._lost, self._unconfirmed = 0, 0
-            self._planned, self._ended = event.tasks, 0
-            self._printed_s = self._clock()
-            self._task = self._progress.add_task(self._stage, total=event.tasks, so_far="")
+            self._begin_part(event)
         elif isinstance(event, CaseEnded | LossAllowed):
             self._cases += 1
             self._lost += isinstance(event, LossAllowed)
             self._violated += isinstance(event, CaseEnded) and bool(event.violations)
             self._unconfirmed += isinstance(event, CaseEnded) and bool(event.unconfirmed)
-            if self._task is not None and self._cases % 10 == 0:
-                self._progress.update(self._task, so_far=self._so_far)
+            if self._parts and self._cases % 10 == 0:
+                self._progress.update(self._tasks[self._parts[-1]], so_far=self._so_far)
             if not self._live and self._clock() > self._printed_s + LINE_EVERY_S:
                 self._printed_s = self._clock()
                 self._print("is running")
-        elif self._task is not None:
+        elif self._parts:
             self._ended += 1
             # A program that is continued in a later round is one task more than was planned.
             self._planned = max(self._planned, self._ended)
             self._progress.update(
-                self._task, completed=self._ended, total=self._planned, so_far=self._so_far
+                self._tasks[self._parts[-1]],
+                completed=self._ended,
+                total=self._planned,
+                so_far=self._so_far,
+            )
+
+    def _begin_part(self, event: PartBegan) -> None:
+        """Show that a part begins, or that it goes on after others in the time that is left."""
+        goes_on = event.part in self._tasks
+        if goes_on and self._goes_on:
+            self._parts = tuple(dict.fromkeys((*self._parts, event.part)))
+        else:
+            self._end_part()
+            self._parts, self._goes_on = (event.part,), goes_on
+            self._cases, self._violated, self._lost, self._unconfirmed = 0, 0, 0, 0
+            self._printed_s = self._clock()
+        self._planned, self._ended = event.tasks, 0
+        if not goes_on:
+            self._tasks[event.part] = self._progress.add_task(
+                self._stage, total=event.tasks, so_far=""
             )
 
     def _end_part(self, state: str = "done") -> None:
-        if self._part and not self._live:
+        if self._parts and not self._live:
             self._print(state)
-        self._part = ""
+        self._parts = ()
 
     @property
     def _stage(self) -> str:
-        if self._part not in self._stages:
-            return self._part
-        return f"{self._part} ({self._stages.index(self._part) + 1} of {len(self._stages)})"
+        if self._goes_on:
+            return f"more of {', '.join(self._parts)}"
+        (part,) = self._parts
+        if part not in self._stages:
+            return part
+        return f"{part} ({self._stages.index(part) + 1} of {len(self._stages)})"
 
     @property
     def _so_far(self) -> str:

@@ -70,3 +70,19 @@ def test_a_program_that_is_continued_in_a_later_round_is_one_task_more() -> None
             progress.listen(TaskEnded("sweep", "enqueue"))
     assert "5/5" in out.getvalue()
     assert "5/2" not in out.getvalue()
+
+
+def test_the_end_of_each_part_is_shown_once_and_what_was_run_later_in_one_line() -> None:
+    out = io.StringIO()
+    stages = ("sweep", "interleave", "stories")
+    with ProgressSink(Console(file=out, width=120), stages=stages) as progress:
+        for part in ("sweep", "interleave", "sweep", "interleave", "sweep", "stories"):
+            progress.listen(PartBegan(part, 2))
+            if part != "stories":
+                progress.listen(CASE)
+    assert out.getvalue().splitlines() == [
+        "midpipe: sweep (1 of 3) done: 1 case, 0 with a violation",
+        "midpipe: interleave (2 of 3) done: 1 case, 0 with a violation",
+        "midpipe: more of sweep, interleave done: 3 cases, 0 with a violation",
+        "midpipe: stories (3 of 3) done",
+    ]
