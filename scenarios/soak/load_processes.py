@@ -51,6 +51,7 @@ class LoadProcess:
 
     Attributes:
         counts: what its steps counted, since this object was made.
+        steps: how many of its steps have ended, since then.
         assignment: its work in the current segment.
         works: whether it begins another step when one has ended.
         is_open: the process has its instance of the subject.
@@ -75,6 +76,7 @@ class LoadProcess:
         self._request = request
         self._url = url
         self.counts: Counter[str] = Counter()
+        self.steps = 0
         self.assignment: Assignment | None = None
         self.works = False
         self.is_open = False
@@ -173,4 +175,5 @@ class LoadProcess:
         if self.assignment is not None and self.is_producer:
             self.assignment.job = int(counts.pop("job"))
         self.counts.update(counts)
+        self.steps += 1
         self.begin_step()

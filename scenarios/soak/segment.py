@@ -19,6 +19,7 @@ from midpipe.scenarios.soak.load_processes import Assignment, LoadProcess
 from midpipe.scenarios.soak.pace import Pace
 from midpipe.scenarios.soak.pending_list import take_pending
 from midpipe.scenarios.soak.plan import SoakPlan, kinds_of, planned_faults, wire_triggers
+from midpipe.scenarios.soak.quiet import Quiet
 from midpipe.scenarios.soak.repeats import Repeats
 from midpipe.scenarios.soak.workload import Taking
 from midpipe.scenarios.subjects.load import (
@@ -291,19 +292,17 @@ class Segment:
             yield
         for process in self._processes:
             process.proxy.place(iter(()))
+        workers = [process for process in self._processes if not process.is_producer]
         quiet_s = 1.25 * self._plan.lease_s + 0.5 if self._taking is Taking.LEASED else 0.5
+        quiet = Quiet(workers, clock, quiet_s)
         stopped_within_s = max(_DRAINS_WITHIN_S, 8 * quiet_s)
         within_s = max(stopped_within_s, len(self._jobs) / 200)
-        handed_out, begun_s = -1, clock()
-        since_s = begun_s
+        begun_s = clock()
         while clock() - begun_s < (stopped_within_s if self._should_stop() else within_s):
-            self._turn(since_s + quiet_s)
-            handed_out_now = self._handed_out()
+            self._turn(quiet.due_s)
             self._measure_depth()
-            if handed_out_now != handed_out or self._has_pending_work():
-                handed_out, since_s = handed_out_now, clock()
-            if clock() - since_s >= quiet_s:
-                self.drained = True
+            self.drained = quiet.has_come(self._handed_out(), is_pending=self._has_pending_work())
+            if self.drained:
                 break
             yield
         for process in self._processes:

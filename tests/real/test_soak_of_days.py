@@ -50,6 +50,23 @@ class Queue(reference.Queue):
         return super().claim(worker_id, 1e6)
 """
 
+LOSES_ONE_REPLY_TO_CLAIM_FOR_EACH_JOB = """
+from midpipe import reference
+
+
+class Queue(reference.Queue):
+    def __init__(self, url):
+        super().__init__(url)
+        self.claimed = set()
+
+    def claim(self, worker_id, lease_s):
+        job = super().claim(worker_id, lease_s)
+        if job and job["job_id"].startswith("job-") and job["job_id"] not in self.claimed:
+            self.claimed.add(job["job_id"])
+            raise ConnectionError("the reply is lost")
+        return job
+"""
+
 
 NO_WIRE_FAULTS = replace(CHAOS["heavy"], wire={})
 # So many that some worker surely holds a job when it dies.
@@ -111,6 +128,14 @@ def test_a_queue_that_never_takes_back_a_dead_workers_job_loses_it(tmp_path: Pat
     result = soaked(tmp_path / "soak", 1, 200, f"{file}:Queue", CRASHES)
     assert result.outcome is Outcome.FAIL
     assert result.tally.lost.least > 0
+
+
+def test_a_job_whose_lease_ends_while_the_queue_is_drained_is_delivered(tmp_path: Path) -> None:
+    file = tmp_path / "queue_file.py"
+    file.write_text(LOSES_ONE_REPLY_TO_CLAIM_FOR_EACH_JOB)
+    plan = replace(plan_of(1, 12, "none"), workers=1)
+    result = result_of(tmp_path / "soak", f"{file}:Queue", plan)
+    assert (result.tally.acknowledged, result.tally.delivered) == (12, 12)
 
 
 @pytest.mark.nightly
