@@ -17,7 +17,7 @@ from midpipe.faultinject.clock.port import Clock
 from midpipe.faultinject.clock.sleeping import descendants
 from midpipe.faultinject.net.loop import Loop
 from midpipe.scenarios.case.time_flow import TimeFlow
-from midpipe.scenarios.soak.daily_load import DAY_S, HOUR_S, jobs_before
+from midpipe.scenarios.soak.daily_load import DAY_S, HOUR_S, HOURS_A_SEGMENT, jobs_before
 from midpipe.scenarios.soak.plan import SoakPlan
 
 Action = Callable[[], None]
@@ -42,11 +42,15 @@ class Pace(Protocol):
     def jobs_due(self, plan: SoakPlan) -> tuple[int, float]:
         """Return how many of all jobs may be enqueued by now, and when more may be; infinite if none are left."""
 
+    def end_of(self, segment: int) -> float:
+        """Return the time before which a segment's load does not end."""
+
     def pass_time(self, until_s: float, *, is_idle: bool) -> None:
         """Make what is due happen; if nothing else can happen, move to the next event.
 
         Args:
-            until_s: when something is due that this pace does not know; infinite if nothing is.
+            until_s: when something is due that this pace does not know; infinite if nothing is. Nothing is moved
+                if it has passed meanwhile.
             is_idle: no job was enqueued, handed out or completed for a moment.
 
         Raises:
@@ -76,6 +80,10 @@ class RealTime:
     def jobs_due(self, plan: SoakPlan) -> tuple[int, float]:
         """Return all jobs."""
         return plan.jobs, math.inf
+
+    def end_of(self, segment: int) -> float:
+        """Return a time in the past: a load ends with its jobs."""
+        return -math.inf
 
     def pass_time(self, until_s: float, *, is_idle: bool) -> None:
         """Do nothing."""
@@ -133,6 +141,10 @@ class TimeLapse:
         hours = int((self.now_s() - self._begun_s) // HOUR_S) + 1
         due = jobs_before(hours, plan.jobs, plan.days)
         return due, self._begun_s + hours * HOUR_S if due < plan.jobs else math.inf
+
+    def end_of(self, segment: int) -> float:
+        """Return the end of its third of a day, so that the next segment's history is no longer than that either."""
+        return self._begun_s + segment * HOURS_A_SEGMENT * HOUR_S
 
     def pass_time(self, until_s: float, *, is_idle: bool) -> None:
         """Move to the next event if every process sleeps."""

@@ -200,19 +200,22 @@ class Segment:
     def _load(self) -> Iterator[None]:
         producers = [process for process in self._processes if process.is_producer]
         deepest = min(_DEEPEST, max(_SHALLOWEST, len(self._jobs) // 20))
+        ends_s = self._pace.end_of(self.number)
         while not self._should_stop():
             end, more_at_s = self._end_of_due()
             for process in producers:
                 if process.assignment is not None:
                     process.assignment.end = end
-            if all(process.is_done for process in producers) and end == self._jobs.stop:
+            is_over = self._pace.now_s() >= ends_s
+            are_done = end == self._jobs.stop and all(process.is_done for process in producers)
+            if is_over and are_done:
                 break
             # Producers wait for workers, so that every call of a job meets faults and the drain is short.
             self._measure_depth()
             for process in producers:
                 process.works = self.depth <= deepest
                 process.begin_step()
-            self._turn(min(more_at_s, self._ask_again()))
+            self._turn(min(more_at_s, self._ask_again(), math.inf if is_over else ends_s))
             self.chaos_driver.inject_due(self.acknowledged)
             yield
         if self._should_stop():
@@ -229,13 +232,12 @@ class Segment:
     def _ask_again(self) -> float:
         """Make the requests again that are due for it; return when the next one is."""
         repeats = self._repeats
-        if repeats is None:
+        if repeats is None or self.chaos_driver.server_is_paused:
             return math.inf
-        if not self.chaos_driver.server_is_paused:
-            for job in repeats.ask_due():
-                now = self._now()
-                for kind in (BEGUN, ENQUEUED):
-                    self._record(kind, YES, job, now, now)
+        for job in repeats.ask_due():
+            now = self._now()
+            for kind in (BEGUN, ENQUEUED):
+                self._record(kind, YES, job, now, now)
         return repeats.next_due_s()
 
     def _turn(self, until_s: float = math.inf) -> None:
