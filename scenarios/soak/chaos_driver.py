@@ -105,9 +105,7 @@ class ChaosDriver:
         elif fault == CRASH:
             self._crash(self._processes[planned.client % len(self._processes)])
         elif fault == FREEZE:
-            # Prefer workers: only they hold a lease that can end meanwhile.
-            targets = [one for one in self._processes if not one.is_producer] or self._processes
-            self._freeze(targets[planned.client % len(targets)])
+            return self._freeze(planned.client)
         elif fault == ELAPSE.name:
             self._rig.clock.advance(self._freeze_s)
         elif fault in _SKEWS:
@@ -163,9 +161,17 @@ class ChaosDriver:
         process.crash()
         self._on_crash(process)
 
-    def _freeze(self, process: LoadProcess) -> None:
+    def _freeze(self, client: int) -> bool:
+        """Stop a process for a while; return False if all are starting, which would have to wait for it."""
+        # Prefer workers: only they hold a lease that can end meanwhile.
+        targets = [one for one in self._processes if not one.is_producer] or self._processes
+        started = [one for one in targets if one.is_open]
+        if not started:
+            return False
+        process = started[client % len(started)]
         process.freeze()
         self._pace.call_later(self._freeze_s, process.unfreeze)
+        return True
 
     def _skew(self, client: int, seconds: float, lasts_s: float) -> bool:
         """Set the wall clock of a process off for a while; return False if every process's is off already."""

@@ -18,7 +18,7 @@ from midpipe.faultinject.servers.opening import EXTERNAL, ServerSpec
 from midpipe.reports.cli.main import cli
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome
-from midpipe.scenarios.soak.plan import CHAOS, CRASH, OF_DAYS, Chaos, SoakPlan, over_days
+from midpipe.scenarios.soak.plan import CHAOS, CRASH, FREEZE, OF_DAYS, Chaos, SoakPlan, over_days
 from midpipe.scenarios.soak.results import SoakResult
 from midpipe.scenarios.soak.soak import Soak
 from tests.real.soaks import result_of
@@ -136,6 +136,17 @@ def test_a_job_whose_lease_ends_while_the_queue_is_drained_is_delivered(tmp_path
     plan = replace(plan_of(1, 12, "none"), workers=1)
     result = result_of(tmp_path / "soak", f"{file}:Queue", plan)
     assert (result.tally.acknowledged, result.tally.delivered) == (12, 12)
+
+
+def test_a_process_that_is_starting_is_not_frozen_so_that_no_freeze_lasts_in_real_time(
+    tmp_path: Path,
+) -> None:
+    # A segment's first job comes with both faults, and the crash is the first of the two.
+    chaos = Chaos("crash-then-freeze", {}, 0, {CRASH: 1, FREEZE: 1})
+    plan = replace(plan_of(1, 6, chaos), workers=1)
+    result = result_of(tmp_path / "soak", REFERENCE, plan)
+    assert [count.fault for count in result.faults if count.fired < 6] == []
+    assert result.seconds < 1.25 * plan.lease_s
 
 
 @pytest.mark.nightly
