@@ -54,10 +54,16 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _state(pid: int, thread: str) -> str:
+    # A file object takes longer than the three calls, and this is called several times for each call of a subject.
     try:
-        with open(f"/proc/{pid}/task/{thread}/stat", "rb", buffering=0) as file:
-            text = file.read(512)
+        file = os.open(f"/proc/{pid}/task/{thread}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return "X"
+    try:
+        text = os.read(file, 512)
+    except OSError:
+        return "X"
+    finally:
+        os.close(file)
     # The name before it may hold any character.
     return chr(text[text.rindex(b")") + 2])

@@ -144,8 +144,8 @@ class Hosts:
         return any(host.has_had_children for host in self._hosts.values())
 
     def pids(self) -> tuple[int, ...]:
-        """Return the pids of the processes."""
-        return tuple(host.pid for host in self._hosts.values() if host.is_alive)
+        """Return the pids of the processes, that which was used last first."""
+        return tuple(host.pid for host in reversed(self._hosts.values()) if host.is_alive)
 
     def close(self) -> None:
         """End every process."""

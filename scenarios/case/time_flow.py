@@ -106,10 +106,10 @@ class TimeFlow:
             left_s, real_s = until_s - self.now_s(), time.monotonic()
             if left_s <= 0.0 or real_s > began_s + _AT_MOST_S:
                 return False
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            pause_s = min(4 * pause_s, _LONGEST_PAUSE_S)
             servers, hosts = self._server_pids(), self._client_pids()
             # Reading every thread costs what a command costs, so the threads that most often work are asked before.
-            if not hosts or not seem_asleep((*servers, *hosts)):
+            if not hosts or not seem_asleep((*hosts, *servers)):
                 active_s = real_s
                 continue
             clients = descendants(hosts)
