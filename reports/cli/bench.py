@@ -127,6 +127,8 @@ def bench(
     Only figures of one run can be compared, so every comparison is a ratio with a confidence interval. The round trips
     of each call are counted on the wire: they explain most of the differences.
 
+    A bench runs on the machine's clock, because it measures how long calls take.
+
     \b
     midpipe bench --all --network same-zone --rate 200 --outage 3s --failover
     midpipe bench --subject src/queue.py:SimpleQueue --baseline src/old.py:SimpleQueue --max-p99-ratio 1.10

@@ -90,6 +90,8 @@ def network(
     each of its commands and replies. Each case is judged by the invariants of the gate. A case whose fault was not
     observed to happen is unknown, never a pass.
 
+    The suite runs on the machine's clock, because the delays of a Toxiproxy can't be skipped.
+
     \b
     midpipe network --subject src/queue.py:SimpleQueue
     midpipe network --via midpipe --fault limit-data:1:EVALSHA:after

@@ -122,8 +122,9 @@ def soak(
     segment by segment. A kind of fault that was never injected makes the outcome unknown. Ctrl-C ends the load, then
     drains and checks what there is.
 
-    With --days, the time in which nothing happens is skipped, so that a month takes minutes. The server keeps its data
-    from day to day, and requests are made again shortly before and after the queue may forget them.
+    The soak runs on the machine's clock, because it measures how many jobs a second the queue takes. With --days, it
+    runs on a stepped clock: the time in which nothing happens is skipped, so that a month takes minutes. The server
+    keeps its data from day to day, and requests are made again shortly before and after the queue may forget them.
 
     \b
     midpipe soak --jobs-total 100_000 --chaos heavy --seed 7

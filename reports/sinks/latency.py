@@ -12,7 +12,11 @@ from midpipe.scenarios.latency.results import Bench, Outage, Ratio, Row
 
 def render_bench(bench: Bench, console: Console) -> None:
     """Print the result of a bench; the outcome last."""
-    say(console, f"{bench.machine} · server {bench.server} · {bench.rounds} rounds each")
+    say(
+        console,
+        f"{bench.machine} · server {bench.server} · {bench.rounds} rounds each · "
+        "the machine's clock, because the time of each call is measured",
+    )
     for network in dict.fromkeys(row.network for row in bench.rows):
         console.print(_table(network, [row for row in bench.rows if row.network == network]))
     if bench.ratios:

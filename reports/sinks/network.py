@@ -30,7 +30,8 @@ def render_network(result: NetworkResult, again: str, console: Console) -> None:
     say(console, f"midpipe network: {result.outcome.upper()}", _STYLE[result.outcome])
     say(
         console,
-        f"subject {result.subject} · server {result.server} · via {result.via} · program {result.program}",
+        f"subject {result.subject} · server {result.server} · via {result.via} · program {result.program} · "
+        "the machine's clock, because a Toxiproxy's delays can't be skipped",
     )
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("outcome", "cases"):

@@ -48,9 +48,9 @@ class ProgressMeter:
         """Return whether a report is due: the phase has changed, or enough time has passed."""
         return phase != self._phase or self._clock() - self._last_s >= REPORT_EVERY_S
 
-    def segment_ended(self) -> None:
-        """Count the segment as checked; its jobs are in the tally from now on."""
-        self._jobs_before_segment = self._totals.tally.acknowledged
+    def segment_ended(self, segment: Segment) -> None:
+        """Count the segment as checked."""
+        self._jobs_before_segment += segment.acknowledged
         self._checked += 1
 
     def report(self, segment: Segment) -> Progress:

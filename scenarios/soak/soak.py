@@ -152,7 +152,7 @@ class Soak:
                 if meter.is_due(segment.phase):
                     yield meter.report(segment)
             self._add(segment)
-            meter.segment_ended()
+            meter.segment_ended(segment)
         if not self._should_stop():
             self._pace.finish(self._plan)
             self._passed_days = self._pace.passed_days()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from itertools import islice
 
@@ -221,6 +222,13 @@ def test_progress_shows_rate_depth_latency_faults_and_losses() -> None:
         assert words in table
 
 
+def test_progress_on_a_stepped_clock_shows_the_day_and_no_latency() -> None:
+    now = replace(NOW, days=2.5)
+    for text in (progress_line(now), shown(progress_table(now))):
+        assert "2.5" in text
+        assert "1.25 ms" not in text
+
+
 def test_a_failed_soak_names_the_jobs_and_the_segment_to_run_again() -> None:
     result = SoakResult(
         subject="some:Queue",
@@ -252,6 +260,7 @@ def test_a_failed_soak_names_the_jobs_and_the_segment_to_run_again() -> None:
         "enqueue returned True",
         "--segment 3",
         "seed 7",
+        "the machine's clock",
         "FAIL",
     ):
         assert words in text
