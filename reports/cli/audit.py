@@ -26,8 +26,9 @@ from midpipe.reports.sinks.audit import (
     progress_line,
     render_audit,
 )
-from midpipe.reports.sinks.audit_metrics import AuditMetrics
+from midpipe.reports.sinks.audit_metrics import audit_metrics
 from midpipe.reports.sinks.console import results, say
+from midpipe.reports.sinks.metrics import Metrics
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.audit.audit import AuditPlan
 from midpipe.scenarios.audit.audit import audit as audit_once
@@ -256,7 +257,7 @@ def audit(
         most_unseen=most_unseen,
         allow_writer=allow_writer,
     )
-    metrics = AuditMetrics()
+    metrics = Metrics()
     reports = _Reports(out / "audit", textfile, metrics)
     with stop_asked() as asked, _progress_shown() as show:
 
@@ -264,8 +265,7 @@ def audit(
             return map_text(audit_once(plan, show, asked.is_set), safe_text())
 
         if watch_s is not None:
-            address, port = _address(listen)
-            stop_serving = metrics.serve(address, port)
+            stop_serving = metrics.serve(listen)
             click.echo(f"midpipe: http://{listen}/metrics", err=True)
             try:
                 code = _watched(once, reports, asked, watch_s)
@@ -287,13 +287,14 @@ class _Reports:
 
     folder: Path
     textfile: Path | None
-    metrics: AuditMetrics
+    metrics: Metrics
 
     def take(self, result: AuditResult) -> bool:
         """Show a result and write it; return whether it could be written."""
         console = results()
         render_audit(result, console)
-        self.metrics.update(result, time.time())
+        if not result.is_partial:
+            self.metrics.show(audit_metrics(result, time.time()))
         is_written = written(lambda: self._write(result))
         if is_written:
             say(console, f"Reports: {self.folder}")
@@ -324,15 +325,6 @@ def _watched(
                 code = code_of(result.outcome, is_written=reports.take(result))
         asked.wait(watch_s)
     return code
-
-
-def _address(listen: str) -> tuple[str, int]:
-    address, _, port = listen.rpartition(":")
-    if not (address and port.isdigit()):
-        raise click.UsageError(
-            f"--listen takes ADDRESS:PORT, such as 127.0.0.1:9469; got {listen!r}."
-        )
-    return address.strip("[]"), int(port)
 
 
 @contextmanager
