@@ -172,6 +172,10 @@ def _unfinished(parts: Sequence[PartRow]) -> Iterator[str]:
             yield f"{row.name} was cut short{cases}{left_out}."
 
 
+PROGRESS_COLUMNS = ("seconds", "cases", "kinds of violation", "combinations")
+"""The columns of a table of ProgressRow."""
+
+
 def coverage_sentence(verdict: Verdict) -> str:
     """Return what the coverage of fuzzing means; empty if nothing was fuzzed."""
     coverage = verdict.coverage

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,10 +16,13 @@ from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line
 from midpipe.reports.cli.options import FAIL_ON, OUT, VERBOSE
 from midpipe.reports.cli.reporting import report_verdict
+from midpipe.reports.sinks.campaign_metrics import campaign_metrics
 from midpipe.reports.sinks.console import results
+from midpipe.reports.sinks.metrics import Metrics
 from midpipe.reports.sinks.writing import check_writable
 from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.campaign.campaign import Plan, Store
+from midpipe.scenarios.campaign.progress import CampaignProgress
 from midpipe.scenarios.gate.cores import available_cores
 from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.model.shard import MOST_SHARDS
@@ -42,6 +48,12 @@ _SHARDS_PER_WORKER = 4
     type=click.IntRange(0, MOST_SHARDS),
     help="Into how many shards the command is cut.",
 )
+@click.option(
+    "--listen",
+    default="",
+    metavar="ADDRESS:PORT",
+    help="Serve the progress as Prometheus metrics there, at /metrics.",
+)
 @click.option("--resume", is_flag=True, help="Continue the last campaign with this --out.")
 @OUT
 @FAIL_ON
@@ -53,6 +65,7 @@ def campaign(
     command: tuple[str, ...],
     on: str,
     shards: int,
+    listen: str,
     resume: bool,
     out: Path,
     fail_on: str,
@@ -75,21 +88,33 @@ def campaign(
     folder = out / "campaign"
     check_writable(folder)
     store = Store(folder / "shards", plan, resumes=resume)
+    progress = CampaignProgress()
+    for file in store.files():
+        progress.add(read_verdict(file), 0.0)
+    began_s = time.monotonic()
     interrupted: BaseException | None = None
+    metrics = Metrics()
+    stop_serving = metrics.serve(listen) if listen else None
     try:
-        for result in run_on(where, plan.arguments, store.missing()):
+        for result in run_on(where, plan.arguments, store.missing(), partial(click.echo, err=True)):
             if result.refused:
                 raise UsageError(result.refused.removeprefix("midpipe: "))
-            store.add(result.shard, result.verdict)
-            click.echo(f"shard {result.shard} is done", err=True)
+            verdict = read_verdict(store.add(result.shard, result.verdict))
+            row = progress.add(verdict, time.monotonic() - began_s)
+            metrics.show(campaign_metrics(row, progress.done, plan.shards))
+            click.echo(f"shard {result.shard} is done; in all {progress.done}: {row}", err=True)
     except KeyboardInterrupt as error:
         interrupted = error
+    finally:
+        if stop_serving is not None:
+            stop_serving()
     files = store.files()
     if not files:
         raise interrupted or UsageError("No shard was run.")
     verdicts = tuple(map(read_verdict, files))
     # A run that is one shard is judged whole, so there is nothing to combine.
-    verdict = verdicts[0] if plan.shards == 1 else combined(verdicts, command_line())
+    whole = verdicts[0] if plan.shards == 1 else combined(verdicts, command_line())
+    verdict = replace(whole, progress=progress.rows)
     is_written = report_verdict(verdict, folder, results())
     if interrupted is not None:
         click.echo("The same command with --resume runs the shards that are missing.", err=True)

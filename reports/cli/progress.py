@@ -19,6 +19,7 @@ from rich.progress import (
 
 from midpipe.scenarios.gate.options import Event, LossAllowed, PartBegan
 from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.progress import ProgressRow
 
 LINE_EVERY_S = 30.0
 """Without a terminal, a line so often shows in a log that a long part is still running."""
@@ -65,6 +66,7 @@ class ProgressSink:
         self._violated = 0
         self._lost = 0
         self._unconfirmed = 0
+        self._combinations = 0
         self._planned = 0
         self._ended = 0
 
@@ -97,6 +99,8 @@ class ProgressSink:
             if not self._live and self._clock() > self._printed_s + LINE_EVERY_S:
                 self._printed_s = self._clock()
                 self._print("is running")
+        elif isinstance(event, ProgressRow):
+            self._combinations = event.combinations
         elif self._parts:
             self._ended += 1
             # A program that is continued in a later round is one task more than was planned.
@@ -117,6 +121,7 @@ class ProgressSink:
             self._end_part()
             self._parts, self._goes_on = (event.part,), goes_on
             self._cases, self._violated, self._lost, self._unconfirmed = 0, 0, 0, 0
+            self._combinations = 0
             self._printed_s = self._clock()
         self._planned, self._ended = event.tasks, 0
         if not goes_on:
@@ -145,6 +150,8 @@ class ProgressSink:
         cases = f"{self._cases} {noun}, {self._violated} with a violation" if self._cases else ""
         if self._unconfirmed:
             cases += f", {self._unconfirmed} with an unconfirmed one"
+        if self._combinations:
+            cases += f", {self._combinations:,} combinations covered"
         if self._lost:
             cases += f", {self._lost} with a loss that the server's persistence allows"
         left_s = max(0.0, self._ends_s - self._clock()) if self._ends_s is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import astuple
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from midpipe.faultinject.decide.ledger import total_by_rule
 from midpipe.reports.explain import (
+    PROGRESS_COLUMNS,
     consequences_of,
     coverage_sentence,
     explained,
@@ -65,6 +67,8 @@ def render_details(verdict: Verdict, console: Console) -> None:
         _selfcheck(verdict, console)
     if verdict.coverage:
         _coverage(verdict, console)
+    if verdict.progress:
+        _progress(verdict, console)
     if verdict.ledger:
         _ledger(verdict, console)
     _foot(verdict, console)
@@ -203,6 +207,13 @@ def _coverage(verdict: Verdict, console: Console) -> None:
         table.add_row(Text(row.operation), str(row.places), str(row.seen), str(row.known), share)
     _print(table, console)
     say(console, coverage_sentence(verdict), "dim")
+
+
+def _progress(verdict: Verdict, console: Console) -> None:
+    table = _table("Progress", PROGRESS_COLUMNS, *PROGRESS_COLUMNS)
+    for row in verdict.progress:
+        table.add_row(*map(str, astuple(row)))
+    _print(table, console)
 
 
 def _ledger(verdict: Verdict, console: Console) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 from midpipe.reports.explain import (
+    PROGRESS_COLUMNS,
     advice_for,
     consequences_of,
     coverage_sentence,
@@ -53,6 +55,11 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield from _invariants(verdict)
     if verdict.coverage is not None:
         yield from _coverage(verdict)
+    if verdict.progress:
+        yield ""
+        yield table_row(PROGRESS_COLUMNS)
+        yield "| ---: | ---: | ---: | ---: |"
+        yield from (table_row(astuple(row)) for row in verdict.progress)
 
 
 def _finding(verdict: Verdict, finding: Finding) -> Iterator[str]:

@@ -82,12 +82,13 @@ class Store:
             old.unlink()
         file.write_text(described, "utf-8")
 
-    def add(self, shard: Shard, verdict: str) -> None:
-        """Store the verdict of a shard; the file is there whole or not at all."""
+    def add(self, shard: Shard, verdict: str) -> Path:
+        """Store the verdict of a shard, and return its file, which is there whole or not at all."""
         file = self._file(shard)
         part = file.with_suffix(".part")
         part.write_text(verdict, "utf-8")
         part.replace(file)
+        return file
 
     def missing(self) -> tuple[Shard, ...]:
         """Return the shards that are not stored yet."""

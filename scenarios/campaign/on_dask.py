@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import dask
-from distributed import Client, Event, Future, LocalCluster, as_completed
+from distributed import Client, Event, Future, LocalCluster, as_completed, get_worker
 
 from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.scenarios.campaign.shard_run import ShardResult, run_shard
@@ -57,9 +58,15 @@ def parse_where(text: str, cores: int) -> Where:
 
 
 def run_on(
-    where: Where, arguments: Sequence[str], shards: Sequence[Shard]
+    where: Where,
+    arguments: Sequence[str],
+    shards: Sequence[Shard],
+    show: Callable[[str], object] = str,
 ) -> Iterator[ShardResult]:
     """Run the shards, and yield the result of each as it comes; stop iterating to call the others off.
+
+    Args:
+        show: receives the shards' lines of progress, in a thread of Dask's.
 
     Raises:
         UsageError: there is no scheduler at the address.
@@ -67,9 +74,11 @@ def run_on(
     """
     with ExitStack() as opened:
         client = opened.enter_context(_client_of(where))
-        name = f"midpipe-stop-{uuid.uuid4().hex}"
+        name = f"midpipe-{uuid.uuid4().hex}"
         stop = Event(name, client=client)
         opened.callback(stop.set)
+        client.subscribe_topic(name, lambda event: show(event[1]))
+        opened.callback(client.unsubscribe_topic, name)
         waiting = list(reversed(shards))
         runs: dict[Shard, int] = {}
         under_way: dict[Future[ShardResult], Shard] = {}
@@ -127,6 +136,10 @@ def _client_of(where: Where) -> Iterator[Client]:
             yield client
 
 
-def _task(arguments: tuple[str, ...], shard: Shard, stop: str) -> ShardResult:
-    """Run a shard on a worker."""
-    return run_shard(arguments, shard, Event(stop).is_set)
+def _task(arguments: tuple[str, ...], shard: Shard, name: str) -> ShardResult:
+    """Run a shard on a worker.
+
+    Args:
+        name: of the event that calls it off, and of the topic of its progress.
+    """
+    return run_shard(arguments, shard, Event(name).is_set, partial(get_worker().log_event, name))

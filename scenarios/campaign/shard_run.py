@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.scenarios.model.shard import Shard
@@ -41,13 +42,17 @@ class ShardLostError(Exception):
 
 
 def run_shard(
-    arguments: Sequence[str], shard: Shard, is_cancelled: Callable[[], bool] = bool
+    arguments: Sequence[str],
+    shard: Shard,
+    is_cancelled: Callable[[], bool] = bool,
+    report: Callable[[str], object] = str,
 ) -> ShardResult:
     """Run a shard of a command with one worker, and return its verdict.
 
     Args:
         arguments: the command and its options, as ``midpipe`` takes them.
         is_cancelled: asked now and then; true ends the process.
+        report: receives each new line of progress.
 
     Raises:
         ShardLostError: the process was ended, or ended by itself without a verdict.
@@ -62,18 +67,27 @@ def run_shard(
             stdout=subprocess.DEVNULL,
             stderr=(out / "stderr").open("wb"),
         )
-        while True:
+        shown, code = "", None
+        while code is None:
             try:
                 code = process.wait(_ASKS_EVERY_S)
-                break
             except subprocess.TimeoutExpired:
                 if is_cancelled():
                     process.kill()
+            *_, last = ("", *_said(out).splitlines())
+            if last != shown:
+                shown = last
+                report(f"shard {shard}: {last.removeprefix('midpipe: ')}")
         run.release(process.pid)
-        said = (out / "stderr").read_text("utf-8", "replace").strip()[-_MOST_ERROR_TEXT:]
+        said = _said(out)
         found = sorted(out.glob("**/verdict.json"))
         if code in _JUDGED and found:
             return ShardResult(shard, found[0].read_text("utf-8"))
         if code == _USAGE:
             return ShardResult(shard, "", refused=said or "the command was refused")
         raise ShardLostError(f"shard {shard} ended with {code}: {said}")
+
+
+def _said(out: Path) -> str:
+    """Return the end of what the process has written to its standard error."""
+    return (out / "stderr").read_text("utf-8", "replace").strip()[-_MOST_ERROR_TEXT:]

@@ -36,6 +36,7 @@ from midpipe.scenarios.gate.resume import CheckpointFile, request_of
 from midpipe.scenarios.gate.summary import Run, verdict_on
 from midpipe.scenarios.model.messages import (
     CaseEnded,
+    FuzzBatch,
     Message,
     OnMachinesClock,
     Probed,
@@ -257,6 +258,8 @@ class Gate:
         if isinstance(message, CaseEnded):
             is_allowed = isinstance(part, Durability) and part.allows_loss(number)
             self._listen(LossAllowed(message) if is_allowed and message.violations else message)
+        elif isinstance(message, FuzzBatch):
+            self._listen(self._results.progress[-1])
         elif isinstance(message, Result):
             part.queue.ended(number)
         if self._checkpoint.is_due:

@@ -105,6 +105,7 @@ def combined(verdicts: Sequence[Verdict], command: str) -> Verdict:
         partial=partial,
         promises=next((verdict.promises for verdict in verdicts if verdict.promises), ()),
         shard=None,
+        progress=(),
     )
 
 

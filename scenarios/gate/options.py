@@ -13,6 +13,7 @@ from midpipe.scenarios.invariants.selection import Selection
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.outcome import Severity
+from midpipe.scenarios.model.progress import ProgressRow
 from midpipe.scenarios.model.shard import Shard
 from midpipe.scenarios.model.spec import SubjectSpec
 
@@ -122,5 +123,5 @@ class LossAllowed:
     case: CaseEnded
 
 
-Event = PartBegan | TaskEnded | CaseEnded | LossAllowed
+Event = PartBegan | TaskEnded | CaseEnded | LossAllowed | ProgressRow
 Listener = Callable[[Event], None]

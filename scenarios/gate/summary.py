@@ -97,6 +97,7 @@ def verdict_on(
             PromiseRow(*row) for row in (results.traits.promises.rows() if results.traits else ())
         ),
         shard=None if shard.is_whole else _shard_row(options, results),
+        progress=results.progress,
     )
     # The one place where text of subjects and servers enters the verdict.
     return map_text(verdict, safe(redaction_of(options.words_with_secrets)))

@@ -12,6 +12,7 @@ from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.scenarios.model.accepted import KnownFinding
 from midpipe.scenarios.model.finding import Finding, ShardRow
 from midpipe.scenarios.model.outcome import Extent, Outcome, Severity, Status, merge
+from midpipe.scenarios.model.progress import ProgressRow
 
 __all__ = [
     "SCHEMA",
@@ -304,6 +305,7 @@ class Verdict:
         accepted: findings that the baseline accepts; they are not among the findings, and don't fail the run.
         gone: findings of the baseline that this run did not find, although it ran their programs.
         shard: the shard of a run that this verdict is on; None for a whole run.
+        progress: of fuzzing or of a campaign, what it had covered and found by when; empty for other runs.
         servers: a column for each of several servers; the other fields then hold their sums and worst values.
         schema: the version of this structure.
 
@@ -340,4 +342,5 @@ class Verdict:
     accepted: tuple[AcceptedFinding, ...] = ()
     gone: tuple[KnownFinding, ...] = ()
     shard: ShardRow | None = None
+    progress: tuple[ProgressRow, ...] = ()
     schema: int = field(default=SCHEMA)

@@ -104,7 +104,13 @@ def test_a_campaign_of_one_shard_is_judged_as_the_whole_run_that_it_is(tmp_path:
     words = ("campaign", "--on", "local:1", "--shards", "1", "--out", str(tmp_path))
     ran = CliRunner().invoke(cli, [*words, "sweep", *narrow])
     assert ran.exit_code == 0, ran.output
-    assert json.loads((tmp_path / "campaign" / "verdict.json").read_text())["outcome"] == "pass"
+    verdict = json.loads((tmp_path / "campaign" / "verdict.json").read_text())
+    assert verdict["outcome"] == "pass"
+    (row,) = verdict["progress"]
+    cases = row["cases"]
+    assert cases == verdict["parts"][0]["cases"] > 0
+    assert f"shard 1/1 is done; in all 1: {cases} cases, 0 kinds of violation after" in ran.stderr
+    assert f"shard 1/1: sweep (1 of 2) done: {cases} cases" in ran.stderr
 
 
 def test_a_command_that_is_refused_is_refused_once(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from midpipe.scenarios.gate.resume import Checkpoint, FuzzState, request_of
 from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.model.coverage import Coverage
 from midpipe.scenarios.model.messages import CaseEnded, FuzzBatch, FuzzDone, Message
+from midpipe.scenarios.model.progress import ProgressRow, with_row
 from midpipe.scenarios.model.verdict import FuzzCoverage, Outcome, merge
 
 PROGRAM = "written at random"
@@ -112,6 +113,19 @@ class Fuzzing:
             if message.not_shared:
                 self._results.warnings.append(f"Fuzzing went on alone: {message.not_shared}")
             self._next_seeds[number] = message.next_seed
+            self._results.progress = with_row(self._results.progress, self._now())
+
+    def _now(self) -> ProgressRow:
+        return ProgressRow(
+            seconds=round(self._spent_s, 1),
+            cases=self._results.tally.cases,
+            kinds=len(self._results.tally.groups),
+            combinations=self._coverage.seen,
+        )
+
+    @property
+    def _spent_s(self) -> float:
+        return self._spent_before_s + max(spent.seconds for spent in self._spent)
 
     def record_cut_off(self) -> str:
         if not self.queue.not_started and not self.queue.unfinished:
@@ -188,7 +202,7 @@ class Fuzzing:
         coverage = self._coverage
         return Checkpoint(
             request=request_of(self._options),
-            spent_s=self._spent_before_s + max(spent.seconds for spent in self._spent),
+            spent_s=self._spent_s,
             tally=self._results.tally,
             fuzz=FuzzState(
                 next_seeds=tuple(self._next_seeds),

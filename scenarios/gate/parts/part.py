@@ -12,6 +12,7 @@ from midpipe.scenarios.gate.task_queue import TaskQueue
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.finding import KindRow
 from midpipe.scenarios.model.messages import Message
+from midpipe.scenarios.model.progress import ProgressRow
 from midpipe.scenarios.model.verdict import (
     DurabilityRow,
     Finding,
@@ -32,6 +33,7 @@ class Results:
         flaws: rows of the selfcheck.
         kinds: what ``findings`` was made from.
         parts: outcome of each part that has finished, or was cut short.
+        progress: what fuzzing had covered and found by when.
         partial: something that was planned has not been run.
         raised: a sentence for each program all of whose calls raised without any fault.
     """
@@ -52,6 +54,7 @@ class Results:
     not_run: list[NotRunRow] = field(default_factory=list)
     partial: bool = False
     raised: list[str] = field(default_factory=list)
+    progress: tuple[ProgressRow, ...] = ()
 
 
 class Part(Protocol):

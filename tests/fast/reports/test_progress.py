@@ -9,6 +9,7 @@ from rich.console import Console
 
 from midpipe.reports.cli.progress import LINE_EVERY_S, ProgressSink
 from midpipe.scenarios.gate.options import LossAllowed, PartBegan, TaskEnded
+from midpipe.scenarios.model.progress import ProgressRow
 from tests.fast.reports.verdicts import CASE
 
 
@@ -31,6 +32,17 @@ def test_a_long_part_prints_a_line_now_and_then() -> None:
     lines = lines_of(5, LINE_EVERY_S)
     assert any("interleave is running" in line and "cases" in line for line in lines[:-1])
     assert lines[-1] == "midpipe: interleave done: 5 cases, 0 with a violation"
+
+
+def test_the_line_of_a_fuzzing_part_says_how_much_is_covered() -> None:
+    out = io.StringIO()
+    with ProgressSink(Console(file=out, width=120)) as progress:
+        progress.listen(PartBegan("fuzz", 1))
+        progress.listen(CASE)
+        progress.listen(ProgressRow(1.0, 1, 0, combinations=1_812))
+    assert out.getvalue() == (
+        "midpipe: fuzz done: 1 case, 0 with a violation, 1,812 combinations covered\n"
+    )
 
 
 def test_a_short_part_prints_its_end_only() -> None:
