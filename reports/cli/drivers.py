@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import click
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.options import SERVER, server_from
 from midpipe.reports.sinks.drivers import drivers_markdown
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.driver_table import DriverRow, cluster_worker, measure_releases
 from midpipe.scenarios.gate.receiver_table import ReceiverRow, measure_receivers
-from midpipe.scenarios.known_bugs.drivers import DRIVERS, Driver
+from midpipe.scenarios.gate.sentinel_table import measure_failovers
+from midpipe.scenarios.known_bugs.drivers import DRIVERS
 
+Row = TypeVar("Row", DriverRow, ReceiverRow)
 _NAMES = [driver.name for driver in DRIVERS]
 
 
@@ -41,7 +43,7 @@ def drivers(names: tuple[str, ...], releases: tuple[str, ...], **values: Any) ->
 
     Installs each release into an environment of its own. Prints Markdown: how often the server ran the command, and
     what the caller learned, for each constructor and each way of calling; and whether a subscriber receives messages
-    again. ioredis needs npm, go-redis needs Go.
+    again, and what a client of Sentinels does in a failover. ioredis needs npm, go-redis needs Go.
 
     \b
     midpipe drivers > docs/drivers.md
@@ -58,31 +60,23 @@ def drivers(names: tuple[str, ...], releases: tuple[str, ...], **values: Any) ->
         rows: list[DriverRow] = []
         receivers: list[ReceiverRow] = []
         for driver in chosen:
+            versions = releases or driver.versions
             if driver.is_of_cluster:
                 with cluster_worker(spec) as of_cluster:
-                    _measure(of_cluster, driver, releases, rows)
+                    rows += _shown(measure_releases(of_cluster, driver, versions))
+            elif driver.asks_sentinels:
+                rows += _shown(measure_failovers(spec, driver, versions))
             else:
-                _measure(worker, driver, releases, rows)
+                rows += _shown(measure_releases(worker, driver, versions))
             if driver.subscribes:
-                _measure_receivers(spec, driver, releases, receivers)
+                receivers += _shown(measure_receivers(spec, driver, versions))
         click.echo(drivers_markdown(rows, receivers, worker.server.name), nl=False)
     finally:
         worker.close()
 
 
-def _measure(
-    worker: Worker, driver: Driver, releases: tuple[str, ...], rows: list[DriverRow]
-) -> None:
-    """Add a row for each constructor and way of calling of each release."""
-    for row in measure_releases(worker, driver, releases or driver.versions):
+def _shown(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows, and show on standard error which one was measured."""
+    for row in rows:
         click.echo(f"{row.driver} {row.version}: {row.constructor}, {row.way}", err=True)
-        rows.append(row)
-
-
-def _measure_receivers(
-    spec: ServerSpec, driver: Driver, releases: tuple[str, ...], rows: list[ReceiverRow]
-) -> None:
-    """Add a row for the subscriber of each constructor of each release."""
-    for row in measure_receivers(spec, driver, releases or driver.versions):
-        click.echo(f"{row.driver} {row.version}: {row.constructor}, subscriber", err=True)
-        rows.append(row)
+        yield row

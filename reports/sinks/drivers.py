@@ -8,6 +8,7 @@ from itertools import groupby, product
 from midpipe.reports.markdown_text import Markdown, code, table_row
 from midpipe.scenarios.gate.driver_table import Behaviour, DriverRow
 from midpipe.scenarios.gate.receiver_table import WAITS_S, ReceiverRow, Reception
+from midpipe.scenarios.gate.sentinel_table import AFTER, BEFORE, BETWEEN
 
 _TIMES = {0: "never", 1: "once", 2: "twice"}
 _HEAD = """\
@@ -27,6 +28,10 @@ table names an option.
 In bold: the caller believes what is not so. A command that may not run twice can't be sent again safely: a push needs
 a request id that the server checks in the same script, and a pop needs a lease.
 
+A client that asks Sentinels is measured while they promote the replica of a primary that died, which takes a few
+seconds. What the primary has run is on the replica by then; replication that lags loses acknowledged commands as well,
+whatever the driver does.
+
 A subscriber whose connection is lost misses what is published until it has subscribed again. Its tables say whether
 it receives messages again, and what its caller learns:
 
@@ -39,6 +44,9 @@ it receives messages again, and what its caller learns:
 _TITLES = {
     "lost-reply": "The server has run the command, and the reply is lost",
     "cut-before": "The command is cut off before it reaches the server",
+    AFTER: "The primary has run the command, and dies before it replies",
+    BEFORE: "The primary dies before the command reaches it",
+    BETWEEN: "The primary dies while the client is idle, and the replica has taken over before the call",
 }
 
 
@@ -75,7 +83,10 @@ def _section(driver: str, rows: Sequence[DriverRow]) -> list[str]:
         for behaviour in row.behaviours
     }
     lines = [f"## {driver}", ""]
+    measured = {behaviour.fault for row in rows for behaviour in row.behaviours}
     for fault, title in _TITLES.items():
+        if measured and fault not in measured:
+            continue
         lines += [f"### {title}", ""]
         lines += _head(("call", "client", *versions))
         for way, constructor in product(ways, constructors):

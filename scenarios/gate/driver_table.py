@@ -169,7 +169,8 @@ def _behaviour(record: CaseRecord, way: Way, fault: str, replay: str) -> Behavio
     applied = _JOBS - len(left) if way.takes else len(left)
     if way.leaves_no_job:
         applied = sum(
-            step.event.name == way.name and step.executed is Executed.YES for step in record.steps
+            step.event.name == way.command and step.executed is Executed.YES
+            for step in record.steps
         )
     is_right = not way.takes or call.value == "job-1"
     raised = call.error is not None and not call.error.is_hang

@@ -68,6 +68,7 @@ class ReceiverRow:
     constructor: str
     receptions: tuple[Reception, ...]
     reason: str = ""
+    way: str = RECEIVE.name
 
 
 def measure_receivers(

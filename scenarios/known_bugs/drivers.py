@@ -39,12 +39,14 @@ class Way:
         kind: the subject's class.
         takes: it takes a job; otherwise it puts one in.
         leaves_no_job: the command leaves nothing on the server, so its runs are counted on the wire.
+        command: what is sent to change the server; needed where it has to be found on the wire.
     """
 
     name: str
     kind: str
     takes: bool = False
     leaves_no_job: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Driver:
         ways: the ways to send a command.
         language: in which it is written.
         is_of_cluster: it is a client of a Redis Cluster.
+        asks_sentinels: it is a client that asks Sentinels for the primary.
         subscribes: its files have a class ``Receive``, a subscriber.
     """
 
@@ -69,6 +72,7 @@ class Driver:
     ways: tuple[Way, ...]
     language: Language = Language.PYTHON
     is_of_cluster: bool = False
+    asks_sentinels: bool = False
     subscribes: bool = False
 
     def target(self, constructor: Constructor, way: Way) -> Library:
@@ -76,13 +80,13 @@ class Driver:
         return adapted(self.package, constructor.file, way.kind, language=self.language)
 
 
-PUSH = Way("RPUSH", "Push")
+PUSH = Way("RPUSH", "Push", command="RPUSH")
 _PLAIN = Way("pipeline(transaction=False)", "Pipeline")
-_TRANSACTION = Way("pipeline(transaction=True)", "Transaction")
+_TRANSACTION = Way("pipeline(transaction=True)", "Transaction", command="EXEC")
 _WATCH = Way("transaction(), which watches", "Watch")
-POP = Way("LPOP", "Push", takes=True)
+POP = Way("LPOP", "Push", takes=True, command="LPOP")
 _BLOCKING_POP = Way("BLPOP", "BlockingPop", takes=True)
-PUBLISH = Way("PUBLISH", "Publish", leaves_no_job=True)
+PUBLISH = Way("PUBLISH", "Publish", leaves_no_job=True, command="PUBLISH")
 RECEIVE = Way("subscriber", "Receive")
 
 REDIS_PY = Driver(
@@ -109,6 +113,17 @@ REDIS_PY_CLUSTER = Driver(
     (PUSH, Way("pipeline()", "Pipeline"), POP, _BLOCKING_POP),
     is_of_cluster=True,
 )
+REDIS_PY_SENTINEL = Driver(
+    "redis-py, Sentinel",
+    "redis",
+    ("3.5.3", "4.6.0", "5.3.1", "6.0.0", "8.1.0"),
+    (
+        Constructor("Sentinel().master_for()", "redis_py_lists.py", "Sentinel"),
+        Constructor("asyncio.Sentinel().master_for()", "redis_py_async_lists.py", "Sentinel"),
+    ),
+    (PUSH, _TRANSACTION, POP),
+    asks_sentinels=True,
+)
 VALKEY_PY = Driver(
     "valkey-py",
     "valkey",
@@ -132,6 +147,7 @@ COREDIS = Driver(
     ),
     (PUSH, _PLAIN, _TRANSACTION, POP, _BLOCKING_POP),
 )
+_MULTI = Way("multi()", "Transaction", command="EXEC")
 IOREDIS = Driver(
     "ioredis",
     "ioredis",
@@ -145,13 +161,22 @@ IOREDIS = Driver(
     (
         PUSH,
         Way("pipeline()", "Pipeline"),
-        Way("multi()", "Transaction"),
+        _MULTI,
         POP,
         _BLOCKING_POP,
         PUBLISH,
     ),
     Language.NODE,
     subscribes=True,
+)
+IOREDIS_SENTINEL = Driver(
+    "ioredis, Sentinel",
+    "ioredis",
+    IOREDIS.versions,
+    (Constructor("new Redis({sentinels, name})", "ioredis_lists.mjs", "Sentinel"),),
+    (PUSH, _MULTI, POP),
+    Language.NODE,
+    asks_sentinels=True,
 )
 GO_REDIS = Driver(
     "go-redis",
@@ -172,4 +197,13 @@ GO_REDIS = Driver(
     ),
     Language.GO,
 )
-DRIVERS = (REDIS_PY, REDIS_PY_CLUSTER, VALKEY_PY, COREDIS, IOREDIS, GO_REDIS)
+DRIVERS = (
+    REDIS_PY,
+    REDIS_PY_CLUSTER,
+    REDIS_PY_SENTINEL,
+    VALKEY_PY,
+    COREDIS,
+    IOREDIS,
+    IOREDIS_SENTINEL,
+    GO_REDIS,
+)

@@ -8,15 +8,18 @@ from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.driver_table import Behaviour, cluster_worker, measure_driver
 from midpipe.scenarios.gate.receiver_table import Reception, measure_receiver
+from midpipe.scenarios.gate.sentinel_table import AFTER, BEFORE, BETWEEN, measure_failover
 from midpipe.scenarios.known_bugs.drivers import (
     COREDIS,
     DRIVERS,
     IOREDIS,
+    IOREDIS_SENTINEL,
     POP,
     PUBLISH,
     PUSH,
     REDIS_PY,
     REDIS_PY_CLUSTER,
+    REDIS_PY_SENTINEL,
     Driver,
     Way,
 )
@@ -94,10 +97,44 @@ def test_a_cluster_s_client_sends_again_even_if_it_is_made_from_a_url() -> None:
     assert (lost.applied, lost.answered) == (2, True)
 
 
+def through_failover(driver: Driver, constructor: int, way: Way, fault: str) -> Behaviour:
+    made = driver.constructors[constructor]
+    row = measure_failover(ServerSpec(), driver, driver.versions[-1], made, way, (fault,))
+    assert row.reason == ""
+    return row.behaviours[0]
+
+
+def test_a_command_that_the_primary_ran_before_it_died_raises_in_redis_py_and_is_applied_once() -> (
+    None
+):
+    # A failover takes seconds, so this is the one case of it in every run.
+    found = through_failover(REDIS_PY_SENTINEL, 0, PUSH, AFTER)
+    assert (found.applied, found.answered, found.raised) == (1, False, True)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("constructor", [0, 1])
+def test_a_command_that_the_primary_did_not_receive_raises_in_redis_py(constructor: int) -> None:
+    found = through_failover(REDIS_PY_SENTINEL, constructor, PUSH, BEFORE)
+    assert (found.applied, found.answered, found.raised) == (0, False, True)
+
+
+@pytest.mark.nightly
+def test_ioredis_sends_a_command_of_the_dead_primary_to_the_new_one_too() -> None:
+    found = through_failover(IOREDIS_SENTINEL, 0, PUSH, AFTER)
+    assert (found.applied, found.answered, found.deceives) == (2, True, True)
+
+
+@pytest.mark.nightly
+def test_a_call_after_the_failover_reaches_the_new_primary() -> None:
+    found = through_failover(REDIS_PY_SENTINEL, 0, POP, BETWEEN)
+    assert (found.applied, found.answered, found.answer_is_right) == (1, True, True)
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     "driver",
-    [driver for driver in DRIVERS if not driver.is_of_cluster],
+    [driver for driver in DRIVERS if not (driver.is_of_cluster or driver.asks_sentinels)],
     ids=lambda driver: driver.name,
 )
 def test_every_driver_is_measured_in_its_newest_release(worker: Worker, driver: Driver) -> None:

@@ -1,5 +1,6 @@
 // Small queues over ioredis, each with one way of calling it, so that what the driver does shows in the queue's jobs.
 // The variable MIDPIPE_CONSTRUCTOR chooses how the client is made.
+import { once } from "node:events";
 import { createRequire } from "node:module";
 
 const ioredis = createRequire(`${process.env.MIDPIPE_PACKAGES}/`)("ioredis");
@@ -8,6 +9,10 @@ const OPTIONS = {
   "no-resending": { autoResendUnfulfilledCommands: false },
   "another-database": { db: 1 },
 };
+const SENTINELS = process.env.MIDPIPE_SENTINELS?.split(",").map((address) => {
+  const [host, port] = address.split(":");
+  return { host, port: Number(port) };
+});
 
 class Lists {
   static accepts = { enqueue: ["job_id"], dequeue: [] };
@@ -16,7 +21,10 @@ class Lists {
   constructor(url) {
     const { hostname, port } = new URL(url);
     const Client = ioredis.default ?? ioredis;
-    this.redis = new Client({ host: hostname, port: Number(port), ...OPTIONS[process.env.MIDPIPE_CONSTRUCTOR] });
+    const address = SENTINELS
+      ? { sentinels: SENTINELS, name: "midpipe" }
+      : { host: hostname, port: Number(port), ...OPTIONS[process.env.MIDPIPE_CONSTRUCTOR] };
+    this.redis = new Client(address);
     this.redis.on("error", (error) => console.error(error.message));
   }
 
@@ -63,6 +71,8 @@ export class Publish extends Lists {
   static accepts = { enqueue: ["job_id"] };
 
   async enqueue({ job_id }) {
+    // PUBLISH is sent before the client is ready, as some commands are; what is lost then never settles in 5.11.1.
+    if (this.redis.status !== "ready") await once(this.redis, "ready");
     await this.redis.publish("jobs", job_id);
   }
 }

@@ -21,6 +21,10 @@ def _client(url: str) -> Any:
     """Return a client, made by the constructor that the environment names, with that constructor's defaults."""
     parts = urlsplit(url)
     plain = f"{parts.scheme}://{parts.netloc}"
+    if os.environ.get("MIDPIPE_CONSTRUCTOR") == "Sentinel":
+        asked = (each.split(":") for each in os.environ["MIDPIPE_SENTINELS"].split(","))
+        sentinel = importlib.import_module(f"{_MODULE}.asyncio.sentinel")
+        return sentinel.Sentinel(list(asked)).master_for("midpipe")
     if os.environ.get("MIDPIPE_CONSTRUCTOR") == "from_url":
         return Redis.from_url(plain)
     return Redis(host=parts.hostname or "", port=parts.port or 0)

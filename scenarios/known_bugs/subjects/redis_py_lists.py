@@ -24,6 +24,10 @@ def _client(url: str) -> Any:
     address = (parts.hostname or "", parts.port or 0)
     kind, options = redis.Redis, {}
     chosen = os.environ.get("MIDPIPE_CONSTRUCTOR", "")
+    if chosen == "Sentinel":
+        asked = (each.split(":") for each in os.environ["MIDPIPE_SENTINELS"].split(","))
+        watching = importlib.import_module(f"{redis.__name__}.sentinel").Sentinel(list(asked))
+        return watching.master_for("midpipe")
     if chosen.startswith("RedisCluster"):
         kind = importlib.import_module(f"{redis.__name__}.cluster").RedisCluster
         options = {"address_remap": lambda _: address}
