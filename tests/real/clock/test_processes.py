@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import mmap
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from midpipe.faultinject.clock import go_program
 from midpipe.faultinject.clock.compiling import compiler
+from midpipe.faultinject.clock.go_program import is_go_program
 from midpipe.faultinject.clock.port import Kind
 from midpipe.faultinject.clock.stepped import SteppedClock
 from tests.real.clock.children import Child, eventually
@@ -268,3 +273,24 @@ def test_while_the_clock_is_held_a_wait_lasts_until_it_is_moved(
     assert [len(child.waits()) for child in children] == [1, 1]
     clock.advance(0.3)
     assert [child.wait() for child in children] == [0, 0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the clock is stepped on Linux only")
+def test_the_program_of_several_processes_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = Path(shutil.copy(shutil.which("sleep") or "", tmp_path / "sleeps"))
+    read: list[int] = []
+
+    def mapped(file: int, length: int, *, access: int) -> mmap.mmap:
+        read.append(file)
+        return mmap.mmap(file, length, access=access)
+
+    monkeypatch.setattr(
+        go_program, "mmap", SimpleNamespace(mmap=mapped, ACCESS_READ=mmap.ACCESS_READ)
+    )
+    for _ in range(2):
+        with subprocess.Popen([program, "60"]) as process:
+            assert not is_go_program(process.pid)
+            process.kill()
+    assert len(read) == 1
