@@ -5,13 +5,17 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import signal
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.support.children import start
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +39,7 @@ def test_ci_runs_the_readme_test_command_and_then_the_gate() -> None:
     lines = [
         line.strip().replace('"$venv"', ".venv")
         for line in script.splitlines()
-        if "-m venv" in line
+        if "-m venv" in line and "exec" not in line
     ]
     gate, tests = readme_commands()
     assert lines == [tests, gate]
@@ -46,42 +50,96 @@ def test_ci_scripts_can_be_executed(script: str) -> None:
     assert os.access(ROOT / ".ci" / script, os.X_OK)
 
 
-def ci_with_parts_that_exit(
-    folder: Path, statuses: dict[str, int]
-) -> subprocess.CompletedProcess[str]:
-    """Run .ci/run with stand-ins for its parts, each of which names itself and exits with a status."""
+CLOSING = "= 3 passed in 1.00s ="
+PARTS = {
+    "tests": f"echo '{CLOSING}'",
+    "gate": "true",
+    "versions": "true",
+    "loaded": "true",
+    "containers": "true",
+}
+
+
+def ci_with_parts(folder: Path, **parts: str) -> subprocess.Popen[str]:
+    """Start .ci/run with stand-ins for its parts, each of which names itself and then runs a command."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    begin, parts, end = re.split(r"^(part \w+\n(?:.*\n)*part \w+\n)", script, flags=re.MULTILINE)
-    closing = "= 3 passed in 1.00s ="
+    begin, order, end = re.split(
+        r"^(begin \w+\n(?:.*\n)*collect \w+\n)", script, flags=re.MULTILINE
+    )
     stand_ins = "".join(
-        f"{name}() {{ echo 'ran {name}'; echo '{closing if name == 'tests' else ''}'; return {status}; }}\n"
-        for name, status in statuses.items()
+        f"{name}() {{ echo 'ran {name}'; {command}; }}\n"
+        for name, command in {**PARTS, **parts}.items()
     )
     (folder / ".ci").mkdir()
-    for name, text in (("run", begin + stand_ins + parts + end), ("packages", "#!/bin/sh\n")):
+    for name, text in (("run", begin + stand_ins + order + end), ("packages", "#!/bin/sh\n")):
         (folder / ".ci" / name).write_text(text, encoding="utf-8")
         (folder / ".ci" / name).chmod(0o755)
-    return subprocess.run(
-        [folder / ".ci" / "run"], capture_output=True, text=True, check=False, timeout=30
+    return start(
+        [str(folder / ".ci" / "run")],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
 
 @pytest.mark.parametrize(
     ("statuses", "status"),
     [
-        ({"tests": 0, "gate": 0, "versions": 0, "loaded": 0, "containers": 0}, 0),
-        ({"tests": 1, "gate": 0, "versions": 0, "loaded": 0, "containers": 0}, 1),
-        ({"tests": 1, "gate": 3, "versions": 0, "loaded": 0, "containers": 2}, 3),
-        ({"tests": 0, "gate": 0, "versions": 0, "loaded": 0, "containers": 124}, 124),
+        ({}, 0),
+        ({"tests": 1}, 1),
+        ({"tests": 1, "gate": 3, "containers": 2}, 3),
+        ({"containers": 124}, 124),
     ],
 )
 def test_ci_runs_every_part_and_ends_with_the_worst_status(
     tmp_path: Path, statuses: dict[str, int], status: int
 ) -> None:
-    ran = ci_with_parts_that_exit(tmp_path, statuses)
-    assert ran.returncode == status, ran.stderr
-    assert re.findall(r"^ran (\w+)$", ran.stdout, re.MULTILINE) == list(statuses)
-    assert ran.stdout.splitlines()[-1] == "= 3 passed in 1.00s ="
+    parts = {name: f"{PARTS[name]}; return {code}" for name, code in statuses.items()}
+    ci = ci_with_parts(tmp_path, **parts)
+    output, _ = ci.communicate(timeout=30)
+    assert ci.returncode == status, output
+    assert re.findall(r"^ran (\w+)$", output, re.MULTILINE) == list(PARTS)
+    reported = re.findall(r"^(\w+): exit status (\d+) after \d+ s$", output, re.MULTILINE)
+    assert reported == [(name, str(statuses.get(name, 0))) for name in PARTS]
+    assert output.splitlines()[-1] == CLOSING
+
+
+def test_ci_runs_the_tests_that_need_containers_beside_the_others_and_prints_them_last(
+    tmp_path: Path,
+) -> None:
+    until = "until [ -e {} ]; do sleep 0.02; done"
+    ci = ci_with_parts(
+        tmp_path,
+        tests=f"{until.format('begun')}; {PARTS['tests']}; touch tested",
+        containers=f"touch begun; {until.format('tested')}; echo 'containers: 1 passed'",
+    )
+    output, _ = ci.communicate(timeout=30)
+    assert ci.returncode == 0, output
+    assert re.findall(r"^ran (\w+)$", output, re.MULTILINE) == list(PARTS)
+    assert output.splitlines()[-2:] == ["containers: 1 passed", CLOSING]
+
+
+def test_an_interrupt_reaches_what_runs_beside_the_other_parts(tmp_path: Path) -> None:
+    """A shell makes a command in the background ignore it, together with all that the command starts."""
+    handler = f"{sys.executable} -c 'import signal; print(signal.getsignal(signal.SIGINT))'"
+    output, _ = ci_with_parts(tmp_path, containers=handler).communicate(timeout=30)
+    assert "default_int_handler" in output
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ci_that_is_ended_ends_what_runs_beside_its_parts(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    ci = ci_with_parts(
+        tmp_path, containers="trap 'echo cleaned >cleaned; exit 1' TERM; sleep 1000 & wait"
+    )
+    assert ci.stdout is not None
+    assert any(line == "ran loaded\n" for line in ci.stdout)
+    ci.send_signal(how)
+    output, _ = ci.communicate(timeout=30)
+    assert (ci.returncode, (tmp_path / "cleaned").exists()) == (130, True), output
+    assert [path.name for path in tmp_path.glob("tmp.*")] == []
 
 
 def test_the_workflow_pins_every_action_by_commit_and_keeps_no_credentials() -> None:
