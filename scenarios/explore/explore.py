@@ -26,13 +26,15 @@ def explore(
     *,
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
     is_over: Callable[[], bool] = bool,
+    warmed: tuple[CaseRecord, ...] = (),
 ) -> Iterator[CaseEnded]:
     """Run the planned cases one by one, and confirm what they violate; stop iterating to stop exploring.
 
     Args:
         is_over: asked before a case is run again to confirm a violation.
+        warmed: runs of the program on this rig, just before; if there are none, one is made to warm it up.
     """
-    scripts = scripts_in(warm_up(rig, program, latency_bound_ms))
+    scripts = scripts_in(warmed or warm_up(rig, program, latency_bound_ms))
     counting = Counting(planner)
     while counting.begin():
         record = run_schedule(rig, program, planner, latency_bound_ms)

@@ -16,6 +16,7 @@ from midpipe.scenarios.model.messages import (
     ExplorationFrontier,
     ExplorationProgress,
 )
+from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.programs.program import Program
 
 
@@ -25,7 +26,7 @@ class Prepared:
 
     Args:
         nondeterministic: where two runs without faults differed; empty if they did not, or were not compared.
-        is_ordered, unlike: as in DryRun.
+        is_ordered, unlike, records: as in DryRun.
     """
 
     rig: Rig
@@ -33,6 +34,7 @@ class Prepared:
     nondeterministic: str
     is_ordered: bool = True
     unlike: str = ""
+    records: tuple[CaseRecord, ...] = ()
 
 
 def prepared(
@@ -57,7 +59,7 @@ def prepared(
         return ExplorationDone((), (dry.rejected_call,))
     if dry.raised:
         return ExplorationDone((), raised=dry.raised)
-    return Prepared(rig, program, dry.nondeterministic, dry.is_ordered, dry.unlike)
+    return Prepared(rig, program, dry.nondeterministic, dry.is_ordered, dry.unlike, dry.records)
 
 
 def with_progress(

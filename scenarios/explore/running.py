@@ -189,6 +189,7 @@ class DryRun:
         unlike: the commands that only one of two runs has, in whatever order; empty if there is none.
         rejected_call: a call whose arguments the subject does not take; empty if there is none.
         raised: what the calls raised, if each of them did so that a pass would be empty, and no invariant was violated.
+        records: of the runs.
     """
 
     nondeterministic: str
@@ -196,12 +197,14 @@ class DryRun:
     unlike: str
     rejected_call: str
     raised: str
+    records: tuple[CaseRecord, ...]
 
 
 def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
     """Run a program without faults, and return whether the subject can run it and is deterministic."""
     # The first run differs from all others: the server learns its scripts.
-    _, one, other = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
+    records = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
+    _, one, other = records
     difference = first_difference(one.shape(), other.shape())
     return DryRun(
         nondeterministic=difference,
@@ -210,4 +213,5 @@ def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
         rejected_call=rejected_call_in(other.history),
         # A violation says more, and is found as soon as the cases are run.
         raised="" if other.violations else raised_by_every_call(program, other.history),
+        records=records,
     )
