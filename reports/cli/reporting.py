@@ -14,7 +14,7 @@ from midpipe.reports.sinks.console import say
 from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
 from midpipe.reports.sinks.terminal import render_verdict
-from midpipe.reports.sinks.writing import write_reports
+from midpipe.reports.sinks.writing import SINKS, write_reports
 from midpipe.scenarios.gate.options import EXPLORING
 from midpipe.scenarios.model.verdict import Verdict
 
@@ -30,7 +30,9 @@ def report_verdict(verdict: Verdict, out: Path, console: Console, *, is_shown: b
     """
     if is_shown:
         shown(verdict, console, verbose=is_verbose())
-    is_written = written(lambda: write_reports(verdict, out))
+    # The reports on all shards are made of the merged verdict, and take longer than a few cases.
+    sinks = SINKS if verdict.shard is None else SINKS[:1]
+    is_written = written(lambda: write_reports(verdict, out, sinks))
     _report_on_github(verdict, out)
     if is_written and is_shown:
         say(console, f"Reports: {out}")

@@ -48,9 +48,11 @@ def check_writable(out: Path) -> None:
         ) from error
 
 
-def write_reports(verdict: Verdict, out: Path) -> tuple[Path, ...]:
+def write_reports(
+    verdict: Verdict, out: Path, sinks: tuple[tuple[str, Sink], ...] = SINKS
+) -> tuple[Path, ...]:
     """Write every report. Raises OutputError at the first that can't be written."""
-    return tuple(write_file(out / name, sink(verdict)) for name, sink in SINKS)
+    return tuple(write_file(out / name, sink(verdict)) for name, sink in sinks)
 
 
 def write_file(path: Path, text: str) -> Path:

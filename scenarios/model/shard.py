@@ -1,19 +1,22 @@
 """A shard: one of several parts of a run, each for a machine of its own.
 
-A case of a sweep belongs to a shard by a hash of its text, and programs are dealt out in turn; so every machine knows
-its own without asking the others.
+The orders of a program belong to one shard, and programs are dealt out in turn. The cases of a sweep are divided among
+a few shards by a hash of their text; not among all of them, because each shard first runs every program that it has
+cases of without faults. So every machine knows its own without asking the others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from midpipe.faultinject.errors import UsageError
 
 MOST_SHARDS = 10_000
+_TICKETS = 3
+"""So many parts of programs a shard of a sweep has: more would even out their sizes, and cost runs without faults."""
 _Item = TypeVar("_Item")
 
 
@@ -51,6 +54,27 @@ class Shard:
             (self.number - 1 + self.count * worker, self.count * workers)
             for worker in range(workers)
         )
+
+    def swept(
+        self, weights: Mapping[str, int], workers: int
+    ) -> tuple[tuple[str, tuple[int, int]], ...]:
+        """Return this shard's shares of a sweep: a program, and which part of its cases, as (index, count).
+
+        Args:
+            weights: of each program, about how many cases it has compared with the others.
+            workers: each share is divided by so many.
+        """
+        tickets = _TICKETS * self.count / max(1, sum(weights.values()))
+        shares: list[tuple[str, tuple[int, int]]] = []
+        dealt = 0
+        for program, weight in sorted(weights.items(), key=lambda item: (-item[1], item[0])):
+            count = min(self.count, max(1, round(tickets * weight)))
+            index = (self.number - 1 - dealt) % self.count
+            dealt += count
+            if index < count:
+                own = Shard(index + 1, count)
+                shares += [(program, share) for share in own.shares(workers)]
+        return tuple(shares)
 
 
 def parse_shard(text: str) -> Shard:

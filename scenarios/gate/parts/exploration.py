@@ -62,6 +62,7 @@ class ProgramProgress:
         cases: number of cases run.
         is_resumed: the current task goes on from a frontier.
         is_finished: nothing is left to run.
+        is_first: it has the program's run without faults.
     """
 
     program: str
@@ -71,14 +72,20 @@ class ProgramProgress:
     cases: int = 0
     is_resumed: bool = False
     is_finished: bool = False
+    is_first: bool = True
 
 
 def sweep_of(options: Options, results: Results) -> Exploration:
     """Return the part that places every fault at every command of every program of one client."""
+    programs = programs_of("sweep", options.programs, options.judged_by.files)
+    calls = {name: sum(map(len, each.clients.values())) for name, each in programs.items()}
+    weights = {name: number ** max(1, options.max_faults) for name, number in calls.items()}
+    shares = options.shard.swept(weights, max(1, options.jobs))
     planned = tuple(
-        ProgramProgress(name, partial(_sweep_task, options, name, share))
-        for name in programs_of("sweep", options.programs, options.judged_by.files)
-        for share in options.shard.shares(max(1, options.jobs))
+        ProgramProgress(name, partial(_sweep_task, options, name, share), is_first=not share[0])
+        for name in programs
+        for program, share in shares
+        if program == name
     )
     return Exploration("sweep", options, results, planned)
 
@@ -298,10 +305,8 @@ class Exploration:
         }
         not_started = [name for name in programs if name not in started and self._applies(name)]
         unfinished = {p.program for p in self._planned if not p.is_finished} & started
-        counts_them = self._results.traits and (
-            self.name != "sweep" or self._options.shard.is_first
-        )
-        for program in not_started if counts_them else ():
+        first = {progress.program for progress in self._planned if progress.is_first}
+        for program in first.intersection(not_started) if self._results.traits else ():
             self._results.ledger.setdefault((program, NO_FAULT), not_reached_row(program))
         total = f"{len(programs)} program{'' if len(programs) == 1 else 's'}"
         return cut_off_phrase(total, len(unfinished), len(not_started))
