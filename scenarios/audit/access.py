@@ -18,7 +18,8 @@ from midpipe.scenarios.audit.layout import Layout
 Call = Callable[..., Value]
 
 READS = (
-    "ping info time scan get exists hmget hgetall lrange zscan hscan sscan zscore hexists sismember select "
+    "ping info time scan get exists hmget hgetall lrange zscan hscan sscan zscore hexists sismember xrange xpending "
+    "xinfo|groups select "
     "acl|whoami acl|dryrun"
 )
 """The commands that an audit sends; the recipe grants these and no other."""

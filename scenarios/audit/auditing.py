@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from midpipe.scenarios.audit.found_places import FoundPlaces
-from midpipe.scenarios.audit.layout import Due, Kept, Layout, Once, Waiting, Within
+from midpipe.scenarios.audit.layout import Due, Kept, Layout, OfStream, Once, Waiting, Within
 from midpipe.scenarios.audit.list_walk import Repeats
 from midpipe.scenarios.audit.observation import Observation, Suspicion, bytes_of
 from midpipe.scenarios.audit.pattern import JOB, glob_of
@@ -316,7 +316,7 @@ class Auditing:
         about = {
             rule.place
             for rule in self._layout.rules
-            if isinstance(rule, Kept | Once | Waiting | Due | Within)
+            if isinstance(rule, Kept | Once | Waiting | Due | Within | OfStream)
         }
         walked = set(self.state.walked)
         once = self._layout.repeats_unseen_by_scan()
@@ -341,19 +341,17 @@ class Auditing:
 
     def _members(self, place: str, members: Sequence[Member], seen: Repeats | None) -> None:
         """Judge members of a place by their own; ``seen`` counts those that are opaque."""
-        # Jobs with records are counted where those are scanned; a hash without records holds the jobs themselves.
+        # Jobs with records are counted where those are scanned; without records, a hash or stream holds the jobs.
         counts = place not in self._layout.members or (
-            not self._layout.records and self._layout.places[place].type == "hash"
+            not self._layout.records and self._layout.places[place].type in ("hash", "stream")
         )
         self.state.jobs += len(members) if counts else 0
         for first in range(0, len(members), _JOBS_PER_READ):
             observations = []
             for member in members[first : first + _JOBS_PER_READ]:
-                observation = Observation(member.job_id, dict(member.parts), place)
+                observation = member.observed(place)
                 if observation.is_walked(self._layout, place):
                     observation.counts[place] = 1 if seen is None else seen.count(member.job_id)
-                if member.score is not None:
-                    observation.scores[place] = member.score
                 observations.append(observation)
             self._reading.fill(observations)
             now_s = self._connection.now_s()

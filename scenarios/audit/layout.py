@@ -1,9 +1,9 @@
 """What a consistent key space of a queue looks like, as data: its keys, and what has to hold between them. Pure.
 
-A layout is a TOML file. A *record* is a hash or a string that holds one job. A *place* is a list, sorted set, set or
-hash whose members name jobs. A *pointer* is a string that holds a job's id. A *rule* says what must hold between them,
-and which damage it is if it does not. A team writes one for its own queue; those that ship with midpipe are read the
-same way.
+A layout is a TOML file. A *record* is a hash or a string that holds one job. A *place* is a list, sorted set, set,
+hash or stream whose members name jobs. A *pointer* is a string that holds a job's id. A *rule* says what must
+hold between them, and which damage it is if it does not. A team writes one for its own queue; those that ship with
+midpipe are read the same way.
 """
 
 from __future__ import annotations
@@ -74,12 +74,16 @@ class Place(_Part, frozen=True, kw_only=True):
         type: the key's type.
         member: the pattern of a member; empty if members are opaque, such as a pickled message.
         pushed_at: for a list: the end at which jobs are put in. It is read from that end, so that no job is missed.
+        group: for a stream: the consumer group whose workers run the jobs. What it has acknowledged is no member.
+        field: for a stream: the field whose value is the member; empty takes the entry's id.
     """
 
     key: str
-    type: Literal["list", "zset", "set", "hash"]
+    type: Literal["list", "zset", "set", "hash", "stream"]
     member: str = "{job_id}"
     pushed_at: Literal["head", "tail"] = "tail"
+    group: str = ""
+    field: Field = ""
 
 
 class Pointer(_Part, frozen=True, kw_only=True):
@@ -125,7 +129,7 @@ class Within(_Rule, frozen=True, kw_only=True, tag="within"):
 
 
 class Once(_Rule, frozen=True, kw_only=True, tag="once"):
-    """No job is more than once in the list."""
+    """No job is more than once in the list or stream."""
 
     place: str
     damage: Damage = Damage.DOUBLED
@@ -183,6 +187,25 @@ class Aged(_Rule, frozen=True, kw_only=True, tag="aged"):
     damage: Damage = Damage.STUCK
 
 
+class Acknowledged(_Rule, frozen=True, kw_only=True, tag="acknowledged"):
+    """An entry that the stream's group was delivered is acknowledged, or delivered again, before long.
+
+    Args:
+        longer_than_s: from when on it is damage, in seconds since its last delivery.
+    """
+
+    place: str
+    longer_than_s: float = 3600.0
+    damage: Damage = Damage.STUCK
+
+
+class Stored(_Rule, frozen=True, kw_only=True, tag="stored"):
+    """An entry that the stream's group was delivered and has not acknowledged is still in the stream."""
+
+    place: str
+    damage: Damage = Damage.LOST
+
+
 class Named(_Rule, frozen=True, kw_only=True, tag="named"):
     """A part of a record's key has this form, a regular expression that matches all of it."""
 
@@ -191,7 +214,21 @@ class Named(_Rule, frozen=True, kw_only=True, tag="named"):
     damage: Damage = Damage.MALFORMED
 
 
-Rule = Placed | Kept | Pointed | Within | Once | Waiting | Same | Copied | Due | Aged | Named
+OfStream = Acknowledged | Stored
+Rule = (
+    Placed
+    | Kept
+    | Pointed
+    | Within
+    | Once
+    | Waiting
+    | Same
+    | Copied
+    | Due
+    | Aged
+    | OfStream
+    | Named
+)
 
 
 class _File(_Part, frozen=True, kw_only=True):
@@ -244,23 +281,11 @@ class Layout:
         )
 
     def repeats_unseen_by_scan(self) -> frozenset[str]:
-        """Return the lists in which no job may be twice, and in which no record's status says that it has to be."""
+        """Return the places in which no job may be twice, and in which no record's status says that it has to be."""
         expected = {
             place for rule in self.rules if isinstance(rule, Placed) for place in rule.places
         }
         return frozenset(rule.place for rule in self.rules if isinstance(rule, Once)) - expected
-
-    def asked_places(self) -> frozenset[str]:
-        """Return the places that some rule names."""
-        named: set[str] = set()
-        for rule in self.rules:
-            if isinstance(rule, Placed):
-                named.update(rule.places)
-            elif isinstance(rule, Within):
-                named.update((rule.place, *rule.places))
-            elif isinstance(rule, Kept | Once | Waiting | Due):
-                named.add(rule.place)
-        return frozenset(named)
 
 
 def read_layout(text: str, phase: str = "", prefix: str = "") -> Layout:
@@ -315,6 +340,9 @@ def _check(file: _File) -> None:
     for name, record in file.record.items():
         if JOB not in Pattern.of(record.key).parts:
             raise ValueError(f"the key of record {name!r} has no part {{job_id}}")
+    for name, place in file.place.items():
+        if (place.type == "stream") != bool(place.group):
+            raise ValueError(f"place {name!r} needs a group if it is a stream, and only then")
     for number, rule in enumerate(file.rule, 1):
         _check_rule(file, rule, f"rule {number}")
 
@@ -331,7 +359,7 @@ def _check_rule(file: _File, rule: Rule, where: str) -> None:
             places = rule.places
         case Within():
             places = (rule.place, *rule.places)
-        case Kept() | Once() | Waiting() | Due():
+        case Kept() | Once() | Waiting() | Due() | Acknowledged() | Stored():
             places = (rule.place,)
         case Pointed():
             if rule.pointer not in file.pointer:
@@ -351,7 +379,11 @@ def _check_rule(file: _File, rule: Rule, where: str) -> None:
         for name in named:
             if name not in known:
                 raise ValueError(f"{where} names the {kind} {name!r}, which does not exist")
-    if isinstance(rule, Once | Waiting) and file.place[rule.place].type != "list":
+    if isinstance(rule, Waiting) and file.place[rule.place].type != "list":
         raise ValueError(f"{where} is about a list, and {rule.place!r} is none")
+    if isinstance(rule, Once) and file.place[rule.place].type not in ("list", "stream"):
+        raise ValueError(f"{where} is about a list or stream, and {rule.place!r} is none")
+    if isinstance(rule, OfStream) and file.place[rule.place].type != "stream":
+        raise ValueError(f"{where} is about a stream, and {rule.place!r} is none")
     if isinstance(rule, Due) and file.place[rule.place].type != "zset":
         raise ValueError(f"{where} is about a sorted set, and {rule.place!r} is none")

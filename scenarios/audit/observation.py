@@ -15,6 +15,21 @@ from midpipe.scenarios.audit.layout import Damage, Layout
 Fields = Mapping[str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The last delivery of an entry of a stream that is not acknowledged.
+
+    Args:
+        times: how often it was delivered.
+        idle_s: how long ago, in seconds.
+        is_gone: the entry was deleted from the stream since, and the group still waits for it.
+    """
+
+    times: int
+    idle_s: float
+    is_gone: bool = False
+
+
 @dataclass(slots=True)
 class Observation:
     """What was read of one job at one time; filled in as the replies arrive.
@@ -26,6 +41,7 @@ class Observation:
         copies: by record: the fields, None if there is no such key; a record is left out if its key can't be formed.
         scores: by place: the score (1 where there are none), None if the job is not a member. Left out if not read.
         counts: by place that was walked: how often the job is in it. Left out if it was not walked.
+        deliveries: by stream that was walked: the delivery that was not acknowledged for longest; None without one.
         pointed: by pointer: the job that it names, None if it does not exist.
         unread: records whose key is of another type.
     """
@@ -36,6 +52,7 @@ class Observation:
     copies: dict[str, Fields | None] = field(default_factory=dict)
     scores: dict[str, float | None] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    deliveries: dict[str, Delivery | None] = field(default_factory=dict)
     pointed: dict[str, str | None] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
 
@@ -53,8 +70,8 @@ class Observation:
         return found.pop() if len(found) == 1 else None
 
     def is_walked(self, layout: Layout, place: str) -> bool:
-        """Whether only a walk over the place shows if the job is in it: a list, or its member can't be formed."""
-        return layout.places[place].type == "list" or self.member(layout, place) is None
+        """Whether only a walk shows if the job is in the place: a list or stream, or its member can't be formed."""
+        return layout.places[place].type in ("list", "stream") or self.member(layout, place) is None
 
     def member(self, layout: Layout, place: str) -> str | None:
         """Return the member of the place that names the job; None if it can't be formed."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,9 +17,10 @@ from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.wire.resp import ErrorReply, Value
 from midpipe.scenarios.audit.layout import Layout
 from midpipe.scenarios.audit.list_walk import ListWalk
-from midpipe.scenarios.audit.observation import Observation, bytes_of, text_of
+from midpipe.scenarios.audit.observation import Delivery, Observation, bytes_of, text_of
 from midpipe.scenarios.audit.pattern import JOB
 from midpipe.scenarios.audit.rules import complete_parts, wanted_places
+from midpipe.scenarios.audit.stream_walk import stream_walk
 
 Command = Sequence[bytes | str | int | float]
 Ask = Callable[[Sequence[Command]], Sequence[Value]]
@@ -36,12 +37,30 @@ class Member:
     Args:
         job_id: of the job that it names; a digest if members are opaque.
         parts: of the place's key and of the member, job_id included.
-        score: of a sorted set.
+        score: of a sorted set; for an entry of a stream how often it was delivered.
+        delivery: of an entry that is not acknowledged.
     """
 
     job_id: str
     parts: Mapping[str, str]
     score: float | None
+    delivery: Delivery | None = None
+
+    def observed(self, place: str) -> Observation:
+        """Return an observation, not filled, of the job in that place."""
+        observation = Observation(self.job_id, dict(self.parts), place)
+        if self.score is not None:
+            observation.scores[place] = self.score
+        observation.deliveries[place] = self.delivery
+        return observation
+
+
+class Counted(NamedTuple):
+    """How often a job is in a place, its score, and its delivery that was not acknowledged for longest."""
+
+    number: int = 0
+    score: float | None = None
+    delivery: Delivery | None = None
 
 
 class Reading:
@@ -138,6 +157,9 @@ class Reading:
         """
         kind = self._layout.places[place].type
         parts = self._layout.patterns[place].match(key) or {}
+        if kind == "stream":
+            yield from self._stream_members(place, key)
+            return
         chunks = self._list_chunks(place, key) if kind == "list" else self._scan_chunks(kind, key)
         for chunk in chunks:
             if chunk is None:
@@ -165,17 +187,16 @@ class Reading:
             if counted is None:
                 continue
             for job_id, several in by_job.items():
-                count, score = counted.get(job_id, (0, None))
+                found = counted.get(job_id, Counted())
                 for observation in several:
-                    observation.counts[place] = count
-                    observation.scores[place] = score
+                    observation.counts[place] = found.number
+                    observation.scores[place] = found.score
+                    observation.deliveries[place] = found.delivery
 
-    def counted(
-        self, place: str, key: str, wanted: Iterable[str]
-    ) -> dict[str, tuple[int, float | None]] | None:
-        """Return how often each of these jobs is in a place, and its score; None if the walk proves nothing."""
+    def counted(self, place: str, key: str, wanted: Iterable[str]) -> dict[str, Counted] | None:
+        """Return how often each of these jobs is in a place; None if the walk proves nothing."""
         names = frozenset(wanted)
-        found: dict[str, tuple[int, float | None]] = {}
+        found: dict[str, Counted] = {}
         try:
             for chunk in self.members(place, key):
                 if chunk is None:
@@ -183,8 +204,10 @@ class Reading:
                     continue
                 for member in chunk:
                     if member.job_id in names:
-                        count = found.get(member.job_id, (0, None))[0] + 1
-                        found[member.job_id] = (count, member.score)
+                        before = found.get(member.job_id, Counted())
+                        waits = (each for each in (before.delivery, member.delivery) if each)
+                        longest = max(waits, key=lambda each: each.idle_s, default=None)
+                        found[member.job_id] = Counted(before.number + 1, member.score, longest)
         except TornError:
             return None
         return found
@@ -197,7 +220,27 @@ class Reading:
             job_id = "#" + hashlib.blake2b(raw, digest_size=8).hexdigest()
             return Member(job_id, {**parts, JOB: job_id}, score)
         matched = pattern.match(text_of(raw))
-        return None if matched is None else Member(matched[JOB], {**parts, **matched}, score)
+        if matched is None:
+            return None
+        known = {**parts, **matched}
+        return Member(known[JOB], known, score)
+
+    def _stream_members(self, place: str, key: str) -> Iterator[tuple[Member, ...]]:
+        """Walk what a worker still gets of a stream; a deleted entry has nothing but its id."""
+        parts = self._layout.patterns[place].match(key) or {}
+        described = self._layout.places[place]
+        for entries in stream_walk(self._ask, bytes_of(key), described.group):
+            if entries is None:
+                self.unreadable += 1
+                raise TornError
+            members = []
+            for entry in entries:
+                raw = entry.value_of(described.field)
+                member = None if raw is None else self._member(place, parts, raw, entry.times)
+                self.unreadable += member is None
+                if member is not None:
+                    members.append(replace(member, delivery=entry.delivery))
+            yield tuple(members)
 
     def _list_chunks(
         self, place: str, key: str

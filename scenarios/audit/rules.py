@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 
 from midpipe.scenarios.audit.layout import (
+    Acknowledged,
     Aged,
     Copied,
     Damage,
@@ -21,6 +22,7 @@ from midpipe.scenarios.audit.layout import (
     Pointed,
     Rule,
     Same,
+    Stored,
     Waiting,
     Within,
 )
@@ -155,6 +157,19 @@ def _evidence(layout: Layout, rule: Rule, observation: Observation, now_s: float
             return f"was due in {rule.place} some time ago" if late_s > rule.grace_s else ""
         case Aged():
             return _aged(layout, rule, observation, now_s)
+        case Acknowledged(place=place, longer_than_s=longest_s):
+            delivery = observation.deliveries.get(place)
+            if delivery is None or delivery.idle_s <= longest_s:
+                return ""
+            return f"was delivered from {place}, and not acknowledged for more than {longest_s:g} s"
+        case Stored(place=place):
+            delivery = observation.deliveries.get(place)
+            is_gone = delivery is not None and delivery.is_gone
+            return (
+                f"was delivered from {place} and not acknowledged, and is deleted"
+                if is_gone
+                else ""
+            )
         case Named(part=part, matches=matches):
             value = observation.parts.get(part)
             if value is None or not observation.present or re.fullmatch(matches, value):

@@ -13,6 +13,7 @@ from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.wire.resp import ErrorReply, Value
 from midpipe.scenarios.audit.access import lag_s
 from midpipe.scenarios.audit.reading import Command
+from midpipe.scenarios.audit.stream_walk import is_missing
 from midpipe.scenarios.audit.throttle import Decision, Limits, Measured, Throttle
 
 _INFO_EVERY_S = 1.0
@@ -141,7 +142,7 @@ class ThrottledConnection:
 
 def _check(words: Command, reply: Value) -> None:
     """Raise ServerError for an error that concerns the whole audit; one about a single key is an answer."""
-    if isinstance(reply, ErrorReply) and reply.code != "WRONGTYPE":
+    if isinstance(reply, ErrorReply) and reply.code != "WRONGTYPE" and not is_missing(reply):
         raise ServerError(f"The server answered {words[0]!s} with: {reply.message}")
 
 

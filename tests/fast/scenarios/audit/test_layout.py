@@ -50,6 +50,14 @@ def test_a_layout_that_ships_can_be_read_in_every_phase(name: str) -> None:
         (('type = "list"', 'type = "lisp"'), "Invalid enum value 'lisp'"),
         (('name = "small"', "name = small"), "Invalid value"),
         (("[place.waiting]", "[place.job]"), "the name 'job' is used twice"),
+        (('type = "list"', 'type = "stream"'), "place 'waiting' needs a group"),
+        (
+            (
+                'rule = "placed"\nstatus = ["new"]\nplaces = ["waiting"]',
+                'rule = "stored"\nplace = "waiting"',
+            ),
+            "is about a stream, and 'waiting' is none",
+        ),
     ],
 )
 def test_a_wrong_layout_is_refused_with_what_is_wrong(
