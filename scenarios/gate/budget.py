@@ -2,7 +2,8 @@
 
 Parts run one after the other. Each gets a window: its share of the time that is left, so that what one part does not
 use goes to those after it. A part that has to start processes gets no window that is too short for that. Within a
-window the tasks get equal slices. Time is kept back for the stories of the violations found so far.
+window the tasks get equal slices, or those that come first get longer ones: a machine that is too busy for a few cases
+of every program still judges the simplest programs. Time is kept back for the stories of the violations found so far.
 
 A busy machine takes longer to start a process and to run a case. How busy it is shows in how long the subject took to
 start.
@@ -65,17 +66,19 @@ class Window:
         """Whether no task may start any more."""
         return self.clock() >= self.end_s
 
-    def slice_end_s(self, tasks: int, least_s: float) -> float:
+    def slice_end_s(self, tasks: int, least_s: float, least_share: float = 0.0) -> float:
         """Return when a task that starts now has to stop, on the monotonic clock.
 
         Args:
             tasks: number of tasks that share the rest of the window, this one included.
             least_s: the shortest slice, in seconds.
+            least_share: the shortest slice, as a share of the rest of the window.
         """
         if math.isinf(self.end_s):
             return math.inf
         now_s = self.clock()
-        slice_s = max(least_s, (self.end_s - now_s) * self.jobs / max(1, tasks))
+        left_s = self.end_s - now_s
+        slice_s = max(least_s, left_s * least_share, left_s * self.jobs / max(1, tasks))
         return min(self.end_s, now_s + slice_s)
 
 

@@ -231,7 +231,9 @@ class Gate:
             number = None if stops else queue.next()
             if number is None:
                 return None
-            deadline_s = window.slice_end_s(queue.left_in_pass + 1, queue.least_slice_s)
+            deadline_s = window.slice_end_s(
+                queue.left_in_pass + 1, queue.least_slice_s, queue.least_share
+            )
             names[number], task = part.task(number, deadline_s)
             return number, task
 

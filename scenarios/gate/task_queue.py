@@ -15,13 +15,15 @@ class TaskQueue:
     Args:
         size: number of tasks.
         least_slice_s: the shortest time for which it is worth starting one of them, in seconds.
+        least_share: the same as a share of the time that all of them have left.
 
     Attributes:
         round: the round that is run now.
     """
 
-    def __init__(self, size: int, least_slice_s: float = 0.0) -> None:
+    def __init__(self, size: int, least_slice_s: float = 0.0, least_share: float = 0.0) -> None:
         self.least_slice_s = least_slice_s
+        self.least_share = least_share
         self.round = 0
         self._pass = deque(range(size))
         self._not_started = set(range(size))

@@ -31,6 +31,8 @@ from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import program_named, programs_of
 
 LEAST_SLICE_S = 0.1
+SWEEPS_LEAST_SHARE = 0.25
+"""What a swept program may take of the time that is left, before the next one has its turn."""
 MAX_NAMED = 3
 
 
@@ -76,18 +78,30 @@ class ProgramProgress:
 
 
 def sweep_of(options: Options, results: Results) -> Exploration:
-    """Return the part that places every fault at every command of every program of one client."""
+    """Return the part that places every fault at every command of every program of one client.
+
+    The simplest programs come first: if the time is short, every fault that finds much is placed in them.
+    """
     programs = programs_of("sweep", options.programs, options.judged_by.files)
+    applying = {name for name in programs if _applies(name, options, results)}
+
+    def place(name: str) -> tuple[bool, int]:
+        # A task whose program does not apply ends at once; after those, every task in the queue needs time.
+        return name in applying, programs[name].length
+
     calls = {name: sum(map(len, each.clients.values())) for name, each in programs.items()}
     weights = {name: number ** max(1, options.max_faults) for name, number in calls.items()}
-    shares = options.shard.swept(weights, max(1, options.jobs))
+    # With a budget, programs take turns, so that all workers are busy to the end. Without one, the last program would
+    # be swept by one worker.
+    takes_turns = options.time_budget_s is not None and len(applying) >= 2 * options.jobs
+    shares = options.shard.swept(weights, 1 if takes_turns else max(1, options.jobs))
     planned = tuple(
         ProgramProgress(name, partial(_sweep_task, options, name, share), is_first=not share[0])
-        for name in programs
+        for name in sorted(programs, key=place)
         for program, share in shares
         if program == name
     )
-    return Exploration("sweep", options, results, planned)
+    return Exploration("sweep", options, results, planned, least_share=SWEEPS_LEAST_SHARE)
 
 
 def orders_of(
@@ -158,9 +172,10 @@ def _ordered(programs: Mapping[str, Program], options: Options) -> tuple[str, ..
 
     Programs of the same versions come together, so that no worker has to keep processes of every version. Among them
     the longest come first, because a long program started last keeps one worker busy while the others are idle. With
-    fail-fast the shortest come first: they show most bugs of two clients after far fewer cases.
+    fail-fast, and within a time budget, the shortest come first: they show most bugs of two clients after far fewer
+    cases.
     """
-    sign = -1 if options.fail_fast is None else 1
+    sign = -1 if options.fail_fast is None and options.time_budget_s is None else 1
     first_seen: dict[frozenset[Version], int] = {}
     for name in programs:
         first_seen.setdefault(frozenset(programs[name].versions), len(first_seen))
@@ -170,6 +185,12 @@ def _ordered(programs: Mapping[str, Program], options: Options) -> tuple[str, ..
         return first_seen[frozenset(program.versions)], sign * program.length
 
     return tuple(sorted(programs, key=place))
+
+
+def _applies(program: str, options: Options, results: Results) -> bool:
+    """Whether the subject has the calls of a program, as far as is known."""
+    traits = results.traits
+    return traits is None or not missing_for(program_named(program), options.subject, traits)
 
 
 def _joined(calls: Sequence[str]) -> str:
@@ -187,6 +208,7 @@ class Exploration:
         name: ``sweep``, ``interleave`` or ``fleet``.
         planned: what is to be explored; a program with several shards comes several times.
         resumed: the checkpoint of an earlier run to resume.
+        least_share: as in TaskQueue.
     """
 
     def __init__(
@@ -196,9 +218,11 @@ class Exploration:
         results: Results,
         planned: tuple[ProgramProgress, ...],
         resumed: Checkpoint | None = None,
+        *,
+        least_share: float = 0.0,
     ) -> None:
         self.name = name
-        self.queue = TaskQueue(len(planned), LEAST_SLICE_S)
+        self.queue = TaskQueue(len(planned), LEAST_SLICE_S, least_share)
         self._options = options
         self._results = results
         self._planned = planned
@@ -312,9 +336,7 @@ class Exploration:
         return cut_off_phrase(total, len(unfinished), len(not_started))
 
     def _applies(self, program: str) -> bool:
-        """Whether the subject has the calls of the program, as far as is known."""
-        traits, subject = self._results.traits, self._options.subject
-        return traits is None or not missing_for(program_named(program), subject, traits)
+        return _applies(program, self._options, self._results)
 
     def finish(self) -> None:
         results = self._results

@@ -76,3 +76,9 @@ def test_tasks_get_equal_slices_of_what_is_left_of_the_window(clock: Clock) -> N
     clock.now_s += 9.0
     assert whole.slice_end_s(tasks=1000, least_s=0.1) == pytest.approx(109.1)
     assert whole.slice_end_s(tasks=1, least_s=0.1) == 110.0
+
+
+def test_a_task_may_be_given_a_share_of_the_window_however_many_tasks_follow(clock: Clock) -> None:
+    whole = Window(110.0, 2, clock)
+    assert whole.slice_end_s(tasks=100, least_s=0.1, least_share=0.25) == 102.5
+    assert whole.slice_end_s(tasks=4, least_s=0.1, least_share=0.25) == 105.0

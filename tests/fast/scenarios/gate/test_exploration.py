@@ -6,13 +6,15 @@ import math
 from itertools import groupby
 
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of
+from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.messages import ExplorationDone
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.fleets import FLEETS
 from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.registry import SUITES
 
 
 def names_of(part: Exploration) -> list[str]:
@@ -45,6 +47,36 @@ def test_the_short_ones_are_begun_first_if_the_first_finding_is_enough() -> None
         lengths = [program.length for program in programs]
         assert lengths == sorted(lengths)
         assert len(set(lengths)) > 1
+
+
+def test_the_short_ones_are_begun_first_if_the_time_is_limited() -> None:
+    part = orders_of("interleave", Options(SubjectSpec(), time_budget_s=60.0), Results())
+    lengths = [SUITES["interleave"][name].length for name in names_of(part)]
+    assert lengths == sorted(lengths)
+
+
+def test_a_sweep_takes_the_simplest_programs_first_after_those_that_do_not_apply() -> None:
+    got = Results(traits=Traits(frozenset({"enqueue", "work"}), white_box=False, new_schema=False))
+    names = names_of(sweep_of(Options(SubjectSpec(), time_budget_s=60.0), got))
+    programs = [SUITES["sweep"][name] for name in names]
+    lacking = [bool(program.methods - {"enqueue", "work"}) for program in programs]
+    assert lacking == sorted(lacking, reverse=True)
+    lengths = [program.length for program in programs[sum(lacking) :]]
+    assert lengths == sorted(lengths)
+    assert len(set(lengths)) > 1
+
+
+def test_within_a_time_budget_a_program_is_one_task_and_otherwise_one_for_each_worker() -> None:
+    limited = Options(SubjectSpec(), jobs=2, time_budget_s=60.0)
+    assert len(names_of(sweep_of(limited, Results()))) == len(SUITES["sweep"])
+    unlimited = names_of(sweep_of(Options(SubjectSpec(), jobs=2), Results()))
+    assert unlimited[::2] == unlimited[1::2]
+    assert len(unlimited) == 2 * len(SUITES["sweep"])
+
+
+def test_a_program_that_is_swept_alone_occupies_every_worker() -> None:
+    options = Options(SubjectSpec(), jobs=2, time_budget_s=60.0, programs=("enqueue",))
+    assert names_of(sweep_of(options, Results())) == ["enqueue", "enqueue"]
 
 
 def test_a_program_of_too_many_orders_is_named_and_is_no_doubt_about_those_that_were_run() -> None:
