@@ -65,6 +65,7 @@ class Rig:
         traits: what the subject has and does, found by calling it once.
         patience: how many times longer than usual time-outs and leases last at first in the next case.
         confirmed_kinds: how many cases of each kind of violation further runs have confirmed; see ``confirming``.
+        scripts: by the name of a program, the digests of the scripts that its clients have been seen to call.
         idle_states: outlines of the states in which a worker of a version was run, and ran and wrote nothing.
         not_followed: called with the error if a process of the subject does not follow the clock in a case, which is
             invalid then. It may raise the error.
@@ -92,6 +93,7 @@ class Rig:
         self._closes_loop = loop is None
         self.patience = 1
         self.confirmed_kinds: Counter[tuple[str, str, str]] = Counter()
+        self.scripts: dict[str, frozenset[str]] = {}
         self.idle_states: set[tuple[Version, str]] = set()
         self.is_cold = False
         self.not_followed: Callable[[NotFollowedError], object] = _ignore

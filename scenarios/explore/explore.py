@@ -26,19 +26,19 @@ def explore(
     *,
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS,
     is_over: Callable[[], bool] = bool,
-    warmed: tuple[CaseRecord, ...] = (),
+    first: CaseRecord | None = None,
 ) -> Iterator[CaseEnded]:
     """Run the planned cases one by one, and confirm what they violate; stop iterating to stop exploring.
 
     Args:
         is_over: asked before a case is run again to confirm a violation.
-        warmed: runs of the program on this rig, just before; if there are none, one is made to warm it up.
+        first: the record of the first planned case, if it has been run already.
     """
-    scripts = scripts_in(warmed or warm_up(rig, program, latency_bound_ms))
+    scripts = _learnt_scripts(rig, program, latency_bound_ms)
     counting = Counting(planner)
     while counting.begin():
-        record = run_schedule(rig, program, planner, latency_bound_ms)
-        schedule = planner.current
+        record = first or run_schedule(rig, program, planner, latency_bound_ms)
+        first, schedule = None, planner.current
 
         def warm_again(placed: Schedule = schedule) -> None:
             # The case itself has mostly had the server learn them again.
@@ -51,6 +51,16 @@ def explore(
         record = confirmed(record, again, rig.confirmed_kinds, is_over)
         counting.end(run_end_of(record))
         yield ended_from(record, schedule)
+
+
+def _learnt_scripts(rig: Rig, program: Program, latency_bound_ms: float) -> frozenset[str]:
+    """Return the scripts that the program's clients call, after a run without faults unless the server has them all."""
+    rig.keep_hosts_for(program)
+    learnt = rig.scripts.get(program.name)
+    if learnt is None or not knows_scripts(rig, learnt):
+        learnt = scripts_in(warm_up(rig, program, latency_bound_ms))
+        rig.scripts[program.name] = learnt
+    return learnt
 
 
 def run_end_of(record: CaseRecord) -> RunEnd:

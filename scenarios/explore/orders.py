@@ -1,10 +1,11 @@
 """Explores every order of a program's clients, and checks what the reduction assumes of scripts.
 
 The interleaver leaves out orders of commands that commute, and orders whose outcome it can predict. In both it assumes
-that a script touches the keys that it declares and no other. So, once a script has been sent, every further command is
-checked on the server's own MONITOR. From then on a script that touched another key commutes with nothing, and one that
-sent an unpredictable command ends all prediction, and the exploration starts over. So whatever is left out in the end
-was left out for a good reason. On a server that does not allow MONITOR no script is trusted.
+that a script touches the keys that it declares and no other. So, once a script has been sent, by a run before the
+exploration or in it, every further command is checked on the server's own MONITOR. From then on a script that touched
+another key commutes with nothing, and one that sent an unpredictable command ends all prediction, and the exploration
+starts over. So whatever is left out in the end was left out for a good reason. On a server that does not allow MONITOR
+no script is trusted.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ class Orders:
     def cases(self) -> Iterator[CaseEnded]:
         """Run case after case. Each is reported once, although starting over may run it again."""
         reported: set[str] = set()
-        watch = ScriptWatch(self._rig) if self._independence.trusted_scripts else None
+        calls_scripts = self._independence.trusted_scripts or self._rig.scripts.get(
+            self._program.name
+        )
+        watch = ScriptWatch(self._rig) if calls_scripts else None
         try:
             while True:
                 starts_over = False

@@ -26,7 +26,8 @@ class Prepared:
 
     Args:
         nondeterministic: where two runs without faults differed; empty if they did not, or were not compared.
-        is_ordered, unlike, records: as in DryRun.
+        is_ordered, unlike: as in DryRun.
+        without_faults: the record of a run without faults; None if there is no valid one.
     """
 
     rig: Rig
@@ -34,7 +35,7 @@ class Prepared:
     nondeterministic: str
     is_ordered: bool = True
     unlike: str = ""
-    records: tuple[CaseRecord, ...] = ()
+    without_faults: CaseRecord | None = None
 
 
 def prepared(
@@ -59,7 +60,8 @@ def prepared(
         return ExplorationDone((), (dry.rejected_call,))
     if dry.raised:
         return ExplorationDone((), raised=dry.raised)
-    return Prepared(rig, program, dry.nondeterministic, dry.is_ordered, dry.unlike, dry.records)
+    last = dry.last if dry.last.is_valid else None
+    return Prepared(rig, program, dry.nondeterministic, dry.is_ordered, dry.unlike, last)
 
 
 def with_progress(

@@ -22,6 +22,7 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
 from midpipe.scenarios.explore.fault_selection import waits_for_time_out
+from midpipe.scenarios.explore.known_scripts import scripts_in
 from midpipe.scenarios.model.history import names_time_out
 from midpipe.scenarios.model.record import (
     MORE_PATIENCE,
@@ -46,7 +47,11 @@ _TRIED_FOR_S = 15.0
 
 
 def run_schedule(
-    rig: Rig, program: Program, decider: Decider, latency_bound_ms: float, patience: int = 1
+    rig: Rig,
+    program: Program,
+    decider: Decider,
+    latency_bound_ms: float,
+    patience: int = 1,
 ) -> CaseRecord:
     """Run the case that the decider is at, again with more patience if it is invalid, and return the last record.
 
@@ -189,7 +194,7 @@ class DryRun:
         unlike: the commands that only one of two runs has, in whatever order; empty if there is none.
         rejected_call: a call whose arguments the subject does not take; empty if there is none.
         raised: what the calls raised, if each of them did so that a pass would be empty, and no invariant was violated.
-        records: of the runs.
+        last: the record of the last run.
     """
 
     nondeterministic: str
@@ -197,14 +202,14 @@ class DryRun:
     unlike: str
     rejected_call: str
     raised: str
-    records: tuple[CaseRecord, ...]
+    last: CaseRecord
 
 
 def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
     """Run a program without faults, and return whether the subject can run it and is deterministic."""
     # The first run differs from all others: the server learns its scripts.
-    records = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
-    _, one, other = records
+    _, one, other = records = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 3)
+    rig.scripts[program.name] = scripts_in(records)
     difference = first_difference(one.shape(), other.shape())
     return DryRun(
         nondeterministic=difference,
@@ -213,5 +218,5 @@ def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
         rejected_call=rejected_call_in(other.history),
         # A violation says more, and is found as soon as the cases are run.
         raised="" if other.violations else raised_by_every_call(program, other.history),
-        records=records,
+        last=other,
     )

@@ -91,7 +91,7 @@ class SweepTask:
             sweep,
             latency_bound_ms=self.latency_bound_ms,
             is_over=lambda: worker.may_not_confirm(self.deadline_s),
-            warmed=before.records,
+            first=before.without_faults,
         )
         for message in with_progress(cases, sweep.frontier):
             if _is_reported(message, sweep):
