@@ -11,7 +11,7 @@ from hashlib import sha1
 
 from midpipe.faultinject.errors import ServerError
 from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.record import CaseRecord, Stepped
 
 
 def scripts_in(records: Iterable[CaseRecord]) -> frozenset[str]:
@@ -34,6 +34,24 @@ def knows_scripts(rig: Rig, digests: frozenset[str]) -> bool:
     except ServerError:
         return False
     return answer == (1,) * len(digests)
+
+
+def had_to_learn(record: CaseRecord) -> bool:
+    """Whether the server was asked for a script in the case that it did not have.
+
+    It said so in the answer to the call, or when a client asked which scripts it has.
+    """
+    return any(
+        b"-NOSCRIPT " in entry.reply
+        or (_asks_for_scripts(entry.step.event.args) and b":0\r\n" in entry.reply)
+        for entry in record.entries
+        if isinstance(entry, Stepped)
+    )
+
+
+def _asks_for_scripts(args: tuple[bytes, ...]) -> bool:
+    """Whether a command asks the server which scripts it has."""
+    return tuple(word.upper() for word in args[:2]) == (b"SCRIPT", b"EXISTS")
 
 
 def _digest(command: tuple[bytes, ...]) -> str:
