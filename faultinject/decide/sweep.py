@@ -2,8 +2,9 @@
 
 The first run has no fault and reveals the positions. Each run with fewer faults than the bound is the parent of runs
 that place one more fault, after its last one; so no combination is tried twice, and cases with fewer faults come first.
-Cases with equally many faults come in rounds, by ``Priority``: what finds the most bugs first, what has to wait last. A
-sweep can be stopped between two cases; another one resumes at its frontier.
+Cases with equally many faults come in rounds, by ``Priority``: what finds the most bugs first, what has to wait last.
+In each round, commands that run unanswered come first at every position. A sweep can be stopped between two cases;
+another one resumes at its frontier.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ from midpipe.faultinject.decide.schedule import (
 )
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.decide.share import share_of
-from midpipe.faultinject.faults import Placeable, Priority, placeable, priority_of
+from midpipe.faultinject.faults import (
+    Placeable,
+    Priority,
+    loses_answer,
+    placeable,
+    priority_of,
+)
 from midpipe.faultinject.vocabulary import Decision, Label, Point, RunEnd, Step
 
 
@@ -185,7 +192,7 @@ class Sweep(Planner):
         return ()
 
     def _open_next_level(self) -> None:
-        self._waiting.extend(sorted(self._next_level, key=round_of))
+        self._waiting.extend(sorted(self._next_level, key=_place_of))
         self._next_level.clear()
 
 
@@ -200,6 +207,11 @@ def _each_label_once(steps: Iterable[Step]) -> tuple[Step, ...]:
 def next_of(waiting: Sequence[Schedule], later: Iterable[Schedule]) -> Schedule:
     """Return the case that is run next, of those to run now and those with one more fault."""
     return waiting[0] if waiting else min(later, key=round_of)
+
+
+def _place_of(schedule: Schedule) -> tuple[int, bool]:
+    """Return by what the cases of a level are sorted; those that are equal stay in the order of their positions."""
+    return round_of(schedule), not all(loses_answer(fault) for _, fault in schedule.placed)
 
 
 def round_of(schedule: Schedule) -> int:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from midpipe.faultinject.faults.clock import CLOCK_STEP, ELAPSE, SKEW_AHEAD, SKEW_BEHIND
 from midpipe.faultinject.faults.cut_before import CUT_BEFORE
-from midpipe.faultinject.faults.effects import Effects, Process
+from midpipe.faultinject.faults.effects import Deliver, Effects, Process
 from midpipe.faultinject.faults.failover import FAILOVER, FAILOVER_BEHIND, LAG
 from midpipe.faultinject.faults.fault import Fault
 from midpipe.faultinject.faults.kill import KILL, KILL_BEFORE
@@ -139,6 +139,12 @@ def priority_of(ref: FaultRef) -> Priority:
     if effects.wire.waits or effects.process is Process.FROZEN:
         return Priority.WAITS
     return Priority.QUICK if pace_of(ref) is Pace.QUICK else Priority.STARTS_A_PROCESS
+
+
+def loses_answer(ref: FaultRef) -> bool:
+    """Whether the server runs the command and the client never learns it: nothing finds more bugs than that."""
+    wire = CATALOGUE[ref.name].effects(2, ref.parameter).wire
+    return wire.deliver is Deliver.ALL and not wire.reply_passes
 
 
 def needs_persistence(ref: FaultRef) -> bool:

@@ -132,6 +132,15 @@ def test_the_faults_that_find_the_most_come_first_at_every_position_and_those_th
     assert last == {"stall", "black-hole", "late", "pause", "freeze"}
 
 
+LOST_ANSWERS = ("lost-reply", "crash")
+
+
+def test_of_those_the_lost_answers_come_first_at_every_position() -> None:
+    faults = [schedule.faults[0] for schedule in run_all(Sweep(1), 3) if schedule.faults]
+    first = [(step.fault.name, str(step.position)) for step in faults[:6] if step.fault]
+    assert first == [(name, place) for place in ("A1", "A2", "A3") for name in LOST_ANSWERS]
+
+
 @pytest.mark.parametrize("max_faults", [1, 2])
 @settings(max_examples=20)
 @given(data=st.data())
