@@ -75,7 +75,13 @@ def sweep(worker: Worker, tmp_path: Path) -> Sweep:
     return Sweep(worker, tmp_path)
 
 
-def test_the_last_of_three_runs_without_faults_is_the_first_case(sweep: Sweep) -> None:
+def test_the_second_of_two_runs_without_faults_is_the_first_case(sweep: Sweep) -> None:
+    # The server has learned the script when it was found out what the subject does.
+    assert sweep.enqueues_of_a_case() == 2
+
+
+def test_a_third_one_is_made_if_the_server_learned_a_script_in_the_first(sweep: Sweep) -> None:
+    sweep.forget_scripts()
     assert sweep.enqueues_of_a_case() == 3
 
 
