@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.gate.parts.program_order import by_versions, simplest_first
 from midpipe.scenarios.gate.resume import Checkpoint, OrdersState, request_of
 from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import (
@@ -27,7 +28,6 @@ from midpipe.scenarios.model.messages import (
 )
 from midpipe.scenarios.model.verdict import NotRunRow, Outcome, merge
 from midpipe.scenarios.programs.fleets import needs_other_subject
-from midpipe.scenarios.programs.program import Program, Version
 from midpipe.scenarios.programs.registry import program_named, programs_of
 
 LEAST_SLICE_S = 0.1
@@ -80,15 +80,11 @@ class ProgramProgress:
 def sweep_of(options: Options, results: Results) -> Exploration:
     """Return the part that places every fault at every command of every program of one client.
 
-    The simplest programs come first: if the time is short, every fault that finds much is placed in them.
+    A task whose program does not apply ends at once. Those come first, so that they take no slice from the others.
     """
     programs = programs_of("sweep", options.programs, options.judged_by.files)
-    applying = {name for name in programs if _applies(name, options, results)}
-
-    def place(name: str) -> tuple[bool, int]:
-        # A task whose program does not apply ends at once; after those, every task in the queue needs time.
-        return name in applying, programs[name].length
-
+    applying = {name: each for name, each in programs.items() if _applies(name, options, results)}
+    not_applying = (name for name in programs if name not in applying)
     calls = {name: sum(map(len, each.clients.values())) for name, each in programs.items()}
     weights = {name: number ** max(1, options.max_faults) for name, number in calls.items()}
     # With a budget, programs take turns, so that all workers are busy to the end. Without one, the last program would
@@ -97,7 +93,7 @@ def sweep_of(options: Options, results: Results) -> Exploration:
     shares = options.shard.swept(weights, 1 if takes_turns else max(1, options.jobs))
     planned = tuple(
         ProgramProgress(name, partial(_sweep_task, options, name, share), is_first=not share[0])
-        for name in sorted(programs, key=place)
+        for name in (*not_applying, *simplest_first(applying))
         for program, share in shares
         if program == name
     )
@@ -120,10 +116,13 @@ def orders_of(
         for name, program in programs_of(suite, options.programs, options.judged_by.files).items()
         if suite != "fleet" or needs_other_subject(program) == (options.subject.beside is not None)
     }
+    # A long program started last keeps one worker busy while the others are idle. With fail-fast, and within a time
+    # budget, the shortest come first: they show most bugs of two clients after far fewer cases.
+    longest_first = options.fail_fast is None and options.time_budget_s is None
     finished = resumed.orders.finished if resumed and resumed.orders else ()
     planned = tuple(
         ProgramProgress(name, partial(_orders_task, options, suite, name))
-        for name in options.shard.dealt(_ordered(programs, options))
+        for name in options.shard.dealt(by_versions(programs, longest_first=longest_first))
         if name not in finished
     )
     return Exploration(suite, options, results, planned, resumed)
@@ -165,26 +164,6 @@ def _orders_task(options: Options, suite: str, program: str, resume: Resume) -> 
         orders_run=resume.cases,
         aim=options.aim,
     )
-
-
-def _ordered(programs: Mapping[str, Program], options: Options) -> tuple[str, ...]:
-    """Return the programs in the order in which they are run.
-
-    Programs of the same versions come together, so that no worker has to keep processes of every version. Among them
-    the longest come first, because a long program started last keeps one worker busy while the others are idle. With
-    fail-fast, and within a time budget, the shortest come first: they show most bugs of two clients after far fewer
-    cases.
-    """
-    sign = -1 if options.fail_fast is None and options.time_budget_s is None else 1
-    first_seen: dict[frozenset[Version], int] = {}
-    for name in programs:
-        first_seen.setdefault(frozenset(programs[name].versions), len(first_seen))
-
-    def place(name: str) -> tuple[int, int]:
-        program = programs[name]
-        return first_seen[frozenset(program.versions)], sign * program.length
-
-    return tuple(sorted(programs, key=place))
 
 
 def _applies(program: str, options: Options, results: Results) -> bool:

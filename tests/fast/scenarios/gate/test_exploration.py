@@ -8,6 +8,7 @@ from itertools import groupby
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.gate.parts.program_order import simplest_first
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.messages import ExplorationDone
 from midpipe.scenarios.model.outcome import Severity
@@ -55,15 +56,25 @@ def test_the_short_ones_are_begun_first_if_the_time_is_limited() -> None:
     assert lengths == sorted(lengths)
 
 
-def test_a_sweep_takes_the_simplest_programs_first_after_those_that_do_not_apply() -> None:
+def test_a_sweep_begins_with_the_programs_that_end_at_once_because_they_do_not_apply() -> None:
     got = Results(traits=Traits(frozenset({"enqueue", "work"}), white_box=False, new_schema=False))
     names = names_of(sweep_of(Options(SubjectSpec(), time_budget_s=60.0), got))
     programs = [SUITES["sweep"][name] for name in names]
     lacking = [bool(program.methods - {"enqueue", "work"}) for program in programs]
     assert lacking == sorted(lacking, reverse=True)
-    lengths = [program.length for program in programs[sum(lacking) :]]
-    assert lengths == sorted(lengths)
-    assert len(set(lengths)) > 1
+    assert sum(lacking) < len(programs)
+
+
+def test_the_simplest_programs_come_first_and_variants_after_one_of_each_kind() -> None:
+    programs = SUITES["sweep"]
+    ordered = simplest_first(programs)
+    assert sorted(ordered) == sorted(programs)
+    kinds = [{call.method for call in programs[name].clients["A"]} for name in ordered]
+    of_each = len({frozenset(kind) for kind in kinds})
+    assert 1 < of_each == len({frozenset(kind) for kind in kinds[:of_each]}) < len(ordered)
+    for part in (ordered[:of_each], ordered[of_each:]):
+        lengths = [programs[name].length for name in part]
+        assert lengths == sorted(lengths)
 
 
 def test_within_a_time_budget_a_program_is_one_task_and_otherwise_one_for_each_worker() -> None:
