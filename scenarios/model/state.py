@@ -90,6 +90,8 @@ Fields = Mapping[str, str]
 _VARIABLE = re.compile(r"[A-Za-z]*[0-9][A-Za-z0-9]*(?:[-.]+[A-Za-z]*[0-9][A-Za-z0-9]*)*")
 _SHOWN_KINDS = ("hash", "list", "set", "stream", "string", "zset")
 _MOST_SHOWN = 400
+_GONE_WITHIN_MS = 1
+"""A key that expires so soon, as that of a lease of no time, is in no state: else the machine's speed would decide."""
 _TELLING_FIELDS = ("job_id", "status", "workspace_id")
 
 
@@ -155,7 +157,7 @@ class Snapshot:
             for key, value in before.items()
             if key in self.state
             or value.expires_at_ms is None
-            or value.expires_at_ms > self.taken_at_ms
+            or value.expires_at_ms > self.taken_at_ms + _GONE_WITHIN_MS
         }
 
 
@@ -213,6 +215,8 @@ def snapshot_of(reply: object) -> Snapshot:
 def _snapshot(taken_at_ms: int, entries: Iterable[_Entry]) -> Snapshot:
     state: dict[str, RedisValue] = {}
     for key, name, words, lasts_ms in entries:
+        if 0 <= lasts_ms <= _GONE_WITHIN_MS:
+            continue
         if name == "hash":
             pairs = sorted(zip(words[::2], words[1::2], strict=True))
             words = tuple(word for pair in pairs for word in pair)

@@ -11,7 +11,7 @@ from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
-from midpipe.scenarios.model.state import RedisValue, changes_between, contents_of
+from midpipe.scenarios.model.state import RedisValue, changes_between, contents_of, snapshot_of
 
 
 @pytest.fixture
@@ -64,6 +64,14 @@ def test_a_key_whose_ttl_was_removed_does_not_count_as_expired(
     time.sleep(0.03)
     rig.control.call("DEL", "brief")
     assert recorder.record_state()
+
+
+def test_a_key_that_may_be_gone_before_it_is_read_is_in_no_state() -> None:
+    keys = (("at-once", 0), ("of-no-lease", 1), ("brief", 20), ("lasting", -1))
+    entries = tuple((name.encode(), b"string", (b"1",), lasts_ms) for name, lasts_ms in keys)
+    before = snapshot_of((1_000, entries))
+    assert sorted(before.state) == ["brief", "lasting"]
+    assert not snapshot_of((1_019, entries[3:])).differs_by_more_than_time(before.state)
 
 
 ADD = ("XADD", "s", "5-1", "job", "job-2")
