@@ -110,6 +110,7 @@ def _called(
     if fault == BETWEEN:
         await_replication(primary, replica)
         group.fail_over()
+        client.idle()
         client.begin(way, answers)
     else:
         holding.begin()
@@ -163,6 +164,12 @@ class _Client:
         self.wait_for(answers)
         if not answers or "error" in answers[0]:
             raise SubjectError(f"The client can't call while nothing is broken: {answers}")
+
+    def idle(self) -> None:
+        """Let the client's event loop run, if it has one that runs in calls only; others answer that they have none."""
+        answers: list[Answer] = []
+        self._host.call("A", "idle", {}, answers.append)
+        self.wait_for(answers)
 
     def begin(self, way: Way, answers: list[Answer]) -> None:
         """Begin the call; its answer is appended when it arrives."""

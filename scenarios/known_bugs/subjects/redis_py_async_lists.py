@@ -6,6 +6,7 @@ Hosted by the interpreter of an environment with one release of either; imports 
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import os
@@ -46,6 +47,10 @@ class Push:
         """Take the first job."""
         job_id = await self.redis.lpop("jobs")
         return None if job_id is None else job_id.decode()
+
+    async def idle(self) -> None:
+        """Let the event loop run, as it does in a program that waits: it learns that a connection was closed."""
+        await asyncio.sleep(0.1)
 
 
 class Pipeline(Push):
