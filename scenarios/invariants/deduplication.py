@@ -48,6 +48,19 @@ def is_still_known(evidence: Evidence, job_ids: Collection[str]) -> bool:
     return (evidence.passed_s or 0.0) < (KNOWN_FOR_S if known_for is None else known_for)
 
 
+def may_have_been_put_in_again(evidence: Evidence, job_id: str, after: int) -> bool:
+    """Whether a job that was done may be in the queue once more, which its queue does not promise to prevent.
+
+    Args:
+        after: the ordinal at which the call began that ended the job.
+    """
+    knows_it = evidence.traits.promises.deduplicates is not Deduplicates.NONE
+    return not (knows_it and is_still_known(evidence, (job_id,))) and any(
+        call.completed_at > after and _may_have_put_it_in(call)
+        for call in _enqueues_of(evidence, (job_id,))
+    )
+
+
 def has_put_in(enqueue: Operation) -> bool:
     """Whether an answer surely says that this very job is in the queue.
 

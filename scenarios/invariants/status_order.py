@@ -12,14 +12,15 @@ do nothing and raise nothing.
 In addition, the calls on a job must be linearizable as a register of its status (see ``status_register``), which
 catches two reads between which an update disappears.
 
-Blind to: a job that has ended and whose data has expired; what an update changes besides the status; a claim that never
-sets one.
+Blind to: a job that has ended and whose data has expired, or that was enqueued again in a queue that no longer knows
+it; what an update changes besides the status; a claim that never sets one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from midpipe.scenarios.invariants.deduplication import may_have_been_put_in_again
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer
 from midpipe.scenarios.invariants.status_register import Event, Seen, Set, check_status
 from midpipe.scenarios.model.evidence import (
@@ -47,8 +48,7 @@ def _check(evidence: Evidence) -> Judgement:
     violations: list[ViolationEvidence] = []
     observed = 0
     for job_id in sorted({update.job_id for update in _updates(evidence)}):
-        if job_id in evidence.expired and _has_ended(evidence, job_id):
-            # What is read of it later may be a new job of the same id.
+        if _may_be_new(evidence, job_id):
             continue
         observed += 1
         seen = list(_contradictions(evidence, job_id))
@@ -62,10 +62,15 @@ def _check(evidence: Evidence) -> Judgement:
     return Judgement(observed, tuple(violations))
 
 
-def _has_ended(evidence: Evidence, job_id: str) -> bool:
-    return any(
-        update.job_id == job_id and _is_end(update) and _is_acknowledged(evidence, update)
+def _may_be_new(evidence: Evidence, job_id: str) -> bool:
+    """Whether what is read of a job may be another job of the same id, put in after the end of the first."""
+    ended_at = [
+        update.invoked_at
         for update in _updates(evidence)
+        if update.job_id == job_id and _is_end(update) and _is_acknowledged(evidence, update)
+    ]
+    return bool(ended_at) and (
+        job_id in evidence.expired or may_have_been_put_in_again(evidence, job_id, min(ended_at))
     )
 
 

@@ -11,6 +11,7 @@ from midpipe.scenarios.invariants import INVARIANTS, status_order
 from midpipe.scenarios.invariants.status_register import check_status
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.history import Completion, Json, Operation
+from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import WHITE_BOX, call, evidence, tables
 
 NO_ORDER = ("Of j, no order of the calls explains a read of pending.",)
@@ -292,3 +293,46 @@ def test_a_job_with_too_many_possible_orders_is_not_counted_as_judged(
     assert check(seen).observations == 1
     monkeypatch.setattr(status_order, "check_status", partial(check_status, most=0))
     assert check(seen).observations == 0
+
+
+# --- a job that is put in again ------------------------------------------------------------------------------
+
+AGAIN = ("In the final state, j is pending; the acknowledged status is completed.",)
+
+
+@pytest.mark.parametrize(
+    ("promised", "again", "is_judged"),
+    [
+        ({"deduplicates": "request"}, call(at=4), True),
+        ({"deduplicates": "request", "deduplicates_for": "until-done"}, call(at=4), False),
+        ({"deduplicates": "job", "deduplicates_for": "until-done"}, call(at=4), False),
+        ({"deduplicates": "none"}, call(at=4), False),
+        ({"deduplicates": "none"}, call(at=4, error="TimeoutError"), False),
+        ({"deduplicates": "none"}, call(at=4, value=False), True),
+        ({"deduplicates": "none"}, call("list_jobs", "", at=4, value=[]), True),
+        ({"deduplicates": "none"}, call(job_id="i", at=4), True),
+    ],
+    ids=[
+        "the request is known",
+        "the request is known until it is done",
+        "the job is known until it is done",
+        "nothing is known",
+        "an enqueue without an answer",
+        "an enqueue that puts nothing in",
+        "no enqueue",
+        "an enqueue of another job",
+    ],
+)
+def test_a_job_that_is_put_in_again_after_its_end_may_be_pending(
+    promised: dict[str, Json], again: Operation, is_judged: bool
+) -> None:
+    seen = evidence(call(), done(at=2), again, found=("j",), status="pending")
+    seen = replace(seen, traits=replace(WHITE_BOX, promises=declared(promised)))
+    assert said_of(seen) == (AGAIN if is_judged else ())
+
+
+def test_an_enqueue_that_was_over_before_the_end_puts_nothing_in_again() -> None:
+    seen = evidence(call(), done(at=2), found=("j",), status="pending")
+    nothing_known = declared({"deduplicates": "none"})
+    seen = replace(seen, traits=replace(WHITE_BOX, promises=nothing_known))
+    assert said_of(seen) == AGAIN
