@@ -108,13 +108,14 @@ def campaign(
     finally:
         if stop_serving is not None:
             stop_serving()
+    seconds = time.monotonic() - began_s
     files = store.files()
     if not files:
         raise interrupted or UsageError("No shard was run.")
     verdicts = tuple(map(read_verdict, files))
     # A run that is one shard is judged whole, so there is nothing to combine.
     whole = verdicts[0] if plan.shards == 1 else combined(verdicts, command_line())
-    verdict = replace(whole, progress=progress.rows)
+    verdict = replace(whole, progress=progress.rows, seconds=round(seconds, 3))
     is_written = report_verdict(verdict, folder, results())
     if interrupted is not None:
         click.echo("The same command with --resume runs the shards that are missing.", err=True)
