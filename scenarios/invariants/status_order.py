@@ -47,7 +47,8 @@ _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 def _check(evidence: Evidence) -> Judgement:
     violations: list[ViolationEvidence] = []
     observed = 0
-    for job_id in sorted({update.job_id for update in _updates(evidence)}):
+    last_updates = {update.job_id: update for update in _updates(evidence)}
+    for job_id, last in sorted(last_updates.items()):
         if _may_be_new(evidence, job_id):
             continue
         observed += 1
@@ -58,7 +59,7 @@ def _check(evidence: Evidence) -> Judgement:
                 seen = [f"Of {job_id}, {checked.why}."]
             elif checked.answer is Answer.UNKNOWN:
                 observed -= 1
-        violations += [ViolationEvidence(sentence, "update_status") for sentence in seen]
+        violations += [ViolationEvidence(sentence, last.method) for sentence in seen]
     return Judgement(observed, tuple(violations))
 
 

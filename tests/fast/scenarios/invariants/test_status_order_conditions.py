@@ -331,6 +331,13 @@ def test_a_job_that_is_put_in_again_after_its_end_may_be_pending(
     assert said_of(seen) == (AGAIN if is_judged else ())
 
 
+@pytest.mark.parametrize("last", [done(at=2), update("completed", at=2)], ids=lambda o: o.method)
+def test_the_call_that_last_set_the_status_is_the_one_named(last: Operation) -> None:
+    seen = evidence(call(), last, found=("j",), status="pending")
+    (violation,) = INVARIANTS["status-order"].check(seen).violations
+    assert violation.method == last.method
+
+
 def test_an_enqueue_that_was_over_before_the_end_puts_nothing_in_again() -> None:
     seen = evidence(call(), done(at=2), found=("j",), status="pending")
     nothing_known = declared({"deduplicates": "none"})
