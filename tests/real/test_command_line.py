@@ -156,7 +156,8 @@ def test_an_order_whose_command_is_gone_can_not_be_placed(tmp_path: Path) -> Non
 
 
 def test_a_stored_verdict_is_reported_again_without_running(tmp_path: Path) -> None:
-    ran("sweep", "--subject", AS_REVIEWED, "--program", "enqueue", cwd=tmp_path)
+    faults = ("--fault", "cut-before", "--fault", "lost-reply")
+    ran("sweep", "--subject", AS_REVIEWED, "--program", "enqueue", *faults, cwd=tmp_path)
     first = {path.name: path.read_text() for path in (tmp_path / ".midpipe" / "sweep").iterdir()}
     stored = ".midpipe/sweep/verdict.json"
     code, output, _ = ran("report", stored, "--out", "again", cwd=tmp_path)
@@ -275,9 +276,8 @@ def test_a_class_in_its_own_directory_is_judged_without_a_change(tmp_path: Path)
         "QUEUE = 'shop:queue'\ndef job_key(ws, name): return f'shop:{ws}:{name}'\n"
     )
     (package / "jobs.py").write_text(OWN_QUEUE)
-    code, output, errors = ran(
-        "sweep", "--subject", "shop.jobs:JobQueue", "--path", "src", cwd=tmp_path
-    )
+    words = ("--subject", "shop.jobs:JobQueue", "--path", "src", "--fault", "lost-reply")
+    code, output, errors = ran("sweep", *words, cwd=tmp_path)
     verdict = json.loads((tmp_path / ".midpipe" / "sweep" / "verdict.json").read_text())
     status = {row["invariant"]: row["status"] for row in verdict["invariants"]}
     assert status["no-lost-job"] == "holds", output + errors

@@ -107,7 +107,8 @@ def test_promises_are_for_the_configured_subject(project: Path, subject: str, co
 def test_a_replay_line_names_the_file_that_the_user_named(project: Path) -> None:
     file = project / "strict.toml"
     file.write_text('[tool.midpipe]\nsubject = "shop_queue.py:Queue"\nprogram = ["work"]\njobs = 1')
-    code, output, _ = ran("sweep", "--config", "strict.toml", cwd=project)
+    where = ("--fault", "lost-reply", "--at", "LPOP")
+    code, output, _ = ran("sweep", "--config", "strict.toml", *where, cwd=project)
     assert code == 1
     assert "--config strict.toml" in output
 

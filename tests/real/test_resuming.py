@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.explore.fault_selection import Aim
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import Event, Options
 from midpipe.scenarios.model.messages import CaseEnded
@@ -19,6 +20,7 @@ OPTIONS = Options(
     jobs=1,
     parts=("interleave",),
     programs=("same-request-twice", "update-vs-get"),
+    aim=Aim(("cut-before", "lost-reply")),
 )
 
 

@@ -39,7 +39,7 @@ def soaked(
 def test_the_reference_passes_heavy_chaos_in_which_every_kind_of_fault_fired(
     tmp_path: Path,
 ) -> None:
-    result = soaked(tmp_path / "soak")
+    result = soaked(tmp_path / "soak", lease_s=1)
     assert [count.fault for count in result.faults if not count.fired] == []
     assert (result.outcome, result.reasons) == (Outcome.PASS, ())
     assert (result.tally.acknowledged, result.tally.delivered) == (2_000, 2_000)
@@ -65,7 +65,7 @@ def test_without_chaos_no_attempt_fails(tmp_path: Path) -> None:
 
 
 def test_segments_are_checked_one_by_one_and_add_up(tmp_path: Path) -> None:
-    result = soaked(tmp_path / "soak", chaos="light", jobs=450, segment_jobs=150)
+    result = soaked(tmp_path / "soak", chaos="light", jobs=450, segment_jobs=150, lease_s=1)
     assert [segment.tally.acknowledged for segment in result.segments] == [150, 150, 150]
     assert result.tally.lost == Bounds()
     assert sorted(path.name for path in (tmp_path / "soak").iterdir()) == [

@@ -13,6 +13,7 @@ import pytest
 from tests.real.commands import is_one_sentence, ran, server_with_password, started
 
 AS_REVIEWED = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
+LOSES = ("--program", "enqueue-with-request-id", "--fault", "cut-before")
 SECRET = "aa@S3CRET/x"
 IN_URL = "aa@S3CRET%2Fx"
 HOSTILE = '''
@@ -38,8 +39,8 @@ def everything_in(folder: Path) -> str:
 
 
 def swept(cwd: Path, *more: str, limited_to: int | None = None) -> tuple[int, str, str]:
-    """Sweep a flawed queue in the one program in which it loses a job."""
-    arguments = ("sweep", "--subject", AS_REVIEWED, "--program", "enqueue-with-request-id", *more)
+    """Sweep a flawed queue in the one program, and by the one fault, in which it loses a job."""
+    arguments = ("sweep", "--subject", AS_REVIEWED, *LOSES, *more)
     return ran(*arguments, cwd=cwd, limited_to=limited_to)
 
 
@@ -48,9 +49,7 @@ def test_text_of_a_subject_is_written_without_control_characters_and_secrets(
 ) -> None:
     (tmp_path / "hostile.py").write_text(HOSTILE)
     arguments = ("--subject", "hostile.py:Queue", "--env", "DB_PASSWORD=hunter22")
-    code, output, errors = ran(
-        "sweep", *arguments, "--program", "enqueue-with-request-id", cwd=tmp_path
-    )
+    code, output, errors = ran("sweep", *arguments, *LOSES, cwd=tmp_path)
     written = everything_in(tmp_path / ".midpipe")
     assert code == 1, errors
     assert "owned" in output
