@@ -196,7 +196,9 @@ def test_an_audit_of_a_busy_stream_finds_what_was_planted_and_accuses_no_order_i
     assert min(done.values()) > 0
 
 
-def test_a_busy_stream_without_damage_is_in_order(driver: Any, server: Server, shop: Path) -> None:
+def test_a_stream_with_waiting_and_pending_orders_is_in_order(
+    driver: Any, server: Server, shop: Path
+) -> None:
     driver.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
     for number in range(10):
         order(driver, f"order-{number}")
