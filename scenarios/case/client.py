@@ -181,15 +181,25 @@ def retry_arguments(call: Call, arguments: dict[str, Json], attempt: int) -> dic
 
 
 def resolved_arguments(
-    arguments: Mapping[str, Json | Answer], answers: Mapping[str, Json]
+    arguments: Mapping[str, Json | Answer],
+    answers: Mapping[str, Json],
+    taken: frozenset[str] | None = None,
 ) -> dict[str, Json] | None:
-    """Return the arguments with the answers of earlier calls put in, or None if one of those is missing."""
+    """Return the arguments with the answers of earlier calls put in, or None if one of those is missing.
+
+    Args:
+        taken: the arguments that the call takes, None if any: what it does not take need not have been answered.
+    """
     resolved: dict[str, Json] = {}
     for name, value in arguments.items():
         if isinstance(value, Answer):
             answer = answers.get(value.method)
-            if not isinstance(answer, Mapping) or value.field not in answer:
+            if not isinstance(answer, Mapping):
                 return None
+            if value.field not in answer:
+                if taken is None or name in taken:
+                    return None
+                continue
             resolved[name] = answer[value.field]
         else:
             resolved[name] = value

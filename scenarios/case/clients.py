@@ -267,7 +267,8 @@ class Clients:
         """Make the client's next call, skipping those that need an answer which no earlier call gave."""
         while client.next_call < len(client.calls):
             call = client.calls[client.next_call]
-            arguments = resolved_arguments(call.arguments, client.answers)
+            taken = self._rig.traits.accepts.get(call.method)
+            arguments = resolved_arguments(call.arguments, client.answers, taken)
             if arguments is not None:
                 self._side_effects.shorten_lease(arguments)
                 if call.waits:
