@@ -98,7 +98,7 @@ class Case:
             return
         for call in self._program.prepare:
             self._side_effects.note_write(call.arguments)
-        self._clients.open(self._program.clients, self._step_over)
+        self._clients.open(self._program.calls_for(self._rig.traits.methods), self._step_over)
 
     def run(self, scheduler: Scheduler) -> None:
         """Run the program to its end under the scheduler's decisions, and deliver what is still held."""

@@ -103,7 +103,8 @@ class CallsThroughToxiproxy:
             if self._fault.is_warm:
                 self._connect_first()
             self._route.put(self._fault)
-        for number, call in enumerate(self._program.clients[CLIENT], 1):
+        calls = self._program.calls_for(rig.traits.methods)[CLIENT]
+        for number, call in enumerate(calls, 1):
             self._request(number, call, ours)
         self._hang_up(ours)
         self.observed.connections = self._accepted() - accepted

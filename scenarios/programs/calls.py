@@ -61,6 +61,8 @@ def list_of(workspace_id: str = WORKSPACE) -> Call:
 
 
 TICK = Call("tick", {}, Retry.NONE)
+TICK_IF_ANY = Call("tick", {}, Retry.NONE, waits=True, optional=True)
+"""The periodic work of a queue that has some, once what it waits for is due."""
 
 
 def once(call: Call) -> Call:

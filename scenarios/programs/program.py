@@ -5,7 +5,7 @@ A program is data. It does not say what must hold; the invariants do, and they r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -76,6 +76,7 @@ class Call:
         retry: what the caller does after an exception.
         version: what the caller runs; if it differs from that of its last call, the caller was restarted in between.
         waits: the caller waits before it for what is due by then: a delay, a back-off, the recovery that is promised.
+        optional: it is left out if the subject does not have the call.
 
     Example:
         >>> from midpipe import Call
@@ -88,6 +89,7 @@ class Call:
     retry: Retry = Retry.SAME
     version: Version = ITSELF
     waits: bool = False
+    optional: bool = False
 
     def given(self) -> dict[str, Json]:
         """Return the arguments. Raises TypeError if one of them is an Answer."""
@@ -98,6 +100,12 @@ def _given(value: Json | Answer) -> Json:
     if isinstance(value, Answer):
         raise TypeError(f"{value} is not known before the program runs")
     return value
+
+
+def _asks_to_fail(call: Call) -> bool:
+    """Whether a call enqueues a job whose body is to raise."""
+    params = call.arguments.get("params")
+    return isinstance(params, Mapping) and str(params.get("body", "")).startswith("fail")
 
 
 _PASSES = ("backfill", "cleanup")
@@ -137,7 +145,20 @@ class Program:
     @property
     def methods(self) -> frozenset[str]:
         """Every method that a subject must have to run this program."""
-        return self.needs | {call.method for call in (*self._calls, *self.reads)}
+        calls = (*self._calls, *self.reads)
+        return self.needs | {call.method for call in calls if not call.optional}
+
+    def calls_for(self, methods: Set[str]) -> Mapping[str, tuple[Call, ...]]:
+        """Return the calls of each client, without the optional ones that a subject with these methods lacks."""
+        return {
+            client_id: tuple(call for call in calls if not call.optional or call.method in methods)
+            for client_id, calls in self.clients.items()
+        }
+
+    @property
+    def has_failing_job(self) -> bool:
+        """Whether a job fails in it: its body raises, or its worker calls ``fail``."""
+        return any(call.method == "fail" or _asks_to_fail(call) for call in self._calls)
 
     @property
     def removes_old_copy(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
@@ -14,6 +15,7 @@ from midpipe.scenarios.programs.calls import (
     OTHER_WORKSPACE,
     SECRET_RESULT,
     TICK,
+    TICK_IF_ANY,
     WORKSPACE,
     claim,
     complete,
@@ -182,6 +184,16 @@ _PROGRAMS = (
             {"job_id": Answer("claim", "job_id"), "lease_token": Answer("claim", "lease_token")},
         ),
         FAIL,
+        prepare=(enqueue(),),
+    ),
+    _program(
+        "fail-then-claim",
+        "A worker claims a job and fails it; after the periodic work another worker claims it and completes it.",
+        claim("worker-1"),
+        FAIL,
+        TICK_IF_ANY,
+        replace(claim("worker-2"), waits=True),
+        complete(),
         prepare=(enqueue(),),
     ),
     _program(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from midpipe.scenarios.model.history import Json
-from midpipe.scenarios.programs.calls import TICK, enqueue
+from midpipe.scenarios.programs.calls import TICK, TICK_IF_ANY, enqueue
 from midpipe.scenarios.programs.program import Call, Program, Retry
 
 IDLE_S = 0.2
@@ -90,7 +90,7 @@ _SINGLE = (
     Program(
         "fail-then-work",
         "The body of a job fails once; the worker and the periodic work are run again.",
-        {"A": (work(), _TICK_WHEN_DUE, work())},
+        {"A": (work(), TICK_IF_ANY, replace(work(), waits=True))},
         prepare=(enqueue_with("fail-once"),),
     ),
     Program(
