@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,8 +12,16 @@ from midpipe.scenarios.case.expiry import times_due, wait_until
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.model.evidence import status_of
-from midpipe.scenarios.model.history import Json, Phase
-from midpipe.scenarios.model.state import leaves_nothing_new, names_job, outline, tables_of
+from midpipe.scenarios.model.history import Json, Operation, Phase
+from midpipe.scenarios.model.state import (
+    State,
+    leaves_nothing_new,
+    names_job,
+    outline,
+    places_of,
+    records_of,
+    tables_of,
+)
 from midpipe.scenarios.programs.program import Call, Program, Version
 from midpipe.scenarios.programs.workers import DEQUEUES_WITHIN_S, IDLE_S
 from midpipe.scenarios.subjects.journal import read_journal
@@ -41,13 +49,26 @@ class FinishedCase(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Traces:
+    """Ids of jobs by what the server still holds of them, as in Evidence."""
+
+    named: frozenset[str] = frozenset()
+    kept_apart: frozenset[str] = frozenset()
+    vanished: frozenset[str] = frozenset()
+
+
+NO_TRACES = Traces()
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """What recovery found.
 
     Args:
         read_back: what get_job answered, once by each version of the program's fleet.
         delivered: as in Evidence.
-        given_up, still_running, named, expired: as in Evidence.
+        given_up, still_running, expired: as in Evidence.
+        traces: what the server still holds of the jobs.
         after_s: seconds on the case's clock until the last job was received, or until each job that was left had run;
             None if none was received, or if one did not run.
     """
@@ -56,7 +77,7 @@ class Recovered:
     delivered: tuple[str, ...] | None
     given_up: frozenset[str] = frozenset()
     still_running: frozenset[str] = frozenset()
-    named: frozenset[str] = frozenset()
+    traces: Traces = NO_TRACES
     expired: frozenset[str] = frozenset()
     after_s: float | None = None
 
@@ -77,22 +98,25 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     expired = snapshot.expired_since(case.recorder.states, job_ids, ended_ms)
     if "work" in rig.traits.methods:
-        failed, ran_s = _work_off(rig, job_keys, version, due)
+        failed, ran_s = work_off(rig, job_keys, version, due)
         return Recovered(
             read_back,
             None,
             given_up=failed,
-            named=_named_in(rig, job_ids),
+            traces=_traces_of(rig, case.recorder, job_ids),
             expired=expired,
             after_s=None if ran_s is None else ran_s - began_s,
         )
     delivered, last_s = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
+    was_failed = {call.job_id for call in case.recorder.history if call.method == "fail"}
+    failed_ids = tuple(job_id for job_id in job_ids if job_id in was_failed)
     after = _statuses_after(rig, version, read_back[0], delivered or ())
     return Recovered(
         read_back,
         delivered,
         given_up=frozenset(job_id for job_id, status in after if status == "failed"),
         still_running=frozenset(job_id for job_id, status in after if status == "running"),
+        traces=_traces_of(rig, case.recorder, failed_ids),
         expired=expired,
         after_s=None if last_s is None else last_s - began_s,
     )
@@ -143,10 +167,17 @@ def _drain(
         due: when the keys and time-outs expire that may keep a job back, as of ``times_due``.
         awaited: the jobs for which it is worth waiting until then.
     """
-    method = next((name for name in ("claim", "dequeue") if name in rig.traits.methods), None)
-    if method is None:
+    if not rig.traits.methods & {"claim", "dequeue"}:
         pending = tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
         return pending, None
+    return drain(rig, version, due, awaited)
+
+
+def drain(
+    rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str]
+) -> tuple[tuple[str, ...], float | None]:
+    """Take what a worker would get of a subject that hands jobs out. Arguments and result are those of ``_drain``."""
+    method = "claim" if "claim" in rig.traits.methods else "dequeue"
     return drained(
         lambda number: _next_job(rig, method, version, number),
         due,
@@ -172,7 +203,7 @@ def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | Non
     return job if isinstance(job, str) else None
 
 
-def _work_off(
+def work_off(
     rig: Rig, job_keys: tuple[tuple[str, str], ...], version: Version, due: tuple[float, ...]
 ) -> tuple[frozenset[str], float | None]:
     """Run the subject's worker, and its periodic work, until each job has run or failed, at least until all is due.
@@ -208,10 +239,37 @@ def _work_off(
             wait_until(rig, still_due.pop(0))
 
 
-def _named_in(rig: Rig, job_ids: tuple[str, ...]) -> frozenset[str]:
-    """Return the jobs that some key of the server still names."""
+def _traces_of(rig: Rig, recorder: Recorder, job_ids: tuple[str, ...]) -> Traces:
+    """Return what the server still holds of these jobs."""
+    if not job_ids:
+        return NO_TRACES
     state = rig.snapshot().state
-    return frozenset(job_id for job_id in job_ids if names_job(state, job_id))
+    named = frozenset(job_id for job_id in job_ids if names_job(state, job_id))
+    before = {
+        job_id: _places_as_enqueued(recorder.history, recorder.states, job_id) for job_id in job_ids
+    }
+    return Traces(
+        named=named,
+        kept_apart=frozenset(
+            job_id for job_id in named if records_of(state, job_id) - before[job_id]
+        ),
+        vanished=frozenset(
+            job_id for job_id in job_ids if before[job_id] and not records_of(state, job_id)
+        ),
+    )
+
+
+def _places_as_enqueued(
+    history: Sequence[Operation], states: Sequence[State], job_id: str
+) -> frozenset[str]:
+    """Return the keys that named the job until the last of its enqueues was answered."""
+    enqueued = [
+        call.state_after
+        for call in history
+        if call.method == "enqueue" and call.job_id == job_id and call.phase is not Phase.RECOVERY
+    ]
+    until = max(enqueued, default=-1) + 1
+    return frozenset().union(*(places_of(state, job_id) for state in states[:until]))
 
 
 def _work(rig: Rig, version: Version, jobs: int) -> None:

@@ -11,6 +11,7 @@ from midpipe.faultinject.clock.port import NotFollowedError
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.scenarios.case.case import Case
+from midpipe.scenarios.case.failing import see_after_failure
 from midpipe.scenarios.case.judge import judge, moments_in
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.recovery import FinishedCase, recover
@@ -63,6 +64,8 @@ def run_case(
 
 def _run(rig: Rig, program: Program, case: Case, scheduler: Scheduler) -> CaseRecord:
     clock = rig.loop.clock
+    if program.has_failing_job:
+        see_after_failure(rig)
     began_s = clock()
     rig.reset()
     reset_s = clock()
@@ -156,7 +159,9 @@ def judged_record(
         given_up=recovered.given_up,
         still_running=recovered.still_running,
         executions=executions,
-        named=recovered.named,
+        named=recovered.traces.named,
+        kept_apart=recovered.traces.kept_apart,
+        vanished=recovered.traces.vanished,
         expired=recovered.expired,
     )
     judged = judge(evidence, rig.invariants)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from midpipe.faultinject.servers.persistence import Persistence
+from midpipe.scenarios.case.failing import see_after_failure
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import Message, Probed, SourceDone
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -24,6 +25,7 @@ class ProbeTask:
 
     def run(self, worker: Worker) -> Iterator[Message]:
         rig = worker.rig(self.subject, self.persistence)
+        see_after_failure(rig)
         yield Probed(rig.traits, rig.server.name)
 
 

@@ -94,10 +94,10 @@ def _planned(name: str, summary: str, program: str, part: str) -> Flaw:
     )
 
 
-def _worker(kind: str, summary: str, caught_by: str, program: str) -> Flaw:
+def _worker(kind: str, summary: str, caught_by: str, program: str, module: str = "workers") -> Flaw:
     return Flaw(
         name=_name(kind),
-        subject=f"midpipe.scenarios.flaws.workers:{kind}",
+        subject=f"midpipe.scenarios.flaws.{module}:{kind}",
         summary=summary,
         caught_by=(caught_by,),
         programs=(program,),
@@ -247,6 +247,20 @@ FLAWS: tuple[Flaw, ...] = (
         "Says that a job is cancelled which it then runs.",
         "no-ghost",
         "cancel-then-work",
+    ),
+    _worker(
+        "FailsInTwoSteps",
+        "Ends the lease of a failed job before it puts the job back.",
+        "no-lost-job",
+        "fail-then-claim",
+        "failing",
+    ),
+    _worker(
+        "RetriesInTwoSteps",
+        "Takes a failed job out of the running ones before it puts the job back.",
+        "no-lost-job",
+        "fail-then-work",
+        "failing",
     ),
     Flaw(
         "as-shipped-twice",

@@ -38,9 +38,13 @@ class ListQueue:
             text = self.take()
             if text is None:
                 return
-            job_id, payload = json.loads(text)
-            midpipe_job.run(job_id, payload)
-            self.redis.lrem(RUNNING, 1, text)
+            self.run(text)
+
+    def run(self, text: bytes) -> None:
+        """Run a job that was taken."""
+        job_id, payload = json.loads(text)
+        midpipe_job.run(job_id, payload)
+        self.redis.lrem(RUNNING, 1, text)
 
     def take(self) -> bytes | None:
         """Move the first waiting job to the running ones, and return it."""

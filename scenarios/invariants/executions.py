@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from midpipe.scenarios.model.evidence import Evidence, Traits
-from midpipe.scenarios.model.promises import AfterCrash, Delivery
+from midpipe.scenarios.model.promises import AfterCrash, AfterFailure, Delivery
 
 
 def needs_work(traits: Traits) -> str:
@@ -20,11 +20,10 @@ def missing_run(evidence: Evidence, job_id: str) -> str:
     """Return what is missing of a job that was accepted, or an empty string if it has run or need not run."""
     if evidence.has_run(job_id) or _was_cancelled(evidence, job_id):
         return ""
-    started = any(run.job_id == job_id for run in evidence.executions)
-    if started and "fail" in _bodies(evidence, job_id):
-        # Its body raised, as it was asked to; that a queue runs such a job again is not promised.
+    runs = sum(run.job_id == job_id for run in evidence.executions)
+    started, promises = runs > 0, evidence.traits.promises
+    if has_failed(evidence, job_id) and may_end_failed(evidence, job_id, runs):
         return ""
-    promises = evidence.traits.promises
     if worker_was_disturbed(evidence):
         if promises.delivery is Delivery.AT_MOST_ONCE:
             return ""
@@ -32,7 +31,37 @@ def missing_run(evidence: Evidence, job_id: str) -> str:
             return ""
         if promises.after_crash is AfterCrash.FAILS and job_id in evidence.given_up:
             return ""
+    if has_failed(evidence, job_id):
+        return "it has failed once, and no worker runs it again"
     return "it starts and never ends" if started else "no worker ever runs it"
+
+
+def has_failed(evidence: Evidence, job_id: str) -> bool:
+    """Whether the job's body has run and raised, as it was asked to."""
+    started = any(run.job_id == job_id for run in evidence.executions)
+    return started and "fail" in _bodies(evidence, job_id)
+
+
+def is_left(evidence: Evidence, job_id: str) -> bool:
+    """Whether some key still names the job; of one that has failed, more than a count of its failures must be left."""
+    is_only_counted = job_id in evidence.vanished and has_failed(evidence, job_id)
+    return job_id in evidence.named and not is_only_counted
+
+
+def may_end_failed(evidence: Evidence, job_id: str, runs: int) -> bool:
+    """Whether a job that has failed is well although it has not been done.
+
+    It is if no further run of it is promised, if it has had one, or if the queue keeps it as failed.
+
+    Args:
+        runs: how often a worker may have got it.
+    """
+    promised = evidence.traits.promises.after_failure
+    if promised is AfterFailure.LOST or runs > 1:
+        return True
+    if promised is AfterFailure.FAILS and job_id in evidence.named:
+        return True
+    return job_id in evidence.given_up or job_id in evidence.kept_apart
 
 
 def _was_cancelled(evidence: Evidence, job_id: str) -> bool:

@@ -3,22 +3,27 @@
 True means that the job has been accepted, and False that it was accepted before; the caller relies on either. A job
 that its program has moved on (running, completed, failed) needs no further delivery.
 
+A job that has failed (its body raised, or ``fail`` was called) must be tried again once, or be kept as failed, if the
+queue promises that (``after_failure``) or has shown it without faults. How often it is tried further is not promised.
+
 A job that ``dequeue`` returned is its caller's. Of a queue that promises at-most-once, a dequeue whose answer got lost
 may have taken any job.
 
 Blind to: a job that is found and delivered with wrong contents; see answer-is-true and no-divergence. A job that a
-worker may have claimed, if its return is promised later than recovery waits. Two jobs lost by one dequeue.
+worker may have claimed, if its return is promised later than recovery waits. Two jobs lost by one dequeue. A failed
+job of which some key has a record that it did not have when the job was enqueued: that job counts as kept.
 """
 
 from __future__ import annotations
 
-from midpipe.scenarios.invariants.executions import missing_run
+from midpipe.scenarios.invariants.executions import is_left, may_end_failed, missing_run
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
     Invariant,
     Judgement,
     ViolationEvidence,
+    status_of,
 )
 from midpipe.scenarios.model.history import (
     Completion,
@@ -30,7 +35,7 @@ from midpipe.scenarios.model.history import (
     job_received,
 )
 from midpipe.scenarios.model.outcome import Severity
-from midpipe.scenarios.model.promises import Delivery, Retention
+from midpipe.scenarios.model.promises import AfterCrash, Delivery, Retention
 
 _LEASES = frozenset({"claim", "heartbeat", "complete"})
 
@@ -59,7 +64,7 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
     """Return why all of the jobs are lost, as one clause; an empty string if one of them is not."""
     if evidence.runs_jobs:
         missing_runs = [missing_run(evidence, job_id) for job_id in job_ids]
-        is_stuck = any(job_id in evidence.named for job_id in job_ids)
+        is_stuck = any(is_left(evidence, job_id) for job_id in job_ids)
         return "" if is_stuck or not all(missing_runs) else missing_runs[0]
     missing = "get_job finds no such job"
     for job_id in job_ids:
@@ -75,12 +80,48 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
             missing = (
                 "it runs again after a worker has finished it, and no other worker receives it"
             )
+        elif _failures(evidence, job_id):
+            missing = "no worker receives it again after it has failed"
     return missing
 
 
 def has_left_rightly(evidence: Evidence, job_id: str) -> bool:
-    """Whether the job need not be found: a dequeue has taken it, or a worker has finished it and it was deleted."""
-    return _is_taken(evidence, job_id) or _is_deleted_after_its_end(evidence, job_id)
+    """Whether the job need not be found: it was taken by a dequeue, finished and deleted, or has failed for good."""
+    return (
+        _is_taken(evidence, job_id)
+        or _is_deleted_after_its_end(evidence, job_id)
+        or _has_failed_for_good(evidence, job_id)
+    )
+
+
+def _failures(evidence: Evidence, job_id: str) -> tuple[Operation, ...]:
+    """Return the reports of a worker that the job has failed, without those that surely had no effect."""
+    return tuple(
+        call
+        for call in evidence.operations("fail")
+        if call.job_id == job_id
+        and call.completion is not Completion.FAIL
+        and call.value is not False
+    )
+
+
+def _has_failed_for_good(evidence: Evidence, job_id: str) -> bool:
+    """Whether the job has failed and need not be handed out again; not if the queue says that it is yet to be done."""
+    failures = _failures(evidence, job_id)
+    if not failures or _status(evidence, job_id) in ("pending", "running"):
+        return False
+    promises = evidence.traits.promises
+    may_be_lost = promises.delivery is Delivery.AT_MOST_ONCE or (
+        promises.after_crash is not AfterCrash.RERUNS
+        and any(failure.caller_died for failure in failures)
+    )
+    handed_out = sum(
+        job_received(claim) == job_id or _may_have_received_one(evidence, claim)
+        for claim in evidence.operations("claim")
+    )
+    # A report that is sent again because its answer got lost may count as a further failure.
+    tries = max(handed_out, len(failures))
+    return may_be_lost or may_end_failed(evidence, job_id, tries)
 
 
 def _is_taken(evidence: Evidence, job_id: str) -> bool:
@@ -109,15 +150,18 @@ def _is_deleted_after_its_end(evidence: Evidence, job_id: str) -> bool:
 
 
 def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
-    job = next(
-        (job for (known, _), job in evidence.read_back.items() if known == job_id and job), None
-    )
-    status = job.get("status") if isinstance(job, dict) else None
+    status = _status(evidence, job_id)
     if status == "running":
         # Once all leases have ended, another worker must have received it.
         must_be_received = evidence.leases_ended and _was_claimed(evidence, job_id)
         return not must_be_received or job_id in evidence.given_up
     return status in ("completed", "failed")
+
+
+def _status(evidence: Evidence, job_id: str) -> str:
+    """Return the status of the job that get_job reported, or an empty string."""
+    found = (job for (known, _), job in evidence.read_back.items() if known == job_id and job)
+    return status_of(next(found, None))
 
 
 def _was_finished(evidence: Evidence, job_id: str) -> bool:
@@ -131,8 +175,10 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
     """Whether the program's worker may hold the job under a lease that has not ended, so that no other receives it.
 
     The job's status need not be running then, because a queue may take a lock first. A job that is held for ever shows
-    in the programs whose leases end.
+    in the programs whose leases end. One that has failed and that no key names any more is not held.
     """
+    if job_id in evidence.vanished and _failures(evidence, job_id):
+        return False
     outlasts_wait = evidence.traits.promises.recovery_outlasts_wait(evidence.longest_wait_s)
     # Without an answer, what looks like a lock may be a job that was popped and is gone.
     traits = evidence.traits

@@ -13,7 +13,12 @@ a job out once and never again, which no-lost-job judges in the programs whose l
 
 from __future__ import annotations
 
-from midpipe.scenarios.invariants.executions import missing_run, needs_work, worker_was_disturbed
+from midpipe.scenarios.invariants.executions import (
+    is_left,
+    missing_run,
+    needs_work,
+    worker_was_disturbed,
+)
 from midpipe.scenarios.invariants.no_lost_job import candidates, is_lost
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
@@ -59,7 +64,7 @@ def _check(evidence: Evidence) -> Judgement:
         # False says that the job was in already; so one of those that the caller may mean has to run.
         job_ids = candidates(evidence, attempts) if last.value is False else (last.job_id,)
         missing = [missing_run(evidence, job_id) for job_id in job_ids]
-        if all(missing) and any(job_id in evidence.named for job_id in job_ids):
+        if all(missing) and any(is_left(evidence, job_id) for job_id in job_ids):
             jobs = " or ".join(job_ids)
             violations.append(
                 ViolationEvidence(f"{jobs} is still in Redis, and {missing[0]}.", "work")

@@ -105,7 +105,12 @@ class Evidence:
         given_up: jobs that had not ended before recovery and that get_job reports as failed after it.
         still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
-        named: ids of jobs that some key still names in the final state.
+        named: ids of jobs that some key still names in the final state; of a subject that hands jobs out, those for
+            which ``fail`` was called.
+        kept_apart: those of them of which a key holds a record that did not when their enqueue was answered, such as a
+            list of failed jobs.
+        vanished: jobs that a key named when their enqueue was answered, and of which none holds a record in the end: at
+            most a counter or a lock names them.
         expired: ids of jobs that a key named which has expired by the end of the program.
         read_by_others: read_back as each further version of a mixed fleet answered it.
 
@@ -130,6 +135,8 @@ class Evidence:
     still_running: frozenset[str] = frozenset()
     executions: tuple[Execution, ...] = ()
     named: frozenset[str] = frozenset()
+    kept_apart: frozenset[str] = frozenset()
+    vanished: frozenset[str] = frozenset()
     expired: frozenset[str] = frozenset()
     read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()
 

@@ -55,6 +55,17 @@ class AfterCrash(StrEnum):
     LOST = "lost"
 
 
+class AfterFailure(StrEnum):
+    """What becomes of a job that failed: its body raised, or its worker called ``fail``.
+
+    ``reruns`` promises one further run at least; a job that has had one, or that the queue keeps as failed, is well.
+    """
+
+    RERUNS = "reruns"
+    FAILS = "fails"
+    LOST = "lost"
+
+
 class Tenancy(StrEnum):
     """Whether jobs belong to workspaces that must not see each other's."""
 
@@ -117,6 +128,7 @@ class Promises:
     order: Order = Order.NONE
     retention: Retention = Retention.KEEPS
     after_crash: AfterCrash = AfterCrash.RERUNS
+    after_failure: AfterFailure = AfterFailure.LOST
     recovers_within_s: float | None = None
     visibility_timeout_s: float | None = None
     latency_bound_s: float | None = None
@@ -177,6 +189,7 @@ _KINDS: dict[str, type[StrEnum]] = {
     "order": Order,
     "retention": Retention,
     "after_crash": AfterCrash,
+    "after_failure": AfterFailure,
     "tenancy": Tenancy,
     "schemas": Schemas,
     "durability": Durability,

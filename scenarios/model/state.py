@@ -287,8 +287,39 @@ def leaves_nothing_new(before: State, after: State) -> bool:
 
 def names_job(state: State, job_id: str) -> bool:
     """Whether some key of the state names the job, in its own name or in its value."""
-    text = " ".join(f"{key} {value}" for key, value in state.items())
-    return re.search(rf"(?<![\w-]){re.escape(job_id)}(?![\w-])", text) is not None
+    return bool(places_of(state, job_id))
+
+
+def places_of(state: State, job_id: str) -> frozenset[str]:
+    """Return the keys of the state that name the job, in their own name or in their value."""
+    named = _naming(job_id)
+    return frozenset(key for key, value in state.items() if named.search(f"{key} {value}"))
+
+
+def records_of(state: State, job_id: str) -> frozenset[str]:
+    """Return the keys that name the job, without those that only count for it, or lock it for some time."""
+    named = _naming(job_id)
+    return frozenset(
+        key for key in places_of(state, job_id) if not _only_counts(key, state[key], named)
+    )
+
+
+def _naming(job_id: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-]){re.escape(job_id)}(?![\w-])")
+
+
+def _only_counts(key: str, value: RedisValue, named: re.Pattern[str]) -> bool:
+    """Whether what a key says of the job it names is a number or, in a text that expires, anything."""
+    if value.kind == "string":
+        return value.expires_at_ms is not None or _is_number("".join(value.words))
+    if value.kind != "hash":
+        return False
+    said = [text for name, text in value.fields().items() if named.search(f"{key} {name} {text}")]
+    return all(map(_is_number, said))
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
 
 
 def is_job_changed(before: State, after: State) -> bool:

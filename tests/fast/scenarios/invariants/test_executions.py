@@ -139,6 +139,67 @@ def test_a_job_whose_body_raised_is_not_lost_because_no_queue_need_run_it_again(
     assert violated(asked("fail-once")) == {"no-lost-job"}
 
 
+@pytest.mark.parametrize(
+    ("promises", "expected"),
+    [
+        ({"after_failure": "reruns"}, {"no-lost-job"}),
+        ({"after_failure": "fails"}, {"no-lost-job"}),
+        ({"after_failure": "lost"}, set()),
+        ({}, set()),
+    ],
+)
+def test_a_job_that_failed_once_may_vanish_only_if_nothing_further_is_promised_of_it(
+    promises: dict[str, str], expected: set[str]
+) -> None:
+    assert violated(asked("fail-once", STARTED, **promises)) == expected
+
+
+@pytest.mark.parametrize("runs", [(STARTED, STARTED), (STARTED, RAN_LATER)])
+def test_a_job_that_was_tried_again_need_not_be_tried_further(runs: tuple[Execution, ...]) -> None:
+    assert violated(asked("fail", *runs, after_failure="reruns")) == set()
+
+
+@pytest.mark.parametrize(
+    ("promise", "where", "expected"),
+    [
+        ("reruns", {"kept_apart"}, set()),
+        ("reruns", {"given_up"}, set()),
+        ("reruns", set(), {"no-stuck-job"}),
+        ("fails", set(), set()),
+    ],
+)
+def test_a_failed_job_that_stays_in_redis_is_kept_if_it_is_somewhere_else_than_when_it_was_enqueued(
+    promise: str, where: set[str], expected: set[str]
+) -> None:
+    found = asked("fail-once", STARTED, after_failure=promise)
+    given_up, kept_apart = (
+        frozenset({"j"} if name in where else ()) for name in ("given_up", "kept_apart")
+    )
+    left = replace(found, named=frozenset({"j"}), given_up=given_up, kept_apart=kept_apart)
+    assert violated(left) == expected
+
+
+def test_a_failed_job_of_which_only_a_count_is_left_is_lost_and_not_stuck() -> None:
+    found = replace(asked("fail-once", STARTED, after_failure="reruns"), named=frozenset({"j"}))
+    assert violated(replace(found, vanished=frozenset({"j"}))) == {"no-lost-job"}
+
+
+@pytest.mark.parametrize(
+    ("run", "promises", "expected"),
+    [
+        (work(died=True), {"after_crash": "lost"}, set()),
+        (work(died=True), {"after_crash": "reruns"}, {"no-lost-job"}),
+        (work(faulted=True), {"after_crash": "lost"}, {"no-lost-job"}),
+        (work(faulted=True), {"delivery": "at-most-once"}, set()),
+    ],
+)
+def test_a_worker_that_is_disturbed_as_it_reports_a_failure_may_lose_what_it_may_lose_anyway(
+    run: Operation, promises: dict[str, str], expected: set[str]
+) -> None:
+    found = asked("fail-once", STARTED, after_failure="reruns", **promises)
+    assert violated(replace(found, history=(found.history[0], run))) == expected
+
+
 def test_a_job_that_killed_its_worker_is_judged_as_after_a_crash() -> None:
     assert violated(asked("die-once", STARTED)) == {"no-lost-job"}
     assert violated(asked("die-once", STARTED, after_crash="lost")) == set()

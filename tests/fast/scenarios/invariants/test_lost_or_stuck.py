@@ -162,6 +162,51 @@ def test_a_job_is_held_until_its_own_holder_gives_it_up(given_up: Operation) -> 
     assert lost(evidence(*own, found=("j",), traits=WORKERS))
 
 
+def failed(
+    *reports: Operation, claims: int = 1, vanished: bool = True, **promises: str
+) -> tuple[str, ...]:
+    """Return what no-lost-job says of a job that was claimed and failed, and that no key names in the end."""
+    traits = replace(
+        WORKERS, methods=WORKERS.methods - {"get_job"}, promises=declared({**promises})
+    )
+    taken = tuple(claimed(at=2, lease_s=30.0) for _ in range(claims))
+    seen = evidence(call(), *taken, *reports, traits=traits)
+    return lost(replace(seen, vanished=frozenset({"j"} if vanished else ())))
+
+
+CUT = call("fail", at=6, error="ConnectionError")
+
+
+def test_a_failed_job_that_no_key_names_any_more_is_lost_if_it_is_to_be_tried_again() -> None:
+    again = "no worker receives it again after it has failed"
+    assert failed(CUT, after_failure="reruns") == (f"enqueue answered True for j, but {again}.",)
+    assert failed(CUT, after_failure="lost") == failed(CUT) == ()
+    assert failed(CUT, vanished=False, after_failure="reruns") == ()
+
+
+def test_a_failed_job_need_not_be_tried_more_than_once_again() -> None:
+    assert failed(CUT, claims=2, after_failure="reruns") == ()
+    assert failed(CUT, call("fail", at=8), after_failure="reruns") == ()
+    assert failed(CUT, call("fail", at=8, value=False), after_failure="reruns") != ()
+
+
+def test_a_report_that_surely_had_no_effect_fails_no_job() -> None:
+    assert failed(surely_failed(CUT), after_failure="reruns") == ()
+
+
+def test_a_worker_that_died_as_it_reported_a_failure_may_lose_the_job_if_crashes_may() -> None:
+    died = replace(CUT, caller_died=True)
+    assert failed(died, after_failure="reruns", after_crash="lost") == ()
+    assert failed(died, after_failure="reruns") != ()
+    assert failed(died, after_failure="reruns", delivery="at-most-once") == ()
+
+
+def test_a_failed_job_that_the_queue_calls_pending_must_be_received_whatever_is_promised() -> None:
+    own = (call(), claimed(at=4), call("fail", at=6))
+    assert lost(evidence(*own, found=("j",), traits=WORKERS))
+    assert lost(evidence(*own, found=("j",), status="failed", traits=WORKERS)) == ()
+
+
 def test_a_claim_that_surely_failed_holds_no_job() -> None:
     failed = surely_failed(replace(call("claim", "", at=2, error="ConnectionError"), arguments={}))
     assert lost(evidence(call(), failed, found=("j",), traits=WORKERS))
