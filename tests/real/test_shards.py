@@ -9,7 +9,6 @@ import pytest
 
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.explore.fault_selection import Aim
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.gate.options import Event, Options
@@ -50,11 +49,7 @@ def place_of(row: LedgerRow) -> tuple[str, str]:
 def test_shards_merge_to_the_verdict_of_a_single_machine_case_by_case() -> None:
     programs = ("enqueue-with-request-id", "same-request-twice")
     options = Options(
-        subject=SubjectSpec(SHIPPED),
-        parts=("sweep", "interleave"),
-        programs=programs,
-        aim=Aim(("cut-before", "lost-reply", "late")),
-        jobs=1,
+        subject=SubjectSpec(SHIPPED), parts=("sweep", "interleave"), programs=programs, jobs=1
     )
     whole, cases = judged(options)
     merged, cases_of_shards = sharded(options)
