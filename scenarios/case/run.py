@@ -13,10 +13,13 @@ from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.scenarios.case.case import Case
 from midpipe.scenarios.case.failing import see_after_failure
 from midpipe.scenarios.case.judge import judge, moments_in
+from midpipe.scenarios.case.left_behind import left_behind
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.recovery import FinishedCase, recover
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.invariants.executions import has_failed
 from midpipe.scenarios.model.evidence import Evidence
+from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.record import CaseRecord, Passed, Timing
 from midpipe.scenarios.programs.calls import SECRETS
 from midpipe.scenarios.programs.program import Program
@@ -165,7 +168,14 @@ def judged_record(
         expired=recovered.expired,
     )
     judged = judge(evidence, rig.invariants)
-    has_died = any(operation.caller_died for operation in evidence.history)
+    left = left_behind(
+        {call.job_id for call in evidence.history if call.method == "enqueue"},
+        recorder.entries,
+        recorder.states,
+        [run for run in executions if not has_failed(evidence, run.job_id)],
+    )
+    again = {run.job_id for run in executions if run.has_ended and run.phase is Phase.RECOVERY}
+    has_recovered = bool(left & {*again, *(recovered.delivered or ())})
     timing = timing or Timing(0.0, 0.0, 0.0, 0.0)
     return CaseRecord(
         program=program.name,
@@ -184,5 +194,5 @@ def judged_record(
         executions=executions,
         connections=recorder.connections,
         has_child_processes=rig.hosts.has_child_processes(),
-        recovered_after_s=recovered.after_s if rig.time.is_stepped and has_died else None,
+        recovered_after_s=recovered.after_s if rig.time.is_stepped and has_recovered else None,
     )

@@ -114,7 +114,9 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
 
 def _needs_work_or_claim(traits: Traits) -> str:
     """Return why the invariant does not apply, or an empty string."""
-    return "" if traits.methods >= {"claim", "get_job"} else needs_work(traits)
+    if "claim" not in traits.methods or "work" in traits.methods:
+        return needs_work(traits)
+    return "" if "get_job" in traits.methods else "the subject has no get_job"
 
 
 NO_STUCK_JOB = Invariant(

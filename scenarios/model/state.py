@@ -304,6 +304,23 @@ def records_of(state: State, job_id: str) -> frozenset[str]:
     )
 
 
+def words_on(state: State, job_id: str) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    """Return what each key says of a job: the whole value of a stream and of a key that has the job in its name.
+
+    Of any other key the members, fields or words that name the job.
+    """
+    named = _naming(job_id)
+    said = {}
+    for key, value in state.items():
+        size = 2 if value.kind in ("hash", "zset") else 1
+        parts = tuple(zip(*(value.words[at::size] for at in range(size)), strict=True))
+        naming = tuple(part for part in parts if named.search(" ".join(part)))
+        is_whole = named.search(key) or (naming and value.kind == "stream")
+        if is_whole or naming:
+            said[key] = parts if is_whole else naming
+    return said
+
+
 def _naming(job_id: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-]){re.escape(job_id)}(?![\w-])")
 

@@ -299,6 +299,20 @@ def test_the_time_until_a_dead_workers_job_is_received_again_is_measured(stepped
     assert record_of(stepped, SubjectSpec(), "claim-complete:").recovered_after_s is None
 
 
+def test_a_worker_that_died_before_it_took_a_job_says_nothing_about_recovery(
+    stepped: Worker, tmp_path: Path
+) -> None:
+    record = record_of(stepped, SubjectSpec(), "claim-complete: A1!crash-before")
+    assert record.delivered == ("job-1",)
+    assert record.recovered_after_s is None
+    file = tmp_path / "hourly.py"
+    file.write_text(HOURLY)
+    early = "enqueue-then-work: A3:LMOVE!crash-before"
+    record = record_of(stepped, SubjectSpec(f"{file}:Hourly"), early)
+    assert [run.job_id for run in record.executions if run.has_ended] == ["job-1"]
+    assert record.recovered_after_s is None
+
+
 def test_a_worker_is_called_again_when_what_its_queue_promises_is_due(
     stepped: Worker, tmp_path: Path
 ) -> None:

@@ -177,3 +177,22 @@ def test_divergence_is_judged_where_both_schemas_are_written() -> None:
     assert why_not(WHITE_BOX) == ""
     assert "one schema only" in why_not(replace(WHITE_BOX, new_schema=False))
     assert "dual-write keys" in why_not(BLACK_BOX)
+
+
+# --- no-stuck-job ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("methods", "reason"),
+    [
+        ({"enqueue", "work"}, ""),
+        ({"enqueue", "claim", "get_job"}, ""),
+        ({"enqueue", "claim"}, "the subject has no get_job"),
+        ({"enqueue", "dequeue"}, "the subject has no worker of its own (work)"),
+    ],
+)
+def test_a_queue_that_can_not_be_judged_for_stuck_jobs_is_said_to_lack_the_call_it_lacks(
+    methods: set[str], reason: str
+) -> None:
+    traits = replace(BLACK_BOX, methods=frozenset(methods))
+    assert INVARIANTS["no-stuck-job"].why_not(traits) == reason

@@ -1,10 +1,10 @@
-"""The outline of a state: equal for states that differ in ids and times alone; and what a run leaves that is new."""
+"""The outline of a state: equal for states that differ in ids and times alone; what a run leaves; what names a job."""
 
 from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.model.state import RedisValue, State, leaves_nothing_new, outline
+from midpipe.scenarios.model.state import RedisValue, State, leaves_nothing_new, outline, words_on
 
 ID, OTHER_ID = "e1809923-c4ed-461e-a1fc-2f5400aabbcc", "3abbdbdf-685a-45c0-9cde-f28b00aabbcc"
 
@@ -63,3 +63,25 @@ def test_a_removed_key_and_a_lock_are_nothing_new(before: State, after: State) -
 )
 def test_a_job_that_was_moved_or_added_is_something_new(before: State, after: State) -> None:
     assert not leaves_nothing_new(before, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_same"),
+    [
+        (state(q=("list", ("job-1", "job-2"))), state(q=("list", ("job-1",))), True),
+        (state(q=("list", ("job-1", "job-2"))), state(q=("list", ("job-2",))), False),
+        (state(q=("zset", ("job-1", "5"))), state(q=("zset", ("job-1", "65"))), False),
+        (state(job=("hash", ("a", "1"))), state(job=("hash", ("a", "2"))), True),
+        (state(q=("stream", ("1-0 job-1",))), state(q=("stream", ("1-0 job-1", "pending"))), False),
+    ],
+)
+def test_what_the_keys_say_of_a_job_changes_with_what_names_it(
+    before: State, after: State, is_same: bool
+) -> None:
+    assert (words_on(before, "job-1") == words_on(after, "job-1")) is is_same
+
+
+def test_a_key_with_the_job_in_its_name_speaks_of_it_as_a_whole() -> None:
+    claimed = {"job:job-1": RedisValue("hash", ("status", "running"))}
+    waiting = {"job:job-1": RedisValue("hash", ("status", "queued"))}
+    assert words_on(claimed, "job-1") != words_on(waiting, "job-1")
