@@ -10,6 +10,7 @@ from midpipe.faultinject.faults.fault import Fault
 CUT_BEFORE = Fault(
     name="cut-before",
     summary="The connection is reset; the command never reaches the server.",
+    noticed="At once: its connection is reset. It can't know whether the command ran.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET)
     ),

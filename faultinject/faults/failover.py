@@ -29,6 +29,7 @@ def _may_be_lost(event: WireEvent) -> bool:
 FAILOVER = Fault(
     name="failover",
     summary="The server dies after it executed the command, and a replica that has received it takes over.",
+    noticed="At once: its connection is reset. Then it reaches the new primary under the old name.",
     effects=lambda size, parameter: Effects(
         WireEffects(reply_passes=False, close=Close.RESET),
         ServerEffects(replacement=Replacement.REPLICA),
@@ -40,6 +41,7 @@ FAILOVER = Fault(
 FAILOVER_BEHIND = Fault(
     name="failover-behind",
     summary="The server dies after its reply arrived, and a replica that has not received the command takes over.",
+    noticed="After the reply: its connection is closed. A write that it took for done is gone.",
     effects=lambda size, parameter: Effects(
         WireEffects(close=Close.FIN),
         ServerEffects(replica_lags=True, replacement=Replacement.REPLICA),
@@ -52,6 +54,7 @@ FAILOVER_BEHIND = Fault(
 LAG = Fault(
     name="lag",
     summary="The replica receives nothing from this command until the call has ended.",
+    noticed="Not at all: the primary answers as ever.",
     effects=lambda size, parameter: Effects(server=ServerEffects(replica_lags=True)),
     may_apply=_may_be_lost,
     needs_own_server=True,

@@ -23,6 +23,7 @@ class Fault:
     Args:
         name: as in schedules and reports.
         summary: one sentence for reports.
+        noticed: when and by what the client notices it, for the documents.
         effects: returns the effects, given the command's size in bytes and the optional parameter.
         may_apply: whether the fault can happen at an event.
         variants: the parameters that a sweep tries; ``(None,)`` for a fault without a parameter.
@@ -37,6 +38,7 @@ class Fault:
 
     name: str
     summary: str
+    noticed: str
     effects: EffectsOf
     may_apply: Callable[[WireEvent], bool] = applies_everywhere
     variants: tuple[int | None, ...] = (None,)

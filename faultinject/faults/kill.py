@@ -20,6 +20,7 @@ _RESTARTED = ServerEffects(replacement=Replacement.RESTARTED)
 KILL = Fault(
     name="kill",
     summary="The server is killed after it executed the command, and restarts with the data it had persisted.",
+    noticed="At once: all its connections are reset. What was not persisted is gone.",
     effects=lambda size, parameter: Effects(
         WireEffects(reply_passes=False, close=Close.RESET), _RESTARTED
     ),
@@ -30,6 +31,7 @@ KILL = Fault(
 KILL_BEFORE = Fault(
     name="kill-before",
     summary="The server is killed before the command reaches it, and restarts with the data it had persisted.",
+    noticed="At once: all its connections are reset. What was not persisted is gone.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET), _RESTARTED
     ),

@@ -10,6 +10,7 @@ from midpipe.faultinject.faults.fault import Fault
 LATE = Fault(
     name="late",
     summary="The command arrives after the client has given up on it and moved on.",
+    noticed="At its own time-out. The command still runs afterwards, when the caller no longer expects it.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.HELD, held_for=parameter, reply_passes=False, waits=True)
     ),

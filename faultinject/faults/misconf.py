@@ -13,6 +13,7 @@ from midpipe.faultinject.faults.fault import Fault
 MISCONF = Fault(
     name="misconf",
     summary="The server's last snapshot failed, and it rejects writes until the call ends, 0.8 s at most.",
+    noticed="By the error MISCONF, at a command that writes.",
     effects=lambda size, parameter: Effects(server=ServerEffects(snapshots_fail=True)),
     may_apply=lambda event: event.is_write,
     needs_own_server=True,

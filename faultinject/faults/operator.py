@@ -31,6 +31,7 @@ def _calls_script_by_name(event: WireEvent) -> bool:
 SCRIPT_FLUSH = Fault(
     name="script-flush",
     summary="The server's script cache is empty.",
+    noticed="By the error NOSCRIPT; it must load the script again.",
     effects=_run((("SCRIPT", "FLUSH"),)),
     may_apply=_calls_script_by_name,
     forgets_scripts=True,
@@ -39,18 +40,21 @@ SCRIPT_FLUSH = Fault(
 OOM = Fault(
     name="oom",
     summary="The server has reached its maxmemory and rejects writes until the call ends, 0.8 s at most.",
+    noticed="By the error OOM, at a command that may need memory.",
     effects=_run((("CONFIG", "SET", "maxmemory", "1"),), (("CONFIG", "SET", "maxmemory", "0"),)),
     needs_own_server=True,
 )
 READONLY = Fault(
     name="readonly",
     summary="The server has been demoted to a replica until the call ends, 0.8 s at most.",
+    noticed="By the error READONLY, at a command that writes.",
     effects=_run((("REPLICAOF", *_UNREACHABLE),), (("REPLICAOF", "NO", "ONE"),)),
     needs_own_server=True,
 )
 CLIENT_KILL = Fault(
     name="client-kill",
     summary="The server closes every client's connection before the command arrives.",
+    noticed="At once: its connection is closed before the command arrives.",
     effects=lambda size, parameter: Effects(
         server=ServerEffects(
             before=tuple(
@@ -64,6 +68,7 @@ CLIENT_KILL = Fault(
 NOPERM = Fault(
     name="noperm",
     summary="The user has lost the right to write until the call ends, 0.8 s at most.",
+    noticed="By the error NOPERM, at a command that writes.",
     effects=_run(
         (("ACL", "SETUSER", "default", "-@write"),), (("ACL", "SETUSER", "default", "+@all"),)
     ),

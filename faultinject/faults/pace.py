@@ -14,16 +14,19 @@ DEFAULT_BYTES_PER_MS = 256
 SLOW = Fault(
     name="slow",
     summary="Command and reply are delayed, well within the client's time-out.",
+    noticed="Not at all; the call takes longer.",
     effects=lambda size, parameter: Effects(WireEffects(delay_ms=parameter or DEFAULT_DELAY_MS)),
 )
 SLICE = Fault(
     name="slice",
     summary="Command and reply arrive a few bytes at a time.",
+    noticed="Not at all; the call takes longer.",
     effects=lambda size, parameter: Effects(WireEffects(chunk=parameter or DEFAULT_SLICE_BYTES)),
 )
 BANDWIDTH = Fault(
     name="bandwidth",
     summary="Command and reply pass at a limited bandwidth.",
+    noticed="Not at all; the call takes longer.",
     effects=lambda size, parameter: Effects(
         WireEffects(chunk=parameter or DEFAULT_BYTES_PER_MS, delay_ms=1)
     ),

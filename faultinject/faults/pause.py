@@ -10,6 +10,7 @@ from midpipe.faultinject.faults.fault import Fault
 PAUSE = Fault(
     name="pause",
     summary="The server is stopped past the client's time-out, then executes the command.",
+    noticed="At its own time-out. The command still runs once the server continues.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.UNANSWERED, reply_passes=False, waits=True),
         ServerEffects(pauses=True),

@@ -11,6 +11,7 @@ from midpipe.faultinject.faults.fault import Fault
 CRASH = Fault(
     name="crash",
     summary="The client's process is killed after it sent the command; the server executes it.",
+    noticed="Never: its process is gone. Another client has to take over.",
     effects=lambda size, parameter: Effects(
         WireEffects(reply_passes=False), process=Process.KILLED
     ),
@@ -19,6 +20,7 @@ CRASH = Fault(
 CRASH_BEFORE = Fault(
     name="crash-before",
     summary="The client's process is killed before it sends the command.",
+    noticed="Never: its process is gone. Another client has to take over.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False), process=Process.KILLED
     ),
@@ -26,5 +28,6 @@ CRASH_BEFORE = Fault(
 FREEZE = Fault(
     name="freeze",
     summary="The client's process is stopped until its leases end and another worker has taken over, then continues.",
+    noticed="Not by itself: it sends its command as if no time had passed, though another worker may have its job.",
     effects=lambda size, parameter: Effects(process=Process.FROZEN),
 )

@@ -18,6 +18,7 @@ from midpipe.faultinject.faults.fault import Fault
 READDRESS = Fault(
     name="readdress",
     summary="The server restarts at another address, to which its name resolves once the call has ended.",
+    noticed="At once, and again at each attempt to connect, until its name resolves to the new address.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET, refuse=True),
         ServerEffects(replacement=Replacement.READDRESSED),

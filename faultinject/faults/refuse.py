@@ -11,6 +11,7 @@ from midpipe.faultinject.faults.fault import Fault
 REFUSE = Fault(
     name="refuse",
     summary="The connection is cut, and new ones are refused until the call ends, 0.8 s at most.",
+    noticed="At once, and again at each attempt to connect.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, close=Close.RESET, refuse=True)
     ),

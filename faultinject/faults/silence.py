@@ -11,11 +11,13 @@ from midpipe.faultinject.faults.fault import Fault
 STALL = Fault(
     name="stall",
     summary="The server executes the command; the reply is held past the client's time-out.",
+    noticed="At its own time-out; without one the call hangs. On the same connection this reply precedes the next.",
     effects=lambda size, parameter: Effects(WireEffects(reply_passes=False, waits=True)),
 )
 BLACK_HOLE = Fault(
     name="black-hole",
     summary="Nothing passes in either direction, and the connection stays open.",
+    noticed="At its own time-out; without one the call hangs.",
     effects=lambda size, parameter: Effects(
         WireEffects(deliver=Deliver.NONE, reply_passes=False, waits=True)
     ),

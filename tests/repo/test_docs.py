@@ -49,7 +49,7 @@ def test_the_documents_name_commands() -> None:
     assert sum(len(commands_in(page)) for page in PAGES) > 20
 
 
-@pytest.mark.parametrize("name", ["command-line", "invariants", "programs", "queues"])
+@pytest.mark.parametrize("name", ["command-line", "faults", "invariants", "programs", "queues"])
 def test_a_page_that_is_made_from_the_code_is_fresh(name: str) -> None:
     """Made by the script of its name: python .ci/command_line.py, python .ci/faults.py, and so on."""
     made = runpy.run_path(str(ROOT / ".ci" / f"{name.replace('-', '_')}.py"))["page"]()
