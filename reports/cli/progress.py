@@ -17,12 +17,15 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from midpipe.scenarios.gate.options import Event, LossAllowed, PartBegan
+from midpipe.scenarios.gate.options import EXPLORING, Event, LossAllowed, PartBegan
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.progress import ProgressRow
 
 LINE_EVERY_S = 30.0
 """Without a terminal, a line so often shows in a log that a long part is still running."""
+
+_MAKES_CASES = EXPLORING - {"durability"}
+"""The parts that do nothing else than run cases: without a case they have done nothing."""
 
 
 class ProgressSink:
@@ -148,6 +151,8 @@ class ProgressSink:
         """Cases, violations, losses that count against nothing, and the time that is left, as far as there are any."""
         noun = "case" if self._cases == 1 else "cases"
         cases = f"{self._cases} {noun}, {self._violated} with a violation" if self._cases else ""
+        if not cases and _MAKES_CASES.issuperset(self._parts):
+            cases = "0 cases"
         if self._unconfirmed:
             cases += f", {self._unconfirmed} with an unconfirmed one"
         if self._combinations:

@@ -43,6 +43,7 @@ from midpipe.scenarios.model.messages import (
     Result,
 )
 from midpipe.scenarios.model.verdict import Extent, Outcome, PartRow, Verdict
+from midpipe.scenarios.programs.registry import run_by_others
 from midpipe.scenarios.queues import LIBRARIES
 
 GRACE_S = 1.0
@@ -157,6 +158,7 @@ class Gate:
         """Return the parts that run the subject."""
         options, results = self._options, self._results
         names = [name for name in options.parts if name in EXPLORING]
+        results.warnings += run_by_others(names, options.programs)
         if "durability" in names and options.server.is_shared:
             names.remove("durability")
             results.warnings.append(
@@ -305,14 +307,15 @@ class Gate:
         left_out = {part.name: part.record_cut_off() for part in parts}
         rows = (self._row(*item) for item in left_out.items())
         self._rows = tuple(row for row in rows if row is not None)
-        phrases = [
-            f"{part} ({left})" if part in self._spent else part
-            for part, left in left_out.items()
-            if left
-        ]
+        phrases = [self._cut_off_phrase(*item) for item in left_out.items() if item[1]]
         if phrases:
             self._results.partial = True
             self._stopped = f"{reason} Not completed: {'; '.join(phrases)}.".strip()
+
+    def _cut_off_phrase(self, part: str, left_out: str) -> str:
+        if part == Stories.name:
+            return left_out
+        return f"{part} ({left_out if part in self._spent else 'not begun'})"
 
     def _row(self, part: str, left_out: str) -> PartRow | None:
         """Return the row of a part; None for the stories, and for a part that had nothing to run."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.programs.fleets import FLEETS
 from midpipe.scenarios.programs.own import PREFIX as OWN_PREFIX
@@ -40,7 +40,7 @@ def program_named(name: str | Program) -> Program:
     if name.startswith(OWN_PREFIX):
         return program_in_file(name)
     if name not in PROGRAMS:
-        raise UsageError(f"There is no program {name!r}.{did_you_mean(name, PROGRAMS)}")
+        raise _no_program(name, PROGRAMS)
     return PROGRAMS[name]
 
 
@@ -58,7 +58,7 @@ def chosen_programs(names: Sequence[str], files: Sequence[str]) -> tuple[str, ..
     known = {**PROGRAMS, **own}
     for name in names:
         if "(" not in name and name not in known:
-            raise UsageError(f"There is no program {name!r}.{did_you_mean(name, known)}")
+            raise _no_program(name, known)
     return tuple((own.get(name) or program_named(name)).name for name in names)
 
 
@@ -77,6 +77,33 @@ def programs_of(suite: str, chosen: Sequence[str], files: Sequence[str]) -> Mapp
         name: program for name, program in SUITES[suite].items() if not chosen or name in chosen
     }
     return registered | {each.name: each for each in others if _suite_of(each) == suite}
+
+
+def run_by_others(parts: Collection[str], chosen: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each suite of which programs were chosen and which the run does not have.
+
+    Args:
+        parts: what the run has.
+        chosen: full names of programs.
+    """
+    if not SUITES.keys() & set(parts):
+        return
+    suites = {name: _suite_of(program_named(name)) for name in chosen}
+    run = " and ".join(suite for suite in SUITES if suite in parts)
+    for suite in SUITES:
+        names = [name for name, its in suites.items() if its == suite and suite not in parts]
+        if names:
+            yield f"Not run here, as {run} has no such programs: {', '.join(names)}. midpipe {suite} runs them."
+
+
+def _no_program(name: str, known: Collection[str]) -> UsageError:
+    """Return the error that suggests the nearest names; there are too many programs to list."""
+    if nearest := difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75):
+        return UsageError(f"There is no program {name!r}. Did you mean {nearest[0]!r}?")
+    *more, last = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.0)
+    meant = f"Did you mean {', '.join(map(repr, more))} or {last!r}?"
+    where = "The ledger in FULL_REVIEW.md, which a run without --program writes, lists them all."
+    return UsageError(f"There is no program {name!r}. {meant} {where}")
 
 
 def _suite_of(program: Program) -> str:

@@ -45,7 +45,8 @@ def test_the_first_finding_ends_it_before_anything_else_is_begun() -> None:
     assert (verdict.outcome, begun) == (Outcome.FAIL, ["sweep", "stories"])
     assert verdict.warnings == (
         "Stopped at the first finding because of --fail-fast. "
-        "Not completed: sweep (1 program: 1 unfinished); interleave; selfcheck; review.",
+        "Not completed: sweep (1 program: 1 unfinished); interleave (not begun); "
+        "selfcheck (not begun); review (not begun).",
     )
     assert [(row.name, row.extent, row.left_out) for row in verdict.parts] == [
         ("sweep", Extent.CUT_SHORT, "1 program: 1 unfinished"),

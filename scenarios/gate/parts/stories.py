@@ -64,7 +64,11 @@ class Stories:
     def record_cut_off(self) -> str:
         count = len(self._groups)
         untold = sum(number not in self._stories for number in range(count))
-        return f"{untold} of {count} findings" if untold else ""
+        if not untold:
+            return ""
+        noun = "story" if untold == 1 else "stories"
+        of = f"{untold} of " if untold < count else ""
+        return f"the {noun} of {of}{count} finding{'' if count == 1 else 's'}"
 
     def take(self, number: int, message: Message) -> None:
         if isinstance(message, StoryDone):

@@ -54,7 +54,7 @@ def test_a_part_that_is_interrupted_is_not_called_done() -> None:
     progress = ProgressSink(Console(file=out, width=120))
     progress.listen(PartBegan("sweep", 2))
     progress.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert out.getvalue() == "midpipe: sweep stopped\n"
+    assert out.getvalue() == "midpipe: sweep stopped: 0 cases\n"
 
 
 def test_a_line_names_the_stage_and_the_time_that_is_left() -> None:
@@ -98,3 +98,12 @@ def test_the_end_of_each_part_is_shown_once_and_what_was_run_later_in_one_line()
         "midpipe: more of sweep, interleave done: 3 cases, 0 with a violation",
         "midpipe: stories (3 of 3) done",
     ]
+
+
+def test_a_part_that_ran_no_case_says_so() -> None:
+    out = io.StringIO()
+    with ProgressSink(
+        Console(file=out, width=120), lambda: 0.0, ("sweep", "fuzz"), 8.0
+    ) as progress:
+        progress.listen(PartBegan("fuzz", 1))
+    assert out.getvalue() == "midpipe: fuzz (2 of 2) done: 0 cases, 8 s left\n"
