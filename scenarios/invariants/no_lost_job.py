@@ -6,6 +6,9 @@ that its program has moved on (running, completed, failed) needs no further deli
 A job that has failed (its body raised, or ``fail`` was called) must be tried again once, or be kept as failed, if the
 queue promises that (``after_failure``) or has shown it without faults. How often it is tried further is not promised.
 
+A job whose workers have all died must reach another one within the time that the queue promises
+(``recovers_within_s``).
+
 A job that ``dequeue`` returned is its caller's. Of a queue that promises at-most-once, a dequeue whose answer got lost
 may have taken any job.
 
@@ -153,7 +156,9 @@ def _has_moved_on(evidence: Evidence, job_id: str) -> bool:
     status = _status(evidence, job_id)
     if status == "running":
         # Once all leases have ended, another worker must have received it.
-        must_be_received = evidence.leases_ended and _was_claimed(evidence, job_id)
+        must_be_received = (
+            evidence.leases_ended and _was_claimed(evidence, job_id)
+        ) or _is_left_by_the_dead(evidence, job_id)
         return not must_be_received or job_id in evidence.given_up
     return status in ("completed", "failed")
 
@@ -179,6 +184,8 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
     """
     if job_id in evidence.vanished and _failures(evidence, job_id):
         return False
+    if _is_left_by_the_dead(evidence, job_id):
+        return False
     outlasts_wait = evidence.traits.promises.recovery_outlasts_wait(evidence.longest_wait_s)
     # Without an answer, what looks like a lock may be a job that was popped and is gone.
     traits = evidence.traits
@@ -198,6 +205,38 @@ def _has_ended(evidence: Evidence, claim: Operation) -> bool:
     if is_over_at_once(claim.arguments):
         return True
     return evidence.leases_ended and "lease_s" in claim.arguments
+
+
+def _is_left_by_the_dead(evidence: Evidence, job_id: str) -> bool:
+    """Whether every worker that received the job has died since, and the time is over within which it runs again.
+
+    A back-off may keep the job longer than that. A claim without an answer may have taken it only if its caller died.
+    """
+    promises = evidence.traits.promises
+    is_promised = (
+        promises.delivery is not Delivery.AT_MOST_ONCE
+        and promises.after_crash is AfterCrash.RERUNS
+        and promises.recovery_is_judged(evidence.longest_wait_s)
+    )
+    holders = [
+        claim
+        for claim in evidence.operations("claim")
+        if job_received(claim) == job_id or _may_have_received_one(evidence, claim)
+    ]
+    is_delayed = any(call.arguments.get("back_off_s") for call in evidence.operations(*GIVE_BACK))
+    return (
+        is_promised
+        and not is_delayed
+        and bool(holders)
+        and all(_died_later(evidence, claim) for claim in holders)
+    )
+
+
+def _died_later(evidence: Evidence, claim: Operation) -> bool:
+    return any(
+        call.caller_died and call.client == claim.client and call.completed_at >= claim.completed_at
+        for call in evidence.history
+    )
 
 
 def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
