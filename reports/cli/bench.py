@@ -47,7 +47,7 @@ from midpipe.scenarios.model.verdict import Outcome, merge
     "--all",
     "with_known",
     is_flag=True,
-    help="Also measure the reference's phases and the queues of the review.",
+    help="Also measure the phases of the reference queue's migration, and the queues of reproduce.",
 )
 @click.option(
     "--network",

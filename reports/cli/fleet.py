@@ -55,8 +55,8 @@ def fleet(
 ) -> None:
     """Run two versions of a queue side by side, as in a canary or a roll-out, and roll clients back.
 
-    Without --beside, the versions are the stages of the review's plan, each beside the next: AI_JOBS_NEW_SCHEMA off and
-    on, READ_PREFERS_NEW off and on, READ_FALLBACK_OLD on and off.
+    Without --beside, the versions are the stages of the reference queue's migration, each beside the next, for a queue
+    with the same flags: AI_JOBS_NEW_SCHEMA off and on, READ_PREFERS_NEW off and on, READ_FALLBACK_OLD on and off.
 
     \b
     The plan's stages:        midpipe fleet --subject src/queue.py:SimpleQueue

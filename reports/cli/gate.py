@@ -87,8 +87,8 @@ _FROM_BEST_TO_WORST = (0, 3, 2, 1)
 @click.option(
     "--with-selfcheck",
     is_flag=True,
-    help="Also run selfcheck and the review's issues on midpipe's own queues, after the subject. "
-    "Without --subject they are always run.",
+    help="After the subject, also judge midpipe's own queues: the flawed ones of selfcheck, and those of reproduce. "
+    "Without --subject they are always judged.",
 )
 @click.option(
     "--and",
@@ -126,8 +126,8 @@ def gate(
     In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
 
     With --time-budget, every part gets a share of the time, and the cases that find the most bugs come first. The
-    verdict says what the budget cut off. On several servers, each gets an equal share, and selfcheck and the review run
-    on the first one only. With --fault or --at, only the sweep, the interleaving and the fleet run.
+    verdict says what the budget cut off. On several servers, each gets an equal share, and midpipe's own queues are
+    judged on the first one only. With --fault or --at, only the sweep, the interleaving and the fleet run.
 
     Exit codes: 0 pass, 1 fail, 2 usage or set-up error, 3 unknown, 130 interrupted.
     """

@@ -34,7 +34,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
         "merge": "Make one verdict of the verdicts on the shards of a run.",
         "report": "Show a verdict file, and write its documents again.",
         "baseline": "Accept the findings of a verdict, so that later runs fail on new ones.",
-        "reproduce": "Reproduce what the review claims.",
+        "reproduce": "Show the issues of a reviewed queue, step by step.",
         "selfcheck": "Show that each flawed queue is caught.",
     },
     "Load and production": {
@@ -110,7 +110,7 @@ def cli() -> None:
     \b
     Start here:    midpipe gate
     Your queue:    midpipe gate --subject path/to/file.py:Class
-    The review:    midpipe reproduce CRITICAL-1
+    An example:    midpipe reproduce CRITICAL-1
     """
 
 

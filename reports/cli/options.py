@@ -139,7 +139,7 @@ _SUBJECT = (
         "environment",
         multiple=True,
         metavar="NAME=VALUE",
-        help="A variable for the subject's environment; may be repeated. AI_JOBS_NEW_SCHEMA is on unless set here.",
+        help="A variable for the subject's environment, such as a feature flag; may be repeated.",
     ),
     click.option(
         "--background",

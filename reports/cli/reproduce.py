@@ -58,7 +58,7 @@ from midpipe.scenarios.review.subjects import SUBJECTS
 def reproduce(
     ctx: click.Context, /, issue: str | None, everything: bool, jobs: int, out: Path, **values: Any
 ) -> None:
-    """Reproduce what the review claims, on a real server.
+    """Show the issues that a review found in a queue, on a real server, or whether another queue has them.
 
     \b
     midpipe reproduce CRITICAL-1                              the queue as reviewed, step by step

@@ -28,7 +28,7 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
     elif program.name in FLEETS and not traits.new_schema:
         missing.append("second schema behind a flag")
     if program.seed and not traits.white_box:
-        missing.append("jobs in the review's keys")
+        missing.append("jobs in the reference queue's keys")
     elif program.removes_old_copy and not traits.reads_new:
         missing.append("migration that leaves jobs in the new schema alone")
     return tuple(missing)

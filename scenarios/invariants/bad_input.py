@@ -3,7 +3,7 @@
 Judged in the programs in which every call has a malformed argument.
 
 Blind to: malformed arguments that those programs do not try; a workspace that is too long, but for queues with the
-keys of the reviewed one.
+keys of the reference queue.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """list-is-whole: a listing, from its first page to its last, shows every job of the workspace that get_job finds.
 
-The review's MEDIUM-5 (list_jobs reads the old schema only) shows in no other invariant.
+A list_jobs that reads only one of two schemas shows in no other invariant.
 
 A listing continues while a client requests each page with the cursor of the page before. It is complete when a page has
 no next cursor and is shorter than its limit. A listing of pending jobs must show those that no call has changed.

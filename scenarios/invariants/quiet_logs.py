@@ -1,7 +1,7 @@
 """quiet-logs: no job's params or result appear in a log line at WARNING or above, or in the subject's output.
 
 Judged by markers that the programs put into params and results; of a queue that promises it, and of one with the keys
-of the review, which asks for it.
+of the reference queue.
 
 Blind to: data that is logged in an encoded form, and log lines below WARNING.
 """

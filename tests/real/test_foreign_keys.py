@@ -103,7 +103,7 @@ def test_no_program_begins_with_a_job_that_it_can_not_know(
         SweepTask(subject, program, shard=(0, 1), max_faults=0, latency_bound_ms=5_000.0)
     )
     assert isinstance(done, ExplorationDone)
-    assert "jobs in the review's keys" in done.missing
+    assert "jobs in the reference queue's keys" in done.missing
 
 
 READS_BOTH = READS_OLD.replace(
