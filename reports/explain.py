@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.promises import Source
+from midpipe.scenarios.model.story import StepKind, Story
 from midpipe.scenarios.model.verdict import Extent, Finding, PartRow, PromiseRow, Status, Verdict
 
 ADVICE: Mapping[str, str] = MappingProxyType(
@@ -46,6 +47,11 @@ _TAKING = (
 _TAKES_JOBS = ("work", "dequeue")
 _MOVING = "Have the periodic work put back what a worker that is gone has moved and not finished."
 _READING = "Claim what consumers that are gone have left pending (XAUTOCLAIM), without waiting for a new message."
+_ACKNOWLEDGING = (
+    "Acknowledge the job after its work is done: XACK takes an entry out of the pending list, so no other worker gets "
+    "it any more."
+)
+_READS = ("XREADGROUP", "XCLAIM", "XAUTOCLAIM")
 _BY_COMMAND: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(
@@ -229,6 +235,8 @@ def rules_text(pruned_by: Mapping[str, int]) -> str:
 def advice_for(finding: Finding) -> str:
     """Return what to change so that the invariant holds: by the command or the call, where that decides."""
     if finding.invariant in ("no-lost-job", "no-stuck-job") and finding.faults:
+        if finding.story is not None and _acknowledges_first(finding.story):
+            return _ACKNOWLEDGING
         command = finding.command.partition(" ")[0]
         if command in _BY_COMMAND:
             return _BY_COMMAND[command]
@@ -236,3 +244,21 @@ def advice_for(finding: Finding) -> str:
             return _TAKING
     by_call = _BY_CALL.get((finding.invariant, finding.operation))
     return by_call or ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")
+
+
+def _acknowledges_first(story: Story) -> bool:
+    """Whether the client that met the fault had acknowledged, in the same call, what it had last read from a stream."""
+    acknowledged: dict[str, bool] = {}
+    for step in story.steps:
+        if step.kind is StepKind.CALL:
+            acknowledged[step.client] = False
+        elif step.kind is StepKind.COMMAND and step.command is not None:
+            command = step.command
+            names = {words[0].upper() for words in (*command.block, command.words)}
+            if command.executed != "no" and names.intersection(_READS):
+                acknowledged[step.client] = False
+            if command.executed != "no" and "XACK" in names:
+                acknowledged[step.client] = True
+            if command.fault:
+                return acknowledged.get(step.client, False)
+    return False

@@ -49,9 +49,13 @@ def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]
     held = [row.invariant for row in verdict.invariants if row.status is Status.HOLDS]
     if verdict.invariants:
         yield "held", f"{len(held)} of {len(verdict.invariants)} invariants"
-    unknown = [row.invariant for row in verdict.invariants if row.status is Status.UNKNOWN]
-    if unknown:
-        yield "unknown", ", ".join(unknown)
+    unknown: dict[str, list[str]] = {}
+    for row in verdict.invariants:
+        if row.status is Status.UNKNOWN:
+            unknown.setdefault(row.note, []).append(row.invariant)
+    for why, names in unknown.items():
+        each = "each: " if len(names) > 1 else ""
+        yield "unknown", f"{', '.join(names)}{f' ({each}{why})' if why else ''}"
     left_out = [row.invariant for row in verdict.invariants if row.status is Status.NOT_APPLICABLE]
     yield from _not_judged(verdict, left_out, is_short=most_notes is not None)
     for accepted in verdict.accepted:

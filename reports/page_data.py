@@ -14,12 +14,23 @@ from typing import Any
 from midpipe.faultinject.decide.ledger import Covered, LedgerRow
 from midpipe.reports.explain import advice_for, consequences_of, explained, source_text
 from midpipe.reports.titles import title_of
-from midpipe.reports.view import full_call, short_call
+from midpipe.reports.view import full_call, marked, short_call
 from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.story import StepKind, Story, StoryCommand, StoryStep
 from midpipe.scenarios.model.verdict import Finding, Verdict
 
-STEP = ("kind", "client", "position", "text", "fault", "executed", "reply", "source", "changes")
+STEP = (
+    "kind",
+    "client",
+    "position",
+    "text",
+    "fault",
+    "executed",
+    "reply",
+    "source",
+    "changes",
+    "marked",
+)
 """The values of a step, in order.
 
 ``source`` holds file, line and function of the subject's own frames, ``changes`` key, before and after.
@@ -101,6 +112,7 @@ def _step(step: StoryStep) -> list[Any]:
         "position": command.position,
         "text": _text(step),
         "fault": command.fault,
+        "marked": marked(command.fault) if command.fault else "",
         "executed": command.executed,
         "reply": command.reply,
         "source": [

@@ -78,6 +78,8 @@ def title_of(finding: Finding, invariant: str = "") -> str:
     """
     invariant = invariant or finding.invariant
     effect = EFFECTS.get(invariant, f"violates {invariant}")
+    if invariant == "bounded-latency" and finding.faults:
+        effect = f"makes {_late_call(finding)} take longer than the latency bound"
     call = finding.operation or "the subject"
     where = f"{call} ({_line(finding)})" if finding.source else call
     if finding.faults and finding.story is None and finding.source is None:
@@ -92,6 +94,16 @@ def title_of(finding: Finding, invariant: str = "") -> str:
     if _needs_an_order(finding):
         return f"A race between clients in {where} {effect}"
     return f"{where if finding.operation else 'The subject'} {effect}, without any fault"
+
+
+def _late_call(finding: Finding) -> str:
+    """Return the call that took too long, with which the evidence begins: it need not be the one that met the fault."""
+    further = (
+        each.observed for each in finding.consequences if each.invariant == "bounded-latency"
+    )
+    sentences = finding.evidence if finding.invariant == "bounded-latency" else further
+    seen = next(iter(sentences), "")
+    return seen.partition(" ")[0] or finding.operation or "a call"
 
 
 def _line(finding: Finding) -> str:

@@ -9,9 +9,9 @@
       B1  │                   ├── EXISTS ai:ide ✂ cut-before    │ never runs it
 
 A call begins at ● and ends at ○ if it returned, at ✗ if it raised. An arrow that ends before the server's lane never
-reached the server; ✂ marks the fault. If it is known, the line of code that sent the command stands before it. The
-server's reply and the changed keys stand beside its lane. A line is not wider than the given width, except for the
-sentences about the whole case.
+reached the server; ✂ marks the fault, and ⏱ one of the clock. If it is known, the line of code that sent the command
+stands before it. The server's reply and the changed keys stand beside its lane. A line is not wider than the given
+width, except for the sentences about the whole case.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.model.story import (
     KeyChange,
     StepKind,
@@ -164,7 +165,7 @@ class _Lanes:
         room = self._layout.lanes - self._at[client]
         fault = command.fault
         never = command.executed == "no"
-        end = f"─ ✂ {fault} " if fault and never else "▶"
+        end = f"─ {marked(fault)} " if fault and never else "▶"
         line = self._line_of(command)
         text = line + _command_text(command, room - len(end) - len(line) - 6, is_late=is_late)
         label = f"├── {text} "
@@ -175,7 +176,7 @@ class _Lanes:
         first = Line(tone, command.position, self._drawn(arrow, client), beside)
         if not fault or never:
             return (first,)
-        mark = f"✂ {fault} ◀─"
+        mark = f"{marked(fault)} ◀─"
         return (first, Line("fault", "", self._drawn("")[: -len(mark)] + mark, "│"))
 
     def _line_of(self, command: StoryCommand) -> str:
@@ -211,6 +212,12 @@ def _outside(step: StoryStep, width: int) -> Line:
             result = f"{error.type}: {error.message}" if error else step.value
             left, text = "then", f"{call} → {result}{version}"
     return Line("quiet", left, cut(text, width - LEFT))
+
+
+def marked(fault: str) -> str:
+    """Return a fault's name after its mark: that of a clock if it needs a clock that midpipe moves, else scissors."""
+    known = CATALOGUE.get(fault.partition("=")[0])
+    return f"{'⏱' if known and known.needs_stepped_clock else '✂'} {fault}"
 
 
 def full_call(call: StoryCall) -> str:

@@ -54,7 +54,7 @@ def replay(
     \b
     midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject src/queue.py:SimpleQueue
 
-    Ends in 'still fails' (exit code 1), 'now passes' (0), or 'can't be placed any more' (3). If the command at which a
+    Ends in 'still fails' (exit code 1), 'passes' (0), or 'can't be placed any more' (3). If the command at which a
     fault was placed is gone, because of a fix for example, the same fault is injected at every command of the program.
     """
     if test_file is not None:

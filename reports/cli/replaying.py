@@ -25,6 +25,7 @@ from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, repl
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded, OnMachinesClock
+from midpipe.scenarios.model.record import first_difference
 from midpipe.scenarios.model.safe_text import map_text, safe_command
 from midpipe.scenarios.model.spec import SubjectSpec, replay_command
 from midpipe.scenarios.programs.registry import program_named
@@ -140,7 +141,7 @@ def _judged_everywhere(
     if doubts:
         say(console, safe(f"unknown: {doubts[0]}"), "bold yellow")
         return 3
-    say(console, "now passes", "bold green")
+    say(console, "passes", "bold green")
     return 0
 
 
@@ -168,10 +169,12 @@ def _judged(runs: Sequence[Replayed], console: Console) -> int:
         say(console, safe(f"unknown: {doubt}"), "bold yellow")
         return 3
     if histories > 1:
-        say(console, "Note: the order of the commands, or what they did, differs between the runs.")
+        shapes = [run.record.shape() for run in runs]
+        where = next(filter(None, (first_difference(shapes[0], shape) for shape in shapes)))
+        say(console, safe(f"Note: the runs differ: {where}."))
     failed = sum(bool(run.record.violations) for run in runs)
     if 0 < failed < len(runs):
         say(console, f"unknown: {failed} of {len(runs)} runs violate an invariant", "bold yellow")
         return 3
-    say(console, *(("still fails", "bold red") if failed else ("now passes", "bold green")))
+    say(console, *(("still fails", "bold red") if failed else ("passes", "bold green")))
     return 1 if failed else 0

@@ -1,7 +1,8 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const KIND = 0, CLIENT = 1, POSITION = 2, TEXT = 3, FAULT = 4, EXECUTED = 5, REPLY = 6, SOURCE = 7, CHANGES = 8;
+  const KIND = 0, CLIENT = 1, POSITION = 2, TEXT = 3, FAULT = 4, EXECUTED = 5, REPLY = 6, SOURCE = 7, CHANGES = 8,
+    MARKED = 9;
   const SHAPES = { call: "●", return: "○", raise: "✗" };
   const COMMANDS = ["command", "late command"];
   const RUN = { yes: "the server runs it", no: "the server never runs it", unknown: "not known yet" };
@@ -59,7 +60,7 @@
       const late = step[KIND] === "late command" ? "delivered late: " : "";
       const classes = ["what", "arrow", never ? "stopped" : "", step[FAULT] ? "faulty" : ""].join(" ");
       const arrow = make("span", { class: classes }, late + step[TEXT]);
-      if (step[FAULT]) arrow.append(" ", make("span", { class: "fault" }, `✂ ${step[FAULT]}`));
+      if (step[FAULT]) arrow.append(" ", make("span", { class: "fault" }, step[MARKED]));
       arrow.style.gridColumn = `${lane + 2} / ${count + 2}`;
       const executed = step[FAULT] ? `${RUN[step[EXECUTED]] || ""}${step[REPLY] ? ": " : ""}` : "";
       const reply = make("span", { class: "reply" }, executed + step[REPLY]);

@@ -8,6 +8,7 @@ import pytest
 
 from midpipe.reports.explain import ADVICE, advice_for
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.story import StepKind, Story, StoryCall, StoryCommand, StoryStep
 from tests.fast.reports.verdicts import LOST
 
 
@@ -50,3 +51,30 @@ def test_no_advice_speaks_of_what_only_the_reviewed_queue_has() -> None:
     }
     words = ("workspace", "request key", "schema", "review")
     assert [name for name, text in general.items() if any(word in text for word in words)] == []
+
+
+@pytest.mark.parametrize(
+    ("commands", "says"),
+    [
+        (("XREADGROUP", "XACK!crash"), "Acknowledge the job after its work is done"),
+        (("XREADGROUP", "XACK", "HSET!crash"), "Acknowledge the job after its work is done"),
+        (("XREADGROUP!crash", "XACK"), "XAUTOCLAIM"),
+        (("XREADGROUP", "XACK", "XREADGROUP!crash"), "XAUTOCLAIM"),
+    ],
+)
+def test_the_advice_follows_from_what_was_acknowledged_before_the_crash(
+    commands: tuple[str, ...], says: str
+) -> None:
+    sent = [name.partition("!") for name in commands]
+    steps = (
+        StoryStep(StepKind.CALL, "A", StoryCall("work")),
+        *(
+            StoryStep(StepKind.COMMAND, "A", command=StoryCommand((name,), fault=fault))
+            for name, _, fault in sent
+        ),
+    )
+    met = next(name for name, _, fault in sent if fault)
+    stuck = replace(
+        LOST, invariant="no-stuck-job", operation="work", command=met, story=Story("work:", steps)
+    )
+    assert says in advice_for(stuck)

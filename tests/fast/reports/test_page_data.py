@@ -20,6 +20,7 @@ def test_a_story_has_its_clients_and_a_list_for_each_step() -> None:
     assert story["clients"] == ["A"]
     fault = dict(zip(STEP, story["steps"][2], strict=True))
     assert (fault["position"], fault["fault"], fault["executed"]) == ("A2", "cut-before", "no")
+    assert fault["marked"] == "✂ cut-before"
     assert fault["text"] == "HSET ai:jobs:job-1 status pending"
 
 

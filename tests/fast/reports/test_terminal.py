@@ -88,3 +88,15 @@ def test_a_power_loss_that_fails_the_run_comes_with_the_command_that_shows_it_ag
     text = on_one_screen(replace(FAILED, power_loss=(lost,), again=again, findings=()), 120)
     _, shown = text.split("A power loss in enqueue, first after SET k v: half a job.")
     assert shown.split("\n")[1].strip() == f"midpipe durability --program enqueue {again}"
+
+
+def test_an_invariant_that_is_unknown_is_shown_with_the_reason() -> None:
+    row = replace(
+        FAILED.invariants[1], status=Status.UNKNOWN, note="no case gave it anything to check"
+    )
+    rows = (replace(row, invariant="retry-succeeds"), replace(row, invariant="worker-lives"))
+    shown = on_one_screen(replace(PASSED, invariants=rows), 120)
+    assert (
+        "unknown     retry-succeeds, worker-lives (each: no case gave it anything to check)"
+        in shown
+    )

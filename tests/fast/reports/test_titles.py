@@ -44,3 +44,14 @@ def test_without_a_story_the_program_is_named_in_which_the_fault_was_placed() ->
 
 def test_every_invariant_has_an_effect_in_plain_words() -> None:
     assert set(EFFECTS) == set(INVARIANTS)
+
+
+def test_the_call_that_takes_too_long_is_named_and_need_not_be_the_one_that_met_the_fault() -> None:
+    late = replace(
+        LOST,
+        invariant="bounded-latency",
+        evidence=("work had not returned after 60043 ms; the bound is 5000 ms.",),
+    )
+    assert title_of(late) == (
+        "A connection cut before HSET in enqueue makes work take longer than the latency bound"
+    )

@@ -179,3 +179,11 @@ def test_a_command_shows_the_line_that_sent_it(width: int, shown: str) -> None:
     source = CommandSource(SourceLine("src/shop.py", 71, "read"))
     sent = replace(step, command=replace(step.command, source=source))
     assert picture(Story("p:", (sent,)), width)[1].text.startswith(f"├── {shown} ─")
+
+
+@pytest.mark.parametrize(("fault", "mark"), [("elapse=60", "⏱ elapse=60"), ("crash", "✂ crash")])
+def test_time_that_passes_does_not_look_like_a_cut(fault: str, mark: str) -> None:
+    lines = [
+        str(line) for line in picture(Story("enqueue:", (command("A", "A1", "GET x", fault),)))
+    ]
+    assert any(f"{mark} ◀─" in line for line in lines)
