@@ -102,7 +102,7 @@ def _no_program(name: str, known: Collection[str]) -> UsageError:
         return UsageError(f"There is no program {name!r}. Did you mean {nearest[0]!r}?")
     *more, last = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.0)
     meant = f"Did you mean {', '.join(map(repr, more))} or {last!r}?"
-    where = "The ledger in FULL_REVIEW.md, which a run without --program writes, lists them all."
+    where = "docs/programs.md lists all of them."
     return UsageError(f"There is no program {name!r}. {meant} {where}")
 
 

@@ -15,7 +15,7 @@ def test_an_unknown_program_is_answered_with_the_nearest_names_instead_of_all() 
         chosen_programs(["nosuch"], ())
     named = [name for name in PROGRAMS if repr(name) in str(raised.value)]
     assert len(named) == 3
-    assert "FULL_REVIEW.md" in str(raised.value)
+    assert "docs/programs.md" in str(raised.value)
 
 
 def test_a_misspelt_program_is_answered_with_the_one_that_is_meant() -> None:
