@@ -30,6 +30,26 @@ def temporary(tmp_path: Path) -> Path:
     return path
 
 
+CHANGING = """
+import pathlib
+import redis
+
+class Changing:
+    def __init__(self, url):
+        self.redis = redis.Redis.from_url(url)
+
+    def enqueue(self, job_id):
+        runs = pathlib.Path(__file__).with_name("runs")
+        runs.touch()
+        with runs.open("a") as file:
+            file.write(".")
+        for _ in range(runs.stat().st_size):
+            self.redis.incr("runs")
+        self.redis.lpush("jobs", job_id)
+        return True
+"""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -127,6 +147,17 @@ def test_a_hundred_replays_have_the_same_history(tmp_path: Path) -> None:
         1,
         ["100 runs, 1 different history", "still fails"],
     )
+
+
+def test_replays_that_differ_are_shown_with_the_first_event_that_differs(tmp_path: Path) -> None:
+    (tmp_path / "changing.py").write_text(CHANGING)
+    case = ("replay", "enqueue:", "--subject", "changing.py:Changing", "--times", "2")
+    _, output, errors = ran(*case, cwd=tmp_path)
+    assert "2 runs, 2 different histories" in output, errors
+    note = next(line for line in output.splitlines() if line.startswith("Note: the runs differ"))
+    assert "at wire event" in note
+    assert "INCR" in note
+    assert "LPUSH" in note
 
 
 def test_a_replay_on_a_queue_that_has_been_fixed_passes(tmp_path: Path) -> None:
