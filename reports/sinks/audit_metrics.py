@@ -20,7 +20,7 @@ def audit_metrics(result: AuditResult, now_s: float) -> Iterable[Metric]:
         "Jobs whose damage was confirmed.",
         *((result.counts.get(damage, 0), {**labels, "damage": str(damage)}) for damage in Damage),
     )
-    yield gauge("midpipe_audit_jobs", "Jobs that were looked at.", (result.jobs, labels))
+    yield gauge("midpipe_audit_jobs", "Jobs that were checked.", (result.jobs, labels))
     unseen = "Share of jobs that could not be judged."
     yield gauge("midpipe_audit_unseen_ratio", unseen, (result.unseen, labels))
     yield gauge(

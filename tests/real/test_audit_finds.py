@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from midpipe.faultinject.servers.external import parse_url
 from midpipe.faultinject.servers.server import Server
@@ -96,14 +95,6 @@ class Planting:
     def heal(self) -> None:
         for job_id in self.healing:
             self.queued(job_id)
-
-
-@pytest.fixture
-def driver(server: Server) -> Iterator[Any]:
-    client = redis.Redis(unix_socket_path=server.address.path, decode_responses=True)
-    client.flushall()
-    yield client
-    client.close()
 
 
 @pytest.fixture

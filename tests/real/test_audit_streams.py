@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -94,14 +94,6 @@ longer_than_s = 60
 """
 STREAM, GROUP = "shop:orders", "pickers"
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def driver(server: Server) -> Iterator[Any]:
-    client = redis.Redis(unix_socket_path=server.address.path, decode_responses=True)
-    client.flushall()
-    yield client
-    client.close()
 
 
 @pytest.fixture
