@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, product
 
 from midpipe.faultinject.decide.schedule import replay_string
 from midpipe.faultinject.decide.sweep import Sweep
@@ -105,10 +105,8 @@ def measure_releases(
     Raises:
         ServerError: the server fails.
     """
-    for version in versions:
-        for constructor in driver.constructors:
-            for way in driver.ways:
-                yield measure_driver(worker, driver, version, constructor, way)
+    for version, constructor, way in product(versions, driver.constructors, driver.ways):
+        yield measure_driver(worker, driver, version, constructor, way)
 
 
 def measure_driver(

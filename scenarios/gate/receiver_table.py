@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import product
 from typing import cast
 
 from midpipe.faultinject.errors import ServerError, SubjectError, UsageError
@@ -79,9 +80,8 @@ def measure_receivers(
     Raises:
         ServerError: the server fails.
     """
-    for version in versions:
-        for constructor in driver.constructors:
-            yield measure_receiver(spec, driver, version, constructor)
+    for version, constructor in product(versions, driver.constructors):
+        yield measure_receiver(spec, driver, version, constructor)
 
 
 def measure_receiver(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import product
 from types import MappingProxyType
 from typing import cast
 
@@ -59,10 +60,8 @@ def measure_failovers(
         NotApplicableError: midpipe does not start that server.
         ServerError: the servers fail.
     """
-    for version in versions:
-        for constructor in driver.constructors:
-            for way in driver.ways:
-                yield measure_failover(spec, driver, version, constructor, way)
+    for version, constructor, way in product(versions, driver.constructors, driver.ways):
+        yield measure_failover(spec, driver, version, constructor, way)
 
 
 def measure_failover(
