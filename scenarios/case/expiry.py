@@ -20,6 +20,8 @@ AFFORDABLE_S = 0.25
 """What each case of a program may wait on the machine's clock, before its periodic work."""
 _PARTS = 4
 """So many times within the promised time the worker is run again."""
+_PUT_OFF_S = 1.0
+"""How long a queue with periodic work may let every job wait before that work hands it over."""
 _MARGIN_S = 0.01
 """The server counts whole milliseconds, and expires a key in the one after its last."""
 
@@ -41,6 +43,8 @@ def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
     waits_s = {ttl_s for ttl_s in left_s if ttl_s <= longest_s} | promised_waits(
         rig.traits.promises, LONGEST_STEPPED_WAIT_S if rig.time.is_stepped else LONGEST_WAIT_S
     )
+    if "tick" in rig.traits.methods:
+        waits_s.add(_PUT_OFF_S)
     if rig.time.skewed_s:
         # A queue that scores jobs by its clients' clocks hands them out so much later.
         waits_s.add(rig.time.skewed_s)

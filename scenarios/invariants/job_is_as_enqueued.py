@@ -24,6 +24,8 @@ from midpipe.scenarios.model.outcome import Severity
 
 FIELDS = ("job_id", "workspace_id", "actor_id", "action_provider", "action_name", "params")
 STATUSES = ("pending", "running", "completed", "failed")
+_CANCELLED = ("cancelled", "canceled")
+"""What a job may be besides, once a call has cancelled it."""
 _READS = ("get_job", "claim", "dequeue", "list_jobs")
 
 
@@ -88,7 +90,8 @@ def _problems(
         yield f"{method} of {asked_for} returned the job_id {_text(named)}."
         return
     status = job.get("status")
-    if status is not None and status not in STATUSES:
+    is_known = status in STATUSES or (status in _CANCELLED and _may_be_cancelled(evidence, named))
+    if status is not None and not is_known:
         yield f"{method} says that {named} has the status {_text(status)}, which is none of {', '.join(STATUSES)}."
     candidates = enqueued.get(named, []) if isinstance(named, str) else []
     if not candidates:
@@ -100,6 +103,12 @@ def _problems(
                 yield f"{method} says that {named} has {field} {_text(job[field])}; enqueued was {_text(wanted[0])}."
         elif method == "get_job" and field in evidence.traits.job_fields:
             yield f"get_job returned {named} without its {field}."
+
+
+def _may_be_cancelled(evidence: Evidence, job_id: Json) -> bool:
+    return any(
+        call.job_id == job_id and call.value is not False for call in evidence.operations("cancel")
+    )
 
 
 def _is_same(one: Json, other: Json) -> bool:

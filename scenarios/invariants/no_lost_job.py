@@ -78,6 +78,8 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
         received = evidence.delivered is None or job_id in evidence.delivered
         if received or _has_moved_on(evidence, job_id) or _may_be_held(evidence, job_id):
             return ""
+        if _may_come_later(evidence) or _is_cancelled(evidence, job_id):
+            return ""
         missing = "no worker ever receives it"
         if _was_finished(evidence, job_id):
             missing = (
@@ -86,6 +88,21 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
         elif _failures(evidence, job_id):
             missing = "no worker receives it again after it has failed"
     return missing
+
+
+def _may_come_later(evidence: Evidence) -> bool:
+    """Whether the queue's periodic work may still put a job in its place after recovery has stopped waiting."""
+    traits = evidence.traits
+    outlasts_wait = traits.promises.recovery_outlasts_wait(evidence.longest_wait_s)
+    return outlasts_wait and "tick" in traits.methods
+
+
+def _is_cancelled(evidence: Evidence, job_id: str) -> bool:
+    """Whether a call that cancels the job had an effect, or may have had one."""
+    return any(
+        call.job_id == job_id and call.completion is not Completion.FAIL and call.value is not False
+        for call in evidence.operations("cancel")
+    )
 
 
 def has_left_rightly(evidence: Evidence, job_id: str) -> bool:

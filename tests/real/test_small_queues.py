@@ -59,6 +59,7 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("sound/mailroom.py:Queue", "same-request-again:"),
         ("sound/mailroom.py:Queue", "bad-input:"),
         ("flawed/pop_then_lease.py:Queue", "claim-complete: A1:EVAL!misconf"),
+        ("reaped.py:PutsOff", "enqueue: A1:EVAL!lost-reply"),
         ("reaped.py:Reaped", "claim-until-it-ends: A1:EVAL!crash"),
         ("reaped.py:Reaped", "finish-vs-tick: A1 B1"),
         ("reaped.py:Reaped", "tick-vs-tick: A1 B1"),

@@ -154,3 +154,22 @@ def test_only_a_read_of_a_job_that_was_enqueued_must_have_every_field() -> None:
 def test_a_long_value_is_cut(length: int, text: str) -> None:
     (problem,) = shown({**JOB, "actor_id": length * "x"}, call(actor_id="u"))
     assert problem == f'get_job says that j has actor_id {text}; enqueued was "u".'
+
+
+@pytest.mark.parametrize("status", ["cancelled", "canceled"])
+@pytest.mark.parametrize(
+    ("other", "may_be"),
+    [
+        (call("cancel", at=2), True),
+        (call("cancel", at=2, error="TimeoutError"), True),
+        (call("cancel", at=2, value=False), False),
+        (call("cancel", "i", at=2), False),
+        (call("complete", at=2), False),
+    ],
+    ids=["cancelled", "without an answer", "refused", "another job", "no cancel"],
+)
+def test_a_job_is_cancelled_only_if_a_call_has_cancelled_it(
+    other: Operation, may_be: bool, status: str
+) -> None:
+    seen = evidence(call(), other, found=("j",), status=status)
+    assert (problems(seen) == []) is may_be

@@ -336,3 +336,34 @@ def test_a_stuck_job_is_looked_for_where_a_worker_or_a_claim_and_a_read_can_show
     assert (why_not(WORKERS), why_not(RUNS_JOBS)) == ("", "")
     assert why_not(replace(BLACK_BOX, methods=frozenset({"enqueue", "claim"})))
     assert why_not(replace(BLACK_BOX, methods=frozenset({"claim", "get_job"}))) == ""
+
+
+@pytest.mark.parametrize(
+    ("cancel", "is_lost"),
+    [
+        (call("cancel", at=2), False),
+        (call("cancel", at=2, error="TimeoutError"), False),
+        (call("cancel", at=2, value=False), True),
+        (surely_failed(call("cancel", at=2, error="ConnectionError")), True),
+        (call("cancel", "i", at=2), True),
+    ],
+    ids=["cancelled", "without an answer", "refused", "surely failed", "another job"],
+)
+def test_a_cancelled_job_need_not_be_received(cancel: Operation, is_lost: bool) -> None:
+    seen = evidence(call(), cancel, found=("j",), status="cancelled", traits=WORKERS)
+    assert bool(lost(seen)) is is_lost
+
+
+@pytest.mark.parametrize(
+    ("methods", "within_s", "is_lost"),
+    [({"tick"}, 35.0, False), ({"tick"}, 5.0, True), (set(), 35.0, True)],
+    ids=["after recovery has stopped waiting", "within its wait", "without periodic work"],
+)
+def test_periodic_work_may_bring_a_job_as_late_as_is_promised(
+    methods: set[str], within_s: float, is_lost: bool
+) -> None:
+    promises = declared({"recovers_within_s": within_s})
+    traits = replace(WORKERS, methods=WORKERS.methods | methods, promises=promises)
+    seen = evidence(call(), found=("j",), traits=traits)
+    assert bool(lost(seen)) is is_lost
+    assert lost(replace(seen, passed_s=0.0))
