@@ -137,12 +137,13 @@ int64_t check_clock(struct wait *wait) {
     return held || wait->remaining > SAFETY_SLICE_NS ? SAFETY_SLICE_NS : wait->remaining;
 }
 
-/* Whether to call the kernel again. If a signal interrupted the wait and its time is up, the kernel is called once more
- * without waiting, because what was waited for may have come meanwhile. Any other EINTR is returned to the program,
- * unless the program handles no signals and so cannot expect one. */
+/* Whether to call the kernel again. If a signal interrupted the wait and its time is up, the kernel is called again
+ * without waiting, because what was waited for may have come meanwhile; a further signal of the controller may interrupt
+ * that call as well. Any other EINTR is returned to the program, unless the program handles no signals and so cannot
+ * expect one. */
 int should_retry(struct wait *wait, int is_timeout, int is_interrupted) {
     if (wait->remaining <= 0)
-        return 0;
+        return is_interrupted;
     if (is_timeout)
         return 1;
     if (!is_interrupted)
