@@ -40,6 +40,7 @@ def rejected_call_in(history: History) -> str:
     It does not take the arguments, or the method is there and not implemented.
     """
     for call in history:
+        # The usual way in which a base class declares a call that its subclass need not have.
         if call.error and call.error.is_a("NotImplementedError"):
             return f"{call.method} (it raised NotImplementedError)"
         if (

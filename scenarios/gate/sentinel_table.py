@@ -17,18 +17,16 @@ from typing import cast
 from midpipe.faultinject.errors import ServerError, SubjectError, UsageError
 from midpipe.faultinject.faults.effects import Deliver, WireEffects
 from midpipe.faultinject.net.director import PassingDirector
-from midpipe.faultinject.net.front import Front
 from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.reaper import RunDirectory
-from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.node import await_condition, await_replication
 from midpipe.faultinject.servers.opening import ServerSpec, origin_of
 from midpipe.faultinject.servers.sentinel import SentinelGroup
-from midpipe.faultinject.vocabulary import Address, Executed
-from midpipe.faultinject.wire.commands import parse_command_table
+from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import Reply
+from midpipe.scenarios.gate.announced_front import AnnouncedFront
 from midpipe.scenarios.gate.driver_table import (
     PATIENCE_S,
     Behaviour,
@@ -85,7 +83,7 @@ def _behaviour(spec: ServerSpec, subject: SubjectSpec, way: Way, fault: str) -> 
     """Have a client of three Sentinels call once, through one failover."""
     with ExitStack() as stack:
         run = stack.enter_context(closing(RunDirectory()))
-        fronts = _Fronts()
+        fronts = AnnouncedFront()
         stack.callback(fronts.close)
         group = SentinelGroup(origin_of(spec, run), fronts.announce)
         stack.callback(group.stop)
@@ -182,30 +180,6 @@ class _Client:
     def close(self) -> None:
         """End the process."""
         self._host.kill()
-
-
-class _Fronts:
-    """The proxy ports that primary and replica announce; they exist once the servers do."""
-
-    def __init__(self) -> None:
-        self._front: Front | None = None
-
-    @property
-    def front(self) -> Front:
-        assert self._front is not None, "servers that announce its ports have started"
-        return self._front
-
-    def announce(self, addresses: Sequence[Address]) -> Sequence[int]:
-        """Open a port in front of each server."""
-        with closing(Control(addresses[0])) as control:
-            table = parse_command_table(control.call("COMMAND"))
-        self._front = Front(addresses, table)
-        return self._front.ports
-
-    def close(self) -> None:
-        """Close every connection and free the ports."""
-        if self._front is not None:
-            self._front.close()
 
 
 class _Holding(PassingDirector):

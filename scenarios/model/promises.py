@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Any, cast
 
 from midpipe.faultinject.errors import UsageError
 
@@ -179,7 +180,7 @@ class Promises:
     def _with(self, values: Mapping[str, object], source: Source) -> Promises:
         sources = {**dict(self.sources), **dict.fromkeys(values, source)}
         kept = tuple(sorted(sources.items()))
-        return replace(self, **values, sources=kept)  # type: ignore[arg-type]  # checked by _checked, name by name
+        return replace(self, **cast("Mapping[str, Any]", values), sources=kept)
 
 
 PROMISES = tuple(field.name for field in fields(Promises) if field.name != "sources")

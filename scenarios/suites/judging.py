@@ -31,6 +31,7 @@ def judge(worker: Worker, task: SweepTask | InterleaveTask) -> None:
         elif isinstance(message, ExplorationDone):
             missing = message.missing
     if missing:
+        # Not judged is not passed: pytest shows it as skipped, with the calls that would have to be there.
         pytest.skip(f"not applicable: the subject has no {', '.join(missing)}")
     again = " ".join(filter(None, (task.subject.options, worker.judged_by.options)))
     lines = [line for case in cases if case.violations for line in _violation(case, again)]

@@ -21,6 +21,7 @@ def skip_or_fail(reason: str) -> None:
     """Skip on a laptop; fail in CI, which has to give the reason if something is missing."""
     if os.environ.get("CI"):
         pytest.fail(reason)
+    # A developer need not have a browser; CI has one, and a test that it can't run is a failure there.
     pytest.skip(reason)
 
 
@@ -28,6 +29,7 @@ def skip_or_fail(reason: str) -> None:
 def browser() -> Iterator[Any]:
     """A Playwright browser."""
     if reason := os.environ.get("MIDPIPE_WITHOUT_BROWSER"):
+        # Set where no browser can be installed; its value is the reason that pytest shows.
         pytest.skip(reason)
     try:
         from playwright.sync_api import sync_playwright

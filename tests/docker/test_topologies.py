@@ -16,13 +16,13 @@ from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.sentinel import SentinelGroup
+from midpipe.scenarios.gate.announced_front import AnnouncedFront
 from midpipe.scenarios.latency.bench import BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import Entrant
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from tests.real import test_failover as replicas
 from tests.real import test_reference_availability as queues
 from tests.real import test_topologies as groups
-from tests.real.fronting import Fronted
 from tests.support.cluster import Cluster
 
 pytestmark = pytest.mark.docker
@@ -39,20 +39,20 @@ def pair(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[Pair]:
 
 
 @pytest.fixture(scope="module")
-def before_sentinels() -> Iterator[Fronted]:
-    announcing = Fronted()
+def before_sentinels() -> Iterator[AnnouncedFront]:
+    announcing = AnnouncedFront()
     yield announcing
     announcing.close()
 
 
 @pytest.fixture(scope="module")
-def fronted(before_sentinels: Fronted) -> Fronted:
+def fronted(before_sentinels: AnnouncedFront) -> AnnouncedFront:
     return before_sentinels
 
 
 @pytest.fixture(scope="module")
 def sentinels(
-    spec: ServerSpec, run_directory: RunDirectory, before_sentinels: Fronted
+    spec: ServerSpec, run_directory: RunDirectory, before_sentinels: AnnouncedFront
 ) -> Iterator[SentinelGroup]:
     group = SentinelGroup(origin_of(spec, run_directory), before_sentinels.announce)
     yield group
@@ -60,15 +60,15 @@ def sentinels(
 
 
 @pytest.fixture(scope="module")
-def before_cluster() -> Iterator[Fronted]:
-    announcing = Fronted()
+def before_cluster() -> Iterator[AnnouncedFront]:
+    announcing = AnnouncedFront()
     yield announcing
     announcing.close()
 
 
 @pytest.fixture(scope="module")
 def cluster(
-    spec: ServerSpec, run_directory: RunDirectory, before_cluster: Fronted
+    spec: ServerSpec, run_directory: RunDirectory, before_cluster: AnnouncedFront
 ) -> Iterator[Cluster]:
     started = Cluster(origin_of(spec, run_directory), before_cluster.announce)
     yield started

@@ -12,12 +12,12 @@ import pytest
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.explore.fault_selection import selected
-from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
+from tests.real.exploring import orders_of
 
 SUBJECTS = '''
 import threading
@@ -215,14 +215,7 @@ def test_a_worker_that_waits_for_a_message_hears_of_the_job_that_is_enqueued_mea
 def test_a_client_that_loses_patience_while_another_sleeps_is_named(
     worker: Worker, file: Path
 ) -> None:
-    task = InterleaveTask(
-        SubjectSpec(f"{file}:ShortOfPatience"),
-        "same-job-twice",
-        max_preemptions=2,
-        max_faults=0,
-        prune=True,
-        latency_bound_ms=5_000.0,
-    )
+    task = orders_of(SubjectSpec(f"{file}:ShortOfPatience"), "same-job-twice")
     *cases, done = worker.do(task)
     assert isinstance(done, ExplorationDone)
     invalid_reasons = {case.invalid_reason for case in cases if isinstance(case, CaseEnded)}
@@ -237,14 +230,7 @@ def test_a_client_that_loses_patience_while_another_sleeps_is_named(
 def test_threads_of_a_client_s_own_are_found_out_and_named_by_the_event_that_differed(
     worker: Worker, file: Path, name: str
 ) -> None:
-    task = InterleaveTask(
-        SubjectSpec(f"{file}:{name}"),
-        "same-job-twice",
-        max_preemptions=2,
-        max_faults=0,
-        prune=True,
-        latency_bound_ms=5_000.0,
-    )
+    task = orders_of(SubjectSpec(f"{file}:{name}"), "same-job-twice")
     ends = (message for _ in range(10) for message in worker.do(task))
     done = next(end for end in ends if isinstance(end, ExplorationDone) and end.nondeterministic)
     assert "wire event" in done.nondeterministic

@@ -30,6 +30,7 @@ from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec
 from midpipe.scenarios.programs.calls import claim, enqueue
 from midpipe.scenarios.programs.pairs import PAIRS
 from midpipe.scenarios.programs.program import Program
+from tests.real.exploring import orders_of
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
 # The queue as shipped has flaws that one client sees, beside the one that takes two.
@@ -157,14 +158,7 @@ def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
 ) -> None:
     (tmp_path / "restless.py").write_text(NONDETERMINISTIC)
     subject = SubjectSpec(f"{tmp_path / 'restless.py'}:Restless")
-    task = InterleaveTask(
-        subject,
-        "update-vs-get",
-        max_preemptions=2,
-        max_faults=0,
-        prune=True,
-        latency_bound_ms=5_000.0,
-    )
+    task = orders_of(subject, "update-vs-get")
     # Two runs may be alike by chance; that they are so many times over would be no chance.
     ends = (message for _ in range(20) for message in worker.do(task))
     done = next(end for end in ends if isinstance(end, ExplorationDone) and end.nondeterministic)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import redis
 
-from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.known_scripts import knows_scripts, scripts_in
 from midpipe.scenarios.explore.running import warm_up
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
+from tests.real.exploring import orders_of
 
 BOUND_MS = 5_000.0
 ENQUEUE = program_named("enqueue")
@@ -72,13 +72,10 @@ class CallsAScriptForAnAbsentJob:
 def test_a_script_that_a_later_order_calls_first_makes_no_subject_nondeterministic(
     worker: Worker,
 ) -> None:
-    task = InterleaveTask(
+    task = orders_of(
         SubjectSpec(f"{__file__}:CallsAScriptForAnAbsentJob"),
         "written(A enqueue job-1, B get job-1)",
-        max_preemptions=2,
-        max_faults=0,
         prune=False,
-        latency_bound_ms=BOUND_MS,
     )
     *cases, done = worker.do(task)
     assert isinstance(done, ExplorationDone)

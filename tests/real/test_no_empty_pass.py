@@ -8,12 +8,12 @@ import pytest
 
 from midpipe import judge
 from midpipe.faultinject.errors import SubjectError
-from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import ExplorationDone
 from midpipe.scenarios.model.spec import SubjectSpec
+from tests.real.exploring import orders_of
 
 QUEUES = """
 import threading
@@ -138,14 +138,7 @@ def test_a_program_whose_calls_all_raise_is_not_run_and_its_exception_is_shown(
 
 
 def test_orders_of_calls_that_all_raise_are_not_run_either(worker: Worker, file: Path) -> None:
-    task = InterleaveTask(
-        SubjectSpec(f"{file}:CannotUpdate"),
-        "update-vs-update",
-        max_preemptions=2,
-        max_faults=0,
-        prune=True,
-        latency_bound_ms=5_000.0,
-    )
+    task = orders_of(SubjectSpec(f"{file}:CannotUpdate"), "update-vs-update")
     (done,) = worker.do(task)
     assert isinstance(done, ExplorationDone)
     assert done.raised.startswith("update_status raises AttributeError")

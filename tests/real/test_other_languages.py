@@ -14,6 +14,7 @@ from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded
 from midpipe.scenarios.model.spec import SubjectSpec
+from tests.real.exploring import orders_of
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "queue.mjs"
 CHECKS_THE_REQUEST = "or (ARGV[1] ~= '' and redis.call('EXISTS', KEYS[3]) == 1)"
@@ -48,14 +49,7 @@ def test_the_documented_queue_passes(worker: Worker, program: str) -> None:
 
 
 def test_its_clients_pass_in_every_order(worker: Worker) -> None:
-    task = InterleaveTask(
-        subject(EXAMPLE),
-        "same-request-twice",
-        max_preemptions=2,
-        max_faults=0,
-        prune=True,
-        latency_bound_ms=5_000.0,
-    )
+    task = orders_of(subject(EXAMPLE), "same-request-twice")
     assert violated_invariants(worker, task) == set()
 
 

@@ -21,8 +21,8 @@ from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
 from midpipe.reference.scripts import Durability
+from midpipe.scenarios.gate.announced_front import AnnouncedFront
 from tests.real.conftest import PlannedDirector
-from tests.real.fronting import Fronted
 from tests.real.queues import job
 from tests.real.waiting import wait_until
 from tests.support.cluster import PRIMARIES, Cluster
@@ -39,26 +39,26 @@ def run() -> Iterator[RunDirectory]:
 
 
 @pytest.fixture(scope="module")
-def before_sentinels() -> Iterator[Fronted]:
-    with closing(Fronted()) as fronted:
+def before_sentinels() -> Iterator[AnnouncedFront]:
+    with closing(AnnouncedFront()) as fronted:
         yield fronted
 
 
 @pytest.fixture(scope="module")
-def sentinels(run: RunDirectory, before_sentinels: Fronted) -> Iterator[SentinelGroup]:
+def sentinels(run: RunDirectory, before_sentinels: AnnouncedFront) -> Iterator[SentinelGroup]:
     group = SentinelGroup(FromBinary(None, run), before_sentinels.announce)
     yield group
     group.stop()
 
 
 @pytest.fixture(scope="module")
-def before_cluster() -> Iterator[Fronted]:
-    with closing(Fronted()) as fronted:
+def before_cluster() -> Iterator[AnnouncedFront]:
+    with closing(AnnouncedFront()) as fronted:
         yield fronted
 
 
 @pytest.fixture(scope="module")
-def cluster(run: RunDirectory, before_cluster: Fronted) -> Iterator[Cluster]:
+def cluster(run: RunDirectory, before_cluster: AnnouncedFront) -> Iterator[Cluster]:
     started = Cluster(FromBinary(None, run), before_cluster.announce)
     yield started
     started.stop()
@@ -137,7 +137,7 @@ class LosesAReply(PlannedDirector):
         return lost if self.sent == 1 else PASS
 
 
-def lose_a_reply(fronted: Fronted, port: int) -> LosesAReply:
+def lose_a_reply(fronted: AnnouncedFront, port: int) -> LosesAReply:
     """Lose a reply on a connection that is made from now on by way of a port."""
     director = LosesAReply()
     assert fronted.front is not None
@@ -165,7 +165,7 @@ def test_a_queue_through_sentinels_waits_for_the_replica(sentinels: SentinelGrou
 
 
 def test_a_lost_reply_through_sentinels_and_the_proxy_costs_nothing(
-    sentinels: SentinelGroup, before_sentinels: Fronted
+    sentinels: SentinelGroup, before_sentinels: AnnouncedFront
 ) -> None:
     sentinels.primary.call("FLUSHALL")
     port = sentinels.announced[sentinels.nodes.index(sentinels.primary)]
@@ -240,7 +240,9 @@ def test_a_node_of_a_cluster_that_is_taken_for_a_server_refuses_and_writes_nothi
     assert node.call("DBSIZE") == before
 
 
-def test_a_lost_reply_in_a_cluster_costs_nothing(cluster: Cluster, before_cluster: Fronted) -> None:
+def test_a_lost_reply_in_a_cluster_costs_nothing(
+    cluster: Cluster, before_cluster: AnnouncedFront
+) -> None:
     serving = cluster.primary_of(TAG)
     serving.call("FLUSHALL")
     director = lose_a_reply(before_cluster, cluster.announced[cluster.nodes.index(serving)])

@@ -18,7 +18,7 @@ from midpipe.faultinject.servers.control import Control, ReplyError
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
 from midpipe.faultinject.vocabulary import Address
-from tests.real.fronting import Fronted
+from midpipe.scenarios.gate.announced_front import AnnouncedFront
 from tests.real.processes import started_by
 from tests.real.waiting import is_running, wait_until
 from tests.support.children import running
@@ -26,14 +26,14 @@ from tests.support.cluster import PRIMARIES, Cluster
 
 
 @pytest.fixture(scope="module")
-def fronted() -> Iterator[Fronted]:
-    announcing = Fronted()
+def fronted() -> Iterator[AnnouncedFront]:
+    announcing = AnnouncedFront()
     yield announcing
     announcing.close()
 
 
 @pytest.fixture(scope="module")
-def sentinels(run_directory: RunDirectory, fronted: Fronted) -> Iterator[SentinelGroup]:
+def sentinels(run_directory: RunDirectory, fronted: AnnouncedFront) -> Iterator[SentinelGroup]:
     group = SentinelGroup(FromBinary(None, run_directory), fronted.announce)
     yield group
     group.stop()
@@ -52,7 +52,7 @@ def call(port: int, *words: str) -> object:
 
 
 def test_every_sentinel_names_the_port_of_the_proxy(
-    sentinels: SentinelGroup, fronted: Fronted
+    sentinels: SentinelGroup, fronted: AnnouncedFront
 ) -> None:
     assert fronted.front is not None
     named = [
@@ -62,7 +62,9 @@ def test_every_sentinel_names_the_port_of_the_proxy(
     assert named == [(b"127.0.0.1", str(fronted.front.ports[0]).encode())] * SENTINELS
 
 
-def test_the_replica_follows_through_the_proxy(sentinels: SentinelGroup, fronted: Fronted) -> None:
+def test_the_replica_follows_through_the_proxy(
+    sentinels: SentinelGroup, fronted: AnnouncedFront
+) -> None:
     assert fronted.front is not None
     status = sentinels.nodes[1].info("replication")
     assert (status["master_port"], status["master_link_status"]) == (
@@ -72,7 +74,7 @@ def test_the_replica_follows_through_the_proxy(sentinels: SentinelGroup, fronted
 
 
 def test_sentinels_promote_the_replica_and_report_its_port(
-    sentinels: SentinelGroup, fronted: Fronted
+    sentinels: SentinelGroup, fronted: AnnouncedFront
 ) -> None:
     assert fronted.front is not None
     assert sentinels.primary is sentinels.nodes[0]
