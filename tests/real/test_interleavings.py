@@ -33,8 +33,12 @@ from midpipe.scenarios.programs.program import Program
 from tests.real.exploring import orders_of
 
 AS_SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
-# The queue as shipped has flaws that one client sees, beside the one that takes two.
-ONLY_BY_TWO = [flaw for flaw in FLAWS if flaw.suite == "interleave" and flaw.subject != AS_SHIPPED]
+# The queue as shipped has flaws that one client sees, beside the one that takes two. A transaction that redis-py sends
+# again, because its reply was lost, races with itself: fail-then-claim shows that of the other.
+SEEN_BY_ONE = (AS_SHIPPED, "midpipe.scenarios.flaws.pairs:ReclaimsInTwoSteps")
+ONLY_BY_TWO = [
+    flaw for flaw in FLAWS if flaw.suite == "interleave" and flaw.subject not in SEEN_BY_ONE
+]
 # A sweep each: the first two in every run, all of them at night.
 EACH_BY_TWO = [
     pytest.param(flaw, id=flaw.name, marks=() if flaw in ONLY_BY_TWO[:2] else pytest.mark.nightly)
