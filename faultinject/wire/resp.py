@@ -48,10 +48,6 @@ class MapReply:
 
     pairs: tuple[tuple[Value, Value], ...]
 
-    def as_dict(self) -> dict[Value, Value]:
-        """Return a dict. Raises TypeError if a key is not hashable."""
-        return dict(self.pairs)
-
 
 @dataclass(frozen=True, slots=True)
 class SetReply:

@@ -270,10 +270,6 @@ class Layout:
     members: Mapping[str, Pattern]
     rules: tuple[Rule, ...]
 
-    def rules_of(self, kind: type[Rule]) -> tuple[Rule, ...]:
-        """Return the rules of a kind."""
-        return tuple(rule for rule in self.rules if isinstance(rule, kind))
-
     def within_places(self) -> frozenset[str]:
         """Return the places in which members of another one have to be."""
         return frozenset(

@@ -6,7 +6,7 @@ No data is unknown, never pass: an exporter that is gone, or a metric that was r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from string import Template
@@ -14,8 +14,6 @@ from string import Template
 from midpipe.scenarios.canary.plan import Enough, Latency, Rule, Still, Within
 from midpipe.scenarios.canary.ranks import compare
 from midpipe.scenarios.model.outcome import Outcome
-
-Values = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

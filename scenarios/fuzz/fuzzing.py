@@ -9,7 +9,6 @@ from dataclasses import replace
 from midpipe.faultinject.decide.drawn import Drawn
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.case.confirming import confirmed
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
@@ -36,7 +35,6 @@ COMPARED_ONE_IN = 20
 """Every so many examples one is run twice and compared, to see whether the subject is deterministic."""
 SHRINKING_SHARE, SHRINKING_S_PER_KIND = 0.25, 2.0
 """Time reserved for shrinking: so much for each kind of violation, at most this share of the budget."""
-PERSISTENCE = Persistence.AOF_ALWAYS
 
 
 class Fuzzing:

@@ -23,5 +23,4 @@ LIMIT_DATA = Toxic(
     name="limit_data",
     take=_take,
     attributes=("bytes",),
-    may_lose=True,
 )

@@ -12,5 +12,4 @@ RESET_PEER = Toxic(
     take=lambda chunk, here: (Step(max(0.0, here.numbers["timeout"] / 1000), ends=True),),
     attributes=("timeout",),
     resets=True,
-    may_lose=True,
 )

@@ -13,5 +13,4 @@ TIMEOUT = Toxic(
     attributes=("timeout",),
     idle_ms="timeout",
     ends_when_removed=True,
-    may_lose=True,
 )

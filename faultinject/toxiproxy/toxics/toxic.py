@@ -74,7 +74,6 @@ class Toxic:
         room: the number of chunks that may wait before it.
         ends_when_removed: removing it closes the connection.
         resets: a connection opened while it is there ends by a reset.
-        may_lose: it may lose bytes on purpose.
     """
 
     name: str
@@ -84,7 +83,6 @@ class Toxic:
     room: int = 1
     ends_when_removed: bool = False
     resets: bool = False
-    may_lose: bool = False
 
 
 def passes(chunk: Chunk | None) -> tuple[Step, ...]:
