@@ -212,7 +212,7 @@ class ExternalServer:
             self._at_end.unlink(missing_ok=True)
 
     def _source(self) -> str:
-        """Return an address to connect from by which the server can tell midpipe's connections; empty without one."""
+        """Return a source address by which the server can recognise midpipe's connections; empty without one."""
         source = source_for(self.address)
         if not source:
             return ""

@@ -42,7 +42,7 @@ class FinishedCase(Protocol):
 
     @property
     def leases_have_ended(self) -> bool:
-        """Whether the leases of its claims have ended, in its course or during recovery."""
+        """Whether the leases of its claims have ended, while it ran or during recovery."""
 
     def await_leases(self) -> None:
         """Wait until the program's leases have ended, if they are short."""

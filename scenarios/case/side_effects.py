@@ -170,7 +170,7 @@ class SideEffects:
 
     @property
     def leases_have_ended(self) -> bool:
-        """Whether leases of the program's calls have ended, in its course or afterwards."""
+        """Whether leases of the program's calls have ended, while it ran or afterwards."""
         if not self._rig.time.is_stepped:
             return self._lease_s is not None
         passed_s = self._rig.time.now_s() - self._began_s

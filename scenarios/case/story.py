@@ -205,7 +205,7 @@ def _word(word: bytes) -> str:
 def _arguments(
     record: CaseRecord, method: str, arguments: Mapping[str, Json]
 ) -> tuple[StoryArgument, ...]:
-    """Return the arguments that tell calls apart, of those that the subject's call takes."""
+    """Return the arguments that distinguish calls, of those that the subject's call takes."""
     taken = record.traits.accepts.get(method)
     return tuple(
         StoryArgument(name, json.dumps(value, default=str))

@@ -12,4 +12,4 @@ JOBS = "ai_jobs"
 LABELS: Mapping[str, str] = MappingProxyType(
     {DUAL_WRITES: "result", READS: "path", LISTS: "", JOBS: "status"}
 )
-"""By counter, the label that tells its values apart; an empty label means that they are summed."""
+"""By counter, the label that distinguishes its values; an empty label means that they are summed."""

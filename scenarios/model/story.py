@@ -83,7 +83,7 @@ class StoryCall:
     """A call of the subject.
 
     Args:
-        arguments: those that tell calls apart; constant and long ones are left out.
+        arguments: those that distinguish calls; constant and long ones are left out.
         attempt: from 1; above 1 the caller retries.
         version: the version that the client runs in a mixed fleet; empty otherwise.
         standby: the stand-by worker makes the call, while the program's own worker is frozen.

@@ -68,9 +68,9 @@ class Subscribed(Plain):
     def __init__(self, url):
         super().__init__(url)
         self._driver2 = redis.from_url(url, decode_responses=True, protocol=self.protocol)
-        self._heard = self._driver2.pubsub(ignore_subscribe_messages=True)
-        self._heard.subscribe("jobs")
-        self._heard.get_message(timeout=1)
+        self._subscription = self._driver2.pubsub(ignore_subscribe_messages=True)
+        self._subscription.subscribe("jobs")
+        self._subscription.get_message(timeout=1)
 
     def enqueue(self, job_id, *args, **named):
         done = super().enqueue(job_id, *args, **named)
@@ -81,7 +81,7 @@ class Subscribed(Plain):
         until = time.monotonic() + 0.8
         while time.monotonic() < until:
             found = super().claim(worker_id, lease_s)
-            if found or not self._heard.get_message(timeout=0.4):
+            if found or not self._subscription.get_message(timeout=0.4):
                 return found
         return None
 
@@ -119,7 +119,7 @@ class ShortOfPatience(Plain):
 
 
 class InTwoThreads(Plain):
-    """Writes from two threads at once: which of them is first is decided by no one but the system."""
+    """Writes from two threads at once: the operating system decides which of them is first."""
 
     def enqueue(self, job_id, *args, **named):
         def touch(name):

@@ -85,7 +85,7 @@ def test_a_finding_that_does_not_fail_the_gate_does_not_end_it() -> None:
 
 
 def spaces(verdict: Verdict) -> set[tuple[str, str, int, int]]:
-    """Return what was to be run; how much of it was foreseen is not the same each time, as two times may coincide."""
+    """Return what was to be run; how many outcomes are predicted differs from run to run, as two times may coincide."""
     return {(row.program, row.fault, row.space, row.not_reached) for row in verdict.ledger}
 
 

@@ -91,7 +91,7 @@ int pthread_cond_timedwait(
     pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex, const struct timespec *restrict deadline) {
     if (!is_active() || !is_valid(deadline))
         return real.pthread_cond_timedwait(cond, mutex, deadline);
-    /* The clock of a condition variable cannot be queried, but can be told from the deadline: no machine has been up
+    /* The clock of a condition variable cannot be queried, but follows from the deadline: no machine has been up
      * for as many seconds as have passed since 1970. */
     return condition(cond, mutex, deadline->tv_sec > 1000000000 ? CLOCK_REALTIME : CLOCK_MONOTONIC, deadline, 0);
 }
