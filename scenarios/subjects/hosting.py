@@ -230,14 +230,14 @@ class HostProcess:
         """
         if not self.traces_sources or not self._spec.is_python or not self.is_alive:
             return None
-        size = self._stacks.stat().st_size if self._stacks.exists() else 0
+        self._stacks.unlink(missing_ok=True)
         # Loads asyncio, which is needed for nothing else here.
         from midpipe.scenarios.subjects.stacks import SIGNAL
 
         os.kill(self._process.pid, SIGNAL)
         up_s = self.loop.clock() + _REPORTS_WITHIN_S
         while self.loop.clock() < up_s:
-            text = self._stacks.read_bytes()[size:] if self._stacks.exists() else b""
+            text = self._stacks.read_bytes() if self._stacks.exists() else b""
             if text.endswith(b"\n"):
                 with suppress(ValueError):
                     return json.loads(text)

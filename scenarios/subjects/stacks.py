@@ -20,6 +20,7 @@ Blind to: threads that Python did not start, and clients in other languages.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import os
@@ -58,11 +59,13 @@ class Stacks:
         ]
         stacks = [*self._waiting_tasks(), self._frames(frame), *others]
         line = json.dumps({"stacks": stacks, "queued": self._executing}) + "\n"
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(file, line.encode())
-        finally:
-            os.close(file)
+        # This runs inside a call of the subject's: a full disk costs the story its lines, and the call goes on.
+        with contextlib.suppress(OSError):
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(file, line.encode())
+            finally:
+                os.close(file)
 
     def _waiting_tasks(self) -> list[list[Any]]:
         """Return the tasks' stacks if the main thread's loop waits; while a task runs, the main stack has it."""
