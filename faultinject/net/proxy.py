@@ -147,6 +147,11 @@ class Proxy:
         self._table = table
         self._listeners: dict[str, Listener] = {}
 
+    @property
+    def ports(self) -> frozenset[int]:
+        """The port of every listener."""
+        return frozenset(listener.port for listener in self._listeners.values())
+
     def listener(self, client: str) -> Listener:
         """Return the client's listener, created at first use."""
         if client not in self._listeners:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.wall import WallClock
 from midpipe.faultinject.errors import ServerError, UsageError
+from midpipe.faultinject.net.handshakes import is_opening
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Listener, Proxy
@@ -103,7 +104,13 @@ class Rig:
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.clock = clock or WallClock("this server is on the machine's clock")
         self.hosts = Hosts(subject, self.loop, run, self.clock, loading)
-        self.time = TimeFlow(self.loop, self.clock, self.server_pids, self.hosts.pids)
+        self.time = TimeFlow(
+            self.loop,
+            self.clock,
+            self.server_pids,
+            self.hosts.pids,
+            lambda: is_opening(self.proxy.ports),
+        )
         self.recovery = RecoveryClient(
             self.hosts, self.time, self.url, lambda: self.listener(RECOVERY).bytes_unread
         )

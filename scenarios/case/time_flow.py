@@ -36,6 +36,7 @@ class TimeFlow:
         clock: the clock of the server's and the subject's processes.
         server_pids: returns the server's processes, if they are on that clock.
         client_pids: returns the processes that host the subject.
+        is_opening: returns whether a client's connection is being opened; the kernel then acts in real time.
 
     Attributes:
         skewed_s: by how much the clock of a client was off at most in this case.
@@ -51,11 +52,13 @@ class TimeFlow:
         clock: Clock,
         server_pids: Callable[[], Collection[int]],
         client_pids: Callable[[], Collection[int]],
+        is_opening: Callable[[], bool],
     ) -> None:
         self._loop = loop
         self._clock = clock
         self._server_pids = server_pids
         self._client_pids = client_pids
+        self._is_opening = is_opening
         self._following: set[int] = set()
         self.skewed_s = 0.0
         self.parked: Callable[[], Collection[int]] = tuple
@@ -136,6 +139,7 @@ class TimeFlow:
             and are_asleep(pids)
             and not self._loop.step(0.0)
             and are_asleep(pids)
+            and not self._is_opening()
         )
 
     def check_following(self, pids: tuple[int, ...]) -> None:
