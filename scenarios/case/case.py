@@ -8,6 +8,7 @@ it. Nothing sleeps: the case waits for commands, answers, closed connections, an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.faults import effects_of
@@ -31,6 +32,7 @@ from midpipe.scenarios.case.recovery_client import STANDBY
 from midpipe.scenarios.case.reply_text import reply_text, reports_effect
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.side_effects import SERVER_PAUSED, SideEffects
+from midpipe.scenarios.case.without_faults import call_without_faults, write_start_state
 from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.record import Stepped
 from midpipe.scenarios.programs.program import Program
@@ -64,10 +66,10 @@ class Case:
     ) -> None:
         self._rig = rig
         self._program = program
-        self.recorder = Recorder(rig)
+        self.recorder = Recorder(rig.snapshot)
         rig.time.passed = self.recorder.record_passing
         self.has_faults = False
-        self._held = HeldCommands(rig, self.recorder)
+        self._held = HeldCommands(rig.loop, self.recorder)
         self._side_effects = SideEffects(rig, lease_s)
         self._clients = Clients(
             rig,
@@ -93,7 +95,7 @@ class Case:
 
     def prepare(self) -> None:
         """Write the start state, without faults, and make every client's instance of the subject."""
-        self.recorder.write_start_state(self._program)
+        write_start_state(self._rig, self.recorder, self._program)
         if self.recorder.invalid_reason:
             return
         for call in self._program.prepare:
@@ -195,7 +197,7 @@ class Case:
 
     def _freeze(self, client: Client) -> None:
         """Stop the client's process until its leases have ended and a stand-by worker has done the jobs it can get."""
-        call = self.recorder.call_without_faults
+        call = partial(call_without_faults, self._rig, self.recorder)
         client.host.freeze()
         try:
             self._side_effects.await_leases()

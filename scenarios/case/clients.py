@@ -273,7 +273,7 @@ class Clients:
                 self._side_effects.shorten_lease(arguments)
                 if call.waits:
                     self._side_effects.allow_leases_to_end()
-                    await_what_is_due(self._rig)
+                    await_what_is_due(self._rig.time, self._rig.traits.promises)
                 self._invoke(client, call, arguments, number=1)
                 return
             client.next_call += 1

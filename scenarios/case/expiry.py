@@ -5,7 +5,8 @@ Recovery waits for both before it says that no worker receives a job. Waiting is
 
 from __future__ import annotations
 
-from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.time_flow import TimeFlow
+from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.promises import (
     LONGEST_STEPPED_WAIT_S,
     LONGEST_WAIT_S,
@@ -26,28 +27,28 @@ _MARGIN_S = 0.01
 """The server counts whole milliseconds, and expires a key in the one after its last."""
 
 
-def times_due(rig: Rig, snapshot: Snapshot) -> tuple[float, ...]:
+def times_due(time: TimeFlow, traits: Traits, snapshot: Snapshot) -> tuple[float, ...]:
     """Return when what may keep a job from workers ends, in seconds on the case's clock, the earliest first.
 
     Args:
         snapshot: of this moment. Keys that are written later do not count, so that a worker which renews one does not
             keep recovery waiting.
     """
-    now_s = rig.time.now_s()
-    longest_s = LONGEST_STEPPED_WAIT_S if rig.time.is_stepped else LONGEST_TTL_S
+    now_s = time.now_s()
+    longest_s = LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_TTL_S
     left_s = {
         (value.expires_at_ms - snapshot.taken_at_ms) / 1_000
         for value in snapshot.state.values()
         if value.expires_at_ms is not None
     }
     waits_s = {ttl_s for ttl_s in left_s if ttl_s <= longest_s} | promised_waits(
-        rig.traits.promises, LONGEST_STEPPED_WAIT_S if rig.time.is_stepped else LONGEST_WAIT_S
+        traits.promises, LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_WAIT_S
     )
-    if "tick" in rig.traits.methods:
+    if "tick" in traits.methods:
         waits_s.add(_PUT_OFF_S)
-    if rig.time.skewed_s:
+    if time.skewed_s:
         # A queue that scores jobs by its clients' clocks hands them out so much later.
-        waits_s.add(rig.time.skewed_s)
+        waits_s.add(time.skewed_s)
     return tuple(sorted(now_s + wait_s + _MARGIN_S for wait_s in waits_s))
 
 
@@ -64,13 +65,13 @@ def promised_waits(promises: Promises, longest_s: float) -> set[float]:
     return waits_s
 
 
-def await_what_is_due(rig: Rig) -> None:
+def await_what_is_due(time: TimeFlow, promises: Promises) -> None:
     """Wait until a short delay is over, and, if that costs little, the time within which recovery is promised."""
-    longest_s = LONGEST_STEPPED_WAIT_S if rig.time.is_stepped else AFFORDABLE_S
-    within_s = rig.traits.promises.recovers_within_s or 0.0
-    rig.time.wait(max(DELAY_S, within_s if within_s <= longest_s else 0.0) + _MARGIN_S)
+    longest_s = LONGEST_STEPPED_WAIT_S if time.is_stepped else AFFORDABLE_S
+    within_s = promises.recovers_within_s or 0.0
+    time.wait(max(DELAY_S, within_s if within_s <= longest_s else 0.0) + _MARGIN_S)
 
 
-def wait_until(rig: Rig, at_s: float) -> None:
+def wait_until(time: TimeFlow, at_s: float) -> None:
     """Wait until a time on the case's clock. The server's clock ends what is waited for, so there is no event."""
-    rig.time.wait(at_s - rig.time.now_s())
+    time.wait(at_s - time.now_s())

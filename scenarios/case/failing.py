@@ -48,7 +48,7 @@ def _may_fail(traits: Traits) -> bool:
 def _is_run_again(rig: Rig) -> bool:
     """Whether the subject's worker runs a job again whose body has raised."""
     rig.recovery.call("enqueue", enqueue_with("fail-once", _JOB).given())
-    work_off(rig, ((_JOB, WORKSPACE),), ITSELF, times_due(rig, rig.snapshot()))
+    work_off(rig, ((_JOB, WORKSPACE),), ITSELF, times_due(rig.time, rig.traits, rig.snapshot()))
     return any(run.job_id == _JOB and run.has_ended for run in read_journal(rig.hosts.journal))
 
 
@@ -62,5 +62,5 @@ def _is_handed_out_again(rig: Rig) -> bool:
     named = {name: job.get(name) for name in ("job_id", "lease_token")}
     if call("fail", {**named, "back_off_s": 0}).error is not None:
         return False
-    received, _ = drain(rig, ITSELF, times_due(rig, rig.snapshot()), {_JOB})
+    received, _ = drain(rig, ITSELF, times_due(rig.time, rig.traits, rig.snapshot()), {_JOB})
     return _JOB in received

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from midpipe.faultinject.net.link import Link
+from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.vocabulary import Executed, Step, WireEvent
 from midpipe.faultinject.wire.resp import Reply
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.reply_text import reply_text
-from midpipe.scenarios.case.rig import Rig
 
 ANSWERED_WITHIN_S = 10.0
 """How long the server may take to answer a command that was delivered, before the case is invalid."""
@@ -31,8 +31,8 @@ class _Held:
 class HeldCommands:
     """The commands of one case that are held, and the one that a paused server has not run yet."""
 
-    def __init__(self, rig: Rig, recorder: Recorder) -> None:
-        self._rig = rig
+    def __init__(self, loop: Loop, recorder: Recorder) -> None:
+        self._loop = loop
         self._recorder = recorder
         self._held: list[_Held] = []
         self._came_late: set[tuple[str, int, int]] = set()
@@ -98,7 +98,7 @@ class HeldCommands:
         replies: list[Reply | None] = []
         held.link.release_held(replies.append)
         event = held.step.event
-        if not self._rig.loop.run_until(lambda: bool(replies), ANSWERED_WITHIN_S):
+        if not self._loop.run_until(lambda: bool(replies), ANSWERED_WITHIN_S):
             self._recorder.invalid_reason = (
                 f"the server did not answer {event.position}, delivered late, "
                 f"within {ANSWERED_WITHIN_S:.0f} s"

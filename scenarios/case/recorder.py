@@ -1,22 +1,23 @@
 """Records a case while it runs: entries, states and history in one order, and why the case may be invalid.
 
-It also makes and records the calls that no fault meets: those of the start state, and those of the recovery.
+Knows no server: it is given a function that reads the server's state.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from midpipe.faultinject.vocabulary import Step
-from midpipe.scenarios.case.answered import Answered
-from midpipe.scenarios.case.recovery_client import RECOVERY
-from midpipe.scenarios.case.rig import Rig
-from midpipe.scenarios.model.history import Completion, Operation, Phase
+from midpipe.scenarios.model.history import Operation
 from midpipe.scenarios.model.record import Arrived, Completed, Entry, Passed, Restarted
-from midpipe.scenarios.model.state import State, is_job_changed
-from midpipe.scenarios.programs.program import Call, Program
+from midpipe.scenarios.model.state import Snapshot, State, is_job_changed
 
 
 class Recorder:
     """The record of one case as it grows.
+
+    Args:
+        snapshot: returns every key of the server at one moment.
 
     Attributes:
         entries: what happened, in order.
@@ -27,8 +28,8 @@ class Recorder:
         connections: as in CaseRecord, once the clients are done.
     """
 
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
         self.entries: list[Entry] = []
         self.states: list[State] = []
         self.history: list[Operation] = []
@@ -52,7 +53,7 @@ class Recorder:
 
     def record_state(self) -> bool:
         """Read the server's state and keep it if it differs; return whether anything but remaining times changed."""
-        snapshot = self._rig.snapshot()
+        snapshot = self._snapshot()
         if not self.states:
             self.states.append(snapshot.state)
             return True
@@ -92,49 +93,3 @@ class Recorder:
         """Record that a call returned or raised."""
         self.history.append(operation)
         self.record(Completed(operation))
-
-    def write_start_state(self, program: Program) -> None:
-        """Write the program's start state without faults, and record it.
-
-        A call that raises makes the case invalid: it would not begin in the state that the program describes.
-        """
-        for call in program.prepare:
-            error = self.call_without_faults(call, Phase.PREPARE).error
-            if error is not None:
-                self.invalid_reason = (
-                    f"before the case, {call.method} raised {error.type}: {error.message}"
-                )
-                return
-        self._rig.seed(program.seed)
-        self._rig.save_snapshot()
-        self.record_state()
-
-    def call_without_faults(self, call: Call, phase: Phase, client_id: str = RECOVERY) -> Answered:
-        """Make a call that no fault meets, and record it.
-
-        Args:
-            client_id: RECOVERY, midpipe's own client, or STANDBY, the stand-by worker.
-        """
-        arguments = call.given()
-        answered = self._rig.recovery.call(call.method, arguments, call.version, client_id)
-        self.logs += answered.logs
-        operation = Operation(
-            client=client_id,
-            request=len(self.history) + 1,
-            attempt=1,
-            method=call.method,
-            arguments=arguments,
-            completion=Completion.OK if answered.error is None else Completion.INFO,
-            value=answered.value,
-            error=answered.error,
-            wrote=False,
-            faulted=False,
-            invoked_at=self.now,
-            completed_at=self.now + 1,
-            duration_ms=answered.ms,
-            state_after=max(0, self.last_state),
-            phase=phase,
-            version=str(call.version),
-        )
-        self.record_completion(operation)
-        return answered

@@ -11,6 +11,7 @@ from midpipe.scenarios.case.draining import drained
 from midpipe.scenarios.case.expiry import times_due, wait_until
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.without_faults import call_without_faults
 from midpipe.scenarios.model.evidence import status_of
 from midpipe.scenarios.model.history import Json, Operation, Phase
 from midpipe.scenarios.model.state import (
@@ -88,12 +89,12 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     case.await_leases()
     snapshot = rig.snapshot()
     ended_ms = snapshot.taken_at_ms - 1_000 * (rig.time.now_s() - began_s)
-    due = times_due(rig, snapshot)
+    due = times_due(rig.time, rig.traits, snapshot)
     case.recorder.states.append(snapshot.state)
     job_keys = () if program.malformed else _job_keys(case)
     read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)
     for call in program.reads:
-        case.recorder.call_without_faults(call, Phase.RECOVERY)
+        call_without_faults(rig, case.recorder, call, Phase.RECOVERY)
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     expired = snapshot.expired_since(case.recorder.states, job_ids, ended_ms)
@@ -140,7 +141,7 @@ def _read_back(
         for job_id, workspace_id in job_keys:
             arguments = {"job_id": job_id, "workspace_id": workspace_id}
             call = Call("get_job", arguments, version=version)
-            answered = case.recorder.call_without_faults(call, Phase.RECOVERY)
+            answered = call_without_faults(rig, case.recorder, call, Phase.RECOVERY)
             jobs[job_id, workspace_id] = answered.value if answered.error is None else None
     return jobs
 
@@ -182,7 +183,7 @@ def drain(
         lambda number: _next_job(rig, method, version, number),
         due,
         awaited,
-        lambda at_s: wait_until(rig, at_s),
+        lambda at_s: wait_until(rig.time, at_s),
         rig.time.now_s,
         rig.traits.promises.visibility_timeout_s or math.inf,
         (lambda: rig.recovery.call("tick", {}, version)) if "tick" in rig.traits.methods else None,
@@ -236,7 +237,7 @@ def work_off(
         if left and (is_over or failed >= left):
             return failed, None
         if rig.time.is_stepped and rounds >= _LEAST_ROUNDS and still_due:
-            wait_until(rig, still_due.pop(0))
+            wait_until(rig.time, still_due.pop(0))
 
 
 def _traces_of(rig: Rig, recorder: Recorder, job_ids: tuple[str, ...]) -> Traces:

@@ -16,6 +16,7 @@ from midpipe.scenarios.case.answered import Answered, answered_from
 from midpipe.scenarios.case.client import completion_for, retry_arguments
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.without_faults import write_start_state
 from midpipe.scenarios.model.history import HANG, Json, Operation
 from midpipe.scenarios.network.measuring import CLIENT
 from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Shows
@@ -75,7 +76,7 @@ class CallsThroughToxiproxy:
         self._route = route
         self._fault = fault
         self._bound_ms = bound_ms
-        self.recorder = Recorder(rig)
+        self.recorder = Recorder(rig.snapshot)
         self.observed = Observed()
 
     @property
@@ -93,7 +94,7 @@ class CallsThroughToxiproxy:
         """Run the program to its end, and wait until the client's connections are closed."""
         rig = self._rig
         rig.reset()
-        self.recorder.write_start_state(self._program)
+        write_start_state(rig, self.recorder, self._program)
         ours, accepted = self._connected(), self._accepted()
         opened = rig.host(CLIENT).make_instance(
             CLIENT, rig.url_at(self._route.address.port, TIME_OUT_MS)

@@ -31,7 +31,7 @@ def recorder(rig: Rig) -> Recorder:
     """Return a recorder that has seen a key with a short TTL, and one with a long TTL."""
     rig.control.call("SET", "brief", "1", "PX", "20")
     rig.control.call("SET", "lasting", "1", "EX", "1000")
-    recorder = Recorder(rig)
+    recorder = Recorder(rig.snapshot)
     recorder.record_state()
     return recorder
 
@@ -83,7 +83,7 @@ def streamed(rig: Rig) -> Recorder:
     rig.control.call("XADD", "s", "1-1", "job", "job-1")
     rig.control.call("XGROUP", "CREATE", "s", "workers", "0")
     rig.control.call("XREADGROUP", "GROUP", "workers", "w1", "STREAMS", "s", ">")
-    recorder = Recorder(rig)
+    recorder = Recorder(rig.snapshot)
     recorder.record_state()
     return recorder
 
@@ -143,7 +143,7 @@ PICKLES = [pickle.dumps({"n": number}, protocol=4) for number in range(2)]
 def test_values_that_are_not_text_are_compared(
     rig: Rig, write: tuple[str, ...], one: bytes, other: bytes
 ) -> None:
-    recorder = Recorder(rig)
+    recorder = Recorder(rig.snapshot)
     rest = ("1",) if write == ("SET",) else ()
     for value in (one, one, other):
         rig.reset()
@@ -154,7 +154,7 @@ def test_values_that_are_not_text_are_compared(
 
 @pytest.mark.parametrize("end", [b"", "ä".encode(), b"\xff"])
 def test_large_values_are_compared_without_being_kept(rig: Rig, end: bytes) -> None:
-    recorder = Recorder(rig)
+    recorder = Recorder(rig.snapshot)
     for last in (b"1", b"1", b"2"):
         rig.control.call("SET", "k", b"x" * 99 + end + b"x" * 1_000_000 + last)
         recorder.record_state()
