@@ -68,7 +68,7 @@ class Link:
         self._last_reply: Reply | None = None
         self._silent = False
         self._stalled = b""
-        self._passthrough = PassthroughQueue(self.conversation)
+        self._passthrough = PassthroughQueue(self.conversation.is_unsolicited)
         self._passes_through = False
         self._violation: ProtocolError | None = None
         self._is_advancing = False

@@ -7,12 +7,12 @@ will never arrive. The owner of the sockets sends the bytes and reports to the d
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from midpipe.faultinject.vocabulary import Executed
-from midpipe.faultinject.wire.conversation import Conversation
 from midpipe.faultinject.wire.received import ReceivedCommand
-from midpipe.faultinject.wire.resp import Reply
+from midpipe.faultinject.wire.resp import Command, Reply
 
 
 @dataclass(slots=True)
@@ -26,10 +26,14 @@ class _Pending:
 
 
 class PassthroughQueue:
-    """The pass-through commands that are not answered yet, in the order in which the client sent them."""
+    """The pass-through commands that are not answered yet, in the order in which the client sent them.
 
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
+    Args:
+        is_unsolicited: whether a reply answers no command, given the command that waits for its reply.
+    """
+
+    def __init__(self, is_unsolicited: Callable[[Reply, Command], bool]) -> None:
+        self._is_unsolicited = is_unsolicited
         self._pending: deque[_Pending] = deque()
         self._completed: list[tuple[ReceivedCommand, Reply | None]] = []
         self._to_server: list[bytes] = []
@@ -62,7 +66,7 @@ class PassthroughQueue:
         """Pass a reply on, and count it for the first command that is owed one, unless it is a push."""
         pending = self._pending[0]
         self._to_client.append(reply.raw)
-        if self._conversation.is_unsolicited(reply, pending.received.command):
+        if self._is_unsolicited(reply, pending.received.command):
             return
         pending.reply = reply
         pending.owed -= 1

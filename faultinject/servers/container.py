@@ -47,6 +47,8 @@ class ContainerServer:
     password: str | None = None
     database = 0
     is_ours = True
+    pids: tuple[int, ...] = ()
+    replica = None
 
     def __init__(
         self, image: str, group: ContainerGroup, persistence: Persistence = Persistence.NONE

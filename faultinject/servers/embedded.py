@@ -51,6 +51,7 @@ class EmbeddedServer:
     password: str | None = None
     database = 0
     is_ours = True
+    replica = None
 
     def __init__(
         self,
@@ -83,6 +84,11 @@ class EmbeddedServer:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The one process."""
+        return (self.pid,)
 
     @property
     def is_running(self) -> bool:

@@ -112,6 +112,8 @@ class ExternalServer:
 
     is_ours = False
     persistence = Persistence.NONE
+    pids: tuple[int, ...] = ()
+    replica = None
 
     def __init__(
         self, url: str, run: RunDirectory | None = None, *, watches_writes: bool = True

@@ -58,6 +58,11 @@ class Pair:
         return self._origin.pids()
 
     @property
+    def replica(self) -> Pair:
+        """This pair, whose replica can be cut off, and can take over."""
+        return self
+
+    @property
     def replica_address(self) -> Address:
         """Where the current replica listens."""
         return self._replica.address

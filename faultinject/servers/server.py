@@ -18,6 +18,19 @@ def empty(control: Control) -> None:
         control.call("FUNCTION", "FLUSH")
 
 
+class Replica(Protocol):
+    """The other server of a pair: it receives the writes of the one that clients are connected to."""
+
+    def fall_behind(self) -> None:
+        """Disconnect the replica once it has all writes; it receives no more until ``catch_up``."""
+
+    def catch_up(self) -> None:
+        """Connect the replica again and wait until it has all writes; does nothing if it is connected."""
+
+    def fail_over(self) -> None:
+        """Kill the primary (SIGKILL), and promote the replica with the data that it has."""
+
+
 class Server(Protocol):
     """A Redis-protocol server that midpipe may write to and empty.
 
@@ -35,6 +48,14 @@ class Server(Protocol):
     database: int
     is_ours: bool
     persistence: Persistence
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Its processes, where midpipe knows them."""
+
+    @property
+    def replica(self) -> Replica | None:
+        """Its replica; None if it has none."""
 
     def reset(self, control: Control) -> None:
         """Delete the data of the last case. Loaded scripts stay, as in production from the second call on."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from midpipe.scenarios.case.answered import Answered, answered_from
-from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.history import HANG, Json, RaisedError
 from midpipe.scenarios.programs.program import ITSELF, Version
@@ -27,6 +26,7 @@ class RecoveryClient:
     """Calls versions of the subject without faults.
 
     Args:
+        host: returns the process in which a client runs a version of the subject, as ``Hosts.get``.
         url: returns the Redis URL of a client, given its id and its socket time-out in ms.
         bytes_sent: returns how many bytes the recovery client's instances have sent to that URL so far.
 
@@ -36,12 +36,12 @@ class RecoveryClient:
 
     def __init__(
         self,
-        hosts: Hosts,
+        host: Callable[[str, Version], HostProcess],
         time: TimeFlow,
         url: Callable[[str, int], str],
         bytes_sent: Callable[[], int],
     ) -> None:
-        self._hosts = hosts
+        self._host = host
         self._time = time
         self._url = url
         self.bytes_sent = bytes_sent
@@ -78,7 +78,7 @@ class RecoveryClient:
         Raises:
             SubjectError: an instance of the subject can't be made.
         """
-        host = self._hosts.get(client_id, version)
+        host = self._host(client_id, version)
         if host is not self._used.get((client_id, version)):
             self._used[client_id, version] = host
             self.opened = host.make_instance(client_id, self._url(client_id, _TIME_OUT_MS))

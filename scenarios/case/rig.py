@@ -20,16 +20,13 @@ from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Listener, Proxy
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.embedded import EmbeddedServer
-from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.server import Server
+from midpipe.faultinject.servers.server import Replica, Server
 from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.probe import probe
 from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
 from midpipe.scenarios.case.time_flow import TimeFlow
-from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.state import (
@@ -83,7 +80,8 @@ class Rig:
         subject: SubjectSpec,
         run: RunDirectory,
         loop: Loop | None = None,
-        invariants: tuple[Invariant, ...] = tuple(INVARIANTS.values()),
+        *,
+        invariants: tuple[Invariant, ...],
         clock: Clock | None = None,
         table: CommandTable | None = None,
         loading: ForkServer | None = None,
@@ -107,12 +105,12 @@ class Rig:
         self.time = TimeFlow(
             self.loop,
             self.clock,
-            self.server_pids,
+            lambda: server.pids,
             self.hosts.pids,
             lambda: is_opening(self.proxy.ports),
         )
         self.recovery = RecoveryClient(
-            self.hosts, self.time, self.url, lambda: self.listener(RECOVERY).bytes_unread
+            self.hosts.get, self.time, self.url, lambda: self.listener(RECOVERY).bytes_unread
         )
         self.traits = Traits(frozenset(), white_box=False, new_schema=False)
         try:
@@ -146,8 +144,8 @@ class Rig:
         self.control.close()
         if self.server.is_ours and not (is_server_sound and self._does_server_answer()):
             self.server.restart()
-            if isinstance(self.server, Pair):
-                self.server.catch_up()
+            if self.server.replica:
+                self.server.replica.catch_up()
             self.is_cold = True
         self.control = self.new_control()
 
@@ -199,12 +197,6 @@ class Rig:
         """
         server = self.server
         return Control(server.address, server.password, server.username, server.database, timeout_s)
-
-    def server_pids(self) -> tuple[int, ...]:
-        """Return the server's processes, where midpipe knows them."""
-        if isinstance(self.server, Pair):
-            return self.server.pids
-        return (self.server.pid,) if isinstance(self.server, EmbeddedServer) else ()
 
     def _does_server_answer(self) -> bool:
         try:
@@ -282,15 +274,15 @@ class Rig:
 
     def fail_over(self) -> None:
         """Kill the server and have its replica take over; from now on the listeners lead there."""
-        self.pair.fail_over()
+        self.replica.fail_over()
         self._reconnect()
 
     @property
-    def pair(self) -> Pair:
-        """The server, with its replica. Raises UsageError if it has none."""
-        if not isinstance(self.server, Pair):
+    def replica(self) -> Replica:
+        """The server's replica. Raises UsageError if it has none."""
+        if self.server.replica is None:
             raise UsageError(f"{self.server.name} has no replica that could take over.")
-        return self.server
+        return self.server.replica
 
     def _reconnect(self) -> None:
         self.control.close()

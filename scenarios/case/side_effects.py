@@ -85,7 +85,7 @@ class SideEffects:
         if effects.wire.refuse or effects.server.after or effects.server.snapshots_fail:
             self._outages_s[client_id] = OUTAGE_S
         if effects.server.replica_lags:
-            self._rig.pair.fall_behind()
+            self._rig.replica.fall_behind()
             self._replica_delayed_by = wire
         if effects.server.pauses:
             self._rig.server.suspend()
@@ -122,7 +122,7 @@ class SideEffects:
         self.correct_clocks(wire.client_id)
         if self._replica_delayed_by is wire:
             self._replica_delayed_by = None
-            self._rig.pair.catch_up()
+            self._rig.replica.catch_up()
         if self._paused_by is not wire:
             return False
         self._paused_by, wire.may_time_out = None, False

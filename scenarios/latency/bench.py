@@ -93,7 +93,9 @@ class LatencyBench:
             self.server: Server = open_server(server, self._run, has_other_clients=True)
             self._shaper = Shaper(self._loop, self.server.address, delays(NETWORKS["loopback"], 0))
             for entrant in plan.entrants:
-                self._rigs[entrant.name] = Rig(self.server, entrant.subject, self._run, self._loop)
+                self._rigs[entrant.name] = Rig(
+                    self.server, entrant.subject, self._run, self._loop, invariants=()
+                )
         except BaseException:
             self._run.close()
             raise

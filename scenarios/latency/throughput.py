@@ -49,7 +49,7 @@ def rate_of(subject: SubjectSpec, server: ServerSpec) -> Rate | None:
         stack.callback(opened.stop)
         shaper = Shaper(loop, opened.address, delays(NETWORKS["loopback"], 0))
         stack.callback(shaper.close)
-        rig, floor = (Rig(opened, spec, run, loop) for spec in (subject, _FLOOR))
+        rig, floor = (Rig(opened, spec, run, loop, invariants=()) for spec in (subject, _FLOOR))
         stack.callback(floor.close)
         stack.callback(rig.close)
         if "work" not in rig.traits.methods:

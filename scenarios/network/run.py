@@ -11,6 +11,7 @@ from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
 from midpipe.faultinject.toxiproxy.binary import Notify
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.network.placements import NetworkFault
 from midpipe.scenarios.network.source import Via, open_route, open_toxiproxy
@@ -56,7 +57,7 @@ class NetworkRun:
             run = self._opened.enter_context(RunDirectory())
             started = open_server(server, run, has_other_clients=True)
             self._opened.callback(started.stop)
-            self._rig = Rig(started, subject, run)
+            self._rig = Rig(started, subject, run, invariants=tuple(INVARIANTS.values()))
             self._opened.callback(self._rig.close)
             self._faults = self._chosen(only)
             api = self._opened.enter_context(open_toxiproxy(via, run, notify))

@@ -105,7 +105,9 @@ class Soak:
                 if plan.days
                 else open_server(server, self._run, Persistence.AOF_ALWAYS)
             )
-            self._rig = Rig(self.server, subject, self._run, self._loop, clock=self._clock)
+            self._rig = Rig(
+                self.server, subject, self._run, self._loop, invariants=(), clock=self._clock
+            )
             self.taking = taking_of(self._rig.traits, subject.text)
             self._processes = start_processes(self._rig, plan, self.taking)
             self._pace = self._new_pace()
@@ -249,7 +251,7 @@ class Soak:
             self._clock,
             self._rig.time,
             lambda: [process.host.pid for process in processes],
-            self._rig.server_pids,
+            lambda: self.server.pids,
         )
 
     def _simulated_days(self, repeated: Repeated) -> SimulatedDays:
