@@ -225,8 +225,10 @@ def test_the_director_and_both_ends_see_the_same_whether_commands_pass_together_
     down: list[int],
 ) -> None:
     sent = bytes_of(conversation) + tail
+    # After a stall it matters whether the client sends again: then it has moved on, and the reply arrives first.
+    sizes = [100_000] if "stall" in planned.values() else up
     one_by_one = ran(directed(False, planned), sent, conversation, [100_000], [100_000])
-    assert ran(directed(True, planned), sent, conversation, up, down) == one_by_one
+    assert ran(directed(True, planned), sent, conversation, sizes, down) == one_by_one
 
 
 @pytest.mark.parametrize(("looks_ahead", "at_once"), [(False, 1), (True, 100)])
