@@ -1,16 +1,19 @@
-"""While the kernel answers a request to connect, which it does in real time, no time passes on the stepped clock."""
+"""What the kernel delays in real time, while every process sleeps, is no wait on the stepped clock."""
 
 from __future__ import annotations
 
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.net.handshakes import is_opening
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK, LoopbackPort
+from midpipe.faultinject.net.proxy import Listener
 from midpipe.faultinject.vocabulary import Address
+from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.scenarios.case.time_flow import TimeFlow
 from tests.real.clock.children import PATIENCE_S, Child
 
@@ -31,6 +34,19 @@ print("closed", flush=True)
 sys.stdin.readline()
 try:
     connected(source)
+except OSError as error:
+    print(type(error).__name__, flush=True)
+"""
+
+WRITES_EACH_COMMAND_IN_TWO_PARTS = """
+import socket, sys
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+try:
+    for _ in range(60):
+        client.sendall(b"*1\\r\\n")
+        client.sendall(b"$4\\r\\nPING\\r\\n")
+        assert client.recv(7) == b"+PONG\\r\\n"
+    print("answered", flush=True)
 except OSError as error:
     print(type(error).__name__, flush=True)
 """
@@ -67,6 +83,19 @@ def test_a_refusal_that_the_kernel_delays_is_no_time_out(
     port.close()
     loop.close()
     assert lines == ["closed", "ConnectionRefusedError"]
+
+
+def test_a_client_without_nodelay_is_answered_in_time(
+    clock: SteppedClock, start: Callable[..., Child], server: Path
+) -> None:
+    loop = Loop()
+    listener = Listener(loop, lambda: Address(path=str(server)), CommandTable({}))
+    child = start(sys.executable, "-c", WRITES_EACH_COMMAND_IN_TWO_PARTS, str(listener.port))
+    flow = TimeFlow(loop, clock, tuple, lambda: (child.pid,), lambda: is_opening({listener.port}))
+    line = next_line(flow, child)
+    listener.close()
+    loop.close()
+    assert line == "answered"
 
 
 def test_a_connection_to_a_full_backlog_is_being_opened(full: int) -> None:
