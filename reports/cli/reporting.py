@@ -14,7 +14,7 @@ from midpipe.reports.sinks.console import say
 from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
 from midpipe.reports.sinks.terminal import render_verdict
-from midpipe.reports.sinks.writing import SINKS, write_reports
+from midpipe.reports.sinks.writing import SINKS, folder_in_repository, write_reports
 from midpipe.scenarios.gate.options import EXPLORING
 from midpipe.scenarios.model.verdict import Verdict
 
@@ -51,7 +51,7 @@ def _report_on_github(verdict: Verdict, out: Path) -> None:
     """In a GitHub workflow, annotate the lines of the findings and add the report to the step's summary."""
     if not is_on_github(os.environ):
         return
-    for line in workflow_commands(verdict):
+    for line in workflow_commands(verdict, folder_in_repository(Path.cwd())):
         click.echo(line)
     summary, report = os.environ.get("GITHUB_STEP_SUMMARY"), out / "summary.md"
     if summary and report.exists():

@@ -17,13 +17,17 @@ _SEVERITIES = {
 }
 
 
-def code_quality(verdict: Verdict) -> str:
-    """Return the JSON document."""
-    issues = [_issue(finding, verdict) for finding in verdict.findings]
+def code_quality(verdict: Verdict, folder: str = "") -> str:
+    """Return the JSON document.
+
+    Args:
+        folder: the folder in which midpipe ran, relative to the root of the repository; empty for the root.
+    """
+    issues = [_issue(finding, verdict, folder) for finding in verdict.findings]
     return json.dumps(issues, indent=2) + "\n"
 
 
-def _issue(finding: Finding, verdict: Verdict) -> dict[str, Any]:
+def _issue(finding: Finding, verdict: Verdict, folder: str) -> dict[str, Any]:
     line = finding.source
     return {
         "description": title_of(finding),
@@ -31,7 +35,7 @@ def _issue(finding: Finding, verdict: Verdict) -> dict[str, Any]:
         "fingerprint": fingerprint(finding),
         "severity": _SEVERITIES[finding.severity],
         "location": {
-            "path": file_of(line, verdict),
+            "path": file_of(line, verdict, folder),
             "lines": {"begin": line.line if line else 1},
         },
     }

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from midpipe.reports.explain import consequences_of, explained
+from midpipe.reports.sinks.sarif import in_repository
 from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.spec import replay_command
+from midpipe.scenarios.model.story import SourceLine
 from midpipe.scenarios.model.verdict import Verdict
 
 MOST_ANNOTATIONS = 10
@@ -22,10 +24,14 @@ def is_on_github(environment: Mapping[str, str]) -> bool:
     return environment.get("GITHUB_ACTIONS") == "true"
 
 
-def workflow_commands(verdict: Verdict) -> tuple[str, ...]:
-    """Return a workflow command for each of the first findings, on its line of code if that is known."""
+def workflow_commands(verdict: Verdict, folder: str = "") -> tuple[str, ...]:
+    """Return a workflow command for each of the first findings, on its line of code if that is known.
+
+    Args:
+        folder: the folder in which midpipe ran, relative to the root of the repository; empty for the root.
+    """
     return tuple(
-        f"::error {_properties(finding.source)}title={_property(title_of(finding))}::"
+        f"::error {_properties(finding.source, folder)}title={_property(title_of(finding))}::"
         + _data(
             "\n".join(
                 (
@@ -48,9 +54,10 @@ def step_summary(markdown: str) -> str:
     return f"{kept}\n\nThe rest is in the reports of the run.\n"
 
 
-def _properties(line: object) -> str:
-    file, number = getattr(line, "file", ""), getattr(line, "line", 0)
-    return f"file={_property(file)},line={number}," if file else ""
+def _properties(line: SourceLine | None, folder: str) -> str:
+    if line is None:
+        return ""
+    return f"file={_property(in_repository(line.file, folder))},line={line.line},"
 
 
 def _data(text: str) -> str:

@@ -1,8 +1,9 @@
 """The findings as SARIF 2.1.0, for code scanning on GitHub and for editors.
 
 GitHub rejects a whole file if one result has no location, so a finding without a known line of code points to the
-subject's file, or to ``pyproject.toml`` if the subject is not a file. Fingerprints are made from what does not move
-when lines do: the invariant, the program, the faults and the command. The story is the result's code flow.
+subject's file, or to ``pyproject.toml`` if the subject is not a file. GitHub and GitLab look for files from the root of
+the repository, and midpipe may have run in a folder of it. Fingerprints are made from what does not move when lines do:
+the invariant, the program, the faults and the command. The story is the result's code flow.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from midpipe.reports.explain import advice_for, consequences_of, explained
 from midpipe.reports.titles import title_of
@@ -37,8 +39,12 @@ _SCORES = {
 }
 
 
-def sarif(verdict: Verdict) -> str:
-    """Return the findings of a verdict as a SARIF document."""
+def sarif(verdict: Verdict, folder: str = "") -> str:
+    """Return the findings of a verdict as a SARIF document.
+
+    Args:
+        folder: the folder in which midpipe ran, relative to the root of the repository; empty for the root.
+    """
     rules = sorted({finding.invariant for finding in verdict.findings})
     document = {
         "$schema": SCHEMA,
@@ -53,7 +59,9 @@ def sarif(verdict: Verdict) -> str:
                     }
                 },
                 "automationDetails": {"id": f"midpipe/{verdict.subject}/"},
-                "results": [_result(finding, rules, verdict) for finding in verdict.findings],
+                "results": [
+                    _result(finding, rules, verdict, folder) for finding in verdict.findings
+                ],
             }
         ],
     }
@@ -74,7 +82,8 @@ def _rule(invariant: str, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, rules: list[str], verdict: Verdict) -> dict[str, Any]:
+def _result(finding: Finding, rules: list[str], verdict: Verdict, folder: str) -> dict[str, Any]:
+    line = finding.source
     replay = replay_command(finding.replay, verdict.again, finding.on)
     sentences = (f"{title_of(finding)}.", *explained(finding), *consequences_of(finding))
     text = "\n".join((*sentences, f"Replay it: {replay}"))
@@ -83,47 +92,54 @@ def _result(finding: Finding, rules: list[str], verdict: Verdict) -> dict[str, A
         "ruleIndex": rules.index(finding.invariant),
         "level": _LEVELS[finding.severity],
         "message": {"text": text},
-        "locations": [_location(finding.source, verdict)],
+        "locations": [
+            _location(file_of(finding.source, verdict, folder), line.line if line else 1)
+        ],
         "partialFingerprints": {"primaryLocationLineHash": fingerprint(finding)},
     }
-    steps = list(_flow(finding))[:MOST_STEPS]
+    steps = list(_flow(finding, folder))[:MOST_STEPS]
     if steps:
         result["codeFlows"] = [{"threadFlows": [{"locations": steps}]}]
     return result
 
 
-def _location(line: SourceLine | None, verdict: Verdict) -> dict[str, Any]:
-    region = {"startLine": line.line if line else 1}
-    uri = file_of(line, verdict)
-    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+def _location(file: str, line: int) -> dict[str, Any]:
+    # A URI: a space or a letter outside ASCII in a file's name is not valid in it.
+    artifact = {"uri": quote(file)}
+    return {"physicalLocation": {"artifactLocation": artifact, "region": {"startLine": line}}}
 
 
-def file_of(line: SourceLine | None, verdict: Verdict) -> str:
-    """Return a finding's file, relative to the repository: that of the subject if no line is known."""
+def file_of(line: SourceLine | None, verdict: Verdict, folder: str = "") -> str:
+    """Return a finding's file, relative to the root of the repository: the subject's if no line is known.
+
+    Args:
+        folder: as in ``sarif``.
+    """
     where, _, _ = verdict.subject.rpartition(":")
-    file = line.file if line else where if where.endswith(".py") else "pyproject.toml"
+    return in_repository(
+        line.file if line else where if where.endswith(".py") else "pyproject.toml", folder
+    )
+
+
+def in_repository(file: str, folder: str) -> str:
+    """Return a file's path from the root of the repository; only the name of a file that lies elsewhere.
+
+    Args:
+        file: absolute, or relative to the folder in which midpipe ran.
+        folder: as in ``sarif``.
+    """
     path = PurePosixPath(file)
-    # Hosts show only files of the repository: a path that lies outside is shown by its name.
-    return path.name if path.is_absolute() or ".." in path.parts else str(path)
+    return path.name if path.is_absolute() or ".." in path.parts else str(folder / path)
 
 
-def _flow(finding: Finding) -> Iterator[dict[str, Any]]:
+def _flow(finding: Finding, folder: str) -> Iterator[dict[str, Any]]:
     """Yield the story's commands whose lines are known, in order."""
     for step in finding.story.steps if finding.story else ():
         line = step.command.source.sent if step.command and step.command.source else None
         if line is None:
             continue
-        path = PurePosixPath(line.file)
-        uri = path.name if path.is_absolute() else str(path)
-        yield {
-            "location": {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": uri},
-                    "region": {"startLine": line.line},
-                },
-                "message": {"text": _step_text(step)},
-            }
-        }
+        place = _location(in_repository(line.file, folder), line.line)
+        yield {"location": {**place, "message": {"text": _step_text(step)}}}
 
 
 def _step_text(step: StoryStep) -> str:

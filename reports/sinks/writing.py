@@ -20,13 +20,30 @@ from midpipe.scenarios.model.verdict import Verdict
 
 Sink = Callable[[Verdict], str]
 
+
+def folder_in_repository(here: Path) -> str:
+    """Return a directory's path from the root of the repository that it lies in; empty for the root or without one."""
+    here = here.resolve()
+    roots = (each for each in (here, *here.parents) if (each / ".git").exists())
+    folder = here.relative_to(next(roots, here)).as_posix()
+    return "" if folder == "." else folder
+
+
+def _for_code_scanning(verdict: Verdict) -> str:
+    return sarif(verdict, folder_in_repository(Path.cwd()))
+
+
+def _for_merge_requests(verdict: Verdict) -> str:
+    return code_quality(verdict, folder_in_repository(Path.cwd()))
+
+
 SINKS: tuple[tuple[str, Sink], ...] = (
     ("verdict.json", to_json),
     ("junit.xml", junit),
     ("report.html", page),
     ("summary.md", markdown),
-    ("findings.sarif", sarif),
-    ("gl-code-quality-report.json", code_quality),
+    ("findings.sarif", _for_code_scanning),
+    ("gl-code-quality-report.json", _for_merge_requests),
     *((name, partial(document, name)) for name in NAMES),
 )
 

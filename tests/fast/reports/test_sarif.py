@@ -21,6 +21,7 @@ from midpipe.reports.sinks.github import (
     workflow_commands,
 )
 from midpipe.reports.sinks.sarif import sarif
+from midpipe.reports.sinks.writing import folder_in_repository
 from midpipe.scenarios.model.story import SourceLine
 from midpipe.scenarios.model.verdict import Verdict
 from tests.fast.reports.verdicts import FAILED, PASSED
@@ -112,6 +113,29 @@ def test_a_finding_points_to_its_line() -> None:
 def test_no_uri_is_absolute() -> None:
     outside = run_of(with_source(SourceLine("/usr/lib/queue.py", 3, "put")))
     assert [uri_of(result) for result in outside["results"]] == ["queue.py"] * len(FAILED.findings)
+
+
+def test_a_run_in_a_folder_of_the_repository_names_files_from_its_root() -> None:
+    verdict = with_source(LINE)
+    (result, *_) = json.loads(sarif(verdict, "services/shop"))["runs"][0]["results"]
+    assert uri_of(result) == "services/shop/shop/queue.py"
+    (issue, *_) = json.loads(code_quality(verdict, "services/shop"))
+    assert issue["location"]["path"] == "services/shop/shop/queue.py"
+    (line, *_) = workflow_commands(verdict, "services/shop")
+    assert line.startswith("::error file=services/shop/shop/queue.py,line=71,")
+
+
+def test_the_folder_is_that_below_the_directory_with_git_s_data(tmp_path: Path) -> None:
+    here = tmp_path / "services" / "shop"
+    here.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    assert folder_in_repository(here) == "services/shop"
+    assert folder_in_repository(tmp_path) == ""
+
+
+def test_a_file_name_is_written_as_a_uri_allows() -> None:
+    run = run_of(with_source(SourceLine("my shop/größe.py", 3, "put")))
+    assert uri_of(run["results"][0]) == "my%20shop/gr%C3%B6%C3%9Fe.py"
 
 
 def test_a_fingerprint_does_not_change_when_lines_move() -> None:
