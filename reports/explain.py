@@ -117,6 +117,11 @@ def consequences_of(finding: Finding) -> tuple[str, ...]:
     return tuple(f"Also {each.invariant}: {each.observed}" for each in finding.consequences)
 
 
+def neighbour_text(finding: Finding) -> str:
+    """Return what the neighbouring case shows; it may violate an invariant that the finding is not about."""
+    return f"{finding.invariant} holds in a neighbouring case"
+
+
 def source_text(finding: Finding) -> str:
     """Return the line of the subject's code to begin with, as editors understand it; empty if it is not known."""
     line = finding.source

@@ -16,6 +16,7 @@ from midpipe.reports.explain import (
     consequences_of,
     coverage_sentence,
     explained,
+    neighbour_text,
     promises_sentence,
     rules_text,
     source_text,
@@ -99,7 +100,7 @@ def _finding(verdict: Verdict, finding: Finding, console: Console, *, with_story
         render_story(finding.story, console)
         if finding.neighbour is not None:
             passing = replay_command(finding.neighbour.replay, verdict.again, finding.on)
-            say(console, f"    A neighbouring case passes: {passing}", "dim")
+            say(console, f"    {neighbour_text(finding)}: {passing}", "dim")
     say(console, replay_command(finding.replay, verdict.again, finding.on))
     if finding.blob:
         say(console, f"    Hypothesis reproduces it with {finding.blob}", "dim")

@@ -22,6 +22,8 @@ from midpipe.scenarios.model.spec import replay_command
 from midpipe.scenarios.model.verdict import Finding, Verdict
 
 MAX_BYTES = 900_000
+MOST_FINDINGS = 10
+"""How many findings are shown with their stories."""
 
 
 def markdown(verdict: Verdict) -> str:
@@ -42,14 +44,17 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     server = inline(verdict.server or "no server")
     yield f"{code(verdict.subject)} on {server}, {verdict.seconds:.1f} s."
     yield ""
-    for warning in (*verdict.warnings, *map(str, verdict.crashes)):
-        yield f"> {inline(warning)}"
-        yield ""
-    for sentence in not_run_sentences(verdict):
-        yield f"> {inline(sentence)}"
-        yield ""
-    for finding in verdict.findings:
+    for finding in verdict.findings[:MOST_FINDINGS]:
         yield from _finding(verdict, finding)
+    if left := verdict.findings[MOST_FINDINGS:]:
+        yield f"{len(left)} more, which report.html shows step by step:"
+        yield ""
+        yield from (f"- {inline(_head(finding))}" for finding in left)
+        yield ""
+    notes = (*verdict.warnings, *map(str, verdict.crashes), *not_run_sentences(verdict))
+    for note in notes:
+        yield f"> {inline(note)}"
+        yield ""
     if verdict.servers:
         yield from _servers(verdict)
     yield from _invariants(verdict)
@@ -63,8 +68,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
 
 
 def _finding(verdict: Verdict, finding: Finding) -> Iterator[str]:
-    title = f"{finding.id} {finding.severity}: {title_of(finding)}"
-    yield f"## {inline(title)}"
+    yield f"## {inline(_head(finding))}"
     yield ""
     yield from map(inline, explained(finding))
     yield ""
@@ -83,6 +87,10 @@ def _finding(verdict: Verdict, finding: Finding) -> Iterator[str]:
         yield ""
         yield "</details>"
         yield ""
+
+
+def _head(finding: Finding) -> str:
+    return f"{finding.id} {finding.severity}: {title_of(finding)}"
 
 
 def _servers(verdict: Verdict) -> Iterator[str]:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from midpipe.reports.explain import (
     advice_for,
+    neighbour_text,
     source_text,
 )
 from midpipe.reports.facts import facts
@@ -83,7 +84,7 @@ def _how_it_happens(verdict: Verdict, finding: Finding, console: Console) -> Non
     render_story(finding.story, console)
     if finding.neighbour is not None:
         passing = replay_command(finding.neighbour.replay, verdict.again, finding.on)
-        say(console, f"A neighbouring case passes: {passing}", "dim")
+        say(console, f"{neighbour_text(finding)}: {passing}", "dim")
     _wrapped(console, f"Change: {advice_for(finding)}", left=0)
 
 

@@ -82,14 +82,19 @@ def verdict_on(
         power_loss=tuple(results.power_loss),
         coverage=results.coverage,
         crashes=tuple(sorted(results.tally.crashes)),
-        warnings=(
-            *([stopped] if stopped else []),
-            *([] if shard.is_whole else [shard_notice(shard)]),
-            *doubts,
-            *results.raised[:_MAX_RAISED_REPORTED],
-            *([_CHILD_PROCESSES] if results.tally.has_child_processes else []),
-            *_recovery(results.tally),
-            *results.warnings,
+        warnings=tuple(
+            # Fuzzing runs a case more than once.
+            dict.fromkeys(
+                (
+                    *([stopped] if stopped else []),
+                    *([] if shard.is_whole else [shard_notice(shard)]),
+                    *doubts,
+                    *results.raised[:_MAX_RAISED_REPORTED],
+                    *([_CHILD_PROCESSES] if results.tally.has_child_processes else []),
+                    *_recovery(results.tally),
+                    *results.warnings,
+                )
+            )
         ),
         not_run=tuple(results.not_run),
         partial=results.partial,

@@ -191,19 +191,18 @@ class Tally:
         """Return the nearest case of the same program in which the invariant holds.
 
         Nearest is the same fault one position away, then another fault at the same place, then the case without faults.
+        A case that violates another invariant is returned only if none violates nothing.
         """
         if group.program.startswith(PREFIX):
             return replay_string(group.program, Schedule())
         schedule = _schedule(group.replay)
         passing = [
-            replay
+            (bool(violated_invariants), _distance(schedule, _schedule(replay)), replay)
             for replay, violated_invariants in self.violated_invariants.items()
             if group.invariant not in violated_invariants
             and replay.partition(":")[0] == group.program
         ]
-        if not passing:
-            return None
-        return min(passing, key=lambda replay: (_distance(schedule, _schedule(replay)), replay))
+        return min(passing)[2] if passing else None
 
 
 def _merged(known: ViolationGroup, new: ViolationGroup) -> ViolationGroup:

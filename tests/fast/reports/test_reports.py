@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.documents import NAMES, document
 from midpipe.reports.sinks.junit import junit
 from midpipe.reports.sinks.markdown import MAX_BYTES, markdown
-from midpipe.reports.sinks.writing import write_reports
+from midpipe.reports.sinks.writing import SINKS, write_reports
 from midpipe.reports.verdict_file import SCHEMA_FILE, read_verdict, schema, to_json
 from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.spec import replay_command
@@ -258,6 +259,25 @@ def test_markdown_stays_below_the_size_that_hosts_cut_off_and_says_so() -> None:
     text = markdown(replace(FAILED, findings=(long,) * 3))
     assert len(text.encode()) < MAX_BYTES + 200
     assert text.endswith("(cut off here; the full review has the rest)\n")
+
+
+def test_a_summary_begins_with_the_findings_and_shows_ten_of_them_step_by_step() -> None:
+    many = replace(FAILED, findings=(LOST,) * 12, warnings=("The time budget was up.",))
+    text = markdown(many)
+    assert text.count("Step by step") == 10
+    assert "2 more, which report.html shows step by step" in text
+    assert text.index("## F") < text.index("The time budget was up.")
+
+
+def test_the_executive_summary_has_its_notes_after_the_findings() -> None:
+    text = document("EXECUTIVE_SUMMARY.txt", replace(FAILED, warnings=("The time budget was up.",)))
+    assert text.index("Recommendation") < text.index("Note: The time budget was up.")
+
+
+def test_the_index_lists_every_report() -> None:
+    text = document("INDEX.md", FAILED)
+    listed = set(re.findall(r"\]\(([^)]+)\)", text))
+    assert listed == {name for name, _ in SINKS} - {"INDEX.md"}
 
 
 def test_every_report_is_written_whole(tmp_path: Path) -> None:

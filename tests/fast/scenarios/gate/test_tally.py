@@ -112,6 +112,14 @@ def test_the_neighbour_is_the_nearest_case_that_passes() -> None:
     assert tally.neighbour_of(group) == "enqueue: A1!late"
 
 
+def test_a_case_that_violates_nothing_is_a_better_neighbour_than_a_nearer_one() -> None:
+    lost, quiet = ended("enqueue: A2!late", "no-lost-job"), ended("enqueue: A1!late", "quiet-logs")
+    tally = tally_of(lost, quiet, ended("enqueue: A4!late"))
+    assert tally.neighbour_of(tally.ranked()[0]) == "enqueue: A4!late"
+    tally = tally_of(lost, quiet)
+    assert tally.neighbour_of(tally.ranked()[0]) == "enqueue: A1!late"
+
+
 def test_a_finding_in_every_case_has_no_neighbour() -> None:
     tally = tally_of(ended("enqueue:", "no-lost-job"))
     (group,) = tally.ranked()
