@@ -16,7 +16,7 @@ from midpipe.reports.explain import advice_for, consequences_of, explained, sour
 from midpipe.reports.titles import title_of
 from midpipe.reports.view import full_call, marked, short_call
 from midpipe.scenarios.model.spec import replay_command
-from midpipe.scenarios.model.story import StepKind, Story, StoryCommand, StoryStep
+from midpipe.scenarios.model.story import SourceLine, StepKind, Story, StoryCommand, StoryStep
 from midpipe.scenarios.model.verdict import Finding, Verdict
 
 STEP = (
@@ -30,10 +30,12 @@ STEP = (
     "source",
     "changes",
     "marked",
+    "queued",
 )
 """The values of a step, in order.
 
-``source`` holds file, line and function of the subject's own frames, ``changes`` key, before and after.
+``source`` holds file, line and function of the subject's own frames, ``queued`` those of the lines that put commands
+into a pipeline, ``changes`` key, before and after.
 """
 COVERED: Mapping[Covered, str] = MappingProxyType(
     {
@@ -115,13 +117,15 @@ def _step(step: StoryStep) -> list[Any]:
         "marked": marked(command.fault) if command.fault else "",
         "executed": command.executed,
         "reply": command.reply,
-        "source": [
-            [line.file, line.line, line.function]
-            for line in (command.source.frames if command.source else ())
-        ],
+        "source": _lines(command.source.frames if command.source else ()),
+        "queued": _lines(command.source.queued if command.source else ()),
         "changes": [[change.key, change.before, change.after] for change in step.changes],
     }
     return [values[name] for name in STEP]
+
+
+def _lines(lines: Iterable[SourceLine]) -> list[list[Any]]:
+    return [[line.file, line.line, line.function] for line in lines]
 
 
 def _text(step: StoryStep) -> str:

@@ -2,7 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const KIND = 0, CLIENT = 1, POSITION = 2, TEXT = 3, FAULT = 4, EXECUTED = 5, REPLY = 6, SOURCE = 7, CHANGES = 8,
-    MARKED = 9;
+    MARKED = 9, QUEUED = 10;
   const SHAPES = { call: "●", return: "○", raise: "✗" };
   const COMMANDS = ["command", "late command"];
   const RUN = { yes: "the server runs it", no: "the server never runs it", unknown: "not known yet" };
@@ -51,7 +51,7 @@
     const count = lanes.length;
     const lane = lanes.indexOf(step[CLIENT]);
     const item = make("li", { "data-step": number, "aria-label": spoken(step) });
-    item.style.gridTemplateColumns = columns(count);
+    layOut(item, count);
     item.append(make("span", { class: "position" }, step[POSITION]));
     if (lane < 0) {
       item.append(make("span", { class: "across" }, `${step[KIND]}: ${step[TEXT]}`));
@@ -83,15 +83,18 @@
     return item;
   }
 
-  function columns(count) {
-    return `3.2rem repeat(${count}, minmax(${count > 1 ? 6 : 9}rem, 1fr)) minmax(11rem, ${count > 1 ? 1.2 : 1}fr)`;
+  /** Give a row of a story its lanes; below the sum of their least widths the story scrolls. */
+  function layOut(row, count) {
+    const lane = count > 1 ? 6 : 9;
+    row.style.gridTemplateColumns = `3.2rem repeat(${count}, minmax(${lane}rem, 1fr)) minmax(9rem, ${count > 1 ? 1.2 : 1}fr)`;
+    row.style.minWidth = `${3.2 + lane * count + 9}rem`;
   }
 
   function drawStory(story, label) {
     const lanes = story.clients;
     const list = make("ol", { class: "story", "aria-label": label });
     const head = make("li", { class: "head", "aria-hidden": "true" }, make("span", { class: "position" }, ""));
-    head.style.gridTemplateColumns = columns(lanes.length);
+    layOut(head, lanes.length);
     lanes.forEach((client) => head.append(make("span", {}, `client ${client}`)));
     head.append(make("span", {}, "server"));
     list.append(head, ...story.steps.map((step, number) => drawStep(step, number, lanes)));
@@ -182,6 +185,7 @@
       make("tr", { class: "changed" }, make("td", {}, `− ${key}`), make("td", {}, make("s", {}, before)))));
     const [first, ...callers] = step[SOURCE];
     const lines = first ? [frame(first), ...excerpt(first[0], first[1])] : [];
+    if (step[QUEUED].length) lines.push(make("p", { class: "quiet" }, "sends what was queued at"), ...step[QUEUED].map(frame));
     if (callers.length) lines.push(make("p", { class: "quiet" }, "called by"), ...callers.map(frame));
     panel.replaceChildren(
       make("h3", {}, `Step ${at.step + 1} of ${story.steps.length}`),

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.browser
 
 Opened = Callable[..., Any]
 LINE = SourceLine("shop/queue.py", 71, "enqueue")
+SENT = CommandSource(LINE, (LINE,))
 CURRENT = ".story li[aria-current]"
 
 
@@ -34,11 +35,9 @@ CODE = tuple(
 )
 
 
-def with_source(story: Story) -> Story:
+def with_source(story: Story, source: CommandSource = SENT) -> Story:
     steps = tuple(
-        replace(step, command=replace(step.command, source=CommandSource(LINE, (LINE,))))
-        if step.command
-        else step
+        replace(step, command=replace(step.command, source=source)) if step.command else step
         for step in story.steps
     )
     return replace(story, steps=steps)
@@ -98,6 +97,30 @@ def test_the_code_around_the_line_is_shown_and_the_line_is_marked(opened: Opened
     assert "</ol><script>owned" in code.inner_text()
     shown.keyboard.press("k")
     assert "self.redis.set" in shown.locator("#panel .code").inner_text()
+
+
+def test_the_panel_names_the_lines_that_put_commands_into_a_pipeline(opened: Opened) -> None:
+    queued = CommandSource(LINE, (LINE,), (replace(LINE, line=69), replace(LINE, line=70)))
+    story = with_source(STORY, queued)
+    shown = opened(page(replace(FAILED, findings=(replace(LOST, source=LINE, story=story),))))
+    frames = shown.locator("#panel .frame").all_inner_texts()
+    assert frames == [f"shop/queue.py:{line} in enqueue" for line in (71, 69, 70)]
+
+
+@pytest.mark.parametrize("fragment", ["", "#run", "#coverage"])
+def test_no_part_of_the_page_is_wider_than_a_phone(opened: Opened, fragment: str) -> None:
+    shown = opened(page(TWO), fragment, viewport={"width": 390, "height": 844})
+    assert shown.evaluate("document.documentElement.scrollWidth") == 390
+    cells = shown.locator(".claims td").evaluate_all(
+        "cells => cells.filter((cell) => cell.innerText.length > 9).map((cell) => cell.clientWidth)"
+    )
+    assert all(width > 100 or not width for width in cells)
+
+
+def test_the_neighbour_stands_beside_the_finding_on_a_laptop(opened: Opened) -> None:
+    shown = opened(page(TWO), viewport={"width": 1440, "height": 900})
+    story, neighbour = (shown.locator(".story").nth(number).bounding_box() for number in (0, 1))
+    assert story["x"] + story["width"] <= neighbour["x"]
 
 
 def test_n_and_p_go_from_finding_to_finding(opened: Opened) -> None:
