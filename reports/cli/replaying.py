@@ -21,11 +21,11 @@ from midpipe.reports.sinks.writing import write_file
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.early_start import EarlyStart
 from midpipe.scenarios.explore.fault_selection import Aim, suits
-from midpipe.scenarios.explore.replaying import Replayed, confirmed_replay, replay_case
+from midpipe.scenarios.explore.replaying import confirmed_replay, replay_case
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import CaseEnded, OnMachinesClock
-from midpipe.scenarios.model.record import first_difference
+from midpipe.scenarios.model.record import Replayed, first_difference
 from midpipe.scenarios.model.safe_text import map_text, safe_command
 from midpipe.scenarios.model.spec import SubjectSpec, replay_command
 from midpipe.scenarios.programs.registry import program_named

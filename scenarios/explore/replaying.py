@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
@@ -22,31 +22,10 @@ from midpipe.scenarios.case.source_trace import SourceTrace
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.record import Replayed
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.story import CommandSource
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import program_named
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """A case that was replayed.
-
-    Args:
-        unplaced: a sentence for each step of the schedule that could not be placed.
-        replay: the replay string in its canonical form.
-        sources: where the subject's code sent the commands, by position; empty unless that was asked for.
-    """
-
-    record: CaseRecord
-    unplaced: tuple[str, ...]
-    replay: str
-    sources: Mapping[str, CommandSource] = field(default_factory=dict)
-
-    def violates(self, invariant: str) -> bool:
-        """Whether the case is valid, is the one that was named, and violates the invariant."""
-        return not self.unplaced and invariant in self.record.violated_invariants
 
 
 def replay_case(

@@ -9,9 +9,8 @@ from midpipe.faultinject.decide.pruning import Independence
 from midpipe.faultinject.decide.schedule import Schedule, parse_replay_string, replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.vocabulary import Position
-from midpipe.scenarios.explore.replaying import Replayed
 from midpipe.scenarios.explore.shrink import causal_past, only_steps_in, shrunk, shrunk_program
-from midpipe.scenarios.model.record import CaseRecord
+from midpipe.scenarios.model.record import CaseRecord, Replayed
 from midpipe.scenarios.programs.written import PREFIX
 
 Replays = Callable[[str], Replayed]

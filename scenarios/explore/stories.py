@@ -10,11 +10,11 @@ from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.scenarios.case.story import story_of
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
-from midpipe.scenarios.explore.replaying import Replayed, replay_case
+from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.smallest import smallest
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import Message, StoryDone
-from midpipe.scenarios.model.record import MORE_PATIENCE, NEEDED, first_difference
+from midpipe.scenarios.model.record import MORE_PATIENCE, NEEDED, Replayed, first_difference
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.written import PREFIX
 

@@ -6,13 +6,15 @@ equal if their ``shape`` is equal: every command, decision and completion, witho
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from midpipe.faultinject.vocabulary import Observed, Step
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.history import Execution, History, Json, Operation
 from midpipe.scenarios.model.state import State, contents_of
+from midpipe.scenarios.model.story import CommandSource
 from midpipe.scenarios.model.verdict import CheckerCrash
 
 _ON_THE_WIRE = ("step ", "arrives ")
@@ -260,3 +262,23 @@ def _shape(entry: Called | Stepped | Arrived | Restarted | Completed) -> str:
     word = "arrives" if isinstance(entry, Arrived) else "step"
     step = entry.step
     return f"{word} {step.event.position} {step.event.index} {step.fault} {step.executed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A case that was replayed.
+
+    Args:
+        unplaced: a sentence for each step of the schedule that could not be placed.
+        replay: the replay string in its canonical form.
+        sources: where the subject's code sent the commands, by position; empty unless that was asked for.
+    """
+
+    record: CaseRecord
+    unplaced: tuple[str, ...]
+    replay: str
+    sources: Mapping[str, CommandSource] = field(default_factory=dict)
+
+    def violates(self, invariant: str) -> bool:
+        """Whether the case is valid, is the one that was named, and violates the invariant."""
+        return not self.unplaced and invariant in self.record.violated_invariants
