@@ -58,9 +58,9 @@ class Control:
         password: str | None = None,
         username: str | None = None,
         database: int = 0,
+        *,
         timeout_s: float = 10.0,
         reader: Reader | None = None,
-        *,
         has_tls: bool = False,
     ) -> None:
         self._address = address

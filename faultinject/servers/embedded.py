@@ -58,6 +58,7 @@ class EmbeddedServer:
         binary: str | None,
         run: RunDirectory,
         persistence: Persistence = Persistence.NONE,
+        *,
         arguments: Sequence[str] = (),
         config: str | None = None,
         environment: Mapping[str, str] | None = None,

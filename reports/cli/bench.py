@@ -185,7 +185,9 @@ def _baseline(text: str | None, values: dict[str, Any]) -> SubjectSpec | None:
     if text is None:
         return None
     paths, environment = tuple(values["paths"]), tuple(values["environment"])
-    return parse_subject(text, paths, values["python"], environment, values["patience_s"])
+    return parse_subject(
+        text, paths, values["python"], environment=environment, patience_s=values["patience_s"]
+    )
 
 
 def _machine() -> str:

@@ -328,12 +328,17 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
             other or values["subject"],
             paths,
             values["python"],
-            (*environment, *other_environment),
-            values["patience_s"],
+            environment=(*environment, *other_environment),
+            patience_s=values["patience_s"],
         )
         beside = replace(beside, promises=promises)
     subject = parse_subject(
-        values["subject"], paths, values["python"], environment, values["patience_s"], beside
+        values["subject"],
+        paths,
+        values["python"],
+        environment=environment,
+        patience_s=values["patience_s"],
+        beside=beside,
     )
     subject = replace(
         subject,

@@ -58,6 +58,7 @@ class Auditing:
         layout: Layout,
         connection: ThrottledConnection,
         state: State,
+        *,
         sample: float = 1.0,
         settle_s: float | None = None,
         on_checkpoint: Callable[[State], None] = lambda state: None,

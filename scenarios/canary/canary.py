@@ -116,6 +116,7 @@ class Canary:
         prometheus: Prometheus,
         plan: Plan,
         schedule: Schedule,
+        *,
         canary: str,
         baseline: str,
         phase: str,

@@ -20,6 +20,7 @@ def drained(
     awaited: Collection[str],
     wait_until: Callable[[float], object],
     now_s: Callable[[], float],
+    *,
     back_after_s: float = math.inf,
     put_back: Callable[[], object] | None = None,
 ) -> tuple[tuple[str, ...], float | None]:

@@ -185,8 +185,10 @@ def drain(
         awaited,
         lambda at_s: wait_until(rig.time, at_s),
         rig.time.now_s,
-        rig.traits.promises.visibility_timeout_s or math.inf,
-        (lambda: rig.recovery.call("tick", {}, version)) if "tick" in rig.traits.methods else None,
+        back_after_s=rig.traits.promises.visibility_timeout_s or math.inf,
+        put_back=(lambda: rig.recovery.call("tick", {}, version))
+        if "tick" in rig.traits.methods
+        else None,
     )
 
 

@@ -196,7 +196,9 @@ class Rig:
             timeout_s: for connecting and for each answer, in seconds.
         """
         server = self.server
-        return Control(server.address, server.password, server.username, server.database, timeout_s)
+        return Control(
+            server.address, server.password, server.username, server.database, timeout_s=timeout_s
+        )
 
     def _does_server_answer(self) -> bool:
         try:

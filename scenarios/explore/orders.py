@@ -43,6 +43,7 @@ class Orders:
         program: Program,
         plan: Plan,
         latency_bound_ms: float,
+        *,
         frontier: Frontier | None = None,
         is_over: Callable[[], bool] = bool,
     ) -> None:

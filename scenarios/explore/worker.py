@@ -64,6 +64,7 @@ class Worker:
         server: ServerSpec,
         is_cancelled: Callable[[], bool] = bool,
         judged_by: Selection = ALL,
+        *,
         invariants: tuple[Invariant, ...] = (),
         started: EarlyStart | None = None,
         ends_s: float = math.inf,

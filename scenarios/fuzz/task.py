@@ -89,7 +89,7 @@ class FuzzTask:
                     program_named(name),
                     schedule,
                     self.latency_bound_ms,
-                    lambda: worker.is_over(self.deadline_s),
+                    is_over=lambda: worker.is_over(self.deadline_s),
                 )
             except (SubjectError, UsageError):
                 batch.stale.append(line)

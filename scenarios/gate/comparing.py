@@ -65,7 +65,15 @@ def compare(
     for competitor in competitors:
         row = _described(competitor)
         try:
-            yield _judged(competitor, row, server, budget_s, jobs, version, listen)
+            yield _judged(
+                competitor,
+                row,
+                server,
+                budget_s=budget_s,
+                jobs=jobs,
+                version=version,
+                listen=listen,
+            )
         except SubjectError as error:
             yield replace(row, reason=str(error)), ""
 
@@ -87,6 +95,7 @@ def _judged(
     competitor: Competitor,
     row: Compared,
     server: ServerSpec,
+    *,
     budget_s: float,
     jobs: int,
     version: str,

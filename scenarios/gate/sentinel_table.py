@@ -68,6 +68,7 @@ def measure_failover(
     version: str,
     constructor: Constructor,
     way: Way,
+    *,
     faults: Sequence[str] = (AFTER, BEFORE, BETWEEN),
 ) -> DriverRow:
     """Measure one constructor and one way of calling of a release of a driver. Raises as ``measure_failovers``."""

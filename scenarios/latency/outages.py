@@ -42,7 +42,7 @@ def through_outage(loop: Loop, name: str, rig: Rig, shaper: Shaper, lasts_s: flo
         shaper.cut()
         loop.call_later(lasts_s, lambda: end(begun_s))
 
-    return _measured(loop, name, OUT_OF_REACH, rig, begin, ended_s)
+    return _measured(loop, name, OUT_OF_REACH, rig, begin=begin, ended_s=ended_s)
 
 
 def through_failover(
@@ -70,7 +70,12 @@ def through_failover(
             loop.call_later(_ASKED_EVERY_S, lambda: follow(has_taken_over, begun_s))
 
     return _measured(
-        loop, name, FAILOVER, rig, lambda begun_s: follow(group.kill_primary(), begun_s), ended_s
+        loop,
+        name,
+        FAILOVER,
+        rig,
+        begin=lambda begun_s: follow(group.kill_primary(), begun_s),
+        ended_s=ended_s,
     )
 
 
@@ -79,6 +84,7 @@ def _measured(
     name: str,
     cause: str,
     rig: Rig,
+    *,
     begin: Callable[[float], None],
     ended_s: list[float],
 ) -> Outage:

@@ -122,6 +122,7 @@ def parse_subject(
     text: str,
     paths: tuple[str, ...] = (),
     python: str = sys.executable,
+    *,
     environment: tuple[str, ...] = (),
     patience_s: float = DEFAULT_PATIENCE_S,
     beside: SubjectSpec | None = None,

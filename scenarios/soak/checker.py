@@ -180,13 +180,14 @@ def check(
                     delivery.completes.append((outcome, begun, ended))
                     refused += outcome == NO
                     break
-    return _tallied(jobs, durations, refused, completes, lease, drained)
+    return _tallied(jobs, durations, refused, completes=completes, lease=lease, drained=drained)
 
 
 def _tallied(
     jobs: dict[int, _Job],
     durations: dict[int, Counter[Ticks]],
     refused: int,
+    *,
     completes: bool,
     lease: Ticks | None,
     drained: bool,

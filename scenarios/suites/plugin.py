@@ -92,7 +92,7 @@ def midpipe_subject(pytestconfig: pytest.Config) -> SubjectSpec:
             option("midpipe_subject"),
             tuple(option("--midpipe-path")),
             sys.executable,
-            tuple(option("--midpipe-env")),
+            environment=tuple(option("--midpipe-env")),
         )
         project = find_configuration(pytestconfig.rootpath)
         return replace(subject, promises=project.promises_for(subject.text))

@@ -6,7 +6,6 @@ Knows no report.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -226,4 +225,4 @@ class Session(Closeable):
 
 def _subject(text: str, paths: Sequence[str], environment: Mapping[str, str] | None) -> SubjectSpec:
     variables = tuple(f"{name}={value}" for name, value in (environment or {}).items())
-    return parse_subject(text, tuple(paths), sys.executable, variables)
+    return parse_subject(text, tuple(paths), environment=variables)

@@ -99,7 +99,7 @@ def test_a_cluster_s_client_sends_again_even_if_it_is_made_from_a_url() -> None:
 
 def through_failover(driver: Driver, constructor: int, way: Way, fault: str) -> Behaviour:
     made = driver.constructors[constructor]
-    row = measure_failover(ServerSpec(), driver, driver.versions[-1], made, way, (fault,))
+    row = measure_failover(ServerSpec(), driver, driver.versions[-1], made, way, faults=(fault,))
     assert row.reason == ""
     return row.behaviours[0]
 

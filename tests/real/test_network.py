@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -66,7 +65,7 @@ def suite(
     only: frozenset[str] = frozenset(),
     server: ServerSpec = EMBEDDED,
 ) -> NetworkResult:
-    spec = parse_subject(subject, (), sys.executable, (), 30.0)
+    spec = parse_subject(subject, patience_s=30.0)
     run = NetworkRun(
         server=server,
         subject=spec,

@@ -77,7 +77,9 @@ def test_a_job_that_comes_back_as_late_as_promised_counts_once(
 ) -> None:
     times = iter((0.0, between_s))
     jobs = iter(("a", "a"))
-    found, _ = drained(lambda _: next(jobs, None), (), (), lambda _: None, lambda: next(times), 0.3)
+    found, _ = drained(
+        lambda _: next(jobs, None), (), (), lambda _: None, lambda: next(times), back_after_s=0.3
+    )
     assert found == delivered
 
 
