@@ -10,11 +10,11 @@ import click
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.options import SERVER, server_from
 from midpipe.reports.sinks.drivers import drivers_markdown
+from midpipe.scenarios.drivers.commands import DriverRow, cluster_worker, measure_releases
+from midpipe.scenarios.drivers.failovers import measure_failovers
+from midpipe.scenarios.drivers.receivers import ReceiverRow, measure_receivers
+from midpipe.scenarios.drivers.registry import DRIVERS
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.gate.driver_table import DriverRow, cluster_worker, measure_releases
-from midpipe.scenarios.gate.receiver_table import ReceiverRow, measure_receivers
-from midpipe.scenarios.gate.sentinel_table import measure_failovers
-from midpipe.scenarios.known_bugs.drivers import DRIVERS
 
 Row = TypeVar("Row", DriverRow, ReceiverRow)
 _NAMES = [driver.name for driver in DRIVERS]

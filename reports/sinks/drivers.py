@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby, product
 
 from midpipe.reports.markdown_text import Markdown, code, table_row
-from midpipe.scenarios.gate.driver_table import Behaviour, DriverRow
-from midpipe.scenarios.gate.receiver_table import WAITS_S, ReceiverRow, Reception
-from midpipe.scenarios.gate.sentinel_table import AFTER, BEFORE, BETWEEN
+from midpipe.scenarios.drivers.commands import Behaviour, DriverRow
+from midpipe.scenarios.drivers.failovers import AFTER, BEFORE, BETWEEN
+from midpipe.scenarios.drivers.receivers import WAITS_S, ReceiverRow, Reception
 
 _TIMES = {0: "never", 1: "once", 2: "twice"}
 _HEAD = """\

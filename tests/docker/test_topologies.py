@@ -16,7 +16,7 @@ from midpipe.faultinject.servers.opening import ServerSpec, open_server, origin_
 from midpipe.faultinject.servers.pair import Pair
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.faultinject.servers.sentinel import SentinelGroup
-from midpipe.scenarios.gate.announced_front import AnnouncedFront
+from midpipe.scenarios.drivers.announced_front import AnnouncedFront
 from midpipe.scenarios.latency.bench import BenchPlan, LatencyBench
 from midpipe.scenarios.latency.entrants import Entrant
 from midpipe.scenarios.model.spec import REFERENCE, SubjectSpec

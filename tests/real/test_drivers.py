@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.gate.driver_table import Behaviour, cluster_worker, measure_driver
-from midpipe.scenarios.gate.receiver_table import Reception, measure_receiver
-from midpipe.scenarios.gate.sentinel_table import AFTER, BEFORE, BETWEEN, measure_failover
-from midpipe.scenarios.known_bugs.drivers import (
+from midpipe.scenarios.drivers.commands import Behaviour, cluster_worker, measure_driver
+from midpipe.scenarios.drivers.failovers import AFTER, BEFORE, BETWEEN, measure_failover
+from midpipe.scenarios.drivers.receivers import Reception, measure_receiver
+from midpipe.scenarios.drivers.registry import (
     COREDIS,
     DRIVERS,
     IOREDIS,
@@ -23,6 +22,7 @@ from midpipe.scenarios.known_bugs.drivers import (
     Driver,
     Way,
 )
+from midpipe.scenarios.explore.worker import Worker
 
 REDIS, FROM_URL, *_ = REDIS_PY.constructors
 

@@ -21,7 +21,7 @@ from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
 from midpipe.reference.scripts import Durability
-from midpipe.scenarios.gate.announced_front import AnnouncedFront
+from midpipe.scenarios.drivers.announced_front import AnnouncedFront
 from tests.real.conftest import PlannedDirector
 from tests.real.queues import job
 from tests.real.waiting import wait_until

@@ -18,7 +18,7 @@ from midpipe.faultinject.servers.control import Control, ReplyError
 from midpipe.faultinject.servers.origins import FromBinary
 from midpipe.faultinject.servers.sentinel import SENTINELS, SERVICE, SentinelGroup
 from midpipe.faultinject.vocabulary import Address
-from midpipe.scenarios.gate.announced_front import AnnouncedFront
+from midpipe.scenarios.drivers.announced_front import AnnouncedFront
 from tests.real.processes import started_by
 from tests.real.waiting import is_running, wait_until
 from tests.support.children import running

@@ -19,8 +19,8 @@ from midpipe.faultinject.net.shaper import Shaper
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.opening import ServerSpec, open_server
-from midpipe.scenarios.gate.driver_table import PATIENCE_S, subject_of
-from midpipe.scenarios.known_bugs.drivers import RECEIVE, Constructor, Driver
+from midpipe.scenarios.drivers.commands import PATIENCE_S, subject_of
+from midpipe.scenarios.drivers.registry import RECEIVE, Constructor, Driver
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 

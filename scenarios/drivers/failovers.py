@@ -26,14 +26,14 @@ from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.faultinject.vocabulary import Executed
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import Reply
-from midpipe.scenarios.gate.announced_front import AnnouncedFront
-from midpipe.scenarios.gate.driver_table import (
+from midpipe.scenarios.drivers.announced_front import AnnouncedFront
+from midpipe.scenarios.drivers.commands import (
     PATIENCE_S,
     Behaviour,
     DriverRow,
     subject_of,
 )
-from midpipe.scenarios.known_bugs.drivers import Constructor, Driver, Way
+from midpipe.scenarios.drivers.registry import Constructor, Driver, Way
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import Answer, HostProcess
 

@@ -14,11 +14,11 @@ from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.one_node_cluster import OneNodeCluster
 from midpipe.faultinject.servers.opening import ServerSpec, origin_of, parse_server_spec
 from midpipe.faultinject.vocabulary import Executed
+from midpipe.scenarios.drivers.registry import FAULTS, Constructor, Driver, Way
 from midpipe.scenarios.explore.explore import run_end_of
 from midpipe.scenarios.explore.fault_selection import selected
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.known_bugs.drivers import FAULTS, Constructor, Driver, Way
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.history import Operation, Phase
 from midpipe.scenarios.model.record import CaseRecord
