@@ -15,11 +15,11 @@ from midpipe.scenarios.case.failing import see_after_failure
 from midpipe.scenarios.case.judge import judge, moments_in
 from midpipe.scenarios.case.left_behind import left_behind
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.recovery import FinishedCase, recover
+from midpipe.scenarios.case.recovery import FinishedCase, Recovered, recover
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.invariants.executions import has_failed
 from midpipe.scenarios.model.evidence import Evidence
-from midpipe.scenarios.model.history import Phase
+from midpipe.scenarios.model.history import Execution, Phase
 from midpipe.scenarios.model.record import CaseRecord, Passed, Timing
 from midpipe.scenarios.programs.calls import SECRETS
 from midpipe.scenarios.programs.program import Program
@@ -146,36 +146,9 @@ def judged_record(
         for host, size in rig.hosts.printed_sizes().items()
         if size > printed.get(host, 0)
     ]
-    evidence = Evidence(
-        traits=rig.traits,
-        history=tuple(recorder.history),
-        moments=moments_in(recorder.entries, recorder.states),
-        delivered=recovered.delivered,
-        read_back=recovered.read_back[0],
-        read_by_others=recovered.read_back[1:],
-        logs=tuple(recorder.logs),
-        secrets=SECRETS,
-        latency_bound_ms=case.latency_bound_ms,
-        malformed=program.malformed,
-        leases_ended=case.leases_have_ended,
-        passed_s=passed_s if rig.time.is_stepped else None,
-        given_up=recovered.given_up,
-        still_running=recovered.still_running,
-        executions=executions,
-        named=recovered.traces.named,
-        kept_apart=recovered.traces.kept_apart,
-        vanished=recovered.traces.vanished,
-        expired=recovered.expired,
-    )
+    evidence = _evidence(rig, program, case, recovered, executions, passed_s=passed_s)
     judged = judge(evidence, rig.invariants)
-    left = left_behind(
-        {call.job_id for call in evidence.history if call.method == "enqueue"},
-        recorder.entries,
-        recorder.states,
-        [run for run in executions if not has_failed(evidence, run.job_id)],
-    )
-    again = {run.job_id for run in executions if run.has_ended and run.phase is Phase.RECOVERY}
-    has_recovered = bool(left & {*again, *(recovered.delivered or ())})
+    has_recovered = _has_recovered(recorder, evidence)
     timing = timing or Timing(0.0, 0.0, 0.0, 0.0)
     return CaseRecord(
         program=program.name,
@@ -196,3 +169,54 @@ def judged_record(
         has_child_processes=rig.hosts.has_child_processes(),
         recovered_after_s=recovered.after_s if rig.time.is_stepped and has_recovered else None,
     )
+
+
+def _evidence(
+    rig: Rig,
+    program: Program,
+    case: FinishedCase,
+    recovered: Recovered,
+    executions: tuple[Execution, ...],
+    *,
+    passed_s: float,
+) -> Evidence:
+    """Return what the invariants judge.
+
+    Args:
+        passed_s: how long the program took, on the case's clock.
+    """
+    recorder = case.recorder
+    return Evidence(
+        traits=rig.traits,
+        history=tuple(recorder.history),
+        moments=moments_in(recorder.entries, recorder.states),
+        delivered=recovered.delivered,
+        read_back=recovered.read_back[0],
+        read_by_others=recovered.read_back[1:],
+        logs=tuple(recorder.logs),
+        secrets=SECRETS,
+        latency_bound_ms=case.latency_bound_ms,
+        malformed=program.malformed,
+        leases_ended=case.leases_have_ended,
+        passed_s=passed_s if rig.time.is_stepped else None,
+        given_up=recovered.given_up,
+        still_running=recovered.still_running,
+        executions=executions,
+        named=recovered.traces.named,
+        kept_apart=recovered.traces.kept_apart,
+        vanished=recovered.traces.vanished,
+        expired=recovered.expired,
+    )
+
+
+def _has_recovered(recorder: Recorder, evidence: Evidence) -> bool:
+    """Whether a job that a dead worker had left behind came to another one."""
+    executions = evidence.executions
+    left = left_behind(
+        {call.job_id for call in evidence.history if call.method == "enqueue"},
+        recorder.entries,
+        recorder.states,
+        [run for run in executions if not has_failed(evidence, run.job_id)],
+    )
+    again = {run.job_id for run in executions if run.has_ended and run.phase is Phase.RECOVERY}
+    return bool(left & {*again, *(evidence.delivered or ())})
