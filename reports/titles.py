@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from types import MappingProxyType
 
+from midpipe.scenarios.model.finding import Consequence
 from midpipe.scenarios.model.story import StepKind
 from midpipe.scenarios.model.verdict import Finding
 
@@ -97,13 +98,10 @@ def title_of(finding: Finding, invariant: str = "") -> str:
 
 
 def _late_call(finding: Finding) -> str:
-    """Return the call that took too long, with which the evidence begins: it need not be the one that met the fault."""
-    further = (
-        each.observed for each in finding.consequences if each.invariant == "bounded-latency"
-    )
-    sentences = finding.evidence if finding.invariant == "bounded-latency" else further
-    seen = next(iter(sentences), "")
-    return seen.partition(" ")[0] or finding.operation or "a call"
+    """Return the call that took too long: it need not be the one that met the fault."""
+    violated: tuple[Finding | Consequence, ...] = (finding, *finding.consequences)
+    late = next((each.method for each in violated if each.invariant == "bounded-latency"), "")
+    return late or finding.operation or "a call"
 
 
 def _line(finding: Finding) -> str:

@@ -124,6 +124,7 @@ def _with_consequences(worst: Finding, *others: Finding) -> Finding:
             observed=known.observed if known else next(iter(other.evidence), other.claim),
             cases=other.cases + (known.cases if known else 0),
             replay=known.replay if known else other.replay,
+            method=known.method if known else other.method,
         )
     same = [other for other in others if other.invariant == worst.invariant]
     return replace(

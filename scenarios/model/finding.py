@@ -30,6 +30,7 @@ class Consequence:
         observed: what was observed, in one sentence.
         cases: number of cases in the run that violated this invariant.
         replay: the shortest case that shows it.
+        method: the call in which it was violated.
     """
 
     invariant: str
@@ -37,6 +38,7 @@ class Consequence:
     observed: str
     cases: int
     replay: str
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Finding:
         consequences: the further invariants that the same cause violates, the most severe first.
         replays: the replay lines of the cases that violated this invariant, before they were shrunk: 1,000 at most.
         code: the lines of the subject's code that sent the story's commands, with a few lines around each; sorted.
+        method: the call in which the invariant was violated; ``operation`` may be another one, which met the fault.
 
     Example:
         >>> from midpipe import judge
@@ -107,6 +110,7 @@ class Finding:
     consequences: tuple[Consequence, ...] = ()
     replays: tuple[str, ...] = ()
     code: tuple[CodeLine, ...] = ()
+    method: str = ""
 
     @property
     def invariants(self) -> tuple[str, ...]:

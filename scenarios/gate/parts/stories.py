@@ -138,6 +138,7 @@ class Stories:
             source=culprit.source,
             command=culprit.command or next((fault.place for fault in faults), ""),
             code=code_of(story),
+            method=group.method,
         )
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from midpipe.reports.titles import EFFECTS, title_of
 from midpipe.scenarios.invariants import INVARIANTS
+from midpipe.scenarios.model.finding import Consequence
+from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.story import SourceLine
 from tests.fast.reports.verdicts import LOST
 
@@ -51,7 +53,18 @@ def test_the_call_that_takes_too_long_is_named_and_need_not_be_the_one_that_met_
         LOST,
         invariant="bounded-latency",
         evidence=("work had not returned after 60043 ms; the bound is 5000 ms.",),
+        method="work",
     )
     assert title_of(late) == (
+        "A connection cut before HSET in enqueue makes work take longer than the latency bound"
+    )
+
+
+def test_a_late_call_is_named_where_it_is_only_a_consequence() -> None:
+    late = Consequence(
+        "bounded-latency", Severity.HIGH, "It was late.", cases=1, replay="", method="work"
+    )
+    title = title_of(replace(LOST, consequences=(late,)), "bounded-latency")
+    assert title == (
         "A connection cut before HSET in enqueue makes work take longer than the latency bound"
     )
