@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+from midpipe.scenarios.audit.copies import first_of_their_jobs
 from midpipe.scenarios.audit.found_places import FoundPlaces
 from midpipe.scenarios.audit.layout import Due, Kept, Layout, OfStream, Once, Waiting, Within
 from midpipe.scenarios.audit.list_walk import Repeats
 from midpipe.scenarios.audit.observation import Observation, Suspicion, bytes_of
 from midpipe.scenarios.audit.pattern import JOB, glob_of
-from midpipe.scenarios.audit.reading import Command, Member, Reading, TornError
+from midpipe.scenarios.audit.reading import Member, Reading, TornError
 from midpipe.scenarios.audit.results import Progress, Stage
 from midpipe.scenarios.audit.rules import examine, open_places
 from midpipe.scenarios.audit.state_file import Parts, State
@@ -187,7 +188,7 @@ class Auditing:
                 pointers.append((name, key))
             elif not self._places.add(name, key):
                 self.state.unjudged += 1
-        self._examine(self._first_of_their_jobs(observations))
+        self._examine(first_of_their_jobs(layout, self._connection, observations))
         pointed = [
             observation
             for observation in (self._reading.pointed(pointers) if pointers else ())
@@ -217,33 +218,6 @@ class Auditing:
             return True
         digest = hashlib.blake2b(bytes_of(job_id), digest_size=8).digest()
         return int.from_bytes(digest) < self._sample * 2**64
-
-    def _first_of_their_jobs(self, observations: Sequence[Observation]) -> list[Observation]:
-        """Leave out a copy whose job is observed from another copy, unless that belongs elsewhere."""
-        first = next(iter(self._layout.records), "")
-        chosen = [observation for observation in observations if observation.origin == first]
-        later = [observation for observation in observations if observation.origin != first]
-        asked: list[tuple[Observation, list[str], Command]] = []
-        for observation in later:
-            key = self._layout.patterns[first].formed(observation.parts)
-            if key is not None:
-                known = self._layout.patterns[first].parts
-                parts = [part for part in observation.parts if part not in known]
-                words: Command = (
-                    ("HMGET", bytes_of(key), *parts) if parts else ("EXISTS", bytes_of(key))
-                )
-                asked.append((observation, parts, words))
-        replies = self._connection([words for _, _, words in asked])
-        seen_elsewhere = {
-            id(observation)
-            for (observation, parts, _), reply in zip(asked, replies, strict=True)
-            if reply == 1
-            or (parts and reply == tuple(bytes_of(observation.parts[part]) for part in parts))
-        }
-        return [
-            *chosen,
-            *(observation for observation in later if id(observation) not in seen_elsewhere),
-        ]
 
     def _adapt(self, seconds: float) -> None:
         """Make the batches smaller if one takes long, as with large payloads, and larger if it does not."""
