@@ -154,6 +154,7 @@ def _state(plan: AuditPlan, run_id: str) -> State:
         stored.server, stored.cursor, stored.stage = run_id, 0, Stage.SCAN
         stored.keys = stored.jobs = stored.other_keys = stored.unjudged = 0
         stored.places, stored.walked, stored.waiting = [], [], []
+        stored.before_walk = None
     return stored
 
 

@@ -293,25 +293,31 @@ class Auditing:
             for rule in self._layout.rules
             if isinstance(rule, Kept | Once | Waiting | Due | Within | OfStream)
         }
-        walked = set(self.state.walked)
+        state = self.state
+        walked = set(state.walked)
         once = self._layout.repeats_unseen_by_scan()
         for place, key in tuple(self._places):
             if place not in about or (place, key) in walked:
                 continue
+            # A walk that was stopped, or that has to begin again, counts from where it began.
+            state.before_walk = state.before_walk or (state.jobs, state.unjudged)
+            state.jobs, state.unjudged = state.before_walk
             remembers = place not in self._layout.members or place in once
             seen = Repeats(MOST_OPAQUE) if remembers else None
             try:
                 for chunk in self._reading.members(place, key):
                     if chunk is None:
                         seen = None if seen is None else Repeats(MOST_OPAQUE)
+                        state.jobs, state.unjudged = state.before_walk
                         continue
                     sampled = [member for member in chunk if self._is_sampled(member.job_id)]
                     self._members(place, sampled, seen)
             except TornError:
-                self.state.unjudged += 1
-            self.state.unjudged += seen.left_out if seen else 0
+                state.unjudged += 1
+            state.unjudged += seen.left_out if seen else 0
             self._strike_off()
-            self.state.walked.append((place, key))
+            state.walked.append((place, key))
+            state.before_walk = None
             self._pause()
 
     def _members(self, place: str, members: Sequence[Member], seen: Repeats | None) -> None:

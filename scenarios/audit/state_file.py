@@ -17,7 +17,7 @@ from midpipe.scenarios.audit.observation import Suspicion
 from midpipe.scenarios.audit.results import Stage
 from midpipe.scenarios.audit.suspects import Fate, Suspect
 
-_SCHEMA = 2
+_SCHEMA = 3
 
 Parts = tuple[tuple[str, str], ...]
 
@@ -34,6 +34,7 @@ class State(msgspec.Struct, kw_only=True):
         suspicions: how many there were after the first observation.
         places: found by the scan: name, key.
         walked: those of them that were walked.
+        before_walk: jobs and unjudged as they were before the walk that is under way.
         waiting: jobs that wait for a walk: job id, parts, origin, places.
         open, confirmed, fates: of the suspects.
         seconds, ops: spent so far.
@@ -52,6 +53,7 @@ class State(msgspec.Struct, kw_only=True):
     suspicions: int = 0
     places: list[tuple[str, str]] = []
     walked: list[tuple[str, str]] = []
+    before_walk: tuple[int, int] | None = None
     waiting: list[tuple[str, Parts, str, tuple[str, ...]]] = []
     open: tuple[Suspect, ...] = ()
     confirmed: tuple[Suspicion, ...] = ()

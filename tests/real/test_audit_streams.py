@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.external import parse_url
@@ -20,6 +16,7 @@ from midpipe.scenarios.audit.audit import AuditPlan, audit
 from midpipe.scenarios.audit.layouts import layout_named
 from midpipe.scenarios.audit.results import AuditResult
 from midpipe.scenarios.audit.stream_walk import ENTRIES_PER_READ, Entry, stream_walk
+from tests.real.audit_stream_planting import HOUR_MS, Shop
 from tests.real.test_audit_libraries import audited, found, written_by
 
 STREAQ = """
@@ -66,41 +63,7 @@ async def main():
 
 asyncio.run(main())
 """
-SHOP = """
-name = "shop"
-settle_s = 0.5
-[record.order]
-key = "shop:order:{job_id}"
-status = "state"
-[place.waiting]
-key = "shop:orders"
-type = "stream"
-group = "pickers"
-field = "order"
-[[rule]]
-rule = "placed"
-status = ["new"]
-places = ["waiting"]
-[[rule]]
-rule = "kept"
-place = "waiting"
-[[rule]]
-rule = "once"
-place = "waiting"
-[[rule]]
-rule = "acknowledged"
-place = "waiting"
-longer_than_s = 60
-"""
-STREAM, GROUP = "shop:orders", "pickers"
-HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    path = tmp_path / "shop.toml"
-    path.write_text(SHOP)
-    return path
+STREAM, GROUP = Shop.stream, Shop.group
 
 
 def order(driver: Any, name: str) -> str:
@@ -116,86 +79,17 @@ def take(driver: Any, worker: str, count: int = 1) -> list[tuple[str, str]]:
     return [(entry_id, fields["order"]) for _, rows in answer for entry_id, fields in rows]
 
 
-def finish(driver: Any, entry_id: str, name: str) -> None:
-    with driver.pipeline(transaction=True) as pipeline:
-        pipeline.xack(STREAM, GROUP, entry_id)
-        pipeline.delete(f"shop:order:{name}")
-        pipeline.execute()
-
-
-def plant(driver: Any) -> set[tuple[str, str]]:
-    """Plant damage of every kind; return what it is and which job has it."""
-    order(driver, "planted-lost")
-    driver.delete("shop:order:planted-lost")
-    order(driver, "planted-twice")
-    driver.xadd(STREAM, {"order": "planted-twice"})
-    driver.hset("shop:order:planted-nowhere", "state", "new")
-    for name in ("planted-idle", "planted-done"):
-        order(driver, name)
-    taken = {name: entry_id for entry_id, name in take(driver, "dead", count=5)}
-    driver.xclaim(STREAM, GROUP, "dead", 0, [taken["planted-idle"]], idle=HOUR_MS)
-    driver.xack(STREAM, GROUP, taken["planted-done"])
-    return {
-        ("lost", "planted-lost"),
-        ("doubled", "planted-twice"),
-        ("orphaned", "planted-nowhere"),
-        ("stuck", "planted-idle"),
-        ("orphaned", "planted-done"),
-    }
-
-
-def audited_shop(server: Server, shop: Path) -> AuditResult:
+def audited_shop(server: Server) -> AuditResult:
     where = parse_url(f"unix://{server.address.path}")
-    return audit(AuditPlan(where, layout_named(str(shop)), allow_writer=True))
+    return audit(AuditPlan(where, layout_named(Shop.layout), allow_writer=True))
 
 
-def busy(driver: Any, ends: threading.Event, number: int) -> int:
-    """Order and finish orders until the end; return how many."""
-    done = 0
-    while not ends.is_set():
-        order(driver, f"order-{number}-{done}")
-        for entry_id, name in take(driver, f"worker-{number}"):
-            finish(driver, entry_id, name)
-        done += 1
-    return done
-
-
-def test_an_audit_of_a_busy_stream_finds_what_was_planted_and_accuses_no_order_in_flight(
-    driver: Any, server: Server, shop: Path
-) -> None:
-    driver.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
-    for number in range(2 * ENTRIES_PER_READ):
-        order(driver, f"done-{number}")
-    for entry_id, name in take(driver, "worker", count=2 * ENTRIES_PER_READ):
-        finish(driver, entry_id, name)
-    planted = plant(driver)
-    ends, done = threading.Event(), Counter[int]()
-
-    def work(number: int) -> None:
-        with redis.Redis(unix_socket_path=server.address.path, decode_responses=True) as client:
-            done[number] = busy(client, ends, number)
-
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(2)]
-    for worker in workers:
-        worker.start()
-    try:
-        result = audited_shop(server, shop)
-    finally:
-        ends.set()
-        for worker in workers:
-            worker.join()
-    assert found(result) == planted
-    assert min(done.values()) > 0
-
-
-def test_a_stream_with_waiting_and_pending_orders_is_in_order(
-    driver: Any, server: Server, shop: Path
-) -> None:
+def test_a_stream_with_waiting_and_pending_orders_is_in_order(driver: Any, server: Server) -> None:
     driver.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
     for number in range(10):
         order(driver, f"order-{number}")
     take(driver, "worker", count=3)
-    result = audited_shop(server, shop)
+    result = audited_shop(server)
     assert (found(result), result.jobs, result.unseen) == (set(), 10, 0.0)
 
 
