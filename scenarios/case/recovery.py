@@ -14,11 +14,10 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.without_faults import call_without_faults
 from midpipe.scenarios.model.evidence import status_of
 from midpipe.scenarios.model.history import Json, Operation, Phase
+from midpipe.scenarios.model.outline import leaves_nothing_new, outline
 from midpipe.scenarios.model.state import (
     State,
-    leaves_nothing_new,
     names_job,
-    outline,
     places_of,
     records_of,
     tables_of,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from types import MappingProxyType
 
 import msgspec
@@ -87,7 +86,6 @@ _Entry = tuple[str, str, tuple[str, ...], int]
 _PACKED = msgspec.msgpack.Decoder(tuple[int, tuple[_Entry, ...]])
 
 Fields = Mapping[str, str]
-_VARIABLE = re.compile(r"[A-Za-z]*[0-9][A-Za-z0-9]*(?:[-.]+[A-Za-z]*[0-9][A-Za-z0-9]*)*")
 _SHOWN_KINDS = ("hash", "list", "set", "stream", "string", "zset")
 _MOST_SHOWN = 400
 _GONE_WITHIN_MS = 1
@@ -252,37 +250,6 @@ def contents_of(state: State) -> Mapping[str, str] | None:
     if any(value.kind not in _SHOWN_KINDS for value in state.values()):
         return None
     return {key: "\n".join((value.kind, *value.words)) for key, value in state.items()}
-
-
-def outline(state: State) -> str:
-    """Return a digest of a state in which numbers, and words with digits in them, such as ids, count as equal.
-
-    Of the members of a sorted set that are equal then, one counts: workers leave their ids and times there.
-    """
-    lines = []
-    for key, value in state.items():
-        words = [_VARIABLE.sub("*", word) for word in value.words]
-        if value.kind in ("hash", "zset"):
-            words = sorted(map(" ".join, zip(words[::2], words[1::2], strict=True)))
-        if value.kind == "zset":
-            words = list(dict.fromkeys(words))
-        elif value.kind == "set":
-            words.sort()
-        lines.append(repr((_VARIABLE.sub("*", key), value.kind, words)))
-    return sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def leaves_nothing_new(before: State, after: State) -> bool:
-    """Whether a worker that ran between the states has at most removed keys, or taken locks that expire.
-
-    A job that it has made ready to run, or moved, is in a key that is new or has another outline.
-    """
-    others = {
-        key: value
-        for key, value in after.items()
-        if value.kind != "string" or value.expires_at_ms is None
-    }
-    return outline(others) == outline({key: before[key] for key in others if key in before})
 
 
 def names_job(state: State, job_id: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from midpipe.scenarios.model.state import RedisValue, State, leaves_nothing_new, outline, words_on
+from midpipe.scenarios.model.outline import leaves_nothing_new, outline
+from midpipe.scenarios.model.state import RedisValue, State, words_on
 
 ID, OTHER_ID = "e1809923-c4ed-461e-a1fc-2f5400aabbcc", "3abbdbdf-685a-45c0-9cde-f28b00aabbcc"
 
