@@ -40,10 +40,10 @@ async function isIdle() {
 
 async function perform(Queue, { do: what, client, redis, journal, method, args }) {
   if (what === "call") return { ok: (await instances.get(client)[method](args)) ?? null };
-  const isLast = instances.size === 1 && instances.has(client);
   await instances.get(client)?.close?.();
   instances.delete(client);
-  if (what !== "open") return { ok: true, clean: isLast && (await isIdle()) };
+  // A process whose instances were all closed before is as clean as one whose last instance is closed now.
+  if (what !== "open") return { ok: true, clean: instances.size === 0 && (await isIdle()) };
   if (journal) process.env.MIDPIPE_JOURNAL = journal;
   const queue = new Queue(redis);
   instances.set(client, queue);

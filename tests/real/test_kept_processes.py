@@ -103,3 +103,11 @@ def test_the_next_process_has_loaded_the_subject_ahead(queue: Queue) -> None:
     ahead = queue.loaded_by - {first.pid}
     first.kill()
     assert {queue.open().pid} == ahead
+
+
+def test_a_process_that_no_client_has_used_since_is_kept_again(queue: Queue) -> None:
+    queue.file.write_text(LOADS + CLOSES)
+    first = queue.open()
+    queue.hosts.end_used()
+    queue.hosts.end_used()
+    assert queue.open() is first
