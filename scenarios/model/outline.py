@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from itertools import pairwise
 
 from midpipe.scenarios.model.state import State
 
@@ -31,14 +32,26 @@ def outline(state: State) -> str:
     return sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def leaves_nothing_new(before: State, after: State) -> bool:
-    """Whether a worker that ran between the states has at most removed keys, or taken locks that expire.
+def leaves_nothing_new(before: State, *after: State) -> bool:
+    """Whether a worker that ran nothing, once or twice, has left nothing that a further run might run.
 
-    A job that it has made ready to run, or moved, is in a key that is new or has another outline.
+    Once: it has at most removed keys, or taken locks that expire. Twice: each run has left the same in keys of its own,
+    such as a record of itself. A job that the first has made ready to run, or moved, would have run in the second.
     """
-    others = {
+    left = [_left_by_run(*pair) for pair in pairwise((before, *after))]
+    if len(left) < 2:
+        return not any(left)
+    is_added = all(
+        new.keys().isdisjoint(old) for new, old in zip(left, (before, *after), strict=False)
+    )
+    return is_added and len({*map(outline, left)}) == 1
+
+
+def _left_by_run(before: State, after: State) -> State:
+    """Return the keys that are new or have another outline, without locks that expire."""
+    return {
         key: value
         for key, value in after.items()
-        if value.kind != "string" or value.expires_at_ms is None
+        if (value.kind != "string" or value.expires_at_ms is None)
+        and (key not in before or outline({key: value}) != outline({key: before[key]}))
     }
-    return outline(others) == outline({key: before[key] for key in others if key in before})

@@ -66,6 +66,27 @@ def test_a_job_that_was_moved_or_added_is_something_new(before: State, after: St
     assert not leaves_nothing_new(before, after)
 
 
+RECORD, QUEUED = ("hash", ("state", "idle", "at", "17")), ("hash", ("state", "queued"))
+
+
+def test_a_record_that_each_idle_run_leaves_is_nothing_new() -> None:
+    once, twice = state(worker1=RECORD), state(worker1=RECORD, worker2=RECORD)
+    assert not leaves_nothing_new(EMPTY, once)
+    assert leaves_nothing_new(EMPTY, once, twice)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        state(worker1=RECORD, job2=QUEUED),
+        state(worker1=RECORD, worker2=RECORD, jobs=("list", ("job-1",))),
+        state(worker1=QUEUED),
+    ],
+)
+def test_what_the_second_of_two_idle_runs_alone_leaves_is_something_new(second: State) -> None:
+    assert not leaves_nothing_new(EMPTY, state(worker1=RECORD), second)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "is_same"),
     [
