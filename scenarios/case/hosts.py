@@ -105,11 +105,18 @@ class Hosts:
         while self._hosts:
             self._hosts.popitem()[1].kill()
 
-    def end_used(self) -> None:
-        """End the process of every client, except those in which nothing is left of the instances that they hosted."""
+    def end_used(self, kept_if_forked: str = "") -> None:
+        """End the process of every client, except those in which nothing is left of the instances that they hosted.
+
+        A process that was forked ends all the same, because its next one begins as the fork server left it.
+
+        Args:
+            kept_if_forked: a client whose forked process is kept as well, because no fault ever meets it.
+        """
         answers: dict[tuple[str, Version], list[Answer]] = {}
         for key, host in self._hosts.items():
-            if host.is_idle and self._fork_servers.get(self._subject_of(key[1])) is None:
+            is_forked = self._fork_servers.get(self._subject_of(key[1])) is not None
+            if host.is_idle and (key[0] == kept_if_forked or not is_forked):
                 answers[key] = []
                 host.close_client(key[0], answers[key].append)
         self._loop.run_until(lambda: all(answers.values()), _CLOSES_WITHIN_S)

@@ -216,7 +216,7 @@ class Rig:
         """
         if "work" in self.traits.methods:
             self.proxy.let_all_pass()
-            self.hosts.end_used()
+            self.hosts.end_used(kept_if_forked=RECOVERY)
         self.server.reset(self.control)
         self.recovery.forget_instances()
         self.hosts.begin_journal()

@@ -41,6 +41,10 @@ class Queue:
             return None
         return {"job_id": job.id, "status": midpipe_job.status_of(job.get_status(refresh=False))}
 
+    def close(self) -> None:
+        """Close the connections, which the worker's signal handlers would keep."""
+        self.connection.close()
+
 
 class SafeQueue(Queue):
     """With retries, so that a dead worker's job is enqueued again."""

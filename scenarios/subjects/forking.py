@@ -40,7 +40,7 @@ def serve_forks(
             process imports by itself.
         own: the name of the subject's module.
     """
-    _send(control, {"ready": True, "forks": _may_fork(control)})
+    _send(control, {"ready": True, "forks": runs_nothing(control.fileno())})
     become_subreaper = _subreaper_call()
     _make_ready_to_connect()
     imports = LibraryImports(own)
@@ -57,11 +57,12 @@ def serve_forks(
             _import_all(request["modules"])
             imports.new()
             gc.freeze()
-            _send(control, {"forks": _may_fork(control)})
+            _send(control, {"forks": runs_nothing(control.fileno())})
             continue
         child = os.fork()
         if child == 0:
-            control.close()
+            # Closed even if a file was made of it, which would keep it open.
+            os.close(control.detach())
             os.setsid()
             become_subreaper()
             for file in files:
@@ -168,8 +169,12 @@ def _received(control: socket.socket) -> tuple[bytes, list[int]]:
     return text, list(files)
 
 
-def _may_fork(control: socket.socket) -> bool:
-    """Whether forking this process is sound: importing the subject left no thread and no socket behind."""
+def runs_nothing(but: int = -1) -> bool:
+    """Whether this process has one thread alone and no socket, so that forking it, or using it again, is sound.
+
+    Args:
+        but: a socket that may be open.
+    """
     if threading.active_count() > 1:
         return False
     try:
@@ -182,6 +187,6 @@ def _may_fork(control: socket.socket) -> bool:
             is_socket = stat.S_ISSOCK(os.fstat(int(name)).st_mode)
         except OSError:
             continue  # the descriptor of the listing itself
-        if is_socket and int(name) != control.fileno():
+        if is_socket and int(name) != but:
             return False
     return True

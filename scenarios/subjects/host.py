@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import importlib
 import importlib.util
 import inspect
@@ -135,7 +136,7 @@ class _Host:
                 "counters": counters,
                 "service": _runs_service(instance),
             }
-        return {"ok": True}
+        return {"ok": True, "clean": self._has_left_nothing()}
 
     def _contract_of(self, instance: Any) -> dict[str, Any]:
         """Return which calls the subject has, which arguments they take, and what it promises."""
@@ -172,6 +173,18 @@ class _Host:
             return await value
 
         return self._loop.run_until_complete(wait())
+
+    def _has_left_nothing(self) -> bool:
+        """Whether no instance is there, and those that were have left no task, thread, connection or process."""
+        if self._instances or _has_children():
+            return False
+        if self._loop is not None:
+            if asyncio.all_tasks(self._loop):
+                return False
+            self._loop.close()
+            self._loop = None
+        gc.collect()
+        return bool(_neighbour("forking").runs_nothing())
 
     def _close(self, client: str) -> None:
         self._loads.pop(client, None)
