@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 from typing import Any, ClassVar
 
 import celery
+import kombu
 import midpipe_job
 from celery.worker import state
 
+_RESTORES = {"visibility_timeout": 1, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
+_ALONE = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
 _IDLE_S = 3.0
-_QUIET = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
 
 
 class Queue:
@@ -20,13 +22,10 @@ class Queue:
 
     def __init__(self, plain_url: str, socket_timeout_s: float, connect_timeout_s: float) -> None:
         # kombu takes the time-outs as transport options, not from the URL.
-        options = {"socket_timeout": socket_timeout_s, "socket_connect_timeout": connect_timeout_s}
-        restoring = {"visibility_timeout": 1, "unacked_restore_interval": 1}
-        restoring["unacked_restore_throttle"] = 1
+        within = {"socket_timeout": socket_timeout_s, "socket_connect_timeout": connect_timeout_s}
         self.app = celery.Celery("midpipe", broker=plain_url)
-        self.app.conf.update(broker_transport_options={**options, **restoring})
+        self.app.conf.update(self.settings, broker_transport_options={**within, **_RESTORES})
         self.app.conf.update(task_ignore_result=True, worker_enable_remote_control=False)
-        self.app.conf.update(self.settings)
         self.app.set_default()
         self.task = self.app.task(midpipe_job.run, name="run")
 
@@ -36,15 +35,14 @@ class Queue:
 
     def work(self, jobs: int = 1) -> None:
         """Run the library's worker until it has run so many tasks or gets none."""
-        runs = midpipe_job.Runs()
-
-        def stop_when_idle() -> None:
-            runs.wait(jobs, _IDLE_S)
-            state.should_stop = 0
-
         state.should_stop = None
-        threading.Thread(target=stop_when_idle, daemon=True).start()
-        self.app.WorkController(pool="solo", concurrency=1, **_QUIET).start()
+        midpipe_job.Runs().stop_after(jobs, _IDLE_S, partial(setattr, state, "should_stop", 0))
+        self.app.WorkController(pool="solo", concurrency=1, **_ALONE).start()
+
+    def close(self) -> None:
+        """Close the connections, and forget what the worker has noted of its tasks."""
+        kombu.pools.reset()
+        state.reset_state()
 
 
 class SafeQueue(Queue):

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -91,6 +92,15 @@ class Runs:
             for left in reversed(range(jobs)):
                 if not _ENDED.wait_for(partial(self._are_over, jobs - left), within_s):
                     return
+
+    def stop_after(self, jobs: int, within_s: float, stop: Callable[[], object]) -> None:
+        """Call ``stop``, in a thread of its own, once so many have run or none has run for so long."""
+
+        def wait_and_stop() -> None:
+            self.wait(jobs, within_s)
+            stop()
+
+        threading.Thread(target=wait_and_stop, daemon=True).start()
 
     def _are_over(self, jobs: int) -> bool:
         return _ENDED.runs - self._before >= jobs
