@@ -70,7 +70,9 @@ class Case:
         rig.time.passed = self.recorder.record_passing
         self.has_faults = False
         self._held = HeldCommands(rig.loop, self.recorder)
-        self._side_effects = SideEffects(rig, lease_s)
+        self._side_effects = SideEffects(
+            rig.operator, rig.proxy, rig.time, rig.clock, lease_s=lease_s
+        )
         self._clients = Clients(
             rig,
             self.recorder,
@@ -95,7 +97,7 @@ class Case:
 
     def prepare(self) -> None:
         """Write the start state, without faults, and make every client's instance of the subject."""
-        write_start_state(self._rig, self.recorder, self._program)
+        write_start_state(self._rig.operator, self._rig.recovery, self.recorder, self._program)
         if self.recorder.invalid_reason:
             return
         for call in self._program.prepare:
@@ -197,7 +199,7 @@ class Case:
 
     def _freeze(self, client: Client) -> None:
         """Stop the client's process until its leases have ended and a stand-by worker has done the jobs it can get."""
-        call = partial(call_without_faults, self._rig, self.recorder)
+        call = partial(call_without_faults, self._rig.recovery, self.recorder)
         client.host.freeze()
         try:
             self._side_effects.await_leases()
@@ -230,7 +232,7 @@ class Case:
 
     def _receive_replies(self) -> None:
         """Receive everything that the server has answered by now."""
-        self._rig.await_server()
+        self._rig.operator.await_server()
         for _ in range(2):
             self._rig.loop.step(0.0)
 

@@ -93,7 +93,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     job_keys = () if program.malformed else _job_keys(case)
     read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)
     for call in program.reads:
-        call_without_faults(rig, case.recorder, call, Phase.RECOVERY)
+        call_without_faults(rig.recovery, case.recorder, call, Phase.RECOVERY)
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     expired = snapshot.expired_since(case.recorder.states, job_ids, ended_ms)
@@ -140,7 +140,7 @@ def _read_back(
         for job_id, workspace_id in job_keys:
             arguments = {"job_id": job_id, "workspace_id": workspace_id}
             call = Call("get_job", arguments, version=version)
-            answered = call_without_faults(rig, case.recorder, call, Phase.RECOVERY)
+            answered = call_without_faults(rig.recovery, case.recorder, call, Phase.RECOVERY)
             jobs[job_id, workspace_id] = answered.value if answered.error is None else None
     return jobs
 

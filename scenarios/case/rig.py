@@ -8,39 +8,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
 from urllib.parse import quote
 
 from midpipe.faultinject.clock.port import Clock, NotFollowedError
 from midpipe.faultinject.clock.wall import WallClock
-from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.net.handshakes import is_opening
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.proxy import Listener, Proxy
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
-from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.server import Replica, Server
+from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.wire.commands import CommandTable, parse_command_table
 from midpipe.scenarios.case.hosts import Hosts
+from midpipe.scenarios.case.operator import Operator
 from midpipe.scenarios.case.probe import probe
 from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
 from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.model.state import (
-    SNAPSHOT_SCRIPT,
-    Snapshot,
-    snapshot_of,
-    snapshot_of_packed,
-)
+from midpipe.scenarios.model.state import Snapshot
 from midpipe.scenarios.programs.program import ITSELF, Program, Version
 from midpipe.scenarios.subjects.hosting import HostProcess
 from midpipe.scenarios.subjects.processes import ForkServer
-
-_HANGS_UP_WITHIN_S = 10.0
-_ANSWERS_WITHIN_S = 2.0
 
 
 class Rig:
@@ -57,7 +47,7 @@ class Rig:
     Attributes:
         clock: that clock.
         time: waits, and lets time pass on that clock.
-        control: midpipe's own connection to the server.
+        operator: reads, resets and restarts the server.
         table: the server's commands.
         recovery: calls the subject without faults.
         traits: what the subject has and does, found by calling it once.
@@ -97,7 +87,7 @@ class Rig:
         self.is_cold = False
         self.not_followed: Callable[[NotFollowedError], object] = _ignore
         self.loop = loop or Loop()
-        self.control = self.new_control()
+        self.operator = Operator(server, self._forget_instances)
         self.table = table or parse_command_table(self.control.call("COMMAND"))
         self.proxy = Proxy(self.loop, lambda: server.address, self.table)
         self.clock = clock or WallClock("this server is on the machine's clock")
@@ -115,7 +105,9 @@ class Rig:
         self.traits = Traits(frozenset(), white_box=False, new_schema=False)
         try:
             self.reset()
-            self.traits = probe(subject, self.recovery, lambda: self.snapshot().state, self.seed)
+            self.traits = probe(
+                subject, self.recovery, lambda: self.snapshot().state, self.operator.seed
+            )
         except BaseException:
             self.close()
             raise
@@ -124,7 +116,7 @@ class Rig:
         """End the subject's processes and the connections."""
         self.hosts.close()
         self.proxy.close()
-        self.control.close()
+        self.operator.close()
         if self._closes_loop:
             self.loop.close()
 
@@ -141,13 +133,8 @@ class Rig:
         self.hosts.end_processes()
         self.proxy.close()
         self.recovery.forget_instances()
-        self.control.close()
-        if self.server.is_ours and not (is_server_sound and self._does_server_answer()):
-            self.server.restart()
-            if self.server.replica:
-                self.server.replica.catch_up()
+        if self.operator.renew(is_sound=is_server_sound):
             self.is_cold = True
-        self.control = self.new_control()
 
     # --- clients ---------------------------------------------------------------------------------------
 
@@ -189,24 +176,14 @@ class Rig:
 
     # --- the server ------------------------------------------------------------------------------------
 
-    def new_control(self, timeout_s: float = 10.0) -> Control:
-        """Return a new connection of midpipe's own to the server.
+    @property
+    def control(self) -> Control:
+        """The operator's connection to the server."""
+        return self.operator.control
 
-        Args:
-            timeout_s: for connecting and for each answer, in seconds.
-        """
-        server = self.server
-        return Control(
-            server.address, server.password, server.username, server.database, timeout_s=timeout_s
-        )
-
-    def _does_server_answer(self) -> bool:
-        try:
-            with closing(self.new_control(_ANSWERS_WITHIN_S)) as control:
-                control.call("PING")
-        except ServerError:
-            return False
-        return True
+    def snapshot(self) -> Snapshot:
+        """Return every key of the server at one moment."""
+        return self.operator.snapshot()
 
     def reset(self) -> None:
         """Empty the server, and begin with fresh instances and an empty journal. Raises ServerError if it is gone.
@@ -217,78 +194,13 @@ class Rig:
         if "work" in self.traits.methods:
             self.proxy.let_all_pass()
             self.hosts.end_used(kept_if_forked=RECOVERY)
-        self.server.reset(self.control)
+        self.operator.reset()
         self.recovery.forget_instances()
         self.hosts.begin_journal()
         self.hosts.import_learnt()
 
-    def snapshot(self) -> Snapshot:
-        """Return every key of the server at one moment."""
-        packed = snapshot_of_packed(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0, "packed"))
-        if packed is not None:
-            return packed
-        return snapshot_of(self.control.call("EVAL", SNAPSHOT_SCRIPT, 0))
-
-    def seed(self, commands: tuple[tuple[str, ...], ...]) -> None:
-        """Write a start state: run the commands in one transaction, so that no power loss keeps only some of them."""
-        if commands:
-            self.control.pipeline((("MULTI",), *commands, ("EXEC",)))
-
-    def save_snapshot(self) -> None:
-        """Have a server that persists by snapshots take one."""
-        if self.server.persistence is Persistence.RDB:
-            self.control.call("SAVE")
-
-    def operate(self, commands: tuple[tuple[str, ...], ...]) -> None:
-        """Run commands as the server's operator. midpipe's own clients reconnect: they may be cut off too."""
-        if commands:
-            self.control.pipeline(commands)
-            self.recovery.forget_instances()
-
-    def await_server(self) -> None:
-        """Wait until the server has processed every command that has reached it."""
-        # What arrived before the first PING is processed in the same round of the server's loop at the latest. A server
-        # whose snapshots fail answers PING with an error, and that is an answer too.
-        for _ in range(2):
-            self.control.pipeline((("PING",),))
-
-    def await_hang_up(self) -> None:
-        """Wait until the server has closed the clients' connections, as a fault demanded.
-
-        Raises:
-            ServerError: it did not.
-        """
-        if not self.proxy.has_server_hung_up(_HANGS_UP_WITHIN_S):
-            raise ServerError(
-                "The server did not close the clients' connections, as a fault demanded, "
-                f"within {_HANGS_UP_WITHIN_S:.0f} s."
-            )
-
-    def restart_server(self) -> None:
-        """Kill the server and start it again; midpipe's own connections are made again."""
-        self.server.restart()
-        self._reconnect()
-
-    def readdress_server(self) -> None:
-        """Kill the server and start it again at another address; from now on the listeners lead there."""
-        self.server.readdress()
-        self._reconnect()
-
-    def fail_over(self) -> None:
-        """Kill the server and have its replica take over; from now on the listeners lead there."""
-        self.replica.fail_over()
-        self._reconnect()
-
-    @property
-    def replica(self) -> Replica:
-        """The server's replica. Raises UsageError if it has none."""
-        if self.server.replica is None:
-            raise UsageError(f"{self.server.name} has no replica that could take over.")
-        return self.server.replica
-
-    def _reconnect(self) -> None:
-        self.control.close()
-        self.control = self.new_control()
+    def _forget_instances(self) -> None:
+        """Make new instances of midpipe's own clients before their next calls: they may be cut off too."""
         self.recovery.forget_instances()
 
 

@@ -11,7 +11,8 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
-from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.faults.effects import (
     ClockEffects,
     Deliver,
@@ -19,8 +20,10 @@ from midpipe.faultinject.faults.effects import (
     Replacement,
     WireEffects,
 )
+from midpipe.faultinject.net.proxy import Proxy
 from midpipe.scenarios.case.client_wire import ClientWire
-from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.operator import Operator
+from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.evidence import SHORTEST_DEFAULT_LEASE_S
 from midpipe.scenarios.model.history import Json, is_over_at_once
 from midpipe.scenarios.programs.program import Answer
@@ -29,6 +32,7 @@ SHORT_LEASE_S = 0.02
 OUTAGE_S = 0.8
 """How long an outage lasts at most, in time that its client waits. Few libraries try again after exactly so long."""
 _MOMENT_S = 0.001
+_HANGS_UP_WITHIN_S = 10.0
 _ENDED_AFTER_LEASES = 1.5
 """After so many times its length, a lease has surely ended."""
 _MARGIN_S = 1.0
@@ -47,13 +51,24 @@ class SideEffects:
             a stepped clock waiting is cheap: then any number means that leases are to end, at their own length.
     """
 
-    def __init__(self, rig: Rig, lease_s: float | None = None) -> None:
-        self._rig = rig
+    def __init__(
+        self,
+        operator: Operator,
+        proxy: Proxy,
+        time: TimeFlow,
+        clock: Clock,
+        *,
+        lease_s: float | None = None,
+    ) -> None:
+        self._operator = operator
+        self._proxy = proxy
+        self._time = time
+        self._clock = clock
         self._lease_s = lease_s
         self._leases_began_s: float | None = None
         self._has_leases = False
         self._asked_s: list[float] = []
-        self._began_s = rig.time.now_s()
+        self._began_s = time.now_s()
         self._zero_lease_ended_s = 0.0
         self._undo: defaultdict[str, tuple[tuple[str, ...], ...]] = defaultdict(tuple)
         self._paused_by: ClientWire | None = None
@@ -62,7 +77,7 @@ class SideEffects:
         # Of processes whose wall clock is off: by pid, the client whose operation ends that; None: the case does.
         self._skewed: dict[int, str | None] = {}
         self._outages_s: dict[str, float] = {}
-        rig.time.skewed_s = 0.0
+        time.skewed_s = 0.0
 
     @property
     def is_server_paused(self) -> bool:
@@ -74,22 +89,30 @@ class SideEffects:
         if effects.wire.waits or effects.wire.deliver is Deliver.HELD:
             self.allow_leases_to_end()
         if effects.wire.refuse:
-            self._rig.listener(client_id).refuse()
-        self._rig.operate(effects.server.before)
+            self._proxy.listener(client_id).refuse()
+        self._operator.operate(effects.server.before)
         if effects.server.hangs_up:
-            self._rig.await_hang_up()
+            self._await_hang_up()
         self._undo[client_id] += effects.server.after
         if effects.server.snapshots_fail:
-            self._rig.server.fail_snapshots(self._rig.control)
+            self._operator.server.fail_snapshots(self._operator.control)
             self._snapshots_failed_by = wire
         if effects.wire.refuse or effects.server.after or effects.server.snapshots_fail:
             self._outages_s[client_id] = OUTAGE_S
         if effects.server.replica_lags:
-            self._rig.replica.fall_behind()
+            self._operator.replica.fall_behind()
             self._replica_delayed_by = wire
         if effects.server.pauses:
-            self._rig.server.suspend()
+            self._operator.server.suspend()
             self._paused_by, wire.may_time_out = wire, True
+
+    def _await_hang_up(self) -> None:
+        """Wait until the server has closed the clients' connections. Raises ServerError if it does not."""
+        if not self._proxy.has_server_hung_up(_HANGS_UP_WITHIN_S):
+            raise ServerError(
+                "The server did not close the clients' connections, as a fault demanded, "
+                f"within {_HANGS_UP_WITHIN_S:.0f} s."
+            )
 
     def move_clock(self, wire: ClientWire, pid: int, effects: ClockEffects) -> None:
         """Let time pass, and set the clock of the client's process.
@@ -97,15 +120,15 @@ class SideEffects:
         Raises:
             UsageError: the clock can't be moved here.
         """
-        if not self._rig.time.is_stepped:
+        if not self._time.is_stepped:
             raise UsageError(
                 "A fault of the clock needs a clock that midpipe moves, and here it is the machine's: "
-                f"{self._rig.clock.reason}."
+                f"{self._clock.reason}."
             )
-        self._rig.time.wait(effects.elapse_s)
+        self._time.wait(effects.elapse_s)
         if effects.skew_s:
-            self._rig.clock.skew(pid, effects.skew_s)
-            self._rig.time.skewed_s = abs(effects.skew_s)
+            self._clock.skew(pid, effects.skew_s)
+            self._time.skewed_s = abs(effects.skew_s)
             self._skewed[pid] = wire.client_id if effects.ends_with_operation else None
 
     def correct_clocks(self, client_id: str | None = None) -> None:
@@ -113,8 +136,8 @@ class SideEffects:
         for pid, until in tuple(self._skewed.items()):
             if client_id is None or until == client_id:
                 del self._skewed[pid]
-                if self._rig.clock.follows(pid):
-                    self._rig.clock.skew(pid, 0.0)
+                if self._clock.follows(pid):
+                    self._clock.skew(pid, 0.0)
 
     def end(self, wire: ClientWire) -> bool:
         """End what the client's operation began; return whether a paused server went on, so its state may differ."""
@@ -122,12 +145,12 @@ class SideEffects:
         self.correct_clocks(wire.client_id)
         if self._replica_delayed_by is wire:
             self._replica_delayed_by = None
-            self._rig.replica.catch_up()
+            self._operator.replica.catch_up()
         if self._paused_by is not wire:
             return False
         self._paused_by, wire.may_time_out = None, False
-        self._rig.server.resume()
-        self._rig.await_server()
+        self._operator.server.resume()
+        self._operator.await_server()
         return True
 
     def outage_left_s(self, wire: ClientWire) -> float:
@@ -147,47 +170,47 @@ class SideEffects:
     def _end_outage(self, wire: ClientWire) -> None:
         """Accept the client's connections again, and let the server take writes."""
         self._outages_s.pop(wire.client_id, None)
-        self._rig.listener(wire.client_id).accept_again()
-        self._rig.operate(self._undo.pop(wire.client_id, ()))
+        self._proxy.listener(wire.client_id).accept_again()
+        self._operator.operate(self._undo.pop(wire.client_id, ()))
         if self._snapshots_failed_by is wire:
             self._snapshots_failed_by = None
-            self._rig.server.restore_snapshots(self._rig.control)
+            self._operator.server.restore_snapshots(self._operator.control)
 
     def replace_server(self, effects: Effects) -> str:
         """Kill the server if the effects say so; return a sentence on what became of it, or an empty string."""
         if effects.server.replacement is Replacement.RESTARTED:
-            self._rig.restart_server()
+            self._operator.restart()
             return "the server is killed and restarted with the data that it kept"
         if effects.server.replacement is Replacement.READDRESSED:
-            self._rig.readdress_server()
+            self._operator.readdress()
             return (
                 "the server is killed and restarted at another address with the data that it kept"
             )
         if effects.server.replacement is Replacement.REPLICA:
-            self._rig.fail_over()
+            self._operator.fail_over()
             return "the server is killed, and its replica takes over with the data that it received"
         return ""
 
     @property
     def leases_have_ended(self) -> bool:
         """Whether leases of the program's calls have ended, while it ran or afterwards."""
-        if not self._rig.time.is_stepped:
+        if not self._time.is_stepped:
             return self._lease_s is not None
-        passed_s = self._rig.time.now_s() - self._began_s
+        passed_s = self._time.now_s() - self._began_s
         return passed_s >= min(self._asked_s, default=SHORTEST_DEFAULT_LEASE_S)
 
     @property
     def has_lease_ended_unplanned(self) -> bool:
         """Whether a lease may have ended although no client had to wait: the machine was too slow."""
-        if self._rig.time.is_stepped or self._leases_began_s is None or self._lease_s is None:
+        if self._time.is_stepped or self._leases_began_s is None or self._lease_s is None:
             return False
-        return self._rig.time.now_s() - self._leases_began_s > self._lease_s
+        return self._time.now_s() - self._leases_began_s > self._lease_s
 
     def shorten_lease(self, arguments: dict[str, Json]) -> None:
         """Make the lease that a call asks for short, in its arguments, if leases are to be short."""
         if "lease_s" not in arguments:
             return
-        if self._rig.time.is_stepped and isinstance(arguments["lease_s"], int | float):
+        if self._time.is_stepped and isinstance(arguments["lease_s"], int | float):
             if not is_over_at_once(arguments):
                 self._asked_s.append(arguments["lease_s"])
             return
@@ -196,16 +219,16 @@ class SideEffects:
         if not is_over_at_once(arguments):
             arguments["lease_s"] = self._lease_s
             self._has_leases = True
-            self._leases_began_s = self._leases_began_s or self._rig.time.now_s()
+            self._leases_began_s = self._leases_began_s or self._time.now_s()
 
     def note_write(self, arguments: Mapping[str, Json | Answer]) -> None:
         """Note that the server ran a write of a call with these arguments: a lease or back-off of no time began now."""
         if is_over_at_once(arguments) or arguments.get("back_off_s") == 0:
-            self._zero_lease_ended_s = self._rig.time.now_s() + _ZERO_LEASE_ENDED_AFTER_S
+            self._zero_lease_ended_s = self._time.now_s() + _ZERO_LEASE_ENDED_AFTER_S
 
     def await_zero_leases(self) -> None:
         """Wait until leases of no time have ended, so that the machine does not decide what the next command finds."""
-        self._rig.time.wait(self._zero_lease_ended_s - self._rig.time.now_s())
+        self._time.wait(self._zero_lease_ended_s - self._time.now_s())
 
     def allow_leases_to_end(self) -> None:
         """A client now waits for a time-out, and leases may end meanwhile: that is planned."""
@@ -213,11 +236,11 @@ class SideEffects:
 
     def await_leases(self) -> None:
         """Wait until every lease has ended, if they are short or one has ended. There is no event to wait for."""
-        has_ended_one = self._rig.time.is_stepped and self.leases_have_ended
+        has_ended_one = self._time.is_stepped and self.leases_have_ended
         if self._asked_s and (self._lease_s is not None or has_ended_one):
             # One that was renewed after time had passed has not ended yet.
-            self._rig.time.wait(max(self._asked_s) + _MARGIN_S)
+            self._time.wait(max(self._asked_s) + _MARGIN_S)
         elif self._lease_s is not None and self._has_leases:
-            self._rig.time.wait(self._lease_s * _ENDED_AFTER_LEASES)
+            self._time.wait(self._lease_s * _ENDED_AFTER_LEASES)
         self.await_zero_leases()
         self.allow_leases_to_end()

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from midpipe.scenarios.case.answered import Answered
+from midpipe.scenarios.case.operator import Operator
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.recovery_client import RECOVERY
-from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
 from midpipe.scenarios.model.history import Completion, Operation, Phase
 from midpipe.scenarios.programs.program import Call, Program
 
 
-def write_start_state(rig: Rig, recorder: Recorder, program: Program) -> None:
+def write_start_state(
+    operator: Operator, recovery: RecoveryClient, recorder: Recorder, program: Program
+) -> None:
     """Write the program's start state, and record it.
 
     A call that raises makes the case invalid: it would not begin in the state that the program describes.
     """
     for call in program.prepare:
-        error = call_without_faults(rig, recorder, call, Phase.PREPARE).error
+        error = call_without_faults(recovery, recorder, call, Phase.PREPARE).error
         if error is not None:
             recorder.invalid_reason = (
                 f"before the case, {call.method} raised {error.type}: {error.message}"
             )
             return
-    rig.seed(program.seed)
-    rig.save_snapshot()
+    operator.seed(program.seed)
+    operator.save_snapshot()
     recorder.record_state()
 
 
 def call_without_faults(
-    rig: Rig, recorder: Recorder, call: Call, phase: Phase, client_id: str = RECOVERY
+    recovery: RecoveryClient,
+    recorder: Recorder,
+    call: Call,
+    phase: Phase,
+    client_id: str = RECOVERY,
 ) -> Answered:
     """Make a call, and record it.
 
@@ -39,7 +45,7 @@ def call_without_faults(
         SubjectError: an instance of the subject can't be made.
     """
     arguments = call.given()
-    answered = rig.recovery.call(call.method, arguments, call.version, client_id)
+    answered = recovery.call(call.method, arguments, call.version, client_id)
     recorder.logs += answered.logs
     operation = Operation(
         client=client_id,

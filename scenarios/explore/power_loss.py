@@ -121,7 +121,7 @@ def _confirmed(
 def _seen(rig: Rig, server: EmbeddedServer, program: Program, kept: bytes) -> tuple[str, ...]:
     """Start the server on what was kept, and return what is wrong then."""
     server.keep_only(kept)
-    rig.restart_server()
+    rig.operator.restart()
     return (*_half_written(rig), *_failed_retries(rig, program))
 
 

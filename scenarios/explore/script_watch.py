@@ -45,7 +45,7 @@ class ScriptWatch:
         self._open()
 
     def _open(self) -> None:
-        self._monitor = self._rig.new_control()
+        self._monitor = self._rig.operator.new_control()
         self._lines: Iterator[bytes] | None = None
         with suppress(ServerError):
             self._lines = self._monitor.monitor()

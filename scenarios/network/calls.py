@@ -94,7 +94,7 @@ class CallsThroughToxiproxy:
         """Run the program to its end, and wait until the client's connections are closed."""
         rig = self._rig
         rig.reset()
-        write_start_state(rig, self.recorder, self._program)
+        write_start_state(rig.operator, rig.recovery, self.recorder, self._program)
         ours, accepted = self._connected(), self._accepted()
         opened = rig.host(CLIENT).make_instance(
             CLIENT, rig.url_at(self._route.address.port, TIME_OUT_MS)

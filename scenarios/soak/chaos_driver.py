@@ -113,7 +113,7 @@ class ChaosDriver:
         return True
 
     def _kill_server(self) -> None:
-        self._replace_server(self._rig.restart_server)
+        self._replace_server(self._rig.operator.restart)
 
     def _fail_over(self) -> bool:
         """Kill the server and have its replica take over; return False if the load could not be halted for that.
@@ -126,7 +126,7 @@ class ChaosDriver:
             process.works = False
         is_halted = self._rig.loop.run_until(self._is_halted, _HALTS_WITHIN_S)
         if is_halted:
-            self._replace_server(self._rig.fail_over)
+            self._replace_server(self._rig.operator.fail_over)
         for process in working:
             process.works = True
             process.begin_step()

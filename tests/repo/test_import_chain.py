@@ -6,9 +6,9 @@ from graphlib import TopologicalSorter
 
 import grimp
 
-LONGEST = 19
+LONGEST = 18
 """What bounds it: a command, judging, the gate, its parts (4); tasks, orders, exploration, runs (4); one case: run,
-case, clients, side effects, rig (5); proxy, link, conversation (3); readers, fast path, RESP (3). Each adds a meaning
+case, clients, side effects (4); proxy, link, conversation (3); readers, fast path, RESP (3). Each adds a meaning
 of its own; a shorter chain would merge two of them or hide what one of them uses."""
 
 
