@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 
 NO_FAULT = "none"
@@ -118,6 +118,7 @@ class Ledger:
         by_place: by place, the counts of the cases with one fault, which is injected there.
     """
 
+    _: KW_ONLY
     space: dict[str, int] = field(default_factory=dict)
     run: dict[str, int] = field(default_factory=dict)
     invalid: dict[str, int] = field(default_factory=dict)
@@ -128,12 +129,12 @@ class Ledger:
     def copy(self) -> Ledger:
         """Return a ledger with the same counts."""
         return Ledger(
-            dict(self.space),
-            dict(self.run),
-            dict(self.invalid),
-            dict(self.violated),
-            {fault: dict(by_rule) for fault, by_rule in self.left_out_by.items()},
-            {place: at.copy() for place, at in self.by_place.items()},
+            space=dict(self.space),
+            run=dict(self.run),
+            invalid=dict(self.invalid),
+            violated=dict(self.violated),
+            left_out_by={fault: dict(by_rule) for fault, by_rule in self.left_out_by.items()},
+            by_place={place: at.copy() for place, at in self.by_place.items()},
         )
 
     def planned(self, fault: str, place: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import chain, product
 
 from midpipe.faultinject.decide.schedule import replay_string
@@ -46,6 +46,7 @@ class Behaviour:
 
     fault: str
     applied: int
+    _: KW_ONLY
     answered: bool
     raised: bool
     answer_is_right: bool
@@ -70,6 +71,7 @@ class DriverRow:
     version: str
     constructor: str
     way: str
+    _: KW_ONLY
     behaviours: tuple[Behaviour, ...]
     reason: str = ""
 
@@ -117,13 +119,15 @@ def measure_driver(
         subject = subject_of(driver, version, constructor, way)
         cases = tuple(_cases(worker, subject, way))
     except (SubjectError, UsageError) as error:
-        return DriverRow(driver.name, version, constructor.name, way.name, (), str(error))
+        return DriverRow(
+            driver.name, version, constructor.name, way.name, behaviours=(), reason=str(error)
+        )
     worst = tuple(
         replace(max(found, key=lambda case: (case.deceives, case.applied)), fault=name)
         for name, faults in FAULTS.items()
         if (found := [case for case in cases if case.fault in faults])
     )
-    return DriverRow(driver.name, version, constructor.name, way.name, worst)
+    return DriverRow(driver.name, version, constructor.name, way.name, behaviours=worst)
 
 
 def subject_of(driver: Driver, version: str, constructor: Constructor, way: Way) -> SubjectSpec:
@@ -172,7 +176,14 @@ def _behaviour(record: CaseRecord, way: Way, fault: str, replay: str) -> Behavio
         )
     is_right = not way.takes or call.value == "job-1"
     raised = call.error is not None and not call.error.is_hang
-    return Behaviour(fault, applied, call.answered, raised, is_right, replay)
+    return Behaviour(
+        fault,
+        applied,
+        answered=call.answered,
+        raised=raised,
+        answer_is_right=is_right,
+        replay=replay,
+    )
 
 
 def _call_of(record: CaseRecord) -> Operation:

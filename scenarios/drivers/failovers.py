@@ -76,8 +76,10 @@ def measure_failover(
         subject = subject_of(driver, version, constructor, way)
         behaviours = tuple(_behaviour(spec, subject, way, fault) for fault in faults)
     except (SubjectError, UsageError) as error:
-        return DriverRow(driver.name, version, constructor.name, way.name, (), str(error))
-    return DriverRow(driver.name, version, constructor.name, way.name, behaviours)
+        return DriverRow(
+            driver.name, version, constructor.name, way.name, behaviours=(), reason=str(error)
+        )
+    return DriverRow(driver.name, version, constructor.name, way.name, behaviours=behaviours)
 
 
 def _behaviour(spec: ServerSpec, subject: SubjectSpec, way: Way, fault: str) -> Behaviour:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
 
 from midpipe.scenarios.known_bugs.bug import adapted
@@ -70,6 +70,7 @@ class Driver:
     versions: tuple[str, ...]
     constructors: tuple[Constructor, ...]
     ways: tuple[Way, ...]
+    _: KW_ONLY
     language: Language = Language.PYTHON
     is_of_cluster: bool = False
     asks_sentinels: bool = False
@@ -166,7 +167,7 @@ IOREDIS = Driver(
         _BLOCKING_POP,
         PUBLISH,
     ),
-    Language.NODE,
+    language=Language.NODE,
     subscribes=True,
 )
 IOREDIS_SENTINEL = Driver(
@@ -175,7 +176,7 @@ IOREDIS_SENTINEL = Driver(
     IOREDIS.versions,
     (Constructor("new Redis({sentinels, name})", "ioredis_lists.mjs", "Sentinel"),),
     (PUSH, _MULTI, POP),
-    Language.NODE,
+    language=Language.NODE,
     asks_sentinels=True,
 )
 GO_REDIS = Driver(
@@ -195,7 +196,7 @@ GO_REDIS = Driver(
         POP,
         _BLOCKING_POP,
     ),
-    Language.GO,
+    language=Language.GO,
 )
 DRIVERS = (
     REDIS_PY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.case.rig import Rig
@@ -32,6 +32,7 @@ class Prepared:
 
     rig: Rig
     program: Program
+    _: KW_ONLY
     nondeterministic: str
     is_ordered: bool = True
     unlike: str = ""
@@ -54,14 +55,21 @@ def prepared(
     if missing:
         return ExplorationDone((), missing)
     if is_resumed:
-        return Prepared(rig, program, "")
+        return Prepared(rig, program, nondeterministic="")
     dry = dry_run(rig, program, latency_bound_ms)
     if dry.rejected_call:
         return ExplorationDone((), (dry.rejected_call,))
     if dry.raised:
         return ExplorationDone((), raised=dry.raised)
     last = dry.last if dry.last.is_valid else None
-    return Prepared(rig, program, dry.nondeterministic, dry.is_ordered, dry.unlike, last)
+    return Prepared(
+        rig,
+        program,
+        nondeterministic=dry.nondeterministic,
+        is_ordered=dry.is_ordered,
+        unlike=dry.unlike,
+        without_faults=last,
+    )
 
 
 def with_progress(

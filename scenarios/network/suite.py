@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 from midpipe.scenarios.case.confirming import Kind, confirmed
 from midpipe.scenarios.case.rig import Rig
@@ -86,7 +86,9 @@ def run_suite(
     row, connections = _row(_Case(rig, program, route, bound_ms), kinds)
     yield row
     for fault in faults:
-        row, _ = _row(_Case(rig, program, route, bound_ms, fault, connections), kinds)
+        row, _ = _row(
+            _Case(rig, program, route, bound_ms, fault=fault, connections=connections), kinds
+        )
         yield row
 
 
@@ -104,6 +106,7 @@ class _Case:
     program: Program
     route: Route
     bound_ms: float
+    _: KW_ONLY
     fault: NetworkFault | None = None
     connections: int = 0
 
