@@ -17,6 +17,7 @@ from midpipe.scenarios.case.left_behind import left_behind
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.recovery import FinishedCase, Recovered, recover
 from midpipe.scenarios.case.rig import Rig
+from midpipe.scenarios.case.taken import begun_with_nothing_queued
 from midpipe.scenarios.invariants.executions import has_failed
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.history import Execution, Phase
@@ -206,6 +207,7 @@ def _evidence(
         kept_apart=recovered.traces.kept_apart,
         vanished=recovered.traces.vanished,
         expired=recovered.expired,
+        nothing_queued=begun_with_nothing_queued(recorder.history, recorder.states),
     )
 
 

@@ -1,7 +1,8 @@
 """worker-lives: after one fault, and after it was idle, the same worker runs the next job.
 
-Judged where a worker is run again after a fault, while jobs wait: by then at least one of them must have run. Also
-where it was idle and undisturbed, and is run twice after a job was enqueued that a fresh worker then runs.
+Judged where a worker is run again after a fault, while jobs wait: by then at least one of them must have run. No job
+waits once every list of the server is empty of those that were enqueued, as after a worker that takes several at once.
+Also where it was idle and undisturbed, and is run twice after a job was enqueued that a fresh worker then runs.
 
 Blind to: a worker that runs the next job only after a delay of its own, unless it takes that long after being idle.
 """
@@ -22,7 +23,7 @@ def _check(evidence: Evidence) -> Judgement:
     violations = []
     ran = [run.job_id for run in evidence.executions if run.phase is Phase.PROGRAM]
     for run in evidence.operations("work"):
-        if not _comes_after_a_fault(evidence, run):
+        if not _comes_after_a_fault(evidence, run) or run.invoked_at in evidence.nothing_queued:
             continue
         observed += 1
         if not ran and len(_waiting(evidence, run)) > 1:

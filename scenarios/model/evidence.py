@@ -112,6 +112,7 @@ class Evidence:
         vanished: jobs that a key named when their enqueue was answered, and of which none holds a record in the end: at
             most a counter or a lock names them.
         expired: ids of jobs that a key named which has expired by the end of the program.
+        nothing_queued: when those runs of the worker began, as ``invoked_at``, before which every job had been taken.
         read_by_others: read_back as each further version of a mixed fleet answered it.
 
     Example:
@@ -138,6 +139,7 @@ class Evidence:
     kept_apart: frozenset[str] = frozenset()
     vanished: frozenset[str] = frozenset()
     expired: frozenset[str] = frozenset()
+    nothing_queued: frozenset[int] = frozenset()
     read_by_others: tuple[Mapping[tuple[str, str], Json], ...] = ()
 
     @property

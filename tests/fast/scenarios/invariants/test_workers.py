@@ -98,6 +98,13 @@ def test_otherwise_a_worker_may_run_nothing(history: tuple[Operation, ...]) -> N
     assert after_fault(*history) == []
 
 
+def test_a_worker_that_took_every_job_at_once_may_run_nothing() -> None:
+    seen = case(*TWO_JOBS, FAULTED, AGAIN, runs=(RAN_LATER,))
+    taken = replace(seen, nothing_queued=frozenset({AGAIN.invoked_at}))
+    assert said("worker-lives", seen)
+    assert said("worker-lives", taken) == []
+
+
 def test_runs_after_a_fault_are_counted() -> None:
     check = INVARIANTS["worker-lives"].check
     assert check(case(*TWO_JOBS, FAULTED, AGAIN)).observations == 1
