@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -21,6 +21,8 @@ from midpipe.scenarios.audit.pattern import JOB, Pattern
 
 Field = str
 Status = str
+_Some = msgspec.Meta(min_length=1)
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Damage(StrEnum):
@@ -101,8 +103,8 @@ class _Rule(_Part, frozen=True, kw_only=True, tag_field="rule"):
 class Placed(_Rule, frozen=True, kw_only=True, tag="placed"):
     """A job with one of these statuses is in one of these places. Judged only if all its copies agree on the status."""
 
-    status: tuple[Status, ...]
-    places: tuple[str, ...]
+    status: Annotated[tuple[Status, ...], _Some]
+    places: Annotated[tuple[str, ...], _Some]
     damage: Damage = Damage.ORPHANED
 
 
@@ -124,7 +126,7 @@ class Within(_Rule, frozen=True, kw_only=True, tag="within"):
     """Every member of the place is a member of one of these places too, under the same name."""
 
     place: str
-    places: tuple[str, ...]
+    places: Annotated[tuple[str, ...], _Some]
     damage: Damage = Damage.ORPHANED
 
 
@@ -139,7 +141,7 @@ class Waiting(_Rule, frozen=True, kw_only=True, tag="waiting"):
     """A member of the list has one of these statuses."""
 
     place: str
-    status: tuple[Status, ...]
+    status: Annotated[tuple[Status, ...], _Some]
     damage: Damage = Damage.DOUBLED
 
 
@@ -169,7 +171,7 @@ class Due(_Rule, frozen=True, kw_only=True, tag="due"):
 
     place: str
     unit: Literal["s", "ms"] = "s"
-    grace_s: float = 60.0
+    grace_s: _Seconds = 60.0
     damage: Damage = Damage.STUCK
 
 
@@ -181,9 +183,9 @@ class Aged(_Rule, frozen=True, kw_only=True, tag="aged"):
         longer_than_s: from when on it is damage, in seconds.
     """
 
-    status: tuple[Status, ...]
+    status: Annotated[tuple[Status, ...], _Some]
     field: Field
-    longer_than_s: float = 3600.0
+    longer_than_s: _Seconds = 3600.0
     damage: Damage = Damage.STUCK
 
 
@@ -195,7 +197,7 @@ class Acknowledged(_Rule, frozen=True, kw_only=True, tag="acknowledged"):
     """
 
     place: str
-    longer_than_s: float = 3600.0
+    longer_than_s: _Seconds = 3600.0
     damage: Damage = Damage.STUCK
 
 
@@ -236,8 +238,8 @@ class _File(_Part, frozen=True, kw_only=True):
 
     name: str
     summary: str = ""
-    job_id: str = ".+"
-    settle_s: float = 60.0
+    job_id: Annotated[str, _Some] = ".+"
+    settle_s: _Seconds = 60.0
     phases: tuple[str, ...] = ()
     record: dict[str, Record] = {}
     place: dict[str, Place] = {}
@@ -303,11 +305,6 @@ def read_layout(text: str, phase: str = "", prefix: str = "") -> Layout:
         has = f"its phases are {', '.join(file.phases)}" if file.phases else "it has no phases"
         raise ValueError(f"there is no phase {chosen!r} in the layout {file.name}: {has}")
     _check(file)
-    keys = {
-        name: part.key
-        for parts in (file.record, file.place, file.pointer)
-        for name, part in parts.items()
-    }
     return Layout(
         name=file.name,
         summary=file.summary,
@@ -316,7 +313,7 @@ def read_layout(text: str, phase: str = "", prefix: str = "") -> Layout:
         records=file.record,
         places=file.place,
         pointers=file.pointer,
-        patterns={name: Pattern.of(prefix + key, file.job_id) for name, key in keys.items()},
+        patterns={name: Pattern.of(prefix + key, file.job_id) for name, key in _keys(file).items()},
         members={
             name: Pattern.of(place.member, file.job_id)
             for name, place in file.place.items()
@@ -324,6 +321,11 @@ def read_layout(text: str, phase: str = "", prefix: str = "") -> Layout:
         },
         rules=tuple(rule for rule in file.rule if not rule.phases or chosen in rule.phases),
     )
+
+
+def _keys(file: _File) -> dict[str, str]:
+    parts = (*file.record.items(), *file.place.items(), *file.pointer.items())
+    return {name: part.key for name, part in parts}
 
 
 def _check(file: _File) -> None:
@@ -339,6 +341,11 @@ def _check(file: _File) -> None:
     for name, place in file.place.items():
         if (place.type == "stream") != bool(place.group):
             raise ValueError(f"place {name!r} needs a group if it is a stream, and only then")
+        parts = {*Pattern.of(place.key).parts, *Pattern.of(place.member).parts}
+        if place.member and JOB not in parts:
+            raise ValueError(
+                f"neither the key nor a member of place {name!r} has a part {{job_id}}"
+            )
     for number, rule in enumerate(file.rule, 1):
         _check_rule(file, rule, f"rule {number}")
 
@@ -366,8 +373,15 @@ def _check_rule(file: _File, rule: Rule, where: str) -> None:
             records = rule.records
         case Copied():
             records = (rule.source, rule.target)
-        case Named():
-            re.compile(rule.matches)
+        case Named(part=part, matches=matches):
+            if not any(part in Pattern.of(key).parts for key in _keys(file).values()):
+                raise ValueError(f"{where} names the part {part!r}, which no key has")
+            try:
+                re.compile(matches)
+            except re.error as error:
+                raise ValueError(
+                    f"{where} has matches = {matches!r}, which is no regular expression: {error.msg}"
+                ) from error
     for kind, named, known in (
         ("place", places, file.place),
         ("record", records, file.record),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 JOB = "job_id"
-_PART = re.compile(r"\{([a-z_]+)\}")
+_PART = re.compile(r"\{([A-Za-z_]\w*)\}", re.ASCII)
 _GLOB_SPECIAL = re.compile(r"([\\*?\[\]])")
 
 
@@ -20,7 +20,7 @@ class Pattern:
     """A pattern of text with named parts in braces.
 
     Raises:
-        ValueError: a part occurs twice.
+        ValueError: a part occurs twice, or the form of an id is no regular expression.
     """
 
     text: str
@@ -44,7 +44,12 @@ class Pattern:
             else f"(?P<{piece}>{job_id if piece == JOB else '[^:]*?'})"
             for number, piece in enumerate(pieces)
         )
-        return cls(text, parts, re.compile(expression, re.DOTALL))
+        try:
+            return cls(text, parts, re.compile(expression, re.DOTALL))
+        except re.error as error:
+            raise ValueError(
+                f"job_id = {job_id!r} is no regular expression: {error.msg}"
+            ) from error
 
     @property
     def literal(self) -> str:

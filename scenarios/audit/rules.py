@@ -266,7 +266,8 @@ def _moment(text: str) -> float | None:
 def _shown(layout: Layout, status: str) -> str:
     """Return a status that some record or rule knows; any other could be payload."""
     known = {word for record in layout.records.values() for word in record.statuses}
-    known |= {word for rule in layout.rules if isinstance(rule, Placed) for word in rule.status}
+    about = (rule for rule in layout.rules if isinstance(rule, Placed | Waiting | Aged))
+    known |= {word for rule in about for word in rule.status}
     return status if status in known else "in an unknown status"
 
 

@@ -58,6 +58,22 @@ def test_a_layout_that_ships_can_be_read_in_every_phase(name: str) -> None:
             ),
             "is about a stream, and 'waiting' is none",
         ),
+        (('name = "small"', 'name = "small"\njob_id = "[0-9"'), "is no regular expression"),
+        (
+            ("[[rule]]", '[[rule]]\nrule = "named"\npart = "job_id"\nmatches = "[a-"\n[[rule]]'),
+            "rule 1 has matches",
+        ),
+        (
+            ("[[rule]]", '[[rule]]\nrule = "named"\npart = "regoin"\nmatches = "a"\n[[rule]]'),
+            "'regoin', which no key has",
+        ),
+        (
+            ('type = "list"', 'type = "list"\nmember = "{jobId}"'),
+            "neither the key nor a member of place 'waiting' has a part {job_id}",
+        ),
+        (('places = ["waiting"]', "places = []"), "length >= 1"),
+        (('status = ["new"]', "status = []"), "length >= 1"),
+        (('name = "small"', 'name = "small"\nsettle_s = -1'), ">= 0.0"),
     ],
 )
 def test_a_wrong_layout_is_refused_with_what_is_wrong(
@@ -93,6 +109,7 @@ def test_a_prefix_stands_before_every_key() -> None:
         ),
         ("ai:job:{workspace_id}:{job_id}", "ai:job::a:b", {"workspace_id": "", "job_id": "a:b"}),
         ("{job_id}:{execution}", "a:b:c", {"job_id": "a:b", "execution": "c"}),
+        ("{tenantId}:{job_id}", "acme:j-1", {"tenantId": "acme", "job_id": "j-1"}),
         ("ai:jobs:{job_id}", "ai:jobs:", None),
         ("ai:jobs:{job_id}", "ai:job:acme:j-1", None),
     ],

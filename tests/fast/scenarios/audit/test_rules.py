@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from midpipe.scenarios.audit.layout import Damage, Layout
+from midpipe.scenarios.audit.layout import Damage, Layout, read_layout
 from midpipe.scenarios.audit.layouts import layout_named
 from midpipe.scenarios.audit.observation import Observation
 from midpipe.scenarios.audit.rules import examine, open_places
@@ -150,3 +150,16 @@ def test_any_progress_of_a_job_changes_the_fingerprint() -> None:
         observed(copy(), copy(), scores={"leases": 6.0}).fingerprint(),
     }
     assert len(seen) == 6
+
+
+def test_a_status_that_only_a_rule_of_age_names_is_shown() -> None:
+    layout = read_layout(
+        """
+        name = "shop"
+        record.order.key = "order:{job_id}"
+        rule = [{ rule = "aged", status = ["packing"], field = "since" }]
+        """
+    )
+    fields = {"status": b"packing", "since": b"1799990000"}
+    (found,) = examine(layout, Observation("1", {"job_id": "1"}, "order", {"order": fields}), NOW_S)
+    assert found.evidence == "is packing for more than 3600 s"
