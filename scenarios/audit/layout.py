@@ -8,21 +8,19 @@ midpipe are read the same way.
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
 
-from midpipe.scenarios.audit.pattern import JOB, Pattern
+from midpipe.scenarios.audit.pattern import Pattern
 
 Field = str
 Status = str
-_Some = msgspec.Meta(min_length=1)
-_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Some = msgspec.Meta(min_length=1)
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Damage(StrEnum):
@@ -46,11 +44,11 @@ MEANING: Mapping[Damage, str] = {
 }
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of a layout: unknown names in it are errors."""
 
 
-class Record(_Part, frozen=True, kw_only=True):
+class Record(Part, frozen=True, kw_only=True):
     """A kind of key that holds one job.
 
     Args:
@@ -68,7 +66,7 @@ class Record(_Part, frozen=True, kw_only=True):
     statuses: tuple[Status, ...] = ()
 
 
-class Place(_Part, frozen=True, kw_only=True):
+class Place(Part, frozen=True, kw_only=True):
     """A kind of key whose members name jobs.
 
     Args:
@@ -88,13 +86,13 @@ class Place(_Part, frozen=True, kw_only=True):
     field: Field = ""
 
 
-class Pointer(_Part, frozen=True, kw_only=True):
+class Pointer(Part, frozen=True, kw_only=True):
     """A kind of string that holds a job's id: a request key, say."""
 
     key: str
 
 
-class _Rule(_Part, frozen=True, kw_only=True, tag_field="rule"):
+class _Rule(Part, frozen=True, kw_only=True, tag_field="rule"):
     """A rule; ``phases`` limits it to some phases of a migration, empty is all."""
 
     phases: tuple[str, ...] = ()
@@ -103,8 +101,8 @@ class _Rule(_Part, frozen=True, kw_only=True, tag_field="rule"):
 class Placed(_Rule, frozen=True, kw_only=True, tag="placed"):
     """A job with one of these statuses is in one of these places. Judged only if all its copies agree on the status."""
 
-    status: Annotated[tuple[Status, ...], _Some]
-    places: Annotated[tuple[str, ...], _Some]
+    status: Annotated[tuple[Status, ...], Some]
+    places: Annotated[tuple[str, ...], Some]
     damage: Damage = Damage.ORPHANED
 
 
@@ -126,7 +124,7 @@ class Within(_Rule, frozen=True, kw_only=True, tag="within"):
     """Every member of the place is a member of one of these places too, under the same name."""
 
     place: str
-    places: Annotated[tuple[str, ...], _Some]
+    places: Annotated[tuple[str, ...], Some]
     damage: Damage = Damage.ORPHANED
 
 
@@ -141,7 +139,7 @@ class Waiting(_Rule, frozen=True, kw_only=True, tag="waiting"):
     """A member of the list has one of these statuses."""
 
     place: str
-    status: Annotated[tuple[Status, ...], _Some]
+    status: Annotated[tuple[Status, ...], Some]
     damage: Damage = Damage.DOUBLED
 
 
@@ -171,7 +169,7 @@ class Due(_Rule, frozen=True, kw_only=True, tag="due"):
 
     place: str
     unit: Literal["s", "ms"] = "s"
-    grace_s: _Seconds = 60.0
+    grace_s: Seconds = 60.0
     damage: Damage = Damage.STUCK
 
 
@@ -183,9 +181,9 @@ class Aged(_Rule, frozen=True, kw_only=True, tag="aged"):
         longer_than_s: from when on it is damage, in seconds.
     """
 
-    status: Annotated[tuple[Status, ...], _Some]
+    status: Annotated[tuple[Status, ...], Some]
     field: Field
-    longer_than_s: _Seconds = 3600.0
+    longer_than_s: Seconds = 3600.0
     damage: Damage = Damage.STUCK
 
 
@@ -197,7 +195,7 @@ class Acknowledged(_Rule, frozen=True, kw_only=True, tag="acknowledged"):
     """
 
     place: str
-    longer_than_s: _Seconds = 3600.0
+    longer_than_s: Seconds = 3600.0
     damage: Damage = Damage.STUCK
 
 
@@ -231,20 +229,6 @@ Rule = (
     | OfStream
     | Named
 )
-
-
-class _File(_Part, frozen=True, kw_only=True):
-    """A layout as it stands in its file."""
-
-    name: str
-    summary: str = ""
-    job_id: Annotated[str, _Some] = ".+"
-    settle_s: _Seconds = 60.0
-    phases: tuple[str, ...] = ()
-    record: dict[str, Record] = {}
-    place: dict[str, Place] = {}
-    pointer: dict[str, Pointer] = {}
-    rule: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,116 +268,3 @@ class Layout:
             place for rule in self.rules if isinstance(rule, Placed) for place in rule.places
         }
         return frozenset(rule.place for rule in self.rules if isinstance(rule, Once)) - expected
-
-
-def read_layout(text: str, phase: str = "", prefix: str = "") -> Layout:
-    """Return the layout that a TOML text describes.
-
-    Args:
-        phase: one of its phases; empty takes the first.
-        prefix: stands before every key.
-
-    Raises:
-        ValueError: the text is not a layout, or it has no such phase. The message says what is wrong and where.
-    """
-    try:
-        file = msgspec.convert(tomllib.loads(text), _File)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ValueError(str(error)) from error
-    chosen = phase or next(iter(file.phases), "")
-    if chosen and chosen not in file.phases:
-        has = f"its phases are {', '.join(file.phases)}" if file.phases else "it has no phases"
-        raise ValueError(f"there is no phase {chosen!r} in the layout {file.name}: {has}")
-    _check(file)
-    return Layout(
-        name=file.name,
-        summary=file.summary,
-        phase=chosen,
-        settle_s=file.settle_s,
-        records=file.record,
-        places=file.place,
-        pointers=file.pointer,
-        patterns={name: Pattern.of(prefix + key, file.job_id) for name, key in _keys(file).items()},
-        members={
-            name: Pattern.of(place.member, file.job_id)
-            for name, place in file.place.items()
-            if place.member
-        },
-        rules=tuple(rule for rule in file.rule if not rule.phases or chosen in rule.phases),
-    )
-
-
-def _keys(file: _File) -> dict[str, str]:
-    parts = (*file.record.items(), *file.place.items(), *file.pointer.items())
-    return {name: part.key for name, part in parts}
-
-
-def _check(file: _File) -> None:
-    """Raise ValueError if a name is used twice or refers to nothing, or a record does not say which job it holds."""
-    names = [*file.record, *file.place, *file.pointer]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"the name {twice!r} is used twice")
-    if not file.rule:
-        raise ValueError("it has no rule, so nothing would be checked")
-    for name, record in file.record.items():
-        if JOB not in Pattern.of(record.key).parts:
-            raise ValueError(f"the key of record {name!r} has no part {{job_id}}")
-    for name, place in file.place.items():
-        if (place.type == "stream") != bool(place.group):
-            raise ValueError(f"place {name!r} needs a group if it is a stream, and only then")
-        parts = {*Pattern.of(place.key).parts, *Pattern.of(place.member).parts}
-        if place.member and JOB not in parts:
-            raise ValueError(
-                f"neither the key nor a member of place {name!r} has a part {{job_id}}"
-            )
-    for number, rule in enumerate(file.rule, 1):
-        _check_rule(file, rule, f"rule {number}")
-
-
-def _check_rule(file: _File, rule: Rule, where: str) -> None:
-    if unknown := set(rule.phases) - set(file.phases):
-        raise ValueError(
-            f"{where} names the phase {min(unknown)!r}, which the layout does not have"
-        )
-    places: Sequence[str] = ()
-    records: Sequence[str] = ()
-    match rule:
-        case Placed():
-            places = rule.places
-        case Within():
-            places = (rule.place, *rule.places)
-        case Kept() | Once() | Waiting() | Due() | Acknowledged() | Stored():
-            places = (rule.place,)
-        case Pointed():
-            if rule.pointer not in file.pointer:
-                raise ValueError(
-                    f"{where} names the pointer {rule.pointer!r}, which does not exist"
-                )
-        case Same():
-            records = rule.records
-        case Copied():
-            records = (rule.source, rule.target)
-        case Named(part=part, matches=matches):
-            if not any(part in Pattern.of(key).parts for key in _keys(file).values()):
-                raise ValueError(f"{where} names the part {part!r}, which no key has")
-            try:
-                re.compile(matches)
-            except re.error as error:
-                raise ValueError(
-                    f"{where} has matches = {matches!r}, which is no regular expression: {error.msg}"
-                ) from error
-    for kind, named, known in (
-        ("place", places, file.place),
-        ("record", records, file.record),
-    ):
-        for name in named:
-            if name not in known:
-                raise ValueError(f"{where} names the {kind} {name!r}, which does not exist")
-    if isinstance(rule, Waiting) and file.place[rule.place].type != "list":
-        raise ValueError(f"{where} is about a list, and {rule.place!r} is none")
-    if isinstance(rule, Once) and file.place[rule.place].type not in ("list", "stream"):
-        raise ValueError(f"{where} is about a list or stream, and {rule.place!r} is none")
-    if isinstance(rule, OfStream) and file.place[rule.place].type != "stream":
-        raise ValueError(f"{where} is about a stream, and {rule.place!r} is none")
-    if isinstance(rule, Due) and file.place[rule.place].type != "zset":
-        raise ValueError(f"{where} is about a sorted set, and {rule.place!r} is none")

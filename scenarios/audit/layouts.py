@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.audit.layout import Layout, read_layout
+from midpipe.scenarios.audit.layout import Layout
+from midpipe.scenarios.audit.layout_file import read_layout
 from midpipe.scenarios.queues import FOLDER
 
 _OWN = Path(__file__).parent / "layouts"

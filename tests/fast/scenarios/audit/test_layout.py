@@ -10,7 +10,8 @@ from typing import get_args
 import pytest
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.audit.layout import Damage, Rule, read_layout
+from midpipe.scenarios.audit.layout import Damage, Rule
+from midpipe.scenarios.audit.layout_file import read_layout
 from midpipe.scenarios.audit.layouts import layout_files, layout_named
 from midpipe.scenarios.audit.pattern import Pattern, glob_of
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from midpipe.scenarios.audit.layout import Damage, Layout, read_layout
+from midpipe.scenarios.audit.layout import Damage, Layout
+from midpipe.scenarios.audit.layout_file import read_layout
 from midpipe.scenarios.audit.layouts import layout_named
 from midpipe.scenarios.audit.observation import Observation
 from midpipe.scenarios.audit.rules import examine, open_places
