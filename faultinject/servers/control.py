@@ -25,6 +25,14 @@ class ReplyError(ServerError):
         self.code = error.code
 
 
+class UnreachableError(ServerError):
+    """No server answers; ``fact`` says where and why, without what to do about it."""
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(f"{fact} Start it, or leave --redis out to use the embedded one.")
+        self.fact = fact
+
+
 class Reader(Protocol):
     """Parses answers; as ``ReplyReader``."""
 
@@ -134,6 +142,8 @@ class Control:
 
     def _no_answer(self, error: Exception) -> ServerError:
         reason = "timed out" if isinstance(error, BlockingIOError) else error
+        if isinstance(error, OSError) and error.strerror and reason is error:
+            reason = error.strerror
         return ServerError(f"The server at {self._address} does not answer: {reason}.")
 
     def close(self) -> None:
@@ -156,9 +166,8 @@ def _connected(address: Address, timeout_s: float) -> socket.socket:
             raise
         return _with_kernel_timeout(unix, timeout_s)
     except OSError as error:
-        raise ServerError(
-            f"No server answers at {address}: {error.strerror or error}. "
-            "Start it, or leave --redis out to use the embedded one."
+        raise UnreachableError(
+            f"No server answers at {address}: {error.strerror or error}."
         ) from error
 
 

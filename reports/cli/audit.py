@@ -277,7 +277,8 @@ def audit(
     if result.is_partial:
         if state is not None:
             say(results(), "The same command goes on from here.")
-        raise KeyboardInterrupt
+        if not result.ended_by:
+            raise KeyboardInterrupt
     ctx.exit(code_of(result.outcome, is_written=is_written))
 
 
@@ -304,6 +305,9 @@ class _Reports:
         write_file(self.folder / "audit.json", audit_json(result))
         write_file(self.folder / "audit.md", audit_markdown(result))
         write_file(self.folder / "audit.html", audit_page(result))
+        if result.is_partial:
+            # Prometheus keeps the figures of the last whole audit, and with them its time.
+            return
         write_file(self.folder / "audit.prom", self.metrics.text())
         if self.textfile is not None:
             write_file(self.textfile, self.metrics.text())
@@ -317,12 +321,14 @@ def _watched(
     while not asked.is_set():
         try:
             result = once()
+            ended_by = result.ended_by
         except ServerError as error:
+            ended_by = safe_text()(str(error))
+        if ended_by:
             # The next audit may find it well again; until then the time of the last one stands still.
-            click.echo(f"midpipe: {safe_text()(str(error))}", err=True)
-        else:
-            if not result.is_partial:
-                code = code_of(result.outcome, is_written=reports.take(result))
+            click.echo(f"midpipe: {ended_by}", err=True)
+        elif not result.is_partial:
+            code = code_of(result.outcome, is_written=reports.take(result))
         asked.wait(watch_s)
     return code
 

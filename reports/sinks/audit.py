@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isinf
+
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -106,10 +108,17 @@ def _figures(result: AuditResult) -> str:
         (result.vanished, "vanished"),
         (result.undecided, "undecided"),
     )
+    lag = ""
+    if result.lag_s is not None:
+        lag = (
+            "The replica's link to its primary was down for a while. "
+            if isinf(result.lag_s)
+            else f"The replica was at most {result.lag_s:,.0f} s behind. "
+        )
     return (
         f"{result.keys:,} keys and {result.jobs:,} jobs in {result.seconds:,.1f} s, with {result.ops:,} commands; "
         f"{result.unreadable:,} keys of another type, {result.other_keys:,} that belong to no job. "
-        f"A PING took at most {result.added_latency_ms:.2f} ms longer. Waited for: {waits or 'nothing'}. "
+        f"A PING took at most {result.added_latency_ms:.2f} ms longer. {lag}Waited for: {waits or 'nothing'}. "
         f"{result.suspects:,} suspects: "
         + ", ".join(f"{count:,} {end}" for count, end in ends)
         + "."

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.servers.server import fields_of, software
 from midpipe.faultinject.wire.resp import ErrorReply, Value
 from midpipe.scenarios.audit.layout import Layout
@@ -33,15 +33,13 @@ class Access:
     Args:
         user: its name on the server.
         server: software and role.
-        is_replica: whether it reads from a replica.
-        lag_s: how far that is behind, in seconds; None if it is none.
+        is_replica: whether it reads from a replica that refuses writes.
         warnings: for the report.
     """
 
     user: str
     server: str
     is_replica: bool
-    lag_s: float | None
     warnings: tuple[str, ...]
 
 
@@ -54,8 +52,13 @@ def check_access(call: Call, layout: Layout, *, allow_writer: bool) -> Access:
 
     Raises:
         UsageError: the user may write, or that can't be ruled out; or the server is a Cluster's.
+        ServerError: it is not ready.
     """
     info = call("INFO")
+    if isinstance(info, ErrorReply) and info.code == "NOAUTH":
+        raise UsageError(
+            "The server asks for a password, and the URL has none: write redis://user:password@host:port/0."
+        )
     if isinstance(info, ErrorReply):
         raise UsageError(f"The audit's user may not run INFO ({info.code}). {recipe(layout)}")
     fields = fields_of(info)
@@ -63,10 +66,13 @@ def check_access(call: Call, layout: Layout, *, allow_writer: bool) -> Access:
         raise UsageError(
             "The server is a node of a Cluster and holds a part of the keys only; audit needs all of them."
         )
+    if fields.get("loading") == "1":
+        raise ServerError("The server is still loading its data. Audit it once it has.")
     is_replica = fields.get("role") == "slave"
     user = _user(call)
     warnings: list[str] = []
-    if not (is_replica and fields.get("slave_read_only") == "1"):
+    refuses_writes = is_replica and fields.get("slave_read_only") == "1"
+    if not refuses_writes:
         if (why := _why_may_write(call, user, layout)) and not allow_writer:
             raise UsageError(
                 f"{why} {recipe(layout)} Or name a replica, which refuses writes; or accept it: --allow-writer."
@@ -78,7 +84,7 @@ def check_access(call: Call, layout: Layout, *, allow_writer: bool) -> Access:
                 f"The audit reads from the primary, which has {fields['connected_slaves']} replicas. Prefer one."
             )
     role = "replica" if is_replica else "primary"
-    return Access(user, f"{software(info)}, {role}", is_replica, lag_s(fields), tuple(warnings))
+    return Access(user, f"{software(info)}, {role}", refuses_writes, tuple(warnings))
 
 
 def lag_s(fields: Mapping[str, str]) -> float | None:

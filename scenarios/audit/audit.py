@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from midpipe.faultinject.errors import ServerError, UsageError
-from midpipe.faultinject.servers.control import Control
+from midpipe.faultinject.servers.control import Control, UnreachableError
 from midpipe.faultinject.servers.external import Location
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.wire.resp import Value
@@ -20,7 +20,7 @@ from midpipe.scenarios.audit.observation import Suspicion
 from midpipe.scenarios.audit.pattern import JOB
 from midpipe.scenarios.audit.results import AuditResult, Found, Progress, Stage, judged
 from midpipe.scenarios.audit.state_file import State, read_state, write_state
-from midpipe.scenarios.audit.suspects import Fate
+from midpipe.scenarios.audit.suspects import Fate, Suspect
 from midpipe.scenarios.audit.throttle import Limits
 from midpipe.scenarios.audit.throttled_connection import StoppedError, ThrottledConnection
 
@@ -81,8 +81,11 @@ def audit(
         should_stop: called often; once it returns true the audit stores its state and returns a partial result.
 
     Raises:
-        ServerError: the server can't be reached, or its load became critical; a state file says where to go on.
-        UsageError: the user may write, or the state file is another audit's.
+        ServerError: the server can't be reached, or is not ready.
+        UsageError: the user may write or may not read, or the state file is another audit's.
+
+    What goes wrong later ends the audit with a partial result, which says what it was: the server went away, its load
+    became critical, or the state could not be stored.
     """
     control = _connected(plan)
     try:
@@ -95,6 +98,7 @@ def audit(
             plan.pause_file,
             on_wait=lambda reason: waits[0](reason) if waits else None,
             should_stop=should_stop,
+            has_to_be_replica=access.is_replica and not plan.allow_writer,
         )
         auditing = Auditing(
             plan.layout,
@@ -107,14 +111,18 @@ def audit(
             should_stop=should_stop,
         )
         waits.append(auditing.throttled_by)
-        is_partial = False
+        is_partial, ended_by = False, ""
         try:
             auditing.run()
         except StoppedError:
             is_partial = True
+        except (ServerError, UsageError) as error:
+            if "NOPERM" in str(error):
+                raise UsageError(f"{error}. {recipe(plan.layout)}") from error
+            is_partial, ended_by = True, str(error)
         if plan.state is not None and not is_partial:
             plan.state.unlink(missing_ok=True)
-        return _result(plan, access, auditing, connection, is_partial=is_partial)
+        return _result(plan, access, auditing, connection, is_partial=is_partial, ended_by=ended_by)
     finally:
         control.close()
 
@@ -130,10 +138,12 @@ def _connected(plan: AuditPlan) -> Control:
             reader=BatchReader(),
             has_tls=where.has_tls,
         )
+    except UnreachableError as error:
+        raise ServerError(f"{error.fact} Does it run, and can it be reached from here?") from error
     except ServerError as error:
-        raise ServerError(
-            f"{error} {recipe(plan.layout)}" if "NOPERM" in str(error) else str(error)
-        ) from error
+        if "NOPERM" in str(error):
+            raise UsageError(f"{error}. {recipe(plan.layout)}") from error
+        raise
 
 
 def _call(control: Control) -> Callable[..., Value]:
@@ -150,7 +160,9 @@ def _state(plan: AuditPlan, run_id: str) -> State:
     if stored is None:
         return fresh
     if stored.server != run_id:
-        # Its cursor means nothing to this server: scan again, and keep the suspects.
+        # Its cursor means nothing to this server: scan again. What the other one confirmed is only suspected here.
+        again = (Suspect(found, observed_s=0.0) for found in stored.confirmed)
+        stored.open, stored.confirmed = (*stored.open, *again), ()
         stored.server, stored.cursor, stored.stage = run_id, 0, Stage.SCAN
         stored.keys = stored.jobs = stored.other_keys = stored.unjudged = 0
         stored.places, stored.walked, stored.waiting = [], [], []
@@ -165,6 +177,7 @@ def _result(
     connection: ThrottledConnection,
     *,
     is_partial: bool,
+    ended_by: str,
 ) -> AuditResult:
     state, suspects = auditing.state, auditing.suspects
     undecided = suspects.fates[Fate.UNDECIDED]
@@ -173,6 +186,8 @@ def _result(
     outcome, reasons = judged(
         sum(counts.values()), unseen, plan.most_unseen, state.keys, is_partial=is_partial
     )
+    if ended_by:
+        reasons = (*reasons, ended_by)
     return AuditResult(
         layout=plan.layout.name,
         phase=plan.layout.phase,
@@ -197,7 +212,9 @@ def _result(
         throttled_s={
             reason: round(seconds, 1) for reason, seconds in sorted(connection.throttled_s.items())
         },
+        lag_s=connection.most_lag_s,
         is_partial=is_partial,
+        ended_by=ended_by,
     )
 
 

@@ -83,7 +83,9 @@ class AuditResult:
         ops: commands sent.
         added_latency_ms: how much longer a PING took at the end than at the beginning; the greatest seen.
         throttled_s: how long it waited, in seconds, by reason.
+        lag_s: how far the replica was behind at most, in seconds; None if the server is none.
         is_partial: it ended before everything was checked.
+        ended_by: what has ended it then; empty if it was asked to stop.
     """
 
     layout: str
@@ -107,7 +109,9 @@ class AuditResult:
     ops: int
     added_latency_ms: float
     throttled_s: Mapping[str, float]
+    lag_s: float | None = None
     is_partial: bool = False
+    ended_by: str = ""
 
     @property
     def confirmed(self) -> int:
@@ -128,7 +132,7 @@ def judged(
         reasons.append(
             f"{unseen:.2%} of the jobs could not be judged; more than {most_unseen:.2%} is too much"
         )
-    if not jobs:
+    if not jobs and not is_partial:
         reasons.append(
             "no key of the layout was seen: is it the right database, layout and --prefix?"
         )

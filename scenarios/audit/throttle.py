@@ -1,7 +1,7 @@
 """Decides before each batch of reads whether the audit goes on, waits or ends, by the state of the server. Pure.
 
-Any one reason is enough to wait and none overrides another, as in gh-ost; a critical load ends the audit. Latency that
-the audit adds itself shows in its own PING, measured against the PINGs from before it had read anything.
+Any one reason is enough to wait and none overrides another, as in gh-ost; a critical load ends the audit. Latency
+that the audit adds shows in its own PING, between two batches, measured against its first PINGs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 
 _BASELINE_PINGS = 20
@@ -131,6 +132,8 @@ class Throttle:
         limits = self._limits
         if seen.is_paused:
             return "the pause file exists"
+        if seen.lag_s == inf:
+            return "the replica's link to its primary is down"
         if seen.lag_s is not None and seen.lag_s > limits.lag_s:
             return f"the replica is {seen.lag_s:.0f} s behind"
         for name, most in limits.load.items():

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from midpipe.faultinject.errors import ServerError
+from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.server import fields_of
 from midpipe.faultinject.wire.resp import ErrorReply, Value
@@ -39,11 +39,16 @@ class ThrottledConnection:
         pause_file: the audit waits while it exists.
         on_wait: called while it waits, with the reason; an empty reason ends that.
         should_stop: whether the audit is to stop.
+        has_to_be_replica: end if the server becomes a primary: nothing else has kept the user from writing.
 
     Attributes:
         ops: commands sent.
         throttled_s: how long it waited, by reason.
         most_added_ms: the greatest added latency of a PING, in ms.
+        most_lag_s: how far the replica was behind at most, in seconds; None if the server is none.
+
+    Raises:
+        UsageError: a limit is of a field that the server's INFO does not have.
     """
 
     def __init__(
@@ -53,15 +58,25 @@ class ThrottledConnection:
         pause_file: Path | None = None,
         on_wait: Callable[[str], None] = lambda reason: None,
         should_stop: Callable[[], bool] = lambda: False,
+        *,
+        has_to_be_replica: bool = False,
     ) -> None:
         self._control = control
         self._throttle = Throttle(limits, time.monotonic())
         self._pause_file = pause_file
         self._on_wait = on_wait
         self._should_stop = should_stop
-        self._numbers: Mapping[str, float] = {}
+        self._has_to_be_replica = has_to_be_replica
         self._lag_s: float | None = None
+        self.most_lag_s: float | None = None
+        self._numbers: Mapping[str, float] = {}
         self._informed_s = 0.0
+        self._inform()
+        if unknown := sorted({*limits.load, *limits.critical} - {*self._numbers}):
+            raise UsageError(
+                f"The server's INFO has no number {unknown[0]!r}, so it can't limit the audit. It has, for example, "
+                "instantaneous_ops_per_sec, connected_clients and used_memory."
+            )
         self.ops = 0
         self.throttled_s: defaultdict[str, float] = defaultdict(float)
         self.most_added_ms = 0.0
@@ -121,12 +136,7 @@ class ThrottledConnection:
         self._control.call("PING")
         now_s = time.monotonic()
         if now_s - self._informed_s > _INFO_EVERY_S:
-            self._informed_s = now_s
-            fields = fields_of(self._control.call("INFO"))
-            self._numbers = {
-                name: float(value) for name, value in fields.items() if _is_number(value)
-            }
-            self._lag_s = lag_s(fields)
+            self._inform()
         decision = self._throttle.decide(
             Measured(
                 now_s=now_s,
@@ -138,6 +148,19 @@ class ThrottledConnection:
         )
         self.most_added_ms = max(self.most_added_ms, self._throttle.added_ms)
         return decision
+
+    def _inform(self) -> None:
+        self._informed_s = time.monotonic()
+        fields = fields_of(self._control.call("INFO"))
+        self._numbers = {name: float(value) for name, value in fields.items() if _is_number(value)}
+        self._lag_s = lag_s(fields)
+        if self._lag_s is not None:
+            self.most_lag_s = max(self._lag_s, self.most_lag_s or 0.0)
+        elif self._has_to_be_replica:
+            raise ServerError(
+                "The replica has become a primary, on which the audit's user may write. Name another replica, or make "
+                "a user who may not write."
+            )
 
 
 def _check(words: Command, reply: Value) -> None:

@@ -159,7 +159,8 @@ def test_the_reports_name_the_damage_and_hold_no_payload(
         (("--phase", "dull"), 2, "there is no phase 'dull'"),
         (("--sample", "0%"), 2, "must be more than 0%"),
         (("--max-load", "ops"), 2, "is not a field of INFO with a number"),
-        (("--critical-load", "connected_clients=0"), 2, "connected_clients is above 0"),
+        (("--max-load", "used_memry=1"), 2, "has no number 'used_memry'"),
+        (("--critical-load", "connected_clients=0"), 3, "connected_clients is above 0"),
     ],
 )
 def test_what_can_not_be_audited_is_said_in_one_sentence(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from midpipe.scenarios.audit.throttle import Limits, Measured, Throttle
@@ -34,6 +36,7 @@ def test_a_pause_earns_no_burst_afterwards(throttle: Throttle) -> None:
     [
         (Measured(0.0, 1.0, is_paused=True), "the pause file exists"),
         (Measured(0.0, 1.0, lag_s=11.0), "the replica is 11 s behind"),
+        (Measured(0.0, 1.0, lag_s=inf), "the replica's link to its primary is down"),
         (Measured(0.0, 1.0, {"ops": 51.0}), "load: ops is above 50"),
     ],
 )
