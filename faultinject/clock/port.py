@@ -38,6 +38,7 @@ class Waiter:
         left_s: seconds on the stepped clock until its deadline; 0 or less if the deadline has passed and the wait has
             not ended yet.
         is_stopped: the process is stopped (SIGSTOP); its wait ends when it continues.
+        deadline_ns: the same for as long as the wait lasts, and different for the thread's next one.
     """
 
     pid: int
@@ -45,6 +46,7 @@ class Waiter:
     kind: Kind
     left_s: float
     is_stopped: bool = False
+    deadline_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

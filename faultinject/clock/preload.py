@@ -25,12 +25,14 @@ class WaitRecord(ctypes.Structure):
     kind: int
     is_stopped: int
     left: int
+    deadline: int
     _fields_ = (
         ("pid", c_uint32),
         ("thread", c_uint32),
         ("kind", c_uint32),
         ("is_stopped", c_uint32),
         ("left", c_int64),
+        ("deadline", c_int64),
     )
 
 

@@ -84,7 +84,12 @@ class SteppedClock:
         count = min(self._library.midclock_waits(self._opened(), records, MOST_WAITS), MOST_WAITS)
         waiters = [
             Waiter(
-                wait.pid, wait.thread, Kind(wait.kind), wait.left / NS_PER_S, bool(wait.is_stopped)
+                wait.pid,
+                wait.thread,
+                Kind(wait.kind),
+                wait.left / NS_PER_S,
+                bool(wait.is_stopped),
+                wait.deadline,
             )
             for wait in records[:count]
             if pids is None or wait.pid in pids

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 
-from midpipe.faultinject.clock.port import Clock, NotFollowedError
+from midpipe.faultinject.clock.port import Clock, NotFollowedError, Waiter
 from midpipe.faultinject.clock.sleeping import are_asleep, descendants, seem_asleep
 from midpipe.faultinject.net.loop import Loop
 
@@ -115,13 +115,16 @@ class TimeFlow:
             if not hosts or not seem_asleep((*hosts, *servers)):
                 active_s = real_s
                 continue
-            clients = descendants(hosts)
-            if not self.are_still((*clients, *servers)):
+            clients, parked = descendants(hosts), self.parked()
+            waits = self.waits_if_still(
+                (*clients, *servers), [pid for pid in hosts if pid not in parked]
+            )
+            if waits is None:
                 active_s = real_s
                 continue
             pause_s = _EVENT_WITHIN_S
             self.check_following(clients)
-            next_s = min(self._next_deadline_s(), due_s() - self.now_s())
+            next_s = min((due_s() - self.now_s(), *(max(0.0, wait.left_s) for wait in waits)))
             if math.isfinite(next_s):
                 active_s = real_s
                 if next_s > _WORTH_A_STEP_S:
@@ -130,7 +133,27 @@ class TimeFlow:
                 self._step(left_s)
         return True
 
-    def are_still(self, pids: tuple[int, ...]) -> bool:
+    def waits_if_still(
+        self, pids: tuple[int, ...], among: Collection[int]
+    ) -> tuple[Waiter, ...] | None:
+        """Return the waits that only time can end; None while something else can happen.
+
+        Args:
+            pids: every process that has to sleep.
+            among: the processes whose waits are returned, with those of their children. Those of stopped ones are not.
+        """
+        # Read before and after: in between, a wait may end by itself, and the thread begin another one.
+        before = self._clock.waiters(among)
+        if not self._are_still(pids):
+            return None
+        after = self._clock.waiters(among)
+        if {(wait.thread, wait.deadline_ns) for wait in before} != {
+            (wait.thread, wait.deadline_ns) for wait in after
+        }:
+            return None
+        return tuple(wait for wait in after if not wait.is_stopped)
+
+    def _are_still(self, pids: tuple[int, ...]) -> bool:
         """Whether every process sleeps, and nothing is on its way between them."""
         # Whatever a process sends to another one comes through this loop. So none can have woken another between the
         # two readings if nothing arrived here.
@@ -150,13 +173,6 @@ class TimeFlow:
                     "A program that the subject has started does not read the stepped clock."
                 )
             self._following.add(pid)
-
-    def _next_deadline_s(self) -> float:
-        """Return the seconds until the first wait ends of a client that is not parked; infinite if none waits."""
-        parked = self.parked()
-        pids = [pid for pid in self._client_pids() if pid not in parked]
-        waits = self._clock.waiters(among=pids)
-        return next((max(0.0, wait.left_s) for wait in waits if not wait.is_stopped), math.inf)
 
     def _step(self, seconds: float) -> None:
         self._clock.advance(seconds, suspended=self.parked())

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from midpipe.faultinject.clock.port import Clock
+from midpipe.faultinject.clock.port import Clock, Waiter
 from midpipe.faultinject.clock.sleeping import descendants
 from midpipe.faultinject.net.loop import Loop
 from midpipe.scenarios.case.time_flow import TimeFlow
@@ -150,10 +150,13 @@ class TimeLapse:
         """Move to the next event if every process sleeps."""
         self._run_due()
         pids = descendants(self._pids())
-        if not is_idle or not self._flow.are_still((*pids, *self._server_pids())):
+        if not is_idle:
+            return
+        waits = self._flow.waits_if_still((*pids, *self._server_pids()), pids)
+        if waits is None:
             return
         self._flow.check_following(pids)
-        next_s = min(until_s, self._next_planned_s(), self._next_wait_s(pids))
+        next_s = min(until_s, self._next_planned_s(), self._next_wait_s(waits))
         if math.isfinite(next_s) and next_s > self.now_s():
             self._clock.advance(next_s - self.now_s())
         self._run_due()
@@ -161,12 +164,10 @@ class TimeLapse:
     def _next_planned_s(self) -> float:
         return self._planned[0].due_s if self._planned else math.inf
 
-    def _next_wait_s(self, pids: Collection[int]) -> float:
-        """Return when the next longer wait ends of a process that is not stopped; infinite if there is none."""
-        waits = (wait.left_s for wait in self._clock.waiters(among=pids) if not wait.is_stopped)
-        return self.now_s() + min(
-            (left_s for left_s in waits if left_s > _LONGEST_POLL_S), default=math.inf
-        )
+    def _next_wait_s(self, waits: Iterable[Waiter]) -> float:
+        """Return when the next longer wait ends; infinite if there is none."""
+        longer = (wait.left_s for wait in waits if wait.left_s > _LONGEST_POLL_S)
+        return self.now_s() + min(longer, default=math.inf)
 
     def _run_due(self) -> None:
         while self._planned and self._planned[0].due_s <= self.now_s():

@@ -16,6 +16,7 @@
 struct midclock_wait {
     uint32_t pid, thread, kind, is_stopped;
     int64_t left; /* ns until its deadline; negative if it has passed and the wait has not ended yet */
+    int64_t deadline;
 };
 
 struct midclock_process {
@@ -196,7 +197,8 @@ int midclock_waits(struct page *page, struct midclock_wait *to, int most) {
             .thread = slot->thread,
             .kind = kind,
             .is_stopped = (uint32_t)is_stopped(state),
-            .left = remaining_ns(page, slot)};
+            .left = remaining_ns(page, slot),
+            .deadline = __atomic_load_n(&slot->deadline, __ATOMIC_RELAXED)};
         if (__atomic_load_n(&slot->kind, __ATOMIC_ACQUIRE) == NOTHING)
             continue; /* the wait ended while we read the slot */
         if (count < most)

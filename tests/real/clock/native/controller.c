@@ -22,7 +22,7 @@ enum { HOUR_S = 3600, MOST = 8 };
 struct page;
 struct midclock_wait {
     uint32_t pid, thread, kind, is_stopped;
-    int64_t left;
+    int64_t left, deadline;
 };
 struct midclock_process {
     uint32_t pid, parent;

@@ -1,4 +1,4 @@
-"""What the kernel delays in real time, while every process sleeps, is no wait on the stepped clock."""
+"""The stepped clock moves only while nothing is on its way, neither in the kernel nor between the processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.net.handshakes import is_opening
@@ -51,6 +53,20 @@ except OSError as error:
     print(type(error).__name__, flush=True)
 """
 
+SLEEPS_BEFORE_EACH_COMMAND = """
+import random, socket, sys, time
+rng = random.Random(1)
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+try:
+    for _ in range(300):
+        time.sleep(rng.uniform(0.002, 0.01))
+        client.sendall(b"*1\\r\\n$4\\r\\nPING\\r\\n")
+        assert client.recv(7) == b"+PONG\\r\\n"
+    print("answered", flush=True)
+except OSError as error:
+    print(type(error).__name__, flush=True)
+"""
+
 
 def next_line(flow: TimeFlow, child: Child) -> str | None:
     """Return the next line of a program, letting time pass while it waits."""
@@ -85,14 +101,34 @@ def test_a_refusal_that_the_kernel_delays_is_no_time_out(
     assert lines == ["closed", "ConnectionRefusedError"]
 
 
-def test_a_client_without_nodelay_is_answered_in_time(
-    clock: SteppedClock, start: Callable[..., Child], server: Path
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(WRITES_EACH_COMMAND_IN_TWO_PARTS, id="parts"),
+        pytest.param(SLEEPS_BEFORE_EACH_COMMAND, id="pauses"),
+    ],
+)
+def test_an_answer_comes_before_the_time_out(
+    program: str,
+    clock: SteppedClock,
+    start: Callable[..., Child],
+    server: Path,
+    ask: Callable[..., bytes],
 ) -> None:
     loop = Loop()
     listener = Listener(loop, lambda: Address(path=str(server)), CommandTable({}))
-    child = start(sys.executable, "-c", WRITES_EACH_COMMAND_IN_TWO_PARTS, str(listener.port))
-    flow = TimeFlow(loop, clock, tuple, lambda: (child.pid,), lambda: is_opening({listener.port}))
-    line = next_line(flow, child)
+    child = start(sys.executable, "-c", program, str(listener.port))
+    server_pid = int(ask("INFO", "server").partition(b"process_id:")[2].split()[0])
+    line = next_line(
+        TimeFlow(
+            loop,
+            clock,
+            lambda: (server_pid,),
+            lambda: (child.pid,),
+            lambda: is_opening({listener.port}),
+        ),
+        child,
+    )
     listener.close()
     loop.close()
     assert line == "answered"
