@@ -28,10 +28,13 @@ QUORUM, SENTINELS = 2, 3
 _DOWN_AFTER_MS, _FAILOVER_MS = 2_000, 2_000
 _KNOWN_WITHIN_S, _TAKEN_OVER_WITHIN_S = 30.0, 60.0
 _POLL_S = 0.02
-_SHORT_PERIODS = tuple(
-    word
-    for period in ("ping-period", "ask-period", "info-period", "publish-period")
-    for word in (period, "100")
+# A Sentinel promotes a replica only if its last INFO is no older than five ping-periods, and asks for INFO once a
+# second while the primary is down: with a ping-period of 200 ms or less it drops failovers, and tries again after 4 s.
+_PERIODS_MS = (
+    ("ping-period", 400),
+    ("ask-period", 100),
+    ("info-period", 100),
+    ("publish-period", 100),
 )
 
 
@@ -135,6 +138,7 @@ def _config(port: int) -> str:
 def _shorten_periods(sentinel: Node) -> None:
     """Shorten a Sentinel's fixed periods; one before 7.0 can't be configured so."""
     try:
-        sentinel.call("SENTINEL", "DEBUG", *_SHORT_PERIODS)
+        for period, ms in _PERIODS_MS:
+            sentinel.call("SENTINEL", "DEBUG", period, ms)
     except ReplyError:
         return
