@@ -24,6 +24,8 @@ from midpipe.faultinject.net.proxy import Proxy
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.opening import WALL, ServerSpec, open_server, parse_server_spec
+from midpipe.faultinject.servers.origins import FromBinary
+from midpipe.faultinject.servers.sentinel import SentinelGroup
 from midpipe.faultinject.servers.server import Server
 from midpipe.faultinject.vocabulary import Executed, FaultRef, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import parse_command_table
@@ -31,9 +33,11 @@ from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
+from midpipe.scenarios.drivers.announced_front import AnnouncedFront
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import HostProcess
+from tests.support.cluster import Cluster
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +200,24 @@ def wall_worker() -> Iterator[Worker]:
     """A worker whose server and subjects are on the machine's clock."""
     with closing(Worker(ServerSpec(clock=WALL))) as started:
         yield started
+
+
+@pytest.fixture
+def killed_sentinels(run_directory: RunDirectory) -> Iterator[SentinelGroup]:
+    """Sentinels and servers for one test, which kills the primary."""
+    with closing(AnnouncedFront()) as fronted:
+        group = SentinelGroup(FromBinary(None, run_directory), fronted.announce)
+        yield group
+        group.stop()
+
+
+@pytest.fixture
+def killed_cluster(run_directory: RunDirectory) -> Iterator[Cluster]:
+    """A Cluster for one test, which kills a primary."""
+    with closing(AnnouncedFront()) as fronted:
+        started = Cluster(FromBinary(None, run_directory), fronted.announce)
+        yield started
+        started.stop()
 
 
 @pytest.fixture

@@ -73,14 +73,12 @@ def test_the_replica_follows_through_the_proxy(
     )
 
 
-def test_sentinels_promote_the_replica_and_report_its_port(
-    sentinels: SentinelGroup, fronted: AnnouncedFront
-) -> None:
-    assert fronted.front is not None
-    assert sentinels.primary is sentinels.nodes[0]
-    sentinels.fail_over()
-    named = call(sentinels.addresses[0][1], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
-    port = fronted.front.ports[1]
+def test_sentinels_promote_the_replica_and_report_its_port(killed_sentinels: SentinelGroup) -> None:
+    group = killed_sentinels
+    assert group.primary is group.nodes[0]
+    group.fail_over()
+    named = call(group.addresses[0][1], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+    port = group.announced[1]
     assert named == (b"127.0.0.1", str(port).encode())
     assert call(port, "SET", "k", "v") == "OK"
 
@@ -101,7 +99,8 @@ def test_a_node_redirects_commands_for_another_node_s_slots(cluster: Cluster) ->
         other.call("SET", "k", "v")
 
 
-def test_a_replica_takes_over_the_slots_of_a_primary_that_died(cluster: Cluster) -> None:
+def test_a_replica_takes_over_the_slots_of_a_primary_that_died(killed_cluster: Cluster) -> None:
+    cluster = killed_cluster
     before = cluster.primary_of("k")
     before.call("SET", "k", "v")
     cluster.fail_over(before)
