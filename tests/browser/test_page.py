@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.sinks.page import page
 from midpipe.scenarios.model.finding import CodeLine
 from midpipe.scenarios.model.story import CommandSource, SourceLine, Story
@@ -209,6 +210,16 @@ def test_print_shows_every_finding_and_no_controls(opened: Opened) -> None:
     assert shown.locator("article:visible").count() == 2
     assert shown.locator("#view-coverage").is_visible()
     assert not shown.locator("nav").is_visible()
+
+
+def test_a_map_of_all_faults_fits_a_sheet_of_paper(opened: Opened) -> None:
+    (row, *_) = FAILED.ledger
+    ledger = tuple(
+        replace(row, program="finish-with-large-result", fault=fault) for fault in CATALOGUE
+    )
+    shown = opened(page(replace(TWO, ledger=ledger)), viewport={"width": 718, "height": 1050})
+    shown.emulate_media(media="print")
+    assert shown.evaluate("document.documentElement.scrollWidth") == 718
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
