@@ -14,8 +14,8 @@ _Key = tuple[str, str, str, tuple[str, ...]]
 
 def changes_since(earlier: Verdict, now: Verdict) -> tuple[str, ...]:
     """Return a summary, and then a sentence for each finding that is new or not seen any more."""
-    before = {_key(finding): finding for finding in earlier.findings}
-    after = {_key(finding): finding for finding in now.findings}
+    before = {_key(finding): finding for finding in _found(earlier)}
+    after = {_key(finding): finding for finding in _found(now)}
     new = [finding for key, finding in after.items() if key not in before]
     gone = [finding for key, finding in before.items() if key not in after]
     still = len(after) - len(new)
@@ -26,6 +26,11 @@ def changes_since(earlier: Verdict, now: Verdict) -> tuple[str, ...]:
         *(f"new: {finding.id} {title_of(finding)}" for finding in new),
         *(f"{'not seen' if now.partial else 'gone'}: {title_of(finding)}" for finding in gone),
     )
+
+
+def _found(verdict: Verdict) -> tuple[Finding, ...]:
+    """Return the findings, also those that a baseline has accepted: accepting one does not remove it."""
+    return (*verdict.findings, *(accepted.finding for accepted in verdict.accepted))
 
 
 def _key(finding: Finding) -> _Key:

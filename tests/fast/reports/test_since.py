@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from midpipe.reports.since import changes_since
+from midpipe.scenarios.model.verdict import AcceptedFinding
 from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
 
 NOW = replace(FAILED, findings=(LOST, replace(LOUD, operation="get_job")))
@@ -26,3 +27,11 @@ def test_a_partial_run_does_not_call_a_finding_gone() -> None:
     summary, *further = changes_since(FAILED, replace(PASSED, partial=True))
     assert "2 not seen in this run, which was partial" in summary
     assert [line.partition(":")[0] for line in further] == ["not seen", "not seen"]
+
+
+def test_a_finding_that_a_baseline_accepts_is_still_there() -> None:
+    accepted = AcceptedFinding(LOST, "fixed in the next release", "2026-11-30")
+    verdict = replace(FAILED, findings=(LOUD,), accepted=(accepted,))
+    (summary,) = changes_since(FAILED, verdict)
+    assert "0 new, 2 still there, 0 gone" in summary
+    assert changes_since(verdict, FAILED) == (summary,)
