@@ -290,7 +290,7 @@
       count += item.hidden ? 0 : 1;
     });
     byId("nothing").hidden = count > 0 || !data.findings.length;
-    say(`${count} findings`);
+    say(`${count} ${count === 1 ? "finding" : "findings"}`);
   }
 
   const COVERED = {

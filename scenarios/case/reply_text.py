@@ -9,7 +9,14 @@ _MOST_CHARACTERS = 200
 
 def reply_text(reply: Reply | None) -> str:
     """Return a server's reply as one line of at most 200 characters; empty if there is none."""
-    return "" if reply is None else " ".join(_value_text(reply.value)[:_MOST_CHARACTERS].split())
+    if reply is None:
+        return ""
+    return " ".join(shortened(_value_text(reply.value), _MOST_CHARACTERS).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; one that was cut ends in an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _value_text(value: Value) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from midpipe.faultinject.vocabulary import Executed, Step
+from midpipe.scenarios.case.reply_text import shortened
 from midpipe.scenarios.model.history import Json, Operation, Phase, RaisedError
 from midpipe.scenarios.model.record import (
     Arrived,
@@ -164,7 +165,7 @@ def _completion(record: CaseRecord, operation: Operation) -> Iterator[StoryStep]
 
 
 def _error(error: RaisedError | None) -> StoryError | None:
-    return StoryError(error.type, error.message[:80]) if error else None
+    return StoryError(error.type, shortened(error.message, 80)) if error else None
 
 
 def _value(value: Json) -> str:
@@ -174,7 +175,7 @@ def _value(value: Json) -> str:
         )
         missing = [name for name in ("params", "workspace_id") if name not in value]
         return f"a job: {known}" + (f", without {' and '.join(missing)}" if missing else "")
-    return _short(repr(value)[:120])
+    return _short(shortened(repr(value), 120))
 
 
 def _changes(record: CaseRecord, entry: Stepped | Arrived | Restarted) -> tuple[KeyChange, ...]:
@@ -198,8 +199,7 @@ def _first(words: Sequence[str], most: int) -> tuple[str, ...]:
 
 
 def _word(word: bytes) -> str:
-    text = word.decode("utf-8", "backslashreplace")
-    return text if len(text) <= _WORD_LENGTH else text[: _WORD_LENGTH - 1] + "…"
+    return shortened(word.decode("utf-8", "backslashreplace"), _WORD_LENGTH)
 
 
 def _arguments(
