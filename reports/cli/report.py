@@ -33,4 +33,4 @@ def report(ctx: click.Context, /, verdict_file: Path, out: Path | None) -> None:
     shown(verdict, console, verbose=is_verbose())
     if not written(lambda: write_reports(verdict, folder)):
         ctx.exit(OutputError.exit_code)
-    say(console, f"Reports: {folder}")
+    say(console, f"Reports: {folder}; begin with {folder / 'report.html'}")

@@ -35,7 +35,8 @@ def report_verdict(verdict: Verdict, out: Path, console: Console, *, is_shown: b
     is_written = written(lambda: write_reports(verdict, out, sinks))
     _report_on_github(verdict, out)
     if is_written and is_shown:
-        say(console, f"Reports: {out}")
+        page = "" if verdict.shard else f"; begin with {out / 'report.html'}"
+        say(console, f"Reports: {out}{page}")
     return is_written
 
 

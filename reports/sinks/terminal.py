@@ -39,7 +39,8 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
     """Print what a person needs first; the outcome is the first and the last line."""
     say(console, f"midpipe: {verdict.outcome.upper()}", OUTCOME_STYLE[verdict.outcome])
     if verdict.findings:
-        say(console, f"{_counts(verdict.findings)} · {verdict.subject} on {verdict.server or '-'}")
+        judged = f"{verdict.subject} on {verdict.server or '-'}"
+        _wrapped(console, f"{_counts(verdict.findings)} · {judged}", left=0)
     for finding in verdict.findings[:_MOST_FINDINGS]:
         _finding(verdict, finding, console)
     if len(verdict.findings) > _MOST_FINDINGS:

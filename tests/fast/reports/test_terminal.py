@@ -54,6 +54,15 @@ def test_findings_come_first_with_three_lines_each_and_then_the_worst_one_s_stor
     assert lines.index("How F1 happens") > lines.index(f"    {LINE}", 6)
 
 
+def test_a_long_name_of_a_subject_is_wrapped_at_the_width_of_the_terminal() -> None:
+    subject = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
+    verdict = replace(FAILED, subject=subject, server="Valkey 9.1.2 (embedded), on a stepped clock")
+    lines = on_one_screen(verdict).splitlines()
+    head = lines[1 : lines.index("")]
+    assert " ".join(" ".join(head).split()).endswith(f"{subject} on {verdict.server}")
+    assert max(map(len, head)) <= 80
+
+
 def test_a_replay_line_is_never_broken() -> None:
     assert f"    {LINE}\n" in on_one_screen(FAILED, 40)
 
