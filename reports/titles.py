@@ -71,6 +71,10 @@ _FAULTS: Mapping[str, str] = MappingProxyType(
 )
 
 
+_OF_THE_WHOLE_CASE = frozenset({"no-lost-job", "no-stuck-job", "no-duplicate", "worker-lives"})
+"""What no single call violates: the job was put in by one call, and lost or run again in another."""
+
+
 def title_of(finding: Finding, invariant: str = "") -> str:
     """Return the title, one sentence without a full stop.
 
@@ -83,8 +87,10 @@ def title_of(finding: Finding, invariant: str = "") -> str:
         effect = f"makes {_late_call(finding)} take longer than the latency bound"
     call = finding.operation or "the subject"
     where = f"{call} ({_line(finding)})" if finding.source else call
-    if finding.faults and finding.story is None and finding.source is None:
-        # Without a story the call that met the fault is not known, only that which violated the invariant.
+    is_known = finding.story is not None or finding.source is not None
+    is_alone = invariant in _OF_THE_WHOLE_CASE and not _needs_an_order(finding)
+    if not is_known and (finding.faults or is_alone):
+        # Without a story the call to blame is not known, only that which violated the invariant.
         where = f"the program {finding.program}"
     if finding.faults:
         first = finding.faults[0]
@@ -94,7 +100,8 @@ def title_of(finding: Finding, invariant: str = "") -> str:
         return f"{phrase.format(command)}{more} in {where} {effect}"
     if _needs_an_order(finding):
         return f"A race between clients in {where} {effect}"
-    return f"{where if finding.operation else 'The subject'} {effect}, without any fault"
+    who = where if finding.operation else "The subject"
+    return f"{who.replace('the program', 'The program', 1)} {effect}, without any fault"
 
 
 def _late_call(finding: Finding) -> str:

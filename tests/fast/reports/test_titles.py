@@ -44,6 +44,11 @@ def test_without_a_story_the_program_is_named_in_which_the_fault_was_placed() ->
     assert title_of(finding) == ("A connection cut before HSET in the program work loses a job")
 
 
+def test_without_a_story_no_call_is_blamed_for_a_job_that_got_lost_later() -> None:
+    lost = replace(LOST, faults=(), program="die-then-work", replay="die-then-work:", story=None)
+    assert title_of(lost) == "The program die-then-work loses a job, without any fault"
+
+
 def test_every_invariant_has_an_effect_in_plain_words() -> None:
     assert set(EFFECTS) == set(INVARIANTS)
 
