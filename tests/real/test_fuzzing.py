@@ -231,6 +231,16 @@ def test_an_interrupted_run_is_resumed_with_its_results() -> None:
     assert resumed.checkpoint() is None
 
 
+def test_fuzzing_that_completed_no_example_is_unknown_and_says_why() -> None:
+    got = Results()
+    part = Fuzzing(Options(jobs=1), got)
+    part.task(0, math.inf)
+    part.take(0, FuzzDone())
+    part.finish()
+    assert got.parts["fuzz"] is Outcome.UNKNOWN
+    assert any("completed no example" in warning for warning in got.warnings)
+
+
 def test_a_run_that_never_met_what_it_must_meet_is_unknown(worker: Worker) -> None:
     traits = worker.rig(SubjectSpec(REFERENCE)).traits
     got = Results()

@@ -149,6 +149,11 @@ class Fuzzing:
                     f"In {total} examples it never happened that {event}, so the fuzzing proves little. "
                     "Give it more time."
                 )
+        if not total and self._spent_s:
+            results.warnings.append(
+                f"Fuzzing completed no example in {self._spent_s:.1f} s, so it shows nothing. "
+                "Give it more time with --fuzz."
+            )
         results.warnings += self._doubts()
         results.parts[self.name] = merge(outcomes)
         results.coverage = self._fuzz_coverage()
