@@ -217,6 +217,9 @@ class Clients:
             has_ended = [
                 self._side_effects.wait_through_outage(client.wire, passed_s) for client in waiting
             ]
+            for client, is_over in zip(waiting, has_ended, strict=True):
+                if is_over and not self._side_effects.is_server_paused:
+                    client.attempt.changed_state |= self._held.record_after_pause()
             if any(has_ended):
                 self._recorder.record_restart("the outage is over, though the call is not")
             if is_satisfied:

@@ -1,8 +1,8 @@
 """What a fault does beyond the connection: to the listener, the server and the client's process, and how it ends.
 
-A side effect that lasts ends with the client's operation. An outage ends after OUTAGE_S as well, for a client that
-waits until its connections are accepted, or its writes, before its operation ends. Leases are kept here too, because
-waiting for their end is what takes time in a case. Knows no schedule and no history.
+A side effect that lasts ends with the client's operation. An outage ends after OUTAGE_S as well, and a pause after
+PAUSE_S, for a client that waits until the server serves it again before its operation ends. Leases are kept here too,
+because waiting for their end is what takes time in a case. Knows no schedule and no history.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from midpipe.scenarios.programs.program import Answer
 SHORT_LEASE_S = 0.02
 OUTAGE_S = 0.8
 """How long an outage lasts at most, in time that its client waits. Few libraries try again after exactly so long."""
+PAUSE_S = 2.0
+"""The same for a paused server: longer than every time-out that midpipe gives a client."""
 _MOMENT_S = 0.001
 _HANGS_UP_WITHIN_S = 10.0
 _ENDED_AFTER_LEASES = 1.5
@@ -105,6 +107,7 @@ class SideEffects:
         if effects.server.pauses:
             self._operator.server.suspend()
             self._paused_by, wire.may_time_out = wire, True
+            self._outages_s[client_id] = PAUSE_S
 
     def _await_hang_up(self) -> None:
         """Wait until the server has closed the clients' connections. Raises ServerError if it does not."""
@@ -141,11 +144,16 @@ class SideEffects:
 
     def end(self, wire: ClientWire) -> bool:
         """End what the client's operation began; return whether a paused server went on, so its state may differ."""
+        was_paused = self._resume_server(wire)
         self._end_outage(wire)
         self.correct_clocks(wire.client_id)
         if self._replica_delayed_by is wire:
             self._replica_delayed_by = None
             self._operator.replica.catch_up()
+        return was_paused
+
+    def _resume_server(self, wire: ClientWire) -> bool:
+        """Let the server continue that was paused at a command of this client; return whether it was."""
         if self._paused_by is not wire:
             return False
         self._paused_by, wire.may_time_out = None, False
@@ -164,6 +172,7 @@ class SideEffects:
         self._outages_s[wire.client_id] -= seconds
         if self._outages_s[wire.client_id] > _MOMENT_S:
             return False
+        self._resume_server(wire)
         self._end_outage(wire)
         return True
 

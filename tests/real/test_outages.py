@@ -28,6 +28,16 @@ def test_a_call_that_waits_for_the_end_of_an_outage_returns(worker: Worker, faul
     )
 
 
+def test_a_call_that_goes_on_until_a_paused_server_continues_is_not_too_slow(
+    worker: Worker,
+) -> None:
+    record = replay_case(worker, QUEUE, "enqueue: A1:RPUSH!pause", 5_000.0).record
+    (enqueue, *_) = record.history
+    assert (record.invalid_reason, enqueue.answered) == ("", True)
+    # The queue recognizes no repetition, and the server runs the command that it was paused at, too.
+    assert record.violated_invariants == {"no-duplicate"}
+
+
 def test_a_call_that_waits_for_the_end_of_an_outage_breaks_a_declared_bound(
     worker: Worker,
 ) -> None:
