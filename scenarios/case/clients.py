@@ -253,6 +253,7 @@ class Clients:
     def _make_instances(self, *clients: Client) -> None:
         """Make the clients' instances; what a constructor sends passes, as all that sets a connection up does."""
         opening = []
+        promised_s = self._rig.traits.promises.latency_bound_s
         for client in clients:
             client.wire.begin_instance()
             client_id = client.wire.client_id
@@ -262,9 +263,9 @@ class Clients:
             opened = wait()
             client.wire.end_instance()
             client.is_service = opened.is_service
-            if opened.latency_bound_ms is not None:
-                self.latency_bound_ms = opened.latency_bound_ms
-                self._promises_bound = True
+            bound_ms = opened.latency_bound_ms if promised_s is None else promised_s * 1000
+            if bound_ms is not None:
+                self.latency_bound_ms, self._promises_bound = bound_ms, True
 
     def _call_next(self, client: Client) -> None:
         """Make the client's next call, skipping those that need an answer which no earlier call gave."""

@@ -252,8 +252,6 @@ REFERENCE = Library(
         "after_crash": "reruns",
         "deduplicates": "request",
         "recovers_within_s": 4.0,
-        # Its worker does not end when the server can't be reached: it goes on once that is back.
-        "latency_bound_s": 20.0,
     },
     "A job whose lease ends is handed out again, and each request enqueues one job (docs/reference-queue.md).",
     settings="lease 1 s (30 s), back_off 0 s (1 s), both schemas",

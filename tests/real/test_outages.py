@@ -38,10 +38,11 @@ def test_a_call_that_goes_on_until_a_paused_server_continues_is_not_too_slow(
     assert record.violated_invariants == {"no-duplicate"}
 
 
+@pytest.mark.parametrize("queue", ["PromisesToReturn", "DeclaresItsBound"])
 def test_a_call_that_waits_for_the_end_of_an_outage_breaks_a_declared_bound(
-    worker: Worker,
+    worker: Worker, queue: str
 ) -> None:
-    subject = SubjectSpec(QUEUE.name.replace(":Queue", ":PromisesToReturn"))
+    subject = SubjectSpec(QUEUE.name.replace(":Queue", f":{queue}"))
     record = replay_case(worker, subject, "enqueue: A1:RPUSH!refuse", 5_000.0).record
     assert record.violated_invariants >= {"bounded-latency"}
 

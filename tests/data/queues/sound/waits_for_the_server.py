@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 import redis
 
@@ -31,3 +32,9 @@ class PromisesToReturn(Queue):
     """The same code with a promise that it does not keep."""
 
     latency_bound_s = 1.2
+
+
+class DeclaresItsBound(Queue):
+    """The same among its promises."""
+
+    promises: ClassVar = {"latency_bound_s": 1.2}
