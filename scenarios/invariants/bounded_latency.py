@@ -1,6 +1,7 @@
 """bounded-latency: every operation returns or raises within the bound, under every fault; no operation hangs.
 
-The subject declares the bound, or the user gives it.
+The subject declares the bound, or the user gives it. A call whose process a fault has killed could not return any more,
+and is not judged.
 
 Blind to: latency under load, which ``midpipe bench`` measures and does not judge.
 """
@@ -13,7 +14,11 @@ from midpipe.scenarios.model.outcome import Severity
 
 
 def _check(evidence: Evidence) -> Judgement:
-    called = [operation for operation in evidence.history if operation.phase is Phase.PROGRAM]
+    called = [
+        operation
+        for operation in evidence.history
+        if operation.phase is Phase.PROGRAM and not operation.caller_died
+    ]
     violations = tuple(
         ViolationEvidence(
             f"{operation.method} had not returned after {operation.duration_ms:.0f} ms; "

@@ -36,8 +36,9 @@ def said(invariant: str, seen: Evidence) -> list[str]:
         (call(duration_ms=5_000.5), True),
         (call(duration_ms=5_000.0), False),
         (call(duration_ms=9_000.0, phase=Phase.RECOVERY), False),
+        (replace(call(duration_ms=9_000.0), caller_died=True), False),
     ],
-    ids=["beyond the bound", "at the bound", "in recovery"],
+    ids=["beyond the bound", "at the bound", "in recovery", "the caller was killed"],
 )
 def test_a_call_of_the_program_is_late_beyond_the_bound(
     operation: Operation, is_late: bool
