@@ -70,7 +70,11 @@ def run_replay(
         if times == 1:
             runs = [_confirmed(worker, subject, schedule, bound_ms)]
         else:
-            runs = [replay_case(worker, subject, schedule, bound_ms) for _ in range(times)]
+            # Each run leaves the server with the scripts that the next one needs.
+            runs = [
+                replay_case(worker, subject, schedule, bound_ms, warms_up=not number)
+                for number in range(times)
+            ]
         everywhere = _at_every_command(worker, subject, runs[-1], bound_ms)
     finally:
         worker.close()
