@@ -129,9 +129,9 @@ def test_a_named_server_that_wants_a_password_is_reported(
 
 
 def test_a_flawed_queue_fails_and_its_replay_line_fails_again(tmp_path: Path) -> None:
-    code, output, _ = ran(
-        "sweep", "--subject", AS_REVIEWED, "--program", "enqueue-with-request-id", cwd=tmp_path
-    )
+    faults = ("--fault", "cut-before", "--fault", "lost-reply", "--jobs", "1")
+    words = ("--subject", AS_REVIEWED, "--program", "enqueue-with-request-id", *faults)
+    code, output, _ = ran("sweep", *words, cwd=tmp_path)
     assert code == 1
     line = re.search(r"midpipe replay '(enqueue-with-request-id: [^']+)'", output)
     assert line is not None
@@ -187,7 +187,7 @@ def test_an_order_whose_command_is_gone_can_not_be_placed(tmp_path: Path) -> Non
 
 
 def test_a_stored_verdict_is_reported_again_without_running(tmp_path: Path) -> None:
-    faults = ("--fault", "cut-before", "--fault", "lost-reply")
+    faults = ("--fault", "cut-before", "--fault", "lost-reply", "--jobs", "1")
     ran("sweep", "--subject", AS_REVIEWED, "--program", "enqueue", *faults, cwd=tmp_path)
     first = {path.name: path.read_text() for path in (tmp_path / ".midpipe" / "sweep").iterdir()}
     stored = ".midpipe/sweep/verdict.json"
@@ -308,7 +308,7 @@ def test_a_class_in_its_own_directory_is_judged_without_a_change(tmp_path: Path)
     )
     (package / "jobs.py").write_text(OWN_QUEUE)
     words = ("--subject", "shop.jobs:JobQueue", "--path", "src", "--fault", "lost-reply")
-    code, output, errors = ran("sweep", *words, cwd=tmp_path)
+    code, output, errors = ran("sweep", *words, "--jobs", "1", cwd=tmp_path)
     verdict = json.loads((tmp_path / ".midpipe" / "sweep" / "verdict.json").read_text())
     status = {row["invariant"]: row["status"] for row in verdict["invariants"]}
     assert status["no-lost-job"] == "holds", output + errors
@@ -334,9 +334,8 @@ def test_a_call_that_takes_other_arguments_is_reported_and_a_program_that_was_no
     tmp_path: Path,
 ) -> None:
     (tmp_path / "misfit.py").write_text(MISFIT)
-    code, output, errors = ran(
-        "sweep", "--subject", "misfit.py:Queue", "--program", "claim-complete", cwd=tmp_path
-    )
+    words = ("--subject", "misfit.py:Queue", "--program", "claim-complete", "--jobs", "1")
+    code, output, errors = ran("sweep", *words, cwd=tmp_path)
     assert "not run because the subject has no complete(job_id, workspace_id" in " ".join(
         output.split()
     )
