@@ -62,5 +62,5 @@ def _is_handed_out_again(rig: Rig) -> bool:
     named = {name: job.get(name) for name in ("job_id", "lease_token")}
     if call("fail", {**named, "back_off_s": 0}).error is not None:
         return False
-    received, _ = drain(rig, ITSELF, times_due(rig.time, rig.traits, rig.snapshot()), {_JOB})
-    return _JOB in received
+    due = times_due(rig.time, rig.traits, rig.snapshot())
+    return _JOB in (drain(rig, ITSELF, due, {_JOB}).job_ids or ())

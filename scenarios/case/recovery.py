@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from midpipe.scenarios.case.answered import Answered
 from midpipe.scenarios.case.draining import drained
 from midpipe.scenarios.case.expiry import times_due, wait_until
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.without_faults import call_without_faults
 from midpipe.scenarios.model.evidence import status_of
-from midpipe.scenarios.model.history import Json, Operation, Phase
+from midpipe.scenarios.model.history import Json, Operation, Phase, RaisedError, job_in
 from midpipe.scenarios.model.outline import leaves_nothing_new, outline
 from midpipe.scenarios.model.state import (
     State,
@@ -67,7 +68,7 @@ class Recovered:
     Args:
         read_back: what get_job answered, once by each version of the program's fleet.
         delivered: as in Evidence.
-        given_up, still_running, expired: as in Evidence.
+        drain_error, given_up, still_running, expired: as in Evidence.
         traces: what the server still holds of the jobs.
         after_s: seconds on the case's clock until the last job was received, or until each job that was left had run;
             None if none was received, or if one did not run.
@@ -75,11 +76,27 @@ class Recovered:
 
     read_back: tuple[Jobs, ...]
     delivered: tuple[str, ...] | None
+    drain_error: RaisedError | None = None
     given_up: frozenset[str] = frozenset()
     still_running: frozenset[str] = frozenset()
     traces: Traces = NO_TRACES
     expired: frozenset[str] = frozenset()
     after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a drain got.
+
+    Args:
+        job_ids: the jobs in the order in which they came; None if that can't be known.
+        last_s: when the last one came, on the case's clock; None if none came.
+        error: as ``drain_error`` in Evidence.
+    """
+
+    job_ids: tuple[str, ...] | None
+    last_s: float | None = None
+    error: RaisedError | None = None
 
 
 def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
@@ -107,18 +124,19 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
             expired=expired,
             after_s=None if ran_s is None else ran_s - began_s,
         )
-    delivered, last_s = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
+    taken = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
     was_failed = {call.job_id for call in case.recorder.history if call.method == "fail"}
     failed_ids = tuple(job_id for job_id in job_ids if job_id in was_failed)
-    after = _statuses_after(rig, version, read_back[0], delivered or ())
+    after = _statuses_after(rig, version, read_back[0], taken.job_ids or ())
     return Recovered(
         read_back,
-        delivered,
+        taken.job_ids,
+        drain_error=taken.error,
         given_up=frozenset(job_id for job_id, status in after if status == "failed"),
         still_running=frozenset(job_id for job_id, status in after if status == "running"),
         traces=_traces_of(rig, case.recorder, failed_ids),
         expired=expired,
-        after_s=None if last_s is None else last_s - began_s,
+        after_s=None if taken.last_s is None else taken.last_s - began_s,
     )
 
 
@@ -157,11 +175,8 @@ def _unfinished(job_keys: tuple[tuple[str, str], ...], read_back: Jobs) -> set[s
 
 def _drain(
     rig: Rig, case: FinishedCase, version: Version, due: tuple[float, ...], awaited: set[str]
-) -> tuple[tuple[str, ...] | None, float | None]:
+) -> Drained:
     """Take what a worker would get, until there is nothing left.
-
-    Returns:
-        The job ids, None if they can't be known; and when the last one came, on the case's clock.
 
     Args:
         due: when the keys and time-outs expire that may keep a job back, as of ``times_due``.
@@ -169,17 +184,23 @@ def _drain(
     """
     if not rig.traits.methods & {"claim", "dequeue"}:
         pending = tables_of(case.recorder.states[-1]).pending if rig.traits.white_box else None
-        return pending, None
+        return Drained(pending)
     return drain(rig, version, due, awaited)
 
 
-def drain(
-    rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str]
-) -> tuple[tuple[str, ...], float | None]:
-    """Take what a worker would get of a subject that hands jobs out. Arguments and result are those of ``_drain``."""
+def drain(rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str]) -> Drained:
+    """Take what a worker would get of a subject that hands jobs out. Arguments as for ``_drain``."""
     method = "claim" if "claim" in rig.traits.methods else "dequeue"
-    return drained(
-        lambda number: _next_job(rig, method, version, number),
+    error: RaisedError | None = None
+
+    def take(number: int) -> str | None:
+        nonlocal error
+        answered = _next_job(rig, method, version, number)
+        error = answered.error
+        return job_in(answered.value)
+
+    job_ids, last_s = drained(
+        take,
         due,
         awaited,
         lambda at_s: wait_until(rig.time, at_s),
@@ -189,20 +210,18 @@ def drain(
         if "tick" in rig.traits.methods
         else None,
     )
+    return Drained(job_ids, last_s, error)
 
 
-def _next_job(rig: Rig, method: str, version: Version, number: int) -> str | None:
-    """Return the id of the job that a further worker gets; None if it gets none."""
+def _next_job(rig: Rig, method: str, version: Version, number: int) -> Answered:
+    """Return what a further worker gets."""
     may_block = method == "dequeue" and rig.traits.white_box
     if may_block and not tables_of(rig.snapshot().state).pending:
-        return None
+        return Answered(None, None, 0.0, ())
     arguments: dict[str, Json] = {"worker_id": f"drain-{number}"}
     if method == "dequeue":
         arguments["timeout_s"] = DEQUEUES_WITHIN_S
-    job = rig.recovery.call(method, arguments, version).value
-    if isinstance(job, dict):
-        job = job.get("job_id")
-    return job if isinstance(job, str) else None
+    return rig.recovery.call(method, arguments, version)
 
 
 def work_off(

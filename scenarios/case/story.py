@@ -94,7 +94,9 @@ def _what_workers_got(record: CaseRecord) -> Iterator[StoryStep]:
         value = f"ran {', '.join(ran) or 'no job'}"
     elif methods & {"claim", "dequeue"} and record.delivered is not None:
         method = "claim" if "claim" in methods else "dequeue"
-        value = ", ".join((*record.delivered, "then no job")) if record.delivered else "no job"
+        error = _error(record.drain_error)
+        end = f"{error.type}: {error.message}" if error else "no job"
+        value = ", ".join((*record.delivered, f"then {end}")) if record.delivered else end
     else:
         return
     yield StoryStep(StepKind.RECOVERY, _MIDPIPE, StoryCall(method), value=value)

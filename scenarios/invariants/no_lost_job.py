@@ -9,8 +9,8 @@ queue promises that (``after_failure``) or has shown it without faults. How ofte
 A job whose workers have all died must reach another one within the time that the queue promises
 (``recovers_within_s``).
 
-A job that ``dequeue`` returned is its caller's. Of a queue that promises at-most-once, a dequeue whose answer got lost
-may have taken any job.
+A job that ``dequeue`` returned is its caller's. Of a queue that promises at-most-once, a dequeue or a claim of which a
+reply got lost may have taken any job.
 
 Blind to: a job that is found and delivered with wrong contents; see answer-is-true and no-divergence. A job that a
 worker may have claimed, if its return is promised later than recovery waits. Two jobs lost by one dequeue. A failed
@@ -80,7 +80,11 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
             return ""
         if _may_come_later(evidence) or _is_cancelled(evidence, job_id):
             return ""
-        missing = "no worker ever receives it"
+        missing = "no worker ever receives it" + (
+            f": asked for a job, the queue raises {evidence.drain_error.type}"
+            if evidence.drain_error
+            else ""
+        )
         if _was_finished(evidence, job_id):
             missing = (
                 "it runs again after a worker has finished it, and no other worker receives it"
@@ -145,13 +149,19 @@ def _has_failed_for_good(evidence: Evidence, job_id: str) -> bool:
 
 
 def _is_taken(evidence: Evidence, job_id: str) -> bool:
-    may_take_unseen = evidence.traits.promises.delivery is Delivery.AT_MOST_ONCE
-    return any(
-        job_received(dequeue) == job_id
-        if dequeue.answered
-        else may_take_unseen and dequeue.completion is Completion.INFO
-        for dequeue in evidence.operations("dequeue")
+    if any(job_received(dequeue) == job_id for dequeue in evidence.operations("dequeue")):
+        return True
+    return evidence.traits.promises.delivery is Delivery.AT_MOST_ONCE and any(
+        _may_have_taken_unseen(take) for take in evidence.operations("claim", "dequeue")
     )
+
+
+def _may_have_taken_unseen(take: Operation) -> bool:
+    """Whether the server may have handed out a job in this call that its caller did not get.
+
+    A driver that repeats a command whose reply got lost returns the second job, or none, without an exception.
+    """
+    return take.completion is Completion.INFO or (take.answered and take.faulted and take.wrote)
 
 
 def _is_deleted_after_its_end(evidence: Evidence, job_id: str) -> bool:

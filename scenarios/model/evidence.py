@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from midpipe.scenarios.model.history import Execution, History, Json, Operation, Phase
+from midpipe.scenarios.model.history import Execution, History, Json, Operation, Phase, RaisedError
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import (
     LONGEST_STEPPED_WAIT_S,
@@ -95,6 +95,7 @@ class Evidence:
         moments: the tables at the start and after each change; the last is the final state.
         delivered: job ids that a worker without faults received afterwards, in order; None if the subject has no
             call to receive jobs and midpipe can't read its queue.
+        drain_error: what the call raised with which that worker got no further job; None if it returned.
         read_back: what get_job returned afterwards, by (job_id, workspace_id); None where it found no job.
         logs: log lines at WARNING or above, with their tracebacks, and the subject's output.
         secrets: markers that the programs put into params and results.
@@ -130,6 +131,7 @@ class Evidence:
     secrets: tuple[str, ...] = ()
     latency_bound_ms: float = DEFAULT_LATENCY_BOUND_MS
     malformed: bool = False
+    drain_error: RaisedError | None = None
     leases_ended: bool = False
     passed_s: float | None = None
     given_up: frozenset[str] = frozenset()

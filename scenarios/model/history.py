@@ -184,10 +184,15 @@ class Operation:
 History: TypeAlias = tuple[Operation, ...]
 
 
-def job_received(call: Operation) -> str | None:
-    """Return the id of the job that a claim or a dequeue returned, as it is or in a job; None if it returned none."""
-    value = call.value.get("job_id") if isinstance(call.value, Mapping) else call.value
+def job_in(answer: Json) -> str | None:
+    """Return the id of the job in an answer of claim or dequeue, as it is or in a job; None if there is none."""
+    value = answer.get("job_id") if isinstance(answer, Mapping) else answer
     return value if isinstance(value, str) else None
+
+
+def job_received(call: Operation) -> str | None:
+    """Return the id of the job that a claim or a dequeue returned; None if it returned none."""
+    return job_in(call.value)
 
 
 def is_over_at_once(arguments: Mapping[str, object]) -> bool:

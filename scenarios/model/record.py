@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from midpipe.faultinject.vocabulary import Observed, Step
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
-from midpipe.scenarios.model.history import Execution, History, Json, Operation
+from midpipe.scenarios.model.history import Execution, History, Json, Operation, RaisedError
 from midpipe.scenarios.model.state import State, contents_of
 from midpipe.scenarios.model.story import CommandSource
 from midpipe.scenarios.model.verdict import CheckerCrash
@@ -149,7 +149,7 @@ class CaseRecord:
         traits: what the subject has and does.
         entries: calls, commands and completions in order.
         states: the server's states; the first is the state before the first call.
-        history, delivered, read_back, logs, executions: as in Evidence.
+        history, delivered, drain_error, read_back, logs, executions: as in Evidence.
         invalid_reason: why the case is invalid; empty if it is valid.
         violations: the invariants that did not hold, with their evidence.
         observations: the number of things that each invariant checked.
@@ -186,6 +186,7 @@ class CaseRecord:
     crashes: tuple[CheckerCrash, ...]
     timing: Timing
     executions: tuple[Execution, ...] = ()
+    drain_error: RaisedError | None = None
     was_aborted: bool = False
     connections: int = 0
     has_child_processes: bool = False

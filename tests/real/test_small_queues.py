@@ -118,6 +118,22 @@ def test_a_story_ends_with_what_further_workers_received(
     assert (last.kind, last.call.method, last.value) == (StepKind.RECOVERY, method, got)
 
 
+def test_a_story_shows_what_stops_further_workers_from_receiving_a_job(worker: Worker) -> None:
+    replay = "enqueue:"
+    subject = SubjectSpec(f"{QUEUES}/unreadable.py:Undecodable")
+    record = replay_case(worker, subject, replay, 5_000.0).record
+    *_, last = story_of(record, replay).steps
+    assert last.value.startswith("AttributeError: ")
+    assert "the queue raises AttributeError" in record.violations[0].evidence[0].seen
+
+
+def test_a_driver_that_takes_a_second_job_after_a_lost_reply_keeps_the_promise_of_at_most_once(
+    worker: Worker,
+) -> None:
+    replay = "dequeue: A1:LPOP!lost-reply"
+    assert violated(worker, "sound/pops.py:AtMostOnceAndTriesAgain", replay) == set()
+
+
 def test_a_dequeue_whose_reply_gets_lost_loses_a_job_only_to_a_promise_of_at_least_once(
     worker: Worker,
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from redis.exceptions import ConnectionError
+
 from tests.data.queues.base import Base
 
 TAKE_FOR_A_WHILE = """
@@ -24,6 +26,18 @@ class Pops(Base):
 
     def dequeue(self) -> Any:
         return self.redis.lpop("small:waiting")
+
+
+class AtMostOnceAndTriesAgain(Pops):
+    """A driver that sends the command again after a lost reply, so that the first job has been handed to no worker."""
+
+    promises: ClassVar[dict[str, Any]] = {"delivery": "at-most-once"}
+
+    def dequeue(self) -> Any:
+        try:
+            return super().dequeue()
+        except ConnectionError:
+            return super().dequeue()
 
 
 class PromisesMore(Pops):

@@ -53,6 +53,14 @@ def test_a_dequeue_without_an_answer_may_have_taken_the_job_only_of_at_most_once
     assert violated(case(cut, delivery="at-least-once")) == {"no-lost-job"}
 
 
+def test_a_dequeue_that_answered_after_a_lost_reply_may_have_taken_another_job_only_of_at_most_once() -> (
+    None
+):
+    repeated = replace(took(None), faulted=True, wrote=True)
+    assert violated(case(repeated, delivery="at-most-once")) == set()
+    assert violated(case(repeated, delivery="at-least-once")) == {"no-lost-job"}
+
+
 def test_a_dequeue_that_surely_had_no_effect_has_taken_no_job() -> None:
     refused = replace(took(error="ConnectionError"), completion=Completion.FAIL)
     assert violated(case(refused, delivery="at-most-once")) == {"no-lost-job"}
