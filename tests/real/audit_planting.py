@@ -66,6 +66,10 @@ class Planting:
         """Put in jobs that are in order."""
         raise NotImplementedError
 
+    def put_in(self, name: str) -> None:
+        """Put in a job as the queue does, for a worker to take."""
+        raise NotImplementedError
+
     def plant(self) -> None:
         """Plant damage of every kind, and jobs that heal."""
         raise NotImplementedError
@@ -99,6 +103,10 @@ class Reviewed(Planting):
     def sane(self, count: int) -> None:
         for number in range(count):
             self.copies(fields(f"before-{number}"))
+
+    def put_in(self, name: str) -> None:
+        self.copies(fields(name, "pending"))
+        self.queued(name)
 
     def plant(self) -> None:
         for job_id in self.names(Damage.LOST, "ghost"):

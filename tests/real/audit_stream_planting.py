@@ -119,12 +119,14 @@ class OnStream(Planting):
         stream, group: of the queue.
         library: whose environment runs the load; empty is the tests' own.
         source: of the load.
+        common: fields that every entry has.
     """
 
     stream: ClassVar[str]
     group: ClassVar[str]
     library: ClassVar[str] = ""
     source: ClassVar[str]
+    common: ClassVar[Mapping[str, str]] = {}
 
     def load(self, url: str, name: str) -> Sequence[str]:
         python = str(installed(self.library).python) if self.library else sys.executable
@@ -133,9 +135,13 @@ class OnStream(Planting):
     def prepare(self) -> None:
         self.driver.xgroup_create(self.stream, self.group, id="0", mkstream=True)
 
+    def add(self, entry: Mapping[str, str]) -> None:
+        """Add an entry that waits for a worker."""
+        self.driver.xadd(self.stream, {**self.common, **entry})
+
     def taken(self, entry: Mapping[str, str], idle_ms: int = 0) -> str:
         """Add an entry that a dead worker was delivered so long ago; return its id."""
-        words = [word for pair in entry.items() for word in pair]
+        words = [word for pair in (*self.common.items(), *entry.items()) for word in pair]
         added: str = self.driver.eval(_TAKEN_BY_A_DEAD_WORKER, 1, self.stream, self.group, *words)
         self.driver.xclaim(self.stream, self.group, "dead", 0, [added], idle=idle_ms)
         return added
@@ -162,6 +168,10 @@ class WithRecords(OnStream):
             self.data(f"before-{number}")
             self.taken({self.field: f"before-{number}"})
 
+    def put_in(self, name: str) -> None:
+        self.data(name)
+        self.add({self.field: name})
+
     def plant(self) -> None:
         for name in self.names(Damage.LOST, "gone"):
             self.taken({self.field: name})
@@ -186,12 +196,10 @@ class Streaq(WithRecords):
     layout = library = "streaq"
     stream, group, field = "streaq:default:queues:normal", "workers", "task_id"
     source = STREAQ_LOAD
+    common: ClassVar[Mapping[str, str]] = {"enqueue_time": "1"}
 
     def data(self, name: str) -> None:
         self.driver.set(f"streaq:default:task:data:{name}", SECRET)
-
-    def taken(self, entry: Mapping[str, str], idle_ms: int = 0) -> str:
-        return super().taken({"enqueue_time": "1", **entry}, idle_ms)
 
 
 class Shop(WithRecords):
@@ -217,6 +225,9 @@ class Taskiq(OnStream):
     def sane(self, count: int) -> None:
         for _ in range(count):
             self.taken({"data": SECRET})
+
+    def put_in(self, name: str) -> None:
+        self.add({"data": name})
 
     def plant(self) -> None:
         for _ in self.some():
