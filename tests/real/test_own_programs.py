@@ -16,34 +16,14 @@ from tests.real.commands import is_one_sentence, ran
 from tests.real.test_pytest_plugin import ran as ran_pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-programs.md"
-QUEUE = """\
-import midpipe_job
-import redis
-
-
-class Queue:
-    def __init__(self, url):
-        self.redis = redis.Redis.from_url(url)
-
-    def enqueue(self, job_id):
-        self.redis.rpush("waiting", job_id)
-
-    def work(self):
-        job_id = self.redis.lindex("waiting", 0)
-        if job_id is not None:
-            midpipe_job.run(job_id.decode())
-            self.redis.lpop("waiting")
-"""
-"""Runs a job before it takes it out: a worker that is cut off in between, or a second one, runs it again."""
 
 
 @pytest.fixture
 def mails(tmp_path: Path) -> Path:
-    """A folder with the page's file, and a queue."""
-    found = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert found
-    (tmp_path / "mail_checks.py").write_text(found[1])
-    (tmp_path / "mail_queue.py").write_text(QUEUE)
+    """A folder with the page's files: a queue that runs a job before it takes it out, and what it is judged by."""
+    queue, checks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "mail_queue.py").write_text(queue)
+    (tmp_path / "mail_checks.py").write_text(checks)
     return tmp_path
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
+from midpipe.faultinject.decide.schedule import parse_replay_string, replay_string
+from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,3 +68,12 @@ def test_the_site_lists_pages_that_exist() -> None:
 def test_the_documents_show_the_example_s_workflows(file: str) -> None:
     shown = (ROOT / "docs" / "continuous-integration.md").read_text("utf-8")
     assert (ROOT / "examples" / "list-queue" / file).read_text("utf-8") in shown
+
+
+def test_the_parts_of_replay_lines_on_their_page_can_be_read() -> None:
+    page = (ROOT / "docs" / "replay-lines.md").read_text("utf-8")
+    parts = re.findall(r"^ {4}(A\S*)", page, re.M)
+    assert len(parts) == 3
+    for part in parts:
+        line = f"work: {part}!lost-reply"
+        assert replay_string("work", parse_replay_string(line, CATALOGUE)[1]) == line

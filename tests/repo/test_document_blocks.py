@@ -7,9 +7,12 @@ Before each block stands a comment with its marker:
 - ``runs, with reference`` first copies the reference queue into the project;
 - ``runs with OPTIONS``: as ``runs``, with these options added to each command, so that the test is quick;
 - ``prints`` or ``prints: exit N``: the block begins with ``$ COMMAND``, which prints what follows; ports differ;
-- ``settings``: TOML that the schema of ``[tool.midpipe]`` accepts;
+- ``settings``: TOML that the schema of ``[tool.midpipe]`` accepts, as a file ``pyproject.toml`` must be;
+- ``workflow: WHO RUNS IT``: a file for a service, whose commands of midpipe exist with their options;
 - ``shown by: TEST``: that test reads the page, and runs or compares the block;
 - ``not run: REASON``: it can't be run here. That its commands and options exist is tested by ``test_docs``.
+
+A page's project has the queue of ``examples/list-queue``, and that of another page after ``files of: PAGE``.
 """
 
 from __future__ import annotations
@@ -24,16 +27,23 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import click
 import jsonschema
 import pytest
+
+from midpipe.reports.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 MARKER = re.compile(
-    r"\s*<!-- (file|runs|prints|settings|shown by|not run)(?:,? (with [^:]*))?(?:: (.*))? -->"
+    r"\s*<!-- (file|runs|prints|settings|workflow|shown by|not run)(?:,? (with [^:]*))?(?:: (.*))? -->"
 )
+FILES_OF = re.compile(r"<!-- files of: (.*) -->")
 FENCE = re.compile(r"( *)```")
+NIGHTLY = ("clock.md", "findings.md", "machines.md", "pytest.md", "services.md")
+"""Pages whose commands take longer than the other tests of a pull request may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,10 @@ def with_kind(*kinds: str) -> list[Path]:
 
 def project_of(page: Path, folder: Path) -> None:
     """Write the files of a page's project, and the reference queue if a block asks for it."""
+    shutil.copytree(ROOT / "examples/list-queue/shop", folder / "shop", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "docs/examples", folder / "docs/examples", dirs_exist_ok=True)
+    for other in FILES_OF.findall(page.read_text("utf-8")):
+        project_of(ROOT / other, folder)
     for block in blocks_of(page):
         if block.kind == "file":
             file = folder / block.value
@@ -134,14 +148,22 @@ def run_in(folder: Path, command: str, expected: str) -> str:
     return ended.stdout
 
 
-@pytest.mark.parametrize("page", with_kind("runs"), ids=name_of)
+def with_commands() -> list[Any]:
+    """Return the pages with commands that run; those that take long are for the night."""
+    return [
+        pytest.param(page, marks=[pytest.mark.nightly] if page.name in NIGHTLY else [])
+        for page in with_kind("runs")
+    ]
+
+
+@pytest.mark.parametrize("page", with_commands(), ids=name_of)
 def test_the_commands_of_a_page_run_in_its_order(page: Path, tmp_path: Path) -> None:
     project_of(page, tmp_path)
     for block in blocks_of(page):
         if block.kind == "runs":
             options = block.options.removeprefix("with ").removeprefix("reference")
             for command in block.text.splitlines():
-                run_in(tmp_path, f"{command} {options}", block.value)
+                run_in(tmp_path, f"{command.partition('  #')[0]} {options}", block.value)
 
 
 @pytest.mark.parametrize("page", with_kind("prints"), ids=name_of)
@@ -158,12 +180,24 @@ def plain(text: str) -> list[str]:
     return [re.sub(r"\d{4,5}", "PORT", line.rstrip()) for line in text.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("page", with_kind("settings"), ids=name_of)
+@pytest.mark.parametrize("page", with_kind("settings", "file"), ids=name_of)
 def test_the_settings_on_a_page_are_ones_that_midpipe_takes(page: Path) -> None:
     schema = json.loads((ROOT / "reports" / "config.schema.json").read_text("utf-8"))
     for block in blocks_of(page):
-        if block.kind == "settings":
+        if block.kind == "settings" or block.value == "pyproject.toml":
             jsonschema.validate(tomllib.loads(block.text)["tool"]["midpipe"], schema)
+
+
+@pytest.mark.parametrize("page", with_kind("workflow"), ids=name_of)
+def test_the_commands_in_a_workflow_exist_with_their_options(page: Path) -> None:
+    for block in blocks_of(page):
+        if block.kind == "workflow":
+            calls = re.findall(r"\bmidpipe,? ([a-z]+)\b(.*)", block.text)
+            for name, options in calls:
+                command = cli.get_command(click.Context(cli), name)
+                assert command, name
+                known = {option for each in command.params for option in each.opts}
+                assert set(re.findall(r"--[a-z-]+", options)) <= known
 
 
 def test_a_block_without_a_marker_is_noticed(tmp_path: Path) -> None:
