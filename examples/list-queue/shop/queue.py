@@ -21,7 +21,10 @@ class ListQueue:
         """Put a job in."""
         self._redis.lpush("shop:jobs", json.dumps({"job_id": job_id, "payload": payload}))
 
-    def dequeue(self, timeout_s: float = 0.2) -> str | None:
-        """Take the next job and return its id; None if there is none."""
+    def dequeue(self, timeout_s: float = 0.2) -> dict[str, object] | None:
+        """Take the next job, with its ``job_id`` and ``payload``; None if there is none."""
         taken = self._redis.brpop(["shop:jobs"], timeout_s)
-        return json.loads(taken[1])["job_id"] if taken else None
+        if taken is None:
+            return None
+        job: dict[str, object] = json.loads(taken[1])
+        return job
