@@ -74,7 +74,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
             number = end + 1
         elif line.startswith("    ") and not lines[begins - 1].strip():
             end = begins
-            while end < len(lines) and (lines[end].startswith("    ") or not lines[end].strip()):
+            while end < len(lines) and is_indented_code(lines[end]):
                 end += 1
             text = [each.strip() for each in lines[begins:end] if each.strip()]
             number = end
@@ -85,6 +85,11 @@ def blocks_of(page: Path) -> Iterator[Block]:
         kind, options, value = marker.groups() if marker else ("", "", "")
         yield Block(begins + 1, "\n".join(text) + "\n", kind, options or "", value or "")
         marker = None
+
+
+def is_indented_code(line: str) -> bool:
+    """Whether a line continues an indented block: the marker of the next one may be indented too, in a list."""
+    return not line.strip() or (line.startswith("    ") and not MARKER.fullmatch(line))
 
 
 def name_of(page: Path) -> str:
