@@ -2,9 +2,8 @@
 
 The first run has no fault and reveals the positions. Each run with fewer faults than the bound is the parent of runs
 that place one more fault, after its last one; so no combination is tried twice, and cases with fewer faults come first.
-Cases with equally many faults come in rounds, by ``Priority``: what finds the most bugs first, what has to wait last.
-In each round, commands that run unanswered come first at every position. A sweep can be stopped between two cases;
-another one resumes at its frontier.
+Cases with equally many faults come in ``rounds``, and in each round what finds the most bugs at every position first.
+A sweep can be stopped between two cases; another one resumes at its frontier.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from itertools import takewhile
 from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.ledger import NO_FAULT, Ledger
 from midpipe.faultinject.decide.pruning import rule_against
+from midpipe.faultinject.decide.rounds import place_in_round, round_of
 from midpipe.faultinject.decide.schedule import (
     PlannedStep,
     Schedule,
@@ -26,13 +26,7 @@ from midpipe.faultinject.decide.schedule import (
 )
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.decide.share import share_of
-from midpipe.faultinject.faults import (
-    Placeable,
-    Priority,
-    loses_answer,
-    placeable,
-    priority_of,
-)
+from midpipe.faultinject.faults import Placeable, placeable
 from midpipe.faultinject.vocabulary import Decision, Label, Point, RunEnd, Step
 
 
@@ -192,7 +186,7 @@ class Sweep(Planner):
         return ()
 
     def _open_next_level(self) -> None:
-        self._waiting.extend(sorted(self._next_level, key=_place_of))
+        self._waiting.extend(sorted(self._next_level, key=place_in_round))
         self._next_level.clear()
 
 
@@ -207,15 +201,3 @@ def _each_label_once(steps: Iterable[Step]) -> tuple[Step, ...]:
 def next_of(waiting: Sequence[Schedule], later: Iterable[Schedule]) -> Schedule:
     """Return the case that is run next, of those to run now and those with one more fault."""
     return waiting[0] if waiting else min(later, key=round_of)
-
-
-def _place_of(schedule: Schedule) -> tuple[int, bool]:
-    """Return by what the cases of a level are sorted; those that are equal stay in the order of their positions."""
-    return round_of(schedule), not all(loses_answer(fault) for _, fault in schedule.placed)
-
-
-def round_of(schedule: Schedule) -> int:
-    """Return the round in which a sweep runs the case: by the number of its faults, then by the slowest of them."""
-    faults = [fault for _, fault in schedule.placed]
-    slowest = max(map(priority_of, faults), default=Priority.FINDS_MOST)
-    return max(0, len(faults) - 1) * len(Priority) + slowest

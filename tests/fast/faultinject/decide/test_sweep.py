@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.ledger import Covered, Ledger, LedgerRow, merged_row
 from midpipe.faultinject.decide.replay import Replay
+from midpipe.faultinject.decide.rounds import round_of
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, parse_schedule
-from midpipe.faultinject.decide.sweep import Sweep, SweepFrontier, round_of
+from midpipe.faultinject.decide.sweep import Sweep, SweepFrontier
 from midpipe.faultinject.faults import CATALOGUE, Priority, placeable, priority_of
 from midpipe.faultinject.vocabulary import (
     Executed,
