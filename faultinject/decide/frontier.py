@@ -82,6 +82,7 @@ class Frontier:
     Args:
         untrusted_scripts, trusted_scripts, unpredictable_scripts: as in ``Independence``.
         learned: the knowledge of ``OutcomePrediction``.
+        next_round: the round of the first of these runs.
     """
 
     branches: tuple[Branch, ...]
@@ -90,3 +91,4 @@ class Frontier:
     trusted_scripts: tuple[str, ...] = ()
     unpredictable_scripts: tuple[str, ...] = ()
     learned: Learned = NOTHING
+    next_round: int = 0

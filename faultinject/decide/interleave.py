@@ -1,8 +1,11 @@
 """Every order of several clients' events, within bounds: stateless model checking. A scheduler.
 
 The first run lets each client go on as long as it can. Each run then branches wherever another client could have gone
-first, and where a fault could have happened. Runs are ordered by (faults, preemptions), fewest first, so that the first
-finding is nearly minimal. A *preemption* lets another client go although the last one could have gone on.
+first, and where a fault could have happened. A *preemption* lets another client go although the last one could have
+gone on. Runs without faults come first, those with the fewest preemptions before the others: most bugs of concurrent
+programs need one or two (Musuvathi, Qadeer, "Iterative Context Bounding", 2007). Runs with faults follow in the
+``rounds`` of a sweep, which puts what finds the most bugs first; in each round those with one preemption come first,
+because without one the clients run one after the other, as in a sweep. An exploration can be stopped between two runs.
 
 Orders that cannot differ are run once, by sleep sets (Godefroid, "Partial-Order Methods for the Verification of
 Concurrent Systems", 1996): after an event has been tried at a point, it sleeps in the branches of the events that
@@ -37,6 +40,7 @@ from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.frontier import NOTHING, Branch, Frontier, Tried
 from midpipe.faultinject.decide.outcome_prediction import OutcomePrediction
 from midpipe.faultinject.decide.pruning import Independence
+from midpipe.faultinject.decide.rounds import place_in_round
 from midpipe.faultinject.decide.schedule import Schedule, fault_label, place_of, planned
 from midpipe.faultinject.decide.scheduler import default_choice
 from midpipe.faultinject.faults import Placeable, lets_time_pass
@@ -109,7 +113,7 @@ class Interleave(Planner):
             self.independence, frontier.learned if frontier else NOTHING
         )
         self._numbers = count()
-        self._waiting: list[tuple[int, int, int, Branch]] = []
+        self._waiting: list[tuple[_Place, int, Branch]] = []
         self._branch = Branch((), (), 0, 0)
         self._visited: list[_Visited] = []
         self._sleeping: tuple[Tried, ...] = ()
@@ -147,6 +151,11 @@ class Interleave(Planner):
         """Whether a run is planned that has not begun; it may still be pruned by its predicted outcomes."""
         return bool(self._waiting)
 
+    @property
+    def next_round(self) -> int | None:
+        """The round of the next planned run: 0 without faults, then those of a sweep; None if none is planned."""
+        return self._waiting[0][0][0] if self._waiting else None
+
     def frontier(self) -> Frontier:
         """Return where the exploration stands; a run that has not ended is to be made again."""
         running = (self._branch,) if self._is_running else ()
@@ -158,6 +167,7 @@ class Interleave(Planner):
             trusted_scripts=tuple(sorted(known.trusted_scripts)),
             unpredictable_scripts=tuple(sorted(known.unpredictable_scripts)),
             learned=self._outcome_prediction.learned(),
+            next_round=self.next_round or 0,
         )
 
     def restart(self) -> None:
@@ -307,9 +317,19 @@ class Interleave(Planner):
         self.ledger.pruned(fault_label(case), rule, place_of(case))
 
     def _push(self, branch: Branch) -> None:
-        heapq.heappush(
-            self._waiting, (branch.faults, branch.preemptions, next(self._numbers), branch)
-        )
+        heapq.heappush(self._waiting, (_place_of(branch), next(self._numbers), branch))
+
+
+_Place = tuple[int, bool, int]
+"""By what runs are sorted: their round, whether a command with a fault is answered or does not run, preemptions."""
+
+
+def _place_of(branch: Branch) -> _Place:
+    if not branch.faults:
+        return 0, False, branch.preemptions
+    number, is_answered = place_in_round(_schedule(branch.moves))
+    # With one preemption come before without: 1, 0, 2, 3, …
+    return 1 + number, is_answered, {0: 1, 1: 0}.get(branch.preemptions, branch.preemptions)
 
 
 def _schedule(moves: tuple[Decision, ...]) -> Schedule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from random import Random
@@ -60,6 +61,7 @@ class InterleaveTask:
         sampling: random orders instead of every one; None runs every one.
         frontier: where an earlier task stopped; this one resumes there.
         max_orders: run only so many, the simplest ones; None sets no bound.
+        until_round: no order of a later round begins.
         orders_run: how many of them earlier tasks have run.
         aim: which faults to place, and at which commands; with no faults named, those of ``faults_for``.
     """
@@ -75,6 +77,7 @@ class InterleaveTask:
     sampling: Sampling | None = None
     frontier: Frontier | None = None
     max_orders: int | None = None
+    until_round: int = sys.maxsize
     orders_run: int = 0
     aim: Aim = ANYWHERE
 
@@ -153,8 +156,8 @@ class _Interleaving:
             if is_last and orders.planner.has_more:
                 self._bounded = True
                 break
-            if self._is_over():
-                self._stopped = True
+            self._stopped = self._is_over()
+            if self._stopped or (orders.planner.next_round or 0) > task.until_round:
                 self._frontier = orders.planner.frontier()
                 break
         self._ledgers.append(orders.planner.ledger)

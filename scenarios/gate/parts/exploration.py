@@ -159,6 +159,7 @@ def _orders_task(options: Options, suite: str, program: str, resume: Resume) -> 
         latency_bound_ms=options.latency_bound_ms,
         deadline_s=resume.deadline_s,
         sampling=options.sampling,
+        until_round=resume.until_round,
         frontier=frontier,
         max_orders=options.max_orders,
         orders_run=resume.cases,
@@ -261,10 +262,8 @@ class Exploration:
                 self._results.raised.append(sentence)
             self._invalid += 1
         progress.ledger, progress.frontier = done.ledger, done.frontier
-        if isinstance(done.frontier, SweepFrontier):
+        if done.frontier is not None:
             self.queue.put_back(number, done.frontier.next_round)
-        elif done.frontier is not None:
-            self.queue.put_back(number)
         elif done.stopped:
             # Random orders can't be continued.
             self._results.partial = True

@@ -164,14 +164,49 @@ def test_a_bound_of_preemptions_is_kept(bound: int) -> None:
         assert switches <= bound
 
 
-def test_fewer_faults_come_first_and_then_fewer_preemptions() -> None:
-    planner = Interleave(2, 1, lambda _: (FaultRef("lost-reply"),))
+def orders_of_two(*faults: str) -> list[str]:
+    """Return the orders of two clients with two commands each, as they are run, with at most one of the faults."""
     clients = ((("k", True),) * 2, (("k", True),) * 2)
-    weights = []
+    planner = Interleave(2, 1, lambda _: tuple(map(FaultRef, faults)))
+    orders = []
     while planner.begin():
-        weights.append((len(planner.current.faults), len(planner.current.steps)))
+        orders.append(str(planner.current))
         Simulation(clients).run(planner)
-    assert [faults for faults, _ in weights] == sorted(faults for faults, _ in weights)
+    return orders
+
+
+def test_orders_without_faults_come_first_and_of_these_the_one_without_preemption() -> None:
+    orders = orders_of_two("lost-reply")
+    faulted = ["!" in order for order in orders]
+    assert orders[0] == ""
+    assert faulted == sorted(faulted)
+    assert faulted.index(True) == comb(4, 2)
+
+
+def test_faults_come_in_the_rounds_of_a_sweep_those_whose_command_runs_unanswered_first() -> None:
+    orders = orders_of_two("crash-before", "cut-before", "lost-reply")
+    faults = [order.partition("!")[2].partition(" ")[0] for order in orders if "!" in order]
+    assert list(dict.fromkeys(faults)) == ["lost-reply", "cut-before", "crash-before"]
+    assert faults == sorted(faults, key=list(dict.fromkeys(faults)).index)
+
+
+def test_in_a_round_the_orders_with_one_preemption_come_first() -> None:
+    faulted = [order for order in orders_of_two("lost-reply") if "!" in order]
+    assert faulted[0] == "A1 B1:SET!lost-reply"
+    assert faulted.index("A1:SET!lost-reply") < faulted.index("A1 B1 A2:SET!lost-reply")
+
+
+def test_the_frontier_says_in_which_round_the_exploration_goes_on() -> None:
+    planner = Interleave(1, 1, lambda _: (FaultRef("crash-before"), FaultRef("lost-reply")))
+    clients = ((("k", True),), (("k", True),))
+    rounds = []
+    while planner.begin():
+        Simulation(clients).run(planner)
+        rounds.append(planner.frontier().next_round)
+    assert rounds[0] == 0
+    assert planner.next_round is None
+    assert rounds[:-1] == sorted(rounds[:-1])
+    assert len(set(rounds[:-1])) == 3
 
 
 def test_every_fault_is_placed_at_every_event_of_the_first_order() -> None:
