@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
@@ -26,6 +27,10 @@ from midpipe.scenarios.programs.calls import (
     update,
 )
 from midpipe.scenarios.programs.program import Program
+
+_LOOKS_FIRST = replace(get(), optional=True)
+"""For a claim that happens late. The first command of each client waits from the start of the case; a claim that sends
+the time sends that of the start then, at which nothing was due. The second command is made when its turn has come."""
 
 _PROGRAMS = (
     Program(
@@ -117,7 +122,10 @@ _PROGRAMS = (
     Program(
         "retry-vs-claim",
         "A worker fails a job that is to be tried again at once, and claims it, while another worker claims.",
-        {"A": (claim("worker-a"), FAIL, claim("worker-a")), "B": (claim("worker-b"),)},
+        {
+            "A": (claim("worker-a"), FAIL, claim("worker-a")),
+            "B": (_LOOKS_FIRST, claim("worker-b")),
+        },
         prepare=(enqueue(),),
     ),
     Program(

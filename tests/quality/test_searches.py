@@ -7,17 +7,21 @@ benchmarks.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.faults import CATALOGUE
+from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.stories import StoryTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.gate.hunting import HuntTask
-from midpipe.scenarios.model.messages import Caught, HuntDone, StoryDone
+from midpipe.scenarios.model.messages import CaseEnded, Caught, HuntDone, StoryDone
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.registry import program_named
 
+QUEUES = Path(__file__).parent.parent / "data" / "queues" / "flawed"
 LATENCY_BOUND_MS = 5_000.0
 BUDGET_S = 60.0
 """For a search that finds nothing or a shrinking without an end, so that the test fails by itself."""
@@ -94,6 +98,30 @@ def test_a_race_is_found_within_so_many_orders_of_two_clients(
 ) -> None:
     caught = first_violation(worker, queue, invariant, "interleave", (program,))
     assert caught.case_number <= cases
+
+
+@pytest.mark.parametrize(
+    ("queue", "invariant", "program", "cases"),
+    [
+        ("due_twice", "no-duplicate", "retry-vs-claim", 10),
+        # Only the death of the second worker shows it, so every order without a fault is run before.
+        ("stale_finisher", "no-lost-job", "finish-vs-reclaim", 20),
+    ],
+)
+def test_a_race_of_leases_is_found_within_so_many_orders_with_faults(
+    worker: Worker, queue: str, invariant: str, program: str, cases: int
+) -> None:
+    task = InterleaveTask(
+        SubjectSpec(f"{QUEUES}/{queue}.py:Queue"),
+        program,
+        max_preemptions=2,
+        max_faults=1,
+        prune=True,
+        latency_bound_ms=LATENCY_BOUND_MS,
+        max_orders=cases,
+    )
+    ended = [message for message in worker.do(task) if isinstance(message, CaseEnded)]
+    assert invariant in {each.invariant for case in ended for each in case.violations}
 
 
 @pytest.mark.parametrize(
