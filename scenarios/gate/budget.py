@@ -1,9 +1,11 @@
 """The time budget of a run, and the share of it that each part and each task gets. Knows no part and no worker.
 
-Parts run one after the other. Each gets a window: its share of the time that is left, so that what one part does not
-use goes to those after it. A part that has to start processes gets no window that is too short for that. Within a
-window the tasks get equal slices, or those that come first get longer ones: a machine that is too busy for a few cases
-of every program still judges the simplest programs. Time is kept back for the stories of the violations found so far.
+Parts run one after the other, in passes. Each gets a window: its share of the time that is left, so that what one part
+does not use goes to those after it. The first pass is short, so that what each part runs first, because it finds the
+most, does not wait for the rest of the parts before it. A part that has to start processes gets no window that is too
+short for that. Within a window the tasks get equal slices, or those that come first get longer ones: a machine that is
+too busy for a few cases of every program still judges the simplest programs. Time is kept back for the stories of the
+violations found so far.
 
 A busy machine takes longer to start a process and to run a case. How busy it is shows in how long the subject took to
 start.
@@ -16,6 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+FIRST_PASS_SHARE = 0.4
+"""How much of the time that is left the first pass through all parts takes."""
 STORY_S = 0.5
 """Time kept back for the story of one finding, shrinking included."""
 STORY_STARTS = 0.2
@@ -39,7 +43,7 @@ class Share:
 
 SHARES = {
     "sweep": Share(4),
-    "interleave": Share(3),
+    "interleave": Share(4),
     "fleet": Share(1, starts=2),
     "durability": Share(1, starts=2),
     "fuzz": Share(1, starts=1),
@@ -114,7 +118,13 @@ class Budget:
         self._start_s = self._clock() - self._began_s
 
     def window(
-        self, part: str, following: Sequence[str], groups: int, *, is_alone: bool = False
+        self,
+        part: str,
+        following: Sequence[str],
+        groups: int,
+        *,
+        is_alone: bool = False,
+        pass_end_s: float = math.inf,
     ) -> Window | None:
         """Return the window of a part that starts now; None if it is too short for the part.
 
@@ -122,16 +132,22 @@ class Budget:
             following: the parts after it, which share the rest of the time.
             groups: number of findings so far, whose stories need time.
             is_alone: no other part could use the time, so that the window may be short.
+            pass_end_s: when the pass through the parts is to end; the rest of the budget is for later passes.
         """
         if self.seconds is None:
             return Window(self.end_s, self._jobs, self._clock)
         now_s = self._clock()
-        left_s = self.end_s - now_s - self._stories_s(groups)
+        left_s = min(pass_end_s, self.end_s - self._stories_s(groups)) - now_s
         weights = sum(SHARES[name].weight for name in (part, *following))
         window_s = left_s * SHARES[part].weight / weights
         if window_s <= (0.0 if is_alone else SHARES[part].starts * self._start_s):
             return None
         return Window(now_s + window_s, self._jobs, self._clock)
+
+    def first_pass_end_s(self) -> float:
+        """Return when a first pass that starts now is to end, on the monotonic clock; infinite without a limit."""
+        now_s = self._clock()
+        return now_s + FIRST_PASS_SHARE * (self.end_s - now_s)
 
     def stories_window(self, following: Sequence[str]) -> Window:
         """Return the window of the stories: all the time that is left, or its share if parts follow."""

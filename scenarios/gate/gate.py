@@ -1,13 +1,14 @@
 """The gate: runs its parts one after the other and combines their results into a verdict.
 
-The parts that run the subject come first. Within a time budget each of them gets a window; those that were cut off
-continue if the others leave time. Then come the stories of the findings, and last the parts that run midpipe's own
-queues. The gate emits events to a listener and never imports a report. When interrupted, it keeps the results so far
-and marks the verdict as partial.
+The parts that run the subject come first. Within a time budget each of them gets a window in a first pass, which is
+short; those that were cut off continue in the time that is left. Then come the stories of the findings, and last the
+parts that run midpipe's own queues. The gate emits events to a listener and never imports a report. When interrupted,
+it keeps the results so far and marks the verdict as partial.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -204,18 +205,22 @@ class Gate:
     def _explore(self, parts: Sequence[Part], own: Sequence[str], pool: Pool) -> None:
         """Run the parts, each in its window; then again those that were cut off, as long as there is time."""
         waiting = list(parts)
+        is_alone = len(parts) == 1 and not own
+        pass_end_s = math.inf if is_alone else self._budget.first_pass_end_s()
         while waiting and not self.has_enough:
             has_run = False
             for number, part in enumerate(waiting):
                 following = [*(later.name for later in waiting[number + 1 :]), *own]
                 groups = len(self._results.tally.groups)
-                is_alone = len(parts) == 1 and not own
-                window = self._budget.window(part.name, following, groups, is_alone=is_alone)
+                window = self._budget.window(
+                    part.name, following, groups, is_alone=is_alone, pass_end_s=pass_end_s
+                )
                 if window is not None and not self.has_enough:
                     self._run(part, pool, window)
                     has_run = True
             waiting = [part for part in waiting if part.queue.has_more]
-            if not has_run or not self._budget.is_limited:
+            is_first_pass, pass_end_s = pass_end_s < math.inf, math.inf
+            if not (has_run or is_first_pass) or not self._budget.is_limited:
                 break
 
     def _run(self, part: Part, pool: Pool, window: Window) -> None:

@@ -6,7 +6,13 @@ import math
 
 import pytest
 
-from midpipe.scenarios.gate.budget import MAX_STORIES_SHARE, SHARES, Budget, Window
+from midpipe.scenarios.gate.budget import (
+    FIRST_PASS_SHARE,
+    MAX_STORIES_SHARE,
+    SHARES,
+    Budget,
+    Window,
+)
 
 
 class Clock:
@@ -45,6 +51,15 @@ def test_what_a_part_does_not_use_goes_to_those_after_it(clock: Clock) -> None:
     budget = Budget(60.0, 2, clock)
     clock.now_s += 1.0
     assert window(budget, "fuzz").end_s == 160.0
+
+
+def test_a_first_pass_leaves_most_of_the_time_to_the_second(clock: Clock) -> None:
+    budget = Budget(80.0, 2, clock)
+    end_s = budget.first_pass_end_s()
+    last = budget.window("fuzz", (), 0, pass_end_s=end_s)
+    assert last is not None
+    assert last.end_s == end_s == 100.0 + FIRST_PASS_SHARE * 80.0
+    assert window(budget, "fuzz").end_s == 180.0
 
 
 def test_time_is_kept_back_for_the_stories_of_what_was_found(clock: Clock) -> None:
