@@ -1,9 +1,12 @@
-"""What ends by itself and may keep a job from workers until then: keys with a TTL, and the time-outs that are promised.
+"""What ends by itself and may keep a job from workers until then: keys with a TTL, and the time-outs that are promised,
+or that a consumer of a stream states in its commands.
 
-Recovery waits for both before it says that no worker receives a job. Waiting is done here alone.
+Recovery waits for all of them before it says that no worker receives a job. Waiting is done here alone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.evidence import Traits
@@ -12,6 +15,7 @@ from midpipe.scenarios.model.promises import (
     LONGEST_WAIT_S,
     Promises,
 )
+from midpipe.scenarios.model.record import Entry, Stepped
 from midpipe.scenarios.model.state import Snapshot
 from midpipe.scenarios.programs.workers import DELAY_S
 
@@ -27,21 +31,40 @@ _MARGIN_S = 0.01
 """The server counts whole milliseconds, and expires a key in the one after its last."""
 
 
-def times_due(time: TimeFlow, traits: Traits, snapshot: Snapshot) -> tuple[float, ...]:
+def idle_times_in(entries: Iterable[Entry]) -> Iterator[float]:
+    """Yield after how many seconds a consumer takes over what another one has left pending, as its commands state.
+
+    Blind to: what a script sends, and to a consumer that asks only after the case.
+    """
+    for entry in entries:
+        if isinstance(entry, Stepped):
+            event = entry.step.event
+            for words in (event.args, *event.block):
+                # XCLAIM key group consumer min-idle-time …
+                is_claim = words[0].upper() in (b"XCLAIM", b"XAUTOCLAIM") and len(words) > 4
+                if is_claim and words[4].isdigit():
+                    yield int(words[4]) / 1_000
+
+
+def times_due(
+    time: TimeFlow, traits: Traits, snapshot: Snapshot, entries: Iterable[Entry] = ()
+) -> tuple[float, ...]:
     """Return when what may keep a job from workers ends, in seconds on the case's clock, the earliest first.
 
     Args:
         snapshot: of this moment. Keys that are written later do not count, so that a worker which renews one does not
             keep recovery waiting.
+        entries: what happened in the case.
     """
     now_s = time.now_s()
     longest_s = LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_TTL_S
+    idle_s = set(idle_times_in(entries))
     left_s = {
         (value.expires_at_ms - snapshot.taken_at_ms) / 1_000
         for value in snapshot.state.values()
         if value.expires_at_ms is not None
     }
-    waits_s = {ttl_s for ttl_s in left_s if ttl_s <= longest_s} | promised_waits(
+    waits_s = {wait_s for wait_s in left_s | idle_s if wait_s <= longest_s} | promised_waits(
         traits.promises, LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_WAIT_S
     )
     if "tick" in traits.methods:

@@ -105,7 +105,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     case.await_leases()
     snapshot = rig.snapshot()
     ended_ms = snapshot.taken_at_ms - 1_000 * (rig.time.now_s() - began_s)
-    due = times_due(rig.time, rig.traits, snapshot)
+    due = times_due(rig.time, rig.traits, snapshot, case.recorder.entries)
     case.recorder.states.append(snapshot.state)
     job_keys = () if program.malformed else _job_keys(case)
     read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)

@@ -42,6 +42,7 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("sound/looks_before_it_claims.py:Queue", OUTAGE_OF_B),
         ("sound/cached_group.py:Queue", "claim-vs-claim:"),
         ("sound/cached_group.py:Queue", "finish-vs-reclaim: A3:XREADGROUP!lost-reply"),
+        ("sound/cached_group.py:Undeclared", "claim-until-it-ends: A3:XREADGROUP!crash"),
         ("sound/snapshot_copy.py:Queue", "dequeue: A1:LPOP!lost-reply"),
         ("sound/pops.py:Pops", "dequeue: A1:LPOP!lost-reply"),
         ("sound/pops.py:GivesBack", "dequeue: A1:EVAL!lost-reply"),

@@ -61,3 +61,9 @@ class Queue(Base):
             return idle[0]
         new = self.redis.xreadgroup("workers", worker_id, {"small:stream": ">"}, count=1)
         return new[0][1][0] if new else None
+
+
+class Undeclared(Queue):
+    """The same without the promise: its XAUTOCLAIM states the time."""
+
+    promises: ClassVar[dict[str, Any]] = {}
