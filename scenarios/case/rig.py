@@ -55,6 +55,7 @@ class Rig:
         confirmed_kinds: how many cases of each kind of violation further runs have confirmed; see ``confirming``.
         scripts: by the name of a program, the digests of the scripts that its clients have been seen to call.
         idle_states: outlines of the states in which a worker of a version was run, and ran and wrote nothing.
+        vain_second_runs: how often a second run of an idle worker has not shown whether a further one would do nothing.
         not_followed: called with the error if a process of the subject does not follow the clock in a case, which is
             invalid then. It may raise the error.
         is_cold: the server was started again after a case went wrong, and has not learned the subject's scripts yet.
@@ -84,6 +85,7 @@ class Rig:
         self.confirmed_kinds: Counter[tuple[str, str, str]] = Counter()
         self.scripts: dict[str, frozenset[str]] = {}
         self.idle_states: set[tuple[Version, str]] = set()
+        self.vain_second_runs = 0
         self.is_cold = False
         self.not_followed: Callable[[NotFollowedError], object] = _ignore
         self.loop = loop or Loop()
