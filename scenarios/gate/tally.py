@@ -10,7 +10,7 @@ from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.vocabulary import Label, Place
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.evidence import Invariant, Traits
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, Exposure
 from midpipe.scenarios.model.record import Violation
 from midpipe.scenarios.model.verdict import CheckerCrash, InvariantRow, Severity, Status
 from midpipe.scenarios.programs.program import Program
@@ -32,6 +32,7 @@ class ViolationGroup:
         blob: Hypothesis' reproduce line of that case; empty if it was not fuzzed.
         confirmed: further runs of the case have violated the invariant again.
         replays: of every case in the group, in the order in which they ran; the first MOST_REPLAYS of them.
+        hit: the call of that case which met the fault; empty if none did, or if it is not known.
     """
 
     invariant: str
@@ -44,6 +45,7 @@ class ViolationGroup:
     blob: str = ""
     confirmed: bool = False
     replays: tuple[str, ...] = ()
+    hit: str = ""
 
 
 @dataclass(slots=True)
@@ -126,6 +128,7 @@ class Tally:
                 blob=ended.blob,
                 confirmed=violation.invariant in ended.confirmed,
                 replays=(ended.replay,),
+                hit=next((c.method for c in ended.calls if c.exposure is Exposure.HIT), ""),
             )
             key = (group.invariant, group.method)
             for number, known in enumerate(self.groups):

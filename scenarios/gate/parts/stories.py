@@ -117,7 +117,8 @@ class Stories:
         passes = neighbour is not None and group.invariant not in neighbour.violated_invariants
         invariant = self._options.judged_by.invariants[group.invariant]
         faults = _placed_faults(replay, story)
-        culprit = culprit_of(story, group.invariant, group.method)
+        begins_in = group.hit or group.method if story is None else group.method
+        culprit = culprit_of(story, group.invariant, begins_in)
         return Finding(
             id=f"F{number + 1}",
             invariant=group.invariant,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from midpipe.scenarios.gate.tally import Tally, ViolationGroup
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, Exposure, TimedCall
 from midpipe.scenarios.model.record import Unconfirmed, Violation
 from midpipe.scenarios.model.verdict import CheckerCrash, Status
 
@@ -90,6 +92,16 @@ def test_a_finding_keeps_its_shortest_case_whichever_came_first() -> None:
             confirmed=True,
             replays=cases,
         )
+
+
+def test_a_finding_names_the_call_that_met_the_fault() -> None:
+    calls = (
+        TimedCall("enqueue", Exposure.BEFORE, 1.0),
+        TimedCall("work", Exposure.HIT, 2.0),
+        TimedCall("work", Exposure.AFTER, 1.0),
+    )
+    case = replace(ended("enqueue-then-work: A2!late", "no-lost-job"), calls=calls)
+    assert [(group.method, group.hit) for group in tally_of(case).ranked()] == [("enqueue", "work")]
 
 
 def test_findings_come_worst_first() -> None:
