@@ -25,6 +25,7 @@ from midpipe.scenarios.audit.stream_walk import stream_walk
 Command = Sequence[bytes | str | int | float]
 Ask = Callable[[Sequence[Command]], Sequence[Value]]
 _MEMBERS_PER_READ = 1000
+_MOST_BYTES = 256
 _READS: Mapping[str, str] = {"hash": "HGETALL", "string": "GET", "json": "GET"}
 _SCANS: Mapping[str, str] = {"zset": "ZSCAN", "hash": "HSCAN", "set": "SSCAN"}
 _MEMBERSHIP: Mapping[str, str] = {"zset": "ZSCORE", "hash": "HEXISTS", "set": "SISMEMBER"}
@@ -342,7 +343,10 @@ class TornError(Exception):
 
 
 def fields_of(kind: str, reply: Value) -> dict[str, bytes] | None:
-    """Return the fields of a record; None if there is no such key.
+    """Return the fields of a record, a long one by its digest; None if there is no such key.
+
+    Thousands of jobs are kept at a time, and a payload can have megabytes. Ids, times and statuses are short, and of a
+    payload only whether two are equal is asked.
 
     Args:
         kind: the record's type.
@@ -358,9 +362,9 @@ def fields_of(kind: str, reply: Value) -> dict[str, bytes] | None:
     if not isinstance(reply, bytes):
         return None
     if kind == "string":
-        return {"value": reply}
+        return {"value": _short(reply)}
     return {
-        name: value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+        name: _short(value.encode() if isinstance(value, str) else msgspec.json.encode(value))
         for name, value in msgspec.json.decode(reply, type=dict[str, Any]).items()
     }
 
@@ -368,7 +372,13 @@ def fields_of(kind: str, reply: Value) -> dict[str, bytes] | None:
 def _pairs(reply: Value) -> dict[str, bytes] | None:
     flat = [item for item in _items(reply) if isinstance(item, bytes)]
     pairs = zip(flat[::2], flat[1::2], strict=True)
-    return {text_of(name): value for name, value in pairs} or None
+    return {text_of(name): _short(value) for name, value in pairs} or None
+
+
+def _short(value: bytes) -> bytes:
+    if len(value) <= _MOST_BYTES:
+        return value
+    return b"%d bytes: %b" % (len(value), hashlib.blake2b(value, digest_size=16).digest())
 
 
 def _score(reply: Value) -> float | None:
