@@ -87,7 +87,6 @@ def test_no_order_of_a_queue_on_a_stream_is_pruned_wrongly(
 
 def test_a_queue_of_pickles_is_swept_to_the_end(tmp_path: Path) -> None:
     (tmp_path / "pickled_queue.py").write_text(PICKLED)
-    code, output, errors = ran(
-        "sweep", "--subject", "pickled_queue.py:Queue", "--program", "same-job-again", cwd=tmp_path
-    )
+    words = ("--subject", "pickled_queue.py:Queue", "--program", "same-job-again", "--jobs", "1")
+    code, output, errors = ran("sweep", *words, cwd=tmp_path)
     assert (code, "Traceback" in errors) == (0, False), output + errors

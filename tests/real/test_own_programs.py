@@ -49,7 +49,7 @@ def test_a_program_of_ones_own_finds_what_an_invariant_of_ones_own_forbids_and_r
 
 def test_a_fault_is_placed_where_it_is_aimed_at_and_nowhere_else(mails: Path) -> None:
     named = ("--programs", "mail_checks.py", "--subject", "mail_queue.py:Queue", "--jobs", "1")
-    aimed = ("--program", "mail", "--fault", "cut-before", "--at", "lpop:wait*")
+    aimed = ("--program", "mail", "--fault", "cut-before", "--at", "lpop:wait*", "--jobs", "1")
     code, output, errors = ran("sweep", *named, *aimed, cwd=mails)
     verdict = verdict_in(mails, "sweep")
     assert code == 1, output + errors

@@ -214,8 +214,7 @@ def test_a_run_reports_the_subjects_processes_and_leaves_none_behind(tmp_path: P
         .replace("adopted(seconds)]\n", "adopted(seconds)]) and self.redis.rpush('queue', 'job')\n")
         .replace("        pass\n", "        self.redis = __import__('redis').from_url(url)\n", 1)
     )
-    _, output, _ = ran(
-        "sweep", "--subject", "sleepers.py:Queue", "--program", "enqueue", cwd=tmp_path
-    )
+    words = ("--subject", "sleepers.py:Queue", "--program", "enqueue", "--jobs", "1")
+    _, output, _ = ran("sweep", *words, cwd=tmp_path)
     assert "The subject starts processes of its own." in " ".join(output.split())
     wait_until(lambda: running_with(seconds) == [])

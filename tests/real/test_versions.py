@@ -19,6 +19,7 @@ from midpipe.faultinject.servers.opening import EMBEDDED, ServerSpec, open_serve
 from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.verdict_file import read_verdict
+from midpipe.scenarios.explore.fault_selection import Aim
 from midpipe.scenarios.explore.power_loss import PowerLossTask
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
@@ -40,13 +41,19 @@ OTHERS = tuple(
 AS_REVIEWED = SubjectSpec("midpipe.scenarios.flaws.as_reviewed:SimpleQueue")
 
 
-def verdict_on(out: Path, *servers: ServerSpec, subject: SubjectSpec | None = None) -> Verdict:
+def verdict_on(
+    out: Path,
+    *servers: ServerSpec,
+    subject: SubjectSpec | None = None,
+    faults: tuple[str, ...] = (),
+) -> Verdict:
     options = Options(
         subject=subject or SubjectSpec(),
         server=servers[0],
         jobs=1,
         parts=("sweep",),
         programs=("enqueue-with-request-id",),
+        aim=Aim(faults),
     )
     judge(options, out, others=servers[1:])
     return read_verdict(out / "verdict.json")
@@ -60,20 +67,16 @@ def wheels(run: RunDirectory) -> ServerSpec:
     return ServerSpec(EMBEDDED, server.binary)
 
 
-def test_one_verdict_has_a_column_for_each_server(
+def test_one_verdict_has_a_column_with_its_own_time_for_each_server(
     run_directory: RunDirectory, tmp_path: Path
 ) -> None:
+    begun_s = time.monotonic()
     verdict = verdict_on(tmp_path, ServerSpec(), wheels(run_directory))
+    assert sum(column.seconds for column in verdict.servers) <= time.monotonic() - begun_s
     first, second = verdict.servers
     assert (verdict.outcome, first.outcome, second.outcome) == (Outcome.PASS,) * 3
     assert first.cases == second.cases > 10
     assert sum(row.run for row in verdict.ledger) == first.cases + second.cases
-
-
-def test_the_time_of_each_server_is_its_own(run_directory: RunDirectory, tmp_path: Path) -> None:
-    begun_s = time.monotonic()
-    verdict = verdict_on(tmp_path, ServerSpec(), wheels(run_directory))
-    assert sum(column.seconds for column in verdict.servers) <= time.monotonic() - begun_s
 
 
 def test_a_server_that_does_not_start_leaves_a_partial_verdict_that_does_not_pass(
@@ -111,7 +114,8 @@ def test_the_reference_passes_and_a_flawed_queue_fails_on_another_server_too(
         Outcome.PASS,
         False,
     )
-    fails = verdict_on(tmp_path, ServerSpec(), other, subject=AS_REVIEWED)
+    loses = ("cut-before", "lost-reply")
+    fails = verdict_on(tmp_path, ServerSpec(), other, subject=AS_REVIEWED, faults=loses)
     assert [column.outcome for column in fails.servers] == [Outcome.FAIL, Outcome.FAIL]
     assert {finding.on for finding in fails.findings} >= {""}
 

@@ -40,7 +40,7 @@ def everything_in(folder: Path) -> str:
 
 def swept(cwd: Path, *more: str, limited_to: int | None = None) -> tuple[int, str, str]:
     """Sweep a flawed queue in the one program, and by the one fault, in which it loses a job."""
-    arguments = ("sweep", "--subject", AS_REVIEWED, *LOSES, *more)
+    arguments = ("sweep", "--subject", AS_REVIEWED, *LOSES, "--jobs", "1", *more)
     return ran(*arguments, cwd=cwd, limited_to=limited_to)
 
 

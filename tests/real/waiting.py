@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 
 
-def wait_until(satisfied: Callable[[], bool], within_s: float = 10.0) -> None:
+def wait_until(satisfied: Callable[[], bool], within_s: float = 30.0) -> None:
     """Wait until it is so. Raises AssertionError."""
     deadline_s = time.monotonic() + within_s
     while not satisfied():
