@@ -87,6 +87,22 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkedOff:
+    """What runs of the subject's own worker came to.
+
+    Args:
+        failed: the jobs that get_job reports as failed.
+        ran_s: when the last of the jobs that were left had run, on the case's clock; None if none was left, if one did
+            not run, or if one had to run twice here.
+        error: as ``drain_error`` in Evidence.
+    """
+
+    failed: frozenset[str] = frozenset()
+    ran_s: float | None = None
+    error: RaisedError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """What a drain got.
 
@@ -117,14 +133,15 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))
     expired = snapshot.expired_since(case.recorder.states, job_ids, ended_ms)
     if "work" in rig.traits.methods:
-        failed, ran_s = work_off(rig, job_keys, version, due)
+        worked = work_off(rig, job_keys, version, due)
         return Recovered(
             read_back,
             None,
-            given_up=failed,
+            drain_error=worked.error,
+            given_up=worked.failed,
             traces=_traces_of(rig, case.recorder, job_ids),
             expired=expired,
-            after_s=None if ran_s is None else ran_s - began_s,
+            after_s=None if worked.ran_s is None else worked.ran_s - began_s,
         )
     taken = _drain(rig, case, version, due, _unfinished(job_keys, read_back[0]))
     was_failed = {call.job_id for call in case.recorder.history if call.method == "fail"}
@@ -228,36 +245,40 @@ def _next_job(rig: Rig, method: str, version: Version, number: int) -> Answered:
 
 def work_off(
     rig: Rig, job_keys: tuple[tuple[str, str], ...], version: Version, due: tuple[float, ...]
-) -> tuple[frozenset[str], float | None]:
+) -> WorkedOff:
     """Run the subject's worker, and its periodic work, until each job has run or failed, at least until all is due.
+
+    A job that ends its first worker's process may do so here, if a fault had ended that worker before it could. Then
+    what was due is due anew, once for each job.
 
     Once all have run, the worker is offered one job more: one that is there twice runs then. That takes as long as the
     worker waits for a job, so it is left out in a state in which that was tried before, and nothing ran or was written.
 
     Args:
         due: as for ``_drain``.
-
-    Returns:
-        The jobs that get_job reports as failed; and when the last of the jobs that were left had run, on the case's
-        clock: None if none was left, or if one did not run.
     """
     job_ids = {job_id for job_id, _ in job_keys}
-    rounds, still_due = 0, list(due)
+    rounds, restarts, still_due = 0, 0, list(due)
     while True:
         left = job_ids - _ended(rig)
         if not left:
-            ran_s = rig.time.now_s() if rounds else None
+            ran_s = rig.time.now_s() if rounds and not restarts else None
             _offer_one_more(rig, version)
-            return frozenset(), ran_s
-        _work(rig, version, len(job_ids) + 1 if rounds else len(left))
+            return WorkedOff(ran_s=ran_s)
+        unended = _unended(rig)
+        error = _work(rig, version, len(job_ids) + 1 if rounds else len(left))
         rounds += 1
+        if restarts < len(job_ids) and _unended(rig) > unended:
+            restarts += 1
+            due = times_due(rig.time, rig.traits, rig.snapshot())
+            still_due = list(due)
         left = job_ids - _ended(rig)
         asked = tuple(key for key in job_keys if key[0] in left)
         statuses = _statuses(rig, version, asked) if "get_job" in rig.traits.methods else ()
         failed = frozenset(job_id for job_id, status in statuses if status == "failed")
         is_over = rounds >= _LEAST_ROUNDS and rig.time.now_s() >= max(due, default=0.0)
         if left and (is_over or failed >= left):
-            return failed, None
+            return WorkedOff(failed, error=error)
         if rig.time.is_stepped and rounds >= _LEAST_ROUNDS and still_due:
             wait_until(rig.time, still_due.pop(0))
 
@@ -295,17 +316,22 @@ def _places_as_enqueued(
     return frozenset().union(*(places_of(state, job_id) for state in states[:until]))
 
 
-def _work(rig: Rig, version: Version, jobs: int) -> None:
-    """Do the periodic work once, and run the worker for up to so many jobs."""
+def _work(rig: Rig, version: Version, jobs: int) -> RaisedError | None:
+    """Do the periodic work once, and run the worker for up to so many jobs; return what the worker raised."""
     if "tick" in rig.traits.methods:
         rig.recovery.call("tick", {}, version)
     offered: dict[str, Json] = {"jobs": jobs, "idle_s": IDLE_S, "worker_id": "recovery"}
-    rig.recovery.call("work", offered, version)
+    return rig.recovery.call("work", offered, version).error
 
 
 def _ended(rig: Rig) -> set[str]:
     """Return the jobs whose body has run to its end."""
     return {run.job_id for run in read_journal(rig.hosts.journal) if run.has_ended}
+
+
+def _unended(rig: Rig) -> int:
+    """Return how many runs of a job's body have not come to their end."""
+    return sum(not run.has_ended for run in read_journal(rig.hosts.journal))
 
 
 def _offer_one_more(rig: Rig, version: Version) -> None:

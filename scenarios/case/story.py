@@ -87,14 +87,15 @@ def _seed(program: str) -> Iterator[StoryStep]:
 
 def _what_workers_got(record: CaseRecord) -> Iterator[StoryStep]:
     """Yield what further workers received or ran once all was quiet; nothing for a subject without workers."""
-    methods = record.traits.methods
+    methods, error = record.traits.methods, _error(record.drain_error)
     if "work" in methods:
         method = "work"
         ran = [run.job_id for run in record.executions if run.phase is Phase.RECOVERY]
         value = f"ran {', '.join(ran) or 'no job'}"
+        if error:
+            value += f", then {error.type}: {error.message}"
     elif methods & {"claim", "dequeue"} and record.delivered is not None:
         method = "claim" if "claim" in methods else "dequeue"
-        error = _error(record.drain_error)
         end = f"{error.type}: {error.message}" if error else "no job"
         value = ", ".join((*record.delivered, f"then {end}")) if record.delivered else end
     else:

@@ -95,7 +95,7 @@ class Evidence:
         moments: the tables at the start and after each change; the last is the final state.
         delivered: job ids that a worker without faults received afterwards, in order; None if the subject has no
             call to receive jobs and midpipe can't read its queue.
-        drain_error: what the call raised with which that worker got no further job; None if it returned.
+        drain_error: what the last call of that worker raised, if a job was left; None if it returned.
         read_back: what get_job returned afterwards, by (job_id, workspace_id); None where it found no job.
         logs: log lines at WARNING or above, with their tracebacks, and the subject's output.
         secrets: markers that the programs put into params and results.
