@@ -26,9 +26,10 @@ SHIPPED = SubjectSpec("midpipe.scenarios.flaws.as_shipped:SimpleQueue")
 REFERENCE = SubjectSpec()
 
 
-def judged(
-    subject: SubjectSpec, fail_fast: Severity | None, *parts: str
-) -> tuple[Verdict, list[str], int]:
+Judged = tuple[Verdict, list[str], int]
+
+
+def judged(subject: SubjectSpec, fail_fast: Severity | None, *parts: str) -> Judged:
     """Judge by one program of each suite; return the verdict, which parts were begun, and how many cases were run."""
     events: list[Event] = []
     programs = ("enqueue", "same-request-twice")
@@ -40,8 +41,20 @@ def judged(
     return verdict, begun, sum(isinstance(event, CaseEnded) for event in events)
 
 
-def test_the_first_finding_ends_it_before_anything_else_is_begun() -> None:
-    verdict, begun, _ = judged(SHIPPED, Severity.LOW, "selfcheck", "review", "sweep", "interleave")
+@pytest.fixture(scope="module")
+def whole() -> Judged:
+    """A flawed queue, judged to the end."""
+    return judged(SHIPPED, None, "sweep", "interleave")
+
+
+@pytest.fixture(scope="module")
+def fast() -> Judged:
+    """The same queue, judged to its first finding, with parts that come after it."""
+    return judged(SHIPPED, Severity.LOW, "selfcheck", "review", "sweep", "interleave")
+
+
+def test_the_first_finding_ends_it_before_anything_else_is_begun(fast: Judged) -> None:
+    verdict, begun, _ = fast
     assert (verdict.outcome, begun) == (Outcome.FAIL, ["sweep", "stories"])
     assert verdict.warnings == (
         "Stopped at the first finding because of --fail-fast. "
@@ -57,16 +70,14 @@ def test_the_first_finding_ends_it_before_anything_else_is_begun() -> None:
     assert verdict.partial
 
 
-def test_fewer_cases_are_run_and_the_ledger_counts_the_others() -> None:
-    whole, _, all_cases = judged(SHIPPED, None, "sweep", "interleave")
-    fast, _, cases = judged(SHIPPED, Severity.LOW, "sweep", "interleave")
-    assert 0 < cases < all_cases
-    left = {row.program for row in fast.ledger if row.not_reached}
-    assert left == {row.program for row in whole.ledger} == {"enqueue", "same-request-twice"}
+def test_fewer_cases_are_run_and_the_ledger_counts_the_others(fast: Judged, whole: Judged) -> None:
+    assert 0 < fast[2] < whole[2]
+    left = {row.program for row in fast[0].ledger if row.not_reached}
+    assert left == {row.program for row in whole[0].ledger} == {"enqueue", "same-request-twice"}
 
 
-def test_a_finding_is_reported_as_fully_as_by_the_whole_gate() -> None:
-    finding = judged(SHIPPED, Severity.LOW, "sweep")[0].findings[0]
+def test_a_finding_is_reported_as_fully_as_by_the_whole_gate(fast: Judged) -> None:
+    finding = fast[0].findings[0]
     same = next(
         f
         for f in judged(SHIPPED, None, "sweep")[0].findings
