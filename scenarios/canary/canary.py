@@ -90,7 +90,13 @@ def plan_named(name: str) -> Plan:
     shipped = {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
     path = shipped.get(name, Path(name))
     try:
-        return read_plan(path.read_text(encoding="utf-8"))
+        plan = read_plan(path.read_text(encoding="utf-8"))
+        for rule in plan.rule:
+            if unknown := sorted({*rule.phases} - {*PHASES}):
+                raise ValueError(
+                    f"the rule {rule.name!r} is for the phase {unknown[0]!r}; the phases are {', '.join(PHASES)}"
+                )
+        return plan
     except OSError as error:
         raise UsageError(
             f"There is no plan {name!r}. midpipe has {', '.join(shipped)}; or give the path of a file (docs/canary.md)."

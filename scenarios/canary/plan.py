@@ -111,6 +111,10 @@ def read_plan(text: str) -> Plan:
         raise ValueError("it has no rule, so nothing would be judged")
     for rule in plan.rule:
         for query in queries_of(rule):
+            if not Template(query).is_valid():
+                raise ValueError(
+                    f"the rule {rule.name!r} has a $ that begins no name; write $$ for one"
+                )
             if unknown := set(Template(query).get_identifiers()) - {
                 "canary",
                 "baseline",

@@ -15,6 +15,7 @@ from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.canary.judging import Asked
 
 _TIME_OUT_S = 10.0
+_NOT_PROMQL = 400
 
 
 class Prometheus:
@@ -30,7 +31,11 @@ class Prometheus:
 
     def __init__(self, url: str, token: str = "") -> None:
         parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or not _has_valid_port(parts)
+        ):
             raise UsageError("--prometheus takes a URL like http://127.0.0.1:9090.")
         authority = parts.netloc.rpartition("@")[2]
         self._base = parts._replace(netloc=authority, query="", fragment="").geturl().rstrip("/")
@@ -43,11 +48,11 @@ class Prometheus:
             self._headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
 
     def instant(self, query: str, at_s: float) -> Asked:
-        """Return the values of a query at one time, in seconds since 1970."""
+        """Return the values of a query at one time, in seconds since 1970. Raises UsageError if it is not PromQL."""
         return self._asked(query, "query", {"query": query, "time": f"{at_s:.3f}"})
 
     def over_time(self, query: str, from_s: float, to_s: float, step_s: float) -> Asked:
-        """Return all values of a query at each step of a range."""
+        """Return all values of a query at each step of a range. Raises UsageError if it is not PromQL."""
         bounds = {"start": f"{from_s:.3f}", "end": f"{to_s:.3f}", "step": f"{step_s:.3f}"}
         return self._asked(query, "query_range", {"query": query, **bounds})
 
@@ -58,12 +63,24 @@ class Prometheus:
             with urllib.request.urlopen(request, timeout=_TIME_OUT_S) as answer:
                 return Asked(query, _numbers(json.load(answer)["data"]))
         except urllib.error.HTTPError as error:
+            if error.code == _NOT_PROMQL:
+                raise UsageError(
+                    f"Prometheus can't read {query} ({_reason(error)}). Check the labels given to --canary and "
+                    "--baseline, such as 'fleet=\"canary\"', and the plan."
+                ) from error
             return Asked(query, error=f"Prometheus answered {error.code}: {_reason(error)}")
         except (OSError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", error)
             return Asked(query, error=f"Prometheus does not answer: {reason}")
         except (ValueError, KeyError, TypeError, IndexError):
             return Asked(query, error="this is not an answer of Prometheus")
+
+
+def _has_valid_port(parts: urllib.parse.SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _numbers(data: Any) -> tuple[float, ...]:

@@ -1,21 +1,24 @@
 """One worker of a fleet: the reference, which enqueues and completes jobs, with its metrics served.
 
 Run as a process: ``python -m tests.real.canary_worker REDIS_URL PORT NAME [SLOWER_BY_S]``. Its phase is that of its
-environment. It ends when its standard input does.
+environment; with AS_SHIPPED there it runs the code that was reviewed, which exports no metrics. It ends when its
+standard input does.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from typing import Any
 
 import redis
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, start_http_server
 
 from midpipe.reference import Queue
 from midpipe.reference.telemetry import Telemetry
+from midpipe.scenarios.flaws.as_reviewed import SimpleQueue
 
 
 class SlowQueue(Queue):
@@ -53,10 +56,25 @@ def main(url: str, port: str, name: str, slower_by_s: str = "0") -> None:
     close()
 
 
+def as_shipped(url: str, port: str, name: str) -> None:
+    """Enqueue by the code that was reviewed until standard input ends; what is served has no metric of the queue."""
+    server, _ = start_http_server(int(port), "127.0.0.1", CollectorRegistry())
+    queue, ends = SimpleQueue(url), threading.Event()
+    threading.Thread(target=ends_with_input, args=(ends,), daemon=True).start()
+    number = 0
+    while not ends.wait(0.02):
+        number += 1
+        queue.enqueue(f"{name}-{number}", "mail", "send", {}, "acme", "u")
+    server.shutdown()
+
+
 def ends_with_input(ends: threading.Event) -> None:
     sys.stdin.read()
     ends.set()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if os.environ.get("AS_SHIPPED"):
+        as_shipped(*sys.argv[1:4])
+    else:
+        main(*sys.argv[1:])

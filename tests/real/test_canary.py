@@ -71,8 +71,8 @@ class Fleet:
             running(words, stdin=subprocess.PIPE, env={**os.environ, **DUAL, **environment})
         )
 
-    def watch(self, *, has_workers: bool = True) -> None:
-        """Start Prometheus, and wait until it answers and has scraped every worker."""
+    def watch(self, *, has_workers: bool = True, silent: int = 0) -> None:
+        """Start Prometheus, and wait until it answers and has scraped every worker but those that export nothing."""
         port = free_port()
         config = {
             "global": {"scrape_interval": "500ms"},
@@ -92,7 +92,8 @@ class Fleet:
         if not has_workers:
             return
         workers = len(self._targets)
-        self.wait_for(f"count(ai_jobs_phase == 1) == {workers}")
+        self.wait_for(f"sum(up) == {workers}")
+        self.wait_for(f"count(ai_jobs_phase == 1) == {workers - silent}")
         self.wait_for('sum(ai_jobs_total{status="completed"}) > 20')
 
     def wait_for(self, query: str) -> None:
@@ -172,6 +173,18 @@ def test_a_good_canary_passes_and_one_in_the_wrong_phase_fails(
     assert "count(ai_jobs_phase{" in output
 
 
+def test_the_code_from_before_the_fix_in_half_of_the_canary_is_not_passed(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.worker("old-1", "old")
+    fleet.worker("new-1", "new")
+    fleet.worker("new-2", "new", AS_SHIPPED="yes")
+    fleet.watch(silent=1)
+    code, output, report = judged(fleet, tmp_path, slower=100.0)
+    assert (code, outcomes(report)) == (3, {"every canary exports its phase": "unknown"}), output
+    assert "1 is more than 0" in output
+
+
 def test_a_write_that_fails_once_fails_the_canary_at_once(fleet: Fleet, tmp_path: Path) -> None:
     fleet.worker("old-1", "old")
     fleet.worker("new-1", "new", 0.001)
@@ -239,6 +252,7 @@ def test_a_prometheus_that_is_down_is_unknown(tmp_path: Path) -> None:
         (("--plan", "revewed"), "There is no plan 'revewed'. midpipe has reviewed"),
         (("--at", "2026-01-01"), "--at needs --since"),
         (("--prometheus", "prometheus:9090"), "takes a URL like http://127.0.0.1:9090"),
+        (("--prometheus", "http://127.0.0.1:99999"), "takes a URL like http://127.0.0.1:9090"),
     ],
 )
 def test_what_can_not_be_judged_is_said_before_anything_is_asked(
@@ -247,6 +261,21 @@ def test_what_can_not_be_judged_is_said_before_anything_is_asked(
     words = ["canary", "--prometheus", "http://127.0.0.1:1", "--canary", 'a="b"']
     code, output, errors = ran(*words, "--baseline", 'a="c"', *more, cwd=tmp_path)
     assert (code, output, says in errors) == (2, "", True)
+
+
+def test_labels_that_are_not_promql_are_refused_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.watch(has_workers=False)
+    words = [
+        "canary",
+        "--prometheus",
+        fleet.url,
+        "--canary",
+        "fleet=new",
+        "--baseline",
+        'fleet="old"',
+    ]
+    code, _, errors = ran(*words, "--interval", "0.1s", cwd=tmp_path)
+    assert (code, "Check the labels given to --canary" in errors) == (2, True), errors
 
 
 def test_every_query_of_the_plan_can_be_read_and_names_metrics_that_exist(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from midpipe.faultinject.errors import UsageError
 from midpipe.reference.migration import Phase
 from midpipe.scenarios.canary.canary import plan_named
 from midpipe.scenarios.canary.judging import Asked, Judged, judge
@@ -107,12 +108,25 @@ def test_too_few_values_of_either_fleet_are_unknown() -> None:
         ('name = "n"\n[[rule]]\nrule = "still"\nname = "r"\ncounter = "c{$canry}"', "$canry"),
         ('name = "n"\n[[rule]]\nrule = "within"\nname = "r"\nquery = "q"', "has no bound"),
         ('name = "n"\n[[rule]]\nrule = "stil"\nname = "r"', "Invalid value 'stil'"),
+        (
+            'name = "p"\n[[rule]]\nrule = "within"\nname = "r"\nquery = "a{b=~\'c$\'}"\nat_most = 1',
+            "has a $ that begins no name",
+        ),
     ],
 )
 def test_a_wrong_plan_is_refused_with_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as refused:
         read_plan(text)
     assert message in str(refused.value)
+
+
+def test_a_plan_with_a_rule_for_a_phase_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'name = "p"\n[[rule]]\nrule = "enough"\nname = "r"\ncounter = "c"\nat_least = 1\nphases = ["dull"]'
+    )
+    with pytest.raises(UsageError, match="'dull'; the phases are old, dual-read-old"):
+        plan_named(str(plan))
 
 
 def test_the_phases_are_those_of_the_reference_and_each_way_back_is_to_a_neighbour() -> None:
