@@ -40,7 +40,7 @@ def open_clock(folder: Path, server: str | None = None, *, cache: Path | None = 
             why = error.reason
         reasons.append(why)
     # The reason of the library compiled here says more than that of the installed one.
-    return WallClock(reasons[-1])
+    return WallClock(reasons[-1].rstrip("."))
 
 
 def _tested(library: Path, folder: Path, server: str | None, cache: Path | None) -> str:
