@@ -18,7 +18,8 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "retry-succeeds": "Make sure that nothing written before a failure answers the retry: use one atomic step, or "
         "check that the job exists before you return False.",
         "queue-order": "Put jobs in at one end and take them at the other (RPUSH and LPOP), and look for a job and "
-        "take it in one atomic step, so that a worker that loses a race tries the next one.",
+        "take it in one atomic step, so that a worker that loses a race tries the next one. If jobs have priorities, "
+        "that step takes the highest one.",
         "no-duplicate": "Make the step detect its own earlier run: check in the same atomic step that writes the job "
         "whether the job is known.",
         "no-orphan": "Write the job's data and its queue entry in one atomic step, and delete them in one.",

@@ -36,6 +36,7 @@ from midpipe.scenarios.case.without_faults import call_without_faults, write_sta
 from midpipe.scenarios.model.history import Phase
 from midpipe.scenarios.model.record import Stepped
 from midpipe.scenarios.programs.program import Program
+from midpipe.scenarios.programs.suited import suited
 
 _MOST_COMMANDS = 2_000
 _TICK_S = 0.001
@@ -97,12 +98,13 @@ class Case:
 
     def prepare(self) -> None:
         """Write the start state, without faults, and make every client's instance of the subject."""
-        write_start_state(self._rig.operator, self._rig.recovery, self.recorder, self._program)
+        program = suited(self._program, self._rig.traits)
+        write_start_state(self._rig.operator, self._rig.recovery, self.recorder, program)
         if self.recorder.invalid_reason:
             return
-        for call in self._program.prepare:
+        for call in program.prepare:
             self._side_effects.note_write(call.arguments)
-        self._clients.open(self._program.calls_for(self._rig.traits.methods), self._step_over)
+        self._clients.open(program.clients, self._step_over)
 
     def run(self, scheduler: Scheduler) -> None:
         """Run the program to its end under the scheduler's decisions, and deliver what is still held."""

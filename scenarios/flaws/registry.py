@@ -262,6 +262,13 @@ FLAWS: tuple[Flaw, ...] = (
         "fail-then-work",
         "failing",
     ),
+    _worker(
+        "TakesTheLowestFirst",
+        "Hands out the job of the lowest priority first.",
+        "queue-order",
+        "enqueues-then-claim",
+        "priorities",
+    ),
     Flaw(
         "as-shipped-twice",
         "midpipe.scenarios.flaws.as_shipped:SimpleQueue",

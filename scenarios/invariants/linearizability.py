@@ -1,4 +1,4 @@
-"""Checks whether a history of puts and takes with unique values is linearizable as a FIFO queue. Pure.
+"""Checks whether a history of puts and takes with unique values is linearizable as a FIFO or priority queue. Pure.
 
 For unique values a history is linearizable unless it shows one of four patterns (Henzinger, Sezgin, Vafeiadis,
 "Aspect-Oriented Linearizability Proofs", CONCUR 2013): a value taken but never put, a value taken twice, two values
@@ -6,14 +6,17 @@ taken in the wrong order, and an empty answer while the queue surely held a valu
 sorted interval ends, so the check is O(n log n) in the number of operations. A pending operation may or may not have
 taken effect; if the result depends on that, it is UNKNOWN.
 
-Blind to: histories in which a value is put more than once.
+Each put may have a rank. A value of a higher rank that was surely in the queue when a take began comes before what
+that take returned, whichever was put first.
+
+Blind to: histories in which a value is put more than once; of ranks, an order that only three values or more rule out.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,6 +38,7 @@ class Put:
     value: str
     start: float
     end: float
+    rank: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,13 @@ class Checked:
     why: str = ""
 
 
-def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
+def check_queue(puts: Iterable[Put], takes: Iterable[Take], *, is_fifo: bool = True) -> Checked:
     """Check a history for the four patterns.
 
     Args:
         puts: with a different value each.
         takes: in any order.
+        is_fifo: values of the same rank are to come in the order in which they were put.
 
     Raises:
         ValueError: a value is put twice.
@@ -80,23 +85,41 @@ def check_queue(puts: Iterable[Put], takes: Iterable[Take]) -> Checked:
         if take.value not in by_value or take.end < by_value[take.value].start:
             return Checked(Answer.VIOLATED, f"{take.value} was taken before it was put")
         taken[take.value] = take
-    found = (
-        _overtaken(by_value, taken, open_since),
-        _empty_while_full(by_value, taken, [t for t in takes if t.value is None], open_since),
-    )
+    found = [_empty_while_full(by_value, taken, [t for t in takes if t.value is None], open_since)]
+    for rank in {put.rank for put in by_value.values()}:
+        of_rank = [put for put in by_value.values() if put.rank == rank]
+        higher = [put for put in by_value.values() if put.rank > rank]
+        if is_fifo:
+            since = {put.value: put.start for put in of_rank if put.value in taken}
+            found.append(_overtaken(of_rank, since, taken, open_since, "was put before it"))
+        since = {put.value: taken[put.value].start for put in of_rank if put.value in taken}
+        found.append(
+            _overtaken(higher, since, taken, open_since, "has a higher priority and was waiting")
+        )
     worst = {checked.answer: checked for checked in found}
     return worst.get(Answer.VIOLATED) or worst.get(Answer.UNKNOWN) or Checked(Answer.HOLDS)
 
 
-def _overtaken(puts: dict[str, Put], taken: dict[str, Take], open_since: float) -> Checked:
-    """Look for two values of which the first was put before the other, and taken after it or never."""
-    ended = sorted(puts.values(), key=lambda put: put.end)
-    later = sorted(taken, key=lambda value: puts[value].start)
+def _overtaken(
+    earlier: Iterable[Put],
+    since: Mapping[str, float],
+    taken: Mapping[str, Take],
+    open_since: float,
+    reason: str,
+) -> Checked:
+    """Look for a value that comes before another one, and was taken after it or never.
+
+    Args:
+        earlier: the values that come first, if their put had ended by then.
+        since: of each taken value that they come before, the moment by which.
+        reason: why they come first, as the end of a clause.
+    """
+    ended = sorted(earlier, key=lambda put: put.end)
     unknown = Checked(Answer.HOLDS)
     last_taken, slowest, never_taken, number = -NEVER, "", "", 0
-    for value in later:
+    for value in sorted(since, key=lambda value: since[value]):
         # A call that ends in the moment in which it began has an end before its start.
-        while number < len(ended) and ended[number].end < puts[value].start:
+        while number < len(ended) and ended[number].end < since[value]:
             before = ended[number].value
             if before not in taken:
                 never_taken = before
@@ -104,11 +127,9 @@ def _overtaken(puts: dict[str, Put], taken: dict[str, Take], open_since: float) 
                 last_taken, slowest = taken[before].start, before
             number += 1
         if last_taken > taken[value].end:
-            return Checked(
-                Answer.VIOLATED, f"{value} was taken before {slowest}, which was put before it"
-            )
+            return Checked(Answer.VIOLATED, f"{value} was taken before {slowest}, which {reason}")
         if never_taken:
-            why = f"{value} was taken, but {never_taken}, which was put before it, never was"
+            why = f"{value} was taken, but {never_taken}, which {reason}, never was"
             if open_since == NEVER:
                 return Checked(Answer.VIOLATED, why)
             unknown = Checked(Answer.UNKNOWN, f"{why}, unless a pending call took it")

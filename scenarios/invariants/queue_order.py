@@ -1,15 +1,20 @@
-"""queue-order: the history of enqueues and claims is linearizable as a first-in-first-out queue.
+"""queue-order: the history of enqueues and claims is linearizable as a first-in-first-out or priority queue.
 
 It catches a claim that returns None while a job is pending, and a job that overtakes another. If midpipe can read the
 subject's keys, they show the effect of a call without an answer: a job that was in the queue before its enqueue ended
 was put, and a job that left the queue at a command of a claim was taken by that claim.
 
-Of a subject whose own worker runs the jobs, the journal shows the order: a job whose enqueue
-ended before another one's began is started first, if one undisturbed worker runs them.
+A job of a higher priority that was surely in the queue when a claim began comes before what that claim returned. Jobs
+of the same priority come in any order, or first in, first out if the queue promises that.
 
-Applies only to a queue that promises ``order = "fifo"``.
+Of a subject whose own worker runs the jobs, the journal shows the order: a job whose enqueue ended before another one's
+began, or one of a higher priority that waited when the worker began, is started first, if one undisturbed worker runs
+them.
 
-Blind to: cases in which jobs return to the queue (an expired lease, a failed attempt) or update_status moves them on.
+Applies only to a queue that promises an order: ``fifo``, ``priority`` or ``priority-fifo``.
+
+Blind to: cases in which jobs return to the queue (an expired lease, a failed attempt), update_status moves them on, or
+jobs are delayed. The order of a job without a priority among jobs that have one.
 """
 
 from __future__ import annotations
@@ -44,6 +49,7 @@ _CLAIMS = ("claim", "dequeue")
 def puts_of(evidence: Evidence) -> list[Put]:
     """Return a put for each job that was surely or possibly enqueued, over all attempts at it."""
     by_job: dict[str, Put] = {}
+    ranks = ranks_of(evidence)
     for operation in evidence.history:
         if operation.method != "enqueue" or operation.completion is Completion.FAIL:
             continue
@@ -58,8 +64,29 @@ def puts_of(evidence: Evidence) -> list[Put]:
         start = _start(operation)
         if known is not None:
             start, end = min(known.start, start), min(known.end, end)
-        by_job[operation.job_id] = Put(operation.job_id, start, end)
+        by_job[operation.job_id] = Put(operation.job_id, start, end, ranks[operation.job_id])
     return list(by_job.values())
+
+
+def ranks_of(evidence: Evidence) -> dict[str, float]:
+    """Return the priority of each job; 0 for all if the queue promises no order by it."""
+    by_priority = evidence.traits.promises.order.is_by_priority
+    return {
+        enqueue.job_id: _priority_of(enqueue) or 0.0 if by_priority else 0.0
+        for enqueue in evidence.history
+        if enqueue.method == "enqueue"
+    }
+
+
+def _priority_of(enqueue: Operation) -> float | None:
+    priority = enqueue.arguments.get("priority")
+    return priority if isinstance(priority, int | float) else None
+
+
+def _has_unknown_priority(evidence: Evidence) -> bool:
+    """Whether some jobs have a priority and others have the queue's default, which midpipe does not know."""
+    given = {_priority_of(each) is None for each in evidence.history if each.method == "enqueue"}
+    return evidence.traits.promises.order.is_by_priority and len(given) > 1
 
 
 def takes_of(evidence: Evidence) -> list[Take]:
@@ -148,6 +175,7 @@ def _end(operation: Operation) -> float:
 
 
 def _comes_back(evidence: Evidence) -> bool:
+    """Whether a job may be in the queue again after it was taken, or come into it later than its enqueue ended."""
     if evidence.operations("dequeue") and evidence.traits.promises.delivery is not (
         Delivery.AT_MOST_ONCE
     ):
@@ -156,6 +184,7 @@ def _comes_back(evidence: Evidence) -> bool:
     return any(
         operation.method in (*GIVE_BACK, "update_status", "backfill")
         or is_over_at_once(operation.arguments)
+        or operation.arguments.get("delay_s")
         or evidence.leases_ended
         for operation in evidence.history
     )
@@ -184,23 +213,34 @@ def _check_executions(evidence: Evidence) -> Judgement:
     if len(places) < len(evidence.executions):
         # A job that failed or was given out again has lost its place.
         return Judgement(0)
-    overtaken = (
-        (first.job_id, second.job_id)
+    ranks, is_fifo = ranks_of(evidence), evidence.traits.promises.order.is_fifo
+    began_at = min((call.invoked_at for call in calls if call.method == "work"), default=0)
+
+    def why_first(first: Operation, second: Operation) -> str:
+        """Return why a job comes before another one, as the end of a clause; empty if it need not."""
+        rank, other = ranks[first.job_id], ranks[second.job_id]
+        if is_fifo and rank == other and first.completed_at <= second.invoked_at:
+            return "was enqueued first"
+        return "has a higher priority" if rank > other and first.completed_at <= began_at else ""
+
+    violations = tuple(
+        ViolationEvidence(
+            f"{second.job_id} was run before {first.job_id}, which {why_first(first, second)}.",
+            "work",
+        )
         for first in enqueued
         for second in enqueued
         if first.answered
-        and first.completed_at <= second.invoked_at
         and places[first.job_id] > places[second.job_id]
-    )
-    violations = tuple(
-        ViolationEvidence(f"{second} was run before {first}, which was enqueued first.", "work")
-        for first, second in overtaken
+        and why_first(first, second)
     )
     return Judgement(len(enqueued), violations)
 
 
 def _check(evidence: Evidence) -> Judgement:
     traits = evidence.traits
+    if _has_unknown_priority(evidence):
+        return Judgement(0)
     if evidence.runs_jobs and not traits.white_box and not traits.methods & set(_CLAIMS):
         return _check_executions(evidence)
     puts, takes = puts_of(evidence), takes_of(evidence)
@@ -213,15 +253,17 @@ def _check(evidence: Evidence) -> Judgement:
         or any(take.value is not None and take.value not in known for take in takes)
     ):
         return Judgement(0)
-    checked = check_queue(puts, takes)
+    checked = check_queue(puts, takes, is_fifo=traits.promises.order.is_fifo)
     if checked.answer is Answer.VIOLATED:
         return Judgement(len(takes), (ViolationEvidence(f"{checked.why}.", "claim"),))
     return Judgement(len(takes) if checked.answer is Answer.HOLDS else 0)
 
 
 def _why_not(traits: Traits) -> str:
-    if traits.promises.order is not Order.FIFO:
+    if traits.promises.order is Order.NONE:
         return "the subject does not promise an order"
+    if traits.promises.order.is_by_priority and not traits.takes("enqueue", "priority"):
+        return "the subject promises an order by priority, and its enqueue takes no priority"
     if traits.white_box or traits.methods & {"work", *_CLAIMS}:
         return ""
     return "the subject has no work, claim or dequeue, and no queue that midpipe can read"
@@ -230,7 +272,7 @@ def _why_not(traits: Traits) -> str:
 QUEUE_ORDER = Invariant(
     id="queue-order",
     when="finally",
-    claim="Jobs are handed out first in, first out, and a claim returns None only if no job is pending.",
+    claim="Jobs are handed out in the promised order, and a claim returns None only if no job is pending.",
     severity=Severity.MEDIUM,
     check=_check,
     why_not=_why_not,

@@ -34,11 +34,21 @@ class Deduplicates(StrEnum):
 
 
 class Order(StrEnum):
-    """In which order jobs begin to run."""
+    """In which order jobs begin to run: with ``priority-fifo``, those of the same priority first in, first out."""
 
     FIFO = "fifo"
     NONE = "none"
     PRIORITY = "priority"
+    PRIORITY_FIFO = "priority-fifo"
+
+    @property
+    def is_by_priority(self) -> bool:
+        return self in (Order.PRIORITY, Order.PRIORITY_FIFO)
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether jobs of the same priority come first in, first out."""
+        return self in (Order.FIFO, Order.PRIORITY_FIFO)
 
 
 class Retention(StrEnum):

@@ -23,6 +23,7 @@ from midpipe.scenarios.network.placements import TIME_OUT_MS, NetworkFault, Show
 from midpipe.scenarios.network.source import Route
 from midpipe.scenarios.programs.calls import WORKSPACE
 from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Program, Retry
+from midpipe.scenarios.programs.suited import suited
 from midpipe.scenarios.subjects.hosting import Answer
 
 _SETTLES_WITHIN_S = 1.0
@@ -94,7 +95,8 @@ class CallsThroughToxiproxy:
         """Run the program to its end, and wait until the client's connections are closed."""
         rig = self._rig
         rig.reset()
-        write_start_state(rig.operator, rig.recovery, self.recorder, self._program)
+        program = suited(self._program, rig.traits)
+        write_start_state(rig.operator, rig.recovery, self.recorder, program)
         ours, accepted = self._connected(), self._accepted()
         opened = rig.host(CLIENT).make_instance(
             CLIENT, rig.url_at(self._route.address.port, TIME_OUT_MS)
@@ -104,8 +106,7 @@ class CallsThroughToxiproxy:
             if self._fault.is_warm:
                 self._connect_first()
             self._route.put(self._fault)
-        calls = self._program.calls_for(rig.traits.methods)[CLIENT]
-        for number, call in enumerate(calls, 1):
+        for number, call in enumerate(program.clients[CLIENT], 1):
             self._request(number, call, ours)
         self._hang_up(ours)
         self.observed.connections = self._accepted() - accepted

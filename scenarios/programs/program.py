@@ -5,7 +5,7 @@ A program is data. It does not say what must hold; the invariants do, and they r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -147,13 +147,6 @@ class Program:
         """Every method that a subject must have to run this program."""
         calls = (*self._calls, *self.reads)
         return self.needs | {call.method for call in calls if not call.optional}
-
-    def calls_for(self, methods: Set[str]) -> Mapping[str, tuple[Call, ...]]:
-        """Return the calls of each client, without the optional ones that a subject with these methods lacks."""
-        return {
-            client_id: tuple(call for call in calls if not call.optional or call.method in methods)
-            for client_id, calls in self.clients.items()
-        }
 
     @property
     def has_failing_job(self) -> bool:

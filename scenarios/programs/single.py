@@ -153,6 +153,15 @@ _PROGRAMS = (
         prepare=(enqueue(),),
     ),
     _program(
+        "enqueues-then-claim",
+        "A job waits, two more are enqueued, and a worker claims one and completes it.",
+        enqueue("job-3"),
+        enqueue("job-2"),
+        claim("worker-1"),
+        complete(),
+        prepare=(enqueue("job-1"),),
+    ),
+    _program(
         "claim-until-it-ends",
         "A worker claims a job under a lease that ends at once, so another worker must receive the job.",
         claim("worker-1", SHORTEST_LEASE_S),

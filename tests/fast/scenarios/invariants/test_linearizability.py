@@ -11,12 +11,18 @@ from hypothesis import strategies as st
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer, Put, Take, check_queue
 
 
-def could_be(puts: list[Put], takes: list[Take]) -> bool:
+def next_of(queue: tuple[Put, ...], *, is_fifo: bool) -> tuple[Put, ...]:
+    """Return the values of which any may come next: those of the highest rank, of a FIFO queue the first of them."""
+    highest = [put for put in queue if put.rank == max(other.rank for other in queue)]
+    return tuple(highest[:1] if is_fifo else highest)
+
+
+def could_be(puts: list[Put], takes: list[Take], *, is_fifo: bool = True) -> bool:
     """Whether some order of the operations, each within its time, is a queue's; an unanswered one may be left out."""
     operations: tuple[Put | Take, ...] = (*puts, *takes)
 
     @cache
-    def from_here(left: frozenset[int], queue: tuple[str, ...]) -> bool:
+    def from_here(left: frozenset[int], queue: tuple[Put, ...]) -> bool:
         if all(operations[number].end == NEVER for number in left):
             return True
         first_end = min(operations[number].end for number in left)
@@ -28,15 +34,16 @@ def could_be(puts: list[Put], takes: list[Take]) -> bool:
             if operation.end == NEVER and from_here(rest, queue):
                 return True
             if isinstance(operation, Put):
-                if from_here(rest, (*queue, operation.value)):
+                if from_here(rest, (*queue, operation)):
                     return True
-            elif operation.end == NEVER:
-                if from_here(rest, queue[1:]):
+            elif not queue:
+                if operation.value is None and from_here(rest, queue):
                     return True
-            elif operation.value is None:
-                if not queue and from_here(rest, queue):
-                    return True
-            elif queue and queue[0] == operation.value and from_here(rest, queue[1:]):
+            elif any(
+                from_here(rest, tuple(put for put in queue if put != taken))
+                for taken in next_of(queue, is_fifo=is_fifo)
+                if operation.end == NEVER or operation.value == taken.value
+            ):
                 return True
         return False
 
@@ -44,7 +51,7 @@ def could_be(puts: list[Put], takes: list[Take]) -> bool:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Put], list[Take]]:
+def histories(draw: st.DrawFn, ranks: int = 1) -> tuple[list[Put], list[Take]]:
     """Operations at distinct moments; some without an answer; takes of any value, or of none."""
     values = [f"v{number}" for number in range(draw(st.integers(0, 4)))]
     count = len(values) + draw(st.integers(0, 4))
@@ -53,7 +60,10 @@ def histories(draw: st.DrawFn) -> tuple[list[Put], list[Take]]:
     for number in range(count):
         one, other = sorted(moments[2 * number : 2 * number + 2])
         spans.append((one, NEVER if draw(st.integers(0, 5)) == 0 else other))
-    puts = [Put(value, *span) for value, span in zip(values, spans, strict=False)]
+    puts = [
+        Put(value, *span, rank=draw(st.integers(1, ranks)))
+        for value, span in zip(values, spans, strict=False)
+    ]
     takes = []
     for span in spans[len(values) :]:
         value = draw(st.sampled_from([None, *values]))
@@ -70,6 +80,17 @@ def test_the_answer_equals_that_of_trying_every_order(
     checked = check_queue(puts, takes)
     if checked.answer is not Answer.UNKNOWN:
         assert (checked.answer is Answer.HOLDS) == could_be(puts, takes), checked.why
+
+
+@settings(max_examples=max(400, settings().max_examples))
+@given(histories(ranks=3), st.booleans())
+def test_what_violates_the_order_of_ranks_is_explained_by_no_order(
+    history: tuple[list[Put], list[Take]], is_fifo: bool
+) -> None:
+    puts, takes = history
+    checked = check_queue(puts, takes, is_fifo=is_fifo)
+    if checked.answer is Answer.VIOLATED:
+        assert not could_be(puts, takes, is_fifo=is_fifo), checked.why
 
 
 @settings(max_examples=max(400, settings().max_examples))
@@ -119,6 +140,33 @@ def test_with_every_answer_known_nothing_is_unknown(
 )
 def test_what_is_known_of_queues(puts: list[Put], takes: list[Take], answer: Answer) -> None:
     assert check_queue(puts, takes).answer is answer
+
+
+LOW, HIGH, HIGH_TOO = Put("low", 1, 2, 1), Put("high", 3, 4, 2), Put("high too", 5, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("puts", "takes", "ranked", "also_fifo"),
+    [
+        ((LOW, HIGH), (Take("high", 7, 8), Take("low", 9, 10)), Answer.HOLDS, Answer.HOLDS),
+        ((LOW, HIGH), (Take("low", 7, 8), Take("high", 9, 10)), *[Answer.VIOLATED] * 2),
+        # The job of the higher rank came while the other one was being taken.
+        ((LOW, HIGH), (Take("low", 3.5, 8), Take("high", 9, 10)), Answer.HOLDS, Answer.HOLDS),
+        ((LOW, HIGH), (Take("low", 7, 8),), Answer.VIOLATED, Answer.VIOLATED),
+        ((LOW, HIGH), (Take("low", 7, 8), Take(None, 7, NEVER)), *[Answer.UNKNOWN] * 2),
+        (
+            (HIGH, HIGH_TOO),
+            (Take("high too", 7, 8), Take("high", 9, 10)),
+            Answer.HOLDS,
+            Answer.VIOLATED,
+        ),
+    ],
+)
+def test_a_value_of_a_higher_rank_that_was_waiting_is_taken_first(
+    puts: tuple[Put, ...], takes: tuple[Take, ...], ranked: Answer, also_fifo: Answer
+) -> None:
+    assert check_queue(puts, takes, is_fifo=False).answer is ranked
+    assert check_queue(puts, takes).answer is also_fifo
 
 
 def test_a_put_that_ends_in_the_moment_in_which_it_begins_is_checked() -> None:

@@ -267,3 +267,60 @@ def test_the_journal_decides_only_where_neither_keys_nor_claims_show_the_order()
     claims = Traits(WORKS | {"claim"}, False, False, promises=promises)
     assert of(evidence(*IN_ORDER, traits=claims)) == ()
     assert of(evidence(*IN_ORDER[:2], WORK, delivered=None, traits=claims)) == ()
+
+
+# --- jobs of several priorities --------------------------------------------------------------------------
+
+
+URGENT = call(job_id="b", at=2, request=2, priority=2)
+LATER = call(job_id="a", at=0, priority=1)
+
+
+def ordered(order: str, *history: Operation) -> tuple[str, ...]:
+    traits = replace(BLACK_BOX, promises=declared({"order": order, "deduplicates": "job"}))
+    return tuple(each.seen for each in CHECK(evidence(*history, traits=traits)).violations)
+
+
+def test_a_claim_that_began_while_an_urgent_job_waited_must_return_it() -> None:
+    assert ordered("priority", LATER, URGENT, claim("a", at=4), claim("b", at=6)) == (
+        "a was taken before b, which has a higher priority and was waiting.",
+    )
+    assert ordered("priority", LATER, URGENT, claim("b", at=4), claim("a", at=6)) == ()
+    began_before = replace(claim("a", at=4), invoked_at=1)
+    assert ordered("priority", LATER, URGENT, began_before, claim("b", at=6)) == ()
+
+
+def test_jobs_of_one_priority_may_come_in_any_order_unless_the_queue_promises_one() -> None:
+    same = (LATER, call(job_id="b", at=2, request=2, priority=1), claim("b", at=4))
+    history = (*same, claim("a", at=6))
+    assert ordered("priority", *history) == ()
+    assert ordered("priority-fifo", *history) == ("b was taken before a, which was put before it.",)
+
+
+def test_a_queue_that_is_fifo_does_not_regard_a_priority() -> None:
+    assert ordered("fifo", LATER, URGENT, claim("a", at=4), claim("b", at=6)) == ()
+
+
+def test_a_job_without_a_priority_among_others_is_not_judged() -> None:
+    plain = call(job_id="a", at=0)
+    assert ordered("priority", plain, URGENT, claim("a", at=4), claim("b", at=6)) == ()
+
+
+def test_a_worker_runs_an_urgent_job_first_if_it_waited_when_the_worker_began() -> None:
+    assert ran(LATER, URGENT, WORK, order="ab", deduplicates="job") == ()
+    traits = Traits(WORKS, False, False, promises=declared({"order": "priority"}))
+    late = replace(WORK, invoked_at=3)
+    seen = [
+        of(evidence(LATER, URGENT, worker, delivered=None, traits=traits), "ab")
+        for worker in (WORK, replace(late, invoked_at=2))
+    ]
+    assert seen == [("a was run before b, which has a higher priority.",), ()]
+
+
+def test_an_order_by_priority_needs_an_enqueue_that_takes_one() -> None:
+    promises = declared({"order": "priority"})
+    calls = frozenset({"enqueue", "claim"})
+    takes = Traits(calls, False, False, promises=promises)
+    lacks = replace(takes, accepts={"enqueue": frozenset({"job_id"})})
+    why_not = INVARIANTS["queue-order"].why_not
+    assert (why_not(takes), "takes no priority" in why_not(lacks)) == ("", True)
