@@ -62,6 +62,16 @@ def confirmed(
     )
 
 
+def is_memory_of_process(record: CaseRecord) -> bool:
+    """Whether what looked like a violation may come from what a process remembered of earlier cases.
+
+    Further runs, each in new processes, have not shown it once.
+    """
+    return bool(record.unconfirmed) and all(
+        not unconfirmed.again and unconfirmed.runs for unconfirmed in record.unconfirmed
+    )
+
+
 def is_known(violation: Violation, program: str, kinds: Counter[Kind]) -> bool:
     """Whether enough cases of the violation's kinds are confirmed, so that this one counts as it is."""
     return all(kinds[kind] >= CONFIRMED_PER_KIND for kind in kinds_of(violation, program))

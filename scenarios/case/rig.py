@@ -58,6 +58,7 @@ class Rig:
         vain_second_runs: how often a second run of an idle worker has not shown whether a further one would do nothing.
         not_followed: called with the error if a process of the subject does not follow the clock in a case, which is
             invalid then. It may raise the error.
+        uses_new_processes: each case begins with new processes of the subject.
         is_cold: the server was started again after a case went wrong, and has not learned the subject's scripts yet.
 
     Raises:
@@ -87,6 +88,7 @@ class Rig:
         self.idle_states: set[tuple[Version, str]] = set()
         self.vain_second_runs = 0
         self.is_cold = False
+        self.uses_new_processes = False
         self.not_followed: Callable[[NotFollowedError], object] = _ignore
         self.loop = loop or Loop()
         self.operator = Operator(server, self._forget_instances)
@@ -144,6 +146,14 @@ class Rig:
         """Return the process in which a client runs a version of the subject, as ``Hosts.get``."""
         return self.hosts.get(client_id, version)
 
+    def begin_new_processes(self) -> bool:
+        """Give each case processes of its own from now on, because the subject remembers; return whether that is new.
+
+        A subject may remember for its whole process what it has created on a server that has been emptied since.
+        """
+        was_new, self.uses_new_processes = self.uses_new_processes, True
+        return not was_new
+
     def end_processes(self) -> None:
         """End the subject's processes, so that nothing of an earlier case is in the memory of the next one's."""
         self.hosts.end_processes()
@@ -193,7 +203,9 @@ class Rig:
         The processes of a subject whose worker runs the jobs end as well, unless they report that nothing is left in
         them: a worker leaves connections and threads.
         """
-        if "work" in self.traits.methods:
+        if self.uses_new_processes:
+            self.end_processes()
+        elif "work" in self.traits.methods:
             self.proxy.let_all_pass()
             self.hosts.end_used(kept_if_forked=RECOVERY)
         self.operator.reset()

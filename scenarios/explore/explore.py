@@ -8,7 +8,7 @@ from midpipe.faultinject.decide.counting import Counting
 from midpipe.faultinject.decide.decider import Planner
 from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.vocabulary import RunEnd
-from midpipe.scenarios.case.confirming import confirmed
+from midpipe.scenarios.case.confirming import confirmed, is_memory_of_process
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.fault_selection import forgets_scripts
 from midpipe.scenarios.explore.known_scripts import knows_scripts, scripts_in
@@ -49,6 +49,9 @@ def explore(
         warm_again()
         again = runs_of(rig, program, schedule, latency_bound_ms, warm_again)
         record = confirmed(record, again, rig.confirmed_kinds, is_over)
+        if is_memory_of_process(record) and rig.begin_new_processes():
+            record = run_schedule(rig, program, planner, latency_bound_ms)
+            record = confirmed(record, again, rig.confirmed_kinds, is_over)
         counting.end(run_end_of(record))
         yield ended_from(record, schedule)
 

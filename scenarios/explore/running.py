@@ -108,10 +108,11 @@ def runs_of(
     """
 
     def again(patience: int) -> frozenset[str]:
-        # What a subject remembers for its whole process, of cases before this one, is no reason to accuse it.
-        rig.end_processes()
         replay = Replay(schedule)
+        # What a subject remembers for its whole process, of cases before this one, is no reason to accuse it.
+        kept, rig.uses_new_processes = rig.uses_new_processes, True
         record = run_schedule(rig, program, replay, latency_bound_ms, patience)
+        rig.uses_new_processes = kept
         then()
         return frozenset() if replay.unplaced else record.violated_invariants
 
@@ -223,9 +224,15 @@ def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
     one, other = records = warm_up(rig, program, latency_bound_ms, *[Schedule()] * 2)
     difference = first_difference(one.shape(), other.shape())
     if difference:
-        # The server, or a process, may have learned something in the first run.
+        # The server may have learned something in the first run, which new processes find; or a process has.
+        rig.end_processes()
         (third,) = warm_up(rig, program, latency_bound_ms)
-        one, other, records = other, third, (*records, third)
+        if first_difference(other.shape(), third.shape()):
+            if not first_difference(one.shape(), third.shape()):
+                rig.begin_new_processes()
+        else:
+            one = other
+        other, records = third, (*records, third)
         difference = first_difference(one.shape(), other.shape())
     rig.scripts[program.name] = scripts_in(records)
     return DryRun(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from midpipe.faultinject.decide.drawn import Drawn
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.case.confirming import confirmed
+from midpipe.scenarios.case.confirming import confirmed, is_memory_of_process
 from midpipe.scenarios.case.requirements import starts_for
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.running import run_schedule, runs_of, warm_up
@@ -166,6 +166,8 @@ class Fuzzing:
         first = run()
         again = runs_of(rig, program, drawn.current, self._latency_bound_ms, warm_again)
         record = confirmed(first, again, rig.confirmed_kinds, lambda: self._is_late)
+        if is_memory_of_process(record) and rig.begin_new_processes():
+            record = confirmed(run(), again, rig.confirmed_kinds, lambda: self._is_late)
         ended = ended_from(record, drawn.current)
         violated_invariants = {kind for v in ended.violations for kind in _kinds_of(v)}
         new = "" if self._invariants else ", ".join(sorted(violated_invariants - self._kinds))

@@ -175,12 +175,12 @@ def test_a_nondeterministic_subject_is_reported_with_the_place(
 ) -> None:
     (tmp_path / "restless.py").write_text(RESTLESS)
     for message in worker.do(task(f"{tmp_path / 'restless.py'}:Restless", PATIENCE_S)):
-        if isinstance(message, FuzzBatch) and message.nondeterministic:
-            replay, where = message.nondeterministic[0]
-            assert "EXISTS" in where
-            assert replay.startswith("written(")
-            return
-    raise AssertionError("nothing differed")
+        # Clients of one program may also end in another order, which says nothing about the command.
+        for replay, where in message.nondeterministic if isinstance(message, FuzzBatch) else ():
+            if "EXISTS" in where:
+                assert replay.startswith("written(")
+                return
+    raise AssertionError("nothing differed in that command")
 
 
 def test_an_example_that_was_kept_is_tried_first_and_one_without_a_place_is_forgotten(

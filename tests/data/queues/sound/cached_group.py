@@ -63,6 +63,21 @@ class Queue(Base):
         return new[0][1][0] if new else None
 
 
+class OncePerProcess(Queue):
+    """All instances of a process remember together that the group is there."""
+
+    groups: ClassVar[set[str]] = set()
+
+    @property
+    def has_group(self) -> bool:
+        return "workers" in self.groups
+
+    @has_group.setter
+    def has_group(self, has_group: bool) -> None:
+        if has_group:
+            self.groups.add("workers")
+
+
 class Undeclared(Queue):
     """The same without the promise: its XAUTOCLAIM states the time."""
 

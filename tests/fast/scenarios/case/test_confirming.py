@@ -8,7 +8,12 @@ from itertools import count
 
 import pytest
 
-from midpipe.scenarios.case.confirming import CONFIRMED_PER_KIND, Kind, confirmed
+from midpipe.scenarios.case.confirming import (
+    CONFIRMED_PER_KIND,
+    Kind,
+    confirmed,
+    is_memory_of_process,
+)
 from midpipe.scenarios.model.evidence import Traits, ViolationEvidence
 from midpipe.scenarios.model.record import CaseRecord, Timing, Violation
 
@@ -108,6 +113,19 @@ def test_without_time_for_further_runs_a_violation_is_unknown_and_says_so() -> N
     assert str(doubt) == (
         "no-lost-job was violated once (no-lost-job was seen), and there was no time to run the case again"
     )
+
+
+@pytest.mark.parametrize(
+    ("runs", "may_be"), [([set(), set()], True), ([{"a"}, set(), set()], False)]
+)
+def test_what_no_new_process_shows_may_be_what_a_process_remembered(
+    runs: list[set[str]], may_be: bool
+) -> None:
+    assert is_memory_of_process(confirmed(record("a"), Runs(runs), Counter(), bool)) is may_be
+
+
+def test_what_was_not_run_again_is_no_memory_of_a_process() -> None:
+    assert not is_memory_of_process(confirmed(record("a"), Runs([]), Counter(), lambda: True))
 
 
 @pytest.mark.parametrize(
