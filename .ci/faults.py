@@ -30,8 +30,9 @@ In all rows, *the call* is the call of the queue, such as `enqueue`, that sent t
 driver raises, or hides it by a retry of its own, is up to the queue; midpipe judges what follows from it.
 
 An outage (`refuse`, `oom`, `readonly`, `noperm`, `misconf`, `readdress`) ends with the call in which it began, or as
-soon as that call has waited for 0.8 s: a worker that goes on until the server is back can return. Of a queue that
-declares `latency_bound_s` it lasts until the call ends, because such a queue promises to return under any fault.
+soon as that call has waited for 0.8 s, a `pause` once it has waited for 2 s: a worker that goes on until the server is
+back can return. Of a queue that declares `latency_bound_s` it lasts until the call ends, because such a queue promises
+to return under any fault.
 
 A number after a name is a parameter. `late` delivers the command once all clients are done, `late=N` after N further
 commands of the same client, so that an old write can overwrite a newer one. `elapse=N` lets N seconds pass: 60 are
