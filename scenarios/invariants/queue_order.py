@@ -69,11 +69,11 @@ def puts_of(evidence: Evidence) -> list[Put]:
 
 
 def ranks_of(evidence: Evidence) -> dict[str, float]:
-    """Return the priority of each job; 0 for all if the queue promises no order by it."""
+    """Return the priority with which each job was first enqueued; 0 for all if the queue promises no order by it."""
     by_priority = evidence.traits.promises.order.is_by_priority
     return {
         enqueue.job_id: _priority_of(enqueue) or 0.0 if by_priority else 0.0
-        for enqueue in evidence.history
+        for enqueue in reversed(evidence.history)
         if enqueue.method == "enqueue"
     }
 
@@ -209,32 +209,30 @@ def _check_executions(evidence: Evidence) -> Judgement:
     places: dict[str, int] = {}
     for run in evidence.executions:
         places.setdefault(run.job_id, len(places))
-    enqueued = [call for call in calls if call.job_id in places]
     if len(places) < len(evidence.executions):
         # A job that failed or was given out again has lost its place.
         return Judgement(0)
-    ranks, is_fifo = ranks_of(evidence), evidence.traits.promises.order.is_fifo
-    began_at = min((call.invoked_at for call in calls if call.method == "work"), default=0)
+    is_fifo = evidence.traits.promises.order.is_fifo
+    began = 2.0 * min((call.invoked_at for call in calls if call.method == "work"), default=0)
 
-    def why_first(first: Operation, second: Operation) -> str:
+    def why_first(first: Put, second: Put) -> str:
         """Return why a job comes before another one, as the end of a clause; empty if it need not."""
-        rank, other = ranks[first.job_id], ranks[second.job_id]
-        if is_fifo and rank == other and first.completed_at <= second.invoked_at:
+        if is_fifo and first.rank == second.rank and first.end <= second.start:
             return "was enqueued first"
-        return "has a higher priority" if rank > other and first.completed_at <= began_at else ""
+        is_higher = first.rank > second.rank and first.end <= began
+        return "has a higher priority" if is_higher else ""
 
+    puts = [put for put in puts_of(evidence) if put.value in places]
     violations = tuple(
         ViolationEvidence(
-            f"{second.job_id} was run before {first.job_id}, which {why_first(first, second)}.",
+            f"{second.value} was run before {first.value}, which {why_first(first, second)}.",
             "work",
         )
-        for first in enqueued
-        for second in enqueued
-        if first.answered
-        and places[first.job_id] > places[second.job_id]
-        and why_first(first, second)
+        for first in puts
+        for second in puts
+        if places[first.value] > places[second.value] and why_first(first, second)
     )
-    return Judgement(len(enqueued), violations)
+    return Judgement(len(puts), violations)
 
 
 def _check(evidence: Evidence) -> Judgement:

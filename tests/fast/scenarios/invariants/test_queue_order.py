@@ -258,6 +258,12 @@ def test_a_job_that_was_put_in_twice_and_ran_once_has_not_overtaken_itself() -> 
     assert ran(A, call(job_id="a", at=2, request=2), WORK, order="a", deduplicates="job") == ()
 
 
+def test_an_enqueue_that_is_repeated_after_the_job_has_run_does_not_put_it_behind_others() -> None:
+    again = call(job_id="a", at=6, request=3, value=False)
+    first_run = call("work", "", at=4)
+    assert ran(A, B, first_run, again, call("work", "", at=8), order="ab", deduplicates="job") == ()
+
+
 def test_the_journal_decides_only_where_neither_keys_nor_claims_show_the_order() -> None:
     promises = declared({"order": "fifo", "deduplicates": "job"})
     readable = Traits(WORKS, True, False, promises=promises)
