@@ -104,7 +104,9 @@ class Clients:
         self._make_instances(*self)
 
     def begin(self) -> None:
-        """Make every client's first call."""
+        """Make every client's first call, after one wait for all if one of them waits for what is due."""
+        if any(call.waits for client in self for call in client.calls[:1]):
+            await_what_is_due(self._rig.time, self._rig.traits)
         for client in self:
             self._call_next(client)
 
@@ -275,12 +277,18 @@ class Clients:
             arguments = resolved_arguments(call.arguments, client.answers, taken)
             if arguments is not None:
                 self._side_effects.shorten_lease(arguments)
-                if call.waits:
+                if call.waits and client.next_call:
                     self._side_effects.allow_leases_to_end()
-                    await_what_is_due(self._rig.time, self._rig.traits.promises)
+                    self._await_others(client)
+                    await_what_is_due(self._rig.time, self._rig.traits)
                 self._invoke(client, call, arguments, number=1)
                 return
             client.next_call += 1
+
+    def _await_others(self, client: Client) -> None:
+        """Wait until no other client is on its way to its next command, which the time would run out for."""
+        others = [other for other in self if other is not client]
+        self._wait_until(lambda: all(other.is_settled or other.has_answer for other in others))
 
     def _invoke(self, client: Client, call: Call, arguments: dict[str, Json], number: int) -> None:
         client_id = client.wire.client_id

@@ -67,6 +67,7 @@ def times_due(
     waits_s = {wait_s for wait_s in left_s | idle_s if wait_s <= longest_s} | promised_waits(
         traits.promises, LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_WAIT_S
     )
+    waits_s |= {traits.due_after_s} - {0.0}
     if "tick" in traits.methods:
         waits_s.add(_PUT_OFF_S)
     if time.skewed_s:
@@ -88,11 +89,12 @@ def promised_waits(promises: Promises, longest_s: float) -> set[float]:
     return waits_s
 
 
-def await_what_is_due(time: TimeFlow, promises: Promises) -> None:
-    """Wait until a short delay is over, and, if that costs little, the time within which recovery is promised."""
+def await_what_is_due(time: TimeFlow, traits: Traits) -> None:
+    """Wait until a delay is over, and, if that costs little, the time within which recovery is promised."""
     longest_s = LONGEST_STEPPED_WAIT_S if time.is_stepped else AFFORDABLE_S
-    within_s = promises.recovers_within_s or 0.0
-    time.wait(max(DELAY_S, within_s if within_s <= longest_s else 0.0) + _MARGIN_S)
+    within_s = traits.promises.recovers_within_s or 0.0
+    recovered_s = within_s if within_s <= longest_s else 0.0
+    time.wait(max(DELAY_S, recovered_s, traits.due_after_s) + _MARGIN_S)
 
 
 def wait_until(time: TimeFlow, at_s: float) -> None:

@@ -56,6 +56,7 @@ class Rig:
         scripts: by the name of a program, the digests of the scripts that its clients have been seen to call.
         idle_states: outlines of the states in which a worker of a version was run, and ran and wrote nothing.
         vain_second_runs: how often a second run of an idle worker has not shown whether a further one would do nothing.
+        knows_when_due: the traits say how long jobs wait; false before that was tried.
         not_followed: called with the error if a process of the subject does not follow the clock in a case, which is
             invalid then. It may raise the error.
         uses_new_processes: each case begins with new processes of the subject.
@@ -89,6 +90,7 @@ class Rig:
         self.vain_second_runs = 0
         self.is_cold = False
         self.uses_new_processes = False
+        self.knows_when_due = False
         self.not_followed: Callable[[NotFollowedError], object] = _ignore
         self.loop = loop or Loop()
         self.operator = Operator(server, self._forget_instances)

@@ -269,6 +269,13 @@ FLAWS: tuple[Flaw, ...] = (
         "enqueues-then-claim",
         "priorities",
     ),
+    _worker(
+        "RemovesBeforeItPushes",
+        "Lets every job wait, and takes one that is due out of its set before it puts it into the waiting list.",
+        "no-lost-job",
+        "claim-complete",
+        "delaying",
+    ),
     Flaw(
         "as-shipped-twice",
         "midpipe.scenarios.flaws.as_shipped:SimpleQueue",

@@ -237,7 +237,7 @@ def _check_executions(evidence: Evidence) -> Judgement:
 
 def _check(evidence: Evidence) -> Judgement:
     traits = evidence.traits
-    if _has_unknown_priority(evidence):
+    if _has_unknown_priority(evidence) or traits.delays_jobs:
         return Judgement(0)
     if evidence.runs_jobs and not traits.white_box and not traits.methods & set(_CLAIMS):
         return _check_executions(evidence)

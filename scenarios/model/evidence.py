@@ -44,6 +44,8 @@ class Traits:
         shows_running: get_job shows another status once a job has been claimed.
         promises: what it promises.
         background: what it or the user declares as commands that it sends in the background, as patterns.
+        due_after_s: how many seconds every job waits before a worker gets it, although no delay was asked for.
+        due_by_tick: its periodic work hands such a job over.
     """
 
     methods: frozenset[str]
@@ -57,6 +59,13 @@ class Traits:
     shows_running: bool = True
     promises: Promises = field(default_factory=Promises)
     background: tuple[str, ...] = ()
+    due_after_s: float = 0.0
+    due_by_tick: bool = False
+
+    @property
+    def delays_jobs(self) -> bool:
+        """Whether no worker gets a job at once, although no delay was asked for."""
+        return self.due_by_tick or self.due_after_s > 0.0
 
     def takes(self, call: str, argument: str) -> bool:
         """Whether the subject has a call that takes an argument of that name."""
