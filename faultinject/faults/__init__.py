@@ -18,6 +18,7 @@ from midpipe.faultinject.faults.misconf import MISCONF
 from midpipe.faultinject.faults.operator import CLIENT_KILL, NOPERM, OOM, READONLY, SCRIPT_FLUSH
 from midpipe.faultinject.faults.pace import BANDWIDTH, SLICE, SLOW
 from midpipe.faultinject.faults.pause import PAUSE
+from midpipe.faultinject.faults.power_loss import POWER_LOSS
 from midpipe.faultinject.faults.process import CRASH, CRASH_BEFORE, FREEZE
 from midpipe.faultinject.faults.readdress import READDRESS
 from midpipe.faultinject.faults.refuse import REFUSE
@@ -55,6 +56,7 @@ CATALOGUE: Mapping[str, Fault] = MappingProxyType(
             KILL,
             KILL_BEFORE,
             READDRESS,
+            POWER_LOSS,
             FAILOVER,
             FAILOVER_BEHIND,
             LAG,
@@ -150,6 +152,11 @@ def loses_answer(ref: FaultRef) -> bool:
 def needs_persistence(ref: FaultRef) -> bool:
     """Whether the fault needs a server with a chosen persistence."""
     return CATALOGUE[ref.name].needs_persistence
+
+
+def loses_power(ref: FaultRef) -> bool:
+    """Whether the fault needs a server of which midpipe knows what is on the disk."""
+    return CATALOGUE[ref.name].loses_power
 
 
 def needs_replica(ref: FaultRef) -> bool:

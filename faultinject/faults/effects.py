@@ -60,11 +60,12 @@ PASS = WireEffects()
 
 
 class Replacement(Enum):
-    """What takes the place of a server that is killed after the event: nothing is killed, or one of three."""
+    """What takes the place of a server that is killed after the event: nothing is killed, or one of four."""
 
     NONE = "none"
     RESTARTED = "the same server, started again"
     READDRESSED = "the same server, started again at another address"
+    FROM_DISK = "the same server, started again with what was surely on its disk"
     REPLICA = "its replica, with what it has received"
 
 

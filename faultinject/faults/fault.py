@@ -32,6 +32,7 @@ class Fault:
         forgets_scripts: whether the server loses its script cache, so that it must be warmed before the next case.
         needs_own_server: whether it changes the server, and so requires one that midpipe started.
         needs_persistence: whether it requires a server whose persistence was chosen for it.
+        loses_power: whether it requires a server of which midpipe knows what is on the disk.
         needs_replica: whether it requires a server with a replica.
         needs_stepped_clock: whether it requires a clock that midpipe moves.
     """
@@ -47,5 +48,6 @@ class Fault:
     forgets_scripts: bool = False
     needs_own_server: bool = False
     needs_persistence: bool = False
+    loses_power: bool = False
     needs_replica: bool = False
     needs_stepped_clock: bool = False

@@ -48,7 +48,7 @@ class ContainerServer:
     database = 0
     is_ours = True
     pids: tuple[int, ...] = ()
-    replica = None
+    replica = disk = None
 
     def __init__(
         self, image: str, group: ContainerGroup, persistence: Persistence = Persistence.NONE

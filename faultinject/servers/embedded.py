@@ -105,6 +105,17 @@ class EmbeddedServer:
         before_7 = self._directory / "appendonly.aof"
         return next(self._directory.glob("appendonlydir/*.incr.aof"), before_7)
 
+    @property
+    def disk(self) -> EmbeddedServer:
+        """This server, whose files are here."""
+        return self
+
+    def lose_power(self, kept: int) -> None:
+        """Kill the process, and start it again on the first so many bytes of its append-only file."""
+        self.stop()
+        os.truncate(self.appended, kept)
+        self.restart()
+
     def keep_only(self, appended: bytes) -> None:
         """End the process, and replace its append-only file's content; ``restart`` starts it on that."""
         self.stop()

@@ -113,7 +113,7 @@ class ExternalServer:
     is_ours = False
     persistence = Persistence.NONE
     pids: tuple[int, ...] = ()
-    replica = None
+    replica = disk = None
 
     def __init__(
         self, url: str, run: RunDirectory | None = None, *, watches_writes: bool = True

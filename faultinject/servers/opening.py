@@ -101,6 +101,8 @@ def open_server(
     if persistence.is_replicated:
         return Pair(origin_of(spec, run), persistence)
     if spec.kind == CONTAINER:
+        if persistence is Persistence.POWER_LOSS:
+            raise NotApplicableError("midpipe can't reach the files of a server in a container.")
         from midpipe.faultinject.servers.container import DEFAULT_IMAGE, ContainerServer
         from midpipe.faultinject.servers.engine import ContainerGroup
 

@@ -63,6 +63,10 @@ class Pair:
         return self
 
     @property
+    def disk(self) -> None:
+        """Neither server's files are reached: the data survives in the other one."""
+
+    @property
     def replica_address(self) -> Address:
         """Where the current replica listens."""
         return self._replica.address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from midpipe.faultinject.servers.control import Control
@@ -31,6 +32,17 @@ class Replica(Protocol):
         """Kill the primary (SIGKILL), and promote the replica with the data that it has."""
 
 
+class Disk(Protocol):
+    """The files of a server that midpipe can reach."""
+
+    @property
+    def appended(self) -> Path:
+        """The append-only file."""
+
+    def lose_power(self, kept: int) -> None:
+        """Kill the server, and start it again on the first so many bytes of its append-only file."""
+
+
 class Server(Protocol):
     """A Redis-protocol server that midpipe may write to and empty.
 
@@ -56,6 +68,10 @@ class Server(Protocol):
     @property
     def replica(self) -> Replica | None:
         """Its replica; None if it has none."""
+
+    @property
+    def disk(self) -> Disk | None:
+        """Its files; None if midpipe can't reach them."""
 
     def reset(self, control: Control) -> None:
         """Delete the data of the last case. Loaded scripts stay, as in production from the second call on."""

@@ -56,8 +56,9 @@ def durability(
 
     Then simulate power losses: start the server on every prefix of what a fault-free run appended to its file. With
     ``replica`` and ``replica-behind`` a replica takes over instead, which is in step or lags behind. A violation counts
-    against the queue only if the data could have been kept: by what the persistence promises, or by waiting for the
-    replica, if the queue declares that it does (an attribute ``waits_for_replicas = True``).
+    against the queue only if the persistence promises to keep the data, or if the queue promises that an accepted job
+    survives its loss: ``durability = "failover"``, which takes a queue that waits for the replica (WAIT), or
+    ``durability = "power-loss"``, which takes one that waits for the disk (WAITAOF).
 
     \b
     midpipe durability --persistence aof-always --subject src/queue.py:SimpleQueue

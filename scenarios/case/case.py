@@ -29,7 +29,7 @@ from midpipe.scenarios.case.clients import Clients
 from midpipe.scenarios.case.held import ANSWERED_WITHIN_S, HeldCommands
 from midpipe.scenarios.case.recorder import Recorder
 from midpipe.scenarios.case.recovery_client import STANDBY
-from midpipe.scenarios.case.reply_text import reply_text, reports_effect
+from midpipe.scenarios.case.reply_text import confirms_disk, reply_text, reports_effect
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.side_effects import SERVER_PAUSED, SideEffects
 from midpipe.scenarios.case.without_faults import call_without_faults, write_start_state
@@ -259,6 +259,8 @@ class Case:
             self._side_effects.note_write(attempt.arguments)
             # Writing an equal time within the same millisecond changes nothing; only the lost reply shows that it ran.
             attempt.reply_reports_effect |= fault is not None and reports_effect(reply)
+        if confirms_disk(event, reply):
+            self._rig.operator.note_on_disk()
         raw = b"" if reply is None else reply.raw
         recorder.record(Stepped(step, before, recorder.last_state, raw))
         if event.position == self._awaited:

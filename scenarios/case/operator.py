@@ -11,7 +11,7 @@ from contextlib import closing
 from midpipe.faultinject.errors import ServerError, UsageError
 from midpipe.faultinject.servers.control import Control
 from midpipe.faultinject.servers.persistence import Persistence
-from midpipe.faultinject.servers.server import Replica, Server
+from midpipe.faultinject.servers.server import Disk, Replica, Server
 from midpipe.scenarios.model.state import (
     SNAPSHOT_SCRIPT,
     Snapshot,
@@ -39,6 +39,7 @@ class Operator:
         self.server = server
         self._disconnected = disconnected
         self.control = self.new_control()
+        self._on_disk = 0
 
     def close(self) -> None:
         """Close the connection."""
@@ -78,6 +79,11 @@ class Operator:
         if self.server.persistence is Persistence.RDB:
             self.control.call("SAVE")
 
+    def note_on_disk(self) -> None:
+        """Note that what the server has appended to its file by now is surely on the disk."""
+        if self.server.persistence is Persistence.POWER_LOSS:
+            self._on_disk = self._disk.appended.stat().st_size
+
     # --- faults ----------------------------------------------------------------------------------------
 
     def operate(self, commands: tuple[tuple[str, ...], ...]) -> None:
@@ -102,6 +108,21 @@ class Operator:
         """Kill the server and start it again at another address."""
         self.server.readdress()
         self._reconnect()
+
+    def lose_power(self) -> None:
+        """Kill the server, and start it again with what was surely on the disk.
+
+        Raises:
+            UsageError: midpipe can't reach its files.
+        """
+        self._disk.lose_power(self._on_disk)
+        self._reconnect()
+
+    @property
+    def _disk(self) -> Disk:
+        if self.server.disk is None:
+            raise UsageError(f"midpipe can't reach the files of {self.server.name}.")
+        return self.server.disk
 
     def fail_over(self) -> None:
         """Kill the server and have its replica take over. Raises UsageError if it has none."""

@@ -71,7 +71,6 @@ def probe(
     return Traits(
         methods=opened.methods,
         white_box=white_box,
-        waits_for_replicas=opened.waits_for_replicas,
         counters=opened.counters,
         new_schema=has_new_schema,
         reads_new=reads_new,

@@ -1,7 +1,8 @@
-"""A server's reply as short text for a report, and whether it reports an effect. Pure."""
+"""A server's reply as short text for a report, and what it says of its command's effect. Pure."""
 
 from __future__ import annotations
 
+from midpipe.faultinject.vocabulary import WireEvent
 from midpipe.faultinject.wire.resp import ErrorReply, MapReply, Reply, SetReply, Value, Verbatim
 
 _MOST_CHARACTERS = 200
@@ -39,3 +40,10 @@ def _value_text(value: Value) -> str:
 def reports_effect(reply: Reply | None) -> bool:
     """Whether a reply says that its command did something: it is no error, not nil, not zero and not empty."""
     return reply is not None and not isinstance(reply.value, ErrorReply) and bool(reply.value)
+
+
+def confirms_disk(event: WireEvent, reply: Reply | None) -> bool:
+    """Whether a reply says that the writes before its command are on the server's own disk."""
+    if event.name != "WAITAOF" or reply is None or not isinstance(reply.value, tuple):
+        return False
+    return reply.value[:1] not in ((), (0,))

@@ -195,6 +195,9 @@ class SideEffects:
             return (
                 "the server is killed and restarted at another address with the data that it kept"
             )
+        if effects.server.replacement is Replacement.FROM_DISK:
+            self._operator.lose_power()
+            return "the power is lost, and the server starts again with what was surely on the disk"
         if effects.server.replacement is Replacement.REPLICA:
             self._operator.fail_over()
             return "the server is killed, and its replica takes over with the data that it received"

@@ -26,6 +26,7 @@ def write_start_state(
             return
     operator.seed(program.seed)
     operator.save_snapshot()
+    operator.note_on_disk()
     recorder.record_state()
 
 

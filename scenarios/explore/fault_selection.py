@@ -12,6 +12,7 @@ from midpipe.faultinject.faults import (
     Pace,
     Placeable,
     is_for_any_server,
+    loses_power,
     needs_persistence,
     needs_replica,
     pace_of,
@@ -97,6 +98,8 @@ def selected(
 
 def suits(persistence: Persistence | None, fault: FaultRef) -> bool:
     """Whether a fault can be placed on a server with this persistence; None: one that must not be killed."""
+    if loses_power(fault):
+        return persistence is Persistence.POWER_LOSS
     if needs_replica(fault):
         return persistence is not None and persistence.is_replicated
     if needs_persistence(fault):

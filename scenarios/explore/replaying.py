@@ -12,6 +12,7 @@ from midpipe.faultinject.errors import SubjectError, UsageError
 from midpipe.faultinject.faults import (
     CATALOGUE,
     is_for_any_server,
+    loses_power,
     needs_persistence,
     needs_replica,
 )
@@ -169,6 +170,8 @@ def _check_server_is_ours(worker: Worker, schedule: Schedule) -> None:
 def _persistence_for(schedule: Schedule, persistence: Persistence) -> Persistence | None:
     """Return the persistence that the server needs in a case of that schedule; None if the server is not killed."""
     faults = [fault for _, fault in schedule.placed]
+    if any(map(loses_power, faults)):
+        return Persistence.POWER_LOSS
     if any(map(needs_replica, faults)):
         return Persistence.REPLICA
     return persistence if any(map(needs_persistence, faults)) else None

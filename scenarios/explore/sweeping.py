@@ -20,7 +20,8 @@ from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.registry import program_named
 
 _KILLS = ("kill", "kill-before", "readdress")
-_TAKE_OVERS = {
+_ENDS = {
+    Persistence.POWER_LOSS: ("power-loss",),
     Persistence.REPLICA: ("failover", "lag"),
     Persistence.REPLICA_BEHIND: ("failover-behind",),
 }
@@ -69,7 +70,7 @@ class SweepTask:
         if isinstance(before, ExplorationDone):
             yield before
             return
-        deaths = _TAKE_OVERS.get(self.persistence, _KILLS) if self.persistence else ()
+        deaths = _ENDS.get(self.persistence, _KILLS) if self.persistence else ()
         faults = selected(
             worker.server.is_ours,
             deaths,

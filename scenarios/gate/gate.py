@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from midpipe.faultinject.errors import SubjectError
+from midpipe.faultinject.servers.persistence import Persistence
 from midpipe.scenarios.explore.probing import ProbeTask
 from midpipe.scenarios.explore.worker import CONFIRMING_S, Task
 from midpipe.scenarios.gate.budget import Budget, Window
@@ -189,9 +190,10 @@ class Gate:
 
     def _probe(self, pool: Pool) -> None:
         """Check that the subject can be hosted before anything else runs."""
-        # A queue that waits for replicas can't do anything without one.
+        # A queue that waits for replicas, or for the disk, can't do anything without them.
         modes = self._options.persistence if self._options.parts == ("durability",) else ()
-        needed = modes[0] if modes and all(mode.is_replicated for mode in modes) else None
+        waited_for = all(mode.is_replicated or mode is Persistence.POWER_LOSS for mode in modes)
+        needed = modes[0] if modes and waited_for else None
         probes = iter([(0, ProbeTask(self._options.subject, needed))])
         for _, message in pool.run_from(lambda: next(probes, None), self._budget.end_s):
             if isinstance(message, Probed):

@@ -37,7 +37,6 @@ class Traits:
         new_schema: it writes the new schema as well.
         reads_new: it finds a job that only the new schema holds, as all jobs are after a migration that it declares
             (the promise ``schemas`` is dual) or has a step for.
-        waits_for_replicas: it declares that it acknowledges a write only once a replica has it.
         counters: names of the Prometheus counters that it exports.
         job_fields: the fields of a job that get_job returned in a run without faults.
         accepts: of each call, the names of the arguments that it takes; None for one that takes any.
@@ -52,7 +51,6 @@ class Traits:
     white_box: bool
     new_schema: bool
     reads_new: bool = True
-    waits_for_replicas: bool = False
     counters: frozenset[str] = frozenset()
     job_fields: frozenset[str] = frozenset()
     accepts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)

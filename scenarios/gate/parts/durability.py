@@ -1,15 +1,16 @@
 """Durability: the server is killed at every command, under each persistence mode, and loses power at every moment.
 
 A subject is not to blame for data that the server's persistence does not promise to keep. So a violation is a finding
-only where a killed process loses nothing: with an append-only file, with a replica that has received everything, and
-with a lagging replica if the subject says that it waits for replicas. Other violations are reported row by row and do
-not change the outcome.
+only where a killed process loses nothing: with an append-only file, and with a replica that has received everything.
+Where writes get lost that were answered, a violation is a finding only if the subject promises that an accepted job
+survives that (``durability``), and only if it says that such a job is lost. Other violations are reported row by row
+and do not change the outcome.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from midpipe.faultinject.decide.sweep import SweepFrontier
 from midpipe.faultinject.servers.persistence import Persistence
@@ -20,8 +21,16 @@ from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone, Message, PowerLossDone
+from midpipe.scenarios.model.promises import Durability as Promised
 from midpipe.scenarios.model.verdict import DurabilityRow, Outcome, PowerLossRow, merge
 
+_SURVIVED = {
+    Persistence.POWER_LOSS: Promised.POWER_LOSS,
+    Persistence.REPLICA_BEHIND: Promised.FAILOVER,
+}
+"""What an accepted job must survive if it is not to be lost under a persistence that loses answered writes."""
+_LOSSES = frozenset({"no-lost-job", "retry-succeeds", "answer-is-true"})
+"""The invariants that say what became of an accepted job. What else was acknowledged may be lost with the writes."""
 LEAST_SLICE_S = 1.0
 """A task may have to start a server first."""
 GATE_PROGRAMS = (
@@ -50,6 +59,11 @@ class Durability:
         self._options = options
         self._results = results
         self._modes = options.persistence
+        traits = results.traits
+        promises_disk = traits and traits.promises.durability is Promised.POWER_LOSS
+        if promises_disk and options.parts != (self.name,):
+            # A gate chooses the modes by itself.
+            self._modes = (*self._modes, Persistence.POWER_LOSS)
         programs = options.shard.dealt(options.programs or GATE_PROGRAMS)
         loses_power = not all(mode.is_replicated for mode in self._modes)
         self._planned: tuple[tuple[str, Persistence | None], ...] = (
@@ -141,14 +155,19 @@ class Durability:
         self._results.parts[self.name] = merge(self._outcomes)
 
     def _counts_against_it(self, mode: Persistence) -> bool:
-        """Whether a violation is the subject's fault: the mode keeps everything, or the subject waits for replicas."""
+        """Whether a violation is the subject's fault: the mode keeps everything, or the subject promises to cope."""
         traits = self._results.traits
-        return mode.keeps_all or (
-            mode is Persistence.REPLICA_BEHIND and traits is not None and traits.waits_for_replicas
-        )
+        survives = traits.promises.durability if traits else None
+        return mode.keeps_all or (mode in _SURVIVED and survives is _SURVIVED[mode])
 
     def _count(self, mode: Persistence, ended: CaseEnded) -> None:
         counts = self._counts[mode]
+        if mode in _SURVIVED:
+            losses = tuple(each for each in ended.violations if each.invariant in _LOSSES)
+            doubts = tuple(
+                each for each in ended.unconfirmed if each.violation.invariant in _LOSSES
+            )
+            ended = replace(ended, violations=losses, unconfirmed=doubts)
         counts.cases += 1
         counts.invalid += not ended.valid or bool(ended.unconfirmed)
         if not ended.faults:
