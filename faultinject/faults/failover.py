@@ -18,13 +18,7 @@ from midpipe.faultinject.faults.effects import (
     ServerEffects,
     WireEffects,
 )
-from midpipe.faultinject.faults.fault import Fault
-from midpipe.faultinject.vocabulary import WireEvent
-
-
-def _may_be_lost(event: WireEvent) -> bool:
-    return event.is_write
-
+from midpipe.faultinject.faults.fault import Fault, applies_to_writes
 
 FAILOVER = Fault(
     name="failover",
@@ -46,7 +40,7 @@ FAILOVER_BEHIND = Fault(
         WireEffects(close=Close.FIN),
         ServerEffects(replica_lags=True, replacement=Replacement.REPLICA),
     ),
-    may_apply=_may_be_lost,
+    may_apply=applies_to_writes,
     forgets_scripts=True,
     needs_own_server=True,
     needs_replica=True,
@@ -56,7 +50,7 @@ LAG = Fault(
     summary="The replica receives nothing from this command until the call has ended.",
     noticed="Not at all: the primary answers as ever.",
     effects=lambda size, parameter: Effects(server=ServerEffects(replica_lags=True)),
-    may_apply=_may_be_lost,
+    may_apply=applies_to_writes,
     needs_own_server=True,
     needs_replica=True,
 )

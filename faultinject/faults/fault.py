@@ -16,6 +16,11 @@ def applies_everywhere(_event: WireEvent) -> bool:
     return True
 
 
+def applies_to_writes(event: WireEvent) -> bool:
+    """Return whether the event is a write: a fault that loses data can happen there alone."""
+    return event.is_write
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing that a network or a server can do at a wire event.

@@ -8,13 +8,13 @@ Source: https://redis.io/docs/latest/operate/oss_and_stack/management/persistenc
 """
 
 from midpipe.faultinject.faults.effects import Effects, ServerEffects
-from midpipe.faultinject.faults.fault import Fault
+from midpipe.faultinject.faults.fault import Fault, applies_to_writes
 
 MISCONF = Fault(
     name="misconf",
     summary="The server's last snapshot failed, and it rejects writes until the call ends, 0.8 s at most.",
     noticed="By the error MISCONF, at a command that writes.",
     effects=lambda size, parameter: Effects(server=ServerEffects(snapshots_fail=True)),
-    may_apply=lambda event: event.is_write,
+    may_apply=applies_to_writes,
     needs_own_server=True,
 )

@@ -15,13 +15,7 @@ from midpipe.faultinject.faults.effects import (
     ServerEffects,
     WireEffects,
 )
-from midpipe.faultinject.faults.fault import Fault
-from midpipe.faultinject.vocabulary import WireEvent
-
-
-def _may_be_lost(event: WireEvent) -> bool:
-    return event.is_write
-
+from midpipe.faultinject.faults.fault import Fault, applies_to_writes
 
 POWER_LOSS = Fault(
     name="power-loss",
@@ -30,7 +24,7 @@ POWER_LOSS = Fault(
     effects=lambda size, parameter: Effects(
         WireEffects(close=Close.FIN), ServerEffects(replacement=Replacement.FROM_DISK)
     ),
-    may_apply=_may_be_lost,
+    may_apply=applies_to_writes,
     forgets_scripts=True,
     needs_own_server=True,
     needs_persistence=True,

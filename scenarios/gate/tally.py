@@ -173,7 +173,7 @@ class Tally:
         elif why_not:
             status = Status.NOT_APPLICABLE if traits else Status.UNKNOWN
         elif any(violated == name for _, violated, _ in self.unconfirmed):
-            status, note = Status.UNKNOWN, "a case violated it, which further runs did not confirm"
+            status, note = Status.UNKNOWN, "a violation of it was not confirmed"
         elif any(crash.invariant == name for crash in self.crashes):
             status, note = Status.UNKNOWN, "its checker crashed"
         elif not self.observations.get(name):

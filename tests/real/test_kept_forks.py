@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.clock.wall import WallClock
-from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.reaper import RunDirectory
-from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import HostProcess
+from tests.real.hosted import Hosted
 
 SUBJECT = """
 import asyncio, socket, threading, time
@@ -28,31 +24,21 @@ class Queue:
 """
 
 
-class Forks:
-    """A subject in a file, what forks its processes, and a port to connect to."""
+class Forks(Hosted):
+    """A subject in a file, and what forks its processes."""
 
     def __init__(self, folder: Path) -> None:
         file = folder / "threads_and_sockets.py"
         file.write_text(SUBJECT)
-        self.loop, self.run = Loop(), RunDirectory()
-        spec = SubjectSpec(f"{file}:Queue")
-        self.hosts = Hosts(spec, self.loop, self.run, WallClock("none is needed"))
-        self._port = socket.create_server(("127.0.0.1", 0))
+        super().__init__(SubjectSpec(f"{file}:Queue"))
 
     def process_after(self, call: str, client_id: str = "R") -> HostProcess:
         """Return the process of a client that has made the call."""
-        host = self.hosts.get(client_id)
-        host.make_instance(client_id, f"redis://127.0.0.1:{self._port.getsockname()[1]}")
+        host = self.open(client_id)
         answers: list[object] = []
         host.call(client_id, call, {}, answers.append)
         assert self.loop.run_until(lambda: bool(answers), 10.0)
         return host
-
-    def close(self) -> None:
-        self.hosts.close()
-        self.loop.close()
-        self.run.close()
-        self._port.close()
 
 
 @pytest.fixture

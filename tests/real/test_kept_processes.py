@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from midpipe.faultinject.clock.wall import WallClock
-from midpipe.faultinject.net.loop import Loop
-from midpipe.faultinject.reaper import RunDirectory
-from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.model.spec import SubjectSpec
-from midpipe.scenarios.subjects.hosting import HostProcess
+from tests.real.hosted import Hosted
 from tests.real.waiting import wait_until
 
 HOST = Path(__file__).resolve().parents[2] / "scenarios" / "subjects" / "host.mjs"
@@ -35,32 +30,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Queue:
-    """A queue in a file, what hosts it, and a port to connect to."""
+class Queue(Hosted):
+    """A queue in a file, and what hosts it."""
 
     def __init__(self, folder: Path) -> None:
         self.file, self._loaded = folder / "queue.mjs", folder / "loaded"
-        self.loop, self.run = Loop(), RunDirectory()
-        spec = SubjectSpec(f"command: node {HOST} {self.file}", environment=())
-        self.hosts = Hosts(spec, self.loop, self.run, WallClock("none is needed"))
-        self._port = socket.create_server(("127.0.0.1", 0))
+        super().__init__(SubjectSpec(f"command: node {HOST} {self.file}", environment=()))
 
     @property
     def loaded_by(self) -> set[int]:
         """The processes that have loaded it so far."""
         return {int(line) for line in self._loaded.read_text().split()}
-
-    def open(self) -> HostProcess:
-        """Make an instance for client A."""
-        host = self.hosts.get("A")
-        host.make_instance("A", f"redis://127.0.0.1:{self._port.getsockname()[1]}")
-        return host
-
-    def close(self) -> None:
-        self.hosts.close()
-        self.loop.close()
-        self.run.close()
-        self._port.close()
 
 
 @pytest.fixture
