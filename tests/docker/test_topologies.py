@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,24 @@ def cluster(
     started.stop()
 
 
+@pytest.fixture
+def killed_sentinels(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[SentinelGroup]:
+    """Sentinels and servers for one test, which kills the primary."""
+    with closing(AnnouncedFront()) as announcing:
+        group = SentinelGroup(origin_of(spec, run_directory), announcing.announce)
+        yield group
+        group.stop()
+
+
+@pytest.fixture
+def killed_cluster(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[Cluster]:
+    """A Cluster for one test, which kills a primary."""
+    with closing(AnnouncedFront()) as announcing:
+        started = Cluster(origin_of(spec, run_directory), announcing.announce)
+        yield started
+        started.stop()
+
+
 watched = queues.watched
 spread = queues.spread
 
@@ -142,9 +161,9 @@ def test_every_node_is_open_on_the_loopback_of_this_machine_only(
     assert {end for end in listening() if end[1] in ports} == {(LOOPBACK, port) for port in ports}
 
 
-def test_jobs_acknowledged_after_waiting_survive_the_primary(cluster: Cluster) -> None:
+def test_jobs_acknowledged_after_waiting_survive_the_primary(killed_cluster: Cluster) -> None:
     queues.test_what_a_queue_in_a_cluster_acknowledged_after_waiting_is_there_when_a_replica_took_over(
-        cluster
+        killed_cluster
     )
 
 

@@ -61,7 +61,7 @@ def orders(worker: Worker, subject: SubjectSpec, program: str, fault: str) -> li
         max_faults=1,
         prune=True,
         latency_bound_ms=DEFAULT_LATENCY_BOUND_MS,
-        max_orders=20,
+        max_orders=40,
         aim=Aim((fault,)),
     )
     ended = [message for message in worker.do(task) if isinstance(message, CaseEnded)]

@@ -239,8 +239,9 @@ def test_an_interrupted_soak_drains_checks_and_leaves_nothing_behind(
     wait_until(lambda: has_acknowledged(tmp_path), 60.0)
     soaking.send_signal(signal.SIGINT)
     output, errors = soaking.communicate(timeout=90)
+    assert (soaking.returncode, "Traceback" in errors) == (130, False), output + errors
     stored = json.loads((tmp_path / "out" / "soak.json").read_text())
-    assert (soaking.returncode, stored["is_partial"], "Traceback" in errors) == (130, True, False)
+    assert stored["is_partial"]
     assert "partial" in output
     assert stored["segments"][0]["drained"], output
     assert stored["tally"]["lost"] == {"least": 0, "most": 0}
