@@ -38,12 +38,14 @@ def test_a_suspended_process_and_its_children_miss_time_on_their_monotonic_clock
     clock: SteppedClock, start: Callable[..., Child]
 ) -> None:
     source = READS + (
-        "read()\nchild = os.fork()\nif child: os.wait()\nelse: sys.stdin.readline(); read(); os._exit(0)\n"
+        "read()\nchild = os.fork()\nif child: os.wait()\n"
+        "else: print('forked', flush=True); sys.stdin.readline(); read(); os._exit(0)\n"
         "read()"
     )
     began_s = time.monotonic()
     process = start(sys.executable, "-c", source)
     before = readings(process)
+    assert process.line() == "forked"
     clock.advance(HOUR_S, suspended=[process.pid])
     clock.advance(60)
     process.send("")
