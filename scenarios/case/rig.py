@@ -205,10 +205,12 @@ class Rig:
         The processes of a subject whose worker runs the jobs end as well, unless they report that nothing is left in
         them: a worker leaves connections and threads.
         """
+        has_worker = "work" in self.traits.methods
+        if has_worker:
+            self.proxy.let_all_pass()
         if self.uses_new_processes:
             self.end_processes()
-        elif "work" in self.traits.methods:
-            self.proxy.let_all_pass()
+        elif has_worker:
             self.hosts.end_used(kept_if_forked=RECOVERY)
         self.operator.reset()
         self.recovery.forget_instances()

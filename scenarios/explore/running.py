@@ -111,8 +111,10 @@ def runs_of(
         replay = Replay(schedule)
         # What a subject remembers for its whole process, of cases before this one, is no reason to accuse it.
         kept, rig.uses_new_processes = rig.uses_new_processes, True
-        record = run_schedule(rig, program, replay, latency_bound_ms, patience)
-        rig.uses_new_processes = kept
+        try:
+            record = run_schedule(rig, program, replay, latency_bound_ms, patience)
+        finally:
+            rig.uses_new_processes = kept
         then()
         return frozenset() if replay.unplaced else record.violated_invariants
 

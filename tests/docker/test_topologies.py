@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from tests.real import test_failover as replicas
 from tests.real import test_reference_availability as queues
 from tests.real import test_topologies as groups
 from tests.support.cluster import Cluster
+from tests.support.replicated import cluster_of, sentinels_of
 
 pytestmark = pytest.mark.docker
 LISTENS = "0A"
@@ -79,19 +79,15 @@ def cluster(
 @pytest.fixture
 def killed_sentinels(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[SentinelGroup]:
     """Sentinels and servers for one test, which kills the primary."""
-    with closing(AnnouncedFront()) as announcing:
-        group = SentinelGroup(origin_of(spec, run_directory), announcing.announce)
+    with sentinels_of(origin_of(spec, run_directory)) as group:
         yield group
-        group.stop()
 
 
 @pytest.fixture
 def killed_cluster(spec: ServerSpec, run_directory: RunDirectory) -> Iterator[Cluster]:
     """A Cluster for one test, which kills a primary."""
-    with closing(AnnouncedFront()) as announcing:
-        started = Cluster(origin_of(spec, run_directory), announcing.announce)
+    with cluster_of(origin_of(spec, run_directory)) as started:
         yield started
-        started.stop()
 
 
 watched = queues.watched

@@ -117,19 +117,19 @@ class OnStream(Planting):
 
     Attributes:
         stream, group: of the queue.
-        library: whose environment runs the load; empty is the tests' own.
+        queue_name: the released queue whose environment runs the load; empty is the tests' own.
         source: of the load.
         common: fields that every entry has.
     """
 
     stream: ClassVar[str]
     group: ClassVar[str]
-    library: ClassVar[str] = ""
+    queue_name: ClassVar[str] = ""
     source: ClassVar[str]
     common: ClassVar[Mapping[str, str]] = {}
 
     def load(self, url: str, name: str) -> Sequence[str]:
-        python = str(installed(self.library).python) if self.library else sys.executable
+        python = str(installed(self.queue_name).python) if self.queue_name else sys.executable
         return [python, "-c", self.source, url, name]
 
     def prepare(self) -> None:
@@ -193,7 +193,7 @@ class WithRecords(OnStream):
 
 
 class Streaq(WithRecords):
-    layout = library = "streaq"
+    layout = queue_name = "streaq"
     stream, group, field = "streaq:default:queues:normal", "workers", "task_id"
     source = STREAQ_LOAD
     common: ClassVar[Mapping[str, str]] = {"enqueue_time": "1"}
@@ -218,7 +218,7 @@ class Shop(WithRecords):
 
 
 class Taskiq(OnStream):
-    layout = library = "taskiq-stream"
+    layout = queue_name = "taskiq-stream"
     stream = group = "taskiq"
     source = TASKIQ_LOAD
 

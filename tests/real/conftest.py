@@ -33,11 +33,11 @@ from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply, encode_command
 from midpipe.reference import Queue
 from midpipe.reference.migration import Phase
-from midpipe.scenarios.drivers.announced_front import AnnouncedFront
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.hosting import HostProcess
 from tests.support.cluster import Cluster
+from tests.support.replicated import cluster_of, sentinels_of
 
 
 @pytest.fixture(scope="module")
@@ -205,19 +205,15 @@ def wall_worker() -> Iterator[Worker]:
 @pytest.fixture
 def killed_sentinels(run_directory: RunDirectory) -> Iterator[SentinelGroup]:
     """Sentinels and servers for one test, which kills the primary."""
-    with closing(AnnouncedFront()) as fronted:
-        group = SentinelGroup(FromBinary(None, run_directory), fronted.announce)
+    with sentinels_of(FromBinary(None, run_directory)) as group:
         yield group
-        group.stop()
 
 
 @pytest.fixture
 def killed_cluster(run_directory: RunDirectory) -> Iterator[Cluster]:
     """A Cluster for one test, which kills a primary."""
-    with closing(AnnouncedFront()) as fronted:
-        started = Cluster(FromBinary(None, run_directory), fronted.announce)
+    with cluster_of(FromBinary(None, run_directory)) as started:
         yield started
-        started.stop()
 
 
 @pytest.fixture
