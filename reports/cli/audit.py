@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from midpipe.faultinject.servers.external import parse_url
 from midpipe.reports.cli.exit_code import EXIT_CODES, code_of, written
 from midpipe.reports.cli.invocation import safe_text
 from midpipe.reports.cli.options import OUT, Duration, ParamType
-from midpipe.reports.cli.signals import stop_asked
+from midpipe.reports.cli.signals import StopRequest, stop_asked
 from midpipe.reports.sinks.audit import (
     audit_json,
     audit_markdown,
@@ -314,7 +313,7 @@ class _Reports:
 
 
 def _watched(
-    once: Callable[[], AuditResult], reports: _Reports, asked: threading.Event, watch_s: float
+    once: Callable[[], AuditResult], reports: _Reports, asked: StopRequest, watch_s: float
 ) -> int:
     """Audit again and again until asked to stop; return the exit code of the last whole audit."""
     code = EXIT_CODES[Outcome.UNKNOWN]

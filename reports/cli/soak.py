@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -23,6 +21,7 @@ from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
 from midpipe.reports.cli.options import OUT, Duration, server_from, subject_from, subject_options
+from midpipe.reports.cli.signals import stop_asked
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.soak import progress_line, progress_table, render_soak
 from midpipe.reports.sinks.writing import check_writable, write_file
@@ -32,6 +31,7 @@ from midpipe.scenarios.soak.results import Progress, SoakResult
 from midpipe.scenarios.soak.soak import Soak
 
 _LINE_EVERY_S = 5.0
+_DRAINING = "midpipe: draining and checking what there is; interrupt again to end at once"
 _JOBS, _JOBS_A_DAY = 1_000_000, 500
 _FORMERLY = {"leg": "segment", "leg-jobs": "segment-jobs"}
 """Former names of options, which are still accepted."""
@@ -157,8 +157,12 @@ def soak(
     click.echo(f"midpipe: seed {seed}, chaos {plan.chaos}", err=True)
     failed: MidpipeError | None = None
     try:
-        with _stopped_by_signals(soaking), _progress_shown() as show:
-            for progress in soaking.run():
+        with stop_asked() as asked, _progress_shown() as show:
+            is_asked = False
+            for progress in soaking.run(asked.is_set):
+                if asked.is_set() and not is_asked:
+                    is_asked = True
+                    click.echo(_DRAINING, err=True)
                 show(progress)
     except MidpipeError as error:
         failed = error
@@ -188,27 +192,6 @@ def _refuse_segment_options(ctx: click.Context) -> None:
             raise click.UsageError(
                 f"{option} does not go with --days: a segment is a third of a day, and each needs those before it."
             )
-
-
-@contextmanager
-def _stopped_by_signals(soaking: Soak) -> Iterator[None]:
-    """End the load at the first SIGINT or SIGTERM, and everything at the second one."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for each in signals:
-            signal.signal(each, signal.default_int_handler)
-        click.echo(
-            "midpipe: draining and checking what there is; interrupt again to end at once", err=True
-        )
-        soaking.stop()
-
-    before = {each: signal.signal(each, stop) for each in signals}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager

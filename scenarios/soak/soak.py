@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from midpipe.faultinject.clock.opening import open_clock
@@ -84,7 +84,7 @@ class Soak:
         self._run = RunDirectory()
         self._loop = Loop()
         self._processes: list[LoadProcess] = []
-        self._asked_to_stop = False
+        self._is_interrupted: Callable[[], bool] = lambda: False
         self.is_partial = False
         self._passed_days = 0.0
         self._tally = Tally()
@@ -123,12 +123,14 @@ class Soak:
             raise
         self._begun_s = self._loop.clock()
 
-    def stop(self) -> None:
-        """Stop enqueueing; ``run`` then drains, checks what there is, and ends."""
-        self._asked_to_stop = self.is_partial = True
+    def run(self, is_interrupted: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
+        """Run the segments; yields progress reports.
 
-    def run(self) -> Iterator[Progress]:
-        """Run the segments; yields progress reports."""
+        Args:
+            is_interrupted: called often; once it returns true, the soak stops enqueueing, drains, checks what there is,
+                and ends.
+        """
+        self._is_interrupted = is_interrupted
         shutil.rmtree(self._folder, ignore_errors=True)
         meter = ProgressMeter(self, self._plan, self._loop, self._pace.passed_days)
         for number in self._plan.segments:
@@ -241,7 +243,8 @@ class Soak:
     def _should_stop(self) -> bool:
         budget_s = self._plan.time_budget_s
         spent = budget_s is not None and self._loop.clock() - self._begun_s > budget_s
-        return self._asked_to_stop or spent
+        self.is_partial |= self._is_interrupted()
+        return self.is_partial or spent
 
     def _new_pace(self) -> Pace:
         if not self._plan.days:
