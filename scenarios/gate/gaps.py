@@ -9,6 +9,7 @@ from midpipe.scenarios.model.shard import Shard
 from midpipe.scenarios.model.verdict import InvariantRow, Status
 
 NOTHING_RUN = "No case was run, so nothing is known about the subject."
+NOTHING_JUDGED = "No invariant had anything to check: choose programs, faults and invariants that belong together."
 
 
 def shard_notice(shard: Shard) -> str:
@@ -22,7 +23,7 @@ def gaps_in(
     *,
     ran_any: bool,
     sweeps: bool,
-    runs_every_program: bool,
+    is_narrowed: bool,
     has_invalid: bool,
     ledger: Sequence[LedgerRow],
     invariants: Sequence[InvariantRow],
@@ -32,11 +33,14 @@ def gaps_in(
     Args:
         ran_any: a case was run, or a power loss tried.
         sweeps: the sweep belongs to the run.
-        runs_every_program: no program was chosen, and nothing was cut off.
+        is_narrowed: programs, faults or commands were chosen, or the run was cut off; what had nothing to check then is
+            listed as unknown, and is no doubt about what was chosen.
         has_invalid: some case is invalid, and has its own sentence.
     """
     if not ran_any:
         return (NOTHING_RUN,)
+    if ledger and not any(row.status in (Status.HOLDS, Status.VIOLATED) for row in invariants):
+        return (NOTHING_JUDGED,)
     if not sweeps:
         return ()
     places_none = all(row.fault == NO_FAULT for row in ledger)
@@ -48,6 +52,6 @@ def gaps_in(
     unseen = [
         f"{row.invariant} is unknown: {row.note}."
         for row in invariants
-        if row.status is Status.UNKNOWN and runs_every_program
+        if row.status is Status.UNKNOWN and not is_narrowed
     ]
     return (*unplaced, *unseen)

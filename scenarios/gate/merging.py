@@ -71,7 +71,7 @@ def combined(verdicts: Sequence[Verdict], command: str) -> Verdict:
     gaps = gaps_in(
         ran_any=bool(power_loss) or any(row.run or row.invalid for row in ledger),
         sweeps=any(row.name == "sweep" for row in parts),
-        runs_every_program=first.shard.runs_every_program and not partial,
+        is_narrowed=partial or not first.shard.runs_every_program,
         has_invalid=any(row.invalid for row in ledger),
         ledger=ledger,
         invariants=invariants,

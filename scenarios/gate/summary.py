@@ -116,9 +116,14 @@ def _recovery(tally: Tally) -> Iterator[str]:
         yield f"The job of a worker that died reached another worker within {longest}, on the stepped clock."
 
 
+def _is_narrowed(options: Options) -> bool:
+    """Whether the user has chosen what is tried."""
+    return bool(options.programs or options.aim)
+
+
 def _shard_row(options: Options, results: Results) -> ShardRow:
     shard = options.shard
-    return ShardRow(shard.number, shard.count, not options.programs, results.kinds)
+    return ShardRow(shard.number, shard.count, not _is_narrowed(options), results.kinds)
 
 
 def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str, ...]:
@@ -128,7 +133,7 @@ def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str,
         gaps_in(
             ran_any=bool(tally.cases or results.power_loss),
             sweeps="sweep" in options.parts,
-            runs_every_program=not options.programs and is_whole,
+            is_narrowed=not is_whole or _is_narrowed(options),
             has_invalid=bool(tally.invalid),
             ledger=tuple(results.ledger.values()),
             invariants=tally.invariant_rows(results.traits, options.judged_by.invariants),

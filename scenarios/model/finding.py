@@ -141,7 +141,8 @@ class ShardRow:
     Args:
         number: from 1.
         count: number of shards.
-        runs_every_program: no program was chosen, so that an invariant that nothing checked is a doubt.
+        runs_every_program: neither programs nor faults nor commands were chosen, so that an invariant that
+            nothing checked is a doubt.
         kinds: what ``findings`` was made from.
     """
 

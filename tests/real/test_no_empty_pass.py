@@ -13,6 +13,7 @@ from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import ExplorationDone
 from midpipe.scenarios.model.spec import SubjectSpec
+from tests.real.commands import ran
 from tests.real.exploring import orders_of
 
 QUEUES = """
@@ -165,3 +166,18 @@ def test_a_sweep_that_placed_no_fault_does_not_pass() -> None:
     verdict = judge("midpipe.reference:Queue", parts=["sweep"], programs=["bad-input"])
     assert verdict.outcome == "unknown"
     assert any("No fault was placed" in warning for warning in verdict.warnings)
+
+
+SOUND = Path(__file__).parents[1] / "data" / "queues" / "sound"
+NARROW = ("sweep", "--program", "enqueue", "--fault", "cut-before", "--jobs", "1")
+
+
+def test_a_run_in_which_no_invariant_had_anything_to_check_does_not_pass(tmp_path: Path) -> None:
+    code, output, _ = ran(*NARROW, "--only", "list-is-whole", cwd=tmp_path)
+    assert (code, "No invariant had anything to check" in output) == (3, True), output
+
+
+def test_a_chosen_fault_that_gave_some_invariant_nothing_to_check_can_pass(tmp_path: Path) -> None:
+    subject = f"{SOUND}/mailroom.py:Queue"
+    code, output, _ = ran("sweep", "--subject", subject, "--fault", "crash", cwd=tmp_path)
+    assert (code, "no case gave it anything to check" in output) == (0, True), output
