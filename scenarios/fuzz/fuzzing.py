@@ -41,7 +41,7 @@ class Fuzzing:
     """Fuzzes one subject on a rig.
 
     Args:
-        seed, latency_bound_ms, deadline_s, invariants, steering: as in FuzzTask.
+        seed, latency_bound_ms, deadline_s, time_s, invariants, steering: as in FuzzTask.
         known: violations that are no news, as those of earlier runs.
         corpus: shared with other workers; None if there is none.
         durable: makes a rig on a server that keeps its data and may be killed; None if midpipe has no such server.
@@ -55,6 +55,7 @@ class Fuzzing:
         seed: int,
         latency_bound_ms: float,
         deadline_s: float,
+        time_s: float,
         invariants: tuple[str, ...],
         steering: Steering,
         known: Iterable[Violation],
@@ -65,7 +66,8 @@ class Fuzzing:
         self._rig = rig
         self._seed = seed
         self._latency_bound_ms = latency_bound_ms
-        self._deadline_s = deadline_s
+        self._deadline_s = self._ends_s = deadline_s
+        self._time_s = time_s
         self._invariants = invariants
         self._steering = steering
         self._durable = durable
@@ -82,7 +84,7 @@ class Fuzzing:
         self._kinds = {kind for violation in known for kind in _kinds_of(violation)}
         self._corpus = corpus
         self._to_share: list[str] = []
-        self._reserve_s = SHRINKING_SHARE * max(0.0, deadline_s - time.monotonic())
+        self._reserve_s = 0.0
         self._failed: Exception | None = None
 
     def run(self) -> Iterator[CaseEnded | FuzzBatch | FuzzDone]:
@@ -92,6 +94,7 @@ class Fuzzing:
             number = self._seed
             if not self._invariants:
                 yield from self._run_opening(number)
+            self._begin_time()
             while not self._is_over:
                 batch = FuzzBatch(number + 1)
                 batch.sometimes.update(dict.fromkeys(required_events(self._rig.traits), 0))
@@ -104,6 +107,11 @@ class Fuzzing:
                 self._durable_rig.close()
         yield FuzzDone()
 
+    def _begin_time(self) -> None:
+        now_s = time.monotonic()
+        self._ends_s = min(self._deadline_s, now_s + self._time_s)
+        self._reserve_s = SHRINKING_SHARE * max(0.0, self._ends_s - now_s)
+
     @property
     def _is_over(self) -> bool:
         """Whether everything hunted for is found, or the time is up except for what shrinking needs."""
@@ -112,11 +120,11 @@ class Fuzzing:
         if self._invariants:
             return not self._hunted
         reserve_s = min(self._reserve_s, SHRINKING_S_PER_KIND * len(self._kinds))
-        return time.monotonic() > self._deadline_s - reserve_s
+        return time.monotonic() > self._ends_s - reserve_s
 
     @property
     def _is_late(self) -> bool:
-        return self._is_cancelled() or time.monotonic() > self._deadline_s
+        return self._is_cancelled() or time.monotonic() > self._ends_s
 
     def _batch(self, number: int, batch: FuzzBatch) -> Iterator[CaseEnded]:
         rig = self._rig_for(number)

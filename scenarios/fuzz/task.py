@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 
@@ -29,6 +31,8 @@ class FuzzTask:
         seed: of the first batch; the same seed gives the same examples, as far as the time allows.
         latency_bound_ms: for a subject that declares none.
         deadline_s: on the monotonic clock, which all processes share; no case begins after it.
+        time_s: how long to run examples, from the moment the subject is ready; it may take long on a busy machine. The
+            first examples, one for each required event, are run even if they take longer.
         invariants: stop once each of them was violated; empty goes on until the deadline.
         examples: replay strings to run first.
         corpus: where workers share what they find, as in Corpus; its failing cases are run first. Empty shares nothing.
@@ -40,6 +44,7 @@ class FuzzTask:
     seed: int
     latency_bound_ms: float
     deadline_s: float
+    time_s: float = math.inf
     invariants: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     corpus: str = ""
@@ -65,6 +70,7 @@ class FuzzTask:
             seed=self.seed,
             latency_bound_ms=self.latency_bound_ms,
             deadline_s=self.deadline_s,
+            time_s=self.time_s,
             invariants=self.invariants,
             steering=self.steering,
             known=known,
@@ -78,8 +84,9 @@ class FuzzTask:
         self, worker: Worker, lines: tuple[str, ...]
     ) -> Iterator[CaseEnded | FuzzBatch]:
         batch = FuzzBatch(self.seed)
+        ends_s = min(self.deadline_s, time.monotonic() + self.time_s)
         for line in lines:
-            if worker.is_over(self.deadline_s):
+            if worker.is_over(ends_s):
                 break
             try:
                 name, schedule = parse_replay_string(line, CATALOGUE)
@@ -89,7 +96,7 @@ class FuzzTask:
                     program_named(name),
                     schedule,
                     self.latency_bound_ms,
-                    is_over=lambda: worker.is_over(self.deadline_s),
+                    is_over=lambda: worker.is_over(ends_s),
                 )
             except (SubjectError, UsageError):
                 batch.stale.append(line)

@@ -78,7 +78,8 @@ class Fuzzing:
             subject=self._options.subject,
             seed=seed,
             latency_bound_ms=self._options.latency_bound_ms,
-            deadline_s=min(deadline_s, time.monotonic() + self._left_s(number)),
+            deadline_s=deadline_s,
+            time_s=self._left_s(number),
             examples=examples,
             corpus=self._options.corpus,
         )
