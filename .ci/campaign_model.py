@@ -1,4 +1,4 @@
-"""Print the table of docs/machines.md: a campaign of a million cases on up to 1,000 workers, simulated.
+"""Print the table of docs/figures.md: a campaign of a million cases on up to 1,000 workers, simulated.
 
 Nothing here was run on more than two cores. The simulation draws how long shards take and when machines are taken away;
 what it is fed with was measured, and stands in MEASURED with its source.

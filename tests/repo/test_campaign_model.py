@@ -28,7 +28,7 @@ def model() -> ModuleType:
 
 
 def test_the_table_in_the_documents_is_the_model_s(model: ModuleType) -> None:
-    assert model.table() in (ROOT / "docs" / "machines.md").read_text("utf-8")
+    assert model.table() in (ROOT / "docs" / "figures.md").read_text("utf-8")
 
 
 def test_without_losses_and_overhead_ten_workers_are_ten_times_as_fast(model: ModuleType) -> None:
