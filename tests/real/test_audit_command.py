@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from tests.real.commands import is_one_sentence, ran, started
 from tests.real.queues import LEGACY
 from tests.real.waiting import wait_until
 from tests.support.children import running
+from tests.support.ports import free_port
 
 SECRET = "4111-1111"
 JOB: dict[Any, Any] = {**LEGACY, "status": "completed", "params": json.dumps({"card": SECRET})}
@@ -88,11 +88,7 @@ def test_a_user_who_may_not_ask_is_refused(driver: Any, server: Server) -> None:
 
 
 def test_a_replica_that_refuses_writes_takes_any_user(tmp_path: Path) -> None:
-    ports = []
-    for _ in range(2):
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))
-            ports.append(str(bound.getsockname()[1]))
+    ports = [str(free_port()) for _ in range(2)]
     common = ["--save", "", "--repl-diskless-sync-delay", "0"]
     words = [[binary_from_the_wheel(), "--port", port, *common] for port in ports]
     words[1] += ["--replicaof", "127.0.0.1", ports[0]]
@@ -101,7 +97,7 @@ def test_a_replica_that_refuses_writes_takes_any_user(tmp_path: Path) -> None:
         primary, replica = (redis.Redis(port=int(port)) for port in ports)
         wait_until(lambda: answers(primary) and answers(replica))
         primary.hset("ai:jobs:job-0", mapping=JOB)
-        wait_until(lambda: bool(replica.exists("ai:jobs:job-0")), 20.0)
+        wait_until(lambda: bool(replica.exists("ai:jobs:job-0")), 60.0)
         result = audit(plan_of(f"redis://127.0.0.1:{ports[1]}/0"))
         primary.close()
         replica.close()
@@ -183,16 +179,14 @@ def test_a_key_of_another_type_is_not_judged_and_too_many_make_it_unknown(
 def test_watching_audits_again_and_serves_the_latest_figures(
     driver: Any, server: Server, tmp_path: Path
 ) -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = bound.getsockname()[1]
+    port = free_port()
     words = ["audit", "--redis", url_of(server), "--allow-writer", "--settle", "0.1"]
     words += ["--watch", "0.1", "--listen", f"127.0.0.1:{port}", "--phase", "dual"]
     damaged = 'midpipe_audit_damaged_jobs{damage="diverging",layout="reviewed",phase="dual"}'
 
     def figures() -> str:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
                 return str(answer.read().decode())
         except OSError:
             return ""
@@ -201,11 +195,11 @@ def test_watching_audits_again_and_serves_the_latest_figures(
     temporary = tmp_path / "t"
     temporary.mkdir()
     with started(*words, cwd=tmp_path, tmp=temporary) as process:
-        wait_until(lambda: f"{damaged} 0.0" in figures(), 30.0)
+        wait_until(lambda: f"{damaged} 0.0" in figures(), 60.0)
         driver.hset("ai:job:acme:job-0", mapping={**JOB, "status": "running"})
-        wait_until(lambda: f"{damaged} 1.0" in figures(), 30.0)
+        wait_until(lambda: f"{damaged} 1.0" in figures(), 60.0)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     assert "midpipe: PASS" in output
     assert "midpipe: FAIL" in output
@@ -224,9 +218,7 @@ def with_tls(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     subprocess.run(
         [*words, "-keyout", "key", "-out", "cert"], cwd=tmp_path, check=True, capture_output=True
     )
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = int(bound.getsockname()[1])
+    port = free_port()
     options = {
         "tls-port": port,
         "port": 0,

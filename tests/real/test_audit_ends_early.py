@@ -23,9 +23,9 @@ from midpipe.scenarios.audit.state_file import State, write_state
 from midpipe.scenarios.model.outcome import Outcome
 from tests.real.commands import server_with_password
 from tests.real.test_audit_command import JOB, answers
-from tests.real.test_monitoring import free_port
 from tests.real.waiting import wait_until
 from tests.support.children import running
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_replica_that_becomes_a_primary_ends_the_audit_that_had_relied_on_it(s
     replica_port, replica = start(
         "--replicaof", "127.0.0.1", str(port), "--repl-diskless-sync-delay", "0"
     )
-    wait_until(lambda: bool(replica.exists("ai:jobs:job-0")), 20.0)
+    wait_until(lambda: bool(replica.exists("ai:jobs:job-0")), 60.0)
 
     def promote() -> None:
         replica.replicaof("NO", "ONE")

@@ -75,7 +75,7 @@ def load(planting: Planting, url: str, names: tuple[str, ...]) -> Iterator[set[s
         ]
         yield slow
         for process in processes:
-            output, errors = process.communicate(timeout=30)
+            output, errors = process.communicate(timeout=60)
             assert process.returncode == 0, errors
             slow.update(output.split())
 

@@ -96,7 +96,7 @@ def test_an_interrupt_is_one_sentence_and_the_next_run_copies_the_rest(
         while not driver.keys("ai:job:*"):
             assert slow.poll() is None
         slow.send_signal(how)
-        _, errors = slow.communicate(timeout=30)
+        _, errors = slow.communicate(timeout=60)
     assert slow.returncode == 130
     assert errors == "interrupted; copy continues here the next time, the other steps start again\n"
     assert run("copy")[0] == 0
@@ -110,7 +110,7 @@ def test_a_terminal_shows_how_far_it_is(
     ours, theirs = pty.openpty()
     try:
         with running([*WORDS, "copy"], env=environment, stderr=theirs) as process:
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=60) == 0
             shown = os.read(ours, 4096).decode()
     finally:
         os.close(ours)

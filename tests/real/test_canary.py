@@ -25,9 +25,10 @@ from midpipe.scenarios.canary.canary import _FOLDER, plan_named
 from midpipe.scenarios.canary.plan import queries_of
 from midpipe.scenarios.canary.prometheus import Prometheus
 from tests.real.commands import ran
-from tests.real.test_monitoring import _NAME, free_port, metric_names, program
+from tests.real.test_monitoring import _NAME, metric_names, program
 from tests.real.waiting import wait_until
 from tests.support.children import running
+from tests.support.ports import free_port
 
 DUAL = {"AI_JOBS_NEW_SCHEMA": "on", "READ_PREFERS_NEW": "off"}
 
@@ -53,7 +54,7 @@ class Fleet:
     def restart(self, name: str, environment: Mapping[str, str]) -> None:
         """End a worker and start it again, with other settings; return once Prometheus has seen that."""
         # As its input ends, the worker ends after the job at hand.
-        self.workers[name].communicate(timeout=30)
+        self.workers[name].communicate(timeout=60)
         instance = f'instance="127.0.0.1:{self._ports[name]}"'
         self.wait_for(f"absent(ai_jobs_phase{{{instance}}})")
         self._start(name, 0.0, environment)

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -28,6 +27,7 @@ from midpipe.reference.old_schema import Backfill
 from midpipe.reference.telemetry import Telemetry
 from tests.real.queues import LEGACY, job, queue_on
 from tests.support.children import running
+from tests.support.ports import free_port
 
 MONITORING = Path(__file__).resolve().parents[2] / "reference" / "monitoring"
 RULES = sorted(MONITORING.glob("*.yml"))
@@ -236,24 +236,18 @@ class Prometheus:
         """Return what a query says now; None if it has no value, or Prometheus does not answer yet."""
         asked = f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
         try:
-            with urllib.request.urlopen(asked, timeout=5.0) as answer:
+            with urllib.request.urlopen(asked, timeout=30.0) as answer:
                 found = json.load(answer)["data"]["result"]
         except (urllib.error.URLError, OSError):
             return None
         return float(found[0]["value"][1]) if found else None
 
-    def wait_for(self, query: str, value: float, within_s: float = 30.0) -> float | None:
+    def wait_for(self, query: str, value: float, within_s: float = 60.0) -> float | None:
         """Ask until the answer is the value, or so long; return the last answer."""
         end_s = time.monotonic() + within_s
         while (found := self.value(query)) != value and time.monotonic() < end_s:
             time.sleep(0.05)
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_an_interrupt_ends_it_with_130_and_frees_every_port() -> None:
         with urllib.request.urlopen(f"{base}/proxies", body) as answer:
             host, port = json.load(answer)["listen"].split(":")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=60) == 130
     for taken in (int(port), int(base.rpartition(":")[2])):
         with socket.create_server((host, taken)):
             pass

@@ -42,7 +42,7 @@ def test_a_started_process_has_its_arguments_its_environment_and_no_input(tmp_pa
             stderr=subprocess.DEVNULL,
             environment={**os.environ, "WORD": "$x"},
         )
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert out.read_text() == "a b $x\n"
 
 

@@ -24,6 +24,7 @@ from midpipe.faultinject.vocabulary import LOCK_KEY, Address
 from tests.real.commands import ran
 from tests.real.waiting import is_running, wait_until
 from tests.support.children import running
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -34,9 +35,7 @@ def run() -> Iterator[RunDirectory]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

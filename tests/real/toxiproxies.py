@@ -48,7 +48,7 @@ def midpipe_proxy(*options: str) -> Iterator[Address]:
         assert found, line
         yield Address(host=found[1], port=int(found[2]))
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=60)
 
 
 @contextmanager

@@ -97,7 +97,7 @@ def test_ci_runs_every_part_and_ends_with_the_worst_status(
 ) -> None:
     parts = {name: f"{PARTS[name]}; return {code}" for name, code in statuses.items()}
     ci = ci_with_parts(tmp_path, **parts)
-    output, _ = ci.communicate(timeout=30)
+    output, _ = ci.communicate(timeout=60)
     assert ci.returncode == status, output
     assert re.findall(r"^ran (\w+)$", output, re.MULTILINE) == list(PARTS)
     reported = re.findall(r"^(\w+): exit status (\d+) after \d+ s$", output, re.MULTILINE)
@@ -114,7 +114,7 @@ def test_ci_runs_the_tests_that_need_containers_beside_the_others_and_prints_the
         tests=f"{until.format('begun')}; {PARTS['tests']}; touch tested",
         containers=f"touch begun; {until.format('tested')}; echo 'containers: 1 passed'",
     )
-    output, _ = ci.communicate(timeout=30)
+    output, _ = ci.communicate(timeout=60)
     assert ci.returncode == 0, output
     assert re.findall(r"^ran (\w+)$", output, re.MULTILINE) == list(PARTS)
     assert output.splitlines()[-2:] == ["containers: 1 passed", CLOSING]
@@ -123,7 +123,7 @@ def test_ci_runs_the_tests_that_need_containers_beside_the_others_and_prints_the
 def test_an_interrupt_reaches_what_runs_beside_the_other_parts(tmp_path: Path) -> None:
     """A shell makes a command in the background ignore it, together with all that the command starts."""
     handler = f"{sys.executable} -c 'import signal; print(signal.getsignal(signal.SIGINT))'"
-    output, _ = ci_with_parts(tmp_path, containers=handler).communicate(timeout=30)
+    output, _ = ci_with_parts(tmp_path, containers=handler).communicate(timeout=60)
     assert "default_int_handler" in output
 
 
@@ -137,7 +137,7 @@ def test_ci_that_is_ended_ends_what_runs_beside_its_parts(
     assert ci.stdout is not None
     assert any(line == "ran loaded\n" for line in ci.stdout)
     ci.send_signal(how)
-    output, _ = ci.communicate(timeout=30)
+    output, _ = ci.communicate(timeout=60)
     assert (ci.returncode, (tmp_path / "cleaned").exists()) == (130, True), output
     assert [path.name for path in tmp_path.glob("tmp.*")] == []
 
