@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.real.waiting import wait_until
 from tests.support.children import running
 from tests.support.ports import free_port
+from tests.support.prepared import prepared
 
 
 def started(
@@ -35,11 +36,23 @@ def started(
 
 
 def ran(
-    *arguments: str, cwd: Path, timeout_s: float = 100.0, limited_to: int | None = None
+    *arguments: str,
+    cwd: Path,
+    timeout_s: float = 100.0,
+    limited_to: int | None = None,
+    is_loaded: bool = True,
 ) -> tuple[int, str, str]:
-    """Run midpipe to its end; return exit code, output and errors."""
+    """Run midpipe to its end; return exit code, output and errors.
+
+    Args:
+        limited_to: the largest file that it may write, in KiB.
+        is_loaded: in a process that has loaded midpipe, if its files are not limited; otherwise in a new interpreter.
+    """
     temporary = cwd / "t"
     temporary.mkdir(exist_ok=True)
+    if is_loaded and limited_to is None:
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        return prepared().run(arguments, cwd, environment, timeout_s)
     with started(*arguments, cwd=cwd, tmp=temporary, limited_to=limited_to) as process:
         output, errors = process.communicate(timeout=timeout_s)
     return process.returncode, output, errors
