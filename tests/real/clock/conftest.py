@@ -18,6 +18,7 @@ from midpipe.faultinject.servers.embedded import binary_from_the_wheel
 pytest.register_assert_rewrite("tests.real.clock.children")
 
 from tests.real.clock.children import Child, connected, started_server  # noqa: E402
+from tests.real.clock.native_programs import sanitized_library  # noqa: E402
 
 
 def missing(what: str) -> None:
@@ -35,6 +36,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         missing(found)
     assert isinstance(found, Path)
     return found
+
+
+@pytest.fixture(scope="session")
+def sanitized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """The objects of the library under the sanitizers, compiled once for all programs."""
+    return sanitized_library(tmp_path_factory.mktemp("sanitized"))
 
 
 @pytest.fixture

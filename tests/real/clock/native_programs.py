@@ -27,22 +27,34 @@ class Program:
     environment: Mapping[str, str]
 
 
-def compiled(name: str, folder: Path, *, is_sanitized: bool) -> Program:
+def sanitized_library(folder: Path) -> tuple[Path, ...]:
+    """Compile the library under ASan and UBSan; return its objects, which ``compiled`` builds into programs."""
+    _compile(*SANITIZERS, "-c", *map(str, sources()), cwd=folder)
+    return tuple(folder / f"{source.stem}.o" for source in sources())
+
+
+def compiled(name: str, folder: Path, library: tuple[Path, ...] = ()) -> Program:
     """Compile a program of this folder.
 
     Args:
-        is_sanitized: build the library into the program, and run both under ASan and UBSan; otherwise it is preloaded.
+        library: the objects of ``sanitized_library``, which run in the program, itself sanitized; without them the
+            library is preloaded.
     """
+    program = folder / f"{name}{'-sanitized' if library else ''}"
+    more = [*SANITIZERS, *map(str, library)] if library else []
+    links = [word for word in LINKS if word != "-shared"]
+    _compile("-o", str(program), str(HERE / f"{name}.c"), *more, *links, cwd=folder)
+    # A preloaded library would come before the sanitizer's.
+    return Program(program, {"LD_PRELOAD": ""} if library else {})
+
+
+def _compile(*words: str, cwd: Path) -> None:
     command = compiler()
     assert command is not None, "there is no C compiler (cc) on PATH"
-    program = folder / f"{name}{'-sanitized' if is_sanitized else ''}"
-    more = [*SANITIZERS, *map(str, sources())] if is_sanitized else []
-    links = [word for word in LINKS if word != "-shared"]
-    words = [*command, *FLAGS, "-o", str(program), str(HERE / f"{name}.c"), *more, *links]
-    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [*command, *FLAGS, *words], cwd=cwd, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
-    # A preloaded library would come before the sanitizer's.
-    return Program(program, {"LD_PRELOAD": ""} if is_sanitized else {})
 
 
 def output_of(program: Program, *words: str) -> str:

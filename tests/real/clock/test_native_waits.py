@@ -29,8 +29,8 @@ def programs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Program]:
     folder = tmp_path_factory.mktemp("native")
-    is_sanitized = request.param == "sanitized"
-    return {name: compiled(name, folder, is_sanitized=is_sanitized) for name in PROGRAMS}
+    built_in = request.getfixturevalue("sanitized") if request.param == "sanitized" else ()
+    return {name: compiled(name, folder, built_in) for name in PROGRAMS}
 
 
 @pytest.mark.parametrize(("program", "name"), NAMES)
@@ -47,8 +47,10 @@ def test_a_timed_function_ends_at_its_deadline(
     assert child.wait() == 0
 
 
-def test_the_controllers_functions_move_hold_and_skew_a_program(tmp_path: Path) -> None:
-    output_of(compiled("controller", tmp_path, is_sanitized=True), str(tmp_path / "page"))
+def test_the_controllers_functions_move_hold_and_skew_a_program(
+    tmp_path: Path, sanitized: tuple[Path, ...]
+) -> None:
+    output_of(compiled("controller", tmp_path, sanitized), str(tmp_path / "page"))
 
 
 def test_the_sanitized_programs_call_every_function_of_the_library(library: Path) -> None:

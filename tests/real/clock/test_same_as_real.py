@@ -62,13 +62,14 @@ calls = st.sampled_from(sorted(CALLS)).flatmap(
 @pytest.fixture(scope="module", params=["preloaded", "sanitized"])
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
     folder = tmp_path_factory.mktemp("native")
-    return compiled("answers", folder, is_sanitized=request.param == "sanitized")
+    built_in = request.getfixturevalue("sanitized") if request.param == "sanitized" else ()
+    return compiled("answers", folder, built_in)
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """The program without the library, on the machine's clock."""
-    plain = compiled("answers", tmp_path, is_sanitized=False)
+    plain = compiled("answers", tmp_path)
     with subprocess.Popen(
         [plain.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
