@@ -17,8 +17,8 @@ import pytest
 import redis
 
 from midpipe.faultinject.servers.server import Server
+from tests.real.canary_fleet import Fleet, plan
 from tests.real.queues import LEGACY
-from tests.real.test_canary import Fleet, plan
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "to-production.md"
 BEFORE: dict[Any, Any] = {**LEGACY, "job_id": "from-before", "status": "completed"}

@@ -1,0 +1,143 @@
+"""A fleet of reference workers, a Prometheus that scrapes them, and ``midpipe canary`` run on both.
+
+Needs Debian's package ``prometheus``; without it the tests are skipped, but not in CI.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from midpipe.faultinject.servers.server import Server
+from midpipe.scenarios.canary.canary import _FOLDER
+from midpipe.scenarios.canary.prometheus import Prometheus
+from tests.real.commands import ran
+from tests.real.test_monitoring import program
+from tests.real.waiting import wait_until
+from tests.support.children import running
+from tests.support.ports import free_port
+
+DUAL = {"AI_JOBS_NEW_SCHEMA": "on", "READ_PREFERS_NEW": "off"}
+
+
+class Fleet:
+    """Workers, and a Prometheus that scrapes them twice a second: a busy machine answers in that time."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self._server = server
+        self._folder = folder
+        self._stack = ExitStack()
+        self._targets: list[dict[str, Any]] = []
+        self._ports: dict[str, int] = {}
+        self.workers: dict[str, subprocess.Popen[str]] = {}
+        self.url = ""
+
+    def worker(self, name: str, fleet: str, slower_by_s: float = 0.0, **environment: str) -> None:
+        """Start a worker."""
+        port = self._ports[name] = free_port()
+        self._start(name, slower_by_s, environment)
+        self._targets.append({"targets": [f"127.0.0.1:{port}"], "labels": {"fleet": fleet}})
+
+    def restart(self, name: str, environment: Mapping[str, str]) -> None:
+        """End a worker and start it again, with other settings; return once Prometheus has seen that."""
+        # As its input ends, the worker ends after the job at hand.
+        self.workers[name].communicate(timeout=60)
+        instance = f'instance="127.0.0.1:{self._ports[name]}"'
+        self.wait_for(f"absent(ai_jobs_phase{{{instance}}})")
+        self._start(name, 0.0, environment)
+        self.wait_for(f'sum(ai_jobs_total{{{instance},status="completed"}}) > 20')
+
+    def _start(self, name: str, slower_by_s: float, environment: Mapping[str, str]) -> None:
+        words = [sys.executable, "-m", "tests.real.canary_worker"]
+        words += [
+            self._redis(),
+            str(self._ports[name]),
+            f"{name}-{time.monotonic_ns()}",
+            str(slower_by_s),
+        ]
+        self.workers[name] = self._stack.enter_context(
+            running(words, stdin=subprocess.PIPE, env={**os.environ, **DUAL, **environment})
+        )
+
+    def watch(self, *, has_workers: bool = True, silent: int = 0) -> None:
+        """Start Prometheus, and wait until it answers and has scraped every worker but those that export nothing."""
+        port = free_port()
+        config = {
+            "global": {"scrape_interval": "500ms"},
+            "scrape_configs": [{"job_name": "jobs", "static_configs": self._targets}],
+        }
+        (self._folder / "prometheus.yml").write_text(json.dumps(config))
+        words = [
+            program("prometheus"),
+            f"--config.file={self._folder}/prometheus.yml",
+            f"--storage.tsdb.path={self._folder}/data",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._stack.enter_context(running(words, **quiet))
+        self.url = f"http://127.0.0.1:{port}"
+        self.wait_for("vector(1)")
+        if not has_workers:
+            return
+        workers = len(self._targets)
+        self.wait_for(f"sum(up) == {workers}")
+        self.wait_for(f"count(ai_jobs_phase == 1) == {workers - silent}")
+        self.wait_for('sum(ai_jobs_total{status="completed"}) > 20')
+
+    def wait_for(self, query: str) -> None:
+        """Wait until a query has a value."""
+        prometheus = Prometheus(self.url)
+        wait_until(lambda: bool(prometheus.instant(query, time.time()).values), 60.0)
+
+    def close(self) -> None:
+        """End everything."""
+        self._stack.close()
+
+    def _redis(self) -> str:
+        return f"unix://{self._server.address.path}"
+
+
+def plan(folder: Path, slower: float) -> str:
+    """Write the plan that ships, for seconds instead of days; return its path.
+
+    Args:
+        slower: the ratio of latencies at which it fails.
+    """
+    text = (_FOLDER / "reviewed.toml").read_text()
+    for shipped, quick in (
+        ("[5m]", "[4s]"),
+        ("at_least = 1000", "at_least = 10"),
+        ("hold_above = 1.1\nfail_above = 1.2", f"hold_above = {slower}\nfail_above = {slower}"),
+        ("why = \"The authors' rule", "least_samples = 10\nwhy = \"The authors' rule"),
+    ):
+        assert shipped in text
+        text = text.replace(shipped, quick)
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def judged(
+    fleet: Fleet, tmp_path: Path, *more: str, slower: float = 1.2
+) -> tuple[int, str, dict[str, Any]]:
+    """Judge; return the exit code, the output and the report."""
+    words = ["canary", "--prometheus", fleet.url, "--plan", plan(tmp_path, slower)]
+    words += ["--canary", 'fleet="new"', "--baseline", 'fleet="old"', "--step", "0.1"]
+    words += ["--count", "2", "--interval", "2s", *more]
+    code, output, errors = ran(*words, cwd=tmp_path)
+    assert errors == ""
+    report = json.loads((tmp_path / ".midpipe" / "canary" / "canary.json").read_text())
+    return code, output, report
+
+
+def outcomes(report: dict[str, Any]) -> dict[str, str]:
+    """Return the rules of the last measurement that did not pass."""
+    last = report["measurements"][-1]["judged"]
+    return {each["rule"]: each["outcome"] for each in last if each["outcome"] != "pass"}
