@@ -119,9 +119,11 @@ def _enough(rule: Enough, risen: Asked) -> tuple[Outcome, str]:
     if not risen.values:
         return Outcome.UNKNOWN, "no data"
     seen = risen.values[0]
+    # Prometheus extrapolates an increase to the window's ends, so it has a fraction: 999.9 is not shown as 1,000.
+    whole = f"{math.floor(seen):,}"
     if seen < rule.at_least:
-        return Outcome.UNKNOWN, f"{seen:,.0f} of at least {rule.at_least:,.0f} so far"
-    return Outcome.PASS, f"{seen:,.0f}, at least {rule.at_least:,.0f}"
+        return Outcome.UNKNOWN, f"{whole} of at least {rule.at_least:,.0f} so far"
+    return Outcome.PASS, f"{whole}, at least {rule.at_least:,.0f}"
 
 
 def _within(rule: Within, seen: Asked) -> tuple[Outcome, str]:

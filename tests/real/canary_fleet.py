@@ -37,6 +37,7 @@ class Fleet:
         self._targets: list[dict[str, Any]] = []
         self._ports: dict[str, int] = {}
         self.workers: dict[str, subprocess.Popen[str]] = {}
+        self.prometheus: subprocess.Popen[str] | None = None
         self.url = ""
 
     def worker(self, name: str, fleet: str, slower_by_s: float = 0.0, **environment: str) -> None:
@@ -81,7 +82,7 @@ class Fleet:
             f"--web.listen-address=127.0.0.1:{port}",
         ]
         quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._stack.enter_context(running(words, **quiet))
+        self.prometheus = self._stack.enter_context(running(words, **quiet))
         self.url = f"http://127.0.0.1:{port}"
         self.wait_for("vector(1)")
         if not has_workers:
@@ -124,13 +125,26 @@ def plan(folder: Path, slower: float) -> str:
     return str(path)
 
 
+def words_for(
+    fleet: Fleet, folder: Path, *more: str, slower: float = 1.2, canary: str = 'fleet="new"'
+) -> list[str]:
+    """Return a command that judges a canary by two measurements.
+
+    Args:
+        more: further options.
+        slower: the ratio of latencies at which it fails.
+        canary: the label matcher of the workers to judge.
+    """
+    words = ["canary", "--prometheus", fleet.url, "--plan", plan(folder, slower)]
+    words += ["--canary", canary, "--baseline", 'fleet="old"', "--step", "0.1"]
+    return [*words, "--count", "2", "--interval", "2s", *more]
+
+
 def judged(
-    fleet: Fleet, tmp_path: Path, *more: str, slower: float = 1.2
+    fleet: Fleet, tmp_path: Path, *more: str, slower: float = 1.2, canary: str = 'fleet="new"'
 ) -> tuple[int, str, dict[str, Any]]:
     """Judge; return the exit code, the output and the report."""
-    words = ["canary", "--prometheus", fleet.url, "--plan", plan(tmp_path, slower)]
-    words += ["--canary", 'fleet="new"', "--baseline", 'fleet="old"', "--step", "0.1"]
-    words += ["--count", "2", "--interval", "2s", *more]
+    words = words_for(fleet, tmp_path, *more, slower=slower, canary=canary)
     code, output, errors = ran(*words, cwd=tmp_path)
     assert errors == ""
     report = json.loads((tmp_path / ".midpipe" / "canary" / "canary.json").read_text())

@@ -1,8 +1,8 @@
 """One worker of a fleet: the reference, which enqueues and completes jobs, with its metrics served.
 
 Run as a process: ``python -m tests.real.canary_worker REDIS_URL PORT NAME [SLOWER_BY_S]``. Its phase is that of its
-environment; with AS_SHIPPED there it runs the code that was reviewed, which exports no metrics. It ends when its
-standard input does.
+environment; with AS_SHIPPED there it runs the code that was reviewed, which exports no metrics, and with FORGETS its
+counter of dual writes vanishes after some jobs. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import redis
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, Metric, start_http_server
 
 from midpipe.reference import Queue
 from midpipe.reference.telemetry import Telemetry
 from midpipe.scenarios.flaws.as_reviewed import SimpleQueue
+
+_REMEMBERS = 20
 
 
 class SlowQueue(Queue):
@@ -33,9 +36,22 @@ class SlowQueue(Queue):
         return super()._step(operation, name, *arguments)
 
 
+class ForgetfulRegistry(CollectorRegistry):
+    """From some time on it does not export the counter of dual writes any more."""
+
+    forgets = False
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield what is exported."""
+        for metric in super().collect():
+            if not (self.forgets and metric.name == "ai_jobs_dual_write"):
+                yield metric
+
+
 def main(url: str, port: str, name: str, slower_by_s: str = "0") -> None:
     """Work until standard input ends."""
-    telemetry = Telemetry(CollectorRegistry())
+    registry = ForgetfulRegistry()
+    telemetry = Telemetry(registry)
     close = telemetry.serve(int(port))
     kind = SlowQueue if float(slower_by_s) else Queue
     queue = kind(url, telemetry=telemetry)
@@ -46,6 +62,7 @@ def main(url: str, port: str, name: str, slower_by_s: str = "0") -> None:
     number = 0
     while not ends.is_set():
         number += 1
+        registry.forgets = number > _REMEMBERS and bool(os.environ.get("FORGETS"))
         try:
             queue.enqueue(f"{name}-{number}", "mail", "send", {}, "acme", "u")
             if job := queue.claim(name):

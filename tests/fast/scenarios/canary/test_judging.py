@@ -72,6 +72,11 @@ def test_too_little_is_unknown(values: tuple[float, ...], outcome: Outcome) -> N
     assert judged(rule, {"sum": values}).outcome is outcome
 
 
+def test_too_little_is_not_rounded_up_to_enough() -> None:
+    rule = Enough(name="n", counter="c", at_least=1000)
+    assert judged(rule, {"sum": (999.9,)}).reason == "999 of at least 1,000 so far"
+
+
 @pytest.mark.parametrize(
     ("values", "outcome"),
     [((), UNKNOWN), ((math.nan,), UNKNOWN), ((0.0,), FAIL), ((1.0,), PASS), ((3.0,), FAIL)],
