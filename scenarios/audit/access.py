@@ -79,10 +79,12 @@ def check_access(call: Call, layout: Layout, *, allow_writer: bool) -> Access:
             )
         if why:
             warnings.append(f"{why} The audit sends no write.")
-        if not is_replica and fields.get("connected_slaves", "0") != "0":
-            warnings.append(
-                f"The audit reads from the primary, which has {fields['connected_slaves']} replicas. Prefer one."
+        replicas = fields.get("connected_slaves", "0")
+        if not is_replica and replicas != "0":
+            has = (
+                "a replica. Prefer it." if replicas == "1" else f"{replicas} replicas. Prefer one."
             )
+            warnings.append(f"The audit reads from the primary, which has {has}")
     role = "replica" if is_replica else "primary"
     return Access(user, f"{software(info)}, {role}", refuses_writes, tuple(warnings))
 
