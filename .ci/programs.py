@@ -113,8 +113,9 @@ def body_of(call: Call) -> tuple[str, ...]:
 
 def needs_of(program: Program) -> str:
     """Return what a queue must have."""
+    delay = ["a `delay_s` of `enqueue`"] if program.delays_jobs else []
     keys = ["the reference queue's keys"] if program.seed else []
-    return ", ".join((*(f"`{method}`" for method in sorted(program.methods)), *keys))
+    return ", ".join((*(f"`{method}`" for method in sorted(program.methods)), *delay, *keys))
 
 
 if __name__ == "__main__":

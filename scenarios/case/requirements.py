@@ -23,6 +23,8 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
         traits: what the subject has.
     """
     missing = sorted(program.methods - traits.methods)
+    if program.delays_jobs and "enqueue" not in missing and not traits.takes("enqueue", "delay_s"):
+        missing.append("enqueue with delay_s")
     if needs_other_subject(program):
         missing += [] if subject.beside else ["other subject beside it (--beside)"]
     elif program.name in FLEETS and not traits.new_schema:

@@ -154,6 +154,11 @@ class Program:
         return any(call.method == "fail" or _asks_to_fail(call) for call in self._calls)
 
     @property
+    def delays_jobs(self) -> bool:
+        """Whether it enqueues a job that is to wait."""
+        return any("delay_s" in call.arguments for call in self._calls)
+
+    @property
     def removes_old_copy(self) -> bool:
         """Whether its start state has a job that only the new schema holds."""
         return any(command == "DEL" for command, *_ in self.seed)
