@@ -71,8 +71,8 @@ def times_due(
     if "tick" in traits.methods:
         waits_s.add(_PUT_OFF_S)
     if time.skewed_s:
-        # A queue that scores jobs by its clients' clocks hands them out so much later.
-        waits_s.add(time.skewed_s)
+        # A queue that scores jobs by its clients' clocks hands them out so much later, and one put off later still.
+        waits_s.add(time.skewed_s + (_PUT_OFF_S if "tick" in traits.methods else 0.0))
     return tuple(sorted(now_s + wait_s + _MARGIN_S for wait_s in waits_s))
 
 

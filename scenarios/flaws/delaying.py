@@ -9,14 +9,7 @@ import time
 from typing import Any
 
 from midpipe.scenarios.flaws.failing import LeasingQueue
-from midpipe.scenarios.flaws.workers import DELAYED, WAITING
-
-_PROMOTE = """
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])) do
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('RPUSH', KEYS[2], id)
-end
-"""
+from midpipe.scenarios.flaws.workers import DELAYED, PROMOTE, WAITING
 
 
 class DelayingQueue(LeasingQueue):
@@ -35,7 +28,7 @@ class DelayingQueue(LeasingQueue):
 
     def promote(self) -> None:
         """Move what is due to the waiting list."""
-        self.redis.eval(_PROMOTE, 2, DELAYED, WAITING, time.time())
+        self.redis.eval(PROMOTE, 2, DELAYED, WAITING, time.time())
 
 
 class PromotesByClaim(DelayingQueue):

@@ -6,7 +6,7 @@ a flaw in another suite needs two clients or two versions, and no fault.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,10 @@ def _pair(kind: str, summary: str, *caught_by: str) -> Flaw:
     return Flaw(
         name=_name(kind), subject=subject, summary=summary, caught_by=caught_by, suite="interleave"
     )
+
+
+def _among_others(kind: str, summary: str, caught_by: str, program: str) -> Flaw:
+    return replace(_worker(kind, summary, caught_by, program, "others_waiting"), suite="interleave")
 
 
 def _counting(kind: str, summary: str, program: str) -> Flaw:
@@ -243,6 +247,19 @@ FLAWS: tuple[Flaw, ...] = (
         "delayed-then-work",
     ),
     _worker(
+        "PutsBackWhatIsNotDue",
+        "Takes a delayed job that is not due yet out of its set, and puts it back in a step of its own.",
+        "no-lost-job",
+        "two-delayed-then-tick",
+    ),
+    _worker(
+        "SortsInTwoSteps",
+        "Removes the waiting jobs and pushes them again in order, to sort a new one in.",
+        "no-stuck-job",
+        "enqueue-behind-another",
+        "others_waiting",
+    ),
+    _worker(
         "CancelsNothing",
         "Says that a job is cancelled which it then runs.",
         "no-ghost",
@@ -342,6 +359,18 @@ FLAWS: tuple[Flaw, ...] = (
         "ReclaimsInTwoSteps",
         "Requeues an expired job that another worker has requeued.",
         "no-duplicate",
+    ),
+    _among_others(
+        "ForgetsAnEmptyList",
+        "After the last job, takes the list off those with jobs although a job has come meanwhile.",
+        "no-stuck-job",
+        "enqueue-vs-last-job",
+    ),
+    _among_others(
+        "ForgetsWhatItRefuses",
+        "Takes a job again that another worker has, once it has refused a stale completion of it.",
+        "no-duplicate",
+        "stale-finish-then-enqueue",
     ),
     _pair("PagesByOffset", "Skips a job when an earlier one leaves the listing.", "list-is-whole"),
     _pair(

@@ -18,6 +18,13 @@ except ImportError:  # midpipe puts it on the path of the process in which a sub
     midpipe_job = None
 
 WAITING, RUNNING, DELAYED = "shop:waiting", "shop:running", "shop:delayed"
+PROMOTE = """
+for _, text in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])) do
+  redis.call('ZREM', KEYS[1], text)
+  redis.call('RPUSH', KEYS[2], text)
+end
+"""
+"""Moves what is due from a set by time to a list."""
 
 
 class ListQueue:
@@ -130,8 +137,17 @@ class DropsDeadWorkersJobs(ListQueue):
         self.redis.delete(RUNNING)
 
 
-class PromotesInTwoSteps(ListQueue):
-    """Takes a delayed job out of its set before it puts the job into the waiting list."""
+_MOVE_NEXT = """
+local due = redis.call('ZPOPMIN', KEYS[1])
+if #due == 0 then return false end
+if tonumber(due[2]) > tonumber(ARGV[1]) then return due end
+redis.call('RPUSH', KEYS[2], due[1])
+return {}
+"""
+
+
+class DelaysJobs(ListQueue):
+    """Sound as well as it stands: a job with a delay is in a set, by the time at which it is due."""
 
     def enqueue(self, job_id: str, payload: Any = None, delay_s: float = 0.0) -> None:
         if delay_s:
@@ -142,9 +158,31 @@ class PromotesInTwoSteps(ListQueue):
 
     def tick(self) -> None:
         super().tick()
+        self.promote()
+
+    def promote(self) -> None:
+        """Move what is due to the waiting list."""
+        self.redis.eval(PROMOTE, 2, DELAYED, WAITING, time.time())
+
+
+class PromotesInTwoSteps(DelaysJobs):
+    """Takes a delayed job out of its set before it puts the job into the waiting list."""
+
+    def promote(self) -> None:
         for text in self.redis.zrange(DELAYED, 0, -1):
             if self.redis.zrem(DELAYED, text):
                 self.redis.rpush(WAITING, text)
+
+
+class PutsBackWhatIsNotDue(DelaysJobs):
+    """Takes the next delayed job out of its set, and puts one that is not due yet back in a step of its own."""
+
+    def promote(self) -> None:
+        while (taken := self.redis.eval(_MOVE_NEXT, 2, DELAYED, WAITING, time.time())) is not None:
+            if taken:
+                text, due_s = taken
+                self.redis.zadd(DELAYED, {text: float(due_s)})
+                return
 
 
 class CancelsNothing(ListQueue):

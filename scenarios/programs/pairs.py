@@ -120,6 +120,20 @@ _PROGRAMS = (
         prepare=(enqueue(),),
     ),
     Program(
+        "stale-finish-then-enqueue",
+        "A worker completes a job whose lease has expired, enqueues it again and claims, while another one claims it.",
+        {
+            "A": (
+                claim("worker-a", SHORTEST_LEASE_S),
+                complete("a"),
+                enqueue(),
+                claim("worker-a"),
+            ),
+            "B": (claim("worker-b"),),
+        },
+        prepare=(enqueue(),),
+    ),
+    Program(
         "retry-vs-claim",
         "A worker fails a job that is to be tried again at once, and claims it, while another worker claims.",
         {

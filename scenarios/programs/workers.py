@@ -16,6 +16,8 @@ from midpipe.scenarios.programs.program import Call, Program, Retry
 
 IDLE_S = 0.2
 DELAY_S = 0.05
+LATER_S = 0.9
+"""A delay that is not over when the periodic work is done for a job of DELAY_S, and over once recovery has waited."""
 DEQUEUES_WITHIN_S = 0.1
 """How long a dequeue that takes a time-out may wait for a job."""
 _TICK_WHEN_DUE = replace(TICK, waits=True)
@@ -99,6 +101,24 @@ _SINGLE = (
         {"A": (enqueue_with("succeed", delay_s=DELAY_S), _TICK_WHEN_DUE, work())},
         needs=frozenset({"tick"}),
     ),
+    Program(
+        "two-delayed-then-tick",
+        "Two jobs are enqueued with delays, and the periodic work is done when one of them is due.",
+        {
+            "A": (
+                enqueue_with("succeed", delay_s=DELAY_S),
+                enqueue_with("succeed", "job-2", delay_s=LATER_S),
+                _TICK_WHEN_DUE,
+            )
+        },
+    ),
+    Program(
+        "enqueue-behind-another",
+        "A job is enqueued while another one waits for a worker.",
+        {"A": (enqueue("job-2"),)},
+        prepare=(enqueue("job-1"),),
+        needs=frozenset({"work"}),
+    ),
 )
 _PAIRS = (
     Program(
@@ -123,6 +143,12 @@ _PAIRS = (
         "enqueue-vs-work",
         "A job is enqueued while a worker runs.",
         {"A": (enqueue(),), "B": (work(worker="worker-b"),)},
+    ),
+    Program(
+        "enqueue-vs-last-job",
+        "A job is enqueued while a worker takes the last one that waits.",
+        {"A": (enqueue("job-2"),), "B": (work(worker="worker-b"),)},
+        prepare=(enqueue("job-1"),),
     ),
     Program(
         "cancel-vs-work",
