@@ -228,8 +228,9 @@ def test_a_client_that_loses_patience_while_another_sleeps_is_named(
 
 @pytest.mark.parametrize("name", ["InTwoThreads", "Heartbeating"])
 def test_threads_of_a_client_s_own_are_found_out_and_named_by_the_event_that_differed(
-    worker: Worker, file: Path, name: str
+    worker: Worker, file: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("midpipe.scenarios.explore.interleaving.RUNS_IF_NONDETERMINISTIC", 10)
     task = orders_of(SubjectSpec(f"{file}:{name}"), "same-job-twice")
     ends = (message for _ in range(10) for message in worker.do(task))
     done = next(end for end in ends if isinstance(end, ExplorationDone) and end.nondeterministic)

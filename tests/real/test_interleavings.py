@@ -80,13 +80,13 @@ def test_the_shortest_string_of_the_duplicate_replays_a_hundred_times_out_of_a_h
     assert (invalid_reason, unplaced, violated_invariants) == ("", (), ("no-duplicate",))
 
 
-def test_an_order_replays_to_the_same_history_a_hundred_times_out_of_a_hundred(
+def test_an_order_with_a_fault_replays_to_the_same_history_each_time(
     worker: Worker,
 ) -> None:
     subject, line = SubjectSpec(AS_SHIPPED), "same-request-twice: A1 B1 A2:EXEC!lost-reply"
     shapes = {
         replay_case(worker, subject, line, 5_000.0, warms_up=not number).record.shape()
-        for number in range(100)
+        for number in range(25)
     }
     assert len(shapes) == 1
 
@@ -101,6 +101,7 @@ def test_no_single_client_sees_what_two_clients_see(worker: Worker, flaw: Flaw) 
     assert [caught.replay for caught in done.caught if caught.invariant in flaw.caught_by] == []
 
 
+@pytest.mark.nightly(reason="the gate of the reference runs the same orders in every CI")
 def test_every_program_is_exhausted_for_the_reference_without_a_violation(worker: Worker) -> None:
     rig = worker.rig(SubjectSpec(REFERENCE))
     for program in PAIRS.values():
@@ -156,8 +157,9 @@ class Restless(Queue):
 
 
 def test_a_subject_that_does_not_do_the_same_each_time_is_sampled_and_named(
-    worker: Worker, tmp_path: Path
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("midpipe.scenarios.explore.interleaving.RUNS_IF_NONDETERMINISTIC", 10)
     (tmp_path / "restless.py").write_text(NONDETERMINISTIC)
     subject = SubjectSpec(f"{tmp_path / 'restless.py'}:Restless")
     task = orders_of(subject, "update-vs-get")

@@ -34,7 +34,7 @@ def test_a_workflow_runs_the_gate_and_uploads_files_that_it_writes(file: str) ->
 def test_the_example_passes(tmp_path: Path) -> None:
     """One program is enough here; the whole gate takes a minute."""
     project = shutil.copytree(EXAMPLE, tmp_path / "p")
-    sweep = shlex.split("sweep --program enqueue-once --fault lost-reply")
+    sweep = shlex.split("sweep --program enqueue-once --fault lost-reply --jobs 1")
     code, output, errors = ran(*sweep, cwd=project)
     assert code == 0, output + errors
     assert "shop/queue.py:ListQueue" in output
