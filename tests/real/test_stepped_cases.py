@@ -220,7 +220,10 @@ def test_a_replay_begins_again_on_the_machines_clock_as_well(
 
 @pytest.mark.parametrize(
     "words",
-    [("replay", "enqueue:"), ("sweep", "--program", "enqueue", "--fault", "cut-before")],
+    [
+        ("replay", "enqueue:"),
+        ("sweep", "--program", "enqueue", "--fault", "cut-before", "--jobs", "1"),
+    ],
     ids=lambda words: words[0],
 )
 def test_a_command_notes_why_the_clock_is_not_moved(words: tuple[str, ...]) -> None:

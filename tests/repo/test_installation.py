@@ -123,7 +123,12 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"wheel": str(wheel), "sdist": str(sdist), "editable": str(ROOT)}
 
 
-@pytest.fixture(scope="module", params=["wheel", "sdist", "editable"])
+FROM_SDIST = pytest.param(
+    "sdist", marks=pytest.mark.nightly(reason="the wheel is built from the same files")
+)
+
+
+@pytest.fixture(scope="module", params=["wheel", FROM_SDIST, "editable"])
 def installed(
     request: pytest.FixtureRequest,
     distributions: dict[str, str],
