@@ -49,7 +49,7 @@ def test_text_of_a_subject_is_written_without_control_characters_and_secrets(
 ) -> None:
     (tmp_path / "hostile.py").write_text(HOSTILE)
     arguments = ("--subject", "hostile.py:Queue", "--env", "DB_PASSWORD=hunter22")
-    code, output, errors = ran("sweep", *arguments, *LOSES, cwd=tmp_path)
+    code, output, errors = ran("sweep", *arguments, *LOSES, "--jobs", "1", cwd=tmp_path)
     written = everything_in(tmp_path / ".midpipe")
     assert code == 1, errors
     assert "owned" in output
@@ -66,7 +66,9 @@ def guarded_server(tmp_path: Path) -> Iterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("arguments", [("sweep", "--program", "enqueue"), ("replay", "enqueue:")])
+@pytest.mark.parametrize(
+    "arguments", [("sweep", "--program", "enqueue", "--jobs", "1"), ("replay", "enqueue:")]
+)
 def test_the_password_of_a_named_server_is_written_nowhere(
     tmp_path: Path, guarded_server: int, arguments: tuple[str, ...]
 ) -> None:
@@ -102,21 +104,28 @@ def test_a_full_disk_loses_no_result(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / ".midpipe" / "sweep").iterdir()] == []
 
 
-def test_a_report_that_can_not_be_written_leaves_the_one_that_is_there(tmp_path: Path) -> None:
-    swept(tmp_path)
-    folder = tmp_path / ".midpipe" / "sweep"
+@pytest.fixture(scope="module")
+def after_a_gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the flawed queue was swept after a gate had written its results."""
+    project = tmp_path_factory.mktemp("w")
+    folder = project / ".midpipe"
+    folder.mkdir()
+    (folder / "verdict.json").write_text("the gate's")
+    (folder / "junit.xml").write_text("the gate's")
+    swept(project)
+    return project
+
+
+def test_a_report_that_can_not_be_written_leaves_the_one_that_is_there(after_a_gate: Path) -> None:
+    folder = after_a_gate / ".midpipe" / "sweep"
     before = {path.name: path.read_text() for path in folder.iterdir()}
-    code, _, errors = ran("report", ".midpipe/sweep/verdict.json", cwd=tmp_path, limited_to=2)
+    code, _, errors = ran("report", ".midpipe/sweep/verdict.json", cwd=after_a_gate, limited_to=2)
     assert (code, is_one_sentence(errors)) == (2, True), errors
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
 
 
-def test_another_command_leaves_the_results_of_a_gate_as_they_are(tmp_path: Path) -> None:
-    folder = tmp_path / ".midpipe"
-    folder.mkdir()
-    (folder / "verdict.json").write_text("the gate's")
-    (folder / "junit.xml").write_text("the gate's")
-    swept(tmp_path)
+def test_another_command_leaves_the_results_of_a_gate_as_they_are(after_a_gate: Path) -> None:
+    folder = after_a_gate / ".midpipe"
     assert (folder / "verdict.json").read_text() == "the gate's"
     assert (folder / "junit.xml").read_text() == "the gate's"
     assert json.loads((folder / "sweep" / "verdict.json").read_text())["outcome"] == "fail"
@@ -132,7 +141,7 @@ def test_junit_of_an_interrupted_run_has_an_error_that_says_what_was_not_judged(
         assert process.stderr is not None
         assert any("midpipe: sweep" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     (error,) = ET.parse(tmp_path / ".midpipe" / "junit.xml").getroot().iter("error")
     assert "Durability was not begun." in (error.text or "").splitlines()
     assert "The run was interrupted." in (error.text or "")
@@ -145,7 +154,7 @@ def test_a_run_that_judged_nothing_leaves_no_earlier_result_that_looks_like_its_
     folder = tmp_path / ".midpipe" / "sweep"
     folder.mkdir(parents=True)
     (folder / "junit.xml").write_text("<testsuites/>")
-    code, _, errors = ran("sweep", "--subject", "broken.py:Queue", cwd=tmp_path)
+    code, _, errors = ran("sweep", "--subject", "broken.py:Queue", "--jobs", "1", cwd=tmp_path)
     assert (code, is_one_sentence(errors)) == (2, True), errors
     (error,) = ET.parse(folder / "junit.xml").getroot().iter("error")
     assert "import went wrong" in (error.text or "")
