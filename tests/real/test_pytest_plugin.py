@@ -51,70 +51,76 @@ def test_the_documented_example_passes_as_it_is_written(tmp_path: Path) -> None:
     assert "2 passed" in run.stdout, run.stdout + run.stderr
 
 
-def test_a_fault_that_was_placed_and_did_not_happen_fails_the_test(tmp_path: Path) -> None:
-    run = ran(
-        written(
-            tmp_path,
-            "def test_nothing(midpipe_proxy):",
-            "    midpipe_proxy.place('lost-reply', command='EXEC', nth=2)",
-        )
-    )
-    assert "placed, and did not happen: lost-reply at match 2 of EXEC" in run.stdout
+PLACED = """
+import redis
 
 
-def test_a_fault_that_a_proxy_can_t_cause_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
-    run = ran(
-        written(tmp_path, "def test_it(midpipe_proxy):", "    midpipe_proxy.place('lost-repl')")
-    )
-    assert "A proxy can't cause 'lost-repl'. Did you mean" in run.stdout
+def test_nothing(midpipe_proxy):
+    midpipe_proxy.place("lost-reply", command="EXEC", nth=2)
 
 
-def test_a_fault_at_the_second_match_happens_there(tmp_path: Path) -> None:
-    run = ran(
-        written(
-            tmp_path,
-            "import redis",
-            "def test_it(midpipe_proxy):",
-            "    placed = midpipe_proxy.place('cut-before', command='INCR*', nth=2)",
-            "    client = redis.Redis.from_url(midpipe_proxy.url)",
-            "    assert client.incr('n') == 1",
-            "    try: client.incr('n')",
-            "    except redis.ConnectionError: pass",
-            "    assert (placed.fired, client.get('n')) == (1, b'1')",
-            "    client.close()",
-        )
-    )
-    assert "1 passed" in run.stdout, run.stdout
+def test_misspelt(midpipe_proxy):
+    midpipe_proxy.place("lost-repl")
 
 
-def test_each_test_begins_with_an_empty_server(tmp_path: Path) -> None:
-    lines = [
-        line
-        for name in ("one", "other")
-        for line in (
-            f"def test_{name}(midpipe_redis):",
-            "    import redis",
-            "    client = redis.Redis.from_url(midpipe_redis.url)",
-            "    assert client.incr('n') == 1",
-            "    client.close()",
-        )
-    ]
-    assert "2 passed" in ran(written(tmp_path, *lines)).stdout
+def test_second(midpipe_proxy):
+    placed = midpipe_proxy.place("cut-before", command="INCR*", nth=2)
+    client = redis.Redis.from_url(midpipe_proxy.url)
+    assert client.incr("n") == 1
+    try:
+        client.incr("n")
+    except redis.ConnectionError:
+        pass
+    assert (placed.fired, client.get("n")) == (1, b"1")
+    client.close()
 
 
-@pytest.mark.parametrize(
-    ("subject", "summary"),
-    [
-        ("midpipe.reference:Queue", "1 passed"),
-        ("midpipe.scenarios.flaws.as_reviewed:SimpleQueue", "1 failed"),
-    ],
-)
-def test_the_suites_judge_a_subject(tmp_path: Path, subject: str, summary: str) -> None:
-    one = "test_one_fault_anywhere_costs_no_job[enqueue-with-request-id]"
-    run = ran(
-        tmp_path, "--pyargs", "midpipe.scenarios.suites", "--midpipe-subject", subject, "-k", one
-    )
-    assert summary in run.stdout, run.stdout + run.stderr
+def test_empty(midpipe_redis):
+    client = redis.Redis.from_url(midpipe_redis.url)
+    assert client.incr("n") == 1
+    client.close()
+
+
+def test_empty_again(midpipe_redis):
+    test_empty(midpipe_redis)
+"""
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What pytest prints of tests that use the fixtures."""
+    return ran(written(tmp_path_factory.mktemp("placed"), PLACED), "-rA").stdout
+
+
+def test_a_fault_that_was_placed_and_did_not_happen_fails_the_test(placed: str) -> None:
+    assert "ERROR test_it.py::test_nothing" in placed
+    assert "placed, and did not happen: lost-reply at match 2 of EXEC" in placed
+
+
+def test_a_fault_that_a_proxy_can_t_cause_is_refused_with_the_nearest_name(placed: str) -> None:
+    assert "FAILED test_it.py::test_misspelt" in placed
+    assert "A proxy can't cause 'lost-repl'. Did you mean" in placed
+
+
+def test_a_fault_at_the_second_match_happens_there(placed: str) -> None:
+    assert "PASSED test_it.py::test_second" in placed
+
+
+def test_each_test_begins_with_an_empty_server(placed: str) -> None:
+    assert "PASSED test_it.py::test_empty\n" in placed
+    assert "PASSED test_it.py::test_empty_again\n" in placed
+
+
+def test_the_suites_fail_for_a_flawed_queue_and_skip_what_it_lacks_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    subject = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
+    words = ("--pyargs", "midpipe.scenarios.suites", "--midpipe-subject", subject, "-rs")
+    loses = "test_one_fault_anywhere_costs_no_job[enqueue-with-request-id]"
+    claims = "test_no_order_of_the_clients_costs_a_job[claim-vs-claim]"
+    run = ran(tmp_path, *words, "-k", f"{loses} or {claims}")
+    assert "1 failed, 1 skipped" in run.stdout, run.stdout + run.stderr
+    assert "not applicable: the subject has no claim" in run.stdout
 
 
 def test_the_suites_run_on_several_cores(tmp_path: Path) -> None:
@@ -151,22 +157,6 @@ def test_a_violation_is_reported_with_its_replay_line(tmp_path: Path) -> None:
         tmp_path, "--pyargs", "midpipe.scenarios.suites", "--midpipe-subject", subject, "-k", one
     )
     assert f"midpipe replay 'same-request-twice: A1 B1' --subject {subject}" in run.stdout
-
-
-def test_what_the_subject_lacks_is_skipped_with_the_reason(tmp_path: Path) -> None:
-    subject = "midpipe.scenarios.flaws.as_reviewed:SimpleQueue"
-    one = "test_no_order_of_the_clients_costs_a_job[claim-vs-claim]"
-    run = ran(
-        tmp_path,
-        "--pyargs",
-        "midpipe.scenarios.suites",
-        "--midpipe-subject",
-        subject,
-        "-rs",
-        "-k",
-        one,
-    )
-    assert "not applicable: the subject has no claim" in run.stdout, run.stdout
 
 
 def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
