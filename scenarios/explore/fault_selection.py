@@ -53,10 +53,14 @@ ANYWHERE = Aim()
 
 
 def aim_at(faults: Sequence[str], at: Sequence[str]) -> Aim:
-    """Return the aim that a user names. Raises UsageError for a fault that does not exist."""
+    """Return the aim that a user names. Raises UsageError for a fault that does not exist, or an empty command."""
     for name in faults:
         if name not in CATALOGUE:
             raise UsageError(f"There is no fault {name!r}.{did_you_mean(name, CATALOGUE)}")
+    if not all(parse_pattern(place).command for place in at):
+        raise UsageError(
+            "--at names no command. Write COMMAND or COMMAND:KEY, such as HSET or 'RPUSH:jobs:*'."
+        )
     return Aim(tuple(faults), tuple(at))
 
 
