@@ -137,7 +137,7 @@ class _Threshold(ParamType):
 @click.option(
     "--max-lag",
     "lag_s",
-    default=30.0,
+    default="30s",
     show_default=True,
     metavar="TIME",
     type=Duration(0.0),
@@ -240,7 +240,8 @@ def audit(
     able to write; otherwise the command that makes such a user is shown.
 
     \b
-    midpipe audit --redis redis://midpipe-audit:…@replica:6379/0 --layout reviewed --phase dual --state audit.json
+    midpipe audit --redis redis://midpipe-audit:…@replica:6379/0 \\
+      --layout reviewed --phase dual --state audit.json
     midpipe audit --redis redis://127.0.0.1:6379/0 --layout rq --sample 5%
     """
     check_writable(out)

@@ -39,9 +39,9 @@ def baseline(ctx: click.Context, /, verdict_file: Path, reason: str, path: Path)
     """Accept the findings of VERDICT_FILE (default .midpipe/verdict.json) by writing them into a file for --baseline.
 
     \b
-    midpipe gate                                        fails with what is wrong today
-    midpipe baseline --reason "SHOP-123, next sprint"   accepts it
-    midpipe gate --baseline midpipe-baseline.json       fails on what is new
+    midpipe gate                                        fails on known findings
+    midpipe baseline --reason "SHOP-123, next sprint"   accepts them
+    midpipe gate --baseline midpipe-baseline.json       fails on new ones only
 
     A finding that the verdict does not have any more is taken out of the file.
     """

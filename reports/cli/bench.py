@@ -131,10 +131,11 @@ def bench(
 
     \b
     midpipe bench --all --network same-zone --rate 200 --outage 3s --failover
-    midpipe bench --subject src/queue.py:SimpleQueue --baseline src/old.py:SimpleQueue --max-p99-ratio 1.10
+    midpipe bench --subject new.py:Jobs --baseline old.py:Jobs --max-p99-ratio 1.1
     """
     require_extra("bench", "bench")
-    check_writable(out)
+    folder = out / "bench"
+    check_writable(folder)
     subject = subject_from(values)
     plan = BenchPlan(
         entrants=entrants_for(subject, _baseline(baseline, values), with_known=with_known),
@@ -172,9 +173,9 @@ def bench(
     result = map_text(result, safe_text())
     console = results()
     render_bench(result, console)
-    is_written = written(lambda: _write(result, out))
+    is_written = written(lambda: _write(result, folder))
     if is_written:
-        say(console, f"Reports: {out}")
+        say(console, f"Reports: {folder}")
     if interrupted:
         say(console, "The result is partial: the bench was interrupted.", "yellow")
         raise KeyboardInterrupt
@@ -208,14 +209,14 @@ def _ran_to_the_end(running: LatencyBench) -> bool:
     return True
 
 
-def _write(bench: Bench, out: Path) -> None:
+def _write(bench: Bench, folder: Path) -> None:
     write_file(
-        out / "bench.json", msgspec.json.format(msgspec.json.encode(bench), indent=2).decode()
+        folder / "bench.json", msgspec.json.format(msgspec.json.encode(bench), indent=2).decode()
     )
-    write_file(out / "bench.md", bench_markdown(bench))
-    write_file(out / "bench.html", bench_page(bench))
+    write_file(folder / "bench.md", bench_markdown(bench))
+    write_file(folder / "bench.html", bench_page(bench))
     for network in dict.fromkeys(row.network for row in bench.rows):
-        write_file(out / f"latency-{network}.svg", of_network(bench, network))
+        write_file(folder / f"latency-{network}.svg", of_network(bench, network))
     for outage in bench.outages:
         name = f"{outage.cause}-{outage.subject.replace(' ', '-')}.svg"
-        write_file(out / name, through_outage(outage))
+        write_file(folder / name, through_outage(outage))

@@ -73,8 +73,9 @@ def campaign(
     """Run gate, sweep, interleave, fleet or fuzz on many workers, and make one verdict of theirs.
 
     \b
-    midpipe campaign --on local:4 sweep --subject src/queue.py:SimpleQueue --faults 2
-    midpipe campaign --on dask://scheduler:8786 --shards 400 gate --subject app.queue:Queue
+    midpipe campaign --on local:4 sweep --subject shop/jobs.py:JobQueue --faults 2
+    midpipe campaign --on dask://scheduler:8786 --shards 400 gate \\
+      --subject shop.jobs:JobQueue
 
     The options of the campaign stand before the command. A shard whose worker dies runs again. After Ctrl-C, --resume
     runs what is missing.

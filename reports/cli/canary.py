@@ -86,8 +86,8 @@ class _Moment(ParamType):
 @click.option(
     "--interval",
     "interval_s",
-    default=300.0,
-    show_default="5m",
+    default="5m",
+    show_default=True,
     metavar="TIME",
     type=Duration(0.1),
     help="Between two measurements.",
@@ -122,8 +122,8 @@ class _Moment(ParamType):
 @click.option(
     "--step",
     "step_s",
-    default=60.0,
-    show_default="1m",
+    default="1m",
+    show_default=True,
     metavar="TIME",
     type=Duration(0.1),
     help="Between two values of a latency.",
@@ -155,7 +155,8 @@ def canary(
     and no data is unknown, never pass. Ends at the first failure that is not tolerated.
 
     \b
-    midpipe canary --prometheus http://prometheus:9090 --canary 'fleet="canary"' --baseline 'fleet="old"'
+    midpipe canary --prometheus http://prometheus:9090 \\
+      --canary 'fleet="canary"' --baseline 'fleet="old"'
     """
     if schedule["at_s"] is not None and not schedule["since_s"]:
         raise click.UsageError("--at needs --since: the time that is judged.")

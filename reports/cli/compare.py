@@ -48,7 +48,7 @@ _HOSTED = SubjectSpec(patience_s=60.0)
 @click.option(
     "--budget",
     "budget_s",
-    default=120.0,
+    default="2m",
     show_default=True,
     metavar="TIME",
     type=Duration(1.0),

@@ -26,9 +26,10 @@ _NAMES = [driver.name for driver in DRIVERS]
     "names",
     multiple=True,
     default=_NAMES,
-    show_default=True,
+    show_default="all of them",
+    metavar="NAME",
     type=click.Choice(_NAMES),
-    help="A driver; may be repeated.",
+    help=f"A driver; may be repeated: {'; '.join(_NAMES)}.",
 )
 @click.option(
     "--release",

@@ -39,8 +39,10 @@ from midpipe.scenarios.gate.options import Options
 @click.option(
     "--persistence",
     multiple=True,
+    metavar="MODE",
     type=click.Choice([mode.value for mode in Persistence]),
-    help="How the server persists its data; may be repeated; by default every way.",
+    help="How the server persists its data, or what takes over; may be repeated. "
+    f"{', '.join(Persistence)}; by default each of them.",
 )
 @click.pass_context
 def durability(
@@ -61,7 +63,7 @@ def durability(
     ``durability = "power-loss"``, which takes one that waits for the disk (WAITAOF).
 
     \b
-    midpipe durability --persistence aof-always --subject src/queue.py:SimpleQueue
+    midpipe durability --persistence aof-always --subject shop/jobs.py:JobQueue
     midpipe durability --persistence replica-behind
     midpipe durability --persistence replica-behind --env AI_JOBS_WAIT_REPLICAS=1
     """

@@ -59,9 +59,10 @@ def fleet(
     with the same flags: AI_JOBS_NEW_SCHEMA off and on, READ_PREFERS_NEW off and on, READ_FALLBACK_OLD on and off.
 
     \b
-    The plan's stages:        midpipe fleet --subject src/queue.py:SimpleQueue
-    New code beside old:      midpipe fleet --subject new.py:Queue --beside old.py:Queue
-    A flag of your own:       midpipe fleet --subject app.queue:Queue --beside-env NEW_QUEUE=on
+    The plan's stages:  midpipe fleet --subject shop/jobs.py:JobQueue
+    New beside old:     midpipe fleet --subject new.py:Queue --beside old.py:Queue
+    A flag of your own: midpipe fleet --subject shop/jobs.py:JobQueue \\
+                          --beside-env NEW_QUEUE=on
     """
     options = Options(
         subject=subject_from(values),

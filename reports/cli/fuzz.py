@@ -80,8 +80,9 @@ def fuzz(
     command, state of the job and fault were seen, of those that are known to be possible.
 
     \b
-    midpipe fuzz --time-budget 10m --seed 7 --subject src/queue.py:SimpleQueue
-    midpipe fuzz --profile nightly           and after Ctrl-C or a crash: midpipe fuzz --profile nightly --resume
+    midpipe fuzz --time-budget 10m --seed 7 --subject shop/jobs.py:JobQueue
+    midpipe fuzz --profile nightly
+    midpipe fuzz --profile nightly --resume   after Ctrl-C or a crash
     """
     budget_s = PROFILES_S[profile] if fuzz_s is None else fuzz_s
     options = Options(

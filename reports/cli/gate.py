@@ -64,7 +64,7 @@ _FROM_BEST_TO_WORST = (0, 3, 2, 1)
 @click.option(
     "--fuzz",
     "fuzz_s",
-    default=5.0,
+    default="5s",
     show_default=True,
     metavar="TIME",
     type=Duration(0.0),
@@ -118,12 +118,13 @@ def gate(
     """Judge a queue by every part of midpipe: sweep, interleave, fleet, durability and fuzz.
 
     \b
-    Judge the reference:      midpipe gate
-    Judge your queue:         midpipe gate --subject src/queue.py:SimpleQueue
-    On several servers:       midpipe gate --redis embedded --redis embedded:redis-server
-    The first finding only:   midpipe gate --subject src/queue.py:SimpleQueue --fail-fast
-    And audit after a deploy: midpipe gate --subject src/queue.py:SimpleQueue --and audit
-    In its own environment:   midpipe gate --subject app.queue:Queue --path src --python venv/bin/python
+    Judge the reference: midpipe gate
+    Judge your queue:    midpipe gate --subject shop/jobs.py:JobQueue
+    On several servers:  midpipe gate --redis embedded --redis docker:redis:7
+    Stop at a finding:   midpipe gate --subject shop/jobs.py:JobQueue --fail-fast
+    Audit afterwards:    midpipe gate --subject shop/jobs.py:JobQueue --and audit
+    In its environment:  midpipe gate --subject shop.jobs:JobQueue \\
+                           --path src --python venv/bin/python
 
     With --time-budget, every part gets a share of the time, and the cases that find the most bugs come first. The
     verdict says what the budget cut off. On several servers, each gets an equal share, and midpipe's own queues are

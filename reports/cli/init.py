@@ -71,7 +71,7 @@ def init(ctx: click.Context, /, target: str | None, queue: str | None, **values:
 
     \b
     midpipe init shop/jobs.py:JobQueue
-    midpipe init shop/jobs.py:JobQueue --call pop=next_job --promise delivery=at-least-once
+    midpipe init shop/jobs.py:JobQueue --call pop=next_job --promise order=fifo
     midpipe init --queue rq
 
     The class is read, not imported. Its methods are recognised by their names (push, pop, ack, …).

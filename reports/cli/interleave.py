@@ -103,7 +103,7 @@ def interleave(
     """Run every order of two or three clients' commands, without and with a fault.
 
     \b
-    midpipe interleave --program same-request-twice --subject src/queue.py:SimpleQueue
+    midpipe interleave --program claim-vs-claim --subject shop/jobs.py:JobQueue
     midpipe interleave --preemptions -1 --faults 2 --time-budget 10m
     midpipe interleave --preemptions -1 --faults 2 --time-budget 10m --resume
     """

@@ -50,7 +50,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
         "queues": "List the released libraries that --queue takes by name.",
         "bugs": "Find known bugs of released libraries again.",
         "compare": "Judge several queues in the same way, on one page.",
-        "drivers": "Tabulate what redis-py does when a connection is lost.",
+        "drivers": "Tabulate what Redis drivers do when a connection is lost.",
     },
 }
 """The commands by what a user wants to do, and what each does: so that --help need not load them."""

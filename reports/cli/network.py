@@ -93,16 +93,18 @@ def network(
     The suite runs on the machine's clock, because the delays of a Toxiproxy can't be skipped.
 
     \b
-    midpipe network --subject src/queue.py:SimpleQueue
+    midpipe network --subject shop/jobs.py:JobQueue
     midpipe network --via midpipe --fault limit-data:1:EVALSHA:after
-    midpipe network --via http://127.0.0.1:8474 --upstream redis:6379 --listen 0.0.0.0:8666 --reach 127.0.0.1:8666
+    midpipe network --via http://127.0.0.1:8474 --upstream redis:6379 \\
+      --listen 0.0.0.0:8666 --reach 127.0.0.1:8666
     """
     require_extra("proxy", "network")
     from midpipe.reports.sinks.network import render_network, row_line
     from midpipe.scenarios.network.run import NetworkRun
     from midpipe.scenarios.network.source import Via
 
-    check_writable(out)
+    folder = out / "network"
+    check_writable(folder)
     run = NetworkRun(
         server=server_from(values),
         subject=subject_from(values),
@@ -119,7 +121,7 @@ def network(
         result = map_text(run.result(), safe)
     finally:
         run.close()
-    target = out / "network.json"
+    target = folder / "network.json"
     document = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
     console = results()
     render_network(result, _again(), console)

@@ -151,7 +151,7 @@ _SUBJECT = (
     click.option(
         "--patience",
         "patience_s",
-        default=DEFAULT_PATIENCE_S,
+        default=f"{DEFAULT_PATIENCE_S:g}s",
         show_default=True,
         metavar="TIME",
         type=Duration(0.1),
@@ -186,7 +186,7 @@ _SERVERS = click.option(
 _LATENCY_BOUND = click.option(
     "--latency-bound",
     "latency_bound_s",
-    default=5.0,
+    default="5s",
     show_default=True,
     metavar="TIME",
     type=Duration(0.1),

@@ -78,8 +78,10 @@ def proxy(
 
     \b
     midpipe proxy &
-    curl -d '{"name":"redis","listen":"127.0.0.1:26379","upstream":"127.0.0.1:6379"}' localhost:8474/proxies
-    curl -d '{"type":"lost-reply","attributes":{"command":"EXEC","nth":2}}' localhost:8474/proxies/redis/toxics
+    curl localhost:8474/proxies -d \\
+      '{"name":"redis","listen":"127.0.0.1:26379","upstream":"127.0.0.1:6379"}'
+    curl localhost:8474/proxies/redis/toxics -d \\
+      '{"type":"lost-reply","attributes":{"command":"EXEC","nth":2}}'
 
     Stop it with Ctrl-C.
     """

@@ -52,7 +52,7 @@ def replay(
     """Run the case that a replay line names, and show it step by step.
 
     \b
-    midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject src/queue.py:SimpleQueue
+    midpipe replay 'enqueue: A1:RPUSH!lost-reply' --subject shop/jobs.py:JobQueue
 
     Ends in 'still fails' (exit code 1), 'passes' (0), or 'can't be placed any more' (3). If the command at which a
     fault was placed is gone, because of a fix for example, the same fault is injected at every command of the program.

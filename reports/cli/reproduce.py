@@ -61,8 +61,8 @@ def reproduce(
     """Show the issues that a review found in a queue, on a real server, or whether another queue has them.
 
     \b
-    midpipe reproduce CRITICAL-1                              the queue as reviewed, step by step
-    midpipe reproduce CRITICAL-1 --subject src/queue.py:Queue
+    midpipe reproduce CRITICAL-1   on the queue as reviewed
+    midpipe reproduce CRITICAL-1 --subject shop/jobs.py:JobQueue
     midpipe reproduce --all
 
     One issue: exit code 1 if it was reproduced, 0 if it does not happen, 3 if that is unknown.

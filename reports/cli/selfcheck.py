@@ -28,7 +28,7 @@ _BY = {"programs": ("programs",), "fuzz": ("fuzz",), "both": ("programs", "fuzz"
 @click.option(
     "--flaw-budget",
     "flaw_budget_s",
-    default=120.0,
+    default="2m",
     show_default=True,
     metavar="TIME",
     type=Duration(1.0),

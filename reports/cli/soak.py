@@ -84,8 +84,8 @@ _FORMERLY = {"leg": "segment", "leg-jobs": "segment-jobs"}
 @click.option(
     "--segment",
     "only_segment",
-    default=0,
-    type=click.IntRange(0),
+    default=None,
+    type=click.IntRange(1),
     help="Run only this segment, counted from 1.",
 )
 @click.option(
@@ -110,7 +110,7 @@ def soak(
     workers: int,
     chaos: str,
     segment_jobs: int,
-    only_segment: int,
+    only_segment: int | None,
     time_budget_s: float | None,
     seed: int,
     **values: Any,
@@ -128,11 +128,12 @@ def soak(
 
     \b
     midpipe soak --jobs-total 100_000 --chaos heavy --seed 7
-    midpipe soak --subject src/queue.py:SimpleQueue --time-budget 10m
-    midpipe soak --subject src/queue.py:SimpleQueue --days 30
+    midpipe soak --subject shop/jobs.py:JobQueue --time-budget 10m
+    midpipe soak --subject shop/jobs.py:JobQueue --days 30
     """
     require_extra("bench", "soak")
-    check_writable(out)
+    folder = out / "soak"
+    check_writable(folder)
     plan = SoakPlan(
         jobs=jobs_total or (days * _JOBS_A_DAY if days else _JOBS),
         clients=clients,
@@ -141,18 +142,22 @@ def soak(
         seed=seed,
         segment_jobs=segment_jobs,
         time_budget_s=time_budget_s,
-        only_segment=only_segment,
+        only_segment=only_segment or 0,
     )
     if days is not None:
         _refuse_segment_options(ctx)
         plan = over_days(plan, days)
-    if only_segment > plan.segment_count:
+    if plan.only_segment > plan.segment_count:
         raise click.UsageError(
             f"--segment {only_segment}: the plan has {plan.segment_count} segments."
         )
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     soaking = Soak(
-        server_from(values), subject_from(values), plan, out / "soak", values["latency_bound_s"]
+        server_from(values),
+        subject_from(values),
+        plan,
+        folder / "history",
+        values["latency_bound_s"],
     )
     click.echo(f"midpipe: seed {seed}, chaos {plan.chaos}", err=True)
     failed: MidpipeError | None = None
@@ -173,12 +178,12 @@ def soak(
     console = results()
     if result.segments or failed is None:
         render_soak(result, console)
-    is_written = written(lambda: _write(result, out, started_at))
+    is_written = written(lambda: _write(result, folder, started_at))
     if failed is not None:
         # The result of the earlier segments is shown and written; the error says why there is no more.
         raise failed
     if is_written:
-        say(console, f"Reports: {out / 'soak.json'}; history: {out / 'soak'}")
+        say(console, f"Reports: {folder / 'soak.json'}; history: {folder / 'history'}")
     if result.is_partial:
         say(console, "The result is partial: the soak was interrupted.", "yellow")
         raise KeyboardInterrupt
@@ -213,7 +218,7 @@ def _progress_shown() -> Iterator[Callable[[Progress], None]]:
     yield show
 
 
-def _write(result: SoakResult, out: Path, started_at: str) -> None:
+def _write(result: SoakResult, folder: Path, started_at: str) -> None:
     document = {
         "midpipe": __version__,
         "command": command_line(),
@@ -221,5 +226,5 @@ def _write(result: SoakResult, out: Path, started_at: str) -> None:
         **msgspec.to_builtins(result),
     }
     write_file(
-        out / "soak.json", msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+        folder / "soak.json", msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     )

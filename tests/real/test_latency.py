@@ -103,7 +103,8 @@ def test_the_limit_of_the_ratio_decides(tmp_path: Path, limit: str, code: int) -
     words = ["bench", "--rounds", "5", "--calls", "20", "--max-p99-ratio", limit]
     ended = CliRunner().invoke(cli, [*words, "--out", str(tmp_path)])
     assert ended.exit_code == code, ended.output
-    found = json.loads((tmp_path / "bench.json").read_text())
+    folder = tmp_path / "bench"
+    found = json.loads((folder / "bench.json").read_text())
     assert {row["operation"] for row in found["rows"]} >= {"enqueue", "get_job", "claim"}
-    assert "| enqueue | closed | subject | 1." in (tmp_path / "bench.md").read_text()
-    assert (tmp_path / "latency-loopback.svg").read_text().startswith("<svg")
+    assert "| enqueue | closed | subject | 1." in (folder / "bench.md").read_text()
+    assert (folder / "latency-loopback.svg").read_text().startswith("<svg")

@@ -240,7 +240,7 @@ def test_an_interrupted_soak_drains_checks_and_leaves_nothing_behind(
     soaking.send_signal(signal.SIGINT)
     output, errors = soaking.communicate(timeout=90)
     assert (soaking.returncode, "Traceback" in errors) == (130, False), output + errors
-    stored = json.loads((tmp_path / "out" / "soak.json").read_text())
+    stored = json.loads((tmp_path / "out" / "soak" / "soak.json").read_text())
     assert stored["is_partial"]
     assert "partial" in output
     assert stored["segments"][0]["drained"], output
@@ -261,6 +261,6 @@ def test_a_time_budget_ends_the_load_and_the_enqueued_jobs_are_checked(tmp_path:
     words = ("--jobs-total", "1_000_000", "--chaos", "none", "--time-budget", "2s")
     with started(tmp_path, *words) as process:
         output, errors = process.communicate(timeout=90)
-    stored = json.loads((tmp_path / "out" / "soak.json").read_text())
+    stored = json.loads((tmp_path / "out" / "soak" / "soak.json").read_text())
     assert process.returncode in (0, 3), output + errors
     assert stored["tally"]["acknowledged"] == stored["tally"]["delivered"] > 0

@@ -182,7 +182,7 @@ def test_an_interrupted_soak_of_days_drains_checks_and_says_how_many_days_passed
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=90)
     assert (process.returncode, "Traceback" in errors) == (130, False), output + errors
-    stored = json.loads((tmp_path / "out" / "soak.json").read_text())
+    stored = json.loads((tmp_path / "out" / "soak" / "soak.json").read_text())
     assert stored["is_partial"]
     assert "of 30 simulated days" in output
     assert stored["days"]["passed"] > 0
