@@ -197,7 +197,7 @@ def _places(
 
 
 def _in_program(place: str) -> tuple[str, bool, tuple[int, ...], str]:
-    """Return by what places are sorted: the client, then the handshake, then the numbers, then what is sent."""
+    """Return the sort key of a place: the client, the handshake first, the numbers, the command."""
     position, _, command = place.partition(":")
     is_setup = position[1:2] == "s"
     numbers = tuple(int(number) for number in re.findall(r"\d+", position))

@@ -21,7 +21,7 @@ from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.scenarios.campaign.shard_run import ShardResult, run_shard
 from midpipe.scenarios.model.shard import Shard
 
-PATIENT = {
+DASK_SETTINGS = {
     "distributed.scheduler.allowed-failures": 100,
     # A cluster on this machine gives up a worker that has not come back by then, and a busy machine starts one slowly.
     "distributed.deploy.lost-worker-timeout": "10 minutes",
@@ -114,7 +114,7 @@ def run_on(
 
 @contextmanager
 def _client_of(where: Where) -> Iterator[Client]:
-    with dask.config.set(PATIENT), ExitStack() as opened:
+    with dask.config.set(DASK_SETTINGS), ExitStack() as opened:
         if where.scheduler:
             try:
                 client = Client(where.scheduler, timeout=_CONNECTS_WITHIN_S, set_as_default=False)

@@ -24,7 +24,7 @@ class _Rule(_Part, frozen=True, kw_only=True, tag_field="rule"):
         name: for reports.
         why: what it means if it does not hold.
         phases: of the migration in which it counts; empty is all.
-        otherwise: the outcome if it does not hold: fail asks for a roll-back, unknown only for staying where one is.
+        otherwise: the outcome if it does not hold: fail asks for a roll-back, unknown for staying in the phase.
     """
 
     name: str

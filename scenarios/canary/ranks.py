@@ -1,7 +1,8 @@
 """The Mann-Whitney U test: whether values of one group tend to be greater than those of another. Pure.
 
-Asks for no distribution, so a few stalls do not decide it, as they would a comparison of means. With the normal
-approximation, corrected for ties and continuity; good from about 10 values in each group, and the plan asks for more.
+The test assumes no distribution, so a few stalls do not decide it, as they would decide a comparison of means. It uses
+the normal approximation, corrected for ties and continuity, which is good from about 10 values in each group; the plan
+asks for more.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Comparison:
 
 
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
-    """Return whether the first group is greater.
+    """Return how likely the values of the first group are greater than those of the second.
 
     Raises:
         ValueError: a group is empty.

@@ -113,7 +113,7 @@ class Case:
         for _ in range(_MOST_COMMANDS):
             clients.settle()
             waiting = clients.waiting_events()
-            if not waiting and not recorder.invalid_reason and clients.is_anyone_blocked:
+            if not waiting and not recorder.invalid_reason and clients.is_any_client_blocked:
                 clients.wait_while_blocked()
                 continue
             if not waiting or recorder.invalid_reason:
@@ -170,7 +170,7 @@ class Case:
         if self._side_effects.is_server_paused:
             return
         self._held.release_due()
-        if self._clients.is_anyone_blocked:
+        if self._clients.is_any_client_blocked:
             self._receive_replies()
 
     def _begin_effects(self, decision: Decision) -> WireEffects:

@@ -129,7 +129,7 @@ class Clients:
         self._rig.time.waited = _ignore
 
     @property
-    def is_anyone_blocked(self) -> bool:
+    def is_any_client_blocked(self) -> bool:
         """Whether the server has a blocking command that it has not answered yet."""
         return any(client.blocked for client in self)
 

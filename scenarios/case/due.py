@@ -1,8 +1,8 @@
-"""Finds out whether a subject lets every job wait before a worker gets it: one is enqueued, without faults, and taken.
+"""Measures how long a subject lets every job wait before a worker gets it: enqueues a job without faults, and takes it.
 
-Programs then let that time pass, and do the periodic work if it is what hands jobs over, before they take a job; else
-no worker of theirs would ever get one. It is done before the first case and not with the other probes, because it takes
-as long as a worker that finds nothing. Knows no fault and no invariant.
+Programs let that time pass before they take a job, and do the periodic work if that hands jobs over; otherwise their
+workers would never get one. This is measured before the first case and not with the other probes, because it takes as
+long as a worker that finds nothing. Knows no fault and no invariant.
 
 Blind to: a wait longer than recovery waits, or than a case may take on the machine's clock.
 """
@@ -25,8 +25,8 @@ _JOB = "midpipe-due"
 _FIRST_WAIT_S = 0.05
 
 
-def see_when_due(rig: Rig) -> None:
-    """Add to the rig's traits after how long a worker gets a job, unless that is known or no worker can.
+def measure_when_due(rig: Rig) -> None:
+    """Measure after how long a worker gets a job and add it to the rig's traits, unless that is known or no worker can.
 
     The server is emptied, as for a case.
 

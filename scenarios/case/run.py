@@ -11,7 +11,7 @@ from midpipe.faultinject.clock.port import NotFollowedError
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.scenarios.case.case import Case
-from midpipe.scenarios.case.due import see_when_due
+from midpipe.scenarios.case.due import measure_when_due
 from midpipe.scenarios.case.failing import see_after_failure
 from midpipe.scenarios.case.judge import judge, moments_in
 from midpipe.scenarios.case.left_behind import left_behind
@@ -69,7 +69,7 @@ def run_case(
 
 def _run(rig: Rig, program: Program, case: Case, scheduler: Scheduler) -> CaseRecord:
     clock = rig.loop.clock
-    see_when_due(rig)
+    measure_when_due(rig)
     if program.has_failing_job:
         see_after_failure(rig)
     began_s = clock()

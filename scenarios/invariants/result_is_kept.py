@@ -43,7 +43,7 @@ def _check(evidence: Evidence) -> Judgement:
             continue
         observed += 1
         given = [end.arguments.get("result") for end in ends]
-        if not any(_is(job["result"], result) for result in given):
+        if not any(_is_same(job["result"], result) for result in given):
             violations.append(
                 ViolationEvidence(
                     f"{job_id} is {status_of(job)} with the result {_shown(job['result'])}; "
@@ -70,7 +70,7 @@ def _may_have_been_given_up(calls: list[Operation], status: str) -> bool:
     return status == "failed" and any(operation.method == "fail" for operation in calls)
 
 
-def _is(shown: Json, given: Json) -> bool:
+def _is_same(shown: Json, given: Json) -> bool:
     if shown == given or (shown in (None, "") and given in (None, "")):
         return True
     try:

@@ -2,8 +2,8 @@
 
 A subject may start processes of its own, and these may leave its process group by a double fork and ``setsid``. They
 stay its descendants all the same, because a host process is a child subreaper: on Linux an orphan below it becomes its
-own child instead of init's. ``/proc`` then lists them: below their parent where the kernel offers that, as most do,
-which takes no longer if many processes run on the machine.
+own child instead of init's. So ``/proc`` lists them. Most kernels list the children of a process, which takes no longer
+if many processes run on the machine; elsewhere all processes are read.
 
 Blind to: what a service manager or a container engine starts for the subject; what has left the process group of a
 subject that ended by itself; and, where there is no ``/proc``, whatever has left the process group.
@@ -100,15 +100,16 @@ def _send(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def is_over_while_computing(pid: int, is_over: Callable[[], bool]) -> bool:
-    """Wait for a process, and on as long as it computes: then the machine is slow, and not the subject.
+    """Wait for something that a process does, and continue to wait while the process computes.
 
-    Where the system does not say what a process does, it is waited for once.
+    A process that computes is slowed down by the machine; it does not hang. Where the system does not report whether a
+    process computes, this waits once.
 
     Args:
-        is_over: waits for a while; returns whether what is waited for has come.
+        is_over: waits for a while; returns whether the process has done it.
 
     Returns:
-        Whether it has come.
+        Whether the process has done it.
     """
     for _ in range(_MOST_WAITS):
         if is_over():

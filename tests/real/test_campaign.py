@@ -17,7 +17,7 @@ from distributed import LocalCluster
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.main import cli
 from midpipe.scenarios.campaign.campaign import Plan, Store
-from midpipe.scenarios.campaign.on_dask import PATIENT, Where, parse_where, run_on
+from midpipe.scenarios.campaign.on_dask import DASK_SETTINGS, Where, parse_where, run_on
 from midpipe.scenarios.campaign.shard_run import ShardResult
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.merging import combined
@@ -40,7 +40,7 @@ def cluster() -> Iterator[LocalCluster]:
     cluster = LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     )
-    with dask.config.set(PATIENT), cluster:
+    with dask.config.set(DASK_SETTINGS), cluster:
         yield cluster
 
 

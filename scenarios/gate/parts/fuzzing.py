@@ -21,7 +21,8 @@ from midpipe.scenarios.model.verdict import FuzzCoverage, Outcome, merge
 PROGRAM = "written at random"
 LEAST_SLICE_S = 1.0
 UNUSED_SHARE = 0.5
-"""A task that used less of its time was stopped, and did not only leave time for shrinking."""
+"""A task that leaves more than this share of its time was stopped early, so it is queued again. A smaller share is what
+a task reserves for shrinking."""
 _SEED_DISTANCE = 1_000_000
 _MAX_REPORTED = 3
 
