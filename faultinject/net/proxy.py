@@ -17,6 +17,8 @@ from midpipe.faultinject.net.relay import Relay
 from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.resp import Command
 
+_MOST_UNANSWERED = 65_536
+
 
 class Listener:
     """A loopback port for one client, leading to the server. Close it with ``close``.
@@ -27,6 +29,8 @@ class Listener:
         prefetches_for: the director that lets every handshake pass, so that handshakes may be prefetched for it.
         links: the connections that a director decides about.
         bytes_unread: how many bytes clients have sent over connections whose bytes pass unread.
+        unanswered: what clients have sent over these since the server's last byte, at most 64 KiB for each; the keys
+            differ for everything that is sent.
 
     Args:
         table: the server's command table.
@@ -43,8 +47,13 @@ class Listener:
         self._handshake: tuple[Command, ...] = ()
         self._prefetches: list[HandshakePrefetch] = []
         self._relays: list[Relay] = []
+        self._unanswered: dict[Relay, tuple[int, bytes]] = {}
         self._port = LoopbackPort(loop, upstream, self._accepted)
         self.port = self._port.number
+
+    @property
+    def unanswered(self) -> dict[tuple[int, int], bytes]:
+        return {(self.port, number): data for number, data in self._unanswered.values()}
 
     def refuse(self) -> None:
         """Refuse connections from now on."""
@@ -77,7 +86,7 @@ class Listener:
 
     def _accepted(self, client: socket.socket, server: socket.socket) -> None:
         if self.director is None:
-            relay = Relay(self._loop, client, server, self._relays.remove, self._pass_on)
+            relay = Relay(self._loop, client, server, self._relay_closed, self._pass_on)
             self._relays.append(relay)
         elif self._handshake and self.prefetches_for is self.director:
             self._prefetches.append(self._prefetch(client, server, self.director))
@@ -85,9 +94,17 @@ class Listener:
             self._link(client, server, self.director)
 
     def _pass_on(self, relay: Relay, data: bytes, to_client: bool) -> None:
-        if not to_client:
+        if to_client:
+            self._unanswered.pop(relay, None)
+        else:
             self.bytes_unread += len(data)
+            _, before = self._unanswered.get(relay, (0, b""))
+            self._unanswered[relay] = self.bytes_unread, (before + data)[:_MOST_UNANSWERED]
         relay.pass_on(data, to_client)
+
+    def _relay_closed(self, relay: Relay) -> None:
+        self._relays.remove(relay)
+        self._unanswered.pop(relay, None)
 
     def _link(self, client: socket.socket, server: socket.socket, director: Director) -> Link:
         link = Link(
@@ -157,6 +174,12 @@ class Proxy:
         if client not in self._listeners:
             self._listeners[client] = Listener(self._loop, self._upstream, self._table)
         return self._listeners[client]
+
+    @property
+    def unanswered(self) -> dict[tuple[int, int], bytes]:
+        """What clients have sent since the server's last byte, over connections whose bytes pass unread."""
+        listeners = self._listeners.values()
+        return {key: data for each in listeners for key, data in each.unanswered.items()}
 
     def has_server_hung_up(self, within_s: float) -> bool:
         """Whether the server has closed every connection of every client.

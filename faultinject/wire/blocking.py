@@ -11,6 +11,9 @@ _FIRST = frozenset((b"BLMPOP", b"BZMPOP"))
 _IN_MS = {b"WAIT": 2, b"WAITAOF": 3}
 """The time-out in milliseconds is the n-th argument."""
 
+TICK_S = 0.001
+"""The server counts whole milliseconds, and so ends a wait up to one later."""
+
 
 def blocks_for_s(args: Sequence[bytes]) -> float:
     """Return after how many seconds the server ends a blocking command by itself; infinite if it never does.

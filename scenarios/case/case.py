@@ -22,7 +22,7 @@ from midpipe.faultinject.vocabulary import (
     Step,
     WireEvent,
 )
-from midpipe.faultinject.wire.blocking import blocks_for_s
+from midpipe.faultinject.wire.blocking import TICK_S, blocks_for_s
 from midpipe.faultinject.wire.resp import Reply
 from midpipe.scenarios.case.client import Client, standby_claims, standby_completion
 from midpipe.scenarios.case.clients import Clients
@@ -39,8 +39,6 @@ from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.suited import suited
 
 _MOST_COMMANDS = 2_000
-_TICK_S = 0.001
-"""The server counts whole milliseconds."""
 
 
 class Case:
@@ -148,7 +146,7 @@ class Case:
         may_block = self._rig.table.is_blocking(event.args) and not is_inside
         if may_block and not self._is_answered_at_once():
             client.blocked, self._fault = (event.position, self._fault), None
-            client.blocked_until_s = self._rig.time.now_s() + blocks_for_s(event.args) + _TICK_S
+            client.blocked_until_s = self._rig.time.now_s() + blocks_for_s(event.args) + TICK_S
             return
         step = self._await_step(client, event)
         if step is None:

@@ -24,6 +24,7 @@ from midpipe.scenarios.case.hosts import Hosts
 from midpipe.scenarios.case.operator import Operator
 from midpipe.scenarios.case.probe import probe
 from midpipe.scenarios.case.recovery_client import RECOVERY, RecoveryClient
+from midpipe.scenarios.case.server_waits import ServerWaits
 from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.spec import SubjectSpec
@@ -103,6 +104,7 @@ class Rig:
             self.clock,
             lambda: server.pids,
             self.hosts.pids,
+            ServerWaits(lambda: self.proxy.unanswered, self.clock.now_s).next_end_s,
             lambda: is_opening(self.proxy.ports),
         )
         self.recovery = RecoveryClient(

@@ -36,6 +36,8 @@ class TimeFlow:
         clock: the clock of the server's and the subject's processes.
         server_pids: returns the server's processes, if they are on that clock.
         client_pids: returns the processes that host the subject.
+        server_wait_ends_s: returns when, on this clock, the server ends the next wait that one of midpipe's own clients
+            asked for.
         is_opening: returns whether a client's connection is being opened; the kernel then acts in real time.
 
     Attributes:
@@ -52,12 +54,14 @@ class TimeFlow:
         clock: Clock,
         server_pids: Callable[[], Collection[int]],
         client_pids: Callable[[], Collection[int]],
+        server_wait_ends_s: Callable[[], float],
         is_opening: Callable[[], bool],
     ) -> None:
         self._loop = loop
         self._clock = clock
         self._server_pids = server_pids
         self._client_pids = client_pids
+        self._server_wait_ends_s = server_wait_ends_s
         self._is_opening = is_opening
         self._following: set[int] = set()
         self.skewed_s = 0.0
@@ -99,7 +103,7 @@ class TimeFlow:
         """Run until a condition holds; return whether it does, after at most ``within_s`` seconds.
 
         Args:
-            due_s: returns when, on this clock, the server ends a wait of its own.
+            due_s: returns when, on this clock, the server ends the next wait that a client of the program asked for.
         """
         if not self.is_stepped:
             return self._loop.run_until(satisfied, within_s)
@@ -124,7 +128,8 @@ class TimeFlow:
                 continue
             pause_s = _EVENT_WITHIN_S
             self.check_following(clients)
-            next_s = min((due_s() - self.now_s(), *(max(0.0, wait.left_s) for wait in waits)))
+            ends_s = min(due_s(), self._server_wait_ends_s())
+            next_s = min((ends_s - self.now_s(), *(max(0.0, wait.left_s) for wait in waits)))
             if math.isfinite(next_s):
                 active_s = real_s
                 if next_s > _WORTH_A_STEP_S:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from midpipe.faultinject.decide.interleave import Interleave
+from midpipe.scenarios.case.recovery_client import STANDBY
 from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.worker import Worker
@@ -12,6 +13,8 @@ from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.programs.pairs import PAIRS
 
 BLOCKING = """
+import redis
+
 from midpipe.reference import Queue
 
 class Blocking(Queue):
@@ -19,6 +22,18 @@ class Blocking(Queue):
 
     def claim(self, worker_id, lease_s=30.0):
         popped = self._redis.blpop(["ai:queue:pending"], 0.2)
+        return {"job_id": popped[1]} if popped else None
+
+
+class Pops:
+    def __init__(self, url):
+        self._redis = redis.Redis.from_url(url, decode_responses=True)
+
+    def enqueue(self, job_id):
+        self._redis.rpush("waiting", job_id)
+
+    def dequeue(self):
+        popped = self._redis.blpop(["waiting"], 0.2)
         return {"job_id": popped[1]} if popped else None
 """
 
@@ -68,3 +83,19 @@ def test_a_lost_reply_of_a_blocking_command_is_a_fault_like_any_other(
     assert record.invalid_reason == ""
     # It waits, and is in no queue; no call shows whether a lease holds it.
     assert "no-orphan" in {violation.invariant for violation in record.violations}
+
+
+def test_the_server_answers_a_worker_of_recovery_when_its_time_is_up(
+    worker: Worker, subject: SubjectSpec
+) -> None:
+    pops = SubjectSpec(subject.text.replace(":Blocking", ":Pops"))
+    record = replay_case(worker, pops, "enqueue:", 5_000.0).record
+    assert (record.delivered, record.drain_error) == (("job-1",), None)
+
+
+def test_the_server_answers_the_stand_by_worker_while_a_client_is_frozen(
+    worker: Worker, subject: SubjectSpec
+) -> None:
+    record = replay_case(worker, subject, "enqueue: A1!freeze", 5_000.0).record
+    standby = next(operation for operation in record.history if operation.client == STANDBY)
+    assert (standby.method, standby.value, standby.error) == ("claim", None, None)

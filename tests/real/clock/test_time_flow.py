@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import sys
 from collections.abc import Callable
@@ -68,6 +69,10 @@ except OSError as error:
 """
 
 
+def no_wait() -> float:
+    return math.inf
+
+
 def next_line(flow: TimeFlow, child: Child) -> str | None:
     """Return the next line of a program, letting time pass while it waits."""
     line: str | None = None
@@ -91,7 +96,9 @@ def test_a_refusal_that_the_kernel_delays_is_no_time_out(
     loop = Loop()
     port = LoopbackPort(loop, lambda: Address(host=LOOPBACK, port=silent), hang_up)
     child = start(sys.executable, "-c", CONNECTS_TWICE_FROM_ONE_PORT, str(port.number))
-    flow = TimeFlow(loop, clock, tuple, lambda: (child.pid,), lambda: is_opening({port.number}))
+    flow = TimeFlow(
+        loop, clock, tuple, lambda: (child.pid,), no_wait, lambda: is_opening({port.number})
+    )
     lines = [next_line(flow, child)]
     port.refuse()
     child.send("connect again")
@@ -125,6 +132,7 @@ def test_an_answer_comes_before_the_time_out(
             clock,
             lambda: (server_pid,),
             lambda: (child.pid,),
+            no_wait,
             lambda: is_opening({listener.port}),
         ),
         child,
