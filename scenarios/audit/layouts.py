@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from midpipe.faultinject.decide.schedule import did_you_mean
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.audit.layout import Layout
 from midpipe.scenarios.audit.layout_file import read_layout
@@ -35,8 +36,8 @@ def layout_named(name: str, phase: str = "", prefix: str = "") -> Layout:
         return read_layout(path.read_text(encoding="utf-8"), phase, prefix)
     except OSError as error:
         raise UsageError(
-            f"There is no layout {name!r}. midpipe has {', '.join(layout_files())}; "
-            "or give the path of a layout file (docs/audit.md)."
+            f"There is no layout {name!r}.{did_you_mean(name, layout_files())} "
+            "A layout of your own is named by the path of its file (docs/audit.md)."
         ) from error
     except ValueError as error:
         raise UsageError(f"The layout {name!r} can't be used: {error}.") from error

@@ -151,7 +151,7 @@ def test_the_reports_name_the_damage_and_hold_no_payload(
     ("more", "code", "says"),
     [
         (("--prefix", "shop:"), 3, "is it the right database, layout and --prefix?"),
-        (("--layout", "rqq"), 2, "There is no layout 'rqq'. midpipe has"),
+        (("--layout", "rqq"), 2, "There is no layout 'rqq'. Did you mean 'rq'?"),
         (("--phase", "dull"), 2, "there is no phase 'dull'"),
         (("--sample", "0%"), 2, "must be more than 0%"),
         (("--max-load", "ops"), 2, "is not a field of INFO with a number"),

@@ -91,7 +91,7 @@ def test_a_phase_that_the_layout_does_not_have_is_refused_with_those_it_has() ->
 
 
 def test_a_layout_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(UsageError, match="midpipe has reference, reviewed"):
+    with pytest.raises(UsageError, match="Known: arq, asynq, bullmq"):
         layout_named("no-such-layout")
 
 
