@@ -40,6 +40,14 @@ longer than the leases of [the programs](programs.md), 90000 longer than a day. 
 command and before the reply, `slice=N` passes N bytes at a time, `bandwidth=N` N bytes in a millisecond. The
 tables name the numbers that a sweep tries; a replay line may have others.
 
+`freeze` ends leases of the length that a claim asked for. If the queue chooses the length itself, `freeze` waits, until
+another worker gets the client's job, for what the server and the queue show of it: keys with a TTL, the promises
+`visibility_timeout_s` and `recovers_within_s`, the idle time of a stream's consumers. If none of these shows it, it
+waits a minute on a clock that can be moved; a lease that is longer and not promised is not ended. On the machine's
+clock a lease longer than 1.5 s is not ended unless a claim asks for its length, because the client's own time-out would
+end before it. Another worker takes over from queues with the calls `claim` and `complete`; of others the process is
+only stopped and continued.
+
 `midpipe durability` also starts the server on every prefix of its append-only file, as after a power loss.
 """
 

@@ -2,7 +2,8 @@
 
 ``crash``: SIGKILL right after the command was sent; the server executes it, and no process reads the reply.
 ``crash-before``: SIGKILL right before the command. ``freeze``: SIGSTOP before the command, until every lease has ended
-and another worker has taken over; then SIGCONT, and the command is sent, as by a machine that wakes from sleep.
+that may be waited for, and another worker has taken over; then SIGCONT, and the command is sent, as by a machine that
+wakes from sleep.
 """
 
 from midpipe.faultinject.faults.effects import Deliver, Effects, Process, WireEffects

@@ -8,7 +8,6 @@ it. Nothing sleeps: the case waits for commands, answers, closed connections, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.faults import effects_of
@@ -24,16 +23,15 @@ from midpipe.faultinject.vocabulary import (
 )
 from midpipe.faultinject.wire.blocking import TICK_S, blocks_for_s
 from midpipe.faultinject.wire.resp import Reply
-from midpipe.scenarios.case.client import Client, standby_claims, standby_completion
+from midpipe.scenarios.case.client import Client
 from midpipe.scenarios.case.clients import Clients
 from midpipe.scenarios.case.held import ANSWERED_WITHIN_S, HeldCommands
 from midpipe.scenarios.case.recorder import Recorder
-from midpipe.scenarios.case.recovery_client import STANDBY
 from midpipe.scenarios.case.reply_text import confirms_disk, reply_text, reports_effect
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.side_effects import SERVER_PAUSED, SideEffects
-from midpipe.scenarios.case.without_faults import call_without_faults, write_start_state
-from midpipe.scenarios.model.history import Phase
+from midpipe.scenarios.case.standby import take_over
+from midpipe.scenarios.case.without_faults import write_start_state
 from midpipe.scenarios.model.record import Stepped
 from midpipe.scenarios.programs.program import Program
 from midpipe.scenarios.programs.suited import suited
@@ -199,16 +197,11 @@ class Case:
 
     def _freeze(self, client: Client) -> None:
         """Stop the client's process until its leases have ended and a stand-by worker has done the jobs it can get."""
-        call = partial(call_without_faults, self._rig.recovery, self.recorder)
         client.host.freeze()
         try:
             self._side_effects.await_leases()
             version = client.calls[client.next_call].version
-            for claim in standby_claims(self._rig.traits, version):
-                job = call(claim, Phase.PROGRAM, STANDBY).value
-                if not isinstance(job, dict):
-                    break
-                call(standby_completion(job, claim), Phase.PROGRAM, STANDBY)
+            take_over(self._rig, self.recorder, version, self._clients.shortest_time_out_s)
             self.recorder.record_state()
         finally:
             client.host.resume()

@@ -9,13 +9,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from midpipe.faultinject.vocabulary import FaultRef, Position
 from midpipe.scenarios.case.answered import Answered
 from midpipe.scenarios.case.client_wire import ClientWire
-from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.history import Completion, Json, Operation, RaisedError
-from midpipe.scenarios.programs.program import Answer, Call, Retry, Version
+from midpipe.scenarios.programs.program import Answer, Call, Retry
 from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
 from midpipe.scenarios.subjects.hosting import HostProcess
-
-_MOST_STANDBY_JOBS = 5
 
 
 @dataclass(slots=True)
@@ -145,25 +142,6 @@ def operation_of(
         wrote_job=attempt.changed_job,
         counted=answered.counted,
     )
-
-
-def standby_claims(traits: Traits, version: Version) -> tuple[Call, ...]:
-    """Return the claims that a stand-by worker may make; none if the subject does not have the calls for it."""
-    if not {"claim", "complete"} <= traits.methods:
-        return ()
-    claim = Call("claim", {"worker_id": "worker-standby", "lease_s": 30.0}, version=version)
-    return (claim,) * _MOST_STANDBY_JOBS
-
-
-def standby_completion(job: Mapping[str, Json], claim: Call) -> Call:
-    """Return the call by which the stand-by worker completes a job that it has claimed."""
-    arguments = {
-        "job_id": job.get("job_id"),
-        "workspace_id": job.get("workspace_id"),
-        "lease_token": job.get("lease_token"),
-        "result": {"by": "worker-standby"},
-    }
-    return Call("complete", arguments, version=claim.version)
 
 
 def completion_for(error: RaisedError | None, may_have_had_effect: bool) -> Completion:
