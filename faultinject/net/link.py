@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 from midpipe.faultinject.faults.effects import PASS, Close, Deliver, WireEffects
 from midpipe.faultinject.net.director import Director, PassingDirector
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.outbox import Outbox
+from midpipe.faultinject.net.pacing import send_paced
 from midpipe.faultinject.net.passthrough_queue import PassthroughQueue
 from midpipe.faultinject.net.reading import is_ended, receive
 from midpipe.faultinject.net.stream import RESET_ON_CLOSE
@@ -27,8 +27,6 @@ from midpipe.faultinject.wire.commands import CommandTable
 from midpipe.faultinject.wire.conversation import Conversation
 from midpipe.faultinject.wire.received import Kind, ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
-
-_MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
 
 class Link:
@@ -312,7 +310,8 @@ class Link:
         answer = b"".join(self._answer)
         self._answer.clear()
         if self._effects.reply_passes and self._effects.close is Close.FIN:
-            self._send_last(answer)
+            if self._client is not None:
+                self._outboxes[self._client].send_last(answer)
             self._end_event(Executed.YES)
         elif self._effects.reply_passes:
             self._send_paced(self._client, answer, lambda: self._end_event(Executed.YES))
@@ -350,29 +349,7 @@ class Link:
         self._director.client_gone(self, mid_command=False)
 
     def _send_paced(self, to: socket.socket | None, data: bytes, then: Callable[[], None]) -> None:
-        effects = self._effects
-        if not effects.chunk and not effects.delay_ms:
-            self._send(to, data)
-            then()
-            return
-        size = effects.chunk or len(data) or 1
-        pieces = [data[start : start + size] for start in range(0, len(data), size)]
-
-        def send_next() -> None:
-            if pieces:
-                self._send(to, pieces.pop(0))
-            if pieces:
-                self._loop.call_later(effects.delay_ms / 1000, send_next)
-            else:
-                then()
-
-        self._loop.call_later(effects.delay_ms / 1000, send_next)
-
-    def _send_last(self, data: bytes) -> None:
-        """Send the client its last bytes and the FIN in one packet, so that they can't arrive apart."""
-        if self._client is not None and self._outboxes[self._client].send(data, _MORE_FOLLOWS):
-            with suppress(OSError):
-                self._client.shutdown(socket.SHUT_WR)
+        send_paced(self._loop, lambda piece: self._send(to, piece), data, self._effects, then)
 
     def _send(self, to: socket.socket | None, data: bytes) -> None:
         if to is not None and data:

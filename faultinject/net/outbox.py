@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from contextlib import suppress
 
 from midpipe.faultinject.net.loop import Loop, Ready
+
+_MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)
 
 
 class Outbox:
@@ -58,6 +61,12 @@ class Outbox:
         self._waiting.append(memoryview(data)[sent:])
         self._loop.watch_writable(self._to, self._write_more)
         return False
+
+    def send_last(self, data: bytes) -> None:
+        """Send the last bytes and the FIN in one packet, so that they can't arrive apart."""
+        if self.send(data, _MORE_FOLLOWS):
+            with suppress(OSError):
+                self._to.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close the socket once the buffer is empty; nothing is read from it any more."""
