@@ -35,10 +35,11 @@ back can return. Of a queue that declares `latency_bound_s` it lasts until the c
 to return under any fault.
 
 A number after a name is a parameter. `late` delivers the command once all clients are done, `late=N` after N further
-commands of the same client, so that an old write can overwrite a newer one. `elapse=N` lets N seconds pass: 60 are
-longer than the leases of [the programs](programs.md), 90000 longer than a day. `slow=N` waits N milliseconds before the
-command and before the reply, `slice=N` passes N bytes at a time, `bandwidth=N` N bytes in a millisecond. The
-tables name the numbers that a sweep tries; a replay line may have others.
+commands of the same client, so that an old write can overwrite a newer one. If the client sends something else on the
+same connection, the command is delivered before that, and its reply arrives first. `elapse=N` lets N seconds pass:
+60 are longer than the leases of [the programs](programs.md), 90000 longer than a day. `slow=N` waits N milliseconds
+before the command and before the reply, `slice=N` passes N bytes at a time, `bandwidth=N` N bytes in a millisecond.
+The tables name the numbers that a sweep tries; a replay line may have others.
 
 `freeze` ends leases of the length that a claim asked for. If the queue chooses the length itself, `freeze` waits, until
 another worker gets the client's job, for what the server and the queue show of it: keys with a TTL, the promises

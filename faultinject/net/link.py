@@ -36,6 +36,9 @@ class Link:
         conversation: the commands and replies so far.
         held: the command that waits for ``release_held``; None if none does.
         was_closed_by_client: the client has closed its side.
+        is_silent: a fault lets no reply pass until the client closes the connection, or uses it again.
+        on_used_again: called when the client has sent more while a command is held; it may call ``release_held``,
+            because TCP keeps the order. What was sent then follows.
 
     Args:
         table: the server's command table.
@@ -64,7 +67,7 @@ class Link:
         self._owed = 0
         self._answer: list[bytes] = []
         self._last_reply: Reply | None = None
-        self._silent = False
+        self.is_silent = False
         self._stalled = b""
         self._passthrough = PassthroughQueue(self.conversation.is_unsolicited)
         self._passes_through = False
@@ -73,6 +76,8 @@ class Link:
         self._late: Callable[[Reply | None], None] | None = None
         self.held: ReceivedCommand | None = None
         self.was_closed_by_client = False
+        self.on_used_again: Callable[[], object] | None = None
+        self._is_used_again = False
         for side in (client, server):
             if side.gettimeout() != 0.0:
                 side.setblocking(False)
@@ -134,7 +139,8 @@ class Link:
         """Deliver the held command to the server now.
 
         Args:
-            on_reply: called with the reply, which no client reads; None if the server had gone before.
+            on_reply: called with the reply; None if the server had gone before. If there is ``on_used_again``, a client
+                that has kept the connection reads it once it uses the connection again.
         """
         held, self.held = self.held, None
         if held is None or self._server is None:
@@ -175,13 +181,22 @@ class Link:
                 self._close_server()
             self._director.client_gone(self, mid_command=mid_command)
             return
-        if self._silent and not self._stalled:
+        if self.is_silent and self.on_used_again and (self.held or self._late):
+            self.conversation.receive_from_client(data)
+            self._is_used_again = True
+            if self.held:
+                self.on_used_again()
             return
-        if self._silent:
-            # The client has moved on, and uses the connection again: the reply that was held arrives first.
-            self._send(self._client, self._stalled)
-            self._stalled, self._silent = b"", False
+        if self.is_silent and not self._stalled:
+            return
         self.conversation.receive_from_client(data)
+        self._speak_again()
+
+    def _speak_again(self) -> None:
+        """Go on after a silence: the client has moved on, and the reply that was held arrives first."""
+        if self.is_silent:
+            self._send(self._client, self._stalled)
+            self._stalled, self.is_silent = b"", False
         self._advance()
 
     def _server_readable(self) -> None:
@@ -238,7 +253,7 @@ class Link:
         self.close(Close.RESET)
 
     def _take_reply(self, reply: Reply) -> None:
-        if self._silent and self._effects.deliver is Deliver.UNANSWERED:
+        if self.is_silent and self._effects.deliver is Deliver.UNANSWERED:
             # The server continues. A client that kept the connection gets the reply when it uses it again.
             self._stalled += reply.raw
             return
@@ -260,10 +275,16 @@ class Link:
 
     def _finish_late(self) -> None:
         on_reply, self._late = self._late, None
+        keeps = self.is_open and self.on_used_again is not None
+        self._stalled = b"".join(self._answer) if keeps else b""
         self._answer.clear()
-        self._close_server()
+        if not keeps:
+            self._close_server()
         if on_reply is not None:
             on_reply(self._last_reply)
+        if self._is_used_again:
+            self._is_used_again = False
+            self._speak_again()
 
     def _advance(self) -> None:
         """Take the client's next commands, as far as they have arrived and need not wait."""
@@ -290,7 +311,7 @@ class Link:
 
     @property
     def _may_take_next(self) -> bool:
-        is_open = self._client is not None and not self._silent
+        is_open = self._client is not None and not self.is_silent
         return is_open and self._current is None and self._violation is None
 
     def _submit(self, received: ReceivedCommand) -> None:
@@ -325,7 +346,7 @@ class Link:
         if effects.close is not Close.NO:
             self.close(effects.close)
         elif effects.waits:
-            self._silent = True
+            self.is_silent = True
         if received is not None:
             self._director.done(self, received, executed, self._last_reply)
         self._advance()
@@ -333,7 +354,9 @@ class Link:
     def _server_gone(self) -> None:
         if self._late is not None:
             self._last_reply = None
+            self._is_used_again = False
             self._finish_late()
+            self.close()
             return
         received, self._current = self._current, None
         owed, self._owed = self._owed, 0

@@ -8,6 +8,7 @@ it. Nothing sleeps: the case waits for commands, answers, closed connections, an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from midpipe.faultinject.decide.scheduler import Scheduler
 from midpipe.faultinject.faults import effects_of
@@ -157,7 +158,9 @@ class Case:
         if decision.fault and waiting:
             effects = effects_of(decision.fault, event)
             if effects.wire.deliver is Deliver.HELD:
-                self._held.hold(waiting[0], step, effects.wire.held_for)
+                link = waiting[0]
+                given_up = partial(client.wire.has_given_up, link, step.event.index)
+                self._held.hold(link, step, effects.wire.held_for, given_up)
                 return
             self._end_effects(client, effects, step)
         if is_inside:

@@ -131,6 +131,16 @@ class ClientWire:
         """Whether so much time has passed since the attempt began that the client's time-out may have run out."""
         return self.clock() - self._began_s >= _SURELY_BELOW * self.time_out_s
 
+    def has_given_up(self, link: Link, command: WireIndex) -> bool:
+        """Whether the client no longer waits for a command of the link: its time-out is over, or the attempt is."""
+        is_same_attempt = (command.operation, command.attempt) == (self.operation, self.attempt)
+        return not is_same_attempt or self._has_waited_long(link)
+
+    @property
+    def keeps_silent_connection(self) -> bool:
+        """Whether the client has a connection open on which a fault lets no reply pass, so that it may wait again."""
+        return any(link.is_open and link.is_silent for link in self._silent)
+
     def mark_killed(self) -> None:
         """The client's process was killed: the commands that wait here count as never sent."""
         self.was_killed = True
@@ -282,11 +292,13 @@ class ClientWire:
 
         One that has waited for its time-out as planned may close its other connections as well.
         """
-        asked_after_s = self._asked_after_s.get(link, self._began_s)
-        waited_s = self.clock() - asked_after_s
-        waits_long = waited_s >= _SURELY_BELOW * self.time_out_s
         is_calling = self.is_under_way and not self.has_waited
-        return is_calling and link.was_closed_by_client and waits_long
+        return is_calling and link.was_closed_by_client and self._has_waited_long(link)
+
+    def _has_waited_long(self, link: Link) -> bool:
+        """Whether so much time has passed since the client's last answer on the link that its time-out may be over."""
+        waited_s = self.clock() - self._asked_after_s.get(link, self._began_s)
+        return waited_s >= _SURELY_BELOW * self.time_out_s
 
     def _event(self, link: Link, received: ReceivedCommand, ordinal: int) -> WireEvent:
         self._command += 1

@@ -347,7 +347,7 @@ class Clients:
     def _check_time_out(self, client: Client, answered: Answered) -> None:
         """Make the case invalid if the call raised a time-out that nothing in it planned."""
         wire, error = client.wire, answered.error
-        is_planned = wire.has_waited or wire.was_killed
+        is_planned = wire.has_waited or wire.was_killed or wire.keeps_silent_connection
         if error is None or is_planned or not error.is_time_out or not wire.may_have_timed_out():
             return
         method = client.calls[client.next_call].method

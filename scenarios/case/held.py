@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from midpipe.faultinject.net.link import Link
@@ -35,16 +36,27 @@ class HeldCommands:
         self._loop = loop
         self._recorder = recorder
         self._held: list[_Held] = []
+        self._under_way: list[_Held] = []
         self._came_late: set[tuple[str, int, int]] = set()
         self._unanswered: Step | None = None
 
-    def hold(self, link: Link, step: Step, held_for: int | None) -> None:
-        """Hold a command of the link.
+    def hold(
+        self, link: Link, step: Step, held_for: int | None, has_given_up: Callable[[], bool]
+    ) -> None:
+        """Hold a command of the link. It is delivered early if its client has given up and uses the link again.
 
         Args:
             held_for: until so many further events of its client have happened; None: until ``release_all``.
+            has_given_up: whether the client no longer waits for the command.
         """
-        self._held.append(_Held(link, step, held_for))
+        held = _Held(link, step, held_for)
+        self._held.append(held)
+
+        def deliver_first() -> None:
+            if has_given_up():
+                self._deliver(held)
+
+        link.on_used_again = deliver_first
 
     def holds_write_of(self, client_id: str, operation: int, attempt: int) -> bool:
         """Whether a write of that attempt is still held, or came late and changed something."""
@@ -91,20 +103,31 @@ class HeldCommands:
         """Deliver every command that is still held."""
         for held in tuple(self._held):
             self._release(held)
+        for held in tuple(self._under_way):
+            self._await(held)
 
     def _release(self, held: _Held) -> None:
         """Deliver a command and record what it did; if the server does not answer it, the case is invalid."""
-        self._held.remove(held)
-        replies: list[Reply | None] = []
-        held.link.release_held(replies.append)
-        event = held.step.event
-        if not self._loop.run_until(lambda: bool(replies), ANSWERED_WITHIN_S):
+        self._deliver(held)
+        self._await(held)
+
+    def _await(self, held: _Held) -> None:
+        """Wait until a delivered command is answered."""
+        if not self._loop.run_until(lambda: held not in self._under_way, ANSWERED_WITHIN_S):
             self._recorder.invalid_reason = (
-                f"the server did not answer {event.position}, delivered late, "
+                f"the server did not answer {held.step.event.position}, delivered late, "
                 f"within {ANSWERED_WITHIN_S:.0f} s"
             )
-            return
-        reply = replies[0]
+
+    def _deliver(self, held: _Held) -> None:
+        """Deliver a command; what it did is recorded once the server has answered."""
+        self._held.remove(held)
+        self._under_way.append(held)
+        held.link.release_held(lambda reply: self._arrived(held, reply))
+
+    def _arrived(self, held: _Held, reply: Reply | None) -> None:
+        self._under_way.remove(held)
+        event = held.step.event
         executed = Executed.YES if reply is not None else Executed.UNKNOWN
         arrived = replace(held.step, executed=executed, reply=reply_text(reply))
         if self._recorder.record_arrival(arrived):
