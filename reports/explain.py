@@ -93,6 +93,18 @@ _BY_CALL: Mapping[tuple[str, str], str] = MappingProxyType(
     }
 )
 """What to change, by the invariant and by the call to begin with."""
+_COMPARES = (ADVICE["holder-is-served"], _BY_CALL["no-duplicate", "complete"])
+"""Advice for a queue that does not compare the lease token where it writes."""
+_IF_COMPARED: Mapping[str, str] = MappingProxyType(
+    {
+        "no-duplicate": "Refuse, in the step that finishes a job, what another worker has finished.",
+        "holder-is-served": "Refuse a call only if its lease has ended. Close a connection after a time-out, so that "
+        "no late reply answers its next command.",
+    }
+)
+"""The same, by invariant, for a queue of which nothing shows that."""
+_SCRIPTS = ("EVAL", "EVALSHA", "FCALL")
+_OF_A_HOLDER = ("complete", "fail", "give_back", "heartbeat")
 
 
 def explained(finding: Finding) -> tuple[str, str, str]:
@@ -249,7 +261,38 @@ def advice_for(finding: Finding) -> str:
         if finding.invariant == "no-lost-job" and finding.operation in _TAKES_JOBS:
             return _TAKING
     by_call = _BY_CALL.get((finding.invariant, finding.operation))
-    return by_call or ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")
+    advice = by_call or ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")
+    if advice in _COMPARES and not (finding.story and _writes_without_token(finding.story)):
+        return _IF_COMPARED[finding.invariant]
+    return advice
+
+
+def _writes_without_token(story: Story) -> bool:
+    """Whether a call of a lease's holder changed keys by a command that can't have compared the token of the lease.
+
+    A script that is given the token, or a part of it, may compare it, and so may a block after WATCH. Of a script whose
+    arguments are not all shown nothing is known.
+    """
+    tokens: dict[str, str] = {}
+    watching: set[str] = set()
+    for step in story.steps:
+        if step.kind is StepKind.CALL and step.call is not None:
+            given = {argument.name: argument.value.strip('"') for argument in step.call.arguments}
+            is_holder = step.call.method in _OF_A_HOLDER and "lease_token" in given
+            tokens[step.client] = given["lease_token"] if is_holder else ""
+            watching.discard(step.client)
+        elif step.kind is StepKind.COMMAND and step.command is not None:
+            words = step.command.words
+            token = tokens.get(step.client, "")
+            may_compare = step.client in watching or (
+                words[0].upper() in _SCRIPTS
+                and any(word == "…" or (word and word in token) for word in words[3:])
+            )
+            if token and step.changes and not may_compare:
+                return True
+            if words[0].upper() == "WATCH":
+                watching.add(step.client)
+    return False
 
 
 def _acknowledges_first(story: Story) -> bool:

@@ -8,7 +8,15 @@ import pytest
 
 from midpipe.reports.explain import ADVICE, advice_for
 from midpipe.scenarios.invariants import INVARIANTS
-from midpipe.scenarios.model.story import StepKind, Story, StoryCall, StoryCommand, StoryStep
+from midpipe.scenarios.model.story import (
+    KeyChange,
+    StepKind,
+    Story,
+    StoryArgument,
+    StoryCall,
+    StoryCommand,
+    StoryStep,
+)
 from tests.fast.reports.verdicts import LOST
 
 
@@ -32,7 +40,7 @@ def test_the_advice_follows_from_the_command_that_met_the_fault(command: str, sa
 @pytest.mark.parametrize(
     ("invariant", "call", "says"),
     [
-        ("no-duplicate", "complete", "Compare the lease token"),
+        ("no-duplicate", "complete", "what another worker has finished"),
         ("no-duplicate", "enqueue", "whether the job is known"),
         ("no-lost-job", "claim", "put back what a lease"),
         ("no-lost-job", "tick", "one atomic step"),
@@ -78,3 +86,41 @@ def test_the_advice_follows_from_what_was_acknowledged_before_the_crash(
         LOST, invariant="no-stuck-job", operation="work", command=met, story=Story("work:", steps)
     )
     assert says in advice_for(stuck)
+
+
+@pytest.mark.parametrize(
+    ("sent", "says_compare"),
+    [
+        (("HSET job:1 status completed",), True),
+        (("GET job:1:lock", "EXEC"), True),
+        (("EVAL <script> 1 job:1 done",), True),
+        (("EVAL <script> 1 job:1 7:abc",), False),
+        (("EVAL <script> 1 job:1 7",), False),
+        (("EVAL <script> 1 job:1 a b c …",), False),
+        (("WATCH job:1", "EXEC"), False),
+    ],
+)
+@pytest.mark.parametrize("invariant", ["no-duplicate", "holder-is-served"])
+def test_a_queue_is_advised_to_compare_the_token_only_if_a_write_of_the_holder_did_not(
+    invariant: str, sent: tuple[str, ...], says_compare: bool
+) -> None:
+    changed = (KeyChange("job:1", "running", "completed"),)
+    reads = ("GET", "WATCH")
+    steps = (
+        StoryStep(
+            StepKind.CALL, "A", StoryCall("complete", (StoryArgument("lease_token", '"7:abc"'),))
+        ),
+        *(
+            StoryStep(
+                StepKind.COMMAND,
+                "A",
+                command=StoryCommand(tuple(words.split())),
+                changes=() if words.startswith(reads) else changed,
+            )
+            for words in sent
+        ),
+    )
+    found = replace(
+        LOST, invariant=invariant, operation="complete", command="", story=Story("", steps)
+    )
+    assert ("Compare the lease token" in advice_for(found)) == says_compare
