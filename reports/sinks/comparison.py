@@ -40,7 +40,7 @@ _SPEED = """\
 in brackets that of a bare SET in the same rounds, which shows how busy the machine was; and the empty jobs that one
 worker runs in a second, its start included. *under a fault* shows the calls of the cases above into which a fault was
 injected, the caller's retries included: the median, in brackets that of calls that met no fault, and the longest. A
-worker that ends at a fault is quick. *recovery* is the longest that it took until the job of a worker that died had
+worker that ends at a fault is quick. *recovery* is how long it took at most until the job of a worker that died had
 run, if it ran again at all; only a stepped clock (`--clock auto`) measures it. The last three are on the clock that the
 caller reads, which midpipe moves on where everything waits. A time-out of the client counts in full; midpipe sets it to
 0.25 s where nothing else can notice the fault.
@@ -142,7 +142,9 @@ def _speed(row: Compared) -> tuple[object, ...]:
         f"{row.rate.jobs_per_second:g}" if row.rate else _NONE,
         _under_a_fault(row.times_of("enqueue")),
         _under_a_fault(row.times_of("work")),
-        _NONE if row.recovered_after_s is None else duration_text(row.recovered_after_s),
+        _NONE
+        if row.recovered_after_s is None
+        else duration_text(row.recovered_after_s, rounds_up=True),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -118,11 +119,19 @@ def _steps(record: CaseRecord, entry: Entry) -> Iterator[StoryStep]:
         yield from _command(record, entry)
 
 
-def duration_text(seconds: float) -> str:
-    """Return a duration with two digits that count, because a wait ends at a slightly different moment each time."""
+def duration_text(seconds: float, *, rounds_up: bool = False) -> str:
+    """Return a duration with two digits that count, because a wait ends at a slightly different moment each time.
+
+    Args:
+        rounds_up: the text is no shorter than the duration.
+    """
     units = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"))
     unit, name = next((each for each in units if seconds >= 2 * each[0]), (1.0, "s"))
-    return f"{seconds / unit:.2g} {name}"
+    number = seconds / unit
+    digit = 10 ** (math.floor(math.log10(number)) - 1) if number > 0 else 1
+    digits = round(number / digit, 6)
+    rounded = (math.ceil if rounds_up else round)(digits) * digit
+    return f"{rounded:.12g} {name}"
 
 
 def _command(record: CaseRecord, entry: Stepped | Arrived) -> Iterator[StoryStep]:

@@ -109,11 +109,14 @@ def verdict_on(
 
 
 def _recovery(tally: Tally) -> Iterator[str]:
-    """Yield how long it took until the job of a dead worker ran again, if that was measured."""
+    """Yield how long it took at most until the job of a dead worker ran again, if that was measured.
+
+    Recovery asks at certain times, four of them within the promised time, so the job may have been there before.
+    """
     if tally.recovered_after_s is not None:
         # Less than this is how busy the machine was.
-        longest = duration_text(max(0.1, tally.recovered_after_s))
-        yield f"The job of a worker that died reached another worker within {longest}, on the stepped clock."
+        longest = duration_text(max(0.1, tally.recovered_after_s), rounds_up=True)
+        yield f"The job of a worker that died reached another worker after at most {longest} on the stepped clock."
 
 
 def _is_narrowed(options: Options) -> bool:

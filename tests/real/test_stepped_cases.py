@@ -287,12 +287,20 @@ def test_the_clock_is_among_the_options_that_name_the_server() -> None:
         (0.2497, "0.25 s"),
         (5.0, "5 s"),
         (90.0, "90 s"),
+        (113.0, "110 s"),
         (180.0, "3 minutes"),
         (86_400.0, "24 hours"),
     ],
 )
 def test_a_duration_is_written_with_two_digits(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(31.2, "32 s"), (0.07, "0.07 s"), (3_601.0, "61 minutes")]
+)
+def test_a_duration_at_most_is_not_rounded_down(seconds: float, text: str) -> None:
+    assert duration_text(seconds, rounds_up=True) == text
 
 
 def test_the_time_until_a_dead_workers_job_is_received_again_is_measured(stepped: Worker) -> None:
