@@ -67,3 +67,10 @@ def test_the_stand_by_worker_gets_a_job_that_only_the_periodic_work_puts_back(
     record = run(worker, "reaped.py:FinishesWithAnyToken", "claim-complete: A2:ZREM!freeze")
     assert finishers(record) == [("S", True), ("A", True)]
     assert record.violated_invariants == {"no-duplicate"}
+
+
+def test_a_claim_of_the_stand_by_worker_that_waits_for_a_job_does_not_take_too_long(
+    worker: Worker,
+) -> None:
+    record = run(worker, "flawed/pop_then_lease.py:Fixed", "enqueue: A1:EVAL!freeze")
+    assert record.violated_invariants == frozenset()
