@@ -22,40 +22,11 @@ def facts(verdict: Verdict, most_notes: int | None = None) -> tuple[tuple[str, s
 def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]]:
     if verdict.partial:
         yield "partial", "The run ended before everything that was planned had run."
-    notes = (*verdict.warnings, *map(str, verdict.crashes))
-    for note in notes[:most_notes]:
-        yield "note", note
-    if most_notes is not None and len(notes) > most_notes:
-        yield (
-            "note",
-            f"and {len(notes) - most_notes} more, which -v or `midpipe report -v` shows",
-        )
+    yield from _notes(verdict, most_notes)
     if not verdict.findings:
         yield "judged", f"{verdict.subject} on {verdict.server or '-'}"
-    ran = [f"{row.name} {row.cases:,}" for row in verdict.parts if row.cases]
-    cases = sum(row.cases for row in verdict.parts)
-    if cases:
-        yield "cases", f"{cases:,} in {verdict.seconds:.1f} s: {', '.join(ran)}"
-    if verdict.ledger:
-        total = {
-            name: sum(getattr(row, name) for row in verdict.ledger)
-            for name in ("space", "run", "pruned", "not_reached", "invalid")
-        }
-        yield (
-            "space",
-            f"{total['space']:,} cases: {total['run']:,} run, {total['pruned']:,} pruned, "
-            f"{total['not_reached']:,} not reached, {total['invalid']:,} invalid",
-        )
-    held = [row.invariant for row in verdict.invariants if row.status is Status.HOLDS]
-    if verdict.invariants:
-        yield "held", f"{len(held)} of {len(verdict.invariants)} invariants"
-    unknown: dict[str, list[str]] = {}
-    for row in verdict.invariants:
-        if row.status is Status.UNKNOWN:
-            unknown.setdefault(row.note, []).append(row.invariant)
-    for why, names in unknown.items():
-        each = "each: " if len(names) > 1 else ""
-        yield "unknown", f"{', '.join(names)}{f' ({each}{why})' if why else ''}"
+    yield from _cases(verdict)
+    yield from _invariants(verdict)
     left_out = [row.invariant for row in verdict.invariants if row.status is Status.NOT_APPLICABLE]
     yield from _not_judged(verdict, left_out, is_short=most_notes is not None)
     for accepted in verdict.accepted:
@@ -70,6 +41,46 @@ def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]
         yield "midpipe", sentence
     if not verdict.findings and verdict.outcome is Outcome.PASS:
         yield "not proved", not_proved(verdict)
+
+
+def _notes(verdict: Verdict, most: int | None) -> Iterator[tuple[str, str]]:
+    notes = (*verdict.warnings, *map(str, verdict.crashes))
+    for note in notes[:most]:
+        yield "note", note
+    if most is not None and len(notes) > most:
+        yield "note", f"and {len(notes) - most} more, which -v or `midpipe report -v` shows"
+
+
+def _cases(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Yield how many cases were run, and the size of the space that they are from."""
+    ran = [f"{row.name} {row.cases:,}" for row in verdict.parts if row.cases]
+    cases = sum(row.cases for row in verdict.parts)
+    if cases:
+        yield "cases", f"{cases:,} in {verdict.seconds:.1f} s: {', '.join(ran)}"
+    if verdict.ledger:
+        total = {
+            name: sum(getattr(row, name) for row in verdict.ledger)
+            for name in ("space", "run", "pruned", "not_reached", "invalid")
+        }
+        yield (
+            "space",
+            f"{total['space']:,} cases: {total['run']:,} run, {total['pruned']:,} pruned, "
+            f"{total['not_reached']:,} not reached, {total['invalid']:,} invalid",
+        )
+
+
+def _invariants(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Yield how many invariants held, and which are unknown, with the reason."""
+    held = [row.invariant for row in verdict.invariants if row.status is Status.HOLDS]
+    if verdict.invariants:
+        yield "held", f"{len(held)} of {len(verdict.invariants)} invariants"
+    unknown: dict[str, list[str]] = {}
+    for row in verdict.invariants:
+        if row.status is Status.UNKNOWN:
+            unknown.setdefault(row.note, []).append(row.invariant)
+    for why, names in unknown.items():
+        each = "each: " if len(names) > 1 else ""
+        yield "unknown", f"{', '.join(names)}{f' ({each}{why})' if why else ''}"
 
 
 def _not_judged(
