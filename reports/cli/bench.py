@@ -152,22 +152,7 @@ def bench(
     running = LatencyBench(server_from(values), plan)
     try:
         interrupted = not _ran_to_the_end(running)
-        ratios = running.ratios()
-        result = Bench(
-            midpipe=__version__,
-            command=command_line(),
-            machine=_machine(),
-            server=running.server.name,
-            started_at=started_at,
-            seconds=round(time.monotonic() - begun_s, 1),
-            rounds=rounds,
-            outcome=merge(
-                [*(ratio.outcome for ratio in ratios), *([Outcome.UNKNOWN] if interrupted else [])]
-            ),
-            rows=running.rows(),
-            ratios=ratios,
-            outages=tuple(running.outages),
-        )
+        result = _result(running, plan, started_at, begun_s, is_partial=interrupted)
     finally:
         running.close()
     result = map_text(result, safe_text())
@@ -188,6 +173,27 @@ def _baseline(text: str | None, values: dict[str, Any]) -> SubjectSpec | None:
     paths, environment = tuple(values["paths"]), tuple(values["environment"])
     return parse_subject(
         text, paths, values["python"], environment=environment, patience_s=values["patience_s"]
+    )
+
+
+def _result(
+    running: LatencyBench, plan: BenchPlan, started_at: str, begun_s: float, *, is_partial: bool
+) -> Bench:
+    """Return what was measured; a bench that was interrupted is unknown at best."""
+    ratios = running.ratios()
+    outcomes = [ratio.outcome for ratio in ratios]
+    return Bench(
+        midpipe=__version__,
+        command=command_line(),
+        machine=_machine(),
+        server=running.server.name,
+        started_at=started_at,
+        seconds=round(time.monotonic() - begun_s, 1),
+        rounds=plan.rounds,
+        outcome=merge([*outcomes, Outcome.UNKNOWN] if is_partial else outcomes),
+        rows=running.rows(),
+        ratios=ratios,
+        outages=tuple(running.outages),
     )
 
 
