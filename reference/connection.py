@@ -67,7 +67,7 @@ class Connection:
         self._phase = phase or phase_from()
         self._steps = Steps(self._redis, prefix, durability or durability_from())
         self._telemetry = telemetry or telemetry_asked_for()
-        self._telemetry.runs_in(self._phase.value)
+        self._telemetry.set_phase(self._phase.value)
         pool = getattr(self._redis, "connection_pool", None)
         options = pool.connection_kwargs if pool else {}
         self._time_out_s = float(options.get("socket_timeout") or DEFAULT_TIME_OUT_S)

@@ -64,7 +64,7 @@ class Leases(Connection):
         telemetry.count("reclaimed", by=reclaimed)
         telemetry.count("dead letter", by=dead)
         telemetry.count("job", FAILED, by=dead)
-        telemetry.saw_depth(depth)
+        telemetry.set_depth(depth)
         if not claimed:
             return None
         token, attempt, fields = claimed

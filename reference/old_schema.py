@@ -87,7 +87,7 @@ class Backfill:
     def verify(self) -> Counter[str]:
         """Compare each job of the old schema with the new one. They agree if only ``same`` and ``gone`` are counted."""
         counts = self._pass("look")
-        self._telemetry.verified(counts)
+        self._telemetry.record_verify(counts)
         return counts
 
     def remove(self, quiet: timedelta = QUIET) -> Counter[str]:

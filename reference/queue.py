@@ -187,7 +187,7 @@ class Queue(Leases):
     def get_queue_depth(self) -> int:
         """Return how many jobs wait."""
         depth = int(self._redis.llen(self._steps.prefix + keys.PENDING))
-        self._telemetry.saw_depth(depth)
+        self._telemetry.set_depth(depth)
         return depth
 
     def forget(self, job_id: str, workspace_id: str, older_than: timedelta = OLDER_THAN) -> bool:

@@ -116,17 +116,17 @@ class Telemetry:
             counter = self._metrics.counters[event]
             (counter.labels(*labels) if labels else counter).inc(by)
 
-    def runs_in(self, phase: str) -> None:
+    def set_phase(self, phase: str) -> None:
         """Set the phase of the migration that this process is in."""
         if self._metrics is not None:
             self._metrics.phase.labels(phase).set(1)
 
-    def saw_depth(self, depth: int) -> None:
+    def set_depth(self, depth: int) -> None:
         """Set how many jobs wait."""
         if self._metrics is not None:
             self._metrics.depth.set(depth)
 
-    def verified(self, counts: Mapping[str, int]) -> None:
+    def record_verify(self, counts: Mapping[str, int]) -> None:
         """Set what a pass over the whole old schema counted, and when it ended."""
         if self._metrics is not None:
             self._metrics.divergent.set(counts["differs"] + counts["missing"])

@@ -62,7 +62,7 @@ def metric_names() -> set[str]:
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
     telemetry.record_dual_write_attempt("acme", "succeeded")
-    telemetry.runs_in(Phase.OLD.value)
+    telemetry.set_phase(Phase.OLD.value)
     with telemetry.timed("enqueue"):
         pass
     samples = {sample.name for family in registry.collect() for sample in family.samples}
