@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from midpipe.faultinject.servers.opening import ServerSpec
+from midpipe.scenarios.explore.fault_selection import Aim
 from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.probing import ProbeTask
 from midpipe.scenarios.explore.sweeping import SweepTask
@@ -30,10 +31,19 @@ Judged = tuple[Verdict, list[str], int]
 
 
 def judged(subject: SubjectSpec, fail_fast: Severity | None, *parts: str) -> Judged:
-    """Judge by one program of each suite; return the verdict, which parts were begun, and how many cases were run."""
+    """Judge by one program of each suite, with a few faults; the flawed queue violates at the first ones.
+
+    Return the verdict, which parts were begun, and how many cases were run.
+    """
     events: list[Event] = []
-    programs = ("enqueue", "same-request-twice")
-    options = Options(subject, jobs=1, parts=parts, programs=programs, fail_fast=fail_fast)
+    options = Options(
+        subject,
+        jobs=1,
+        parts=parts,
+        programs=("enqueue", "same-request-twice"),
+        aim=Aim(("cut-before", "lost-reply", "crash", "slow")),
+        fail_fast=fail_fast,
+    )
     gate = Gate(options, events.append)
     gate.run()
     verdict = gate.verdict("0", "midpipe gate", "2026-01-01T00:00:00+00:00")
@@ -111,7 +121,8 @@ def test_a_subject_without_findings_gets_every_part_and_the_same_verdict() -> No
     assert spaces(fast) == spaces(whole)
 
 
-def test_an_unknown_does_not_end_it(tmp_path: Path) -> None:
+def test_an_unknown_does_not_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("midpipe.scenarios.explore.interleaving.RUNS_IF_NONDETERMINISTIC", 10)
     (tmp_path / "nondeterministic.py").write_text(
         "import contextlib, random\nfrom reference import Queue as Sound\n\n"
         "class Queue(Sound):\n"
@@ -145,7 +156,7 @@ HOURS: dict[str, Task] = {
 }
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(scope="module", params=[1, 2])
 def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     with closing(Pool(ServerSpec(), request.param)) as opened:
         yield opened

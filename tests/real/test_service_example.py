@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,20 @@ from midpipe.scenarios.subjects.job.midpipe_service import Service
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 ATOMIC = 'store.eval(PUT_ONCE, 2, unique, "jobs", text)'
 IN_TWO_COMMANDS = 'store.set(unique, 1, nx=True) and store.rpush("jobs", text)'
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, SubjectSpec]:
+    """The service with each way to put a job in, so that cases in a row of one of them share its processes."""
+    source = (EXAMPLES / "service.py").read_text("utf-8")
+    assert ATOMIC in source
+    found = {}
+    for put in (ATOMIC, IN_TWO_COMMANDS):
+        folder = tmp_path_factory.mktemp("service")
+        shutil.copy(EXAMPLES / "service_adapter.py", folder)
+        (folder / "service.py").write_text(source.replace(ATOMIC, put))
+        found[put] = SubjectSpec(f"{folder}/service_adapter.py:Queue")
+    return found
 
 
 @pytest.mark.parametrize(
@@ -33,14 +48,13 @@ IN_TWO_COMMANDS = 'store.set(unique, 1, nx=True) and store.rpush("jobs", text)'
     ],
 )
 def test_a_service_is_judged_through_its_requests(
-    worker: Worker, tmp_path: Path, put: str, line: str, expected: set[str]
+    worker: Worker,
+    subjects: Mapping[str, SubjectSpec],
+    put: str,
+    line: str,
+    expected: set[str],
 ) -> None:
-    shutil.copy(EXAMPLES / "service_adapter.py", tmp_path)
-    source = (EXAMPLES / "service.py").read_text("utf-8")
-    assert ATOMIC in source
-    (tmp_path / "service.py").write_text(source.replace(ATOMIC, put))
-    subject = SubjectSpec(f"{tmp_path}/service_adapter.py:Queue")
-    record = replay_case(worker, subject, line, 10_000.0).record
+    record = replay_case(worker, subjects[put], line, 10_000.0, warms_up=False).record
     assert record.is_valid, record.invalid_reason
     assert record.violated_invariants == expected
 

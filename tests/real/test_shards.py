@@ -9,6 +9,7 @@ import pytest
 
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.explore.fault_selection import Aim
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.gate.options import Event, Options
@@ -18,6 +19,7 @@ from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Verdict
 
 SHIPPED = "midpipe.scenarios.flaws.as_shipped:SimpleQueue"
+FEW = Aim(("lost-reply",))
 SHARDS = tuple(Shard(number, 3) for number in (1, 2, 3))
 Case = tuple[str, bool, frozenset[str]]
 
@@ -47,9 +49,12 @@ def place_of(row: LedgerRow) -> tuple[str, str]:
 
 
 def test_shards_merge_to_the_verdict_of_a_single_machine_case_by_case() -> None:
-    programs = ("enqueue-with-request-id", "same-request-twice")
     options = Options(
-        subject=SubjectSpec(SHIPPED), parts=("sweep", "interleave"), programs=programs, jobs=1
+        subject=SubjectSpec(SHIPPED),
+        parts=("sweep", "interleave"),
+        programs=("enqueue-with-request-id", "same-request-twice"),
+        aim=FEW,
+        jobs=1,
     )
     whole, cases = judged(options)
     merged, cases_of_shards = sharded(options)
@@ -65,7 +70,7 @@ def test_shards_merge_to_the_verdict_of_a_single_machine_case_by_case() -> None:
 
 
 def test_workers_of_a_shard_share_its_cases() -> None:
-    options = Options(parts=("sweep",), programs=("enqueue",), shard=Shard(2, 3), jobs=1)
+    options = Options(parts=("sweep",), programs=("enqueue",), aim=FEW, shard=Shard(2, 3), jobs=1)
     _, alone = judged(options)
     _, by_two = judged(replace(options, jobs=2))
     assert alone == by_two
@@ -77,7 +82,7 @@ def test_a_shard_of_fuzzing_begins_with_seeds_that_no_other_shard_has() -> None:
 
 
 def test_a_missing_shard_leaves_the_verdict_unknown() -> None:
-    options = Options(parts=("sweep",), programs=("enqueue",), jobs=1)
+    options = Options(parts=("sweep",), programs=("enqueue",), aim=FEW, jobs=1)
     verdicts = [judged(replace(options, shard=shard))[0] for shard in SHARDS[:2]]
     merged = combined(verdicts, "midpipe")
     assert (merged.outcome, merged.partial) == (Outcome.UNKNOWN, True)
