@@ -21,6 +21,7 @@ OPTIONS = Options(
     parts=("interleave",),
     programs=("same-request-twice", "update-vs-get"),
     aim=Aim(("cut-before", "lost-reply")),
+    max_preemptions=1,
 )
 
 
