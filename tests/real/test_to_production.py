@@ -37,7 +37,7 @@ max-latency = 1000
 on = "local:1"
 shards = 1
 [tool.midpipe.fuzz]
-time-budget = "20s"
+time-budget = "60s"
 [tool.midpipe.soak]
 jobs-total = 500
 chaos = "none"
