@@ -176,6 +176,8 @@ class Tally:
             status, note = Status.UNKNOWN, "a violation of it was not confirmed"
         elif any(crash.invariant == name for crash in self.crashes):
             status, note = Status.UNKNOWN, "its checker crashed"
+        elif not self.observations.get(name) and traits and invariant.if_unchecked:
+            status, note = Status.NOT_APPLICABLE, invariant.if_unchecked
         elif not self.observations.get(name):
             status, note = Status.UNKNOWN, "no case gave it anything to check"
         else:

@@ -98,4 +98,5 @@ RESULT_IS_KEPT = Invariant(
     severity=Severity.HIGH,
     check=_check,
     why_not=_why_not,
+    if_unchecked="no job that was read back after its end had a result",
 )

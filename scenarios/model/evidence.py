@@ -304,6 +304,8 @@ class Invariant:
         check: judges the evidence of one case.
         why_not: returns why the invariant does not apply to a subject; an empty string if it does.
         on_malformed: it also judges programs in which the subject must refuse every call.
+        if_unchecked: why it does not apply if no case gave it anything to check, where only the cases show whether it
+            does; empty if it is unknown then.
 
     Example:
         >>> from midpipe import Evidence, Invariant, Judgement, Session, Severity, ViolationEvidence
@@ -328,3 +330,4 @@ class Invariant:
     check: Check
     why_not: Callable[[Traits], str] = applies_to_all
     on_malformed: bool = False
+    if_unchecked: str = ""

@@ -154,7 +154,7 @@ class Fuzzing:
         if not total and self._spent_s:
             results.warnings.append(
                 f"Fuzzing completed no example in {self._spent_s:.1f} s, so it shows nothing. "
-                "Give it more time with --fuzz."
+                f"Give it more time with {'--time-budget' if self._options.time_budget_s else '--fuzz'}."
             )
         results.warnings += self._doubts()
         results.parts[self.name] = merge(outcomes)

@@ -172,3 +172,16 @@ def test_a_group_keeps_the_replay_line_of_each_of_its_cases() -> None:
     cases = ("enqueue: A2!late", "enqueue: A1!late", "same-request-again: A1!lost-reply")
     (group,) = tally_of(*(ended(case, "no-lost-job") for case in cases)).ranked()
     assert (group.replays, group.cases) == (cases, 3)
+
+
+def test_a_result_that_no_job_shows_does_not_apply_and_leaves_no_doubt() -> None:
+    takes_results = replace(
+        TRAITS, methods=TRAITS.methods | {"complete"}, accepts={"complete": frozenset({"result"})}
+    )
+    (row,) = (
+        row
+        for row in tally_of(ended("enqueue:")).invariant_rows(takes_results)
+        if row.invariant == "result-is-kept"
+    )
+    assert row.status is Status.NOT_APPLICABLE
+    assert row.note == "no job that was read back after its end had a result"
