@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from midpipe.faultinject.decide.scheduler import Scheduler
-from midpipe.faultinject.faults import effects_of
+from midpipe.faultinject.faults import effects_of, lets_time_pass
 from midpipe.faultinject.faults.effects import PASS, UNMOVED, Deliver, Effects, Process, WireEffects
 from midpipe.faultinject.vocabulary import (
     Decision,
@@ -139,9 +139,14 @@ class Case:
         for other in self._clients:
             other.listens = False
         client = self._clients[event.position.client]
-        waiting = client.wire.waiting
         self._side_effects.await_zero_leases()
-        client.wire.let_through(self._begin_effects(decision))
+        if decision.fault is None or not lets_time_pass(decision.fault):
+            self._clients.begin_late(client)
+        on_wire = self._begin_effects(decision)
+        if self.recorder.invalid_reason:
+            return
+        waiting = client.wire.waiting
+        client.wire.let_through(on_wire)
         may_block = self._rig.table.is_blocking(event.args) and not is_inside
         if may_block and not self._is_answered_at_once():
             client.blocked, self._fault = (event.position, self._fault), None
@@ -185,6 +190,8 @@ class Case:
         if effects.clock != UNMOVED:
             self._side_effects.move_clock(client.wire, client.host.pid, effects.clock)
             self.recorder.record_state()
+            if effects.clock.elapse_s:
+                self._clients.begin_late(client)
         self._fault = decision.fault
         return effects.wire
 

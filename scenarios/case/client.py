@@ -44,6 +44,10 @@ class Attempt:
     waited_s: float = 0.0
     answer: HostAnswer | None = None
 
+    def take(self, answer: HostAnswer) -> None:
+        """Keep what the subject's process answered."""
+        self.answer = answer
+
 
 def _none_yet() -> Attempt:
     return Attempt(0, {}, invoked_at=0, began_s=0.0)
@@ -99,6 +103,11 @@ class Client:
         """It is done, parked, or waits for the server's reply to a blocking command or for a published message."""
         is_parked = self.wire.waiting is not None
         return self.is_done or is_parked or self.blocked is not None or self.listens
+
+    @property
+    def is_ready(self) -> bool:
+        """It need not be waited for: it is settled, has answered, or has made the case invalid."""
+        return self.is_settled or self.has_answer or bool(self.wire.invalid_reason)
 
     def close_instance(self) -> None:
         """Close the subject's instance, so that the server sees its connections end in order."""

@@ -58,6 +58,7 @@ class ClientWire:
         invalid_reason: why the case is invalid; empty so far.
         is_under_way: an attempt is under way, or an instance of the subject is being made.
         has_waited: in this attempt the client had to wait for its time-out, or blocked on the server, as planned.
+        has_begun: a command of the client that has a position was let through.
         has_subscribed: one of the client's connections receives published messages.
     """
 
@@ -79,6 +80,7 @@ class ClientWire:
     is_under_way: bool = False
     has_waited: bool = False
     has_subscribed: bool = False
+    has_begun: bool = False
     _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(init=False, default_factory=list)
     _ordinal: int = field(init=False, default=0)
     _command: int = field(init=False, default=0)
@@ -146,6 +148,12 @@ class ClientWire:
         self.was_killed = True
         self._parked.clear()
 
+    def forget_commands(self) -> None:
+        """No command of the client was let through, and its connections are closed: count from the first one again."""
+        self._parked.clear()
+        self._senders.clear()
+        self._ordinal = self._block_ordinal = 0
+
     def mark_started_again(self) -> None:
         """A successor of the process that was killed is about to be started; what that one sent does not count."""
         self.was_killed = False
@@ -155,6 +163,7 @@ class ClientWire:
         """Carry out the waiting command with these effects."""
         if self.waiting is None:
             return
+        self.has_begun = True
         link, command, event = self._parked.pop(0)
         self._let_through[link] = event
         if effects.waits:

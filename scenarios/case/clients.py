@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from midpipe.faultinject.vocabulary import WireEvent
 from midpipe.faultinject.wire.pattern import parse_pattern
 from midpipe.scenarios.case.answered import Answered, answered_from
+from midpipe.scenarios.case.beginning import begin_anew, difference, late_command
 from midpipe.scenarios.case.client import (
     Attempt,
     Client,
@@ -30,7 +31,6 @@ from midpipe.scenarios.case.side_effects import SideEffects
 from midpipe.scenarios.model.history import HANG, Json
 from midpipe.scenarios.model.record import Called
 from midpipe.scenarios.programs.program import MAX_RETRIES, Call, Retry
-from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
 
 _MESSAGE_WITHIN_S = 0.03
 """How long a subscriber has for the call that a message would let it make, before other clients go on."""
@@ -107,8 +107,22 @@ class Clients:
         """Make every client's first call, after one wait for all if one of them waits for what is due."""
         if any(call.waits for client in self for call in client.calls[:1]):
             await_what_is_due(self._rig.time, self._rig.traits)
+        self._side_effects.await_zero_leases()
+        self._rig.time.has_passed = False
         for client in self:
             self._call_next(client)
+
+    def begin_late(self, client: Client) -> None:
+        """Begin the client's first call at its turn, which is now, if what it was to send is out of date."""
+        if (
+            self._side_effects.is_server_paused
+            or (expected := late_command(self._rig, client)) is None
+        ):
+            return
+        begin_anew(self._rig, client, self._make_instances)
+        self._wait_until(lambda: client.is_ready)
+        reason = client.wire.invalid_reason or difference(expected, client)
+        self._recorder.invalid_reason = self._recorder.invalid_reason or reason
 
     def notice_give_ups(self) -> None:
         """Handle what has arrived by now; a client that gave up on a command makes the case invalid."""
@@ -153,18 +167,15 @@ class Clients:
         """
         clients = tuple(self)
 
-        def is_ready(client: Client) -> bool:
-            return client.is_settled or client.has_answer or bool(client.wire.invalid_reason)
-
         def are_all_ready() -> bool:
-            return all(map(is_ready, clients))
+            return all(client.is_ready for client in clients)
 
         def are_all_but_subscribers_ready() -> bool:
             # A subscriber may be waiting for a message that another client's next command would send.
             return (
                 any(client.wire.has_subscribed for client in clients)
                 and any(client.wire.waiting for client in clients)
-                and all(is_ready(client) or client.wire.has_subscribed for client in clients)
+                and all(client.is_ready or client.wire.has_subscribed for client in clients)
             )
 
         while not all(client.is_settled for client in clients):
@@ -176,7 +187,7 @@ class Clients:
                 are_all_ready, _MESSAGE_WITHIN_S
             ):
                 for client in clients:
-                    client.listens = not is_ready(client)
+                    client.listens = not client.is_ready
             for client in clients:
                 if client.wire.invalid_reason and not self._recorder.invalid_reason:
                     self._recorder.invalid_reason = client.wire.invalid_reason
@@ -298,15 +309,11 @@ class Clients:
     def _invoke(self, client: Client, call: Call, arguments: dict[str, Json], number: int) -> None:
         client_id = client.wire.client_id
         now, clock_s = self._recorder.now, self._rig.time.clients_s()
-        client.attempt = attempt = Attempt(number, arguments, invoked_at=now, began_s=clock_s)
+        client.attempt = Attempt(number, arguments, invoked_at=now, began_s=clock_s)
         client.is_calling = True
         client.wire.begin_attempt(client.next_call + 1, number)
         named = tuple(arguments.items())
         self._recorder.record(Called(client_id, call.method, named, number, str(call.version)))
-
-        def take(answer: HostAnswer) -> None:
-            attempt.answer = answer
-
         host = self._rig.host(client_id, call.version)
         if host is not client.host:
             # A supervisor starts it again because its process died in the call before; or the client changes version.
@@ -315,7 +322,7 @@ class Clients:
             client.close_instance()
             client.host = host
             self._make_instances(client)
-        host.call(client_id, call.method, arguments, take)
+        host.call(client_id, call.method, arguments, client.attempt.take)
 
     def _start_again(self, client: Client) -> None:
         """Let a successor of a killed service serve the client's next attempt or call."""

@@ -81,6 +81,10 @@ class Hosts:
         host.journal = self.journal
         return host
 
+    def is_forked(self, version: Version) -> bool:
+        """Whether processes of this version are forked, so that a new one is as the last one was."""
+        return self._fork_servers.get(self._subject_of(version)) is not None
+
     def last_of(self, client_id: str) -> HostProcess | None:
         """Return the process that the client used last; None if it has none."""
         hosts = [host for (known, _), host in self._hosts.items() if known == client_id]

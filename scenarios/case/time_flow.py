@@ -41,6 +41,7 @@ class TimeFlow:
         is_opening: returns whether a client's connection is being opened; the kernel then acts in real time.
 
     Attributes:
+        has_passed: time has passed since the clients of this case began, or the end of a lease will have.
         skewed_s: by how much the clock of a client was off at most in this case.
         parked: returns the processes whose next step is up to midpipe: no time passes for them.
         passed: called after each step with the seconds that passed.
@@ -64,6 +65,7 @@ class TimeFlow:
         self._server_wait_ends_s = server_wait_ends_s
         self._is_opening = is_opening
         self._following: set[int] = set()
+        self.has_passed = False
         self.skewed_s = 0.0
         self.parked: Callable[[], Collection[int]] = tuple
         self.passed: Callable[[float], object] = _ignore
@@ -90,6 +92,7 @@ class TimeFlow:
             self._step(seconds)
         else:
             self._loop.run_until(lambda: False, seconds)
+            self.has_passed = True
         self.waited_s += seconds
         self.waited(seconds)
 
@@ -181,6 +184,7 @@ class TimeFlow:
 
     def _step(self, seconds: float) -> None:
         self._clock.advance(seconds, suspended=self.parked())
+        self.has_passed = True
         self.passed(seconds)
 
 

@@ -29,8 +29,8 @@ from midpipe.scenarios.programs.calls import (
 from midpipe.scenarios.programs.program import Program
 
 _LOOKS_FIRST = replace(get(), optional=True)
-"""For a claim that happens late. The first command of each client waits from the start of the case; a claim that sends
-the time sends that of the start then, at which nothing was due. The second command is made when its turn has come."""
+"""For a claim that happens late. Each client's first command waits from the start of the case; if its process can't
+be forked, a claim that sends the time sends that of the start. The second command is made when its turn has come."""
 
 _PROGRAMS = (
     Program(
