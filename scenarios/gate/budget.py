@@ -3,9 +3,11 @@
 Parts run one after the other, in passes. Each gets a window: its share of the time that is left, so that what one part
 does not use goes to those after it. The first pass is short, so that what each part runs first, because it finds the
 most, does not wait for the rest of the parts before it. A part that has to start processes gets no window that is too
-short for that. Within a window the tasks get equal slices, or those that come first get longer ones: a machine that is
-too busy for a few cases of every program still judges the simplest programs. Time is kept back for the stories of the
-violations found so far.
+short for that; in the next pass it comes before the others, and gets a longer one than its share.
+
+Within a window the tasks get equal slices, or those that come first get longer ones: a machine that is too busy for a
+few cases of every program still judges the simplest programs. Time is kept back for the stories of the violations found
+so far.
 
 A busy machine takes longer to start a process and to run a case. How busy it is shows in how long the subject took to
 start.
@@ -20,6 +22,10 @@ from dataclasses import dataclass, field
 
 FIRST_PASS_SHARE = 0.4
 """How much of the time that is left the first pass through all parts takes."""
+ROOM_FOR_STARTS = 2.0
+"""A part whose share is too short for its starts gets so many times what they take, in the last pass."""
+MAX_STARTING_SHARE = 0.35
+"""The most of the time that is left that such a part gets."""
 STORY_S = 0.5
 """Time kept back for the story of one finding, shrinking included."""
 STORY_STARTS = 0.2
@@ -140,8 +146,11 @@ class Budget:
         left_s = min(pass_end_s, self.end_s - self._stories_s(groups)) - now_s
         weights = sum(SHARES[name].weight for name in (part, *following))
         window_s = left_s * SHARES[part].weight / weights
-        if window_s <= (0.0 if is_alone else SHARES[part].starts * self._start_s):
-            return None
+        starts_s = 0.0 if is_alone else SHARES[part].starts * self._start_s
+        if window_s <= starts_s:
+            window_s = ROOM_FOR_STARTS * starts_s
+            if math.isfinite(pass_end_s) or not 0.0 < window_s <= MAX_STARTING_SHARE * left_s:
+                return None
         return Window(now_s + window_s, self._jobs, self._clock)
 
     def first_pass_end_s(self) -> float:

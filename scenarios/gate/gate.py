@@ -221,6 +221,8 @@ class Gate:
                     self._run(part, pool, window)
                     has_run = True
             waiting = [part for part in waiting if part.queue.has_more]
+            # Parts that had no room in this pass are the first in the next one, while there is much time left.
+            waiting.sort(key=lambda part: part.name in self._spent)
             is_first_pass, pass_end_s = pass_end_s < math.inf, math.inf
             if not (has_run or is_first_pass) or not self._budget.is_limited:
                 break

@@ -71,11 +71,30 @@ def test_time_is_kept_back_for_the_stories_of_what_was_found(clock: Clock) -> No
 
 
 def test_a_part_that_starts_processes_gets_no_window_too_short_for_that(clock: Clock) -> None:
-    budget = Budget(10.0, 2, clock)
-    clock.now_s += 1.0
+    budget = Budget(60.0, 2, clock)
+    clock.now_s += 6.0
     budget.note_start()
-    assert budget.window("durability", ("sweep",), 0) is None
-    assert budget.window("durability", (), 0) is not None
+    following = ("sweep", "interleave", "fuzz")
+    first_s = budget.first_pass_end_s()
+    assert budget.window("durability", following, 0, pass_end_s=first_s) is None
+
+
+def test_in_the_last_pass_such_a_part_gets_room_for_its_starts(clock: Clock) -> None:
+    budget = Budget(90.0, 2, clock)
+    clock.now_s += 3.0
+    budget.note_start()
+    clock.now_s += 20.0
+    found = window(budget, "durability", "sweep", "interleave", "fuzz", "selfcheck")
+    assert found.end_s - clock.now_s > 3.0 * SHARES["durability"].starts
+
+
+def test_a_part_whose_starts_would_take_most_of_the_time_that_is_left_is_not_begun(
+    clock: Clock,
+) -> None:
+    budget = Budget(60.0, 2, clock)
+    clock.now_s += 10.0
+    budget.note_start()
+    assert budget.window("durability", ("sweep", "interleave", "fuzz"), 0) is None
 
 
 def test_when_the_time_is_up_there_is_no_window(clock: Clock) -> None:
