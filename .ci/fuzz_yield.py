@@ -16,7 +16,8 @@ from statistics import fmean
 
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.flaws.flaw import Flaw
+from midpipe.scenarios.flaws.registry import FLAWS
 from midpipe.scenarios.fuzz.space import Steering
 from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.model.messages import CaseEnded

@@ -31,7 +31,8 @@ from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.orders import Orders
 from midpipe.scenarios.explore.running import run_schedule, warm_up
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.flaws.flaw import Flaw
+from midpipe.scenarios.flaws.registry import FLAWS
 from midpipe.scenarios.gate.pool import Pool
 from midpipe.scenarios.invariants.linearizability import Answer, Put, Take, check_queue
 from midpipe.scenarios.model.messages import CaseEnded, Sampling

@@ -16,7 +16,8 @@ from midpipe.scenarios.explore.interleaving import InterleaveTask
 from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.flaws.registry import CLOCK_FLAWS, Flaw
+from midpipe.scenarios.flaws.flaw import Flaw
+from midpipe.scenarios.flaws.registry import CLOCK_FLAWS
 from midpipe.scenarios.fuzz.task import FuzzTask
 from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 from midpipe.scenarios.model.messages import CaseEnded

@@ -16,7 +16,8 @@ from midpipe.scenarios.explore.replaying import replay_case
 from midpipe.scenarios.explore.running import run_schedule
 from midpipe.scenarios.explore.stories import StoryTask
 from midpipe.scenarios.explore.worker import Worker
-from midpipe.scenarios.flaws.registry import FLAWS, Flaw
+from midpipe.scenarios.flaws.flaw import Flaw
+from midpipe.scenarios.flaws.registry import FLAWS
 from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
 from midpipe.scenarios.model.messages import (

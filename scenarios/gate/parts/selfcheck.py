@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from midpipe.faultinject.servers.opening import WALL
 from midpipe.scenarios.explore.worker import Task
-from midpipe.scenarios.flaws.registry import CLOCK_FLAWS, FLAWS, Flaw
+from midpipe.scenarios.flaws.flaw import Flaw
+from midpipe.scenarios.flaws.registry import CLOCK_FLAWS, FLAWS
 from midpipe.scenarios.gate.hunting import HuntTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
