@@ -31,7 +31,7 @@ Judged = tuple[Verdict, list[str], int]
 
 
 def judged(subject: SubjectSpec, fail_fast: Severity | None, *parts: str) -> Judged:
-    """Judge by one program of each suite, with a few faults; the flawed queue violates at the first ones.
+    """Judge by one program of each suite, with a few faults and few orders.
 
     Return the verdict, which parts were begun, and how many cases were run.
     """
@@ -42,6 +42,7 @@ def judged(subject: SubjectSpec, fail_fast: Severity | None, *parts: str) -> Jud
         parts=parts,
         programs=("enqueue", "same-request-twice"),
         aim=Aim(("cut-before", "lost-reply", "crash", "slow")),
+        max_preemptions=1,
         fail_fast=fail_fast,
     )
     gate = Gate(options, events.append)
