@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from midpipe.faultinject.faults.clock import A_LEASE_S
 from midpipe.scenarios.case.time_flow import TimeFlow
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.promises import (
@@ -71,8 +72,10 @@ def times_due(
     if "tick" in traits.methods:
         waits_s.add(_PUT_OFF_S)
     if time.skewed_s:
-        # A queue that scores jobs by its clients' clocks hands them out so much later, and one put off later still.
-        waits_s.add(time.skewed_s + (_PUT_OFF_S if "tick" in traits.methods else 0.0))
+        # A queue that scores jobs by its clients' clocks hands them out so much later, one put off later still, and one
+        # that such a client has leased a lease later.
+        put_off_s = _PUT_OFF_S if "tick" in traits.methods else 0.0
+        waits_s |= {time.skewed_s + put_off_s, time.skewed_s + A_LEASE_S}
     return tuple(sorted(now_s + wait_s + _MARGIN_S for wait_s in waits_s))
 
 

@@ -42,6 +42,8 @@ _HIDDEN_ARGUMENTS = ("action_provider", "action_name", "actor_id", "params", "re
 _MIDPIPE = "R"
 _WORD_LENGTH, _WORDS, _WORDS_IN_BLOCK = 48, 8, 3
 _TIMESTAMP = re.compile(r"'\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d\.\d{3})[^']*'")
+_SHORTEST_SHOWN_S = 0.001
+"""A story leaves out times that pass without being waited for."""
 
 
 def story_of(
@@ -112,7 +114,8 @@ def _steps(record: CaseRecord, entry: Entry) -> Iterator[StoryStep]:
     elif isinstance(entry, Completed):
         yield from _completion(record, entry.operation)
     elif isinstance(entry, Passed):
-        yield StoryStep(StepKind.TIME, "", text=f"{duration_text(entry.seconds)} pass")
+        if entry.seconds >= _SHORTEST_SHOWN_S:
+            yield StoryStep(StepKind.TIME, "", text=f"{duration_text(entry.seconds)} pass")
     elif isinstance(entry, Restarted):
         yield StoryStep(StepKind.SERVER, "", text=entry.how, changes=_changes(record, entry))
     else:

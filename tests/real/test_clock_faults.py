@@ -30,6 +30,35 @@ OTHERS = ("cut-before", "lost-reply", "torn-middle", "stall", "crash", "freeze")
 TWICE, WORK = "same-request-again", "work-under-a-lease"
 
 
+LEASES_BY_ITS_CLIENTS_CLOCK = """
+import time
+
+import redis
+
+TAKE = \'\'\'
+local id = redis.call('ZRANGEBYSCORE', 'due', '-inf', ARGV[1], 'LIMIT', 0, 1)[1]
+if id then redis.call('ZADD', 'due', ARGV[1] + ARGV[2], id) end
+return id
+\'\'\'
+
+
+class Queue:
+    def __init__(self, url):
+        self.redis = redis.Redis.from_url(url, decode_responses=True)
+
+    def enqueue(self, job_id):
+        self.redis.zadd("due", {job_id: time.time()})
+
+    def claim(self, worker_id, lease_s=30.0):
+        self.redis.get("paused")
+        job_id = self.redis.eval(TAKE, 0, time.time(), lease_s)
+        return job_id and {"job_id": job_id, "lease_token": worker_id}
+
+    def complete(self, job_id, lease_token):
+        return self.redis.zrem("due", job_id) == 1
+"""
+
+
 @pytest.fixture(scope="module")
 def stepped() -> Iterator[Worker]:
     """A worker whose server and subjects are on a stepped clock."""
@@ -155,6 +184,19 @@ def test_no_call_is_slow_because_the_schedule_lets_time_pass(
     replay = f"enqueue-vs-work: {order}"
     record = replay_case(stepped, subject, replay, DEFAULT_LATENCY_BOUND_MS).record
     assert (record.invalid_reason, record.violated_invariants) == ("", frozenset())
+
+
+def test_a_job_leased_by_a_clock_that_is_ahead_is_waited_for(
+    stepped: Worker, tmp_path: Path
+) -> None:
+    file = tmp_path / "leases.py"
+    file.write_text(LEASES_BY_ITS_CLIENTS_CLOCK)
+    replay = "claim-vs-claim: A1:GET!skew-ahead A2 B1 B2"
+    record = replay_case(
+        stepped, SubjectSpec(f"{file}:Queue"), replay, DEFAULT_LATENCY_BOUND_MS
+    ).record
+    assert (record.invalid_reason, "job-1" in (record.delivered or ())) == ("", True)
+    assert "no-lost-job" not in record.violated_invariants
 
 
 def test_a_fault_of_the_clock_is_refused_on_the_machines_clock(wall_worker: Worker) -> None:
