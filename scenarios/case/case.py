@@ -64,6 +64,7 @@ class Case:
     ) -> None:
         self._rig = rig
         self._program = program
+        self._shortest_time_out_s = min(time_outs_ms.values(), default=0) / 1000
         self.recorder = Recorder(rig.snapshot)
         rig.time.passed = self.recorder.record_passing
         self.has_faults = False
@@ -211,7 +212,7 @@ class Case:
         try:
             self._side_effects.await_leases()
             version = client.calls[client.next_call].version
-            take_over(self._rig, self.recorder, version, self._clients.shortest_time_out_s)
+            take_over(self._rig, self.recorder, version, self._shortest_time_out_s)
             self.recorder.record_state()
         finally:
             client.host.resume()

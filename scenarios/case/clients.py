@@ -147,11 +147,6 @@ class Clients:
         """Whether the server has a blocking command that it has not answered yet."""
         return any(client.blocked for client in self)
 
-    @property
-    def shortest_time_out_s(self) -> float:
-        """The shortest of the clients' socket time-outs."""
-        return min(self._time_outs_ms.values()) / 1000
-
     def waiting_events(self) -> tuple[WireEvent, ...]:
         """Return the command with which each parked client waits, in order of the clients."""
         return tuple(
