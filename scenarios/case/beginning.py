@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from midpipe.faultinject.vocabulary import WireEvent
-from midpipe.scenarios.case.client import Client
-from midpipe.scenarios.case.rig import Rig
+
+if TYPE_CHECKING:
+    from midpipe.scenarios.case.client import Client
+    from midpipe.scenarios.case.rig import Rig
 
 _TIME = re.compile(rb"(?<![\d.])\d{10,19}(?:\.\d+)?(?![\d.])")
 _UNITS_PER_S = (1, 1_000, 1_000_000, 1_000_000_000)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from midpipe.faultinject.clock.port import Waiter
+from midpipe.faultinject.clock.sleeping import are_asleep
 from midpipe.faultinject.clock.stepped import SteppedClock
 from midpipe.faultinject.errors import ServerError
 from midpipe.faultinject.servers.control import Control
@@ -93,7 +94,9 @@ class Child:
         while time.monotonic() < deadline_s:
             if (line := self.line(0.02)) is not None:
                 return line
-            self._clock.advance_to_next_deadline(among=[self.pid])
+            # A thread that was woken, and has not run yet, still has to print at this time.
+            if are_asleep((self.pid,)):
+                self._clock.advance_to_next_deadline(among=[self.pid])
         raise AssertionError(f"no line was printed; the program waits: {self.waits()}")
 
 
