@@ -1,5 +1,5 @@
-"""What ends by itself and may keep a job from workers until then: keys with a TTL, and the time-outs that are promised,
-or that a consumer of a stream states in its commands.
+"""What ends by itself and may keep a job from workers until then: keys with a TTL, leases that calls ask for, and
+time-outs that are promised, or that a consumer of a stream states in its commands.
 
 Recovery waits for all of them before it says that no worker receives a job. Waiting is done here alone.
 """
@@ -16,7 +16,7 @@ from midpipe.scenarios.model.promises import (
     LONGEST_WAIT_S,
     Promises,
 )
-from midpipe.scenarios.model.record import Entry, Stepped
+from midpipe.scenarios.model.record import Called, Entry, Stepped
 from midpipe.scenarios.model.state import Snapshot
 from midpipe.scenarios.programs.workers import DELAY_S
 
@@ -28,6 +28,8 @@ _PARTS = 4
 """So many times within the promised time the worker is run again."""
 _PUT_OFF_S = 1.0
 """How long a queue with periodic work may let every job wait before that work hands it over."""
+_WHOLE_SECOND_S = 1.0
+"""Some queues count the time in whole seconds."""
 _MARGIN_S = 0.01
 """The server counts whole milliseconds, and expires a key in the one after its last."""
 
@@ -47,6 +49,15 @@ def idle_times_in(entries: Iterable[Entry]) -> Iterator[float]:
                     yield int(words[4]) / 1_000
 
 
+def leases_in(entries: Iterable[Entry]) -> Iterator[float]:
+    """Yield after how many seconds at most each lease ends that a call has asked for, from now on."""
+    for entry in entries:
+        if isinstance(entry, Called):
+            lease_s = dict(entry.arguments).get("lease_s")
+            if isinstance(lease_s, int | float) and not isinstance(lease_s, bool):
+                yield lease_s + _WHOLE_SECOND_S
+
+
 def times_due(
     time: TimeFlow, traits: Traits, snapshot: Snapshot, entries: Iterable[Entry] = ()
 ) -> tuple[float, ...]:
@@ -59,13 +70,14 @@ def times_due(
     """
     now_s = time.now_s()
     longest_s = LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_TTL_S
-    idle_s = set(idle_times_in(entries))
+    entries = tuple(entries)
+    stated_s = {*idle_times_in(entries), *leases_in(entries)}
     left_s = {
         (value.expires_at_ms - snapshot.taken_at_ms) / 1_000
         for value in snapshot.state.values()
         if value.expires_at_ms is not None
     }
-    waits_s = {wait_s for wait_s in left_s | idle_s if wait_s <= longest_s} | promised_waits(
+    waits_s = {wait_s for wait_s in left_s | stated_s if wait_s <= longest_s} | promised_waits(
         traits.promises, LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_WAIT_S
     )
     waits_s |= {traits.due_after_s} - {0.0}
