@@ -88,14 +88,17 @@ class Child:
             lambda: next((w for w in self.waits() if least_s < w.left_s <= most_s), None)
         )
 
-    def advance_until_a_line(self) -> str:
-        """Move from deadline to deadline of this program until it prints a line."""
+    def advance_until_a_line(self, *, runs_first: bool = False) -> str:
+        """Move from deadline to deadline of this program until it prints a line.
+
+        Args:
+            runs_first: move only while it sleeps: a thread that was woken, and has not run yet, still has to print.
+        """
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             if (line := self.line(0.02)) is not None:
                 return line
-            # A thread that was woken, and has not run yet, still has to print at this time.
-            if are_asleep((self.pid,)):
+            if not runs_first or are_asleep((self.pid,)):
                 self._clock.advance_to_next_deadline(among=[self.pid])
         raise AssertionError(f"no line was printed; the program waits: {self.waits()}")
 

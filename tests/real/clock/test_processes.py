@@ -87,7 +87,7 @@ for number in range(1, 21): threading.Thread(target=wait, args=(number * 100,)).
 """
     child = start(*python(source))
     eventually(lambda: len(child.waits()) >= 20 or None)
-    lines = [child.advance_until_a_line() for _ in range(20)]
+    lines = [child.advance_until_a_line(runs_first=True) for _ in range(20)]
     assert lines == [f"{number * 100} {number * 100}" for number in range(1, 21)]
 
 
