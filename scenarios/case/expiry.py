@@ -71,15 +71,19 @@ def times_due(
     now_s = time.now_s()
     longest_s = LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_TTL_S
     entries = tuple(entries)
-    stated_s = {*idle_times_in(entries), *leases_in(entries)}
+    idle_s = set(idle_times_in(entries))
     left_s = {
         (value.expires_at_ms - snapshot.taken_at_ms) / 1_000
         for value in snapshot.state.values()
         if value.expires_at_ms is not None
     }
-    waits_s = {wait_s for wait_s in left_s | stated_s if wait_s <= longest_s} | promised_waits(
+    waits_s = {wait_s for wait_s in left_s | idle_s if wait_s <= longest_s} | promised_waits(
         traits.promises, LONGEST_STEPPED_WAIT_S if time.is_stepped else LONGEST_WAIT_S
     )
+    if time.is_stepped:
+        # A key may have been written with a lease that was renewed after it: the lease itself ends later.
+        leases_s = {lease_s for lease_s in leases_in(entries) if lease_s <= longest_s}
+        waits_s |= {lease_s for lease_s in leases_s if any(ttl_s <= lease_s for ttl_s in left_s)}
     waits_s |= {traits.due_after_s} - {0.0}
     if "tick" in traits.methods:
         waits_s.add(_PUT_OFF_S)
