@@ -81,6 +81,8 @@ class Case:
             latency_bound_ms=latency_bound_ms,
         )
         self._awaited: Position | None = None
+        self._is_awaiting = False
+        self._found_meanwhile: list[tuple[WireEvent, Executed, Reply | None]] = []
         self._step: Step | None = None
         self._fault: FaultRef | None = None
         self._last_client: str | None = None
@@ -147,13 +149,16 @@ class Case:
         if self.recorder.invalid_reason:
             return
         waiting = client.wire.waiting
+        self._is_awaiting = True
         client.wire.let_through(on_wire)
         may_block = self._rig.table.is_blocking(event.args) and not is_inside
         if may_block and not self._is_answered_at_once():
             client.blocked, self._fault = (event.position, self._fault), None
             client.blocked_until_s = self._rig.time.now_s() + blocks_for_s(event.args) + TICK_S
+            self._record_found_meanwhile()
             return
         step = self._await_step(client, event)
+        self._record_found_meanwhile()
         if step is None:
             return
         if self._side_effects.has_lease_ended_unplanned:
@@ -228,6 +233,13 @@ class Case:
             )
         return self._step
 
+    def _record_found_meanwhile(self) -> None:
+        """Record what polls have found while a command was under way."""
+        self._is_awaiting = False
+        found, self._found_meanwhile = self._found_meanwhile, []
+        for over in found:
+            self._step_over(*over)
+
     def _is_answered_at_once(self) -> bool:
         """Whether the server answers the command that it was just given without waiting for another client."""
         if self._step is None:
@@ -247,7 +259,11 @@ class Case:
         if client.blocked and client.blocked[0] == event.position:
             fault, client.blocked = client.blocked[1], None
         elif event.position != self._awaited:
-            # A poll that was not parked has found something.
+            # A poll that was not parked has found something: most likely what the command that is under way has
+            # written, whose reply may be read after the poll's.
+            if self._is_awaiting:
+                self._found_meanwhile.append((event, executed, reply))
+                return
             fault = None
         else:
             fault, self._fault = self._fault, None
@@ -266,4 +282,4 @@ class Case:
         raw = b"" if reply is None else reply.raw
         recorder.record(Stepped(step, before, recorder.last_state, raw))
         if event.position == self._awaited:
-            self._step = step
+            self._step, self._is_awaiting = step, False
