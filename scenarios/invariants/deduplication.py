@@ -27,14 +27,20 @@ def occurs_too_often(
     """Whether a job ran, or is in the queue, more often than its enqueues account for.
 
     Args:
-        recognised_by: the kinds of deduplication with which all enqueues of a job account for one run together.
+        recognised_by: the kinds of deduplication that count. With "job", all enqueues of a job account for one run
+            together; with "request", those of one request do, and so do those without a request id.
     """
-    is_recognised = evidence.traits.promises.deduplicates in recognised_by
-    if is_recognised and is_still_known(evidence, (job_id,)):
-        return count > 1
+    promised = evidence.traits.promises.deduplicates
+    is_recognised = promised in recognised_by and is_still_known(evidence, (job_id,))
+    enqueues = [*filter(_may_have_put_it_in, _enqueues_of(evidence, (job_id,)))]
+    if is_recognised and promised is Deduplicates.JOB:
+        allowed = 1
+    elif is_recognised:
+        allowed = len({(call.workspace_id, call.request_id) for call in enqueues})
+    else:
+        allowed = len(enqueues)
     # At least 1, for a job that was there before.
-    allowed = max(1, sum(map(_may_have_put_it_in, _enqueues_of(evidence, (job_id,)))))
-    return count > allowed
+    return count > max(1, allowed)
 
 
 def is_still_known(evidence: Evidence, job_ids: Collection[str]) -> bool:

@@ -223,6 +223,19 @@ def test_a_job_that_was_enqueued_twice_comes_twice_of_a_queue_that_deduplicates_
     assert INVARIANTS["no-duplicate"].check(thrice).violations != ()
 
 
+@pytest.mark.parametrize(
+    ("promise", "second_request", "is_accused"),
+    [("request", "other", False), ("request", "first", True), ("job", "other", True)],
+)
+def test_two_requests_that_name_one_job_make_it_twice_of_a_queue_that_deduplicates_requests(
+    promise: str, second_request: str, is_accused: bool
+) -> None:
+    traits = replace(WHITE_BOX, promises=declared({"deduplicates": promise}))
+    again = call(at=2, request=2, request_id=second_request)
+    seen = evidence(call(request_id="first"), again, delivered=("j", "j"), traits=traits)
+    assert bool(INVARIANTS["no-duplicate"].check(seen).violations) is is_accused
+
+
 @pytest.mark.parametrize(("tenancy", "is_judged"), [("none", False), ("workspace", True)])
 def test_workspaces_are_judged_of_a_queue_that_promises_them(tenancy: str, is_judged: bool) -> None:
     traits = replace(WHITE_BOX, promises=declared({"tenancy": tenancy}))
