@@ -128,4 +128,5 @@ JOB_IS_AS_ENQUEUED = Invariant(
     severity=Severity.HIGH,
     check=_check,
     why_not=needs_one_of(*_READS),
+    if_unchecked="no call returned the fields of a job",
 )
