@@ -2,8 +2,9 @@
 
 The reaper is a small shell that waits for the end of its standard input, which comes when midpipe closes it or dies,
 by SIGKILL too. Then it kills every process that is still registered, and all that these have started; it runs the
-registered clean-up commands (those that remove containers, for example), and removes the directory. An atexit hook
-would not do: it does not run in a killed process, nor in a worker that leaves by ``os._exit``.
+registered clean-up commands (those that remove containers, for example), and removes the directory. The reaper of
+another midpipe among these processes is spared: it cleans up after that one. An atexit hook would not do: it does not
+run in a killed process, nor in a worker that leaves by ``os._exit``.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ from midpipe.faultinject.ports import free_ports
 _REAPER = """
 PATH="${PATH:+$PATH:}/usr/bin:/bin"
 trap "" INT HUP TERM
+# The name by which the reaper of an outer run knows this one.
+echo midpipe-reaper 2>/dev/null >/proc/self/comm
 # Adds to $pids everything that these processes have started, which may have left their process groups.
 add_descendants() {
     pairs=""
     for stat in /proc/[0-9]*/stat; do
         { read -r line < "$stat"; } 2>/dev/null || continue
+        # It ends by itself once its own midpipe is killed, and only it knows what that has left behind.
+        case "$line" in *"(midpipe-reaper)"*) continue ;; esac
         child="${line%% *}"
         set -- ${line##*) }
         pairs="$pairs $child:$2"

@@ -23,6 +23,15 @@ print(run.path, run.start(["sleep", "600"], stdout=null, stderr=null).pid, flush
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+RUNS_UNTIL_KILLED = """
+import time
+from midpipe.faultinject.reaper import RunDirectory
+
+run = RunDirectory()
+print(run.path, flush=True)
+time.sleep(600)
+"""
+
 
 def test_a_process_is_registered_before_it_runs_its_command() -> None:
     done = subprocess.run(
@@ -44,6 +53,19 @@ def test_a_started_process_has_its_arguments_its_environment_and_no_input(tmp_pa
         )
         assert process.wait(60) == 0
     assert out.read_text() == "a b $x\n"
+
+
+def test_the_directory_of_a_run_within_a_run_goes_with_the_outer_one(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with RunDirectory() as outer, out.open("wb") as file:
+        process = outer.start(
+            [sys.executable, "-c", RUNS_UNTIL_KILLED], stdout=file, stderr=subprocess.DEVNULL
+        )
+        wait_until(lambda: out.read_text().endswith("\n"))
+        inner = Path(out.read_text().strip())
+        assert inner.is_dir()
+    assert process.wait(60) == -signal.SIGKILL
+    wait_until(lambda: not inner.exists())
 
 
 def test_a_directory_that_was_there_before_is_not_removed(
