@@ -5,12 +5,13 @@ Scheduler with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010): clients 
 the highest goes next, and at depth - 1 random steps its priority drops below all others. Each run then finds a bug of
 depth d, among n clients and k steps, with a probability of at least 1 / (n * k ** (d - 1)).
 
-The schedule of a run lists all its steps, so it can be replayed like any other.
+The schedule of a run lists all its steps, so it can be replayed like any other. What a run does follows from the seed
+and from its block alone, so that a walk can be divided among workers: each runs the blocks of its share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from midpipe.faultinject.decide.decider import Planner
@@ -19,6 +20,8 @@ from midpipe.faultinject.faults import Placeable
 from midpipe.faultinject.vocabulary import Decision, FaultRef, Point, RunEnd, WireEvent
 
 SAMPLED = "sampled"
+RUNS_OF_A_BLOCK = 100
+"""The length of a run is guessed from the runs before it in its block."""
 _FIRST_GUESS_OF_STEPS = 8
 T = TypeVar("T")
 
@@ -33,13 +36,26 @@ class Rng(Protocol):
     def sample(self, population: Sequence[T], k: int) -> list[T]: ...
 
 
+def share_of_runs(runs: int, index: int, count: int) -> Iterator[int]:
+    """Yield the numbers of the runs, from 1, whose block belongs to one of several shares.
+
+    Args:
+        runs: of all shares together.
+        index: of the share, from 0.
+        count: number of shares.
+    """
+    return (
+        number for number in range(1, runs + 1) if (number - 1) // RUNS_OF_A_BLOCK % count == index
+    )
+
+
 class Walk(Planner):
     """Decides a number of random runs, which the ledger counts in rows marked as sampled.
 
     Args:
         rng: makes a random number generator from a seed: random.Random.
-        runs: number of runs.
-        seed: the same seed and program give the same runs.
+        runs: the numbers of the runs, from 1; whole blocks, as ``share_of_runs`` yields them.
+        seed: the same seed, program and number give the same run.
         depth: None is a plain walk; a number is PCT's bound on the depth of a bug.
         max_faults: faults per run.
         faults: returns the faults that can be placed at an event.
@@ -50,7 +66,7 @@ class Walk(Planner):
         self,
         rng: Callable[[str], Rng],
         *,
-        runs: int,
+        runs: Iterable[int],
         seed: int,
         depth: int | None = None,
         max_faults: int = 0,
@@ -59,7 +75,7 @@ class Walk(Planner):
     ) -> None:
         super().__init__()
         self._make_rng = rng
-        self._left = runs
+        self._runs = iter(runs)
         self._seed = seed
         self._number = 0
         self._depth = depth
@@ -67,6 +83,7 @@ class Walk(Planner):
         self._faults = faults
         self._by_label = by_label
         self._steps = _FIRST_GUESS_OF_STEPS
+        self._is_first = True
         self._moves: list[PlannedStep] = []
         self.restart()
 
@@ -80,10 +97,13 @@ class Walk(Planner):
         return f"{super().label} ({SAMPLED})"
 
     def begin(self) -> bool:
-        if self._left == 0:
+        number = next(self._runs, None)
+        if number is None:
             return False
-        self._left -= 1
-        self._number += 1
+        self._number = number
+        self._is_first = number % RUNS_OF_A_BLOCK == 1
+        if self._is_first:
+            self._steps = _FIRST_GUESS_OF_STEPS
         self.restart()
         return True
 
@@ -105,7 +125,7 @@ class Walk(Planner):
         return Decision(event, fault)
 
     def end(self, run: RunEnd) -> None:
-        longest = 0 if self._number == 1 else self._steps
+        longest = 0 if self._is_first else self._steps
         self._steps = max(longest, len(self._moves))
         self.ledger.planned(self.label, self.place)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.judging import judge
 from midpipe.reports.cli.options import (
     FAULTS,
@@ -107,6 +108,10 @@ def interleave(
     midpipe interleave --preemptions -1 --faults 2 --time-budget 10m
     midpipe interleave --preemptions -1 --faults 2 --time-budget 10m --resume
     """
+    if resume and runs:
+        raise UsageError(
+            "Random orders can't be resumed. Leave --resume out; another --seed gives other orders."
+        )
     options = Options(
         subject=subject_from(values),
         server=server_from(values),

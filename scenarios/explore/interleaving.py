@@ -12,7 +12,7 @@ from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.interleave import Interleave
 from midpipe.faultinject.decide.ledger import Ledger
 from midpipe.faultinject.decide.pruning import Independence
-from midpipe.faultinject.decide.walk import Walk
+from midpipe.faultinject.decide.walk import Walk, share_of_runs
 from midpipe.scenarios.explore.explore import explore
 from midpipe.scenarios.explore.fault_selection import ANYWHERE, Aim, selected
 from midpipe.scenarios.explore.orders import Orders
@@ -20,6 +20,7 @@ from midpipe.scenarios.explore.preparing import Prepared, prepared, with_progres
 from midpipe.scenarios.explore.running import DIVERGED
 from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.messages import (
+    RUNS_IF_NONDETERMINISTIC,
     CaseEnded,
     ExplorationDone,
     Message,
@@ -37,8 +38,6 @@ PASSING_TIME = ("elapse",)
 """Placed as well where a worker may hold a job, on a stepped clock: time is one more event of the order."""
 HANDING_OUT = frozenset({"claim", "dequeue", "work"})
 """The calls by which a worker gets a job."""
-RUNS_IF_NONDETERMINISTIC = 200
-"""Random orders of a program whose subject is not deterministic."""
 
 
 def faults_for(program: Program) -> tuple[str, ...]:
@@ -183,7 +182,7 @@ class _Interleaving:
         task = self._task
         walk = Walk(
             Random,
-            runs=sampling.runs,
+            runs=share_of_runs(sampling.runs, *sampling.share),
             seed=sampling.seed,
             depth=sampling.depth,
             max_faults=task.max_faults,

@@ -27,9 +27,10 @@ from midpipe.scenarios.gate.options import (
     TaskEnded,
 )
 from midpipe.scenarios.gate.parts.durability import Durability
-from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
+from midpipe.scenarios.gate.parts.exploration import Exploration
 from midpipe.scenarios.gate.parts.fuzzing import Fuzzing
 from midpipe.scenarios.gate.parts.part import Part, Results
+from midpipe.scenarios.gate.parts.planning import orders_of, sweep_of
 from midpipe.scenarios.gate.parts.review import Review
 from midpipe.scenarios.gate.parts.selfcheck import Selfcheck
 from midpipe.scenarios.gate.parts.stories import Stories

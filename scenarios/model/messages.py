@@ -20,20 +20,25 @@ from midpipe.scenarios.model.record import CaseRecord, Unconfirmed, Violation
 from midpipe.scenarios.model.story import Story
 from midpipe.scenarios.model.verdict import CheckerCrash
 
+RUNS_IF_NONDETERMINISTIC = 200
+"""Random orders of a program whose subject is not deterministic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """Random orders of a program, instead of every order.
 
     Args:
-        runs: number of orders.
+        runs: number of orders, in all shares.
         seed: the same seed gives the same orders.
         depth: bug depth of PCT, which gives the clients random priorities; None picks any client at each point.
+        share: (index, count): which of the orders are run.
     """
 
     runs: int
     seed: int
     depth: int | None = None
+    share: tuple[int, int] = (0, 1)
 
 
 class Exposure(StrEnum):

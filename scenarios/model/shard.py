@@ -1,8 +1,8 @@
 """A shard: one of several parts of a run, each for a machine of its own.
 
-The orders of a program belong to one shard, and programs are dealt out in turn. The cases of a sweep are divided among
-a few shards by a hash of their text; not among all of them, because each shard first runs every program that it has
-cases of without faults. So every machine knows its own without asking the others.
+Every order of a program belongs to one shard, and programs are dealt out in turn. The cases of a sweep are divided by a
+hash of their text, and random orders by their number, among a few shards; not among all, because each first runs every
+program that it has cases of without faults. So every machine knows its own without asking the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from midpipe.faultinject.errors import UsageError
 
 MOST_SHARDS = 10_000
 _TICKETS = 3
-"""So many parts of programs a shard of a sweep has: more would even out their sizes, and cost runs without faults."""
+"""So many parts of programs a shard has: more would even out their sizes, and cost runs without faults."""
 _Item = TypeVar("_Item")
 
 
@@ -55,10 +55,10 @@ class Shard:
             for worker in range(workers)
         )
 
-    def swept(
+    def divided(
         self, weights: Mapping[str, int], workers: int
     ) -> tuple[tuple[str, tuple[int, int]], ...]:
-        """Return this shard's shares of a sweep: a program, and which part of its cases, as (index, count).
+        """Return this shard's shares of programs: a program, and which part of its cases, as (index, count).
 
         Args:
             weights: of each program, about how many cases it has compared with the others.

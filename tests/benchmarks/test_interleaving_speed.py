@@ -162,7 +162,10 @@ def every_order(rig: Rig, programs: list[Program]) -> Iterator[CaseEnded]:
 def random_walk(rig: Rig, programs: list[Program]) -> Iterator[CaseEnded]:
     """One random order after the other, each of a random program."""
     rng = Random(1)
-    walks = [explore(rig, program, Walk(Random, runs=MOST_RUNS, seed=1)) for program in programs]
+    walks = [
+        explore(rig, program, Walk(Random, runs=range(1, MOST_RUNS + 1), seed=1))
+        for program in programs
+    ]
     while True:
         yield next(rng.choice(walks))
 

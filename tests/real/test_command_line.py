@@ -64,6 +64,7 @@ class Changing:
         (("sweep", "--redis", "redis://127.0.0.1:1/0"), "No server answers at 127.0.0.1:1"),
         (("sweep", "--redis", "redis://elsewhere/0"), "not on this machine"),
         (("sweep", "--out", "/proc/nowhere"), "Name another directory with --out"),
+        (("interleave", "--random", "9", "--resume"), "Random orders can't be resumed"),
         (("replay", "A2!lost-reply"), "'program: steps'"),
         (("replay", "enqueue: A1!lost-replay"), "Did you mean 'lost-reply'?"),
         (("replay", "enqeue: A1!lost-reply"), "Did you mean 'enqueue'?"),

@@ -13,7 +13,7 @@ from midpipe.scenarios.explore.fault_selection import Aim
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.gate.options import Event, Options
-from midpipe.scenarios.model.messages import CaseEnded
+from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.shard import Shard
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.model.verdict import Outcome, Verdict
@@ -67,6 +67,23 @@ def test_shards_merge_to_the_verdict_of_a_single_machine_case_by_case() -> None:
         (f.invariant, f.operation, f.cases) for f in whole.findings
     }
     assert [row.cases for row in merged.parts] == [row.cases for row in whole.parts]
+
+
+def test_random_orders_are_divided_among_the_shards_and_their_workers() -> None:
+    options = Options(
+        parts=("interleave",),
+        programs=("same-request-twice",),
+        sampling=Sampling(250, seed=1, depth=3),
+        jobs=1,
+    )
+    whole, cases = judged(options)
+    merged, cases_of_shards = sharded(options)
+    _, cases_of_two = judged(replace(options, jobs=2))
+    assert cases.total() == 250
+    assert cases_of_shards == cases_of_two == cases
+    assert sorted(merged.ledger, key=place_of) == sorted(whole.ledger, key=place_of)
+    parts = (judged(replace(options, shard=shard))[1].total() for shard in SHARDS)
+    assert sorted(parts) == [50, 100, 100]
 
 
 def test_workers_of_a_shard_share_its_cases() -> None:

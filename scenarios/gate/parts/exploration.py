@@ -1,25 +1,24 @@
-"""The sweep of all positions and faults of one client, and the exploration of the orders of several clients."""
+"""A part that explores program by program: hands out its tasks, and counts what was run, pruned and not reached.
+
+Knows nothing about which programs and tasks a part has.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
 from midpipe.faultinject.decide.frontier import Frontier
 from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow, merged_row, not_reached_row
-from midpipe.faultinject.decide.sweep import SweepFrontier
 from midpipe.scenarios.case.requirements import missing_for
-from midpipe.scenarios.explore.interleaving import RUNS_IF_NONDETERMINISTIC, InterleaveTask
-from midpipe.scenarios.explore.sweeping import SweepTask
-from midpipe.scenarios.explore.worker import Task
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.part import Results
-from midpipe.scenarios.gate.parts.program_order import by_versions, simplest_first
 from midpipe.scenarios.gate.resume import Checkpoint, OrdersState, request_of
 from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import (
+    RUNS_IF_NONDETERMINISTIC,
     CaseEnded,
     ExplorationDone,
     ExplorationFrontier,
@@ -27,12 +26,12 @@ from midpipe.scenarios.model.messages import (
     Message,
 )
 from midpipe.scenarios.model.verdict import NotRunRow, Outcome, merge
-from midpipe.scenarios.programs.fleets import needs_other_subject
-from midpipe.scenarios.programs.registry import program_named, programs_of
+from midpipe.scenarios.programs.registry import program_named
+
+if TYPE_CHECKING:
+    from midpipe.scenarios.explore.worker import Task
 
 LEAST_SLICE_S = 0.1
-SWEEPS_LEAST_SHARE = 0.25
-"""What a swept program may take of the time that is left, before the next one has its turn."""
 MAX_NAMED = 3
 
 
@@ -77,97 +76,7 @@ class ProgramProgress:
     is_first: bool = True
 
 
-def sweep_of(options: Options, results: Results) -> Exploration:
-    """Return the part that places every fault at every command of every program of one client.
-
-    A task whose program does not apply ends at once. Those come first, so that they take no slice from the others.
-    """
-    programs = programs_of("sweep", options.programs, options.judged_by.files)
-    applying = {name: each for name, each in programs.items() if _applies(name, options, results)}
-    not_applying = (name for name in programs if name not in applying)
-    calls = {name: sum(map(len, each.clients.values())) for name, each in programs.items()}
-    weights = {name: number ** max(1, options.max_faults) for name, number in calls.items()}
-    # With a budget, programs take turns, so that all workers are busy to the end. Without one, the last program would
-    # be swept by one worker.
-    takes_turns = options.time_budget_s is not None and len(applying) >= 2 * options.jobs
-    shares = options.shard.swept(weights, 1 if takes_turns else max(1, options.jobs))
-    planned = tuple(
-        ProgramProgress(name, partial(_sweep_task, options, name, share), is_first=not share[0])
-        for name in (*not_applying, *simplest_first(applying))
-        for program, share in shares
-        if program == name
-    )
-    return Exploration("sweep", options, results, planned, least_share=SWEEPS_LEAST_SHARE)
-
-
-def orders_of(
-    suite: str, options: Options, results: Results, resumed: Checkpoint | None = None
-) -> Exploration:
-    """Return the part that runs every order of each program of several clients, or of a mixed fleet.
-
-    The orders of one program belong to one shard, because which orders there are shows only as they are run.
-
-    Args:
-        suite: ``interleave`` or ``fleet``.
-        resumed: the checkpoint of an earlier run to resume.
-    """
-    programs = {
-        name: program
-        for name, program in programs_of(suite, options.programs, options.judged_by.files).items()
-        if suite != "fleet" or needs_other_subject(program) == (options.subject.beside is not None)
-    }
-    # A long program started last keeps one worker busy while the others are idle. With fail-fast, and within a time
-    # budget, the shortest come first: they show most bugs of two clients after far fewer cases.
-    longest_first = options.fail_fast is None and options.time_budget_s is None
-    finished = resumed.orders.finished if resumed and resumed.orders else ()
-    planned = tuple(
-        ProgramProgress(name, partial(_orders_task, options, suite, name))
-        for name in options.shard.dealt(by_versions(programs, longest_first=longest_first))
-        if name not in finished
-    )
-    return Exploration(suite, options, results, planned, resumed)
-
-
-def _sweep_task(
-    options: Options, program: str, shard: tuple[int, int], resume: Resume
-) -> SweepTask:
-    frontier = resume.frontier
-    assert frontier is None or isinstance(frontier, SweepFrontier)
-    return SweepTask(
-        subject=options.subject,
-        program=program,
-        shard=shard,
-        max_faults=options.max_faults,
-        latency_bound_ms=options.latency_bound_ms,
-        deadline_s=resume.deadline_s,
-        until_round=resume.until_round,
-        frontier=frontier,
-        aim=options.aim,
-    )
-
-
-def _orders_task(options: Options, suite: str, program: str, resume: Resume) -> InterleaveTask:
-    frontier = resume.frontier
-    assert frontier is None or isinstance(frontier, Frontier)
-    is_fleet = suite == "fleet"
-    return InterleaveTask(
-        subject=options.subject,
-        program=program,
-        max_preemptions=options.max_preemptions,
-        max_faults=options.max_fleet_faults if is_fleet else options.max_interleaved_faults,
-        prune=options.prune,
-        latency_bound_ms=options.latency_bound_ms,
-        deadline_s=resume.deadline_s,
-        sampling=options.sampling,
-        until_round=resume.until_round,
-        frontier=frontier,
-        max_orders=options.max_orders,
-        orders_run=resume.cases,
-        aim=options.aim,
-    )
-
-
-def _applies(program: str, options: Options, results: Results) -> bool:
+def applies(program: str, options: Options, results: Results) -> bool:
     """Whether the subject has the calls of a program, as far as is known."""
     traits = results.traits
     return traits is None or not missing_for(program_named(program), options.subject, traits)
@@ -271,8 +180,8 @@ class Exploration:
             progress.is_finished = True
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return the state that a later run can resume; None if everything was run."""
-        if all(progress.is_finished for progress in self._planned):
+        """Return the state that a later run can resume; None if everything was run, or if the orders are random."""
+        if self._options.sampling or all(progress.is_finished for progress in self._planned):
             return None
         finished = [progress for progress in self._planned if progress.is_finished]
         return Checkpoint(
@@ -314,7 +223,7 @@ class Exploration:
         return cut_off_phrase(total, len(unfinished), len(not_started))
 
     def _applies(self, program: str) -> bool:
-        return _applies(program, self._options, self._results)
+        return applies(program, self._options, self._results)
 
     def finish(self) -> None:
         results = self._results

@@ -6,8 +6,9 @@ import math
 from itertools import groupby
 
 from midpipe.scenarios.gate.options import Options
-from midpipe.scenarios.gate.parts.exploration import Exploration, orders_of, sweep_of
+from midpipe.scenarios.gate.parts.exploration import Exploration
 from midpipe.scenarios.gate.parts.part import Results
+from midpipe.scenarios.gate.parts.planning import orders_of, sweep_of
 from midpipe.scenarios.gate.parts.program_order import simplest_first
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.messages import ExplorationDone

@@ -19,7 +19,7 @@ def test_every_part_of_every_program_belongs_to_one_worker_of_one_shard(
     owned = Counter(
         share
         for number in range(1, shards + 1)
-        for share in Shard(number, shards).swept(weights, workers)
+        for share in Shard(number, shards).divided(weights, workers)
     )
     counts = {program: count for program, (_, count) in owned}
     assert set(counts) == set(weights)
@@ -30,7 +30,7 @@ def test_every_part_of_every_program_belongs_to_one_worker_of_one_shard(
 
 def test_a_shard_of_many_runs_few_programs_and_about_as_much_as_the_others() -> None:
     weights = {f"program-{number}": 1 + number % 4 for number in range(36)}
-    shards = [Shard(number, 400).swept(weights, 1) for number in range(1, 401)]
+    shards = [Shard(number, 400).divided(weights, 1) for number in range(1, 401)]
     loads = [sum(weights[program] / count for program, (_, count) in shard) for shard in shards]
     assert max(map(len, shards)) <= 4
     assert max(loads) < 1.5 * sum(weights.values()) / 400
