@@ -77,3 +77,11 @@ def test_the_parts_of_replay_lines_on_their_page_can_be_read() -> None:
     for part in parts:
         line = f"work: {part}!lost-reply"
         assert replay_string("work", parse_replay_string(line, CATALOGUE)[1]) == line
+
+
+def test_the_page_about_workers_explains_what_midpipe_init_writes_into_an_adapter() -> None:
+    written = (ROOT / "scenarios" / "subjects" / "adapting.py").read_text("utf-8")
+    names = set(re.findall(r"midpipe_job\.(\w+)", written))
+    page = (ROOT / "docs" / "worker.md").read_text("utf-8")
+    assert "run_taken" in names
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", page)] == []
