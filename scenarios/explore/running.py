@@ -23,6 +23,7 @@ from midpipe.scenarios.case.run import run_case
 from midpipe.scenarios.case.side_effects import SHORT_LEASE_S
 from midpipe.scenarios.explore.fault_selection import forgets_scripts, waits_for_time_out
 from midpipe.scenarios.explore.known_scripts import had_to_learn, scripts_in
+from midpipe.scenarios.explore.unfired import unfired_reason
 from midpipe.scenarios.model.history import names_time_out
 from midpipe.scenarios.model.record import (
     MORE_PATIENCE,
@@ -148,9 +149,9 @@ def _run_once(
         lease_s=SHORT_LEASE_S * patience if ends_leases else None,
     )
     record = replace(record, patience=patience)
-    planned = len(decider.current.faults)
-    if record.is_valid and record.faults != planned:
-        return replace(record, invalid_reason=f"{record.faults} of {planned} planned faults fired")
+    unfired = unfired_reason(record, decider.current.faults)
+    if record.is_valid and unfired:
+        return replace(record, invalid_reason=unfired)
     if record.is_valid and check.diverged:
         return replace(record, invalid_reason=f"{DIVERGED}{check.diverged}")
     return record
