@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from midpipe.scenarios.explore.fault_selection import Aim, suits
 from midpipe.scenarios.explore.replaying import confirmed_replay, replay_case
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.explore.worker import Worker
+from midpipe.scenarios.model.evidence import Invariant, Traits
 from midpipe.scenarios.model.messages import CaseEnded, OnMachinesClock
 from midpipe.scenarios.model.record import Replayed, first_difference
 from midpipe.scenarios.model.safe_text import map_text, safe_command
@@ -84,10 +85,17 @@ def run_replay(
     render_story(map_text(story_of(runs[-1].record, runs[-1].replay), safe_text()), console)
     if worker.fell_back:
         say(console, safe_text()(str(OnMachinesClock(worker.fell_back))))
+    if left_out := _left_out(worker.judged_by.invariants.values(), runs[-1].record.traits):
+        say(console, safe_text()(f"Not judged, because it does not apply: {', '.join(left_out)}."))
     if everywhere:
         again = " ".join(filter(None, (subject.options, worker.judged_by.options)))
         return _judged_everywhere(runs[-1], everywhere, again, console)
     return _judged(runs, console)
+
+
+def _left_out(invariants: Iterable[Invariant], traits: Traits) -> tuple[str, ...]:
+    """Return the invariants that do not apply to the subject."""
+    return tuple(each.id for each in invariants if each.why_not(traits))
 
 
 def _confirmed(worker: Worker, subject: SubjectSpec, text: str, bound_ms: float) -> Replayed:

@@ -148,6 +148,15 @@ def test_a_case_is_replayed_as_often_as_asked_and_has_the_same_history_each_time
     assert (code, output.splitlines()[-2:]) == (1, ["20 runs, 1 different history", "still fails"])
 
 
+def test_a_replay_names_the_invariants_that_do_not_apply_to_the_queue(tmp_path: Path) -> None:
+    (tmp_path / "changing.py").write_text(CHANGING)
+    _, output, _ = ran("replay", "enqueue:", "--subject", "changing.py:Changing", cwd=tmp_path)
+    (line,) = [line for line in output.splitlines() if line.startswith("Not judged")]
+    # It has no claim, no workspaces and one schema; and every queue is held to losing no job.
+    assert {"holder-is-served", "isolation", "no-divergence"} <= set(re.findall(r"[a-z-]+", line))
+    assert "no-lost-job" not in line
+
+
 def test_replays_that_differ_are_shown_with_the_first_event_that_differs(tmp_path: Path) -> None:
     (tmp_path / "changing.py").write_text(CHANGING)
     case = ("replay", "enqueue:", "--subject", "changing.py:Changing", "--times", "2")
