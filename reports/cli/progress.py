@@ -34,7 +34,8 @@ class ProgressSink:
     Args:
         console: where to print; standard error by default.
         clock: monotonic seconds.
-        stages: the parts that are planned, in order; a part that is not among them has no number.
+        stages: the parts that are planned, in order; a part that is not among them has no number, and those that were
+            skipped when it begins are not counted.
         ends_s: when the time budget ends, on the same clock; None is no budget.
     """
 
@@ -62,6 +63,7 @@ class ProgressSink:
             disable=not self._live,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._numbers: dict[str, str] = {}
         # The part that is run, or those that go on, one after the other, in the time that is left.
         self._parts: tuple[str, ...] = ()
         self._goes_on = False
@@ -127,6 +129,11 @@ class ProgressSink:
             self._combinations = 0
             self._printed_s = self._clock()
         self._planned, self._ended = event.tasks, 0
+        if not goes_on and event.part in self._stages:
+            number = len(self._numbers) + 1
+            following = self._stages[self._stages.index(event.part) + 1 :]
+            left = sum(part not in self._tasks for part in following)
+            self._numbers[event.part] = f" ({number} of {number + left})"
         if not goes_on:
             self._tasks[event.part] = self._progress.add_task(
                 self._stage, total=event.tasks, so_far=""
@@ -142,9 +149,7 @@ class ProgressSink:
         if self._goes_on:
             return f"more of {', '.join(self._parts)}"
         (part,) = self._parts
-        if part not in self._stages:
-            return part
-        return f"{part} ({self._stages.index(part) + 1} of {len(self._stages)})"
+        return f"{part}{self._numbers.get(part, '')}"
 
     @property
     def _so_far(self) -> str:

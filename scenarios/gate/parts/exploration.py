@@ -219,7 +219,8 @@ class Exploration:
         first = {progress.program for progress in self._planned if progress.is_first}
         for program in first.intersection(not_started) if self._results.traits else ():
             self._results.ledger.setdefault((program, NO_FAULT), not_reached_row(program))
-        total = f"{len(programs)} program{'' if len(programs) == 1 else 's'}"
+        count = sum(map(self._applies, programs))
+        total = f"{count} program{'' if count == 1 else 's'}"
         return cut_off_phrase(total, len(unfinished), len(not_started))
 
     def _applies(self, program: str) -> bool:

@@ -59,7 +59,7 @@ def test_a_part_that_is_interrupted_is_not_called_done() -> None:
 
 def test_a_line_names_the_stage_and_the_time_that_is_left() -> None:
     (line,) = lines_of(1, 0.0, ("sweep", "interleave", "stories"), ends_s=45.0)
-    assert line == "midpipe: interleave (2 of 3) done: 1 case, 0 with a violation, 45 s left"
+    assert line == "midpipe: interleave (1 of 2) done: 1 case, 0 with a violation, 45 s left"
 
 
 def test_a_loss_that_the_servers_persistence_allows_is_no_violation() -> None:
@@ -100,10 +100,26 @@ def test_the_end_of_each_part_is_shown_once_and_what_was_run_later_in_one_line()
     ]
 
 
+def test_parts_that_are_skipped_are_not_counted_and_one_that_runs_later_is() -> None:
+    out = io.StringIO()
+    stages = ("sweep", "interleave", "fleet", "fuzz", "review", "stories")
+    with ProgressSink(Console(file=out, width=120), stages=stages) as progress:
+        for part in ("sweep", "interleave", "fuzz", "fleet", "stories"):
+            progress.listen(PartBegan(part, 0))
+    numbered = [line.partition(")")[0] for line in out.getvalue().splitlines()]
+    assert numbered == [
+        "midpipe: sweep (1 of 6",
+        "midpipe: interleave (2 of 6",
+        "midpipe: fuzz (3 of 5",
+        "midpipe: fleet (4 of 6",
+        "midpipe: stories (5 of 5",
+    ]
+
+
 def test_a_part_that_ran_no_case_says_so() -> None:
     out = io.StringIO()
     with ProgressSink(
         Console(file=out, width=120), lambda: 0.0, ("sweep", "fuzz"), 8.0
     ) as progress:
         progress.listen(PartBegan("fuzz", 1))
-    assert out.getvalue() == "midpipe: fuzz (2 of 2) done: 0 cases, 8 s left\n"
+    assert out.getvalue() == "midpipe: fuzz (1 of 1) done: 0 cases, 8 s left\n"

@@ -66,6 +66,17 @@ def test_a_sweep_begins_with_the_programs_that_end_at_once_because_they_do_not_a
     assert sum(lacking) < len(programs)
 
 
+def test_only_programs_that_apply_are_counted_as_left_out() -> None:
+    calls = frozenset({"enqueue", "work"})
+    part = sweep_of(
+        Options(SubjectSpec(), time_budget_s=60.0),
+        Results(traits=Traits(calls, white_box=False, new_schema=False)),
+    )
+    applying = sum(program.methods <= calls for program in SUITES["sweep"].values())
+    assert 1 < applying < len(SUITES["sweep"])
+    assert part.record_cut_off() == f"{applying} programs: {applying} not started"
+
+
 def test_the_simplest_programs_come_first_and_variants_after_one_of_each_kind() -> None:
     programs = SUITES["sweep"]
     ordered = simplest_first(programs)
