@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from midpipe.scenarios.model.finding import PlacedFault
+from midpipe.scenarios.model.history import SHORTEST_LEASE_S
 from midpipe.scenarios.model.promises import Source
-from midpipe.scenarios.model.story import StepKind, Story
+from midpipe.scenarios.model.story import StepKind, Story, StoryCall
 from midpipe.scenarios.model.verdict import Extent, Finding, PartRow, PromiseRow, Status, Verdict
 
 ADVICE: Mapping[str, str] = MappingProxyType(
@@ -76,6 +77,11 @@ _BY_CALL: Mapping[tuple[str, str], str] = MappingProxyType(
             "claim",
         ): "Look for a job and take it in one atomic step, and put a job back in one that at "
         "most one of several workers can do.",
+        # Where a job is only moved, there is nothing written that could be known already.
+        (
+            "no-duplicate",
+            "tick",
+        ): "Take a job out of one place and put it into the next in one atomic step.",
         (
             "no-lost-job",
             "claim",
@@ -103,7 +109,14 @@ _IF_COMPARED: Mapping[str, str] = MappingProxyType(
     }
 )
 """The same, by invariant, for a queue of which nothing shows that."""
+_REAPING = (
+    "Put a job back only if its worker is gone: if its lease has ended, or if the worker has not reported for longer "
+    "than it should. Check that in the step that puts the job back."
+)
+_MAY_BE_HELD_TWICE = ("no-duplicate", "holder-is-served")
 _SCRIPTS = ("EVAL", "EVALSHA", "FCALL")
+_HANDS_OUT = ("claim", "dequeue", "work")
+_ENDS_OF_A_JOB = ("complete", "fail", "give_back")
 _OF_A_HOLDER = ("complete", "fail", "give_back", "heartbeat")
 
 
@@ -260,6 +273,9 @@ def advice_for(finding: Finding) -> str:
             return _BY_COMMAND[command]
         if finding.invariant == "no-lost-job" and finding.operation in _TAKES_JOBS:
             return _TAKING
+    may_be_held_twice = finding.invariant in _MAY_BE_HELD_TWICE
+    if may_be_held_twice and finding.story and _puts_back_what_is_held(finding.story):
+        return _REAPING
     by_call = _BY_CALL.get((finding.invariant, finding.operation))
     advice = by_call or ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")
     if advice in _COMPARES and not (finding.story and _writes_without_token(finding.story)):
@@ -293,6 +309,45 @@ def _writes_without_token(story: Story) -> bool:
             if words[0].upper() == "WATCH":
                 watching.add(step.client)
     return False
+
+
+def _puts_back_what_is_held(story: Story) -> bool:
+    """Whether periodic work moved what a client still had, with a lease that lasted, between the keys that it is from.
+
+    A client that met a fault may be taken for dead, and a lease may have ended where time has passed. Periodic work
+    that changes only one of those keys may have put another job there.
+    """
+    calls: dict[str, StoryCall] = {}
+    ticked: dict[str, set[str]] = {}
+    held: dict[str, set[str]] = {}
+    for step in story.steps:
+        if step.kind is StepKind.TIME:
+            held.clear()
+        elif step.kind is StepKind.CALL and step.call is not None:
+            calls[step.client], ticked[step.client] = step.call, set()
+            if step.call.method in (*_ENDS_OF_A_JOB, *_HANDS_OUT):
+                held.pop(step.client, None)
+        elif step.kind is StepKind.RAISE or (
+            step.kind is StepKind.RETURN and calls[step.client].method == "work"
+        ):
+            held.pop(step.client, None)
+        elif step.kind is StepKind.COMMAND and step.command is not None and step.client in calls:
+            call, changed = calls[step.client], {change.key for change in step.changes}
+            if step.command.fault:
+                held.pop(step.client, None)
+            elif call.method == "tick":
+                ticked[step.client] |= changed
+                if any(len(ticked[step.client] & keys) > 1 for keys in held.values()):
+                    return True
+            elif call.method in _HANDS_OUT and changed and not _has_ended_lease(call):
+                held.setdefault(step.client, set()).update(changed)
+    return False
+
+
+def _has_ended_lease(call: StoryCall) -> bool:
+    """Whether a claim asked for a lease that has ended before the next command."""
+    asked = {argument.name: argument.value for argument in call.arguments}
+    return asked.get("lease_s") == str(SHORTEST_LEASE_S)
 
 
 def _acknowledges_first(story: Story) -> bool:

@@ -44,6 +44,7 @@ def test_the_advice_follows_from_the_command_that_met_the_fault(command: str, sa
         ("no-duplicate", "enqueue", "whether the job is known"),
         ("no-lost-job", "claim", "put back what a lease"),
         ("no-lost-job", "tick", "one atomic step"),
+        ("no-duplicate", "tick", "out of one place and put it into the next"),
     ],
 )
 def test_the_advice_follows_from_the_call_to_begin_with(
@@ -124,3 +125,58 @@ def test_a_queue_is_advised_to_compare_the_token_only_if_a_write_of_the_holder_d
         LOST, invariant=invariant, operation="complete", command="", story=Story("", steps)
     )
     assert ("Compare the lease token" in advice_for(found)) == says_compare
+
+
+WAITING = KeyChange("waiting", "[job-1]", "")
+RUNNING = KeyChange("running", "", "[job-1]")
+TAKEN, PUT_BACK = (WAITING, RUNNING), (RUNNING, WAITING)
+
+
+def called(client: str, method: str, **arguments: str) -> StoryStep:
+    given = tuple(StoryArgument(name, value) for name, value in arguments.items())
+    return StoryStep(StepKind.CALL, client, StoryCall(method, given))
+
+
+def sent(client: str, changes: tuple[KeyChange, ...], fault: str = "") -> StoryStep:
+    return StoryStep(
+        StepKind.COMMAND, client, command=StoryCommand(("LMOVE",), fault=fault), changes=changes
+    )
+
+
+def returned(client: str) -> StoryStep:
+    return StoryStep(StepKind.RETURN, client, value="job-1")
+
+
+CLAIMED = (called("A", "claim", lease_s="30.0"), sent("A", TAKEN), returned("A"))
+TICKED = (called("B", "tick"), sent("B", PUT_BACK), returned("B"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "says_gone"),
+    [
+        ((*CLAIMED, *TICKED), True),
+        ((called("A", "work"), sent("A", TAKEN), *TICKED), True),
+        ((called("A", "work"), sent("A", TAKEN), returned("A"), *TICKED), False),
+        ((called("A", "claim", lease_s="0.001"), *CLAIMED[1:], *TICKED), False),
+        ((*CLAIMED, StoryStep(StepKind.TIME, ""), *TICKED), False),
+        ((called("A", "claim"), sent("A", TAKEN, fault="freeze"), *TICKED), False),
+        ((*CLAIMED, called("A", "complete"), sent("A", (RUNNING,)), *TICKED), False),
+        ((*CLAIMED, called("B", "tick"), sent("B", (RUNNING,)), sent("B", (WAITING,))), True),
+        ((*CLAIMED, called("B", "tick"), sent("B", (KeyChange("later", "", "2"), WAITING))), False),
+        ((*TICKED, *CLAIMED), False),
+    ],
+)
+@pytest.mark.parametrize("operation", ["tick", "claim"])
+def test_periodic_work_that_takes_a_job_from_a_living_worker_is_to_ask_whether_it_is_gone(
+    steps: tuple[StoryStep, ...], says_gone: bool, operation: str
+) -> None:
+    found = replace(
+        LOST,
+        invariant="no-duplicate",
+        operation=operation,
+        command="LMOVE waiting",
+        faults=(),
+        story=Story("tick-vs-tick:", steps),
+    )
+    assert ("only if its worker is gone" in advice_for(found)) == says_gone
+    assert "own earlier run" not in advice_for(found)
