@@ -14,11 +14,10 @@ _Key = tuple[str, str, str, tuple[str, ...]]
 
 def changes_since(earlier: Verdict, now: Verdict) -> tuple[str, ...]:
     """Return a summary, and then a sentence for each finding that is new or not seen any more."""
-    before = {_key(finding): finding for finding in _found(earlier)}
-    after = {_key(finding): finding for finding in _found(now)}
-    new = [finding for key, finding in after.items() if key not in before]
-    gone = [finding for key, finding in before.items() if key not in after]
-    still = len(after) - len(new)
+    known, seen = set(map(_key, _found(earlier))), set(map(_key, _found(now)))
+    new = [finding for finding in _found(now) if _key(finding) not in known]
+    gone = [finding for finding in _found(earlier) if _key(finding) not in seen]
+    still = len(_found(now)) - len(new)
     # A run that was cut short may not have come to the case that shows it.
     word = "not seen in this run, which was partial" if now.partial else "gone"
     return (

@@ -1,7 +1,8 @@
 """Which call a finding is about, and which findings have one cause. Pure.
 
-Two findings have one cause if a fault at the same command of the same call leads to both, or if they have the same
-shortest case and begin with the same call. The most severe one is reported, and the others become its consequences.
+Two findings have one cause if a fault at the same command of the same call leads to both, if they have the same
+shortest case and begin with the same call, or if the same line violates the same invariant in both without any fault
+or order of clients. The most severe one is reported, and the others become its consequences.
 
 Blind to: one mistake in the code that shows at two commands; these are two findings.
 """
@@ -104,12 +105,19 @@ def one_per_cause(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _have_one_cause(one: Finding, other: Finding) -> bool:
     if one.operation != other.operation or one.on != other.on:
         return False
-    if one.replay == other.replay:
+    if one.replay == other.replay or _happen_by_themselves(one, other):
         return True
     if not one.command or one.command != other.command:
         return False
     faults, others = (tuple(f.fault for f in finding.faults) for finding in (one, other))
     return faults == others and (bool(faults) or one.invariant == other.invariant)
+
+
+def _happen_by_themselves(one: Finding, other: Finding) -> bool:
+    """Whether the same line of the same call violates an invariant in both, whatever the program, without any step."""
+    if one.source is None or (one.source, one.invariant) != (other.source, other.invariant):
+        return False
+    return not any(parse_replay_string(each.replay, CATALOGUE)[1].steps for each in (one, other))
 
 
 def _with_consequences(worst: Finding, *others: Finding) -> Finding:

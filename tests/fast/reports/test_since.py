@@ -35,3 +35,10 @@ def test_a_finding_that_a_baseline_accepts_is_still_there() -> None:
     (summary,) = changes_since(FAILED, verdict)
     assert "0 new, 2 still there, 0 gone" in summary
     assert changes_since(verdict, FAILED) == (summary,)
+
+
+def test_each_of_two_new_findings_that_are_alike_is_counted() -> None:
+    twins = (LOST, replace(LOST, id="F3", program="enqueue"))
+    summary, *new = changes_since(PASSED, replace(FAILED, findings=twins))
+    assert "2 new, 0 still there, 0 gone" in summary
+    assert [line.split()[1] for line in new] == [LOST.id, "F3"]

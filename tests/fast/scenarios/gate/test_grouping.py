@@ -136,6 +136,28 @@ def test_the_same_fault_at_the_same_command_is_one_cause_in_every_program() -> N
     assert one.invariants == ("no-lost-job", "no-duplicate")
 
 
+def test_the_same_line_that_fails_without_any_fault_is_one_cause_in_every_program() -> None:
+    written = "written(C enqueue job-1, A enqueue job-1):"
+    line, other_line = (SourceLine("shop.py", number, "enqueue") for number in (7, 9))
+    found = one_per_cause(
+        [
+            finding("no-duplicate", "same-job-again:", source=line, cases=88),
+            finding("no-duplicate", written, source=line, cases=10),
+            finding("no-duplicate", f"{written} A1 C1", source=line),
+            finding("no-duplicate", "enqueue-once:", source=other_line),
+            finding("queue-order", "enqueue-once:", source=line),
+        ]
+    )
+    by_itself = next(each for each in found if each.replay == "same-job-again:")
+    assert by_itself.cases == 98
+    # An order of clients, another line and another invariant are causes of their own, or consequences of one.
+    assert {each.replay for each in found} == {
+        "same-job-again:",
+        f"{written} A1 C1",
+        "enqueue-once:",
+    }
+
+
 def test_another_fault_or_another_call_is_another_cause() -> None:
     late = (PlacedFault("late", "A1", PLACE),)
     found = one_per_cause(
