@@ -1,7 +1,8 @@
 """Holds a verdict against a baseline: which findings are accepted, which are new, and which are gone. Pure.
 
 A finding is known if it breaks the same invariant, by the same faults at the same command of the same call; without a
-fault, in the same program. How often it was found, by which schedule and at which line of code, may differ.
+fault, in the same program, where all that were generated count as one. How often it was found, by which schedule and at
+which line of code, may differ.
 
 Blind to: a known finding that has become worse in another way than by a further invariant.
 """
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from midpipe.scenarios.model.accepted import Baseline, KnownFinding
+from midpipe.scenarios.model.finding import WRITTEN
 from midpipe.scenarios.model.outcome import Outcome
 from midpipe.scenarios.model.verdict import (
     AcceptedFinding,
@@ -102,4 +104,6 @@ def _key_of(finding: Finding) -> Key:
 
 def _key_of_known(known: KnownFinding) -> Key:
     program = "" if known.faults else known.program
+    if program.startswith(WRITTEN):
+        program = WRITTEN
     return (known.invariant, known.operation, known.command, known.faults, program)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.story import SourceLine, Story
 
+WRITTEN = "written("
+"""How the name of a program begins that was generated: it contains the calls, and each run generates others."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedFault:

@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.model.finding import WRITTEN
 from midpipe.scenarios.model.history import SHORTEST_LEASE_S
 from midpipe.scenarios.programs.calls import (
     BACKFILL,
@@ -50,7 +51,7 @@ from midpipe.scenarios.programs.fleets import VERSIONS
 from midpipe.scenarios.programs.program import Answer, Call, Program, Retry
 from midpipe.scenarios.programs.workers import DELAY_S, dequeue, enqueue_with, work
 
-PREFIX = "written("
+PREFIX = WRITTEN
 
 
 @dataclass(frozen=True, slots=True)

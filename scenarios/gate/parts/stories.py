@@ -123,7 +123,8 @@ class Stories:
             id=f"F{number + 1}",
             invariant=group.invariant,
             severity=invariant.severity,
-            program=group.program,
+            # Shrinking may have found a shorter program than the one that was generated.
+            program=parse_replay_string(replay, CATALOGUE)[0],
             replay=replay,
             claim=invariant.claim,
             evidence=group.evidence,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from midpipe.scenarios.gate.options import Options
@@ -38,3 +40,12 @@ def test_the_stories_that_were_not_recorded_are_counted(
     for number in range(recorded):
         stories.take(number, RECORDED)
     assert stories.record_cut_off() == phrase
+
+
+def test_a_finding_names_the_program_to_which_shrinking_cut_its_case() -> None:
+    results = Results(tally=tally_of(ended("enqueue-once: A1!kill", "no-lost-job")))
+    stories = Stories(Options(SubjectSpec()), results)
+    stories.take(0, replace(RECORDED, violated_invariants=("no-lost-job",)))
+    stories.finish()
+    (finding,) = results.findings
+    assert (finding.program, finding.replay) == ("enqueue", "enqueue: A1!kill")

@@ -132,3 +132,12 @@ def test_a_baseline_written_again_keeps_reasons_and_leaves_out_what_is_gone() ->
         ("LPOP waiting", "SHOP-123", "2026-11-30"),
         ("RPUSH waiting", "SHOP-456", "2026-12-24"),
     }
+
+
+def test_a_finding_without_a_fault_is_known_in_whichever_program_fuzzing_generates() -> None:
+    """Each run generates others, so the finding of a known flaw would be new in the next run."""
+    fuzzed = replace(RACE, program="written(C enqueue job-1, A enqueue job-1)")
+    again = replace(RACE, program="written(B enqueue job-2 r-2, A enqueue job-2)")
+    accepted = baseline_of(verdict_with(fuzzed), "known", "2026-11-30", Baseline())
+    assert held_against(verdict_with(again), accepted, EXPLORING).findings == ()
+    assert held_against(verdict_with(RACE), accepted, EXPLORING).findings == (RACE,)
