@@ -85,6 +85,11 @@ def probe(
 def _enqueue_first(subject: SubjectSpec, recovery: RecoveryClient) -> None:
     """Enqueue the first job. Raises SubjectError if that fails, or if no command for it has reached the server."""
     recovery.instance()
+    if "enqueue" not in recovery.opened.methods:
+        raise SubjectError(
+            f"{subject.name} has no call enqueue, so no job can be put in. If yours has another name, "
+            "'midpipe init FILE.PY:CLASS' writes an adapter."
+        )
     before = recovery.bytes_sent()
     error = recovery.call("enqueue", enqueue(_JOB).given()).error
     uses_server = recovery.sends_more_than(before)

@@ -35,6 +35,21 @@ CALLS = (
 )
 ALIASES = {"payload": "params", "request_id": "client_request_id"}
 """Names under which a call may ask for an argument of another name."""
+_MOST_NAMES = 8
+
+
+def factory_in(module: Any, name: str) -> Any:
+    """Return what a module has under a name. Raises AttributeError, which says what the module has instead."""
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        made_here = [
+            each
+            for each, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", None) == module.__name__
+        ]
+        has = ", ".join(made_here[:_MOST_NAMES]) or "no class"
+        raise AttributeError(f"there is no {name!r} in it, but {has}") from None
 
 
 def constructed(factory: Any, url: str) -> Any:

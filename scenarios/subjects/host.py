@@ -254,7 +254,7 @@ def _loaded(spec: str) -> Any:
     module = (
         _module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     )
-    return getattr(module, name)
+    return _neighbour("contract").factory_in(module, name)
 
 
 def _remember_versions() -> None:

@@ -130,6 +130,18 @@ def _run(command: Sequence[str], library: Library, folder: Path | None = None) -
             f"{library.name} needs {command[0]}, which can't be started: {error.strerror}."
         ) from None
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()[-_TAIL:]
+        said = _end_of(done.stderr or done.stdout)
         raise UsageError(f"{library.name} can't be installed. The installer says: {said}")
     return done.stdout
+
+
+def _end_of(text: str) -> str:
+    """Return the last lines of a text, on one line: as many whole ones as are short enough, and one at least."""
+    *earlier, last = text.strip().splitlines() or [""]
+    end = " ".join(last.split())[-_TAIL:]
+    for line in reversed(earlier):
+        longer = " ".join(f"{line} {end}".split())
+        if len(longer) > _TAIL:
+            break
+        end = longer
+    return end

@@ -294,7 +294,7 @@ def _end_of(pid: int) -> IO[bytes] | None:
 
 def output_hint(printed: Path) -> str:
     """Return a sentence that quotes the end of the subject's output; empty if it printed nothing."""
-    text = tail_of(printed)
+    text = " ".join(tail_of(printed).split())
     return f" It printed: {text[-400:]}" if text else ""
 
 

@@ -103,7 +103,12 @@ def test_an_unknown_command_is_answered_with_the_nearest_one(tmp_path: Path) -> 
             "did not return within",
             3.0,
         ),
-        ("class Q:\n def __init__(self, url): pass", "q.py:Q can't enqueue a job", 30.0),
+        ("class Q:\n def __init__(self, url): pass", "'midpipe init FILE.PY:CLASS' writes", 30.0),
+        (
+            "class Q:\n def __init__(self, url): pass\n def enqueue(self, job_id): raise OSError",
+            "q.py:Q can't enqueue a job",
+            30.0,
+        ),
     ],
 )
 def test_a_subject_that_can_not_be_judged_is_reported_in_one_sentence(

@@ -25,11 +25,12 @@ def _open(host: HostProcess) -> None:
     ("source", "message"),
     [
         ("import no_such_module", "can't be loaded: ModuleNotFoundError"),
-        ("x = 1", "can't be loaded: AttributeError"),
+        ("x = 1", "can't be loaded: AttributeError: there is no 'Q' in it, but no class"),
+        ("from json import loads\nclass Queue: pass\ndef made(): pass", "but Queue, made. Check"),
         ("raise SystemExit('nope')", "can't be loaded: SystemExit: nope"),
         ("class Q(:", "can't be loaded: SyntaxError"),
         ("import os\nos._exit(4)", "ended with exit code 4"),
-        ("print('hm', flush=True)\nimport os\nos._exit(4)", "It printed: hm"),
+        ("print('hm\\nno', flush=True)\nimport os\nos._exit(4)", "It printed: hm no"),
     ],
 )
 def test_a_module_that_can_not_be_loaded_is_reported_with_the_reason(
