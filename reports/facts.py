@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow
 from midpipe.reports.explain import not_proved, promises_text
 from midpipe.reports.selfcheck_table import own_queue_sentences
 from midpipe.reports.titles import title_of
 from midpipe.scenarios.model.verdict import Outcome, Status, Verdict
+
+_LINE = 68
+"""What a terminal of 80 columns has room for beside a fact's name."""
 
 
 def facts(verdict: Verdict, most_notes: int | None = None) -> tuple[tuple[str, str], ...]:
@@ -26,6 +30,8 @@ def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]
     if not verdict.findings:
         yield "judged", f"{verdict.subject} on {verdict.server or '-'}"
     yield from _cases(verdict)
+    if kinds := never_placed(verdict):
+        yield "not placed", _in_one_line(kinds) if most_notes is not None else ", ".join(kinds)
     yield from _invariants(verdict)
     left_out = [row.invariant for row in verdict.invariants if row.status is Status.NOT_APPLICABLE]
     yield from _not_judged(verdict, left_out, is_short=most_notes is not None)
@@ -67,6 +73,29 @@ def _cases(verdict: Verdict) -> Iterator[tuple[str, str]]:
             f"{total['space']:,} cases: {total['run']:,} run, {total['pruned']:,} pruned, "
             f"{total['not_reached']:,} not reached, {total['invalid']:,} invalid",
         )
+
+
+def never_placed(verdict: Verdict) -> tuple[str, ...]:
+    """Return the kinds of faults that were planned, and of which no case was reached in the time."""
+    rows = [row for row in verdict.ledger if row.fault != NO_FAULT]
+    placed = {kind for row in rows if row.run + row.invalid for kind in _kinds(row)}
+    waiting = (kind for row in rows if row.not_reached for kind in _kinds(row))
+    return tuple(kind for kind in dict.fromkeys(waiting) if kind not in placed)
+
+
+def _kinds(row: LedgerRow) -> tuple[str, ...]:
+    """Return the names of a row's faults, without their parameters."""
+    return tuple(fault.partition("=")[0] for fault in row.fault.split("+"))
+
+
+def _in_one_line(kinds: Sequence[str]) -> str:
+    """Return how many kinds of faults there are, with as many of their names as fit into a line of a terminal."""
+    head, names = f"{_count(kinds, 'kind')} of faults: ", ", ".join(kinds)
+    shown = len(kinds)
+    while shown and len(head + names) > _LINE:
+        shown -= 1
+        names = f"{', '.join(kinds[:shown])} and {len(kinds) - shown} more"
+    return head + names
 
 
 def _invariants(verdict: Verdict) -> Iterator[tuple[str, str]]:

@@ -109,3 +109,23 @@ def test_an_invariant_that_is_unknown_is_shown_with_the_reason() -> None:
         "unknown     retry-succeeds, worker-lives (each: no case gave it anything to check)"
         in shown
     )
+
+
+def test_kinds_of_faults_that_were_never_placed_are_named_in_one_line() -> None:
+    (row,) = FAILED.ledger
+    waiting = ("freeze", "late=1", "late", "skew-ahead", "skew-behind", "refuse", "black-hole")
+    ledger = (
+        replace(row, fault="none", run=1),
+        replace(row, fault="cut-before", run=3, not_reached=2),
+        replace(row, fault="pause", run=0, not_reached=4),
+        replace(row, program="work", fault="pause", run=1, not_reached=0),
+        replace(row, fault="stall", run=0, pruned=4, not_reached=0),
+        *(replace(row, fault=fault, run=0, not_reached=4) for fault in waiting),
+    )
+    lines = on_one_screen(replace(WHOLE, ledger=ledger)).splitlines()
+    named = [line for line in lines if line.startswith("not placed")]
+    assert named == [
+        "not placed  6 kinds of faults: freeze, late, skew-ahead, skew-behind and 2 more"
+    ]
+    placed = replace(WHOLE, ledger=ledger[:5])
+    assert "not placed" not in on_one_screen(placed)
