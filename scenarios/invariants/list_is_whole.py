@@ -21,7 +21,7 @@ from midpipe.scenarios.model.evidence import (
     ViolationEvidence,
     needs_one_of,
 )
-from midpipe.scenarios.model.history import Json, Operation
+from midpipe.scenarios.model.history import Json, Operation, job_received
 from midpipe.scenarios.model.outcome import Severity
 
 _CHANGES_NO_OTHER_JOB = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
@@ -79,10 +79,7 @@ def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
             and operation.workspace_id == listing.workspace_id
             and operation.completed_at <= listing.invoked_at
             and evidence.read_back.get((operation.job_id, operation.workspace_id), True)
-            and (
-                not status
-                or (status == "pending" and _is_surely_pending(evidence, operation.job_id))
-            )
+            and (not status or (status == "pending" and _is_surely_pending(evidence, operation)))
         )
     )
 
@@ -93,11 +90,21 @@ def _was_there(operation: Operation) -> bool:
     return operation.method == "get_job" and isinstance(operation.value, dict)
 
 
-def _is_surely_pending(evidence: Evidence, job_id: str) -> bool:
-    return not any(
-        operation.method not in _CHANGES_NO_OTHER_JOB and operation.job_id in ("", job_id)
+def _is_surely_pending(evidence: Evidence, put_in: Operation) -> bool:
+    """Whether no call has changed a job, and a later read, if it shows a status, says that it is pending."""
+    job_id = put_in.job_id
+    read = evidence.read_back.get((job_id, put_in.workspace_id))
+    status = read.get("status") if isinstance(read, dict) else None
+    return status in (None, "pending") and not any(
+        operation.method not in _CHANGES_NO_OTHER_JOB and _may_change(operation, job_id)
         for operation in evidence.history
     )
+
+
+def _may_change(call: Operation, job_id: str) -> bool:
+    """Whether it may have changed the job: a claim that has got another one did not."""
+    named = job_received(call) if call.method in ("claim", "dequeue") else call.job_id
+    return named in (None, "", job_id)
 
 
 def _jobs(page: Operation) -> list[Json]:

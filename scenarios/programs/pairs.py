@@ -214,6 +214,12 @@ _PROGRAMS = (
         prepare=(enqueue("job-1"), enqueue("job-2"), enqueue("job-3")),
     ),
     Program(
+        "pages-vs-claim",
+        "One client lists the pending jobs page by page, while a worker claims one of them.",
+        {"A": (PAGE, NEXT_PAGE), "B": (claim("worker-b"),)},
+        prepare=(enqueue("job-1"), enqueue("job-2"), enqueue("job-3")),
+    ),
+    Program(
         "backfill-vs-update",
         "A backfill copies a job of the old schema while a client updates it.",
         {"A": (BACKFILL,), "B": (update("completed", "job-0"),)},

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from midpipe.scenarios.model.history import Json
-from midpipe.scenarios.programs.calls import TICK, TICK_IF_ANY, enqueue
+from midpipe.scenarios.programs.calls import NEXT_PAGE, PAGE, TICK, TICK_IF_ANY, enqueue
 from midpipe.scenarios.programs.program import Call, Program, Retry
 
 IDLE_S = 0.2
@@ -132,6 +132,12 @@ _PAIRS = (
         "A job is enqueued while another client takes one without a lease.",
         {"A": (enqueue("job-5"),), "B": (dequeue("worker-b"),)},
         prepare=_MORE_THAN_TAKEN,
+    ),
+    Program(
+        "pages-vs-dequeue",
+        "One client lists the pending jobs page by page, while another one takes a job without a lease.",
+        {"A": (PAGE, NEXT_PAGE), "B": (dequeue("worker-b"),)},
+        prepare=(enqueue("job-1"), enqueue("job-2"), enqueue("job-3")),
     ),
     Program(
         "work-vs-work",

@@ -40,6 +40,7 @@ SOUND = tuple(
         "sound/snapshot_copy.py:Queue",
         "flawed/due_twice.py:Fixed",
         "flawed/foreign_release.py:Fixed",
+        "flawed/offset_pages.py:Fixed",
         "flawed/pop_then_lease.py:Fixed",
         "flawed/three_reads.py:Fixed",
     )
@@ -47,6 +48,7 @@ SOUND = tuple(
 FLAWED = (
     "due_twice",
     "foreign_release",
+    "offset_pages",
     "pop_then_lease",
     "reads_then_removes",
     "stale_finisher",

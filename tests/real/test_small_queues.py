@@ -49,6 +49,7 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("sound/pops.py:GivesBack", "dequeue-vs-dequeue: A1 B1"),
         ("flawed/due_twice.py:Fixed", DUE_TWICE),
         ("flawed/three_reads.py:Fixed", "update-vs-get: B1 A1"),
+        ("flawed/offset_pages.py:Fixed", "pages-vs-dequeue: A1 A2 A3 B1 A4"),
         ("flawed/foreign_release.py:Fixed", FOREIGN_RELEASE),
         ("flawed/pop_then_lease.py:Fixed", "claim-complete: A1:EVAL!crash"),
         ("sound/belt.py:Queue", "read-vs-work: B1 A1 A2"),
@@ -78,6 +79,7 @@ def test_a_sound_case_is_not_accused(worker: Worker, queue: str, replay: str) ->
         ("three_reads", "update-vs-get: B1 B2 A1", {"answer-is-true"}),
         ("foreign_release", FOREIGN_RELEASE, {"holder-is-served"}),
         ("pop_then_lease", "claim-until-it-ends: A2:BLPOP!crash", {"no-lost-job"}),
+        ("offset_pages", "pages-vs-dequeue: A1 B1 A2", {"list-is-whole"}),
         ("reads_then_removes", "dequeue-vs-dequeue: A1 B1", {"no-duplicate"}),
     ],
 )
