@@ -116,14 +116,19 @@ def _not_judged(
     verdict: Verdict, invariants: Sequence[str], *, is_short: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield what does not apply to the subject: one line, or names and reasons."""
-    programs = {program for row in verdict.not_run for program in row.programs}
     if not is_short:
         if invariants:
             yield "not judged", ", ".join(invariants)
         yield from (("not run", sentence) for sentence in not_run_sentences(verdict))
-    elif invariants or programs:
-        counts = (_count(invariants, "invariant"), _count(programs, "program"))
-        yield "not judged", f"{' and '.join(filter(None, counts))} that do not apply; -v lists them"
+    elif counts := tuple(
+        filter(None, (_count(invariants, "invariant"), programs_left_out(verdict)))
+    ):
+        yield "not judged", f"{' and '.join(counts)} that do not apply; -v lists them"
+
+
+def programs_left_out(verdict: Verdict) -> str:
+    """Return how many programs do not apply to the subject, as "31 programs"; empty if all do."""
+    return _count({name for row in verdict.not_run for name in row.programs}, "program")
 
 
 def _count(things: Collection[str], what: str) -> str:

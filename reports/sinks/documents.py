@@ -16,7 +16,7 @@ from midpipe.reports.explain import (
     rules_text,
     source_text,
 )
-from midpipe.reports.facts import not_run_sentences
+from midpipe.reports.facts import not_run_sentences, programs_left_out
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.selfcheck_table import own_queue_sentences
 from midpipe.reports.server_table import own_queues_note, server_rows
@@ -50,6 +50,7 @@ def document(name: str, verdict: Verdict) -> str:
         counts=counts,
         doubts=(*verdict.warnings, *map(str, verdict.crashes)),
         not_run=not_run_sentences(verdict),
+        left_out=programs_left_out(verdict),
         servers=server_rows(verdict),
         own_queues=own_queues_note(verdict),
         own_queue_sentences=own_queue_sentences(verdict),

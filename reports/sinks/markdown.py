@@ -13,7 +13,7 @@ from midpipe.reports.explain import (
     explained,
     promises_sentence,
 )
-from midpipe.reports.facts import not_run_sentences
+from midpipe.reports.facts import not_run_sentences, programs_left_out
 from midpipe.reports.markdown_text import Markdown, code, fenced, inline, table_row
 from midpipe.reports.server_table import own_queues_note, server_rows
 from midpipe.reports.titles import title_of
@@ -51,9 +51,15 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         yield ""
         yield from (f"- {inline(_head(finding))}" for finding in left)
         yield ""
-    notes = (*verdict.warnings, *map(str, verdict.crashes), *not_run_sentences(verdict))
-    for note in notes:
+    for note in (*verdict.warnings, *map(str, verdict.crashes)):
         yield f"> {inline(note)}"
+        yield ""
+    if left_out := programs_left_out(verdict):
+        yield f"<details><summary>{left_out} not run, as the subject lacks their calls</summary>"
+        yield ""
+        yield from (f"- {inline(sentence)}" for sentence in not_run_sentences(verdict))
+        yield ""
+        yield "</details>"
         yield ""
     if verdict.servers:
         yield from _servers(verdict)
