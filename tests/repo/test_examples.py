@@ -41,6 +41,16 @@ def test_the_example_passes(tmp_path: Path) -> None:
     assert "declared delivery at-most-once" in output
 
 
+def test_the_example_fails_if_it_promises_at_least_once(tmp_path: Path) -> None:
+    project = shutil.copytree(EXAMPLE, tmp_path / "p")
+    settings = project / "pyproject.toml"
+    settings.write_text(settings.read_text("utf-8").replace("at-most-once", "at-least-once"))
+    sweep = shlex.split("sweep --program dequeue --fault lost-reply --jobs 1")
+    code, output, errors = ran(*sweep, cwd=project)
+    assert code == 1, output + errors
+    assert "A lost reply of BRPOP in dequeue (queue.py:26) loses a job" in output
+
+
 def test_the_action_gives_the_gate_only_options_that_it_has() -> None:
     from midpipe.reports.cli.gate import gate
 
