@@ -310,7 +310,7 @@ class _Reports:
             return
         write_file(self.folder / "audit.prom", self.metrics.text())
         if self.textfile is not None:
-            write_file(self.textfile, self.metrics.text())
+            write_file(self.textfile, self.metrics.text(), "--textfile")
 
 
 def _watched(

@@ -49,7 +49,7 @@ def baseline(ctx: click.Context, /, verdict_file: Path, reason: str, path: Path)
     before = read_baseline(path) if path.exists() else Baseline()
     today = datetime.now(UTC).date().isoformat()
     accepted = baseline_of(verdict, reason, today, before)
-    if not written(lambda: write_file(path, baseline_text(accepted))):
+    if not written(lambda: write_file(path, baseline_text(accepted), "--to")):
         ctx.exit(OutputError.exit_code)
     count = len(accepted.findings)
     say(results(), f"{path} accepts {count} finding{'' if count == 1 else 's'}.")

@@ -90,7 +90,7 @@ def init(ctx: click.Context, /, target: str | None, queue: str | None, **values:
     adapter: Path = values["adapter"]
     if adapter.exists() and not values["force"]:
         raise UsageError(f"{adapter} is there already. Name another file, or give --force.")
-    write_file(adapter, adapter_text(plan))
+    write_file(adapter, adapter_text(plan), "--adapter")
     parts = ", ".join(f"{role} is {method.name}" for role, method in plan.roles.items())
     say(console, f"{adapter} adapts {plan.kind.name}: {parts}.")
     _configure(console, f'subject = "{adapter}:Queue"')

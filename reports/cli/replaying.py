@@ -34,7 +34,7 @@ from midpipe.scenarios.programs.registry import program_named
 
 def write_test(file: Path, schedule: str, subject: SubjectSpec) -> None:
     """Write the case as a pytest file."""
-    write_file(file, as_test(schedule, subject))
+    write_file(file, as_test(schedule, subject), "--as-test")
     say(results(), f"Written: {file}. Run it with pytest.")
 
 
@@ -80,7 +80,7 @@ def run_replay(
     finally:
         worker.close()
     if edn_file is not None:
-        write_file(edn_file, redaction()(edn(runs[-1].record)))
+        write_file(edn_file, redaction()(edn(runs[-1].record)), "--edn")
     console = results()
     render_story(map_text(story_of(runs[-1].record, runs[-1].replay), safe_text()), console)
     if worker.fell_back:

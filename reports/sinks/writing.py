@@ -72,8 +72,12 @@ def write_reports(
     return tuple(write_file(out / name, sink(verdict)) for name, sink in sinks)
 
 
-def write_file(path: Path, text: str) -> Path:
-    """Write a file as a whole; if that fails, an earlier file of the name stays as it is. Raises OutputError."""
+def write_file(path: Path, text: str, named_by: str = "") -> Path:
+    """Write a file as a whole; if that fails, an earlier file of the name stays as it is. Raises OutputError.
+
+    Args:
+        named_by: the option that names the file; empty if --out names its directory.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -87,8 +91,9 @@ def write_file(path: Path, text: str) -> Path:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
+        another = f"file with {named_by}" if named_by else "directory with --out"
         raise OutputError(
-            f"{str(path)!r} can't be written: {error.strerror}. Name another directory with --out."
+            f"{str(path)!r} can't be written: {error.strerror}. Name another {another}."
         ) from error
     return path
 

@@ -43,13 +43,15 @@ def factory_in(module: Any, name: str) -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        made_here = [
+        package = module.__name__.partition(".")[0]
+        own = [
             each
             for each, value in vars(module).items()
-            if callable(value) and getattr(value, "__module__", None) == module.__name__
+            if callable(value)
+            and str(getattr(value, "__module__", "")).partition(".")[0] == package
         ]
-        has = ", ".join(made_here[:_MOST_NAMES]) or "no class"
-        raise AttributeError(f"there is no {name!r} in it, but {has}") from None
+        has = ", ".join(own[:_MOST_NAMES]) or "no class"
+        raise AttributeError(f"{module.__name__} has no attribute {name!r}; it has {has}") from None
 
 
 def constructed(factory: Any, url: str) -> Any:

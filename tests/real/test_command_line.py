@@ -54,7 +54,7 @@ class Changing:
     ("arguments", "words"),
     [
         (("sweep", "--jobs", "1", "--subject", "no.such.module:Queue"), "No module named 'no'"),
-        (("sweep", "--jobs", "1", "--subject", "midpipe.reference:Kew"), "has no attribute 'Kew'"),
+        (("sweep", "--jobs", "1", "--subject", "midpipe.reference:Kew"), "'Kew'; it has Queue"),
         (("sweep", "--subject", "midpipe.reference"), "does not name a class"),
         (("sweep", "--subject", "missing.py:Queue"), "There is no file 'missing.py'"),
         (("sweep", "--program", "enqeue"), "Did you mean 'enqueue'?"),
@@ -64,6 +64,10 @@ class Changing:
         (("sweep", "--redis", "redis://127.0.0.1:1/0"), "No server answers at 127.0.0.1:1"),
         (("sweep", "--redis", "redis://elsewhere/0"), "not on this machine"),
         (("sweep", "--out", "/proc/nowhere"), "Name another directory with --out"),
+        (
+            ("replay", "enqueue: A1!lost-reply", "--as-test", "/proc/no/test_x.py"),
+            "Name another file with --as-test",
+        ),
         (("interleave", "--random", "9", "--resume"), "Random orders can't be resumed"),
         (("replay", "A2!lost-reply"), "'program: steps'"),
         (("replay", "enqueue: A1!lost-replay"), "Did you mean 'lost-reply'?"),

@@ -25,8 +25,14 @@ def _open(host: HostProcess) -> None:
     ("source", "message"),
     [
         ("import no_such_module", "can't be loaded: ModuleNotFoundError"),
-        ("x = 1", "can't be loaded: AttributeError: there is no 'Q' in it, but no class"),
-        ("from json import loads\nclass Queue: pass\ndef made(): pass", "but Queue, made. Check"),
+        (
+            "x = 1",
+            "can't be loaded: AttributeError: subject has no attribute 'Q'; it has no class.",
+        ),
+        (
+            "from json import loads\nclass Queue: pass\ndef made(): pass",
+            "it has Queue, made. Check",
+        ),
         ("raise SystemExit('nope')", "can't be loaded: SystemExit: nope"),
         ("class Q(:", "can't be loaded: SyntaxError"),
         ("import os\nos._exit(4)", "ended with exit code 4"),
