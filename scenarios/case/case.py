@@ -188,7 +188,7 @@ class Case:
         if decision.fault is None:
             return SERVER_PAUSED if self._side_effects.is_server_paused else PASS
         client = self._clients[decision.event.position.client]
-        client.attempt.faulted = self.has_faults = True
+        client.attempt.faulted = client.wire.has_met_fault = self.has_faults = True
         effects = effects_of(decision.fault, decision.event)
         if effects.process is Process.FROZEN:
             self._freeze(client)

@@ -8,7 +8,8 @@ Every other command is parked until the case lets it through. Knows no schedule,
 It also notices a client that gives up on a command to which nothing was done: one that closes a connection while it
 waits for an answer, or so late after it sent its last command there that its time-out may have run out. Then the
 machine is too busy for the short time-out with which the client meets a fault, and the case is invalid. A connection
-at which a fault, or a paused server, made the client wait is given up as planned.
+at which a fault, or a paused server, made the client wait is given up as planned; so is one that the client closes
+before its time-out is over, because a fault has hit another of its commands.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class ClientWire:
         invalid_reason: why the case is invalid; empty so far.
         is_under_way: an attempt is under way, or an instance of the subject is being made.
         has_waited: in this attempt the client had to wait for its time-out, or blocked on the server, as planned.
+        has_met_fault: in this attempt a fault has hit one of the client's commands.
         has_begun: a command of the client that has a position was let through.
         has_subscribed: one of the client's connections receives published messages.
     """
@@ -79,6 +81,7 @@ class ClientWire:
     invalid_reason: str = ""
     is_under_way: bool = False
     has_waited: bool = False
+    has_met_fault: bool = False
     has_subscribed: bool = False
     has_begun: bool = False
     _parked: list[tuple[Link, ReceivedCommand, WireEvent]] = field(init=False, default_factory=list)
@@ -250,6 +253,11 @@ class ClientWire:
             self.step_over(event, Executed.NO, None)
         elif mid_command and (self.may_time_out or self.was_killed):
             link.close()
+        elif mid_command and self._drops_because_of_fault(link):
+            self._parked = [waiting for waiting in self._parked if waiting[0] is not link]
+            link.close()
+            if event is not None:
+                self.step_over(event, Executed.UNKNOWN, None)
         elif self.may_time_out or self.was_killed or link in self._silent:
             # It need not be closed: a command that it holds is yet to be delivered.
             return
@@ -281,7 +289,7 @@ class ClientWire:
         return is_plain and self._empty_answers[args] >= _POLLS_WITH_POSITION
 
     def _begin(self) -> None:
-        self.is_under_way, self.has_waited = True, False
+        self.is_under_way, self.has_waited, self.has_met_fault = True, False, False
         self._began_s = self.clock()
 
     def _note_asked(self, link: Link) -> None:
@@ -295,6 +303,13 @@ class ClientWire:
         for other, earlier_s in self._answered_s.items():
             if earlier_s < answered_s and other not in self._asking:
                 self._answered_s[other] = self._asked_after_s[other] = answered_s
+
+    def _drops_because_of_fault(self, link: Link) -> bool:
+        """Whether the client closes a connection because a fault has hit another one, and not because of the time.
+
+        One that runs tasks side by side ends all of them when one of them fails.
+        """
+        return self.has_met_fault and not self._has_waited_long(link)
 
     def _closed_late(self, link: Link) -> bool:
         """Whether the client may have closed the connection because an answer, sent by now, came too late for it.

@@ -39,12 +39,13 @@ class Conversation:
 
     def __init__(self) -> None:
         self.now_s = 100.0
+        self.over: list[tuple[tuple[bytes, ...], Executed]] = []
         self.wire = ClientWire(
             client_id="A",
             table=TABLE,
             clock=lambda: self.now_s,
             time_out_s=TIME_OUT_S,
-            step_over=lambda *_: None,
+            step_over=lambda event, executed, _: self.over.append((event.args, executed)),
             state=int,
         )
         self.wire.begin_attempt(1, 1)
@@ -55,6 +56,10 @@ class Conversation:
         self.wire.parked(link, received)
         self.wire.let_through(effects)
         return received
+
+    def waits(self, link: Any) -> None:
+        """The client sends a command, which is not let through yet."""
+        self.wire.parked(link, ReceivedCommand(Command((b"GET", b"a"), b""), Kind.EVENT))
 
     def is_answered(self, link: Any, received: ReceivedCommand) -> None:
         self.wire.done(link, received, Executed.YES, None)
@@ -139,6 +144,43 @@ def test_a_client_that_gave_up_on_a_fault_may_close_its_other_connections(
     talk.closes(first)
     talk.closes(other)
     assert talk.wire.invalid_reason == ""
+
+
+@pytest.mark.parametrize(
+    ("has_met_fault", "waited_s", "is_invalid"),
+    [(True, 0.0, False), (False, 0.0, True), (True, TIME_OUT_S, True)],
+)
+def test_a_client_may_end_its_other_tasks_because_of_a_fault_and_not_because_of_the_time(
+    talk: Conversation, has_met_fault: bool, waited_s: float, is_invalid: bool
+) -> None:
+    other, third = Connection(), Connection()
+    talk.wire.has_met_fault = has_met_fault
+    talk.waits(other)
+    talk.waits(third)
+    talk.now_s += waited_s
+    talk.closes(other, mid_command=True)
+    assert (talk.is_invalid, other.is_closed) == (is_invalid, True)
+    still_waits: Any = talk.wire.waiting and talk.wire.waiting[0]
+    assert still_waits is (None if is_invalid else third)
+
+
+def test_a_command_that_was_under_way_when_the_client_ended_its_tasks_may_have_run(
+    talk: Conversation,
+) -> None:
+    other = Connection()
+    talk.wire.has_met_fault = True
+    talk.asks(other)
+    talk.closes(other, mid_command=True)
+    assert (talk.wire.invalid_reason, talk.over) == ("", [((b"GET", b"a"), Executed.UNKNOWN)])
+
+
+def test_a_fault_explains_nothing_in_the_next_attempt(talk: Conversation) -> None:
+    link = Connection()
+    talk.wire.has_met_fault = True
+    talk.wire.begin_attempt(1, 2)
+    talk.waits(link)
+    talk.closes(link, mid_command=True)
+    assert talk.is_invalid
 
 
 def test_a_connection_may_be_closed_at_any_time_between_two_calls(talk: Conversation) -> None:
