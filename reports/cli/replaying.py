@@ -124,7 +124,7 @@ def _at_every_command(
         aim=Aim(faults=(faults[0].name,)),
     )
     ended = tuple(message for message in worker.do(task) if isinstance(message, CaseEnded))
-    return tuple(each for each in ended if each.faults)
+    return tuple(each for each in ended if each.fault == str(faults[0]))
 
 
 def _judged_everywhere(

@@ -182,13 +182,16 @@ def test_a_replay_on_a_queue_that_has_been_fixed_passes(tmp_path: Path) -> None:
     assert (code, output.splitlines()[-1]) == (0, "passes")
 
 
-@pytest.mark.parametrize("place", ["A2:HSET", "A99", "A1.3"])
+@pytest.mark.parametrize(
+    ("place", "fault"),
+    [("A2:HSET", "cut-before"), ("A99", "elapse=90000"), ("A1.3", "cut-before")],
+)
 def test_a_fault_whose_command_is_gone_is_injected_at_every_command_of_the_program(
-    tmp_path: Path, place: str
+    tmp_path: Path, place: str, fault: str
 ) -> None:
-    code, output, _ = ran("replay", f"enqueue-with-request-id: {place}!cut-before", cwd=tmp_path)
+    code, output, _ = ran("replay", f"enqueue-with-request-id: {place}!{fault}", cwd=tmp_path)
     assert (code, output.splitlines()[-1]) == (0, "passes")
-    assert "So cut-before was injected at every command of the program: 1 case." in output
+    assert f"So {fault} was injected at every command of the program: 1 case." in output
 
 
 def test_a_fault_whose_command_has_moved_is_found_at_its_new_place(tmp_path: Path) -> None:
