@@ -13,10 +13,6 @@ JOB_TIMEOUT_S = 1
 _SETTLES_WITHIN_S = 1.0
 
 
-async def _run(_context: Any, job_id: str, payload: Any) -> Any:
-    return midpipe_job.run(job_id, payload)
-
-
 class Queue:
     """The library with its defaults, but for the time-out of a job."""
 
@@ -29,7 +25,7 @@ class Queue:
 
     async def work(self, jobs: int = 1) -> None:
         """Run the library's worker until it has run so many jobs, the queue is empty, or it gets none."""
-        functions = [func(_run, name="run", timeout=JOB_TIMEOUT_S)]
+        functions = [func(midpipe_job.run_in, name="run", timeout=JOB_TIMEOUT_S)]
         options = {"burst": True, "max_burst_jobs": jobs, "handle_signals": False}
         worker = Worker(functions, redis_pool=self.redis, poll_delay=0.05, **options)
         running = asyncio.ensure_future(worker.async_run())

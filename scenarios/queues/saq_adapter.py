@@ -11,10 +11,6 @@ import saq.queue.redis  # before the fork of each case's process, not in it
 HEARTBEAT_S = 1
 
 
-async def _run(_context: Any, *, job_id: str, payload: Any) -> Any:
-    return midpipe_job.run(job_id, payload)
-
-
 class Queue:
     """The library with its defaults (one attempt, so a dead worker's job is aborted), but for the heartbeat."""
 
@@ -26,12 +22,13 @@ class Queue:
     async def enqueue(self, job_id: str, payload: Any = None) -> bool:
         """Enqueue a job under its id as its key; False if it is known and not done."""
         options = {"key": job_id, "heartbeat": HEARTBEAT_S, "retries": self.attempts}
-        job = await self.queue.enqueue("run", **options, job_id=job_id, payload=payload)
-        return job is not None
+        arguments = {"job_id": job_id, "payload": payload}
+        return await self.queue.enqueue("run", **options, **arguments) is not None
 
     async def work(self, jobs: int = 1) -> None:
         """Let the library's worker process so many jobs, or until it gets none."""
-        worker = saq.Worker(self.queue, functions=[("run", _run)], dequeue_timeout=0.05)
+        functions = [("run", midpipe_job.run_in)]
+        worker = saq.Worker(self.queue, functions=functions, dequeue_timeout=0.05)
         for _ in range(jobs):
             if not await worker.process():
                 return

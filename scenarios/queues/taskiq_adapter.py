@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import midpipe_job
@@ -26,13 +27,10 @@ class _Queue:
         """Run the library's receiver until it has executed so many messages or gets none."""
         await self._start()
         options = {"max_async_tasks": 1, "run_startup": False, "max_tasks_to_execute": jobs}
-        receiver, finish = Receiver(self.broker, **options), asyncio.Event()
-        waiting = asyncio.to_thread(midpipe_job.Runs().wait, jobs, _FIRST_JOB_WITHIN_S)
-        listening = asyncio.ensure_future(receiver.listen(finish))
-        both = {listening, asyncio.ensure_future(waiting)}
-        await asyncio.wait(both, return_when="FIRST_COMPLETED")
-        finish.set()
-        await listening
+        finish, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop = partial(loop.call_soon_threadsafe, finish.set)
+        midpipe_job.Runs().stop_after(jobs, _FIRST_JOB_WITHIN_S, stop)
+        await Receiver(self.broker, **options).listen(finish)
 
     async def _start(self) -> None:
         if not getattr(self, "has_started", False):
