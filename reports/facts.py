@@ -127,8 +127,9 @@ def _not_judged(
 
 
 def programs_left_out(verdict: Verdict) -> str:
-    """Return how many programs do not apply to the subject, as "31 programs"; empty if all do."""
-    return _count({name for row in verdict.not_run for name in row.programs}, "program")
+    """Return how many programs do not apply to the subject, as "31 programs"; empty if each was run by some part."""
+    run = {row.program for row in verdict.ledger if row.run}
+    return _count({name for row in verdict.not_run for name in row.programs} - run, "program")
 
 
 def _count(things: Collection[str], what: str) -> str:

@@ -60,11 +60,12 @@ class PowerLossTask:
         program = program_named(self.program)
         missing = missing_for(program, self.subject, rig.traits)
         if missing:
-            yield PowerLossDone((), f"the subject has no {', '.join(missing)}")
+            yield PowerLossDone((), lacks=missing)
         elif not rig.traits.white_box:
-            yield PowerLossDone((), "the subject has no keys that midpipe can read")
+            yield PowerLossDone((), lacks=("keys that midpipe can read",))
         elif not isinstance(server, EmbeddedServer):
-            yield PowerLossDone((), "midpipe can't reach the files of a server in a container")
+            why = "midpipe can't reach the files of a server in a container"
+            yield PowerLossDone((), not_tried=why)
         else:
             outcomes: list[PowerLossOutcome] = []
             stopped = False

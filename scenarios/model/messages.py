@@ -270,11 +270,13 @@ class PowerLossDone:
     """Every power loss of a program was tried.
 
     Args:
-        not_tried: why none could be tried; empty if they were.
+        lacks: what the program needs and the subject does not have; then none was tried.
+        not_tried: why none could be tried although the program applies; empty if they were.
         stopped: the deadline came before all were tried.
     """
 
     outcomes: tuple[PowerLossOutcome, ...]
+    lacks: tuple[str, ...] = ()
     not_tried: str = ""
     stopped: bool = False
 

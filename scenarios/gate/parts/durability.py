@@ -22,7 +22,7 @@ from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.task_queue import TaskQueue, cut_off_phrase
 from midpipe.scenarios.model.messages import CaseEnded, ExplorationDone, Message, PowerLossDone
 from midpipe.scenarios.model.promises import Durability as Promised
-from midpipe.scenarios.model.verdict import DurabilityRow, Outcome, PowerLossRow, merge
+from midpipe.scenarios.model.verdict import DurabilityRow, NotRunRow, Outcome, PowerLossRow, merge
 
 _SURVIVED = {
     Persistence.POWER_LOSS: Promised.POWER_LOSS,
@@ -76,6 +76,7 @@ class Durability:
         self._outcomes: list[Outcome] = []
         self._unsupported: dict[Persistence, str] = {}
         self._not_tried: dict[str, list[str]] = {}
+        self._lacks: dict[str, tuple[str, ...]] = {}
         self._stopped: set[int] = set()
 
     def task(self, number: int, deadline_s: float) -> tuple[str, Task]:
@@ -106,7 +107,9 @@ class Durability:
                 self._frontiers[number] = message.frontier
                 self.queue.put_back(number, message.frontier.next_round)
         elif isinstance(message, PowerLossDone):
-            if message.not_tried:
+            if message.lacks:
+                self._lacks[program] = message.lacks
+            elif message.not_tried:
                 self._not_tried.setdefault(message.not_tried, []).append(program)
             else:
                 self._lost_power(program, message)
@@ -151,6 +154,11 @@ class Durability:
         for reason, programs in self._not_tried.items():
             self._results.warnings.append(
                 f"Power loss was not tested in {', '.join(sorted(programs))}: {reason}."
+            )
+        if self._lacks:
+            lacks = sorted({lack for each in self._lacks.values() for lack in each})
+            self._results.not_run.append(
+                NotRunRow("power loss", tuple(sorted(self._lacks)), tuple(lacks))
             )
         self._results.parts[self.name] = merge(self._outcomes)
 

@@ -9,10 +9,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from midpipe.reports.facts import facts
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.scenarios.gate.options import EXPLORING
 from midpipe.scenarios.model.story import SourceLine
-from midpipe.scenarios.model.verdict import Outcome, PartRow, PowerLossRow, Status, Verdict
+from midpipe.scenarios.model.verdict import (
+    NotRunRow,
+    Outcome,
+    PartRow,
+    PowerLossRow,
+    Status,
+    Verdict,
+)
 from tests.fast.reports.verdicts import FAILED, LOST, LOUD, PASSED
 
 LINE = "midpipe replay 'enqueue-with-request-id: A2:HSET!cut-before' --subject shop.queue:Queue --path src"
@@ -129,3 +137,12 @@ def test_kinds_of_faults_that_were_never_placed_are_named_in_one_line() -> None:
     ]
     placed = replace(WHOLE, ledger=ledger[:5])
     assert "not placed" not in on_one_screen(placed)
+
+
+def test_a_program_that_one_part_ran_is_not_counted_among_those_that_do_not_apply() -> None:
+    both = (
+        NotRunRow("sweep", ("claim", "fail"), ("claim",)),
+        NotRunRow("power loss", ("enqueue",), ("keys that midpipe can read",)),
+    )
+    judged = dict(facts(replace(PASSED, ledger=FAILED.ledger, not_run=both), 0))
+    assert judged["not judged"] == "2 programs that do not apply; -v lists them"
