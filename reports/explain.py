@@ -265,7 +265,8 @@ def rules_text(pruned_by: Mapping[str, int]) -> str:
 
 def advice_for(finding: Finding) -> str:
     """Return what to change so that the invariant holds: by the command or the call, where that decides."""
-    if finding.invariant in ("no-lost-job", "no-stuck-job") and finding.faults:
+    is_disturbed = finding.faults or (finding.story and _dies_by_itself(finding.story))
+    if finding.invariant in ("no-lost-job", "no-stuck-job") and is_disturbed:
         if finding.story is not None and _acknowledges_first(finding.story):
             return _ACKNOWLEDGING
         command = finding.command.partition(" ")[0]
@@ -281,6 +282,11 @@ def advice_for(finding: Finding) -> str:
     if advice in _COMPARES and not (finding.story and _writes_without_token(finding.story)):
         return _IF_COMPARED[finding.invariant]
     return advice
+
+
+def _dies_by_itself(story: Story) -> bool:
+    """Whether a job's body ended the process of its worker, which the program does and no fault."""
+    return any(step.error is not None and step.error.type == "SubjectDied" for step in story.steps)
 
 
 def _writes_without_token(story: Story) -> bool:

@@ -15,6 +15,7 @@ from midpipe.scenarios.model.story import (
     StoryArgument,
     StoryCall,
     StoryCommand,
+    StoryError,
     StoryStep,
 )
 from tests.fast.reports.verdicts import LOST
@@ -34,6 +35,20 @@ def test_every_invariant_has_its_advice() -> None:
 )
 def test_the_advice_follows_from_the_command_that_met_the_fault(command: str, says: str) -> None:
     lost = replace(LOST, invariant="no-lost-job", command=command)
+    assert says in advice_for(lost)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"), [("SubjectDied", "until it has run"), ("ValueError", "one atomic step")]
+)
+def test_a_job_that_is_lost_with_the_worker_that_it_kills_was_taken_too_early(
+    error: str, says: str
+) -> None:
+    raised = StoryStep(StepKind.RAISE, "A", error=StoryError(error, "ended with exit code -9"))
+    story = Story("die-then-work:", (called("A", "work"), raised))
+    lost = replace(
+        LOST, invariant="no-lost-job", operation="work", command="", faults=(), story=story
+    )
     assert says in advice_for(lost)
 
 
