@@ -33,6 +33,8 @@ WIDTH = 110
 NARROWEST, WIDEST = 80, 160
 LEFT = 6
 """Width of the column of positions, in characters."""
+OBSERVED = ("✗", "?")
+"""What stands to the left of a violation, and of the reason why a case is invalid."""
 _IN_A_LANE = (
     StepKind.CALL,
     StepKind.COMMAND,

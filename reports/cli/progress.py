@@ -58,7 +58,8 @@ class ProgressSink:
             BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TextColumn("{task.fields[so_far]}"),
-            TimeElapsedColumn(),
+            # Both do not fit 80 columns.
+            *(() if ends_s is not None else (TimeElapsedColumn(),)),
             console=self._console,
             disable=not self._live,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from textwrap import fill
 
 from rich.console import Console
 from rich.text import Text
 
-from midpipe.reports.view import LEFT, picture
+from midpipe.reports.view import LEFT, OBSERVED, picture
 from midpipe.scenarios.model.story import Story
 
 _TONE = {"plain": "", "quiet": "dim", "bad": "red", "fault": "bold yellow"}
@@ -23,8 +24,15 @@ def results() -> Console:
 
 
 def render_story(story: Story, console: Console) -> None:
-    """Print one case step by step, as wide as the console."""
+    """Print one case step by step, as wide as the console. A terminal wraps what is observed between words."""
     for line in picture(story, console.width):
+        if line.left in OBSERVED and console.is_terminal:
+            left = f"{line.left:<{LEFT}}"
+            wrapped = fill(
+                line.text, console.width, initial_indent=left, subsequent_indent=" " * LEFT
+            )
+            say(console, wrapped, _TONE[line.tone])
+            continue
         text = Text(f"{line.left:<{LEFT}}", style=_TONE[line.tone])
         text.append(line.text, style=_TONE[line.tone])
         text.append(line.right, style="" if line.tone == "plain" else _TONE[line.tone])

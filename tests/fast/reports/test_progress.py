@@ -123,3 +123,15 @@ def test_a_part_that_ran_no_case_says_so() -> None:
     ) as progress:
         progress.listen(PartBegan("fuzz", 1))
     assert out.getvalue() == "midpipe: fuzz (1 of 1) done: 0 cases, 8 s left\n"
+
+
+def test_a_live_line_is_not_cut_off_at_80_columns() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    with ProgressSink(console, lambda: 0.0, ("sweep", "interleave"), 300.0) as progress:
+        progress.listen(PartBegan("interleave", 40))
+        for _ in range(1230):
+            progress.listen(CASE)
+        progress.listen(TaskEnded("interleave", "enqueue"))
+    assert "1230 cases, 0 with a violation, 300 s left" in out.getvalue()
+    assert "…" not in out.getvalue()

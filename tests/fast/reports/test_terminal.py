@@ -12,7 +12,7 @@ from rich.console import Console
 from midpipe.reports.facts import facts
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.scenarios.gate.options import EXPLORING
-from midpipe.scenarios.model.story import SourceLine
+from midpipe.scenarios.model.story import SourceLine, Story, StoryViolation
 from midpipe.scenarios.model.verdict import (
     NotRunRow,
     Outcome,
@@ -146,3 +146,14 @@ def test_a_program_that_one_part_ran_is_not_counted_among_those_that_do_not_appl
     )
     judged = dict(facts(replace(PASSED, ledger=FAILED.ledger, not_run=both), 0))
     assert judged["not judged"] == "2 programs that do not apply; -v lists them"
+
+
+def test_what_a_case_shows_is_wrapped_between_words_on_a_terminal() -> None:
+    observed = "enqueue answered None for job-1, but it starts and never ends, on any worker."
+    story = Story(LOST.replay, (), (StoryViolation("no-lost-job", observed),))
+    verdict = replace(FAILED, findings=(replace(LOST, story=story),))
+    lines = on_one_screen(verdict, force_terminal=True, color_system=None).splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("✗     no-lost-job"))
+    assert " ".join(" ".join(lines[first : first + 2]).split()).endswith(observed)
+    assert lines[first + 1].startswith(" " * 6)
+    assert max(map(len, lines[first : first + 2])) <= 80
