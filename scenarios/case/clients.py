@@ -192,13 +192,16 @@ class Clients:
                 return
 
     def wait_while_blocked(self) -> None:
-        """Wait until a blocking command is over: only a time-out, the server's or the client's, can end it now."""
+        """Wait until a blocking command is over, or until its client sends something else over another connection.
+
+        If it does not, only a time-out, the server's or the client's, can end the command now.
+        """
         self._side_effects.allow_leases_to_end()
         blocked = [client for client in self if client.blocked]
         is_over = self._wait_until(
             lambda: (
                 self._recorder.invalid_reason != ""
-                or any(client.blocked is None for client in blocked)
+                or any(client.blocked is None or client.wire.waiting for client in blocked)
             ),
             due_s=lambda: min((client.blocked_until_s for client in blocked), default=math.inf),
         )

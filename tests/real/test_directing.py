@@ -118,6 +118,18 @@ class ShortOfPatience(Plain):
         return super().enqueue(job_id, *args, **named)
 
 
+class BlocksInAnotherThread(Plain):
+    """Waits for a job in one thread, and writes from another one when it has computed for a while."""
+
+    def enqueue(self, job_id, *args, **named):
+        waiting = threading.Thread(target=self._redis.blpop, args=("midpipe:none", 0.1))
+        waiting.start()
+        sum(range(5_000_000))
+        with redis.from_url(self._url) as other:
+            other.set("midpipe:computed", job_id)
+        waiting.join()
+
+
 class InTwoThreads(Plain):
     """Writes from two threads at once: the operating system decides which of them is first."""
 
@@ -224,6 +236,15 @@ def test_a_client_that_loses_patience_while_another_sleeps_is_named(
         for invalid_reason in invalid_reasons
         if invalid_reason
     ), invalid_reasons
+
+
+def test_no_time_passes_for_a_blocked_command_while_another_connection_has_one_to_send(
+    worker: Worker, file: Path
+) -> None:
+    subject = SubjectSpec(f"{file}:BlocksInAnotherThread")
+    record = replay_case(worker, subject, "enqueue-once:", 5_000.0).record
+    assert record.is_valid, record.invalid_reason
+    assert [step.event.index.name for step in record.steps] == ["SET", "BLPOP"]
 
 
 @pytest.mark.parametrize("name", ["InTwoThreads", "Heartbeating"])
