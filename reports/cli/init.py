@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from rich.console import Console
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.invocation import safe_text
+from midpipe.reports.explain import promises_text
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import OutputError, write_file
 from midpipe.scenarios.explore.replaying import replay_case
@@ -21,6 +23,7 @@ from midpipe.scenarios.explore.worker import Worker
 from midpipe.scenarios.model.promises import declared
 from midpipe.scenarios.model.record import CaseRecord
 from midpipe.scenarios.model.spec import SubjectSpec
+from midpipe.scenarios.model.verdict import PromiseRow
 from midpipe.scenarios.subjects.adapting import Plan, adapter_text
 from midpipe.scenarios.subjects.roles import ROLES, inferred_promises, missing_roles, roles_of
 from midpipe.scenarios.subjects.signatures import ClassSignature, read_class
@@ -176,8 +179,8 @@ def _run(subject: SubjectSpec, adapter: Path, console: Console) -> int:
     safe = safe_text()
     for run in runs:
         say(console, safe(f"{run.program:<18} {_seen(run)}"))
-    promises = ", ".join(f"{name} {value} ({known})" for name, value, known in _promises(runs[0]))
-    say(console, safe(f"promises           {promises}"))
+    shown = f"{'promises':<18} {promises_text(_promises(runs[0]))}."
+    say(console, fill(safe(shown), console.width, subsequent_indent=" " * 19))
     wrong = [run for run in runs if not run.is_valid or run.violations]
     for run in wrong:
         reasons = [violation.evidence[0].seen for violation in run.violations]
@@ -192,8 +195,10 @@ def _run(subject: SubjectSpec, adapter: Path, console: Console) -> int:
     return 0
 
 
-def _promises(run: CaseRecord) -> tuple[tuple[str, str, str], ...]:
-    return tuple((name, value, str(known)) for name, value, known in run.traits.promises.rows())
+def _promises(run: CaseRecord) -> tuple[PromiseRow, ...]:
+    return tuple(
+        PromiseRow(name, value, str(known)) for name, value, known in run.traits.promises.rows()
+    )
 
 
 def _seen(run: CaseRecord) -> str:

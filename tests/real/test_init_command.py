@@ -52,6 +52,9 @@ def test_the_adapter_of_a_queue_needs_no_edit_to_tell_a_flawed_one_from_a_sound_
     code, output, errors = ran("init", f"shop/jobs.py:{kind}", *options, cwd=project)
     assert code == 0, output + errors
     assert "ran job-1, job-2" in output
+    promises = output.partition("\npromises ")[2].partition("Without faults")[0]
+    assert promises.split()[0] == "declared"
+    assert max(map(len, promises.splitlines())) <= 120
     subject = SubjectSpec(f"{project}/midpipe_queue.py:Queue", paths=(str(project),))
     record = replay_case(worker, subject, line, 5_000.0).record
     assert record.is_valid, record.invalid_reason
