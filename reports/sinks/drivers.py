@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby, product
 
-from midpipe.reports.markdown_text import Markdown, code, table_row
+from midpipe.reports.markdown_text import Markdown, code, inline, table_row
 from midpipe.scenarios.drivers.commands import Behaviour, DriverRow
 from midpipe.scenarios.drivers.failovers import AFTER, BEFORE, BETWEEN
 from midpipe.scenarios.drivers.receivers import WAITS_S, ReceiverRow, Reception
@@ -50,6 +50,7 @@ _TITLES = {
 }
 
 
+_UNKNOWN, _ABSENT = Markdown("?"), Markdown("–")
 _LOSSES = {
     "closed": "A subscriber's connection is closed",
     "silent": "A subscriber's connection is lost, and its end stays open",
@@ -67,55 +68,77 @@ def drivers_markdown(
     """
     lines = [_HEAD.format(server=server, waits=WAITS_S)]
     for driver, found in groupby(rows, key=lambda row: row.driver):
-        lines += _section(driver, tuple(found))
-        lines += _subscribers(tuple(row for row in receivers if row.driver == driver))
+        of_driver = tuple(found)
+        subscribers = tuple(row for row in receivers if row.driver == driver)
+        lines += [f"## {driver}", "", *_commands(of_driver), *_subscribers(subscribers)]
+        lines += _unknown((*of_driver, *subscribers))
     return "\n".join(lines)
 
 
-def _section(driver: str, rows: Sequence[DriverRow]) -> list[str]:
-    """Return the tables of one driver, and what of it could not be measured."""
-    versions = tuple(dict.fromkeys(row.version for row in rows))
-    ways = dict.fromkeys(row.way for row in rows)
-    constructors = dict.fromkeys(row.constructor for row in rows)
+def _commands(rows: Sequence[DriverRow]) -> list[str]:
+    """Return the tables of a driver's calls, one for each fault that was measured."""
     cells = {
-        (row.version, row.constructor, row.way, behaviour.fault): _cell(behaviour)
+        (behaviour.fault, row.way, row.constructor, row.version): _cell(behaviour)
         for row in rows
         for behaviour in row.behaviours
     }
-    lines = [f"## {driver}", ""]
-    measured = {behaviour.fault for row in rows for behaviour in row.behaviours}
+    unknown = {(row.way, row.constructor, row.version): _UNKNOWN for row in rows if row.reason}
+    versions = tuple(dict.fromkeys(row.version for row in rows))
+    ways = dict.fromkeys(row.way for row in rows)
+    keys = tuple(product(ways, dict.fromkeys(row.constructor for row in rows)))
+    lines = []
     for fault, title in _TITLES.items():
-        if measured and fault not in measured:
+        if not any(fault == key[0] for key in cells):
             continue
-        lines += [f"### {title}", ""]
-        lines += _head(("call", "client", *versions))
-        for way, constructor in product(ways, constructors):
-            found = (cells.get((version, constructor, way, fault), "–") for version in versions)
-            lines.append(table_row((code(way), code(constructor), *found)))
+        lines += [f"### {title}", "", *_head(("call", "client", *versions))]
+        for key in keys:
+            found = (
+                cells.get((fault, *key, version), unknown.get((*key, version), _ABSENT))
+                for version in versions
+            )
+            lines.append(table_row((*map(code, key), *found)))
         lines.append("")
-    missing = sorted({(row.version, row.constructor) for row in rows if not row.behaviours})
-    if missing:
-        names = ", ".join(f"`{constructor}` of {version}" for version, constructor in missing)
-        lines += [f"Not measured, because the release does not have it: {names}.", ""]
     return lines
 
 
 def _subscribers(rows: Sequence[ReceiverRow]) -> list[str]:
-    """Return the tables of a driver's subscribers; none if there is no row."""
-    versions = tuple(dict.fromkeys(row.version for row in rows))
+    """Return the tables of a driver's subscribers, one for each loss that was measured."""
     cells = {
-        (row.version, row.constructor, reception.loss): _reception(reception)
+        (reception.loss, row.constructor, row.version): _reception(reception)
         for row in rows
         for reception in row.receptions
     }
+    unknown = {(row.constructor, row.version): _UNKNOWN for row in rows if row.reason}
+    versions = tuple(dict.fromkeys(row.version for row in rows))
     lines = []
-    for loss, title in _LOSSES.items() if rows else ():
+    for loss, title in _LOSSES.items():
+        if not any(loss == key[0] for key in cells):
+            continue
         lines += [f"### {title}", "", *_head(("client", *versions))]
         for constructor in dict.fromkeys(row.constructor for row in rows):
-            found = (cells.get((version, constructor, loss), "–") for version in versions)
+            found = (
+                cells.get(
+                    (loss, constructor, version), unknown.get((constructor, version), _ABSENT)
+                )
+                for version in versions
+            )
             lines.append(table_row((code(constructor), *found)))
         lines.append("")
     return lines
+
+
+def _unknown(rows: Sequence[DriverRow | ReceiverRow]) -> list[str]:
+    """Return what could not be measured, by the reason."""
+    whats: dict[str, list[str]] = {}
+    for row in rows:
+        if row.reason:
+            whats.setdefault(row.reason, []).append(
+                f"{code(row.way)} of {code(row.constructor)}, {row.version}"
+            )
+    if not whats:
+        return []
+    lines = [f"- {inline(reason)} ({'; '.join(what)})" for reason, what in whats.items()]
+    return ["Not measured (?):", "", *lines, ""]
 
 
 def _head(cells: Sequence[str]) -> list[str]:

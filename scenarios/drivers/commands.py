@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
-from itertools import chain, product
+from itertools import chain
 
-from midpipe.faultinject.decide.schedule import replay_string
+from midpipe.faultinject.decide.schedule import Schedule, replay_string
 from midpipe.faultinject.decide.sweep import Sweep
-from midpipe.faultinject.errors import SubjectError, UsageError
+from midpipe.faultinject.errors import MidpipeError, ServerError, SubjectError
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.one_node_cluster import OneNodeCluster
 from midpipe.faultinject.servers.opening import ServerSpec, origin_of, parse_server_spec
@@ -59,12 +59,25 @@ class Behaviour:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidCase:
+    """A case that shows nothing, such as one whose fault did not fire.
+
+    Args:
+        fault: as in Behaviour.
+        reason: a sentence that names the case.
+    """
+
+    fault: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DriverRow:
     """One constructor and one way of calling, in one release.
 
     Args:
-        behaviours: the worst case of each fault; empty if the release can't be tried.
-        reason: why it can't.
+        behaviours: the worst case of each fault that was measured.
+        reason: why a fault was not; empty if each was.
     """
 
     driver: str
@@ -102,32 +115,54 @@ def cluster_worker(spec: ServerSpec) -> Iterator[Worker]:
 def measure_releases(
     worker: Worker, driver: Driver, versions: Sequence[str]
 ) -> Iterator[DriverRow]:
-    """Measure every constructor and way of calling of releases of a driver.
+    """Measure every constructor and way of calling of releases of a driver."""
+    for version, constructor in driver.constructors_of(versions):
+        for way in driver.ways:
+            yield measure_driver(worker, driver, version, constructor, way)
 
-    Raises:
-        ServerError: the server fails.
-    """
-    for version, constructor, way in product(versions, driver.constructors, driver.ways):
-        yield measure_driver(worker, driver, version, constructor, way)
+
+def measure_cluster(
+    spec: ServerSpec, driver: Driver, versions: Sequence[str]
+) -> Iterator[DriverRow]:
+    """Measure every constructor and way of calling of releases of a driver on a Cluster of one node."""
+    try:
+        with cluster_worker(spec) as worker:
+            yield from measure_releases(worker, driver, versions)
+    except ServerError as error:
+        for version, constructor in driver.constructors_of(versions):
+            for way in driver.ways:
+                row = DriverRow(driver.name, version, constructor.name, way.name, behaviours=())
+                yield replace(row, reason=str(error))
 
 
 def measure_driver(
     worker: Worker, driver: Driver, version: str, constructor: Constructor, way: Way
 ) -> DriverRow:
-    """Measure one constructor and one way of calling of a release of a driver. Raises ServerError."""
+    """Measure one constructor and one way of calling of a release of a driver."""
+    row = DriverRow(driver.name, version, constructor.name, way.name, behaviours=())
     try:
         subject = subject_of(driver, version, constructor, way)
         cases = tuple(_cases(worker, subject, way))
-    except (SubjectError, UsageError) as error:
-        return DriverRow(
-            driver.name, version, constructor.name, way.name, behaviours=(), reason=str(error)
-        )
-    worst = tuple(
-        replace(max(found, key=lambda case: (case.deceives, case.applied)), fault=name)
-        for name, faults in FAULTS.items()
-        if (found := [case for case in cases if case.fault in faults])
-    )
-    return DriverRow(driver.name, version, constructor.name, way.name, behaviours=worst)
+    except MidpipeError as error:
+        return replace(row, reason=str(error))
+    return worst_of(row, cases)
+
+
+def worst_of(row: DriverRow, cases: Sequence[Behaviour | InvalidCase]) -> DriverRow:
+    """Return the row with the worst case of each fault; without a fault of which the worst case is not known."""
+    behaviours, reasons = [], []
+    for name, faults in FAULTS.items():
+        found = [case for case in cases if case.fault in faults]
+        valid = [case for case in found if isinstance(case, Behaviour)]
+        reasons += [case.reason for case in found if isinstance(case, InvalidCase)]
+        if len(valid) < len(found):
+            continue
+        if not valid:
+            reasons.append(f"No command of the call met {name}.")
+            continue
+        worst = max(valid, key=lambda case: (case.deceives, case.applied))
+        behaviours.append(replace(worst, fault=name))
+    return replace(row, behaviours=tuple(behaviours), reason=next(iter(reasons), ""))
 
 
 def subject_of(driver: Driver, version: str, constructor: Constructor, way: Way) -> SubjectSpec:
@@ -141,8 +176,12 @@ def subject_of(driver: Driver, version: str, constructor: Constructor, way: Way)
     )
 
 
-def _cases(worker: Worker, subject: SubjectSpec, way: Way) -> Iterator[Behaviour]:
-    """Run a call with each fault at each of its commands; yields what came of the valid cases."""
+def _cases(worker: Worker, subject: SubjectSpec, way: Way) -> Iterator[Behaviour | InvalidCase]:
+    """Run a call with each fault at each of its commands; yields what came of each case.
+
+    Raises:
+        SubjectError: the call does not even succeed without a fault.
+    """
     rig = worker.rig(subject)
     program = _program(way)
     warm_up(rig, program, DEFAULT_LATENCY_BOUND_MS)
@@ -151,9 +190,12 @@ def _cases(worker: Worker, subject: SubjectSpec, way: Way) -> Iterator[Behaviour
         record = run_schedule(rig, program, sweep, DEFAULT_LATENCY_BOUND_MS)
         schedule = sweep.current
         sweep.end(run_end_of(record))
-        if schedule.placed and record.is_valid:
-            fault = schedule.placed[0][1].name
-            yield _behaviour(record, way, fault, replay_string(program.name, schedule))
+        if schedule.placed:
+            yield _came_of(record, way, schedule)
+        elif not record.is_valid:
+            raise SubjectError(f"Without a fault the call can't be run: {record.invalid_reason}.")
+        elif error := _call_of(record).error:
+            raise SubjectError(f"The call fails without a fault: {error.type}: {error.message}.")
 
 
 def _program(way: Way) -> Program:
@@ -165,14 +207,19 @@ def _program(way: Way) -> Program:
     return Program("take-one", "A job is taken.", {"A": (take,)}, prepare=jobs)
 
 
-def _behaviour(record: CaseRecord, way: Way, fault: str, replay: str) -> Behaviour:
+def _came_of(record: CaseRecord, way: Way, schedule: Schedule) -> Behaviour | InvalidCase:
+    """Return what came of the case of a schedule with one fault."""
+    (step,) = schedule.faults
+    assert step.fault is not None
+    fault, replay = step.fault.name, replay_string(record.program, schedule)
+    if not record.is_valid:
+        return InvalidCase(fault, f"{replay} is invalid: {record.invalid_reason}.")
     call = _call_of(record)
     left = record.delivered or ()
     applied = _JOBS - len(left) if way.takes else len(left)
     if way.leaves_no_job:
         applied = sum(
-            step.event.name == way.command and step.executed is Executed.YES
-            for step in record.steps
+            ran.event.name == step.command and ran.executed is Executed.YES for ran in record.steps
         )
     is_right = not way.takes or call.value == "job-1"
     raised = call.error is not None and not call.error.is_hang

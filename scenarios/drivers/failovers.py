@@ -10,11 +10,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from itertools import product
 from types import MappingProxyType
 from typing import cast
 
-from midpipe.faultinject.errors import ServerError, SubjectError, UsageError
+from midpipe.faultinject.errors import MidpipeError, ServerError, SubjectError
 from midpipe.faultinject.faults.effects import Deliver, WireEffects
 from midpipe.faultinject.net.director import PassingDirector
 from midpipe.faultinject.net.link import Link
@@ -52,14 +51,10 @@ _TAKES_OVER_WITHIN_S, _POLL_S = 60.0, 0.02
 def measure_failovers(
     spec: ServerSpec, driver: Driver, versions: Sequence[str]
 ) -> Iterator[DriverRow]:
-    """Measure every constructor and way of calling of releases of a driver.
-
-    Raises:
-        NotApplicableError: midpipe does not start that server.
-        ServerError: the servers fail.
-    """
-    for version, constructor, way in product(versions, driver.constructors, driver.ways):
-        yield measure_failover(spec, driver, version, constructor, way)
+    """Measure every constructor and way of calling of releases of a driver."""
+    for version, constructor in driver.constructors_of(versions):
+        for way in driver.ways:
+            yield measure_failover(spec, driver, version, constructor, way)
 
 
 def measure_failover(
@@ -71,15 +66,23 @@ def measure_failover(
     *,
     faults: Sequence[str] = (AFTER, BEFORE, BETWEEN),
 ) -> DriverRow:
-    """Measure one constructor and one way of calling of a release of a driver. Raises as ``measure_failovers``."""
+    """Measure one constructor and one way of calling of a release of a driver."""
+    behaviours: list[Behaviour] = []
+    reason = ""
     try:
         subject = subject_of(driver, version, constructor, way)
-        behaviours = tuple(_behaviour(spec, subject, way, fault) for fault in faults)
-    except (SubjectError, UsageError) as error:
-        return DriverRow(
-            driver.name, version, constructor.name, way.name, behaviours=(), reason=str(error)
-        )
-    return DriverRow(driver.name, version, constructor.name, way.name, behaviours=behaviours)
+        for fault in faults:
+            behaviours.append(_behaviour(spec, subject, way, fault))
+    except MidpipeError as error:
+        reason = str(error)
+    return DriverRow(
+        driver.name,
+        version,
+        constructor.name,
+        way.name,
+        behaviours=tuple(behaviours),
+        reason=reason,
+    )
 
 
 def _behaviour(spec: ServerSpec, subject: SubjectSpec, way: Way, fault: str) -> Behaviour:

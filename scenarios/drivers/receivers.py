@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import product
 from typing import cast
 
-from midpipe.faultinject.errors import ServerError, SubjectError, UsageError
+from midpipe.faultinject.errors import MidpipeError, ServerError, SubjectError
 from midpipe.faultinject.net.loop import Loop
 from midpipe.faultinject.net.loopback import LOOPBACK
 from midpipe.faultinject.net.shaper import Shaper
@@ -60,8 +59,8 @@ class ReceiverRow:
     """The subscriber of one constructor, in one release.
 
     Args:
-        receptions: one for each loss; empty if the release can't be tried.
-        reason: why it can't.
+        receptions: one for each loss that was measured.
+        reason: why a loss was not; empty if each was.
     """
 
     driver: str
@@ -75,12 +74,8 @@ class ReceiverRow:
 def measure_receivers(
     spec: ServerSpec, driver: Driver, versions: Sequence[str]
 ) -> Iterator[ReceiverRow]:
-    """Measure the subscriber of every constructor of releases of a driver.
-
-    Raises:
-        ServerError: the server fails.
-    """
-    for version, constructor in product(versions, driver.constructors):
+    """Measure the subscriber of every constructor of releases of a driver."""
+    for version, constructor in driver.constructors_of(versions):
         yield measure_receiver(spec, driver, version, constructor)
 
 
@@ -91,13 +86,16 @@ def measure_receiver(
     constructor: Constructor,
     losses: Sequence[str] = LOSSES,
 ) -> ReceiverRow:
-    """Measure the subscriber of one constructor of a release of a driver. Raises ServerError."""
+    """Measure the subscriber of one constructor of a release of a driver."""
+    receptions: list[Reception] = []
+    reason = ""
     try:
         subject = subject_of(driver, version, constructor, RECEIVE)
-        receptions = tuple(_reception(spec, subject, loss) for loss in losses)
-    except (SubjectError, UsageError) as error:
-        return ReceiverRow(driver.name, version, constructor.name, (), str(error))
-    return ReceiverRow(driver.name, version, constructor.name, receptions)
+        for loss in losses:
+            receptions.append(_reception(spec, subject, loss))
+    except MidpipeError as error:
+        reason = str(error)
+    return ReceiverRow(driver.name, version, constructor.name, tuple(receptions), reason)
 
 
 def _reception(spec: ServerSpec, subject: SubjectSpec, loss: str) -> Reception:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import product
 from types import MappingProxyType
 
 from midpipe.scenarios.known_bugs.bug import adapted
@@ -23,11 +25,17 @@ class Constructor:
         name: as a program writes it.
         file: of the subject, in ``subjects``.
         variable: what the subject's environment calls it.
+        since: the first release that has it; empty if every release does that is tabulated.
     """
 
     name: str
     file: str
     variable: str
+    since: tuple[int, ...] = ()
+
+    def exists_in(self, version: str) -> bool:
+        """Whether a release has it."""
+        return tuple(map(int, re.findall(r"\d+", version))) >= self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,12 @@ class Driver:
     asks_sentinels: bool = False
     subscribes: bool = False
 
+    def constructors_of(self, versions: Sequence[str]) -> Iterator[tuple[str, Constructor]]:
+        """Yield each constructor of each release, after the release."""
+        for version, constructor in product(versions, self.constructors):
+            if constructor.exists_in(version):
+                yield version, constructor
+
     def target(self, constructor: Constructor, way: Way) -> Library:
         """Return what to install, with the subject that calls it in this way."""
         return adapted(self.package, constructor.file, way.kind, language=self.language)
@@ -89,6 +103,7 @@ POP = Way("LPOP", "Push", takes=True, command="LPOP")
 _BLOCKING_POP = Way("BLPOP", "BlockingPop", takes=True)
 PUBLISH = Way("PUBLISH", "Publish", leaves_no_job=True, command="PUBLISH")
 RECEIVE = Way("subscriber", "Receive")
+_ASYNCIO_SINCE = (4, 2)
 
 REDIS_PY = Driver(
     "redis-py",
@@ -97,8 +112,10 @@ REDIS_PY = Driver(
     (
         Constructor("Redis()", "redis_py_lists.py", "Redis"),
         Constructor("Redis.from_url()", "redis_py_lists.py", "from_url"),
-        Constructor("asyncio.Redis()", "redis_py_async_lists.py", "Redis"),
-        Constructor("asyncio.Redis.from_url()", "redis_py_async_lists.py", "from_url"),
+        Constructor("asyncio.Redis()", "redis_py_async_lists.py", "Redis", _ASYNCIO_SINCE),
+        Constructor(
+            "asyncio.Redis.from_url()", "redis_py_async_lists.py", "from_url", _ASYNCIO_SINCE
+        ),
     ),
     (PUSH, _PLAIN, _TRANSACTION, _WATCH, POP, _BLOCKING_POP, PUBLISH),
     subscribes=True,
@@ -120,7 +137,9 @@ REDIS_PY_SENTINEL = Driver(
     ("3.5.3", "4.6.0", "5.3.1", "6.0.0", "8.1.0"),
     (
         Constructor("Sentinel().master_for()", "redis_py_lists.py", "Sentinel"),
-        Constructor("asyncio.Sentinel().master_for()", "redis_py_async_lists.py", "Sentinel"),
+        Constructor(
+            "asyncio.Sentinel().master_for()", "redis_py_async_lists.py", "Sentinel", _ASYNCIO_SINCE
+        ),
     ),
     (PUSH, _TRANSACTION, POP),
     asks_sentinels=True,

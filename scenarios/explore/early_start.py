@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from midpipe.faultinject.clock.opening import open_clock
 from midpipe.faultinject.clock.port import Clock
@@ -26,6 +27,9 @@ from midpipe.faultinject.servers.opening import (
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.subjects.processes import ForkServer
+
+_ON_CLOCK = ", on {} clock"
+_WHOSE = MappingProxyType({True: "a stepped", False: "the machine's"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,19 @@ def start_early(spec: ServerSpec, subject: SubjectSpec | None = None) -> EarlySt
     return EarlyStart(run, clock, server, loading)
 
 
+def name_without_clock(server: Server) -> str:
+    """Return the name of a server that ``open_named_server`` has opened, without the clock that it is on."""
+    name = server.name
+    for whose in _WHOSE.values():
+        name = name.removesuffix(_ON_CLOCK.format(whose))
+    return name
+
+
 def open_named_server(spec: ServerSpec, run: RunDirectory, clock: Clock) -> Server:
     """Start the server, or connect to it; its name says which clock it is on. Raises ServerError."""
     server = open_server(spec, run, clock=clock)
     if spec.kind == EMBEDDED:
-        whose = "a stepped" if clock.is_stepped else "the machine's"
-        server.name += f", on {whose} clock"
+        server.name += _ON_CLOCK.format(_WHOSE[clock.is_stepped])
     return server
 
 

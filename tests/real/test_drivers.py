@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from midpipe.faultinject.servers.opening import ServerSpec
-from midpipe.scenarios.drivers.commands import Behaviour, cluster_worker, measure_driver
+from midpipe.faultinject.servers.opening import ServerSpec, parse_server_spec
+from midpipe.scenarios.drivers.commands import (
+    Behaviour,
+    cluster_worker,
+    measure_cluster,
+    measure_driver,
+)
 from midpipe.scenarios.drivers.failovers import AFTER, BEFORE, BETWEEN, measure_failover
 from midpipe.scenarios.drivers.receivers import Reception, measure_receiver
 from midpipe.scenarios.drivers.registry import (
@@ -23,6 +30,7 @@ from midpipe.scenarios.drivers.registry import (
     Way,
 )
 from midpipe.scenarios.explore.worker import Worker
+from tests.real.commands import ran
 
 REDIS, FROM_URL, *_ = REDIS_PY.constructors
 
@@ -85,6 +93,27 @@ def test_coredis_sends_a_command_again_after_a_fin_though_not_after_a_reset(work
     lost = {behaviour.fault: behaviour for behaviour in row.behaviours}["lost-reply"]
     assert (lost.applied, lost.answered) == (2, True)
     assert lost.replay.endswith("!lost-reply-fin")
+
+
+def test_a_driver_that_can_t_be_installed_is_named_with_the_reason_and_not_taken_for_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, page, errors = ran(
+        "drivers", "--driver", "go-redis", "--release", "9.23.0", cwd=tmp_path, is_loaded=False
+    )
+    assert code == 3
+    assert "needs go" in page
+    assert "needs go" in errors
+    assert "| `RPUSH` |" not in page
+
+
+def test_a_server_that_midpipe_does_not_start_gets_no_cluster_and_that_is_said() -> None:
+    spec = parse_server_spec("redis://127.0.0.1:1")
+    rows = tuple(measure_cluster(spec, REDIS_PY_CLUSTER, ["8.1.0"]))
+    assert len(rows) == len(REDIS_PY_CLUSTER.constructors) * len(REDIS_PY_CLUSTER.ways)
+    assert all("does not start it" in row.reason for row in rows)
 
 
 def test_a_cluster_s_client_sends_again_even_if_it_is_made_from_a_url() -> None:
