@@ -37,7 +37,7 @@ class Behaviour:
 
     Args:
         fault: what happened to the command, by a key of ``FAULTS``.
-        applied: how often the server ran the command.
+        applied: how often the server ran the command that met the fault, or the transaction that it belongs to.
         answered: the call returned.
         raised: it raised; if it did neither, it was still under way when midpipe gave up.
         answer_is_right: what the call returned is what the first run of the command answered.
@@ -160,9 +160,13 @@ def worst_of(row: DriverRow, cases: Sequence[Behaviour | InvalidCase]) -> Driver
         if not valid:
             reasons.append(f"No command of the call met {name}.")
             continue
-        worst = max(valid, key=lambda case: (case.deceives, case.applied))
-        behaviours.append(replace(worst, fault=name))
+        behaviours.append(replace(max(valid, key=_badness), fault=name))
     return replace(row, behaviours=tuple(behaviours), reason=next(iter(reasons), ""))
+
+
+def _badness(case: Behaviour) -> tuple[bool, bool, bool, int]:
+    """Return what orders cases: a right answer, an error, no answer, a caller who believes what is not so."""
+    return case.deceives, not case.answered, not (case.answered or case.raised), case.applied
 
 
 def subject_of(driver: Driver, version: str, constructor: Constructor, way: Way) -> SubjectSpec:
@@ -217,7 +221,7 @@ def _came_of(record: CaseRecord, way: Way, schedule: Schedule) -> Behaviour | In
     call = _call_of(record)
     left = record.delivered or ()
     applied = _JOBS - len(left) if way.takes else len(left)
-    if way.leaves_no_job:
+    if way.leaves_no_job or step.command == way.before:
         applied = sum(
             ran.event.name == step.command and ran.executed is Executed.YES for ran in record.steps
         )

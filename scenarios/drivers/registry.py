@@ -48,6 +48,7 @@ class Way:
         takes: it takes a job; otherwise it puts one in.
         leaves_no_job: the command leaves nothing on the server, so its runs are counted on the wire.
         command: what is sent to change the server; needed where it has to be found on the wire.
+        before: a command that is sent before it, takes effect without it, and is counted on the wire.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Way:
     takes: bool = False
     leaves_no_job: bool = False
     command: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Driver:
 
 
 PUSH = Way("RPUSH", "Push", command="RPUSH")
-_PLAIN = Way("pipeline(transaction=False)", "Pipeline")
+_PLAIN = Way("pipeline(transaction=False)", "Pipeline", before="INCR")
 _TRANSACTION = Way("pipeline(transaction=True)", "Transaction", command="EXEC")
 _WATCH = Way("transaction(), which watches", "Watch")
 POP = Way("LPOP", "Push", takes=True, command="LPOP")
@@ -128,7 +130,7 @@ REDIS_PY_CLUSTER = Driver(
         Constructor("RedisCluster()", "redis_py_lists.py", "RedisCluster"),
         Constructor("RedisCluster.from_url()", "redis_py_lists.py", "RedisCluster.from_url"),
     ),
-    (PUSH, Way("pipeline()", "Pipeline"), POP, _BLOCKING_POP),
+    (PUSH, Way("pipeline()", "Pipeline", before="INCR"), POP, _BLOCKING_POP),
     is_of_cluster=True,
 )
 REDIS_PY_SENTINEL = Driver(
@@ -180,7 +182,7 @@ IOREDIS = Driver(
     ),
     (
         PUSH,
-        Way("pipeline()", "Pipeline"),
+        Way("pipeline()", "Pipeline", before="INCR"),
         _MULTI,
         POP,
         _BLOCKING_POP,
@@ -209,7 +211,7 @@ GO_REDIS = Driver(
     ),
     (
         PUSH,
-        Way("Pipelined()", "Pipeline"),
+        Way("Pipelined()", "Pipeline", before="INCR"),
         Way("TxPipelined()", "Transaction"),
         Way("Watch(), called again if TxFailedErr", "Watch"),
         POP,

@@ -95,6 +95,17 @@ def test_coredis_sends_a_command_again_after_a_fin_though_not_after_a_reset(work
     assert lost.replay.endswith("!lost-reply-fin")
 
 
+@pytest.mark.nightly
+def test_a_pipeline_counts_the_command_that_was_hit_also_if_it_is_not_the_push(
+    worker: Worker,
+) -> None:
+    # ioredis sends the whole pipeline again if it has received none of its replies: INCR ran twice then, RPUSH once.
+    pipeline = next(way for way in IOREDIS.ways if way.kind == "Pipeline")
+    row = measure_driver(worker, IOREDIS, "5.11.1", IOREDIS.constructors[0], pipeline)
+    lost = {behaviour.fault: behaviour for behaviour in row.behaviours}["lost-reply"]
+    assert (lost.applied, lost.answered, lost.deceives) == (2, True, True)
+
+
 def test_a_driver_that_can_t_be_installed_is_named_with_the_reason_and_not_taken_for_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,8 +28,32 @@ def case(
     )
 
 
+ANSWERED = case("cut-before", 1, answered=True)
 RAISED = case("cut-before", 0, raised=True)
+NEVER_RETURNED = case("cut-before", 0)
+TWICE = case("cut-before", 2, answered=True)
+WRONG = case("cut-before", 1, answered=True, answer_is_right=False)
 LOST = case("lost-reply", 1, raised=True)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (ANSWERED, RAISED),
+        (RAISED, NEVER_RETURNED),
+        (NEVER_RETURNED, WRONG),
+        (WRONG, TWICE),
+    ],
+    ids=[
+        "a right answer is better than an error",
+        "an error is better than no answer",
+        "no answer is better than a wrong one",
+        "of two that deceive the one that ran more often is worse",
+    ],
+)
+def test_the_worse_of_two_cases_is_shown(better: Behaviour, worse: Behaviour) -> None:
+    for cases in ((better, worse), (worse, better)):
+        assert worst_of(ROW, (LOST, *cases)).behaviours == (LOST, worse)
 
 
 def test_a_reply_is_lost_by_a_reset_or_a_fin_and_the_worse_of_both_is_shown() -> None:
