@@ -6,40 +6,54 @@ from collections.abc import Sequence
 from itertools import groupby, product
 
 from midpipe.reports.markdown_text import Markdown, code, inline, table_row
-from midpipe.scenarios.drivers.commands import Behaviour, DriverRow
+from midpipe.scenarios.drivers.commands import PATIENCE_S, Behaviour, DriverRow
 from midpipe.scenarios.drivers.failovers import AFTER, BEFORE, BETWEEN
 from midpipe.scenarios.drivers.receivers import WAITS_S, ReceiverRow, Reception
+from midpipe.scenarios.model.evidence import DEFAULT_LATENCY_BOUND_MS
 
 _TIMES = {0: "never", 1: "once", 2: "twice"}
 _HEAD = """\
 # What drivers do when the connection is lost
 
 A command is on its way, or its reply is, and the connection is cut. How often does the server run the command, and
-what does the caller learn? Measured by `midpipe drivers` on {server}: each call with the connection cut at each of its
-commands, and the worst case of each fault. Each client is made with the defaults of its constructor, except where the
-table names an option.
+what does the caller learn? `midpipe drivers` has measured it on {server}.
+Each client is made with the defaults of its constructor, except where the table names an option. Each call is made with
+the connection cut at its first command, then at its second, and so on: by a reset (RST), and where the reply is lost
+also by an orderly close (FIN). A cell shows the worst of these cases. From the best to the worst:
 
-- *once, error*: the server has run the command once, and the call raises. The caller must find out.
+- *once, answered*: the server has run the command once, and the call returns its answer. If the command was cut off,
+  the driver has sent it again.
+- *once, error*: the server has run it once, and the call raises. The caller can't tell it from *never, error*.
 - *never, error*: the server has not run it, and the call raises.
-- *once, no answer*, *never, no answer*: the call does not return; the caller's own time-out must end it.
+- *once, no answer*, *never, no answer*: the call does not return within {bound:g} s ({patience:g} s in a failover). The
+  caller's own time-out must end it.
 - **twice, answered**: the server has run it twice, and the call returns as if nothing had happened.
 - **twice, wrong answer**: a call took two jobs and returned the second. The first is lost.
+- –: the release does not have this client.
 
 In bold: the caller believes what is not so. A command that may not run twice can't be sent again safely: a push needs
 a request id that the server checks in the same script, and a pop needs a lease.
+
+A pipeline is an `INCR` and an `RPUSH` in one write: without `MULTI` the cell counts the one that was hit, with `MULTI`
+(`transaction=True`, `multi()`, `TxPipelined()`) the transaction. The call that watches reads a version (`WATCH`,
+`GET`), changes it and pushes in a transaction, and begins again if the version has changed; redis-py and valkey-py also
+take a connection that is lost meanwhile for a change.
 
 A client that asks Sentinels is measured while they promote the replica of a primary that died, which takes a few
 seconds. What the primary has run is on the replica by then; replication that lags loses acknowledged commands as well,
 whatever the driver does.
 
 A subscriber whose connection is lost misses what is published until it has subscribed again. Its tables say whether
-it receives messages again, and what its caller learns:
+it receives messages again within {waits:g} s, and what its caller learns:
 
 - *again, error*, *never, error*: the call for the next message raises.
 - *again, notice*: no call raises. The driver reports the new connection only to a caller that checks for it: redis-py
   and valkey-py hand out a second `subscribe` message, ioredis emits `close`.
 - **again, unnoticed**: messages are missing, and nothing shows it.
-- **never, unnoticed**: no message arrives within {waits:g} s, and nothing shows it.
+- **never, unnoticed**: no message arrives, and nothing shows it. No driver can notice at once that a connection is lost
+  whose own end stays open (a pulled cable, a firewall that forgets it); a health check or TCP keepalive would, later.
+
+Measure a release of your own choice: `midpipe drivers --driver redis-py --release 7.1.0`.
 """
 _TITLES = {
     "lost-reply": "The server has run the command, and the reply is lost",
@@ -66,7 +80,14 @@ def drivers_markdown(
         receivers: the subscribers of the drivers that were measured.
         server: name and version of the server.
     """
-    lines = [_HEAD.format(server=server, waits=WAITS_S)]
+    lines = [
+        _HEAD.format(
+            server=server,
+            waits=WAITS_S,
+            bound=DEFAULT_LATENCY_BOUND_MS / 1000,
+            patience=PATIENCE_S,
+        )
+    ]
     for driver, found in groupby(rows, key=lambda row: row.driver):
         of_driver = tuple(found)
         subscribers = tuple(row for row in receivers if row.driver == driver)

@@ -13,6 +13,7 @@ import pytest
 from midpipe.faultinject.decide.schedule import parse_replay_string, replay_string
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.reports.cli.main import cli
+from midpipe.reports.sinks.drivers import drivers_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -56,6 +57,13 @@ def test_a_page_that_is_made_from_the_code_is_fresh(name: str) -> None:
     """Made by the script of its name: python .ci/command_line.py, python .ci/faults.py, and so on."""
     made = runpy.run_path(str(ROOT / ".ci" / f"{name.replace('-', '_')}.py"))["page"]()
     assert (ROOT / "docs" / f"{name}.md").read_text("utf-8") == made
+
+
+def test_the_drivers_page_says_what_the_code_says_of_its_cells() -> None:
+    page = (ROOT / "docs" / "drivers.md").read_text("utf-8")
+    server = re.search(r"has measured it on (.*)\.\nEach client", page)
+    assert server
+    assert page.startswith(drivers_markdown((), (), server[1]))
 
 
 def test_the_site_lists_pages_that_exist() -> None:
