@@ -49,10 +49,14 @@ def idle_times_in(entries: Iterable[Entry]) -> Iterator[float]:
                     yield int(words[4]) / 1_000
 
 
-def leases_in(entries: Iterable[Entry]) -> Iterator[float]:
-    """Yield after how many seconds at most each lease ends that a call has asked for, from now on."""
+def leases_in(entries: Iterable[Entry], *methods: str) -> Iterator[float]:
+    """Yield after how many seconds at most each lease ends that a call has asked for, from now on.
+
+    Args:
+        methods: the calls to look at; none are all.
+    """
     for entry in entries:
-        if isinstance(entry, Called):
+        if isinstance(entry, Called) and (not methods or entry.method in methods):
             lease_s = dict(entry.arguments).get("lease_s")
             if isinstance(lease_s, int | float) and not isinstance(lease_s, bool):
                 yield lease_s + _WHOLE_SECOND_S
@@ -84,6 +88,8 @@ def times_due(
         # A key may have been written with a lease that was renewed after it: the lease itself ends later.
         leases_s = {lease_s for lease_s in leases_in(entries) if lease_s <= longest_s}
         waits_s |= {lease_s for lease_s in leases_s if any(ttl_s <= lease_s for ttl_s in left_s)}
+        # What a heartbeat has renewed may stand in no key with a TTL.
+        waits_s |= {lease_s for lease_s in leases_in(entries, "heartbeat") if lease_s <= longest_s}
     waits_s |= {traits.due_after_s} - {0.0}
     if "tick" in traits.methods:
         waits_s.add(_PUT_OFF_S)

@@ -229,9 +229,22 @@ def _may_be_held(evidence: Evidence, job_id: str) -> bool:
 
 def _has_ended(evidence: Evidence, claim: Operation) -> bool:
     """Whether the lease that was asked for had ended before the queue was drained."""
-    if is_over_at_once(claim.arguments):
+    if is_over_at_once(claim.arguments) and not _may_be_renewed(evidence, claim):
         return True
     return evidence.leases_ended and "lease_s" in claim.arguments
+
+
+def _may_be_renewed(evidence: Evidence, claim: Operation) -> bool:
+    """Whether a heartbeat of the worker may have given it a lease that lasts, for the job that it had claimed."""
+    return any(
+        beat.client == claim.client
+        and beat.invoked_at >= claim.completed_at
+        and job_received(claim) in (None, beat.job_id)
+        and beat.completion is not Completion.FAIL
+        and beat.value is not False
+        and not is_over_at_once(beat.arguments)
+        for beat in evidence.operations("heartbeat")
+    )
 
 
 def _is_left_by_the_dead(evidence: Evidence, job_id: str) -> bool:

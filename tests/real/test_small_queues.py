@@ -61,6 +61,9 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("sound/mailroom.py:Queue", "same-request-again:"),
         ("sound/mailroom.py:Queue", "bad-input:"),
         ("flawed/pop_then_lease.py:Queue", "claim-complete: A1:EVAL!misconf"),
+        ("sound/renews.py:Queue", "heartbeat-vs-reclaim:"),
+        ("sound/renews.py:CannotBeRead", "heartbeat-vs-reclaim:"),
+        ("sound/renews.py:CannotBeRead", "heartbeat-vs-reclaim: A1 B1"),
         ("reaped.py:PutsOff", "enqueue: A1:EVAL!lost-reply"),
         ("reaped.py:Reaped", "claim-until-it-ends: A1:EVAL!crash"),
         ("reaped.py:Reaped", "finish-vs-tick: A1 B1"),
@@ -87,6 +90,12 @@ def test_a_flawed_queue_violates_what_was_reported_of_it(
     worker: Worker, queue: str, replay: str, invariants: set[str]
 ) -> None:
     assert violated(worker, f"flawed/{queue}.py:Queue", replay) == invariants
+
+
+def test_a_job_whose_renewed_lease_ends_must_be_received_again(worker: Worker) -> None:
+    if not worker.clock.is_stepped:
+        pytest.skip(f"no stepped clock here: {worker.clock.reason}")
+    assert violated(worker, "sound/renews.py:Forgets", "heartbeat-vs-reclaim:") == {"no-lost-job"}
 
 
 @pytest.mark.parametrize(

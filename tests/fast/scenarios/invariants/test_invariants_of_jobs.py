@@ -156,6 +156,26 @@ def test_a_malformed_argument_that_the_call_does_not_take_is_not_judged() -> Non
     assert (len(accused.violations), spared.violations) == (1, ())
 
 
+@pytest.mark.parametrize(
+    ("answer", "lease_s", "ended", "is_lost"),
+    [
+        (True, 30.0, False, False),
+        (True, 30.0, True, True),
+        (True, 0.001, False, True),
+        (False, 30.0, False, True),
+    ],
+    ids=["renewed", "renewed and ended", "renewed for no time", "refused"],
+)
+def test_a_job_whose_lease_a_heartbeat_has_renewed_is_held_until_that_ends(
+    answer: bool, lease_s: float, ended: bool, is_lost: bool
+) -> None:
+    claimed = call("claim", "", at=2, value={"job_id": "j"}, lease_s=0.001)
+    beat = call("heartbeat", at=4, value=answer, lease_s=lease_s)
+    traits = replace(BLACK_BOX, methods=frozenset({"enqueue", "claim", "heartbeat", "complete"}))
+    seen = replace(evidence(call(), claimed, beat, traits=traits), leases_ended=ended)
+    assert ("no-lost-job" in violated_invariants(seen)) is is_lost
+
+
 def given_up(
     method: str, *, value: bool = True, error: str = "", back_off_s: float = 0.0
 ) -> Evidence:
