@@ -27,16 +27,20 @@ def occurs_too_often(
     """Whether a job ran, or is in the queue, more often than its enqueues account for.
 
     Args:
-        recognised_by: the kinds of deduplication that count. With "job", all enqueues of a job account for one run
-            together; with "request", those of one request do, and so do those without a request id.
+        recognised_by: the kinds of deduplication that count. With "job", all enqueues of a job in one workspace account
+            for one run together; with "request", those of one request do, and so do those without a request id.
     """
     promised = evidence.traits.promises.deduplicates
     is_recognised = promised in recognised_by and is_still_known(evidence, (job_id,))
     enqueues = [*filter(_may_have_put_it_in, _enqueues_of(evidence, (job_id,)))]
-    if is_recognised and promised is Deduplicates.JOB:
-        allowed = 1
-    elif is_recognised:
-        allowed = len({(call.workspace_id, call.request_id) for call in enqueues})
+    if is_recognised:
+        by_job, has_workspaces = promised is Deduplicates.JOB, evidence.traits.has_workspaces
+        allowed = len(
+            {
+                (call.workspace_id if has_workspaces else "", "" if by_job else call.request_id)
+                for call in enqueues
+            }
+        )
     else:
         allowed = len(enqueues)
     # At least 1, for a job that was there before.

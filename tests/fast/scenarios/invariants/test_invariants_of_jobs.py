@@ -256,6 +256,17 @@ def test_two_requests_that_name_one_job_make_it_twice_of_a_queue_that_deduplicat
     assert bool(INVARIANTS["no-duplicate"].check(seen).violations) is is_accused
 
 
+@pytest.mark.parametrize(("tenancy", "is_accused"), [("none", True), ("workspace", False)])
+def test_two_workspaces_may_each_have_a_job_of_the_same_id(tenancy: str, is_accused: bool) -> None:
+    promised = declared({"deduplicates": "job", "tenancy": tenancy})
+    other = call(at=2, request=2, workspace_id="globex")
+    traits = replace(WHITE_BOX, promises=promised)
+    seen = evidence(call(), other, delivered=("j", "j"), traits=traits)
+    assert bool(INVARIANTS["no-duplicate"].check(seen).violations) is is_accused
+    thrice = replace(seen, delivered=("j", "j", "j"))
+    assert INVARIANTS["no-duplicate"].check(thrice).violations != ()
+
+
 @pytest.mark.parametrize(("tenancy", "is_judged"), [("none", False), ("workspace", True)])
 def test_workspaces_are_judged_of_a_queue_that_promises_them(tenancy: str, is_judged: bool) -> None:
     traits = replace(WHITE_BOX, promises=declared({"tenancy": tenancy}))
