@@ -11,6 +11,7 @@ from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.explore.running import dry_run
 from midpipe.scenarios.model.messages import (
     REPORTS_EVERY_S,
+    REPORTS_SHARE,
     CaseEnded,
     ExplorationDone,
     ExplorationFrontier,
@@ -73,13 +74,20 @@ def prepared(
 
 
 def with_progress(
-    cases: Iterator[CaseEnded], frontier: Callable[[], ExplorationFrontier | None]
+    cases: Iterator[CaseEnded],
+    frontier: Callable[[], ExplorationFrontier | None],
+    now_s: Callable[[], float] = time.monotonic,
 ) -> Iterator[CaseEnded | ExplorationProgress]:
-    """Pass the cases on; every REPORTS_EVERY_S, follow a case by where the exploration stands."""
-    reported_s = time.monotonic()
+    """Pass the cases on; every REPORTS_EVERY_S, follow a case by where the exploration stands.
+
+    To report thousands of branches takes a while, many times longer on a busy machine. So what a report took, until its
+    receiver asked for more, decides how soon the next one may follow.
+    """
+    next_s = now_s() + REPORTS_EVERY_S
     for ended in cases:
         yield ended
-        if time.monotonic() > reported_s + REPORTS_EVERY_S:
-            reported_s = time.monotonic()
-            if (reached := frontier()) is not None:
-                yield ExplorationProgress(reached)
+        began_s = now_s()
+        if began_s > next_s and (reached := frontier()) is not None:
+            yield ExplorationProgress(reached)
+            reported_s = now_s()
+            next_s = reported_s + max(REPORTS_EVERY_S, (reported_s - began_s) / REPORTS_SHARE)

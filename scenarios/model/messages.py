@@ -159,14 +159,16 @@ def timed_calls(history: History) -> tuple[TimedCall, ...]:
 
 
 REPORTS_EVERY_S = 1.0
-"""How often an exploration reports its progress, in seconds."""
+"""How often an exploration reports its progress at most, in seconds."""
+REPORTS_SHARE = 0.05
+"""How much of an exploration's time its reports of progress may take."""
 ExplorationFrontier = Frontier | SweepFrontier
 """Where an exploration of orders or a sweep stands, so that another task can resume it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExplorationProgress:
-    """Where an exploration stands, reported every REPORTS_EVERY_S, so that little is lost if it is interrupted."""
+    """Where an exploration stands, reported now and then, so that little is lost if it is interrupted."""
 
     frontier: ExplorationFrontier
 
