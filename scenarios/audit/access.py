@@ -31,13 +31,11 @@ class Access:
     """What is known of the connection.
 
     Args:
-        user: its name on the server.
         server: software and role.
         is_replica: whether it reads from a replica that refuses writes.
         warnings: for the report.
     """
 
-    user: str
     server: str
     is_replica: bool
     warnings: tuple[str, ...]
@@ -69,11 +67,10 @@ def check_access(call: Call, layout: Layout, *, allow_writer: bool) -> Access:
     if fields.get("loading") == "1":
         raise ServerError("The server is still loading its data. Audit it once it has.")
     is_replica = fields.get("role") == "slave"
-    user = _user(call)
     warnings: list[str] = []
     refuses_writes = is_replica and fields.get("slave_read_only") == "1"
     if not refuses_writes:
-        if (why := _why_may_write(call, user, layout)) and not allow_writer:
+        if (why := _why_may_write(call, layout)) and not allow_writer:
             raise UsageError(
                 f"{why} {recipe(layout)} Or name a replica, which refuses writes; or accept it: --allow-writer."
             )
@@ -86,7 +83,7 @@ def check_access(call: Call, layout: Layout, *, allow_writer: bool) -> Access:
             )
             warnings.append(f"The audit reads from the primary, which has {has}")
     role = "replica" if is_replica else "primary"
-    return Access(user, f"{software(info)}, {role}", refuses_writes, tuple(warnings))
+    return Access(f"{software(info)}, {role}", refuses_writes, tuple(warnings))
 
 
 def lag_s(fields: Mapping[str, str]) -> float | None:
@@ -116,13 +113,13 @@ def recipe(layout: Layout) -> str:
     )
 
 
-def _user(call: Call) -> str:
-    answer = call("ACL", "WHOAMI")
-    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else "default"
-
-
-def _why_may_write(call: Call, user: str, layout: Layout) -> str:
+def _why_may_write(call: Call, layout: Layout) -> str:
     """Return, as a sentence, why the user may write or why that is not known; empty if it may not."""
+    name = call("ACL", "WHOAMI")
+    if isinstance(name, ErrorReply) and name.code == "NOPERM":
+        # The rights of another user, such as the default one, say nothing of its own.
+        return "The audit's user may not ask with ACL WHOAMI for its name, so what it may do is not known."
+    user = name.decode("utf-8", "replace") if isinstance(name, bytes) else "default"
     keys = [_ANY_KEY, *(pattern.literal + "midpipe" for pattern in layout.patterns.values())]
     keys += [pattern.text for pattern in layout.patterns.values() if not pattern.parts]
     for key in dict.fromkeys(keys):

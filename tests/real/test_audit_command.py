@@ -87,6 +87,15 @@ def test_a_user_who_may_not_ask_is_refused(driver: Any, server: Server) -> None:
     assert "may not ask with ACL DRYRUN" in refusal(url_of(server, "midpipe-audit:PASSWORD"))
 
 
+def test_a_user_who_may_not_ask_for_its_name_is_not_taken_for_the_default_user(
+    driver: Any, server: Server
+) -> None:
+    allow_as_the_recipe_says(driver, refusal(url_of(server)))
+    driver.execute_command("ACL", "SETUSER", "midpipe-audit", "-acl|whoami")
+    message = refusal(url_of(server, "midpipe-audit:PASSWORD"))
+    assert message.startswith("The audit's user may not ask with ACL WHOAMI for its name")
+
+
 def test_a_replica_that_refuses_writes_takes_any_user(tmp_path: Path) -> None:
     ports = [str(free_port()) for _ in range(2)]
     common = ["--save", "", "--repl-diskless-sync-delay", "0"]
