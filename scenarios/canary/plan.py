@@ -109,6 +109,11 @@ def read_plan(text: str) -> Plan:
         raise ValueError(str(error)) from error
     if not plan.rule:
         raise ValueError("it has no rule, so nothing would be judged")
+    names = [rule.name for rule in plan.rule]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(
+            f"two rules have the name {twice[0]!r}, by which their failures are counted"
+        )
     for rule in plan.rule:
         for query in queries_of(rule):
             if not Template(query).is_valid():

@@ -114,6 +114,11 @@ def test_too_few_values_of_either_fleet_are_unknown() -> None:
         ('name = "n"\n[[rule]]\nrule = "within"\nname = "r"\nquery = "q"', "has no bound"),
         ('name = "n"\n[[rule]]\nrule = "stil"\nname = "r"', "Invalid value 'stil'"),
         (
+            'name = "n"\n'
+            + 2 * '[[rule]]\nrule = "enough"\nname = "r"\ncounter = "c"\nat_least = 1\n',
+            "two rules have the name 'r'",
+        ),
+        (
             'name = "p"\n[[rule]]\nrule = "within"\nname = "r"\nquery = "a{b=~\'c$\'}"\nat_most = 1',
             "has a $ that begins no name",
         ),
