@@ -106,10 +106,9 @@ class _Moment(ParamType):
     "--initial-delay",
     "initial_delay_s",
     default=0.0,
-    show_default="none",
     metavar="TIME",
     type=Duration(0.0),
-    help="Before the first measurement; latency until then is left out.",
+    help="Before the first measurement; latency until then is left out.  [default: none]",
 )
 @click.option(
     "--since",

@@ -20,13 +20,23 @@ _STYLE = {Outcome.PASS: "green", Outcome.UNKNOWN: "yellow", Outcome.FAIL: "red"}
 
 
 def render_measurement(measured: Measurement, count: int, console: Console) -> None:
-    """Print one measurement: every rule with its outcome, and the queries of those that did not pass."""
+    """Print one measurement: every rule with its outcome, and the queries of those that did not pass.
+
+    If no query was answered, what they have in common is enough.
+    """
     at = datetime.fromtimestamp(measured.at_s, UTC).strftime("%H:%M:%S")
     say(
         console,
         f"measurement {measured.number} of {count} at {at} UTC, over {measured.window_s:,.0f} s: {measured.outcome}",
         f"bold {_STYLE[measured.outcome]}",
     )
+    if measured.common_error:
+        say(
+            console,
+            f"  {measured.outcome:<7} every rule: {measured.common_error}",
+            _STYLE[measured.outcome],
+        )
+        return
     for judged in measured.judged:
         say(
             console, f"  {judged.outcome:<7} {judged.rule}: {judged.reason}", _STYLE[judged.outcome]

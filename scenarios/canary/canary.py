@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.canary.judging import Judged, judge
+from midpipe.scenarios.canary.judging import Asked, Judged, judge
 from midpipe.scenarios.canary.plan import Latency, Plan, read_plan
 from midpipe.scenarios.canary.prometheus import Prometheus
 from midpipe.scenarios.canary.rollback import PHASES
@@ -62,6 +62,23 @@ class Measurement:
         """Of all rules together."""
         return merge(each.outcome for each in self.judged)
 
+    @property
+    def common_error(self) -> str:
+        """What every query was answered by, if that is one and the same error; else empty."""
+        errors = {asked.error for each in self.judged for asked in each.asked}
+        return errors.pop() if len(errors) == 1 else ""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not pass."""
+        if self.common_error:
+            return (f"every rule: {self.common_error}",)
+        return tuple(
+            f"{each.rule}: {each.reason}"
+            for each in self.judged
+            if each.outcome is not Outcome.PASS
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CanaryResult:
@@ -103,6 +120,10 @@ def plan_named(name: str) -> Plan:
         ) from error
     except ValueError as error:
         raise UsageError(f"The plan {name!r} can't be used: {error}.") from error
+
+
+class _StopAskedError(Exception):
+    """The judgement was asked to stop within a measurement."""
 
 
 class Canary:
@@ -148,7 +169,11 @@ class Canary:
             if schedule.at_s is None and not self._sleep(wait_s):
                 self._is_partial = True
                 return
-            measured = self._measure(number, started_s, schedule.at_s or time.time())
+            try:
+                measured = self._measure(number, started_s, schedule.at_s or time.time())
+            except _StopAskedError:
+                self._is_partial = True
+                return
             self._measurements.append(measured)
             yield measured
             if self._has_failed():
@@ -167,11 +192,7 @@ class Canary:
             outcome = Outcome.UNKNOWN
         else:
             outcome = last.outcome
-        reasons = [
-            f"{each.rule}: {each.reason}"
-            for each in (last.judged if last else ())
-            if each.outcome is not Outcome.PASS
-        ]
+        reasons = list(last.reasons) if last else []
         if self._is_partial:
             reasons.append("it was ended before the last measurement")
         words = self._words
@@ -190,13 +211,20 @@ class Canary:
         window_s = max(1.0, now_s - started_s)
         words = {**self._words, "window": f"{max(1, round(window_s * 1000))}ms"}
         warm_s = min(now_s, started_s + self._schedule.initial_delay_s)
+
+        def instant(query: str) -> Asked:
+            self._go_on()
+            return self._prometheus.instant(query, now_s)
+
+        def over_time(query: str) -> Asked:
+            self._go_on()
+            return self._prometheus.over_time(query, warm_s, now_s, self._schedule.step_s)
+
         judged = tuple(
             judge(
                 rule,
-                lambda query: self._prometheus.instant(query, now_s),
-                lambda query: self._prometheus.over_time(
-                    query, warm_s, now_s, self._schedule.step_s
-                ),
+                instant,
+                over_time,
                 words,
             )
             for rule in self._plan.rule
@@ -205,6 +233,11 @@ class Canary:
         for each in judged:
             self._failures[each.rule] += each.outcome is Outcome.FAIL
         return Measurement(number, now_s, window_s, judged)
+
+    def _go_on(self) -> None:
+        """Raise if the judgement was asked to stop: a Prometheus that hangs would hold up each of many queries."""
+        if not self._sleep(0.0):
+            raise _StopAskedError
 
     def _has_failed(self) -> bool:
         return any(count > self._limit(name) for name, count in self._failures.items())

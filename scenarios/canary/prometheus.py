@@ -71,7 +71,8 @@ class Prometheus:
             return Asked(query, error=f"Prometheus answered {error.code}: {_reason(error)}")
         except (OSError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", error)
-            return Asked(query, error=f"Prometheus does not answer: {reason}")
+            text = getattr(reason, "strerror", None) or reason
+            return Asked(query, error=f"Prometheus does not answer at {self._base}: {text}")
         except (ValueError, KeyError, TypeError, IndexError):
             return Asked(query, error="this is not an answer of Prometheus")
 

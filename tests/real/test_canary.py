@@ -6,6 +6,8 @@ Needs Debian's package ``prometheus``; without it these tests are skipped, but n
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -140,9 +142,24 @@ def test_a_prometheus_that_is_down_is_unknown(tmp_path: Path) -> None:
     words += ["--canary", 'a="b"', "--baseline", 'a="c"', "--count", "1"]
     code, output, errors = ran(*words, cwd=tmp_path)
     assert (code, errors) == (3, "")
-    assert "Prometheus does not answer" in output
+    assert output.count("Prometheus does not answer") == 2, "of the measurement, and of all"
+    assert "every rule: Prometheus does not answer" in output
     written = (tmp_path / ".midpipe" / "canary" / "canary.json").read_text()
     assert "secret-word" not in output + written
+
+
+def test_a_prometheus_that_never_answers_does_not_hold_up_an_interrupt(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        words = ["canary", "--prometheus", url, "--canary", 'a="b"', "--baseline", 'a="c"']
+        with started(*words, "--interval", "0.1s", cwd=tmp_path, tmp=tmp_path) as process:
+            # It waits for the answer to its first question, and would wait for those to two dozen more.
+            connection, _ = mute.accept()
+            process.send_signal(signal.SIGINT)
+            connection.close()
+            output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "ended before the last measurement" in output
 
 
 @pytest.mark.nightly(reason="one that is down from the beginning is judged in every CI")
