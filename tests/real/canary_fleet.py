@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from midpipe import reference
 from midpipe.faultinject.servers.server import Server
 from midpipe.scenarios.canary.canary import _FOLDER
 from midpipe.scenarios.canary.prometheus import Prometheus
@@ -25,6 +27,21 @@ from tests.support.children import running
 from tests.support.ports import free_port
 
 DUAL = {"AI_JOBS_NEW_SCHEMA": "on", "READ_PREFERS_NEW": "off"}
+# Takes a tenth of a second, more or less, in which the server does nothing else.
+_LOOP = "for _ = 1, 5000000 do end\n"
+
+
+def slow_release(folder: Path) -> dict[str, str]:
+    """Write a release of the reference whose scripts take long on the server; return the environment that runs it.
+
+    It differs from the reference in a loop at the beginning of the part that all scripts share.
+    """
+    release = folder / "slow_release"
+    assert reference.__file__
+    shutil.copytree(Path(reference.__file__).parent, release)
+    shared = release / "lua" / "common.lua"
+    shared.write_text(_LOOP + shared.read_text())
+    return {"RELEASE": release.name, "PYTHONPATH": str(folder)}
 
 
 class Fleet:
@@ -36,14 +53,18 @@ class Fleet:
         self._stack = ExitStack()
         self._targets: list[dict[str, Any]] = []
         self._ports: dict[str, int] = {}
+        self._servers: dict[str, Server] = {}
         self.workers: dict[str, subprocess.Popen[str]] = {}
         self.prometheus: subprocess.Popen[str] | None = None
         self.url = ""
 
-    def worker(self, name: str, fleet: str, slower_by_s: float = 0.0, **environment: str) -> None:
-        """Start a worker."""
+    def worker(
+        self, name: str, fleet: str, server: Server | None = None, /, **environment: str
+    ) -> None:
+        """Start a worker, by default on the server that the fleets share."""
         port = self._ports[name] = free_port()
-        self._start(name, slower_by_s, environment)
+        self._servers[name] = server or self._server
+        self._start(name, environment)
         self._targets.append({"targets": [f"127.0.0.1:{port}"], "labels": {"fleet": fleet}})
 
     def restart(self, name: str, environment: Mapping[str, str]) -> None:
@@ -52,16 +73,15 @@ class Fleet:
         self.workers[name].communicate(timeout=60)
         instance = f'instance="127.0.0.1:{self._ports[name]}"'
         self.wait_for(f"absent(ai_jobs_phase{{{instance}}})")
-        self._start(name, 0.0, environment)
+        self._start(name, environment)
         self.wait_for(f'sum(ai_jobs_total{{{instance},status="completed"}}) > 20')
 
-    def _start(self, name: str, slower_by_s: float, environment: Mapping[str, str]) -> None:
+    def _start(self, name: str, environment: Mapping[str, str]) -> None:
         words = [sys.executable, "-m", "tests.real.canary_worker"]
         words += [
-            self._redis(),
+            f"unix://{self._servers[name].address.path}",
             str(self._ports[name]),
             f"{name}-{time.monotonic_ns()}",
-            str(slower_by_s),
         ]
         self.workers[name] = self._stack.enter_context(
             running(words, stdin=subprocess.PIPE, env={**os.environ, **DUAL, **environment})
@@ -101,22 +121,27 @@ class Fleet:
         """End everything."""
         self._stack.close()
 
-    def _redis(self) -> str:
-        return f"unix://{self._server.address.path}"
 
-
-def plan(folder: Path, slower: float) -> str:
+def plan(folder: Path, slower: float, on_average: float | None = None) -> str:
     """Write the plan that ships, for seconds instead of days; return its path.
 
     Args:
         slower: the ratio of latencies at which it fails.
+        on_average: the ratio of the means at which it fails; None is the same.
     """
     text = (_FOLDER / "reviewed.toml").read_text()
+    bounds = "hold_above = {0}\nfail_above = {1}\n"
+    ratios = {"The authors' rule": slower, "A script that": on_average or slower}
     for shipped, quick in (
         ("[5m]", "[4s]"),
-        ("at_least = 1000", "at_least = 10"),
-        ("hold_above = 1.1\nfail_above = 1.2", f"hold_above = {slower}\nfail_above = {slower}"),
-        ("why = \"The authors' rule", "least_samples = 10\nwhy = \"The authors' rule"),
+        ("at_least = 1000", "at_least = 5"),
+        *(
+            (
+                f'{bounds.format(1.1, 1.2)}why = "{why}',
+                f'{bounds.format(ratio, ratio)}least_samples = 10\nwhy = "{why}',
+            )
+            for why, ratio in ratios.items()
+        ),
     ):
         assert shipped in text
         text = text.replace(shipped, quick)
@@ -126,25 +151,30 @@ def plan(folder: Path, slower: float) -> str:
 
 
 def words_for(
-    fleet: Fleet, folder: Path, *more: str, slower: float = 1.2, canary: str = 'fleet="new"'
+    fleet: Fleet,
+    folder: Path,
+    *more: str,
+    slower: float = 1.2,
+    on_average: float | None = None,
+    canary: str = 'fleet="new"',
 ) -> list[str]:
     """Return a command that judges a canary by two measurements.
 
     Args:
         more: further options.
-        slower: the ratio of latencies at which it fails.
+        slower, on_average: as for ``plan``.
         canary: the label matcher of the workers to judge.
     """
-    words = ["canary", "--prometheus", fleet.url, "--plan", plan(folder, slower)]
+    words = ["canary", "--prometheus", fleet.url, "--plan", plan(folder, slower, on_average)]
     words += ["--canary", canary, "--baseline", 'fleet="old"', "--step", "0.1"]
     return [*words, "--count", "2", "--interval", "2s", *more]
 
 
 def judged(
-    fleet: Fleet, tmp_path: Path, *more: str, slower: float = 1.2, canary: str = 'fleet="new"'
+    fleet: Fleet, tmp_path: Path, *more: str, **options: Any
 ) -> tuple[int, str, dict[str, Any]]:
-    """Judge; return the exit code, the output and the report."""
-    words = words_for(fleet, tmp_path, *more, slower=slower, canary=canary)
+    """Judge, with the arguments of ``words_for``; return the exit code, the output and the report."""
+    words = words_for(fleet, tmp_path, *more, **options)
     code, output, errors = ran(*words, cwd=tmp_path)
     assert errors == ""
     report = json.loads((tmp_path / ".midpipe" / "canary" / "canary.json").read_text())

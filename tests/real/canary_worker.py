@@ -1,39 +1,27 @@
 """One worker of a fleet: the reference, which enqueues and completes jobs, with its metrics served.
 
-Run as a process: ``python -m tests.real.canary_worker REDIS_URL PORT NAME [SLOWER_BY_S]``. Its phase is that of its
-environment; with AS_SHIPPED there it runs the code that was reviewed, which exports no metrics, and with FORGETS its
-counter of dual writes vanishes after some jobs. It ends when its standard input does.
+Run as a process: ``python -m tests.real.canary_worker REDIS_URL PORT NAME``. Its phase is that of its environment,
+where RELEASE names another package to run instead of the reference, PAUSE_S is the time between two jobs, and
+HOW_OFTEN_AGAIN is how often the driver repeats a call. With AS_SHIPPED it runs the code that was reviewed, which
+exports no metrics; with FORGETS its counter of dual writes vanishes after some jobs. It ends when its standard input
+does.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
 
 import redis
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 
-from midpipe.reference import Queue
-from midpipe.reference.telemetry import Telemetry
 from midpipe.scenarios.flaws.as_reviewed import SimpleQueue
 
 _REMEMBERS = 20
-
-
-class SlowQueue(Queue):
-    """Every step takes longer by so many seconds, as seen by its metrics."""
-
-    slower_by_s = 0.0
-    driver_retries = 0
-
-    def _step(self, operation: str, name: str, *arguments: str | int) -> Any:
-        with self._telemetry.timed(operation):
-            time.sleep(self.slower_by_s)
-        return super()._step(operation, name, *arguments)
 
 
 class ForgetfulRegistry(CollectorRegistry):
@@ -48,15 +36,16 @@ class ForgetfulRegistry(CollectorRegistry):
                 yield metric
 
 
-def main(url: str, port: str, name: str, slower_by_s: str = "0") -> None:
+def main(url: str, port: str, name: str) -> None:
     """Work until standard input ends."""
     registry = ForgetfulRegistry()
-    telemetry = Telemetry(registry)
+    release = importlib.import_module(os.environ.get("RELEASE", "midpipe.reference"))
+    telemetry = importlib.import_module(f"{release.__name__}.telemetry").Telemetry(registry)
     close = telemetry.serve(int(port))
-    kind = SlowQueue if float(slower_by_s) else Queue
-    queue = kind(url, telemetry=telemetry)
-    if isinstance(queue, SlowQueue):
-        queue.slower_by_s = float(slower_by_s)
+    if again := os.environ.get("HOW_OFTEN_AGAIN"):
+        release.Queue.driver_retries = int(again)
+    queue = release.Queue(url, telemetry=telemetry)
+    pause_s = float(os.environ.get("PAUSE_S", "0.02"))
     ends = threading.Event()
     threading.Thread(target=ends_with_input, args=(ends,), daemon=True).start()
     number = 0
@@ -69,7 +58,7 @@ def main(url: str, port: str, name: str, slower_by_s: str = "0") -> None:
                 queue.complete(job["job_id"], "acme", job["lease_token"])
         except redis.RedisError:
             time.sleep(0.05)
-        time.sleep(0.02)
+        time.sleep(pause_s)
     close()
 
 
@@ -94,4 +83,4 @@ if __name__ == "__main__":
     if os.environ.get("AS_SHIPPED"):
         as_shipped(*sys.argv[1:4])
     else:
-        main(*sys.argv[1:])
+        main(*sys.argv[1:4])

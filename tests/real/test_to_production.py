@@ -69,8 +69,8 @@ def fleet(server: Server, tmp_path: Path) -> Iterator[Fleet]:
 def test_every_command_of_the_page_does_what_the_page_says(
     fleet: Fleet, server: Server, tmp_path: Path
 ) -> None:
-    fleet.worker("old-1", "old", 0.0, **FIRST)
-    fleet.worker("new-1", "new", 0.0, **FIRST)
+    fleet.worker("old-1", "old", **FIRST)
+    fleet.worker("new-1", "new", **FIRST)
     fleet.watch()
     plan(tmp_path, slower=1000.0)
     (tmp_path / "pyproject.toml").write_text(SETTINGS)
