@@ -159,6 +159,7 @@ def canary(
     """
     if schedule["at_s"] is not None and not schedule["since_s"]:
         raise click.UsageError("--at needs --since: the time that is judged.")
+    _check_labels(canary_labels, baseline_labels)
     check_writable(out)
     console = results()
     with stop_asked() as asked:
@@ -182,6 +183,15 @@ def canary(
     if result.is_partial:
         raise KeyboardInterrupt
     ctx.exit(code_of(result.outcome, is_written=is_written))
+
+
+def _check_labels(canary_labels: str, baseline_labels: str) -> None:
+    """Raise click.UsageError unless there are two fleets: one compared with itself is never slower."""
+    for option, labels in (("--canary", canary_labels), ("--baseline", baseline_labels)):
+        if not labels.strip():
+            raise click.UsageError(f"{option} takes label matchers, such as 'fleet=\"canary\"'.")
+    if canary_labels.strip() == baseline_labels.strip():
+        raise click.UsageError("--canary and --baseline name the same workers; name the old fleet.")
 
 
 def _write(result: CanaryResult, out: Path) -> None:

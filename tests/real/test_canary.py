@@ -232,6 +232,9 @@ def test_a_prometheus_that_goes_down_meanwhile_is_unknown(fleet: Fleet, tmp_path
         (("--at", "2026-01-01"), "--at needs --since"),
         (("--prometheus", "prometheus:9090"), "takes a URL like http://127.0.0.1:9090"),
         (("--prometheus", "http://127.0.0.1:99999"), "takes a URL like http://127.0.0.1:9090"),
+        (("--baseline", 'a="b" '), "--canary and --baseline name the same workers"),
+        (("--canary", ""), "--canary takes label matchers"),
+        (("--baseline", " "), "--baseline takes label matchers"),
     ],
 )
 def test_what_can_not_be_judged_is_said_before_anything_is_asked(
