@@ -3,13 +3,14 @@
 The first run has no fault and reveals the positions. Each run with fewer faults than the bound is the parent of runs
 that place one more fault, after its last one; so no combination is tried twice, and cases with fewer faults come first.
 Cases with equally many faults come in ``rounds``, and in each round what finds the most bugs at every position first.
+A sweep that samples has one case of each kind of fault in its first round, after those.
 A sweep can be stopped between two cases; another one resumes at its frontier.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -40,6 +41,7 @@ class SweepFrontier:
         ledger: the counts so far.
         by_label: as in Sweep.
         labels: those at which a first fault has been planned.
+        samples: the cases of a later round that belong to the first one.
     """
 
     waiting: tuple[Schedule, ...]
@@ -47,11 +49,12 @@ class SweepFrontier:
     ledger: Ledger
     by_label: bool = False
     labels: tuple[Label, ...] = ()
+    samples: frozenset[Schedule] = frozenset()
 
     @property
     def next_round(self) -> int:
         """The round of the next case."""
-        return round_of(next_of(self.waiting, self.later))
+        return _next_round(self.waiting, self.later, self.samples)
 
 
 class Sweep(Planner):
@@ -65,6 +68,7 @@ class Sweep(Planner):
         frontier: where an earlier sweep of the same program and shard was stopped; None starts at the beginning.
         by_label: positions are labels, for a client whose ordinals name other commands in each run. What a run sends
             before its first fault is a position as well, even if no run before sent it.
+        samples: run one case of each kind of fault in the first round, so that every kind is placed in a short time.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class Sweep(Planner):
         faults: Placeable = placeable,
         frontier: SweepFrontier | None = None,
         by_label: bool = False,
+        *,
+        samples: bool = False,
     ) -> None:
         super().__init__(frontier.ledger if frontier else None)
         self._max_faults = max_faults
@@ -85,6 +91,8 @@ class Sweep(Planner):
         self._current = Schedule()
         self._by_label = frontier.by_label if frontier else by_label
         self._labels: dict[Label, None] = dict.fromkeys(frontier.labels if frontier else ())
+        self._is_sampling = samples
+        self._samples = frontier.samples if frontier else frozenset()
         self._left: list[PlannedStep] = []
         if frontier is None and self._index == 0:
             self.ledger.planned(NO_FAULT)
@@ -117,7 +125,7 @@ class Sweep(Planner):
         """The round of the next case; None if every planned case was run."""
         if not self._waiting and not self._next_level:
             return None
-        return round_of(next_of(self._waiting, self._next_level))
+        return _next_round(self._waiting, self._next_level, self._samples)
 
     def frontier(self) -> SweepFrontier | None:
         """Return where the sweep stands after the last run; None if every planned case was run."""
@@ -129,6 +137,7 @@ class Sweep(Planner):
             self.ledger.copy(),
             self._by_label,
             tuple(self._labels),
+            self._samples,
         )
 
     def restart(self) -> None:
@@ -186,7 +195,12 @@ class Sweep(Planner):
         return ()
 
     def _open_next_level(self) -> None:
-        self._waiting.extend(sorted(self._next_level, key=place_in_round))
+        cases = sorted(self._next_level, key=place_in_round)
+        if self._is_sampling and not self._samples:
+            self._samples = _samples_of(cases)
+            # What finds the most stays before the samples: the order is kept within a round.
+            cases.sort(key=lambda case: _round_of(case, self._samples))
+        self._waiting.extend(cases)
         self._next_level.clear()
 
 
@@ -198,6 +212,20 @@ def _each_label_once(steps: Iterable[Step]) -> tuple[Step, ...]:
     return tuple({step.event.label or step.event.position: step for step in steps}.values())
 
 
-def next_of(waiting: Sequence[Schedule], later: Iterable[Schedule]) -> Schedule:
-    """Return the case that is run next, of those to run now and those with one more fault."""
-    return waiting[0] if waiting else min(later, key=round_of)
+def _next_round(
+    waiting: Sequence[Schedule], later: Iterable[Schedule], samples: Collection[Schedule]
+) -> int:
+    """Return the round of the case that is run next, of those to run now and those with one more fault."""
+    return _round_of(waiting[0], samples) if waiting else min(map(round_of, later))
+
+
+def _round_of(case: Schedule, samples: Collection[Schedule]) -> int:
+    return 0 if case in samples else round_of(case)
+
+
+def _samples_of(cases: Iterable[Schedule]) -> frozenset[Schedule]:
+    """Return the first case of each kind of fault."""
+    first: dict[str, Schedule] = {}
+    for case in cases:
+        first.setdefault("+".join(fault.name for _, fault in case.placed), case)
+    return frozenset(first.values())

@@ -41,6 +41,7 @@ class SweepTask:
         until_round: no case of a later round begins.
         frontier: where an earlier task stopped; this one resumes there.
         aim: which faults to place, and at which commands.
+        samples: one case of each kind of fault is run in the first round.
     """
 
     subject: SubjectSpec
@@ -54,6 +55,7 @@ class SweepTask:
     until_round: int = sys.maxsize
     frontier: SweepFrontier | None = None
     aim: Aim = ANYWHERE
+    samples: bool = False
 
     def run(self, worker: Worker) -> Iterator[Message]:
         try:
@@ -84,6 +86,7 @@ class SweepTask:
             faults=faults,
             frontier=self.frontier,
             by_label=not before.is_ordered,
+            samples=self.samples,
         )
         stopped = False
         cases = explore(

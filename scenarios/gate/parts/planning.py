@@ -32,7 +32,8 @@ SWEEPS_LEAST_SHARE = 0.25
 def sweep_of(options: Options, results: Results) -> Exploration:
     """Return the part that places every fault at every command of every program of one client.
 
-    A task whose program does not apply ends at once. Those come first, so that they take no slice from the others.
+    A task whose program does not apply ends at once. Those come first, so that they take no slice from the others. The
+    simplest program samples every kind of fault.
     """
     programs = programs_of("sweep", options.programs, options.judged_by.files)
     applying = {name: each for name, each in programs.items() if applies(name, options, results)}
@@ -40,9 +41,14 @@ def sweep_of(options: Options, results: Results) -> Exploration:
     calls = {name: sum(map(len, each.clients.values())) for name, each in programs.items()}
     weights = {name: number ** max(1, options.max_faults) for name, number in calls.items()}
     shares = options.shard.divided(weights, _workers_of_a_program(options, len(applying)))
+    ordered = simplest_first(applying)
     planned = tuple(
-        ProgramProgress(name, partial(_sweep_task, options, name, share), is_first=not share[0])
-        for name in (*not_applying, *simplest_first(applying))
+        ProgramProgress(
+            name,
+            partial(_sweep_task, options, name, share, samples=name in ordered[:1]),
+            is_first=not share[0],
+        )
+        for name in (*not_applying, *ordered)
         for program, share in shares
         if program == name
     )
@@ -108,7 +114,12 @@ def _workers_of_a_program(options: Options, programs: int) -> int:
 
 
 def _sweep_task(
-    options: Options, program: str, shard: tuple[int, int], resume: Resume
+    options: Options,
+    program: str,
+    shard: tuple[int, int],
+    resume: Resume,
+    *,
+    samples: bool,
 ) -> SweepTask:
     frontier = resume.frontier
     assert frontier is None or isinstance(frontier, SweepFrontier)
@@ -122,6 +133,7 @@ def _sweep_task(
         until_round=resume.until_round,
         frontier=frontier,
         aim=options.aim,
+        samples=samples,
     )
 
 

@@ -133,6 +133,33 @@ def test_the_faults_that_find_the_most_come_first_at_every_position_and_those_th
     assert last == {"stall", "black-hole", "late", "pause", "freeze"}
 
 
+def test_a_sweep_that_samples_runs_one_case_of_each_kind_after_what_finds_the_most() -> None:
+    faults = [
+        schedule.faults[0].fault for schedule in run_all(Sweep(samples=True), 3) if schedule.faults
+    ]
+    most = 3 * len([fault for fault in placeable(event(1)) if not priority_of(fault)])
+    later = {fault.name for fault in placeable(event(1)) if priority_of(fault)}
+    sampled = [fault.name for fault in faults[most : most + len(later)] if fault]
+    assert len(sampled) == len(later) > 10
+    assert set(sampled) == later
+    rest = [priority_of(fault) for fault in faults[most + len(later) :] if fault]
+    assert rest == sorted(rest)
+    assert len(faults) == 3 * len(placeable(event(1)))
+
+
+def test_a_sweep_that_samples_and_is_stopped_among_the_samples_is_still_in_its_first_round() -> (
+    None
+):
+    cases = run_all(Sweep(samples=True), 2)
+    most = 1 + 2 * len([fault for fault in placeable(event(1)) if not priority_of(fault)])
+    first = Sweep(samples=True)
+    seen = run_all(first, 2, most + 3)
+    frontier = first.frontier()
+    assert frontier is not None
+    assert frontier.next_round == first.next_round == Priority.FINDS_MOST
+    assert seen + run_all(Sweep(samples=True, frontier=frontier), 2) == cases
+
+
 LOST_ANSWERS = ("lost-reply", "crash")
 
 

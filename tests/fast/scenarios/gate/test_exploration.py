@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
+from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import Exploration
 from midpipe.scenarios.gate.parts.part import Results
@@ -64,6 +65,13 @@ def test_a_sweep_begins_with_the_programs_that_end_at_once_because_they_do_not_a
     lacking = [bool(program.methods - {"enqueue", "work"}) for program in programs]
     assert lacking == sorted(lacking, reverse=True)
     assert sum(lacking) < len(programs)
+
+
+def test_the_simplest_program_samples_every_kind_of_fault() -> None:
+    part = sweep_of(Options(SubjectSpec(), jobs=2, time_budget_s=60.0), Results())
+    tasks = [part.task(number, math.inf) for number in iter(part.queue.next, None)]
+    sampling = [name for name, task in tasks if isinstance(task, SweepTask) and task.samples]
+    assert sampling == list(simplest_first(SUITES["sweep"])[:1])
 
 
 def test_only_programs_that_apply_are_counted_as_left_out() -> None:
