@@ -12,21 +12,26 @@ from midpipe.scenarios.model.verdict import Outcome, Status, Verdict
 
 _LINE = 68
 """What a terminal of 80 columns has room for beside a fact's name."""
+REPORT = "midpipe report -v"
+"""Shows every detail of the verdict in the default folder."""
 
 
-def facts(verdict: Verdict, most_notes: int | None = None) -> tuple[tuple[str, str], ...]:
+def facts(
+    verdict: Verdict, most_notes: int | None = None, report: str = REPORT
+) -> tuple[tuple[str, str], ...]:
     """Return what was judged and how much, each with its name.
 
     Args:
         most_notes: how many of the warnings to return; None is all.
+        report: the command that shows the verdict with every detail.
     """
-    return tuple(_facts(verdict, most_notes))
+    return tuple(_facts(verdict, most_notes, report))
 
 
-def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]]:
+def _facts(verdict: Verdict, most_notes: int | None, report: str) -> Iterator[tuple[str, str]]:
     if verdict.partial:
         yield "partial", "The run ended before everything that was planned had run."
-    yield from _notes(verdict, most_notes)
+    yield from _notes(verdict, most_notes, report)
     if not verdict.findings:
         yield "judged", f"{verdict.subject} on {verdict.server or '-'}"
     yield from _cases(verdict)
@@ -49,12 +54,12 @@ def _facts(verdict: Verdict, most_notes: int | None) -> Iterator[tuple[str, str]
         yield "not proved", not_proved(verdict)
 
 
-def _notes(verdict: Verdict, most: int | None) -> Iterator[tuple[str, str]]:
+def _notes(verdict: Verdict, most: int | None, report: str) -> Iterator[tuple[str, str]]:
     notes = (*verdict.warnings, *map(str, verdict.crashes))
     for note in notes[:most]:
         yield "note", note
     if most is not None and len(notes) > most:
-        yield "note", f"and {len(notes) - most} more, which -v or `midpipe report -v` shows"
+        yield "note", f"and {len(notes) - most} more, which -v or `{report}` shows"
 
 
 def _cases(verdict: Verdict) -> Iterator[tuple[str, str]]:

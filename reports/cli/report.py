@@ -30,7 +30,7 @@ def report(ctx: click.Context, /, verdict_file: Path, out: Path | None) -> None:
     verdict = read_verdict(verdict_file)
     folder = out or verdict_file.parent
     console = results()
-    shown(verdict, console, verbose=is_verbose())
+    shown(verdict, verdict_file, console, verbose=is_verbose())
     if not written(lambda: write_reports(verdict, folder)):
         ctx.exit(OutputError.exit_code)
     say(console, f"Reports: {folder}; begin with {folder / 'report.html'}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from midpipe.reports.cli.exit_code import written
-from midpipe.reports.cli.options import is_verbose
+from midpipe.reports.cli.options import DEFAULT_OUT, is_verbose
+from midpipe.reports.facts import REPORT
 from midpipe.reports.sinks.console import say
 from midpipe.reports.sinks.details import render_details
 from midpipe.reports.sinks.github import is_on_github, step_summary, workflow_commands
@@ -29,7 +31,7 @@ def report_verdict(verdict: Verdict, out: Path, console: Console, *, is_shown: b
         is_shown: show it on the console.
     """
     if is_shown:
-        shown(verdict, console, verbose=is_verbose())
+        shown(verdict, out / "verdict.json", console, verbose=is_verbose())
     # The reports on all shards are made of the merged verdict, and take longer than a few cases.
     sinks = SINKS if verdict.shard is None else SINKS[:1]
     is_written = written(lambda: write_reports(verdict, out, sinks))
@@ -40,12 +42,18 @@ def report_verdict(verdict: Verdict, out: Path, console: Console, *, is_shown: b
     return is_written
 
 
-def shown(verdict: Verdict, console: Console, *, verbose: bool) -> None:
-    """Print a verdict: on one screen, or with every detail; what judges no subject consists of details."""
+def shown(verdict: Verdict, file: Path, console: Console, *, verbose: bool) -> None:
+    """Print a verdict: on one screen, or with every detail; what judges no subject consists of details.
+
+    Args:
+        file: where the verdict is stored.
+    """
     if verbose or not any(row.name in EXPLORING for row in verdict.parts):
         render_details(verdict, console)
     else:
-        render_verdict(verdict, console)
+        is_default = file == Path(DEFAULT_OUT, "verdict.json")
+        where = "" if is_default else f" {shlex.quote(str(file))}"
+        render_verdict(verdict, console, REPORT + where)
 
 
 def _report_on_github(verdict: Verdict, out: Path) -> None:

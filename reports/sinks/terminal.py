@@ -18,7 +18,7 @@ from midpipe.reports.explain import (
     neighbour_text,
     source_text,
 )
-from midpipe.reports.facts import facts
+from midpipe.reports.facts import REPORT, facts
 from midpipe.reports.sinks.console import render_story, say
 from midpipe.reports.sinks.details import OUTCOME_STYLE, render_servers
 from midpipe.reports.titles import title_of
@@ -35,8 +35,12 @@ _SEVERITY = {
 }
 
 
-def render_verdict(verdict: Verdict, console: Console) -> None:
-    """Print what a person needs first; the outcome is the first and the last line."""
+def render_verdict(verdict: Verdict, console: Console, report: str = REPORT) -> None:
+    """Print what a person needs first; the outcome is the first and the last line.
+
+    Args:
+        report: the command that shows the verdict with every detail.
+    """
     say(console, f"midpipe: {verdict.outcome.upper()}", OUTCOME_STYLE[verdict.outcome])
     if verdict.findings:
         judged = f"{verdict.subject} on {verdict.server or '-'}"
@@ -45,7 +49,7 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
         _finding(verdict, finding, console)
     if len(verdict.findings) > _MOST_FINDINGS:
         left = len(verdict.findings) - _MOST_FINDINGS
-        say(console, f"\nand {left} more, which -v or `midpipe report -v` shows")
+        say(console, f"\nand {left} more, which -v or `{report}` shows")
     if verdict.findings:
         _how_it_happens(verdict, verdict.findings[0], console)
     for sentence, command in _other_failures(verdict):
@@ -54,7 +58,7 @@ def render_verdict(verdict: Verdict, console: Console) -> None:
     if verdict.servers:
         render_servers(verdict, console)
     console.print()
-    _rows(verdict, console)
+    _rows(verdict, console, report)
     say(console, f"midpipe: {verdict.outcome.upper()}", OUTCOME_STYLE[verdict.outcome])
 
 
@@ -106,9 +110,9 @@ def _other_failures(verdict: Verdict) -> Iterator[tuple[str, str]]:
             yield shown, f"midpipe reproduce {issue.issue}"
 
 
-def _rows(verdict: Verdict, console: Console) -> None:
+def _rows(verdict: Verdict, console: Console, report: str) -> None:
     """Print what was judged and how much, a row each."""
-    for name, text in facts(verdict, _MOST_NOTES):
+    for name, text in facts(verdict, _MOST_NOTES, report):
         style = "yellow" if name in ("note", "partial", "unknown") else ""
         for number, line in enumerate(Text(text, style=style).wrap(console, console.width - 12)):
             head = Text(f"{'' if number else name:<12}", style="dim")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from midpipe.reports.cli.reporting import shown as show
 from midpipe.reports.facts import facts
 from midpipe.reports.sinks.terminal import render_verdict
 from midpipe.scenarios.gate.options import EXPLORING
@@ -157,3 +159,20 @@ def test_what_a_case_shows_is_wrapped_between_words_on_a_terminal() -> None:
     assert " ".join(" ".join(lines[first : first + 2]).split()).endswith(observed)
     assert lines[first + 1].startswith(" " * 6)
     assert max(map(len, lines[first : first + 2])) <= 80
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        (".midpipe", "midpipe report -v"),
+        ("a b", "midpipe report -v 'a b/verdict.json'"),
+        (".midpipe/sweep", "midpipe report -v .midpipe/sweep/verdict.json"),
+    ],
+)
+def test_the_command_that_shows_the_rest_names_a_verdict_that_is_not_in_the_default_folder(
+    folder: str, command: str
+) -> None:
+    out = io.StringIO()
+    verdict = replace(WHOLE, findings=(LOUD,) * 12)
+    show(verdict, Path(folder, "verdict.json"), Console(file=out, width=120), verbose=False)
+    assert out.getvalue().count(f"which -v or `{command}` shows") == 2
