@@ -211,6 +211,8 @@ def _unfinished(parts: Sequence[PartRow]) -> Iterator[str]:
 
 PROGRESS_COLUMNS = ("seconds", "cases", "kinds of violation", "combinations")
 """The columns of a table of ProgressRow."""
+_FEWEST_CASES = 100
+"""What the next 100 cases would show is not estimated from fewer."""
 
 
 def coverage_sentence(verdict: Verdict) -> str:
@@ -222,13 +224,17 @@ def coverage_sentence(verdict: Verdict) -> str:
         f"{coverage.seen} combinations of operation, command, state of the job and fault were seen, of "
         f"{coverage.known} that the run has shown to be possible."
     )
-    return f"{seen} {_more_to_see(coverage.new_in_a_further_case)}"
+    cases = sum(row.cases for row in verdict.parts if row.name == "fuzz")
+    return f"{seen} {_more_to_see(coverage.new_in_a_further_case, cases)}"
 
 
-def _more_to_see(new_in_a_further_case: float) -> str:
+def _more_to_see(new_in_a_further_case: float, cases: int) -> str:
     """Return whether it pays to fuzz for longer, from the estimated number of unseen combinations in one more case."""
     if new_in_a_further_case >= 1:
         return "Nearly every further case would show a new one, so fuzz for longer."
+    if cases < _FEWEST_CASES:
+        few = f"{_counted(cases, 'case')} {'is' if cases == 1 else 'are'} too few"
+        return f"{few} to estimate how many are still unseen."
     if new_in_a_further_case < 0.005:
         return "Fuzzing for longer would hardly show new ones."
     return f"About {100 * new_in_a_further_case:.0f} of the next 100 cases would show new ones."
