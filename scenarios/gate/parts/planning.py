@@ -33,7 +33,7 @@ def sweep_of(options: Options, results: Results) -> Exploration:
     """Return the part that places every fault at every command of every program of one client.
 
     A task whose program does not apply ends at once. Those come first, so that they take no slice from the others. The
-    simplest program samples every kind of fault.
+    simplest program samples every kind of fault, if the time may be up before all of them are placed.
     """
     programs = programs_of("sweep", options.programs, options.judged_by.files)
     applying = {name: each for name, each in programs.items() if applies(name, options, results)}
@@ -42,10 +42,11 @@ def sweep_of(options: Options, results: Results) -> Exploration:
     weights = {name: number ** max(1, options.max_faults) for name, number in calls.items()}
     shares = options.shard.divided(weights, _workers_of_a_program(options, len(applying)))
     ordered = simplest_first(applying)
+    sampling = ordered[:1] if options.time_budget_s is not None else ()
     planned = tuple(
         ProgramProgress(
             name,
-            partial(_sweep_task, options, name, share, samples=name in ordered[:1]),
+            partial(_sweep_task, options, name, share, samples=name in sampling),
             is_first=not share[0],
         )
         for name in (*not_applying, *ordered)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
+import pytest
+
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import Exploration
@@ -67,11 +69,14 @@ def test_a_sweep_begins_with_the_programs_that_end_at_once_because_they_do_not_a
     assert sum(lacking) < len(programs)
 
 
-def test_the_simplest_program_samples_every_kind_of_fault() -> None:
-    part = sweep_of(Options(SubjectSpec(), jobs=2, time_budget_s=60.0), Results())
-    tasks = [part.task(number, math.inf) for number in iter(part.queue.next, None)]
+@pytest.mark.parametrize(("budget_s", "number"), [(60.0, 1), (None, 0)])
+def test_the_simplest_program_samples_every_kind_of_fault_within_a_time_budget(
+    budget_s: float | None, number: int
+) -> None:
+    part = sweep_of(Options(SubjectSpec(), jobs=2, time_budget_s=budget_s), Results())
+    tasks = [part.task(each, math.inf) for each in iter(part.queue.next, None)]
     sampling = [name for name, task in tasks if isinstance(task, SweepTask) and task.samples]
-    assert sampling == list(simplest_first(SUITES["sweep"])[:1])
+    assert sampling == list(simplest_first(SUITES["sweep"])[:number])
 
 
 def test_only_programs_that_apply_are_counted_as_left_out() -> None:
