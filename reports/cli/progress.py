@@ -16,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 from midpipe.scenarios.gate.options import EXPLORING, Event, LossAllowed, PartBegan
 from midpipe.scenarios.model.messages import CaseEnded
@@ -57,7 +58,8 @@ class ProgressSink:
             TextColumn("{task.description:<18}"),
             BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[so_far]}"),
+            # The only column that may be wrapped, so that a long text leaves the others whole.
+            TextColumn("{task.fields[so_far]}", table_column=Column()),
             # Both do not fit 80 columns.
             *(() if ends_s is not None else (TimeElapsedColumn(),)),
             console=self._console,

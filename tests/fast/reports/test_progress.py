@@ -133,5 +133,19 @@ def test_a_live_line_is_not_cut_off_at_80_columns() -> None:
         for _ in range(1230):
             progress.listen(CASE)
         progress.listen(TaskEnded("interleave", "enqueue"))
-    assert "1230 cases, 0 with a violation, 300 s left" in out.getvalue()
+    assert "1230 cases, 0 with a violation, 300 s left" in " ".join(out.getvalue().split())
     assert "…" not in out.getvalue()
+
+
+def test_a_live_text_that_does_not_fit_is_wrapped_and_leaves_the_other_columns_whole() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    with ProgressSink(console, lambda: 0.0, ("fuzz",), 300.0) as progress:
+        progress.listen(PartBegan("fuzz", 2))
+        progress.listen(CASE)
+        progress.listen(ProgressRow(1.0, 1, 0, combinations=1_812))
+        progress.listen(TaskEnded("fuzz", "examples"))
+    text = " ".join(out.getvalue().split())
+    assert "1,812 combinations covered, 300 s left" in text
+    assert "fuzz (1 of 1)" in text
+    assert "…" not in text
