@@ -1,24 +1,22 @@
 """How many runs and places of a job its enqueues account for, given what the queue recognises, and for how long. Pure.
 
-A queue that knows a job until it is done may take it in again afterwards. The history does not show when a job was
-done, so any earlier call that may end a job counts as its end.
+A queue that knows a job until it is done may take it in again afterwards. Which calls may have ended it, ``endings``
+says.
 
-Blind to: a queue that forgets a job too early, if a call that may end a job came between its two enqueues.
+Blind to: a queue that forgets a job too early, if a call that may have ended it came between its two enqueues.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
+from midpipe.scenarios.invariants.endings import may_have_ended
 from midpipe.scenarios.model.evidence import Evidence
 from midpipe.scenarios.model.history import Completion, Operation
 from midpipe.scenarios.model.promises import Deduplicates
 
 KNOWN_FOR_S = 3_600.0
 """For how long a queue knows a request or a job if it does not say so itself: shorter than any such time-out in use."""
-_MAY_END_A_JOB = frozenset(
-    {"work", "tick", "claim", "dequeue", "complete", "fail", "update_status", "cancel"}
-)
 
 
 def occurs_too_often(
@@ -52,10 +50,15 @@ def is_still_known(evidence: Evidence, job_ids: Collection[str]) -> bool:
     known_for = evidence.traits.promises.deduplicates_for
     if isinstance(known_for, str):
         last = max((call.completed_at for call in _enqueues_of(evidence, job_ids)), default=0)
-        return not any(
-            call.method in _MAY_END_A_JOB and call.invoked_at < last for call in evidence.history
-        )
+        return not any(may_have_ended(evidence, job_id, before=last) for job_id in job_ids)
     return (evidence.passed_s or 0.0) < (KNOWN_FOR_S if known_for is None else known_for)
+
+
+def makes_no_second_job(evidence: Evidence, job_id: str) -> bool:
+    """Whether the queue promises that an enqueue of a job that it knows changes nothing."""
+    is_one_job = len({call.workspace_id for call in _enqueues_of(evidence, (job_id,))}) <= 1
+    promised = evidence.traits.promises.deduplicates
+    return promised is Deduplicates.JOB and is_one_job and is_still_known(evidence, (job_id,))
 
 
 def may_have_been_put_in_again(evidence: Evidence, job_id: str, after: int) -> bool:

@@ -1,7 +1,8 @@
 """holder-is-served: a worker whose lease lasts is not refused, and no other worker gets its job.
 
 A worker holds a job from its claim's answer until it completes it, fails it or gives it back. While it holds a job
-under a lease that outlasts the case, its heartbeat and its first complete must succeed.
+under a lease that outlasts the case, its heartbeat and its first complete must succeed. An enqueue of the same id
+changes nothing of it if the queue promises to refuse an id that it knows.
 
 Blind to: leases that end during the case, because then the queue may refuse the worker; claims whose answer was lost.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from midpipe.scenarios.invariants.deduplication import makes_no_second_job
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
     Evidence,
@@ -68,7 +70,7 @@ def _uses_of(evidence: Evidence, claim: Operation) -> Iterator[Operation]:
 def _may_be_refused(evidence: Evidence, claim: Operation, use: Operation) -> bool:
     """Whether the holder has let the job go itself, or another client may have ended or changed it."""
     return any(
-        _had_effect(other)
+        _had_effect(evidence, other)
         and other.job_id == use.job_id
         and claim.completed_at < other.completed_at
         and other.invoked_at < use.completed_at
@@ -78,9 +80,11 @@ def _may_be_refused(evidence: Evidence, claim: Operation, use: Operation) -> boo
     )
 
 
-def _had_effect(operation: Operation) -> bool:
+def _had_effect(evidence: Evidence, operation: Operation) -> bool:
     if operation.completion is Completion.FAIL:
         return False
+    if operation.method == "enqueue" and operation.answered:
+        return not makes_no_second_job(evidence, operation.job_id)
     refuses = (*GIVE_BACK, "complete", "cancel")
     return not (operation.value is False and operation.method in refuses)
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from midpipe.scenarios.invariants.deduplication import is_still_known, occurs_too_often
+from midpipe.scenarios.invariants.endings import may_have_lost_its_lease
 from midpipe.scenarios.invariants.repeated_runs import unexplained_repeats
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
@@ -23,8 +24,6 @@ from midpipe.scenarios.model.evidence import (
 from midpipe.scenarios.model.history import Operation, Phase, job_received
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Deduplicates, Delivery
-
-SHORTEST_LASTING_LEASE_S = 1.0
 
 
 def _check(evidence: Evidence) -> Judgement:
@@ -101,7 +100,7 @@ def _leased(evidence: Evidence) -> tuple[str, ...]:
         for claim in evidence.operations("claim")
         if isinstance(claim.value, dict)
         and isinstance(job_id := claim.value.get("job_id"), str)
-        and not _has_ended(evidence, claim)
+        and not may_have_lost_its_lease(evidence, claim)
         and not _is_given_up(evidence, claim, job_id)
     )
 
@@ -130,20 +129,9 @@ def _is_given_up(evidence: Evidence, claim: Operation, job_id: str) -> bool:
         other.client == claim.client
         and other.job_id == job_id
         and other.invoked_at >= claim.completed_at
-        and (other.method in GIVE_BACK or _has_ended(evidence, other))
+        and (other.method in GIVE_BACK or may_have_lost_its_lease(evidence, other))
         for other in evidence.operations(*GIVE_BACK, "heartbeat")
     )
-
-
-def _has_ended(evidence: Evidence, call: Operation) -> bool:
-    """Whether the lease that a call asked for may have ended before the program did."""
-    lease_s = call.arguments.get("lease_s")
-    if isinstance(lease_s, int | float) and lease_s < SHORTEST_LASTING_LEASE_S:
-        return True
-    if evidence.passed_s is None:
-        # Where a claim asks for a length, midpipe made it short in a case in which leases end.
-        return lease_s is None and evidence.leases_ended
-    return evidence.has_lease_ended(call)
 
 
 def _repeated(evidence: Evidence, job_ids: Iterable[str]) -> list[tuple[str, int]]:

@@ -23,6 +23,8 @@ DUE_TWICE = (
 FOREIGN_RELEASE = (
     "written(A enqueue job-1, A claim-ended, B claim, A complete, B complete): A1 A2 B1 A3"
 )
+HELD_AGAIN = "written(A enqueue job-1, A claim, A enqueue job-1, B claim):"
+REFUSED_AGAIN = "written(A enqueue job-1, A claim, A enqueue job-1, A complete):"
 OUTAGE_OF_B = "written(A enqueue job-1, A enqueue job-2, B claim): A1 B1:ZCARD!oom A2 A3 A4 A5"
 
 
@@ -51,6 +53,8 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("flawed/three_reads.py:Fixed", "update-vs-get: B1 A1"),
         ("flawed/offset_pages.py:Fixed", "pages-vs-dequeue: A1 A2 A3 B1 A4"),
         ("flawed/foreign_release.py:Fixed", FOREIGN_RELEASE),
+        ("flawed/until_claimed.py:Fixed", HELD_AGAIN),
+        ("flawed/until_claimed.py:Fixed", REFUSED_AGAIN),
         ("flawed/pop_then_lease.py:Fixed", "claim-complete: A1:EVAL!crash"),
         ("sound/belt.py:Queue", "read-vs-work: B1 A1 A2"),
         ("sound/belt.py:Queue", "finish-vs-reclaim: A1 B1:EVAL!cut-before B2 A2"),
@@ -81,6 +85,8 @@ def test_a_sound_case_is_not_accused(worker: Worker, queue: str, replay: str) ->
         ("due_twice", DUE_TWICE, {"no-duplicate"}),
         ("three_reads", "update-vs-get: B1 B2 A1", {"answer-is-true"}),
         ("foreign_release", FOREIGN_RELEASE, {"holder-is-served"}),
+        ("until_claimed", HELD_AGAIN, {"no-duplicate"}),
+        ("until_claimed", REFUSED_AGAIN, {"holder-is-served"}),
         ("pop_then_lease", "claim-until-it-ends: A2:BLPOP!crash", {"no-lost-job"}),
         ("offset_pages", "pages-vs-dequeue: A1 B1 A2", {"list-is-whole"}),
         ("reads_then_removes", "dequeue-vs-dequeue: A1 B1", {"no-duplicate"}),
