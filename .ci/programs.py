@@ -115,7 +115,12 @@ def needs_of(program: Program) -> str:
     """Return what a queue must have."""
     delay = ["a `delay_s` of `enqueue`"] if program.delays_jobs else []
     keys = ["the reference queue's keys"] if program.seed else []
-    return ", ".join((*(f"`{method}`" for method in sorted(program.methods)), *delay, *keys))
+    one_of = " or ".join(f"`{method}`" for method in sorted(program.alternatives))
+    methods = [
+        *(f"`{method}`" for method in sorted(program.methods)),
+        *([one_of] if one_of else ()),
+    ]
+    return ", ".join((*methods, *delay, *keys))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from midpipe.scenarios.model.state import (
     tables_of,
 )
 from midpipe.scenarios.programs.program import Call, Program, Version
+from midpipe.scenarios.programs.suited import suited
 from midpipe.scenarios.programs.workers import DEQUEUES_WITHIN_S, IDLE_S
 from midpipe.scenarios.subjects.journal import read_journal
 
@@ -127,7 +128,7 @@ def recover(rig: Rig, program: Program, case: FinishedCase) -> Recovered:
     case.recorder.states.append(snapshot.state)
     job_keys = () if program.malformed else _job_keys(case)
     read_back = tuple(_read_back(rig, case, job_keys, version) for version in program.versions)
-    for call in program.reads:
+    for call in suited(program, rig.traits).reads:
         call_without_faults(rig.recovery, case.recorder, call, Phase.RECOVERY)
     version = program.versions[0]
     job_ids = tuple(dict.fromkeys(job_id for job_id, _ in job_keys))

@@ -23,6 +23,8 @@ def missing_for(program: Program, subject: SubjectSpec, traits: Traits) -> tuple
         traits: what the subject has.
     """
     missing = sorted(program.methods - traits.methods)
+    if program.alternatives and program.alternatives.isdisjoint(traits.methods):
+        missing.append(" or ".join(sorted(program.alternatives)))
     if program.delays_jobs and "enqueue" not in missing and not traits.takes("enqueue", "delay_s"):
         missing.append("enqueue with delay_s")
     if needs_other_subject(program):

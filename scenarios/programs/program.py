@@ -149,6 +149,11 @@ class Program:
         return self.needs | {call.method for call in calls if not call.optional}
 
     @property
+    def alternatives(self) -> frozenset[str]:
+        """Methods by which it reads in the end, of which a subject must have one; empty if it needs none or all."""
+        return frozenset(call.method for call in self.reads if call.optional)
+
+    @property
     def has_failing_job(self) -> bool:
         """Whether a job fails in it: its body raises, or its worker calls ``fail``."""
         return any(call.method == "fail" or _asks_to_fail(call) for call in self._calls)

@@ -32,7 +32,8 @@ def suited(program: Program, traits: Traits) -> Program:
         client_id: _once_due(_suited(calls, traits), traits, is_put_in=is_put_in)
         for client_id, calls in program.clients.items()
     }
-    return replace(program, clients=clients, prepare=_suited(program.prepare, traits))
+    prepare, reads = _suited(program.prepare, traits), _suited(program.reads, traits)
+    return replace(program, clients=clients, prepare=prepare, reads=reads)
 
 
 def _once_due(calls: tuple[Call, ...], traits: Traits, *, is_put_in: bool) -> tuple[Call, ...]:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import pytest
 
+from midpipe.scenarios.case.requirements import missing_for
 from midpipe.scenarios.explore.sweeping import SweepTask
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.gate.parts.exploration import Exploration
@@ -61,12 +62,12 @@ def test_the_short_ones_are_begun_first_if_the_time_is_limited() -> None:
 
 
 def test_a_sweep_begins_with_the_programs_that_end_at_once_because_they_do_not_apply() -> None:
-    got = Results(traits=Traits(frozenset({"enqueue", "work"}), white_box=False, new_schema=False))
+    traits = Traits(frozenset({"enqueue", "work"}), white_box=False, new_schema=False)
+    got = Results(traits=traits)
     names = names_of(sweep_of(Options(SubjectSpec(), time_budget_s=60.0), got))
-    programs = [SUITES["sweep"][name] for name in names]
-    lacking = [bool(program.methods - {"enqueue", "work"}) for program in programs]
+    lacking = [bool(missing_for(SUITES["sweep"][name], SubjectSpec(), traits)) for name in names]
     assert lacking == sorted(lacking, reverse=True)
-    assert sum(lacking) < len(programs)
+    assert sum(lacking) < len(names)
 
 
 @pytest.mark.parametrize(("budget_s", "number"), [(60.0, 1), (None, 0)])
@@ -80,12 +81,10 @@ def test_the_simplest_program_samples_every_kind_of_fault_within_a_time_budget(
 
 
 def test_only_programs_that_apply_are_counted_as_left_out() -> None:
-    calls = frozenset({"enqueue", "work"})
-    part = sweep_of(
-        Options(SubjectSpec(), time_budget_s=60.0),
-        Results(traits=Traits(calls, white_box=False, new_schema=False)),
-    )
-    applying = sum(program.methods <= calls for program in SUITES["sweep"].values())
+    traits = Traits(frozenset({"enqueue", "work"}), white_box=False, new_schema=False)
+    part = sweep_of(Options(SubjectSpec(), time_budget_s=60.0), Results(traits=traits))
+    programs = SUITES["sweep"].values()
+    applying = sum(not missing_for(program, SubjectSpec(), traits) for program in programs)
     assert 1 < applying < len(SUITES["sweep"])
     assert part.record_cut_off() == f"{applying} programs: {applying} not started"
 
