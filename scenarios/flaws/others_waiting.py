@@ -131,3 +131,22 @@ class ForgetsWhatItRefuses(FencingQueue):
         if not done:
             self.redis.srem(IDS, job_id)
         return done
+
+
+class ForgetsTheListItEmptied(FencingQueue):
+    """A worker that finds no job takes the list off those with jobs, if a job has come meanwhile as well."""
+
+    def enqueue(self, job_id: str) -> bool:
+        keys = (WAITING, IDS, REQUESTS)
+        with self.redis.pipeline(transaction=True) as block:
+            block.eval(_ADD_ONCE, len(keys), *keys, job_id, job_id, "")
+            block.sadd(ACTIVE, WAITING)
+            return bool(block.execute()[0])
+
+    def claim(self, worker_id: str, lease_s: float = 30.0) -> dict[str, Any] | None:
+        if not self.redis.sismember(ACTIVE, WAITING) and not self.redis.exists(LEASES):
+            return None
+        taken = super().claim(worker_id, lease_s)
+        if taken is None:
+            self.redis.srem(ACTIVE, WAITING)
+        return taken

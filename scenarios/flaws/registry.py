@@ -277,6 +277,12 @@ FLAWS: tuple[Flaw, ...] = (
         "enqueue-vs-last-job",
     ),
     among_others(
+        "ForgetsTheListItEmptied",
+        "A claim that finds no job takes the list off those with jobs although a job has come meanwhile.",
+        "no-lost-job",
+        "enqueue-vs-empty-claim",
+    ),
+    among_others(
         "ForgetsWhatItRefuses",
         "Takes a job again that another worker has, once it has refused a stale completion of it.",
         "no-duplicate",

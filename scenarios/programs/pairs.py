@@ -151,6 +151,15 @@ _PROGRAMS = (
         },
     ),
     Program(
+        "enqueue-vs-empty-claim",
+        "A worker completes the last job and claims again, while another job is enqueued.",
+        {
+            "A": (claim("worker-a"), complete("a"), claim("worker-a")),
+            "B": (enqueue("job-2"),),
+        },
+        prepare=(enqueue("job-1"),),
+    ),
+    Program(
         "request-again-vs-claim",
         "A client repeats a request while a worker claims and completes its job.",
         {"A": (enqueue("job-1", "r-1"),), "B": (claim("worker-b"), complete("b"))},

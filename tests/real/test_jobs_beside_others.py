@@ -25,6 +25,12 @@ OTHERS, WORKERS = "midpipe.scenarios.flaws.others_waiting", "midpipe.scenarios.f
             {"no-lost-job"},
         ),
         (f"{WORKERS}:DelaysJobs", "two-delayed-then-tick: A4:EVAL!crash", set()),
+        (
+            f"{OTHERS}:ForgetsTheListItEmptied",
+            "enqueue-vs-empty-claim: A1 A2 A3 A4 A5 B1",
+            {"no-lost-job"},
+        ),
+        (f"{OTHERS}:FencingQueue", "enqueue-vs-empty-claim: A1 A2 B1", set()),
         (f"{OTHERS}:ForgetsWhatItRefuses", "stale-finish-then-enqueue: A1 B1", {"no-duplicate"}),
         (f"{OTHERS}:FencingQueue", "stale-finish-then-enqueue: A1 B1", set()),
     ],
