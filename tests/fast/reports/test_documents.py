@@ -1,4 +1,4 @@
-"""The documents: how they are laid out, and what the short ones leave to the full review."""
+"""The documents: how they are arranged, and what the short ones leave to the full review."""
 
 from __future__ import annotations
 
