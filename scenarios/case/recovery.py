@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from midpipe.scenarios.case.answered import Answered
@@ -18,7 +18,6 @@ from midpipe.scenarios.model.history import Json, Operation, Phase, RaisedError,
 from midpipe.scenarios.model.outline import leaves_nothing_new, outline
 from midpipe.scenarios.model.state import (
     State,
-    names_job,
     places_of,
     records_of,
     tables_of,
@@ -56,7 +55,7 @@ class FinishedCase(Protocol):
 class Traces:
     """Ids of jobs by what the server still holds of them, as in Evidence."""
 
-    named: frozenset[str] = frozenset()
+    named: Mapping[str, frozenset[str]] = field(default_factory=dict)
     kept_apart: frozenset[str] = frozenset()
     vanished: frozenset[str] = frozenset()
 
@@ -289,7 +288,8 @@ def _traces_of(rig: Rig, recorder: Recorder, job_ids: tuple[str, ...]) -> Traces
     if not job_ids:
         return NO_TRACES
     state = rig.snapshot().state
-    named = frozenset(job_id for job_id in job_ids if names_job(state, job_id))
+    places = {job_id: places_of(state, job_id) for job_id in job_ids}
+    named = {job_id: keys for job_id, keys in places.items() if keys}
     before = {
         job_id: _places_as_enqueued(recorder.history, recorder.states, job_id) for job_id in job_ids
     }

@@ -38,6 +38,11 @@ from midpipe.scenarios.model.history import (
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import AfterCrash, Delivery
 
+_MOST_KEYS = 3
+"""How many keys a violation names: a queue may name a job in an index for each of its fields."""
+_LONGEST_KEY = 60
+"""How many characters of a key a violation shows."""
+
 
 def _check(evidence: Evidence) -> Judgement:
     violations = []
@@ -65,11 +70,18 @@ def _check(evidence: Evidence) -> Judgement:
         job_ids = candidates(evidence, attempts) if last.value is False else (last.job_id,)
         missing = [missing_run(evidence, job_id) for job_id in job_ids]
         if all(missing) and any(is_left(evidence, job_id) for job_id in job_ids):
-            jobs = " or ".join(job_ids)
-            violations.append(
-                ViolationEvidence(f"{jobs} is still in Redis, and {missing[0]}.", "work")
-            )
+            seen = f"{' or '.join(job_ids)} is still in Redis"
+            keys = _keys_left(evidence, job_ids)
+            violations.append(ViolationEvidence(f"{seen} ({keys}), and {missing[0]}.", "work"))
     return Judgement(observed, tuple(violations))
+
+
+def _keys_left(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
+    """Return the keys that still name one of the jobs, in order: the first few by name, and how many more there are."""
+    keys = sorted({key for job_id in job_ids for key in evidence.named.get(job_id, ())})
+    shown = [f"{key[:_LONGEST_KEY]}…" if len(key) > _LONGEST_KEY else key for key in keys]
+    more = len(keys) - _MOST_KEYS
+    return ", ".join(shown[:_MOST_KEYS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_stuck_in_running(evidence: Evidence, job_id: str) -> bool:

@@ -113,8 +113,8 @@ class Evidence:
         given_up: jobs that had not ended before recovery and that get_job reports as failed after it.
         still_running: jobs that were running before the drain, that it did not deliver, and that are running after it.
         executions: runs of jobs' bodies in the order in which they started; none unless the subject's worker runs them.
-        named: ids of jobs that some key still names in the final state; of a subject that hands jobs out, those for
-            which ``fail`` was called.
+        named: by job id, the keys that name the job in the final state, of each job that some key names; of a subject
+            that hands jobs out, only those for which ``fail`` was called.
         kept_apart: those of them of which a key holds a record that did not when their enqueue was answered, such as a
             list of failed jobs.
         vanished: jobs that a key named when their enqueue was answered, and of which none holds a record in the end: at
@@ -144,7 +144,7 @@ class Evidence:
     given_up: frozenset[str] = frozenset()
     still_running: frozenset[str] = frozenset()
     executions: tuple[Execution, ...] = ()
-    named: frozenset[str] = frozenset()
+    named: Mapping[str, frozenset[str]] = field(default_factory=dict)
     kept_apart: frozenset[str] = frozenset()
     vanished: frozenset[str] = frozenset()
     expired: frozenset[str] = frozenset()

@@ -22,6 +22,7 @@ IDS = (
     "worker-lives",
     "queue-order",
 )
+NAMED = {"j": frozenset({"queue"})}
 RAN = Execution("j", Phase.PROGRAM, has_ended=True)
 RAN_LATER = Execution("j", Phase.RECOVERY, has_ended=True)
 STARTED = Execution("j", Phase.PROGRAM)
@@ -37,7 +38,7 @@ def seen(
     traits = replace(TRAITS, promises=declared(promises))
     enqueued = call(phase=Phase.PREPARE, value=None)
     found = evidence(enqueued, *operations, traits=traits, delivered=None)
-    return replace(found, executions=runs, named=frozenset({"j"} if named else ()))
+    return replace(found, executions=runs, named=NAMED if named else {})
 
 
 def work(*, at: int = 2, faulted: bool = False, died: bool = False) -> Operation:
@@ -65,8 +66,8 @@ def test_a_job_that_enqueue_says_was_in_already_and_that_never_runs_is_stuck() -
     refused = call("enqueue", at=1, value=False)
     traits = replace(TRAITS, promises=declared({}))
     found = evidence(refused, work(at=3), traits=traits, delivered=None)
-    assert violated(replace(found, named=frozenset({"j"}))) == {"no-stuck-job"}
-    assert violated(replace(found, executions=(RAN,), named=frozenset({"j"}))) == set()
+    assert violated(replace(found, named=NAMED)) == {"no-stuck-job"}
+    assert violated(replace(found, executions=(RAN,), named=NAMED)) == set()
 
 
 def test_what_a_disturbed_worker_left_is_stuck_only_if_its_return_is_promised_in_time() -> None:
@@ -175,12 +176,12 @@ def test_a_failed_job_that_stays_in_redis_is_kept_if_it_is_somewhere_else_than_w
     given_up, kept_apart = (
         frozenset({"j"} if name in where else ()) for name in ("given_up", "kept_apart")
     )
-    left = replace(found, named=frozenset({"j"}), given_up=given_up, kept_apart=kept_apart)
+    left = replace(found, named=NAMED, given_up=given_up, kept_apart=kept_apart)
     assert violated(left) == expected
 
 
 def test_a_failed_job_of_which_only_a_count_is_left_is_lost_and_not_stuck() -> None:
-    found = replace(asked("fail-once", STARTED, after_failure="reruns"), named=frozenset({"j"}))
+    found = replace(asked("fail-once", STARTED, after_failure="reruns"), named=NAMED)
     assert violated(replace(found, vanished=frozenset({"j"}))) == {"no-lost-job"}
 
 

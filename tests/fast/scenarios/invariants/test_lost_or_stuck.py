@@ -305,19 +305,30 @@ def test_of_the_jobs_of_one_request_the_one_that_was_put_in_has_to_run() -> None
     first = call(request_id="r")
     again = call(job_id="i", at=2, request=2, request_id="r", value=False)
     seen = evidence(first, again, delivered=None, traits=RUNS_JOBS)
-    seen = replace(seen, named=frozenset({"i", "j"}))
+    seen = replace(seen, named={job_id: frozenset({"q"}) for job_id in ("i", "j")})
     assert len(stuck(seen)) == 2
     assert stuck(replace(seen, executions=(Execution("j", Phase.PROGRAM, has_ended=True),))) == ()
     other = replace(seen, executions=(Execution("i", Phase.PROGRAM, has_ended=True),))
-    assert stuck(other) == ("j is still in Redis, and no worker ever runs it.",)
+    assert stuck(other) == ("j is still in Redis (q), and no worker ever runs it.",)
 
 
 def test_one_key_that_names_a_job_of_the_request_is_enough_to_call_it_stuck() -> None:
     again = call(job_id="i", at=2, request=2, request_id="r", value=False)
     seen = evidence(call(request_id="r"), again, delivered=None, traits=RUNS_JOBS)
-    seen = replace(seen, named=frozenset({"i"}))
-    assert stuck(seen) == ("i or j is still in Redis, and no worker ever runs it.",)
+    seen = replace(seen, named={"i": frozenset({"q:i"})})
+    assert stuck(seen) == ("i or j is still in Redis (q:i), and no worker ever runs it.",)
     assert lost(seen) == ("enqueue answered True for j, but no worker ever runs it.",)
+
+
+def test_a_stuck_job_is_reported_with_the_first_keys_that_name_it() -> None:
+    enqueued = call(request_id="r")
+    seen = evidence(enqueued, delivered=None, traits=RUNS_JOBS)
+    keys = frozenset({"d", "b", "a" * 100, "c", "e"})
+    (sentence,) = stuck(replace(seen, named={"j": keys}))
+    assert (
+        sentence
+        == f"j is still in Redis ({'a' * 60}…, b, c and 2 more), and no worker ever runs it."
+    )
 
 
 def test_a_job_that_was_put_in_has_to_run_itself() -> None:
@@ -325,10 +336,10 @@ def test_a_job_that_was_put_in_has_to_run_itself() -> None:
     seen = evidence(*both, delivered=None, traits=RUNS_JOBS)
     ran = replace(
         seen,
-        named=frozenset({"j"}),
+        named={"j": frozenset({"q"})},
         executions=(Execution("i", Phase.PROGRAM, has_ended=True),),
     )
-    assert stuck(ran) == ("j is still in Redis, and no worker ever runs it.",)
+    assert stuck(ran) == ("j is still in Redis (q), and no worker ever runs it.",)
 
 
 def test_a_stuck_job_is_looked_for_where_a_worker_or_a_claim_and_a_read_can_show_it() -> None:
