@@ -7,8 +7,9 @@ that it shows one moment.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from types import MappingProxyType
 
 import msgspec
@@ -88,6 +89,10 @@ _PACKED = msgspec.msgpack.Decoder(tuple[int, tuple[_Entry, ...]])
 Fields = Mapping[str, str]
 _SHOWN_KINDS = ("hash", "list", "set", "stream", "string", "zset")
 _MOST_SHOWN = 400
+_MOST_IN_A_LINE = 60
+"""How long a value may be, in characters, to be shown from its beginning although an equal part comes first."""
+_LEAST_BEFORE = 12
+"""How many equal characters are shown before the first that differs, of a long element."""
 _GONE_WITHIN_MS = 1
 """A key that expires so soon, as that of a lease of no time, is in no state: else the machine's speed would decide."""
 _TELLING_FIELDS = ("job_id", "status", "workspace_id")
@@ -315,7 +320,10 @@ def is_job_changed(before: State, after: State) -> bool:
 
 
 def changes_between(before: State, after: State) -> tuple[KeyChange, ...]:
-    """Return the keys that differ, in key order; of a hash that both states hold, only the fields that differ."""
+    """Return the keys that differ, in key order; of a hash that both states hold, only the fields that differ.
+
+    Of a long value that both states hold, the part before the first difference is left out.
+    """
     return tuple(
         _change(key, before.get(key), after.get(key))
         for key in sorted({*before, *after})
@@ -324,11 +332,32 @@ def changes_between(before: State, after: State) -> tuple[KeyChange, ...]:
 
 
 def _change(key: str, before: RedisValue | None, after: RedisValue | None) -> KeyChange:
-    if before is None or after is None or before.kind != "hash" or after.kind != "hash":
+    if before is None or after is None:
         return KeyChange(key, _shown(before), _shown(after))
+    if before.kind != "hash" or after.kind != "hash":
+        return KeyChange(key, *_from_difference(str(before), str(after)))
     old, new = before.fields(), after.fields()
-    differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return KeyChange(key, _fields(old, differing), _fields(new, differing))
+    pairs = {
+        name: _from_difference(_quoted(old, name), _quoted(new, name))
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    }
+    removed = {name: pair[0] for name, pair in pairs.items() if name in old}
+    added = {name: pair[1] for name, pair in pairs.items() if name in new}
+    return KeyChange(key, _fields(removed), _fields(added))
+
+
+def _from_difference(before: str, after: str) -> tuple[str, str]:
+    """Return both texts; if one is long, from the element on in which they differ, with "…" for what is left out."""
+    common = sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+    )
+    if max(len(before), len(after)) <= _MOST_IN_A_LINE or common <= _LEAST_BEFORE:
+        return _cut(before), _cut(after)
+    element = before.rfind(", ", 0, common)
+    is_near = element >= 0 and common - element < _MOST_IN_A_LINE
+    begin = element + 2 if is_near else common - _LEAST_BEFORE
+    return _cut(f"…{before[begin:]}"), _cut(f"…{after[begin:]}")
 
 
 def _shown(value: RedisValue | None) -> str:
@@ -337,12 +366,16 @@ def _shown(value: RedisValue | None) -> str:
     if value.kind != "hash":
         return _cut(str(value))
     fields = value.fields()
-    return _fields(fields, [name for name in _TELLING_FIELDS if name in fields] or list(fields))
+    names = [name for name in _TELLING_FIELDS if name in fields] or list(fields)
+    return _fields({name: _cut(_quoted(fields, name)) for name in names})
 
 
-def _fields(fields: Fields, names: Sequence[str]) -> str:
-    shown = [f"{name}: {_cut(repr(fields[name]))}" for name in names if name in fields]
-    return "{" + ", ".join(shown) + "}"
+def _fields(shown: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{name}: {text}" for name, text in shown.items()) + "}"
+
+
+def _quoted(fields: Fields, name: str) -> str:
+    return repr(fields[name]) if name in fields else ""
 
 
 def _cut(text: str) -> str:
