@@ -9,14 +9,22 @@ from midpipe.scenarios.model.shard import Shard
 from midpipe.scenarios.model.verdict import InvariantRow, Status
 
 NOTHING_RUN = "No case was run, so nothing is known about the subject."
+EMPTY_SHARD = "No case belongs to this shard, so its pass says nothing about the subject."
 NOTHING_JUDGED = "No invariant had anything to check: choose programs, faults and invariants that belong together."
 
 
-def shard_notice(shard: Shard) -> str:
-    """Return what the verdict on a shard says of itself."""
-    return (
+def shard_notices(shard: Shard, *, is_empty: bool = False) -> tuple[str, ...]:
+    """Return what the verdict on a shard says of itself; nothing if the shard is the whole run.
+
+    Args:
+        is_empty: cases were to be run, and none of them belongs to the shard.
+    """
+    if shard.is_whole:
+        return ()
+    notice = (
         f"This is shard {shard} of a run. 'midpipe merge' makes one verdict of the verdicts of all."
     )
+    return (notice, EMPTY_SHARD) if is_empty else (notice,)
 
 
 def gaps_in(

@@ -16,7 +16,7 @@ from midpipe.faultinject.decide.ledger import NO_FAULT, LedgerRow, merged_row
 from midpipe.faultinject.decide.schedule import parse_replay_string
 from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
-from midpipe.scenarios.gate.gaps import gaps_in, shard_notice
+from midpipe.scenarios.gate.gaps import gaps_in, shard_notices
 from midpipe.scenarios.gate.grouping import one_per_cause
 from midpipe.scenarios.gate.tally import weight_of
 from midpipe.scenarios.model.finding import KindRow
@@ -221,7 +221,7 @@ def _warnings(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
         assert verdict.shard is not None
         shard = Shard(verdict.shard.number, verdict.shard.count)
         for warning in dict.fromkeys(verdict.warnings):
-            if warning != shard_notice(shard):
+            if warning not in shard_notices(shard, is_empty=True):
                 given.setdefault(warning, []).append(str(shard))
     return tuple(
         warning if len(shards) == len(verdicts) else f"Shard {', '.join(shards)}: {warning}"

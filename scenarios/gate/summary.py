@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from midpipe.scenarios.case.story import duration_text
-from midpipe.scenarios.gate.gaps import gaps_in, shard_notice
+from midpipe.scenarios.gate.gaps import gaps_in, shard_notices
 from midpipe.scenarios.gate.options import EXPLORING, Options
 from midpipe.scenarios.gate.parts.part import Results
 from midpipe.scenarios.gate.tally import Tally
@@ -87,7 +87,7 @@ def verdict_on(
             dict.fromkeys(
                 (
                     *([stopped] if stopped else []),
-                    *([] if shard.is_whole else [shard_notice(shard)]),
+                    *shard_notices(shard, is_empty=explores and not _ran_any(results)),
                     *doubts,
                     *results.raised[:_MAX_RAISED_REPORTED],
                     *([_CHILD_PROCESSES] if results.tally.has_child_processes else []),
@@ -129,12 +129,16 @@ def _shard_row(options: Options, results: Results) -> ShardRow:
     return ShardRow(shard.number, shard.count, not _is_narrowed(options), results.kinds)
 
 
+def _ran_any(results: Results) -> bool:
+    return bool(results.tally.cases or results.power_loss)
+
+
 def _doubts(options: Options, results: Results, *, is_whole: bool) -> tuple[str, ...]:
     """Return why a pass would not be credible: invariants never checked, cases that are invalid or unknown."""
     tally = results.tally
     gaps = (
         gaps_in(
-            ran_any=bool(tally.cases or results.power_loss),
+            ran_any=_ran_any(results),
             sweeps="sweep" in options.parts,
             is_narrowed=not is_whole or _is_narrowed(options),
             has_invalid=bool(tally.invalid),

@@ -10,6 +10,7 @@ import pytest
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.explore.fault_selection import Aim
+from midpipe.scenarios.gate.gaps import EMPTY_SHARD
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.gate.options import Event, Options
@@ -108,3 +109,21 @@ def test_a_missing_shard_leaves_the_verdict_unknown() -> None:
         combined([verdicts[0], verdicts[0]], "midpipe")
     with pytest.raises(UsageError, match="whole run"):
         combined([judged(replace(options, max_faults=0))[0]], "midpipe")
+
+
+def test_a_shard_that_gets_no_case_says_so_and_the_merged_verdict_does_not() -> None:
+    options = Options(
+        subject=SubjectSpec(SHIPPED),
+        parts=("sweep",),
+        programs=("enqueue-once",),
+        aim=FEW,
+        jobs=1,
+    )
+    count = 12
+    shards = [
+        judged(replace(options, shard=Shard(number, count)))[0] for number in range(1, count + 1)
+    ]
+    empty = [verdict for verdict in shards if EMPTY_SHARD in verdict.warnings]
+    assert {sum(row.cases for row in verdict.parts) for verdict in empty} == {0}
+    assert 0 < len(empty) < count
+    assert not any(EMPTY_SHARD in warning for warning in combined(shards, "midpipe").warnings)
