@@ -75,7 +75,7 @@ def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
         dict.fromkeys(
             operation.job_id
             for operation in evidence.history
-            if _was_there(operation)
+            if (_was_there(operation) or _was_said_to_be_there(evidence, operation))
             and operation.workspace_id == listing.workspace_id
             and operation.completed_at <= listing.invoked_at
             and evidence.read_back.get((operation.job_id, operation.workspace_id), True)
@@ -88,6 +88,27 @@ def _was_there(operation: Operation) -> bool:
     if operation.method == "enqueue":
         return has_put_in(operation)
     return operation.method == "get_job" and isinstance(operation.value, dict)
+
+
+def _was_said_to_be_there(evidence: Evidence, enqueue: Operation) -> bool:
+    """Whether an enqueue failed, a repeated one was answered False, and get_job finds the job.
+
+    The answer says that the job was in already. With a request that another job has as well, it may speak of that one.
+    """
+    if enqueue.method != "enqueue" or enqueue.value is not False:
+        return False
+    enqueues = [
+        call
+        for call in evidence.history
+        if call.method == "enqueue" and call.workspace_id == enqueue.workspace_id
+    ]
+    request_id = enqueue.request_id
+    same_request = [call for call in enqueues if request_id and call.request_id == request_id]
+    return (
+        bool(evidence.read_back.get((enqueue.job_id, enqueue.workspace_id)))
+        and any(not call.answered for call in enqueues if call.job_id == enqueue.job_id)
+        and all(call.job_id == enqueue.job_id for call in same_request)
+    )
 
 
 def _is_surely_pending(evidence: Evidence, put_in: Operation) -> bool:

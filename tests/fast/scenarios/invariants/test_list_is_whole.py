@@ -18,6 +18,29 @@ def test_a_list_without_a_job_that_exists_is_not_whole() -> None:
     )
 
 
+RAISED = replace(call(request_id="r", value=None), completion=Completion.INFO)
+AGAIN = call(at=2, request_id="r", value=False)
+LISTED = call("list_jobs", at=4, value=[])
+
+
+def test_a_list_shows_a_job_of_which_a_repeated_enqueue_said_that_it_was_in_already() -> None:
+    assert seen("list-is-whole", RAISED, AGAIN, LISTED, found=("j",)) == (
+        "list_jobs does not show j, which get_job finds.",
+    )
+
+
+def test_a_list_need_not_show_a_job_if_another_one_with_its_request_may_be_the_one_that_is_in() -> (
+    None
+):
+    other = call("enqueue", "i", request_id="r")
+    listed = call("list_jobs", at=4, value=[{"job_id": "i"}])
+    assert seen("list-is-whole", other, RAISED, AGAIN, listed, found=("i", "j")) == ()
+
+
+def test_a_list_need_not_show_a_job_that_was_refused_and_is_not_found() -> None:
+    assert seen("list-is-whole", RAISED, AGAIN, LISTED) == ()
+
+
 def test_a_list_without_a_job_that_was_read_before_is_not_whole() -> None:
     read = call("get_job", value={"job_id": "j", "workspace_id": "acme"})
     assert seen("list-is-whole", read, call("list_jobs", at=2, value=[])) == (
