@@ -56,7 +56,9 @@ def _check(evidence: Evidence) -> Judgement:
         if not last.answered or (last.value is False and not evidence.runs_jobs):
             continue
         if not evidence.runs_jobs:
-            observed += _has_heeded_a_lease(evidence, last.job_id)
+            observed += _has_heeded_a_lease(evidence, last.job_id) or _has_come_back(
+                evidence, last.job_id
+            )
             if _is_stuck_in_running(evidence, last.job_id):
                 violations.append(
                     ViolationEvidence(
@@ -107,6 +109,13 @@ def _has_heeded_a_lease(evidence: Evidence, job_id: str) -> bool:
         for first in received
         for again in received
     )
+
+
+def _has_come_back(evidence: Evidence, job_id: str) -> bool:
+    """Whether recovery's worker received the job after a lease on it had ended."""
+    received = [claim for claim in evidence.operations("claim") if job_received(claim) == job_id]
+    ended = any(is_over_at_once(claim.arguments) for claim in received)
+    return ended and job_id in (evidence.delivered or ())
 
 
 def _may_be_held(evidence: Evidence, job_id: str) -> bool:

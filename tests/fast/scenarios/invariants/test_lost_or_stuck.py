@@ -255,6 +255,21 @@ def running(*history: Operation) -> Evidence:
     return replace(seen, still_running=frozenset({"j"}))
 
 
+@pytest.mark.parametrize(
+    ("lease_s", "delivered", "checked"),
+    [(ENDED, ("j",), 1), (ENDED, (), 0), (30.0, ("j",), 0)],
+    ids=["ended and received", "ended", "received"],
+)
+def test_a_job_that_recovery_receives_after_its_lease_is_checked_and_not_stuck(
+    lease_s: float, delivered: tuple[str, ...], checked: int
+) -> None:
+    history = (call(), claimed(lease_s=lease_s))
+    judgement = INVARIANTS["no-stuck-job"].check(
+        evidence(*history, delivered=delivered, traits=WORKERS)
+    )
+    assert (judgement.observations, judgement.violations) == (checked, ())
+
+
 @pytest.mark.parametrize("enqueue", [call(error="ConnectionError"), call(value=False)])
 def test_nothing_is_stuck_that_was_not_put_in(enqueue: Operation) -> None:
     assert stuck(running(*STUCK))
