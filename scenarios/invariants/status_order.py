@@ -12,8 +12,9 @@ do nothing and raise nothing.
 In addition, the calls on a job must be linearizable as a register of its status (see ``status_register``), which
 catches two reads between which an update disappears.
 
-Blind to: a job that has ended and whose data has expired, or that was enqueued again in a queue that no longer knows
-it; what an update changes besides the status; a claim that never sets one.
+Blind to: a job that has ended and that the queue deletes then, as it promises (``retention``), or whose data has
+expired; a job that was enqueued again in a queue that no longer knows it; what an update changes besides the status; a
+claim that never sets one.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from midpipe.scenarios.model.history import (
     job_received,
 )
 from midpipe.scenarios.model.outcome import Severity
+from midpipe.scenarios.model.promises import Retention
 
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 
@@ -77,9 +79,11 @@ def _may_be_new(evidence: Evidence, job_id: str) -> bool:
 
 def _contradictions(evidence: Evidence, job_id: str) -> Iterator[str]:
     """Yield a sentence for each read that shows a status which the acknowledged updates before it do not allow."""
+    deletes = evidence.traits.promises.retention is Retention.DELETES
     for status, began, ended, where in _sightings(evidence, job_id):
         allowed = _allowed(evidence, job_id, began, ended)
-        if allowed and status not in allowed:
+        is_deleted = deletes and not status and any(map(_is_last, allowed))
+        if allowed and status not in allowed and not is_deleted:
             yield (
                 f"{where} {job_id} is {status or 'not found'}; "
                 f"the acknowledged status is {' or '.join(sorted(allowed))}."
@@ -185,7 +189,11 @@ def _job_in(value: Json) -> Json:
 
 
 def _is_end(update: Operation) -> bool:
-    return _RANKS.get(_status_set(update)) == _RANKS["completed"]
+    return _is_last(_status_set(update))
+
+
+def _is_last(status: str) -> bool:
+    return _RANKS.get(status) == _RANKS["completed"]
 
 
 def _again(evidence: Evidence) -> set[str]:

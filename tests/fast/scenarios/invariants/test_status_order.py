@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from midpipe.scenarios.model.evidence import Traits
+from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import call, seen
 
 
@@ -60,3 +64,18 @@ def test_a_read_may_show_an_update_that_was_made_during_the_read() -> None:
         call("get_job", at=2, value={"job_id": "j", "status": "failed"}, request=3), completed_at=6
     )
     assert seen("status-order", running, failed, read, found=("j",), status="failed") == ()
+
+
+@pytest.mark.parametrize(
+    ("retention", "status", "accused"),
+    [("deletes", "completed", 0), ("keeps", "completed", 1), ("deletes", "running", 1)],
+    ids=["a deleted job", "one that is kept", "one that has not ended"],
+)
+def test_only_a_job_that_has_ended_may_be_gone_where_the_queue_promises_to_delete_it(
+    retention: str, status: str, accused: int
+) -> None:
+    promises = declared({"retention": retention})
+    methods = frozenset({"enqueue", "update_status", "get_job"})
+    traits = Traits(methods, white_box=False, new_schema=False, promises=promises)
+    history = (call(), update(status, at=2), call("get_job", at=4, value=None))
+    assert len(seen("status-order", *history, traits=traits)) == accused
