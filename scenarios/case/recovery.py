@@ -61,6 +61,8 @@ class Traces:
 
 
 NO_TRACES = Traces()
+_COMPLETED_BY = ("job_id", "workspace_id", "lease_token")
+"""What of a claimed job a completion is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +213,21 @@ def drain(rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str])
     """Take what a worker would get of a subject that hands jobs out. Arguments as for ``_drain``."""
     method = "claim" if "claim" in rig.traits.methods else "dequeue"
     error: RaisedError | None = None
+    taken: list[Json] = []
 
     def take(number: int) -> str | None:
         nonlocal error
         answered = _next_job(rig, method, version, number)
         error = answered.error
+        taken.append(answered.value)
         return job_in(answered.value)
+
+    def finish() -> None:
+        for job in taken:
+            if isinstance(job, Mapping):
+                given = {name: job[name] for name in _COMPLETED_BY if name in job}
+                rig.recovery.call("complete", {**given, "result": None}, version)
+        taken.clear()
 
     job_ids, last_s = drained(
         take,
@@ -228,6 +239,7 @@ def drain(rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str])
         put_back=(lambda: rig.recovery.call("tick", {}, version))
         if "tick" in rig.traits.methods
         else None,
+        finish=finish if "complete" in rig.traits.methods else None,
     )
     return Drained(job_ids, last_s, error)
 

@@ -46,6 +46,7 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("sound/cached_group.py:Queue", "finish-vs-reclaim: A3:XREADGROUP!lost-reply"),
         ("sound/cached_group.py:Undeclared", "claim-until-it-ends: A3:XREADGROUP!crash"),
         ("sound/snapshot_copy.py:Queue", "dequeue: A1:LPOP!lost-reply"),
+        ("sound/one_at_a_time.py:Queue", "two-enqueues-vs-claim: B1"),
         ("sound/pops.py:Pops", "dequeue: A1:LPOP!lost-reply"),
         ("sound/pops.py:GivesBack", "dequeue: A1:EVAL!lost-reply"),
         ("sound/pops.py:GivesBack", "dequeue-vs-dequeue: A1 B1"),

@@ -54,6 +54,33 @@ def test_nothing_is_waited_for_if_no_job_is_missing() -> None:
     assert waiting.waited == []
 
 
+def test_what_was_taken_is_completed_before_a_missing_job_is_waited_for() -> None:
+    waiting = Waiting([(0.0, "a")])
+    got = drained(
+        waiting.take,
+        (1.0,),
+        ("a", "b"),
+        waiting.wait_until,
+        lambda: waiting.now_s,
+        finish=lambda: waiting.jobs.append((0.0, "b")),
+    )
+    assert (got, waiting.waited) == ((("a", "b"), 0.0), [])
+
+
+def test_nothing_is_completed_if_no_job_is_missing() -> None:
+    waiting = Waiting([(0.0, "a")])
+    finished: list[None] = []
+    drained(
+        waiting.take,
+        (),
+        ("a",),
+        waiting.wait_until,
+        lambda: 0.0,
+        finish=lambda: finished.append(None),
+    )
+    assert finished == []
+
+
 def test_a_job_that_stays_missing_ends_the_drain_when_nothing_is_due_any_more() -> None:
     waiting = Waiting([])
     assert waiting.drained(1.0, 2.0, awaited=("a",)) == ((), None)
