@@ -45,9 +45,8 @@ def late_command(rig: Rig, client: Client) -> WireEvent | None:
     if not rig.time.has_passed or client.wire.has_begun or client.wire.waiting is None:
         return None
     event = client.wire.waiting[2]
-    version = client.calls[client.next_call].version
     words = [word for words in (event.args, *event.block) for word in words]
-    is_late = sends_time(words, rig.clock.wall_s()) and rig.hosts.is_forked(version)
+    is_late = sends_time(words, rig.clock.wall_s()) and rig.hosts.is_forked(client.version)
     return event if is_late else None
 
 

@@ -216,8 +216,7 @@ class Case:
         client.host.freeze()
         try:
             self._side_effects.await_leases()
-            version = client.calls[client.next_call].version
-            take_over(self._rig, self.recorder, version, self._shortest_time_out_s)
+            take_over(self._rig, self.recorder, client.version, self._shortest_time_out_s)
             self.recorder.record_state()
         finally:
             client.host.resume()

@@ -10,7 +10,7 @@ from midpipe.faultinject.vocabulary import FaultRef, Position
 from midpipe.scenarios.case.answered import Answered
 from midpipe.scenarios.case.client_wire import ClientWire
 from midpipe.scenarios.model.history import Completion, Json, Operation, RaisedError
-from midpipe.scenarios.programs.program import Answer, Call, Retry
+from midpipe.scenarios.programs.program import Answer, Call, Retry, Version
 from midpipe.scenarios.subjects.hosting import Answer as HostAnswer
 from midpipe.scenarios.subjects.hosting import HostProcess
 
@@ -93,6 +93,14 @@ class Client:
     def has_answer(self) -> bool:
         """An answer has come that was not taken yet."""
         return self.is_calling and self.attempt.answer is not None
+
+    @property
+    def version(self) -> Version:
+        """The version of the call that is under way or comes next; of the last one after all of them.
+
+        A subject that does not wait for replies may have returned from its last call when its command arrives.
+        """
+        return self.calls[min(self.next_call, len(self.calls) - 1)].version
 
     @property
     def is_done(self) -> bool:

@@ -110,6 +110,12 @@ def test_a_caller_that_retries_after_a_pause_gets_a_true_answer(worker: Worker) 
     assert (record.delivered, violated_invariants(record)) == (("job-1",), set())
 
 
+def test_a_client_can_be_frozen_at_a_command_that_comes_after_its_last_call(worker: Worker) -> None:
+    record = run(worker, "enqueue: A1:EXEC!freeze", "midpipe.scenarios.flaws.single:FireAndForget")
+    assert [call.completion for call in calls(record)] == [Completion.OK]
+    assert tables_of(record.states[-1]).pending == ("job-1",)
+
+
 @pytest.mark.parametrize("fault", ["crash", "crash-before", "freeze", "pause"])
 def test_a_case_with_the_fault_is_the_same_each_time(worker: Worker, fault: str) -> None:
     shapes = [run(worker, f"work-under-a-lease: A2:EVALSHA!{fault}").shape() for _ in range(5)]
