@@ -121,6 +121,15 @@ def measure_releases(
             yield measure_driver(worker, driver, version, constructor, way)
 
 
+def planned_rows(driver: Driver, versions: Sequence[str], reason: str) -> Iterator[DriverRow]:
+    """Yield the rows of releases of a driver, in order, as if none could be measured for this reason."""
+    for version, constructor in driver.constructors_of(versions):
+        for way in driver.ways:
+            yield DriverRow(
+                driver.name, version, constructor.name, way.name, behaviours=(), reason=reason
+            )
+
+
 def measure_cluster(
     spec: ServerSpec, driver: Driver, versions: Sequence[str]
 ) -> Iterator[DriverRow]:
@@ -129,10 +138,7 @@ def measure_cluster(
         with cluster_worker(spec) as worker:
             yield from measure_releases(worker, driver, versions)
     except ServerError as error:
-        for version, constructor in driver.constructors_of(versions):
-            for way in driver.ways:
-                row = DriverRow(driver.name, version, constructor.name, way.name, behaviours=())
-                yield replace(row, reason=str(error))
+        yield from planned_rows(driver, versions, str(error))
 
 
 def measure_driver(

@@ -71,6 +71,15 @@ class ReceiverRow:
     way: str = RECEIVE.name
 
 
+def planned_receivers(
+    driver: Driver, versions: Sequence[str], reason: str
+) -> Iterator[ReceiverRow]:
+    """Yield the rows of releases of a driver, in order, as if none could be measured for this reason."""
+    if driver.subscribes:
+        for version, constructor in driver.constructors_of(versions):
+            yield ReceiverRow(driver.name, version, constructor.name, (), reason)
+
+
 def measure_receivers(
     spec: ServerSpec, driver: Driver, versions: Sequence[str]
 ) -> Iterator[ReceiverRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from midpipe.scenarios.drivers.registry import (
     Way,
 )
 from midpipe.scenarios.explore.worker import Worker
-from tests.real.commands import ran
+from tests.real.commands import ran, started
 
 REDIS, FROM_URL, *_ = REDIS_PY.constructors
 
@@ -118,6 +119,20 @@ def test_a_driver_that_can_t_be_installed_is_named_with_the_reason_and_not_taken
     assert "needs go" in page
     assert "needs go" in errors
     assert "| `RPUSH` |" not in page
+
+
+def test_an_interrupted_run_prints_what_it_measured_and_what_it_did_not(tmp_path: Path) -> None:
+    arguments = ("drivers", "--driver", "redis-py", "--release", "6.0.0")
+    with started(*arguments, cwd=tmp_path, tmp=tmp_path) as process:
+        assert process.stderr is not None
+        assert "redis-py 6.0.0: Redis(), RPUSH" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        page, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith("midpipe: interrupted\n")
+    # Release 6 sends a command again whose reply was lost.
+    assert "| `RPUSH` | `Redis()` | **twice, answered** |" in page
+    assert "- The run was interrupted. (" in page
 
 
 def test_a_server_that_midpipe_does_not_start_gets_no_cluster_and_that_is_said() -> None:
