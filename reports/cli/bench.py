@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from midpipe import __version__
+from midpipe.faultinject.errors import MidpipeError
 from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
@@ -151,19 +152,21 @@ def bench(
     started_at, begun_s = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     running = LatencyBench(server_from(values), plan)
     try:
-        interrupted = not _ran_to_the_end(running)
-        result = _result(running, plan, started_at, begun_s, is_partial=interrupted)
+        ended = _run(running)
+        result = _result(running, plan, started_at, begun_s, is_partial=ended is not None)
     finally:
         running.close()
     result = map_text(result, safe_text())
+    if ended is not None and not result.rows:
+        raise ended
     console = results()
     render_bench(result, console)
     is_written = written(lambda: _write(result, folder))
     if is_written:
         say(console, f"Reports: {folder}")
-    if interrupted:
-        say(console, "The result is partial: the bench was interrupted.", "yellow")
-        raise KeyboardInterrupt
+    if ended is not None:
+        say(console, "The result is partial: not every round was run.", "yellow")
+        raise ended
     ctx.exit(code_of(result.outcome, is_written=is_written))
 
 
@@ -202,17 +205,17 @@ def _machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {python}"
 
 
-def _ran_to_the_end(running: LatencyBench) -> bool:
-    """Run the bench with a progress bar on stderr; return whether it was not interrupted."""
+def _run(running: LatencyBench) -> BaseException | None:
+    """Run the bench with a progress bar on stderr; return what ended it early."""
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("bench", total=running.rounds)
         try:
             for description in running.run():
                 progress.update(task, advance=1, description=description)
-        except KeyboardInterrupt:
-            return False
-    return True
+        except (KeyboardInterrupt, MidpipeError) as error:
+            return error
+    return None
 
 
 def _write(bench: Bench, folder: Path) -> None:

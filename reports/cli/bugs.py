@@ -9,17 +9,16 @@ from typing import Any
 import click
 
 from midpipe.faultinject.decide.schedule import did_you_mean
-from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.faultinject.servers.opening import parse_server_spec
 from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.options import JOBS, OUT, SERVER
-from midpipe.reports.sinks.bugs import bugs_json, render_bug, render_bugs
+from midpipe.reports.sinks.bugs import bugs_json, outcome_of, render_bug, render_bugs
 from midpipe.reports.sinks.console import results
 from midpipe.reports.sinks.writing import check_writable, write_file
 from midpipe.scenarios.gate.bug_search import BugResult, search_bugs
 from midpipe.scenarios.known_bugs import BUGS
 from midpipe.scenarios.known_bugs.bug import KnownBug
-from midpipe.scenarios.model.verdict import merge
 
 
 @click.command()
@@ -70,13 +69,22 @@ def bugs(
     out = values["out"] / "bugs"
     check_writable(out)
     done: list[BugResult] = []
-    for result in search_bugs(chosen, parse_server_spec(values["server"]), values["jobs"]):
-        done.append(result)
-        render_bug(result, console)
+    ended: BaseException | None = None
+    try:
+        for result in search_bugs(chosen, parse_server_spec(values["server"]), values["jobs"]):
+            done.append(result)
+            render_bug(result, console)
+    except (KeyboardInterrupt, MidpipeError) as error:
+        if not done:
+            raise
+        ended = error
     done.sort(key=lambda result: chosen.index(result.bug))
-    outcome = merge(result.outcome for result in done)
-    render_bugs(done, console)
-    is_written = written(lambda: write_file(Path(out) / "bugs.json", bugs_json(done)))
+    outcome = outcome_of(done, len(chosen))
+    render_bugs(done, len(chosen), console)
+    text = bugs_json(done, len(chosen))
+    is_written = written(lambda: write_file(Path(out) / "bugs.json", text))
+    if ended is not None:
+        raise ended
     ctx.exit(code_of(outcome, is_written=is_written))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from midpipe import __version__
-from midpipe.faultinject.errors import UsageError
+from midpipe.faultinject.errors import MidpipeError, UsageError
 from midpipe.reports.cli.invocation import command_line
 from midpipe.reports.cli.options import CLOCK, JOBS, SERVER, Duration, server_from
 from midpipe.reports.cli.progress import ProgressSink
@@ -22,6 +22,7 @@ from midpipe.scenarios.model.spec import SubjectSpec
 from midpipe.scenarios.queues import REFERENCE, recommended_for
 from midpipe.scenarios.subjects.environments import Release, install, installed, subject_of
 
+_NOT_REACHED = "The run ended before."
 _HOSTED = SubjectSpec(patience_s=60.0)
 
 
@@ -104,19 +105,31 @@ def compare(
     order = [competitor.key for competitor in competitors]
     known = {row.key for row in found.rows}
     waiting = [competitor for competitor in competitors if competitor.key not in known]
+    ended: BaseException | None = None
     with ProgressSink() as progress:
-        for row, server in compared(
-            waiting,
-            server_from(values),
-            budget_s=budget_s,
-            jobs=jobs,
-            version=__version__,
-            listen=progress.listen,
-        ):
-            found = _with(found, row, server, order)
-            if save is not None:
-                write_comparison(found, save)
+        try:
+            for row, server in compared(
+                waiting,
+                server_from(values),
+                budget_s=budget_s,
+                jobs=jobs,
+                version=__version__,
+                listen=progress.listen,
+            ):
+                found = _with(found, row, server, order)
+                if save is not None:
+                    write_comparison(found, save)
+        except (KeyboardInterrupt, MidpipeError) as error:
+            if not found.rows:
+                raise
+            ended = error
+            known = {row.key for row in found.rows}
+            for key in order:
+                if key not in known:
+                    found = _with(found, Compared(*key, reason=_NOT_REACHED), "", order)
     click.echo(comparison_markdown(found), nl=False)
+    if ended is not None:
+        raise ended
 
 
 def _resumed(found: Comparison, earlier: Comparison, path: Path) -> Comparison:

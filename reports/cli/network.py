@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from midpipe.faultinject.errors import MidpipeError
 from midpipe.reports.cli.exit_code import code_of, written
 from midpipe.reports.cli.extras import require_extra
 from midpipe.reports.cli.invocation import command_line, safe_text
@@ -114,13 +115,18 @@ def network(
         only=frozenset(faults),
         notify=lambda text: click.echo(f"midpipe: {text}", err=True),
     )
+    ended: BaseException | None = None
+    safe = safe_text()
     try:
-        safe = safe_text()
         for row in run.run():
             click.echo(safe(row_line(row)), err=True)
-        result = map_text(run.result(), safe)
+    except (KeyboardInterrupt, MidpipeError) as error:
+        ended = error
     finally:
         run.close()
+    result = map_text(run.result(is_partial=ended is not None), safe)
+    if ended is not None and not result.rows:
+        raise ended
     target = folder / "network.json"
     document = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
     console = results()
@@ -128,6 +134,9 @@ def network(
     is_written = written(lambda: write_file(target, document))
     if is_written:
         say(console, f"Report: {target}")
+    if ended is not None:
+        say(console, "The result is partial: not every case was run.", "yellow")
+        raise ended
     ctx.exit(code_of(result.outcome, is_written=is_written))
 
 

@@ -29,25 +29,38 @@ def render_bug(result: BugResult, console: Console) -> None:
         say(console, "        No release without this bug is known.")
 
 
-def render_bugs(results: Sequence[BugResult], console: Console) -> None:
-    """Print how many bugs were found."""
+def outcome_of(results: Sequence[BugResult], planned: int) -> Outcome:
+    """Return the outcome of a search; at best unknown if it ended before every bug was searched."""
+    outcomes = [result.outcome for result in results]
+    return merge([*outcomes, Outcome.UNKNOWN] if len(results) < planned else outcomes)
+
+
+def render_bugs(results: Sequence[BugResult], planned: int, console: Console) -> None:
+    """Print how many bugs were found, and whether all were searched."""
     found = sum(result.bad.shown is Shown.FOUND for result in results)
     fixed = [result for result in results if result.good is not None]
     gone = sum(result.good is not None and result.good.shown is Shown.NOT_FOUND for result in fixed)
-    outcome = merge(result.outcome for result in results)
+    outcome = outcome_of(results, planned)
     say(
         console,
         f"midpipe: {outcome.upper()}: {found} of {len(results)} known bugs found, "
         f"{gone} of {len(fixed)} not found in the release with the fix",
         _STYLES[outcome],
     )
+    if len(results) < planned:
+        say(
+            console,
+            f"The result is partial: {planned - len(results)} of {planned} were not searched.",
+            "yellow",
+        )
 
 
-def bugs_json(results: Sequence[BugResult]) -> str:
+def bugs_json(results: Sequence[BugResult], planned: int) -> str:
     """Return the results as JSON."""
     document = {
         "schema": 1,
-        "outcome": merge(result.outcome for result in results),
+        "outcome": outcome_of(results, planned),
+        "partial": len(results) < planned,
         "bugs": [_row(result) for result in results],
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"

@@ -82,8 +82,12 @@ class NetworkRun:
             self._rows.append(row)
             yield row
 
-    def result(self) -> NetworkResult:
-        """Return the cases so far."""
+    def result(self, *, is_partial: bool = False) -> NetworkResult:
+        """Return the cases so far.
+
+        Args:
+            is_partial: the run ended before the last one.
+        """
         rig = self._rig
         return NetworkResult(
             rig.subject.name,
@@ -91,6 +95,7 @@ class NetworkRun:
             self._route.what,
             self._program.name,
             tuple(self._rows),
+            is_partial,
         )
 
     def close(self) -> None:

@@ -49,18 +49,24 @@ class NetworkRow:
 
 @dataclass(frozen=True, slots=True)
 class NetworkResult:
-    """All cases of a suite."""
+    """The cases of a suite.
+
+    Args:
+        is_partial: the run ended before the last case.
+    """
 
     subject: str
     server: str
     via: str
     program: str
     rows: tuple[NetworkRow, ...]
+    is_partial: bool = False
 
     @property
     def outcome(self) -> Outcome:
-        """The merged outcome; unknown if there are no rows."""
-        return merge(row.outcome for row in self.rows)
+        """The merged outcome; at best unknown if there are no rows, or not all."""
+        outcomes = [row.outcome for row in self.rows]
+        return merge([*outcomes, Outcome.UNKNOWN] if self.is_partial else outcomes)
 
     @property
     def violated_invariants(self) -> frozenset[str]:
