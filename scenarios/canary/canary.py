@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from midpipe.faultinject.errors import UsageError
@@ -15,6 +16,7 @@ from midpipe.scenarios.canary.prometheus import Prometheus
 from midpipe.scenarios.canary.rollback import PHASES
 from midpipe.scenarios.model.outcome import Outcome, merge
 
+_MOST_TIME_OUTS = 3
 _FOLDER = Path(__file__).parent / "plans"
 
 
@@ -126,6 +128,29 @@ class _StopAskedError(Exception):
     """The judgement was asked to stop within a measurement."""
 
 
+class _Patience:
+    """Bounds how long one measurement waits for answers that do not come.
+
+    Args:
+        left_s: how long; after that no further query is asked.
+    """
+
+    def __init__(self, left_s: float) -> None:
+        self._left_s = left_s
+        self._unanswered = Asked("")
+
+    def asked(self, query: str, ask: Callable[[], Asked]) -> Asked:
+        """Ask, unless there is no patience left: then the query has the error of the last one without an answer."""
+        if self._left_s <= 0:
+            return replace(self._unanswered, query=query)
+        began_s = time.monotonic()
+        answer = ask()
+        if answer.error:
+            self._left_s -= time.monotonic() - began_s
+            self._unanswered = answer
+        return answer
+
+
 class Canary:
     """One roll-out under judgement.
 
@@ -212,13 +237,17 @@ class Canary:
         words = {**self._words, "window": f"{max(1, round(window_s * 1000))}ms"}
         warm_s = min(now_s, started_s + self._schedule.initial_delay_s)
 
+        prometheus, step_s = self._prometheus, self._schedule.step_s
+        patience = _Patience(_MOST_TIME_OUTS * prometheus.time_out_s)
+
         def instant(query: str) -> Asked:
             self._go_on()
-            return self._prometheus.instant(query, now_s)
+            return patience.asked(query, partial(prometheus.instant, query, now_s))
 
         def over_time(query: str) -> Asked:
             self._go_on()
-            return self._prometheus.over_time(query, warm_s, now_s, self._schedule.step_s)
+            ask = partial(prometheus.over_time, query, warm_s, now_s, step_s)
+            return patience.asked(query, ask)
 
         judged = tuple(
             judge(

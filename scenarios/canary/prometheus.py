@@ -14,7 +14,7 @@ from typing import Any
 from midpipe.faultinject.errors import UsageError
 from midpipe.scenarios.canary.judging import Asked
 
-_TIME_OUT_S = 10.0
+TIME_OUT_S = 10.0
 _NOT_PROMQL = 400
 
 
@@ -24,12 +24,14 @@ class Prometheus:
     Args:
         url: ``http://[user:password@]host:port[/path]``, or https.
         token: sent as a bearer token, if not empty.
+        time_out_s: how long an answer may take.
 
     Raises:
         UsageError: the URL is neither http nor https.
     """
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", time_out_s: float = TIME_OUT_S) -> None:
+        self.time_out_s = time_out_s
         parts = urllib.parse.urlsplit(url)
         if (
             parts.scheme not in ("http", "https")
@@ -60,7 +62,7 @@ class Prometheus:
         data = urllib.parse.urlencode(arguments).encode()
         request = urllib.request.Request(f"{self._base}/api/v1/{call}", data, self._headers)
         try:
-            with urllib.request.urlopen(request, timeout=_TIME_OUT_S) as answer:
+            with urllib.request.urlopen(request, timeout=self.time_out_s) as answer:
                 return Asked(query, _numbers(json.load(answer)["data"]))
         except urllib.error.HTTPError as error:
             if error.code == _NOT_PROMQL:

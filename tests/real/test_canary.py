@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
@@ -21,9 +22,10 @@ import redis
 from midpipe.faultinject.reaper import RunDirectory
 from midpipe.faultinject.servers.opening import open_server, parse_server_spec
 from midpipe.faultinject.servers.server import Server
-from midpipe.scenarios.canary.canary import plan_named
+from midpipe.scenarios.canary.canary import Canary, Schedule, plan_named
 from midpipe.scenarios.canary.plan import queries_of
 from midpipe.scenarios.canary.prometheus import Prometheus
+from midpipe.scenarios.model.outcome import Outcome
 from tests.real.canary_fleet import Fleet, judged, outcomes, slow_release, words_for
 from tests.real.commands import ran, started
 from tests.real.test_monitoring import _NAME, metric_names, program
@@ -206,6 +208,33 @@ def test_a_prometheus_that_never_answers_does_not_hold_up_an_interrupt(tmp_path:
             output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "ended before the last measurement" in output
+
+
+def test_a_prometheus_that_never_answers_is_asked_three_times_in_a_measurement() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
+        canary = Canary(
+            Prometheus(f"http://127.0.0.1:{mute.getsockname()[1]}", time_out_s=0.05),
+            plan_named("reviewed"),
+            Schedule(count=1),
+            canary='a="b"',
+            baseline='a="c"',
+            phase="dual-read-old",
+            sleep=lambda _seconds: True,
+        )
+        (measured,) = canary.run()
+        mute.setblocking(False)
+        assert sum(1 for _ in connections(mute)) == 3
+    assert measured.outcome is Outcome.UNKNOWN
+    (reason,) = measured.reasons
+    assert reason.startswith("every rule: Prometheus does not answer at")
+
+
+def connections(server: socket.socket) -> Iterator[None]:
+    """Yield for each connection that waits to be accepted."""
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            yield
 
 
 @pytest.mark.nightly(reason="one that is down from the beginning is judged in every CI")
