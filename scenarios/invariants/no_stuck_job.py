@@ -7,7 +7,8 @@ gives a job out again when the lease that was asked for ends; otherwise it may c
 A job that a disturbed worker has left is judged only if the subject promises when it runs again
 (``recovers_within_s``), and midpipe can wait for that.
 
-Blind to: a job of a disturbed worker, if that promise is missing or longer than recovery waits; and a queue that hands
+Blind to: a job of a disturbed worker, if that promise is missing or longer than recovery waits; a job that a worker has
+lost and that comes back only once that worker is gone, because recovery's workers are new ones; and a queue that hands
 a job out once and never again, which no-lost-job judges in the programs whose leases end.
 """
 
@@ -30,6 +31,7 @@ from midpipe.scenarios.model.evidence import (
 )
 from midpipe.scenarios.model.history import (
     Completion,
+    Operation,
     Phase,
     attempts_by_request,
     is_over_at_once,
@@ -103,7 +105,7 @@ def _is_stuck_in_running(evidence: Evidence, job_id: str) -> bool:
 
 def _has_heeded_a_lease(evidence: Evidence, job_id: str) -> bool:
     """Whether the job was given out again after a lease on it had ended."""
-    received = [claim for claim in evidence.operations("claim") if job_received(claim) == job_id]
+    received = _claims_of(evidence, job_id)
     return any(
         is_over_at_once(first.arguments) and first.completed_at < again.completed_at
         for first in received
@@ -113,9 +115,14 @@ def _has_heeded_a_lease(evidence: Evidence, job_id: str) -> bool:
 
 def _has_come_back(evidence: Evidence, job_id: str) -> bool:
     """Whether recovery's worker received the job after a lease on it had ended."""
-    received = [claim for claim in evidence.operations("claim") if job_received(claim) == job_id]
-    ended = any(is_over_at_once(claim.arguments) for claim in received)
+    ended = any(is_over_at_once(claim.arguments) for claim in _claims_of(evidence, job_id))
     return ended and job_id in (evidence.delivered or ())
+
+
+def _claims_of(evidence: Evidence, job_id: str) -> tuple[Operation, ...]:
+    """Return the program's claims that received the job."""
+    claims = evidence.operations("claim")
+    return tuple(claim for claim in claims if job_received(claim) == job_id)
 
 
 def _may_be_held(evidence: Evidence, job_id: str) -> bool:
