@@ -43,6 +43,8 @@ from midpipe.scenarios.model.history import (
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Retention
 
+_NOT_FOUND = ""
+"""What a read shows as the status of a job that it does not find."""
 _RANKS = {"pending": 0, "running": 1, "completed": 2, "failed": 2}
 
 
@@ -79,14 +81,12 @@ def _may_be_new(evidence: Evidence, job_id: str) -> bool:
 
 def _contradictions(evidence: Evidence, job_id: str) -> Iterator[str]:
     """Yield a sentence for each read that shows a status which the acknowledged updates before it do not allow."""
-    deletes = evidence.traits.promises.retention is Retention.DELETES
     for status, began, ended, where in _sightings(evidence, job_id):
         allowed = _allowed(evidence, job_id, began, ended)
-        is_deleted = deletes and not status and any(map(_is_last, allowed))
-        if allowed and status not in allowed and not is_deleted:
+        if allowed and status not in allowed:
             yield (
                 f"{where} {job_id} is {status or 'not found'}; "
-                f"the acknowledged status is {' or '.join(sorted(allowed))}."
+                f"the acknowledged status is {' or '.join(sorted(filter(None, allowed)))}."
             )
 
 
@@ -134,7 +134,7 @@ def _status_set(operation: Operation) -> str:
 
 
 def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str]:
-    """Return the statuses that a read may show; empty if no update was acknowledged before it.
+    """Return the statuses that a read may show, _NOT_FOUND among them; empty if none was acknowledged before it.
 
     An update is superseded once a further status, set by a call invoked after its end, has been acknowledged. A read
     may show an update that was invoked during the read.
@@ -146,7 +146,8 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
     acknowledged = [u for u in updates if u.completed_at <= began and _is_acknowledged(evidence, u)]
     if not acknowledged:
         return set()
-    return {
+    deletes = evidence.traits.promises.retention is Retention.DELETES
+    allowed = {
         _status_set(update)
         for update in updates
         if not any(
@@ -154,7 +155,10 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
             and _RANKS.get(_status_set(later), 0) > _RANKS.get(_status_set(update), 0)
             for later in acknowledged
         )
-    } | (set() if any(map(_is_end, acknowledged)) else _again(evidence))
+    }
+    if not any(map(_is_end, acknowledged)):
+        allowed |= _again(evidence)
+    return allowed | {_NOT_FOUND} if deletes and any(map(_is_last, allowed)) else allowed
 
 
 def _is_acknowledged(evidence: Evidence, update: Operation) -> bool:
