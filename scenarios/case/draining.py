@@ -23,7 +23,7 @@ def drained(
     *,
     back_after_s: float = math.inf,
     put_back: Callable[[], object] | None = None,
-    finish: Callable[[], object] | None = None,
+    finish: Callable[[], bool] | None = None,
 ) -> tuple[tuple[str, ...], float | None]:
     """Return the jobs in the order in which they came, and when the last one did; None if none came.
 
@@ -34,15 +34,14 @@ def drained(
         wait_until: waits until a time that is due.
         back_after_s: how long a job stays away that was taken and not completed, as the queue promises.
         put_back: does the queue's periodic work, which may put jobs back; None if it has none.
-        finish: completes the jobs that were taken, as a worker would: a queue may hand out only so many at a time. None
-            if nothing can be completed.
+        finish: completes what was taken since the last time, as a worker would, because a queue may hand out only so
+            many jobs at a time; returns whether there was anything. None if the queue's jobs can't be completed.
     """
     last_s = None
     still_due = list(due)
     delivered: list[str] = []
     taken_s: dict[str, float] = {}
     may_put_back, has_put_back = put_back is not None, False
-    unfinished = 0
     for number in range(1, 2 * MAX_DELIVERIES + _TAKES_PER_WAIT * len(due) + 1):
         if len(delivered) == MAX_DELIVERIES + len(due):
             break
@@ -58,13 +57,11 @@ def drained(
             )
             if job_id not in delivered or not may_return:
                 delivered.append(job_id)
-                unfinished += 1
                 last_s = taken_s[job_id] = at_s
         elif not set(awaited) - set(delivered):
             break
-        elif finish is not None and unfinished:
-            finish()
-            unfinished = 0
+        elif finish is not None and finish():
+            continue
         elif put_back is not None and may_put_back:
             put_back()
             may_put_back, has_put_back = False, True

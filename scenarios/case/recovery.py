@@ -22,6 +22,7 @@ from midpipe.scenarios.model.state import (
     records_of,
     tables_of,
 )
+from midpipe.scenarios.programs.calls import completion_of
 from midpipe.scenarios.programs.program import Call, Program, Version
 from midpipe.scenarios.programs.suited import suited
 from midpipe.scenarios.programs.workers import DEQUEUES_WITHIN_S, IDLE_S
@@ -61,8 +62,6 @@ class Traces:
 
 
 NO_TRACES = Traces()
-_COMPLETED_BY = ("job_id", "workspace_id", "lease_token")
-"""What of a claimed job a completion is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,21 +212,25 @@ def drain(rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str])
     """Take what a worker would get of a subject that hands jobs out. Arguments as for ``_drain``."""
     method = "claim" if "claim" in rig.traits.methods else "dequeue"
     error: RaisedError | None = None
-    taken: list[Json] = []
+    taken: list[Mapping[str, Json]] = []
 
     def take(number: int) -> str | None:
         nonlocal error
         answered = _next_job(rig, method, version, number)
         error = answered.error
-        taken.append(answered.value)
-        return job_in(answered.value)
+        job_id = job_in(answered.value)
+        if job_id is not None:
+            job = answered.value
+            taken.append(job if isinstance(job, Mapping) else {"job_id": job_id})
+        return job_id
 
-    def finish() -> None:
-        for job in taken:
-            if isinstance(job, Mapping):
-                given = {name: job[name] for name in _COMPLETED_BY if name in job}
-                rig.recovery.call("complete", {**given, "result": None}, version)
+    def finish() -> bool:
+        jobs = tuple(taken)
         taken.clear()
+        for job in jobs:
+            completion = completion_of(job, "worker-drain").given()
+            rig.recovery.call("complete", completion, version)
+        return bool(jobs)
 
     job_ids, last_s = drained(
         take,

@@ -27,9 +27,10 @@ from midpipe.scenarios.model.history import (
     Phase,
     job_received,
 )
-from midpipe.scenarios.programs.calls import TICK
+from midpipe.scenarios.programs.calls import TICK, claim, completion_of
 from midpipe.scenarios.programs.program import Call, Version
 
+_WORKER = "worker-standby"
 _OF_A_TIME_OUT = 0.5
 """What part of a client's time-out may pass on the machine's clock while it waits for its reply, with room to spare."""
 _ENDS = ("complete", "fail", "update_status", "cancel")
@@ -50,10 +51,10 @@ def take_over(rig: Rig, recorder: Recorder, version: Version, time_out_s: float)
         return call_without_faults(rig.recovery, recorder, made, Phase.PROGRAM, STANDBY).value
 
     def take(_number: int) -> str | None:
-        job = call(Call("claim", {"worker_id": "worker-standby", "lease_s": 30.0}, version=version))
+        job = call(replace(claim(_WORKER), version=version))
         if not isinstance(job, Mapping):
             return None
-        call(_completion(job, version))
+        call(replace(completion_of(job, _WORKER), version=version))
         return str(job.get("job_id"))
 
     drained(
@@ -99,14 +100,3 @@ def _periodic_work(
     if "tick" not in rig.traits.methods:
         return None
     return lambda: call(replace(TICK, version=version))
-
-
-def _completion(job: Mapping[str, Json], version: Version) -> Call:
-    """Return the call that completes a job which the stand-by worker has claimed."""
-    arguments = {
-        "job_id": job.get("job_id"),
-        "workspace_id": job.get("workspace_id"),
-        "lease_token": job.get("lease_token"),
-        "result": {"by": "worker-standby"},
-    }
-    return Call("complete", arguments, version=version)

@@ -122,6 +122,24 @@ def complete(result: Json = SECRET_RESULT) -> Call:
     )
 
 
+def completion_of(job: Mapping[str, Json], worker: str) -> Call:
+    """Return the completion of a job that a worker of midpipe's own has claimed.
+
+    Args:
+        job: what the claim returned. A job that shows no workspace is one of WORKSPACE, as most are.
+        worker: which worker it is; it stands in the result.
+    """
+    return Call(
+        "complete",
+        {
+            "job_id": job.get("job_id"),
+            "workspace_id": job.get("workspace_id", WORKSPACE),
+            "lease_token": job.get("lease_token"),
+            "result": {"by": worker},
+        },
+    )
+
+
 HEARTBEAT = Call(
     "heartbeat",
     {

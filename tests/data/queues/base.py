@@ -54,7 +54,7 @@ return 1
 class Base:
     """Leases are scores of ``small:active``; a claim gives out again what is due there."""
 
-    enqueue_script, complete_script = ENQUEUE, COMPLETE
+    enqueue_script, claim_script, complete_script = ENQUEUE, CLAIM, COMPLETE
 
     def __init__(self, redis_url: str) -> None:
         self.redis: Any = redis.from_url(
@@ -92,7 +92,7 @@ class Base:
         return job if job and workspace_id in (None, job["workspace_id"]) else None
 
     def claim(self, worker_id: str, lease_s: float = 30.0) -> dict[str, Any] | None:
-        words = self.redis.eval(CLAIM, 0, int(lease_s * 1000))
+        words = self.redis.eval(self.claim_script, 0, int(lease_s * 1000))
         return decoded(dict(zip(words[::2], words[1::2], strict=True)))
 
     def complete(

@@ -11,9 +11,14 @@ from midpipe.scenarios.case.draining import MAX_DELIVERIES, drained
 
 @dataclass
 class Waiting:
-    """Jobs by the time from which on a worker gets them; it moves on only when the drain waits."""
+    """Jobs by the time from which on a worker gets them; it moves on only when the drain waits.
+
+    Args:
+        comes_after: jobs that a worker gets once those before are completed.
+    """
 
     jobs: list[tuple[float, str]]
+    comes_after: list[tuple[float, str]] = field(default_factory=list)
     now_s: float = 0.0
     waited: list[float] = field(default_factory=list)
 
@@ -28,10 +33,17 @@ class Waiting:
         self.waited.append(at_s)
         self.now_s = at_s
 
+    def finish(self) -> bool:
+        self.jobs += self.comes_after
+        self.comes_after, had_any = [], bool(self.comes_after)
+        return had_any
+
     def drained(
         self, *due: float, awaited: tuple[str, ...] = ()
     ) -> tuple[tuple[str, ...], float | None]:
-        return drained(self.take, due, awaited, self.wait_until, lambda: self.now_s)
+        return drained(
+            self.take, due, awaited, self.wait_until, lambda: self.now_s, finish=self.finish
+        )
 
 
 def test_an_empty_queue_is_drained_at_once() -> None:
@@ -55,30 +67,14 @@ def test_nothing_is_waited_for_if_no_job_is_missing() -> None:
 
 
 def test_what_was_taken_is_completed_before_a_missing_job_is_waited_for() -> None:
-    waiting = Waiting([(0.0, "a")])
-    got = drained(
-        waiting.take,
-        (1.0,),
-        ("a", "b"),
-        waiting.wait_until,
-        lambda: waiting.now_s,
-        finish=lambda: waiting.jobs.append((0.0, "b")),
-    )
-    assert (got, waiting.waited) == ((("a", "b"), 0.0), [])
+    waiting = Waiting([(0.0, "a")], comes_after=[(0.0, "b")])
+    assert waiting.drained(1.0, awaited=("a", "b")) == (("a", "b"), 0.0)
+    assert waiting.waited == []
 
 
 def test_nothing_is_completed_if_no_job_is_missing() -> None:
-    waiting = Waiting([(0.0, "a")])
-    finished: list[None] = []
-    drained(
-        waiting.take,
-        (),
-        ("a",),
-        waiting.wait_until,
-        lambda: 0.0,
-        finish=lambda: finished.append(None),
-    )
-    assert finished == []
+    waiting = Waiting([(0.0, "a")], comes_after=[(0.0, "b")])
+    assert waiting.drained(awaited=("a",)) == (("a",), 0.0)
 
 
 def test_a_job_that_stays_missing_ends_the_drain_when_nothing_is_due_any_more() -> None:
