@@ -72,7 +72,9 @@ def _may_be_new(evidence: Evidence, job_id: str) -> bool:
     ended_at = [
         update.invoked_at
         for update in _updates(evidence)
-        if update.job_id == job_id and _is_end(update) and _is_acknowledged(evidence, update)
+        if update.job_id == job_id and _is_end(update)
+        # One that raised may have ended the job as well.
+        if update.completion is Completion.INFO or _is_acknowledged(evidence, update)
     ]
     return bool(ended_at) and (
         job_id in evidence.expired or may_have_been_put_in_again(evidence, job_id, min(ended_at))

@@ -343,3 +343,21 @@ def test_an_enqueue_that_was_over_before_the_end_puts_nothing_in_again() -> None
     nothing_known = declared({"deduplicates": "none"})
     seen = replace(seen, traits=replace(WHITE_BOX, promises=nothing_known))
     assert said_of(seen) == AGAIN
+
+
+@pytest.mark.parametrize(
+    ("promised", "expected"),
+    [
+        ({"deduplicates": "job", "deduplicates_for": "until-done"}, ()),
+        ({"deduplicates": "job"}, NO_ORDER),
+    ],
+    ids=["the job is known until it is done", "the job is known"],
+)
+def test_a_job_may_be_put_in_again_after_an_end_of_which_only_the_reply_was_lost(
+    promised: dict[str, Json], expected: tuple[str, ...]
+) -> None:
+    lost = replace(done(at=4, value=None), completion=Completion.INFO)
+    again = (done(at=6, value=False), call(at=8), read("pending", at=10))
+    seen = evidence(call(), claimed(at=2), lost, *again, found=("j",), status="pending")
+    seen = replace(seen, traits=replace(WHITE_BOX, promises=declared(promised)))
+    assert said_of(seen) == expected
