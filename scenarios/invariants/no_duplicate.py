@@ -94,15 +94,22 @@ def _seeded_jobs(evidence: Evidence) -> set[str]:
 
 
 def _leased(evidence: Evidence) -> tuple[str, ...]:
-    """Return the jobs that the program's claims received under a lease which outlasts the case."""
-    return tuple(
-        job_id
-        for claim in evidence.operations("claim")
-        if isinstance(claim.value, dict)
-        and isinstance(job_id := claim.value.get("job_id"), str)
-        and not may_have_lost_its_lease(evidence, claim)
-        and not _is_given_up(evidence, claim, job_id)
-    )
+    """Return the jobs that the program's claims received under leases which outlast the case, once for each lease.
+
+    A client that claims again and gets the same job with the same token still has the lease that it had.
+    """
+    leases: dict[tuple[object, ...], str] = {}
+    for number, claim in enumerate(evidence.operations("claim")):
+        if (
+            isinstance(claim.value, dict)
+            and isinstance(job_id := claim.value.get("job_id"), str)
+            and not may_have_lost_its_lease(evidence, claim)
+            and not _is_given_up(evidence, claim, job_id)
+        ):
+            token = claim.value.get("lease_token")
+            known_by = (number,) if token is None else (claim.client, repr(token))
+            leases[job_id, *known_by] = job_id
+    return tuple(leases.values())
 
 
 def _taken(evidence: Evidence) -> tuple[str, ...]:

@@ -160,7 +160,8 @@ class WrittenStep:
     def call(self) -> Call:
         """Return the call that the client makes."""
         made = VERBS[self.verb].call(*self.words)
-        if self.verb in ("work", "dequeue"):
+        # Workers have names of their own, and a queue may tell them apart by these.
+        if "worker_id" in made.arguments:
             name = {"worker_id": f"worker-{self.client.lower()}"}
             made = replace(made, arguments={**made.arguments, **name})
         return replace(made, version=VERSIONS[self.version]) if self.version else made

@@ -44,6 +44,26 @@ def test_two_leases_that_last_are_one_too_many(lease_s: float | None) -> None:
     assert said(case(call(), claimed("A", 2, lease_s=lease_s), claimed("B", 4))) == HELD_TWICE
 
 
+@pytest.mark.parametrize(
+    ("clients", "tokens", "expected"),
+    [
+        ("AA", ("t", "t"), ()),
+        ("AA", ("t", "u"), HELD_TWICE),
+        ("AA", (None, None), HELD_TWICE),
+        ("AB", ("t", "t"), HELD_TWICE),
+    ],
+    ids=["the same lease", "another lease", "no token", "another client"],
+)
+def test_a_client_that_gets_its_job_again_with_the_same_token_has_one_lease(
+    clients: str, tokens: tuple[str | None, ...], expected: tuple[str, ...]
+) -> None:
+    claims = [
+        replace(claimed(client, at), value={"job_id": "j", "lease_token": token})
+        for at, client, token in zip((2, 4), clients, tokens, strict=True)
+    ]
+    assert said(case(call(), *claims)) == expected
+
+
 def test_a_lease_that_has_ended_leaves_the_job_to_another_worker() -> None:
     assert said(case(call(), claimed("A", 2, lease_s=0.001), claimed("B", 4))) == ()
 

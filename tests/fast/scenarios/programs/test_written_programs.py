@@ -92,3 +92,10 @@ def test_a_seeded_job_is_written_in_the_schema_named() -> None:
     assert [call.arguments["job_id"] for call in program.prepare] == ["job-2"]
     (read,) = program.clients["A"]
     assert (read.arguments["workspace_id"], read.arguments["job_id"]) == ("globex", "job-3")
+
+
+@pytest.mark.parametrize("verb", ["claim", "claim-ended", "dequeue", "work"])
+def test_each_client_is_a_worker_of_its_own(verb: str) -> None:
+    program = program_named(f"written(A {verb}, B {verb})")
+    names = {calls[0].arguments["worker_id"] for calls in program.clients.values()}
+    assert len(names) == len(program.clients)
