@@ -3,11 +3,13 @@
 A queue that knows a job until it is done may take it in again afterwards. Which calls may have ended it, ``endings``
 says.
 
-Blind to: a queue that forgets a job too early, if a call that may have ended it came between its two enqueues.
+Blind to: a queue that forgets a job too early, if a call that may have ended it came between its two enqueues, or if
+one of them had no answer and such a call came at any time.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 from midpipe.scenarios.invariants.endings import may_have_ended
@@ -28,28 +30,22 @@ def occurs_too_often(
         recognised_by: the kinds of deduplication that count. With "job", all enqueues of a job in one workspace account
             for one run together; with "request", those of one request do, and so do those without a request id.
     """
-    promised = evidence.traits.promises.deduplicates
-    is_recognised = promised in recognised_by and is_still_known(evidence, (job_id,))
-    enqueues = [*filter(_may_have_put_it_in, _enqueues_of(evidence, (job_id,)))]
-    if is_recognised:
-        by_job, has_workspaces = promised is Deduplicates.JOB, evidence.traits.has_workspaces
-        allowed = len(
-            {
-                (call.workspace_id if has_workspaces else "", "" if by_job else call.request_id)
-                for call in enqueues
-            }
-        )
-    else:
-        allowed = len(enqueues)
     # At least 1, for a job that was there before.
-    return count > max(1, allowed)
+    return count > max(1, len(_put_in(evidence, job_id, recognised_by)))
 
 
 def is_still_known(evidence: Evidence, job_ids: Collection[str]) -> bool:
     """Whether the queue promises to know the first of these jobs when the last one is enqueued."""
     known_for = evidence.traits.promises.deduplicates_for
     if isinstance(known_for, str):
-        last = max((call.completed_at for call in _enqueues_of(evidence, job_ids)), default=0)
+        # An enqueue without an answer may still be on its way, and be executed once the job is done.
+        last = max(
+            (
+                math.inf if call.completion is Completion.INFO else call.completed_at
+                for call in _enqueues_of(evidence, job_ids)
+            ),
+            default=0,
+        )
         return not any(may_have_ended(evidence, job_id, before=last) for job_id in job_ids)
     return (evidence.passed_s or 0.0) < (KNOWN_FOR_S if known_for is None else known_for)
 
@@ -61,17 +57,10 @@ def makes_no_second_job(evidence: Evidence, job_id: str) -> bool:
     return promised is Deduplicates.JOB and is_one_job and is_still_known(evidence, (job_id,))
 
 
-def may_have_been_put_in_again(evidence: Evidence, job_id: str, after: int) -> bool:
-    """Whether a job that was done may be in the queue once more, which its queue does not promise to prevent.
-
-    Args:
-        after: the ordinal at which the call began that ended the job.
-    """
-    knows_it = evidence.traits.promises.deduplicates is not Deduplicates.NONE
-    return not (knows_it and is_still_known(evidence, (job_id,))) and any(
-        call.completed_at > after and _may_have_put_it_in(call)
-        for call in _enqueues_of(evidence, (job_id,))
-    )
+def may_be_two_jobs(evidence: Evidence, job_id: str) -> bool:
+    """Whether two jobs of that id may have come into one workspace, which the queue does not promise to prevent."""
+    put_in = _put_in(evidence, job_id, (Deduplicates.JOB, Deduplicates.REQUEST))
+    return len({workspace_id for workspace_id, _ in put_in}) < len(put_in)
 
 
 def has_put_in(enqueue: Operation) -> bool:
@@ -81,6 +70,25 @@ def has_put_in(enqueue: Operation) -> bool:
     """
     is_none_or_id = enqueue.answered and (enqueue.value is None or bool(enqueue.value))
     return enqueue.value is True or (is_none_or_id and not enqueue.request_id)
+
+
+def _put_in(
+    evidence: Evidence, job_id: str, recognised_by: Collection[Deduplicates]
+) -> set[tuple[str, str | int]]:
+    """Return workspace and mark of each job that the enqueues of one id make, given what the queue recognises."""
+    promised, has_workspaces = evidence.traits.promises.deduplicates, evidence.traits.has_workspaces
+    is_recognised = promised in recognised_by and is_still_known(evidence, (job_id,))
+
+    def mark_of(number: int, enqueue: Operation) -> str | int:
+        if not is_recognised:
+            return number
+        return "" if promised is Deduplicates.JOB else enqueue.request_id
+
+    return {
+        (call.workspace_id if has_workspaces else "", mark_of(number, call))
+        for number, call in enumerate(_enqueues_of(evidence, (job_id,)))
+        if _may_have_put_it_in(call)
+    }
 
 
 def _enqueues_of(evidence: Evidence, job_ids: Collection[str]) -> tuple[Operation, ...]:

@@ -21,7 +21,7 @@ _ARE_REFUSED = ("complete", *GIVE_BACK)
 _END_CALLS = frozenset({"complete", "update_status"})
 
 
-def may_have_ended(evidence: Evidence, job_id: str, *, before: int) -> bool:
+def may_have_ended(evidence: Evidence, job_id: str, *, before: float) -> bool:
     """Whether a call that began before an ordinal may have ended a job, or is the reason why it ended later."""
     return any(
         call.invoked_at < before
@@ -64,12 +64,7 @@ def _may_end_by_a_claim(evidence: Evidence, claim: Operation, job_id: str) -> bo
         # It was handed out without a lease.
         or not (claim.value in (None, False) or isinstance(claim.value, Mapping))
     )
-    # An enqueue that has not been answered may still be on its way, and be executed once the job is done.
-    is_known_in_part = not claim.answered or any(
-        call.method == "enqueue" and call.completion is Completion.INFO and call.job_id == job_id
-        for call in evidence.history
-    )
-    if may_take_it_for_good or is_known_in_part:
+    if may_take_it_for_good or not claim.answered:
         return True
     took_no_lease_on_it = job_received(claim) != job_id and not _is_disturbed(evidence, claim)
     return not (

@@ -13,15 +13,15 @@ In addition, the calls on a job must be linearizable as a register of its status
 catches two reads between which an update disappears.
 
 Blind to: a job that has ended and that the queue deletes then, as it promises (``retention``), or whose data has
-expired; a job that was enqueued again in a queue that no longer knows it; what an update changes besides the status; a
-claim that never sets one.
+expired; a job that may have been put in twice, because the queue does not promise to recognise its second enqueue; what
+an update changes besides the status; a claim that never sets one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from midpipe.scenarios.invariants.deduplication import may_have_been_put_in_again
+from midpipe.scenarios.invariants.deduplication import may_be_two_jobs
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer
 from midpipe.scenarios.invariants.status_register import Event, Seen, Set, check_status
 from midpipe.scenarios.model.evidence import (
@@ -68,17 +68,14 @@ def _check(evidence: Evidence) -> Judgement:
 
 
 def _may_be_new(evidence: Evidence, job_id: str) -> bool:
-    """Whether what is read of a job may be another job of the same id, put in after the end of the first."""
-    ended_at = [
-        update.invoked_at
+    """Whether what is read of a job may be another job of the same id."""
+    has_ended = any(
+        # An update that raised may have ended the job as well.
+        update.completion is Completion.INFO or _is_acknowledged(evidence, update)
         for update in _updates(evidence)
         if update.job_id == job_id and _is_end(update)
-        # One that raised may have ended the job as well.
-        if update.completion is Completion.INFO or _is_acknowledged(evidence, update)
-    ]
-    return bool(ended_at) and (
-        job_id in evidence.expired or may_have_been_put_in_again(evidence, job_id, min(ended_at))
     )
+    return may_be_two_jobs(evidence, job_id) or (has_ended and job_id in evidence.expired)
 
 
 def _contradictions(evidence: Evidence, job_id: str) -> Iterator[str]:
@@ -144,7 +141,11 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
     Args:
         began, ended: ordinals of the read's invocation and completion.
     """
-    updates = [u for u in _updates(evidence) if u.job_id == job_id and u.invoked_at < ended]
+    updates = [
+        update
+        for update in _updates(evidence)
+        if update.job_id == job_id and update.invoked_at < ended
+    ]
     acknowledged = [u for u in updates if u.completed_at <= began and _is_acknowledged(evidence, u)]
     if not acknowledged:
         return set()

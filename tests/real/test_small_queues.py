@@ -25,6 +25,7 @@ FOREIGN_RELEASE = (
 )
 HELD_AGAIN = "written(A enqueue job-1, A claim, A enqueue job-1, B claim):"
 REFUSED_AGAIN = "written(A enqueue job-1, A claim, A enqueue job-1, A complete):"
+RETURNS_LATE = "written(A enqueue job-1, A claim, A complete, A get job-1): A1:EVAL!late"
 OUTAGE_OF_B = "written(A enqueue job-1, A enqueue job-2, B claim): A1 B1:ZCARD!oom A2 A3 A4 A5"
 
 
@@ -58,6 +59,7 @@ def violated(worker: Worker, queue: str, replay: str) -> set[str]:
         ("flawed/until_claimed.py:Fixed", HELD_AGAIN),
         ("flawed/until_claimed.py:Fixed", REFUSED_AGAIN),
         ("flawed/pop_then_lease.py:Fixed", "claim-complete: A1:EVAL!crash"),
+        ("flawed/until_claimed.py:Fixed", RETURNS_LATE),
         ("sound/belt.py:Queue", "read-vs-work: B1 A1 A2"),
         ("sound/belt.py:Queue", "finish-vs-reclaim: A1 B1:EVAL!cut-before B2 A2"),
         ("sound/mailroom.py:Queue", "enqueue-vs-claim:"),

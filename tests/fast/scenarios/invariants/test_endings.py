@@ -116,14 +116,17 @@ def test_a_job_that_was_put_in_again_after_its_lease_ended_may_have_ended_before
 
 
 def test_an_enqueue_without_an_answer_may_be_executed_once_the_job_is_done() -> None:
-    late = replace(call(at=2, request=3), completion=Completion.INFO, value=None)
-    assert not is_known(late, claim("A", 4))
+    unanswered = replace(call(at=2, request=3), completion=Completion.INFO, value=None)
+    held, done = claim("A", 4), call("complete", at=24)
+    assert not is_known(unanswered, held, done)
+    assert is_known(held, done)
+    assert is_known(unanswered, held)
 
 
-def served(deduplicates: str, enqueue: Operation) -> list[str]:
+def served(deduplicates: str, enqueue: Operation, *between: Operation) -> list[str]:
     """What is said if a worker is refused after an enqueue of the job that it holds."""
     refused = replace(call("complete", at=8, value=False, lease_token="A"), client="A")
-    seen = _case(call(), claim("A", 2), enqueue, refused, deduplicates=deduplicates)
+    seen = _case(call(), claim("A", 2), *between, enqueue, refused, deduplicates=deduplicates)
     found = INVARIANTS["holder-is-served"].check(seen).violations
     return [each.method for each in found]
 
@@ -133,6 +136,12 @@ AGAIN = call(at=5, request=2)
 
 def test_an_enqueue_of_a_known_id_does_not_let_the_holder_be_refused() -> None:
     assert served("job", AGAIN) == ["complete"]
+
+
+def test_an_enqueue_after_periodic_work_that_may_have_ended_the_job_lets_the_holder_be_refused() -> (
+    None
+):
+    assert served("job", AGAIN, call("tick", "", at=4, value=None)) == []
 
 
 @pytest.mark.parametrize(

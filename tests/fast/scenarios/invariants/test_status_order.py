@@ -8,7 +8,7 @@ import pytest
 
 from midpipe.scenarios.model.evidence import Traits
 from midpipe.scenarios.model.promises import declared
-from tests.fast.scenarios.invariants.histories import call, seen
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, seen
 
 
 def update(status: str, *, at: int, error: str = "") -> object:
@@ -79,3 +79,10 @@ def test_only_a_job_that_has_ended_may_be_gone_where_the_queue_promises_to_delet
     traits = Traits(methods, white_box=False, new_schema=False, promises=promises)
     history = (call(), update(status, at=2), call("get_job", at=4, value=None))
     assert len(seen("status-order", *history, traits=traits)) == accused
+
+
+def test_a_job_that_may_have_ended_may_be_gone_where_the_queue_promises_to_delete_it() -> None:
+    ended = call("update_status", at=4, error="TimeoutError", request=2, status="completed")
+    gone = call("get_job", at=6, value=None, request=3)
+    traits = replace(BLACK_BOX, promises=declared({"retention": "deletes"}))
+    assert seen("status-order", call(), update("running", at=2), ended, gone, traits=traits) == ()

@@ -9,50 +9,18 @@ import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS, status_order
 from midpipe.scenarios.invariants.status_register import check_status
-from midpipe.scenarios.model.evidence import Evidence
-from midpipe.scenarios.model.history import Completion, Json, Operation
-from midpipe.scenarios.model.promises import declared
+from midpipe.scenarios.model.history import Completion, Operation
 from tests.fast.scenarios.invariants.histories import WHITE_BOX, call, evidence, tables
-
-NO_ORDER = ("Of j, no order of the calls explains a read of pending.",)
-UNDONE = ("In the final state, j is pending; the acknowledged status is running.",)
-
-
-def update(
-    status: Json = "running", *, at: int = 0, until: int = 0, error: str = "", job_id: str = "j"
-) -> Operation:
-    made = call(
-        "update_status", job_id, at=at, value=None, error=error, request=10 + at, status=status
-    )
-    return replace(made, completed_at=until or at + 1)
-
-
-def read(
-    status: str = "", *, at: int, until: int = 0, job_id: str = "j", workspace_id: str = "acme"
-) -> Operation:
-    """A read that shows a job in that status; without one, it finds none."""
-    job: Json = {"status": status} if status else None
-    made = call("get_job", job_id, at=at, value=job, workspace_id=workspace_id)
-    return replace(made, completed_at=until or at + 1)
-
-
-def done(*, at: int, value: Json = True) -> Operation:
-    return call("complete", at=at, value=value, request=10 + at)
-
-
-def claimed(job_id: str = "j", *, at: int = 0, until: int = 0) -> Operation:
-    made = call("claim", "", at=at, value={"job_id": job_id}, lease_s=30.0)
-    return replace(made, completed_at=until or at + 1)
-
-
-def said_of(seen: Evidence) -> tuple[str, ...]:
-    return tuple(found.seen for found in INVARIANTS["status-order"].check(seen).violations)
-
-
-def said(*history: Operation, final: str = "") -> tuple[str, ...]:
-    """Return what is said of a history at whose end job j has that status; it is gone if that is empty."""
-    return said_of(evidence(*history, found=("j",) if final else (), status=final))
-
+from tests.fast.scenarios.invariants.statuses import (
+    NO_ORDER,
+    UNDONE,
+    claimed,
+    done,
+    read,
+    said,
+    said_of,
+    update,
+)
 
 # --- what a read may show --------------------------------------------------------------------------------
 
@@ -123,6 +91,14 @@ def test_of_two_ends_the_queue_may_keep_either(final: str) -> None:
 
 def test_a_step_back_does_not_supersede_an_end() -> None:
     assert said(call(), update("completed", at=2), update(at=4), final="completed") == ()
+
+
+def test_an_end_from_which_the_queue_has_stepped_back_does_not_return_by_itself() -> None:
+    history = (call(), update("completed", at=2), update(at=4))
+    reads = (read("running", at=6), read("completed", at=8))
+    assert said(*history, *reads, final="completed") == (
+        "Of j, no order of the calls explains a read of completed.",
+    )
 
 
 def test_of_two_concurrent_updates_either_may_be_the_last() -> None:
@@ -295,69 +271,8 @@ def test_a_job_with_too_many_possible_orders_is_not_counted_as_judged(
     assert check(seen).observations == 0
 
 
-# --- a job that is put in again ------------------------------------------------------------------------------
-
-AGAIN = ("In the final state, j is pending; the acknowledged status is completed.",)
-
-
-@pytest.mark.parametrize(
-    ("promised", "again", "is_judged"),
-    [
-        ({"deduplicates": "request"}, call(at=4), True),
-        ({"deduplicates": "request", "deduplicates_for": "until-done"}, call(at=4), False),
-        ({"deduplicates": "job", "deduplicates_for": "until-done"}, call(at=4), False),
-        ({"deduplicates": "none"}, call(at=4), False),
-        ({"deduplicates": "none"}, call(at=4, error="TimeoutError"), False),
-        ({"deduplicates": "none"}, call(at=4, value=False), True),
-        ({"deduplicates": "none"}, call("list_jobs", "", at=4, value=[]), True),
-        ({"deduplicates": "none"}, call(job_id="i", at=4), True),
-    ],
-    ids=[
-        "the request is known",
-        "the request is known until it is done",
-        "the job is known until it is done",
-        "nothing is known",
-        "an enqueue without an answer",
-        "an enqueue that puts nothing in",
-        "no enqueue",
-        "an enqueue of another job",
-    ],
-)
-def test_a_job_that_is_put_in_again_after_its_end_may_be_pending(
-    promised: dict[str, Json], again: Operation, is_judged: bool
-) -> None:
-    seen = evidence(call(), done(at=2), again, found=("j",), status="pending")
-    seen = replace(seen, traits=replace(WHITE_BOX, promises=declared(promised)))
-    assert said_of(seen) == (AGAIN if is_judged else ())
-
-
 @pytest.mark.parametrize("last", [done(at=2), update("completed", at=2)], ids=lambda o: o.method)
 def test_the_call_that_last_set_the_status_is_the_one_named(last: Operation) -> None:
     seen = evidence(call(), last, found=("j",), status="pending")
     (violation,) = INVARIANTS["status-order"].check(seen).violations
     assert violation.method == last.method
-
-
-def test_an_enqueue_that_was_over_before_the_end_puts_nothing_in_again() -> None:
-    seen = evidence(call(), done(at=2), found=("j",), status="pending")
-    nothing_known = declared({"deduplicates": "none"})
-    seen = replace(seen, traits=replace(WHITE_BOX, promises=nothing_known))
-    assert said_of(seen) == AGAIN
-
-
-@pytest.mark.parametrize(
-    ("promised", "expected"),
-    [
-        ({"deduplicates": "job", "deduplicates_for": "until-done"}, ()),
-        ({"deduplicates": "job"}, NO_ORDER),
-    ],
-    ids=["the job is known until it is done", "the job is known"],
-)
-def test_a_job_may_be_put_in_again_after_an_end_of_which_only_the_reply_was_lost(
-    promised: dict[str, Json], expected: tuple[str, ...]
-) -> None:
-    lost = replace(done(at=4, value=None), completion=Completion.INFO)
-    again = (done(at=6, value=False), call(at=8), read("pending", at=10))
-    seen = evidence(call(), claimed(at=2), lost, *again, found=("j",), status="pending")
-    seen = replace(seen, traits=replace(WHITE_BOX, promises=declared(promised)))
-    assert said_of(seen) == expected
