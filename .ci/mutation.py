@@ -65,7 +65,6 @@ EXPLAINED: Mapping[str, str] = {
     "order_search: 'len(known) >= most'": "One more order or one less makes no difference.",
     "order_search: always 'configuration not in known'": "It saves work, and changes no answer.",
     "no_duplicate: without '()'": "For the type checker: a Counter of None is empty.",
-    "status_order: without 'not is_claim'": "Reads alone show what an acknowledged update rules out.",
     "telemetry_is_true: without '()'": "For the type checker: calls without counts are left out before.",
     "no_lost_job: 'traits.methods > _LEASES'": "Every subject has enqueue as well.",
 }

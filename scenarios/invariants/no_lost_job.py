@@ -78,7 +78,7 @@ def is_lost(evidence: Evidence, job_ids: tuple[str, ...]) -> str:
         received = evidence.delivered is None or job_id in evidence.delivered
         if received or _has_moved_on(evidence, job_id) or _may_be_held(evidence, job_id):
             return ""
-        if _may_come_later(evidence) or _is_cancelled(evidence, job_id):
+        if _may_come_later(evidence) or is_cancelled(evidence, job_id):
             return ""
         missing = "no worker ever receives it" + (
             f": asked for a job, the queue raises {evidence.drain_error.type}"
@@ -101,7 +101,7 @@ def _may_come_later(evidence: Evidence) -> bool:
     return outlasts_wait and "tick" in traits.methods
 
 
-def _is_cancelled(evidence: Evidence, job_id: str) -> bool:
+def is_cancelled(evidence: Evidence, job_id: str) -> bool:
     """Whether a call that cancels the job had an effect, or may have had one."""
     return any(
         call.job_id == job_id and call.completion is not Completion.FAIL and call.value is not False

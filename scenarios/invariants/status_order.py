@@ -13,8 +13,9 @@ In addition, the calls on a job must be linearizable as a register of its status
 catches two reads between which an update disappears.
 
 Blind to: a job that has ended and that the queue deletes then, as it promises (``retention``), or whose data has
-expired; a job that may have been put in twice, because the queue does not promise to recognise its second enqueue; what
-an update changes besides the status; a claim that never sets one.
+expired; a job that may have been put in twice, because the queue does not promise to recognise its second enqueue; a
+job that was cancelled, and every job once the subject's own worker runs; what an update changes besides the status; a
+claim that never sets one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Mapping
 
 from midpipe.scenarios.invariants.deduplication import may_be_two_jobs
 from midpipe.scenarios.invariants.linearizability import NEVER, Answer
+from midpipe.scenarios.invariants.no_lost_job import is_cancelled
 from midpipe.scenarios.invariants.status_register import Event, Seen, Set, check_status
 from midpipe.scenarios.model.evidence import (
     GIVE_BACK,
@@ -53,7 +55,7 @@ def _check(evidence: Evidence) -> Judgement:
     observed = 0
     last_updates = {update.job_id: update for update in _updates(evidence)}
     for job_id, last in sorted(last_updates.items()):
-        if _may_be_new(evidence, job_id):
+        if _is_moved_unseen(evidence, job_id) or _may_be_new(evidence, job_id):
             continue
         observed += 1
         seen = list(_contradictions(evidence, job_id))
@@ -65,6 +67,11 @@ def _check(evidence: Evidence) -> Judgement:
                 observed -= 1
         violations += [ViolationEvidence(sentence, last.method) for sentence in seen]
     return Judgement(observed, tuple(violations))
+
+
+def _is_moved_unseen(evidence: Evidence, job_id: str) -> bool:
+    """Whether a call that gives no status may have set one: a cancel, or a run of the subject's own worker."""
+    return is_cancelled(evidence, job_id) or bool(evidence.operations("work"))
 
 
 def _may_be_new(evidence: Evidence, job_id: str) -> bool:
@@ -94,20 +101,28 @@ def register_of(evidence: Evidence, job_id: str) -> list[Event]:
     owners = _owners(evidence, job_id)
     events: list[Event] = []
     for operation in evidence.history:
-        is_claim = operation.method == "claim"
-        job = job_received(operation) if is_claim else operation.job_id
-        start, end = 2.0 * operation.invoked_at, 2.0 * operation.completed_at - 1
-        status = "running" if is_claim else _status_set(operation)
-        if job != job_id or operation.completion is Completion.FAIL:
+        if operation.completion is Completion.FAIL:
             continue
-        if status:
-            shows = evidence.traits.shows_running or not is_claim
-            surely = shows and _is_acknowledged(evidence, operation)
+        start, end = 2.0 * operation.invoked_at, 2.0 * operation.completed_at - 1
+        if _may_take(operation, job_id):
+            is_shown = operation.method == "claim" and evidence.traits.shows_running
+            surely = is_shown and operation.answered
+            events.append(Set("running", start, end if surely else NEVER, surely))
+        elif operation.job_id != job_id:
+            continue
+        elif status := _status_set(operation):
+            surely = _is_acknowledged(evidence, operation)
             events.append(Set(status, start, end if surely else NEVER, surely))
         elif operation.method == "get_job" and operation.workspace_id in owners:
             read = status_of(operation.value)
             events += [Seen(read, start, end)] if read else []
     return events
+
+
+def _may_take(operation: Operation, job_id: str) -> bool:
+    """Whether a worker may have got the job by a call: one without an answer may have taken any."""
+    takes = operation.method in ("claim", "dequeue")
+    return takes and (job_received(operation) == job_id or operation.completion is Completion.INFO)
 
 
 def _owners(evidence: Evidence, job_id: str) -> set[str]:
@@ -144,7 +159,9 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
     updates = [
         update
         for update in _updates(evidence)
-        if update.job_id == job_id and update.invoked_at < ended
+        if update.job_id == job_id
+        and update.invoked_at < ended
+        and update.completion is not Completion.FAIL
     ]
     acknowledged = [u for u in updates if u.completed_at <= began and _is_acknowledged(evidence, u)]
     if not acknowledged:
@@ -161,6 +178,8 @@ def _allowed(evidence: Evidence, job_id: str, began: int, ended: int) -> set[str
     }
     if not any(map(_is_end, acknowledged)):
         allowed |= _again(evidence)
+        if any(_may_take(call, job_id) and call.invoked_at < ended for call in evidence.history):
+            allowed.add("running")
     return allowed | {_NOT_FOUND} if deletes and any(map(_is_last, allowed)) else allowed
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.model.history import Completion, Json, Operation
-from tests.fast.scenarios.invariants.histories import call
+from tests.fast.scenarios.invariants.histories import call, evidence
 from tests.fast.scenarios.invariants.statuses import (
     NO_ORDER,
     UNDONE,
     claimed,
     done,
     read,
+    said_of,
     said_of_a_queue_that,
     update,
 )
@@ -110,3 +111,24 @@ def test_a_job_may_be_put_in_again_after_an_end_of_which_only_the_reply_was_lost
     lost = replace(done(at=4, value=None), completion=Completion.INFO)
     again = (done(at=6, value=False), call(at=8), read("pending", at=10))
     assert said_of_a_queue_that(promised, call(), claimed(at=2), lost, *again) == expected
+
+
+LATER = update("completed", at=4)
+
+
+@pytest.mark.parametrize(
+    ("end", "is_judged"),
+    [
+        (LATER, False),
+        (replace(LATER, completion=Completion.INFO), False),
+        (replace(LATER, completion=Completion.FAIL), True),
+        (update("completed", at=4, job_id="i"), True),
+    ],
+    ids=["acknowledged", "without an answer", "without effect", "of another job"],
+)
+def test_the_data_of_a_job_may_have_expired_if_it_may_have_ended(
+    end: Operation, is_judged: bool
+) -> None:
+    seen = evidence(call(), call(job_id="i"), update(at=2), end, read(at=6))
+    found = ("A later read says j is not found; the acknowledged status is running.",)
+    assert said_of(replace(seen, expired=frozenset({"j"}))) == (found if is_judged else ())

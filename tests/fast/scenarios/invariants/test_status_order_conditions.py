@@ -93,6 +93,13 @@ def test_a_step_back_does_not_supersede_an_end() -> None:
     assert said(call(), update("completed", at=2), update(at=4), final="completed") == ()
 
 
+def test_no_read_may_show_an_update_that_surely_had_no_effect() -> None:
+    failed = replace(update("completed", at=4), completion=Completion.FAIL)
+    assert said(call(), update(at=2), failed, final="completed") == (
+        "In the final state, j is completed; the acknowledged status is running.",
+    )
+
+
 def test_an_end_from_which_the_queue_has_stepped_back_does_not_return_by_itself() -> None:
     history = (call(), update("completed", at=2), update(at=4))
     reads = (read("running", at=6), read("completed", at=8))
@@ -122,6 +129,49 @@ def test_a_completion_that_was_acknowledged_shows_that_its_job_existed() -> None
 
 def test_a_status_that_is_no_text_sets_none() -> None:
     assert said(call(), update(3, at=2), final="pending") == ()
+
+
+@pytest.mark.parametrize(
+    ("moved", "expected"),
+    [
+        (call("cancel", at=4), ()),
+        (call("cancel", at=4, value=False), UNDONE),
+        (call("cancel", "i", at=4), UNDONE),
+        (call("work", "", at=4, value=None), ()),
+    ],
+    ids=["a cancel", "a cancel that was refused", "a cancel of another job", "the own worker"],
+)
+def test_a_call_that_gives_no_status_may_set_any(
+    moved: Operation, expected: tuple[str, ...]
+) -> None:
+    assert said(call(), update(at=2), moved, final="pending") == expected
+
+
+CLAIM_CUT = replace(claimed(at=4), completion=Completion.INFO, value=None)
+
+
+@pytest.mark.parametrize(
+    ("taken", "is_judged"),
+    [
+        (claimed(at=4), False),
+        (call("dequeue", "", at=4, value="j"), False),
+        (CLAIM_CUT, False),
+        (claimed("i", at=4), True),
+        (replace(CLAIM_CUT, completion=Completion.FAIL), True),
+        (claimed(at=7), True),
+    ],
+    ids=["claimed", "dequeued", "without an answer", "another job", "without effect", "later"],
+)
+def test_a_job_that_a_worker_may_have_got_may_be_running(taken: Operation, is_judged: bool) -> None:
+    history = (call(), update("pending", at=2), read("running", at=6), update(at=8), taken)
+    found = ("A later read says j is running; the acknowledged status is pending.",)
+    assert said(*history, final="running") == (found if is_judged else ())
+
+
+def test_a_claim_of_a_job_that_was_completed_does_not_excuse_that_it_is_running() -> None:
+    assert said(call(), done(at=2), claimed(at=4), final="running") == (
+        "In the final state, j is running; the acknowledged status is completed.",
+    )
 
 
 # --- what returns to the queue ---------------------------------------------------------------------------
@@ -246,6 +296,25 @@ def test_a_read_of_running_needs_a_call_that_made_the_job_run(other: Operation) 
     assert said(other, read("running", at=2), update("completed", at=6), final="completed") == (
         "Of j, no order of the calls explains a read of running.",
     )
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [call("dequeue", "", value="j"), replace(CLAIM_CUT, invoked_at=0, completed_at=1)],
+    ids=["a dequeue", "a claim without an answer"],
+)
+@pytest.mark.parametrize("shown", ["pending", "running"])
+def test_a_call_by_which_a_worker_may_have_got_the_job_may_set_a_status(
+    taken: Operation, shown: str
+) -> None:
+    history = (taken, read(shown, at=2), update("completed", at=6))
+    assert said(*history, final="completed") == ()
+
+
+def test_a_claim_without_an_answer_may_take_effect_late() -> None:
+    cut = replace(CLAIM_CUT, invoked_at=0, completed_at=1)
+    history = (cut, read("pending", at=2), read("running", at=4), update("completed", at=6))
+    assert said(*history, final="completed") == ()
 
 
 def test_an_update_without_an_answer_may_take_effect_late_or_never() -> None:
