@@ -5,15 +5,16 @@ A list_jobs that reads only one of two schemas shows in no other invariant.
 A listing continues while a client requests each page with the cursor of the page before. It is complete when a page has
 no next cursor and is shorter than its limit. A listing of pending jobs must show those that no call has changed.
 
-Blind to: order; a listing that no client has read to its end; a listing of another status than pending; and a listing
-that shows too much, for which see isolation.
+Blind to: order; a listing that no client has read to its end; a listing of another status than pending; a job that
+may have been deleted at its end and put in again; and a listing that shows too much, for which see isolation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from midpipe.scenarios.invariants.deduplication import has_put_in
+from midpipe.scenarios.invariants.deduplication import has_put_in, may_be_two_jobs
+from midpipe.scenarios.invariants.endings import may_have_ended
 from midpipe.scenarios.model.evidence import (
     Evidence,
     Invariant,
@@ -23,6 +24,7 @@ from midpipe.scenarios.model.evidence import (
 )
 from midpipe.scenarios.model.history import Json, Operation, job_received
 from midpipe.scenarios.model.outcome import Severity
+from midpipe.scenarios.model.promises import Retention
 
 _CHANGES_NO_OTHER_JOB = ("enqueue", "get_job", "list_jobs", "get_queue_depth")
 Listing = tuple[Operation, ...]
@@ -79,6 +81,7 @@ def _must_show(evidence: Evidence, listing: Operation) -> tuple[str, ...]:
             and operation.workspace_id == listing.workspace_id
             and operation.completed_at <= listing.invoked_at
             and evidence.read_back.get((operation.job_id, operation.workspace_id), True)
+            and not _may_be_gone(evidence, operation.job_id, listing)
             and (not status or (status == "pending" and _is_surely_pending(evidence, operation)))
         )
     )
@@ -91,7 +94,7 @@ def _was_there(operation: Operation) -> bool:
 
 
 def _was_said_to_be_there(evidence: Evidence, enqueue: Operation) -> bool:
-    """Whether an enqueue failed, a repeated one was answered False, and get_job finds the job.
+    """Whether an enqueue failed, a later one was answered False, and get_job finds the job.
 
     The answer says that the job was in already. With a request that another job has as well, it may speak of that one.
     """
@@ -103,11 +106,30 @@ def _was_said_to_be_there(evidence: Evidence, enqueue: Operation) -> bool:
         if call.method == "enqueue" and call.workspace_id == enqueue.workspace_id
     ]
     request_id = enqueue.request_id
-    same_request = [call for call in enqueues if request_id and call.request_id == request_id]
     return (
         bool(evidence.read_back.get((enqueue.job_id, enqueue.workspace_id)))
-        and any(not call.answered for call in enqueues if call.job_id == enqueue.job_id)
-        and all(call.job_id == enqueue.job_id for call in same_request)
+        and any(
+            not call.answered and call.job_id == enqueue.job_id
+            for call in enqueues
+            if call.invoked_at < enqueue.completed_at
+        )
+        and all(
+            call.job_id == enqueue.job_id
+            for call in enqueues
+            if request_id and call.request_id == request_id
+        )
+    )
+
+
+def _may_be_gone(evidence: Evidence, job_id: str, listing: Operation) -> bool:
+    """Whether the queue may have deleted the job at its end, so that get_job finds one that was put in again."""
+    is_deleted = (
+        evidence.traits.promises.retention is Retention.DELETES or job_id in evidence.expired
+    )
+    return (
+        is_deleted
+        and may_have_ended(evidence, job_id, before=listing.completed_at)
+        and may_be_two_jobs(evidence, job_id)
     )
 
 

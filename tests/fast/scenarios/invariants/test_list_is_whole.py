@@ -8,7 +8,8 @@ import pytest
 
 from midpipe.scenarios.invariants import INVARIANTS
 from midpipe.scenarios.model.history import Completion, Json, Operation
-from tests.fast.scenarios.invariants.histories import call, evidence, seen
+from midpipe.scenarios.model.promises import declared
+from tests.fast.scenarios.invariants.histories import BLACK_BOX, call, evidence, seen
 
 
 def test_a_list_without_a_job_that_exists_is_not_whole() -> None:
@@ -27,6 +28,57 @@ def test_a_list_shows_a_job_of_which_a_repeated_enqueue_said_that_it_was_in_alre
     assert seen("list-is-whole", RAISED, AGAIN, LISTED, found=("j",)) == (
         "list_jobs does not show j, which get_job finds.",
     )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        call("enqueue", "i", request_id="s"),
+        call("enqueue", "i", request_id="r", workspace_id="globex"),
+    ],
+    ids=["another request", "in another workspace"],
+)
+def test_a_repeated_enqueue_does_not_speak_of_the_job_of_another_request(other: Operation) -> None:
+    history = (other, RAISED, AGAIN, LISTED)
+    assert "list_jobs does not show j, which get_job finds." in seen(
+        "list-is-whole", *history, found=("j",)
+    )
+
+
+def test_a_repeated_enqueue_without_a_request_speaks_of_its_own_job() -> None:
+    raised, again = (
+        replace(sent, arguments={"job_id": "j", "workspace_id": "acme"}) for sent in (RAISED, AGAIN)
+    )
+    listed = call("list_jobs", at=4, value=[{"job_id": "i"}])
+    history = (call("enqueue", "i"), raised, again, listed)
+    assert seen("list-is-whole", *history, found=("i", "j")) == (
+        "list_jobs does not show j, which get_job finds.",
+    )
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        (RAISED, LISTED),
+        (RAISED, call("cancel", at=2, value=False), LISTED),
+        (replace(call("get_job", value=None), completion=Completion.INFO), AGAIN, LISTED),
+        (replace(RAISED, arguments={**RAISED.arguments, "workspace_id": "globex"}), AGAIN, LISTED),
+        (call("enqueue", "i", request_id="s", error="TimeoutError"), AGAIN, LISTED),
+        (AGAIN, replace(RAISED, invoked_at=3, completed_at=4), LISTED),
+    ],
+    ids=[
+        "no repeated call",
+        "another call that answers False",
+        "another call that failed",
+        "one that failed in another workspace",
+        "one of another job that failed",
+        "one that failed later",
+    ],
+)
+def test_only_an_enqueue_after_one_that_failed_says_that_the_job_was_in_already(
+    history: tuple[Operation, ...],
+) -> None:
+    assert seen("list-is-whole", *history, found=("j",)) == ()
 
 
 def test_a_list_need_not_show_a_job_if_another_one_with_its_request_may_be_the_one_that_is_in() -> (
@@ -215,3 +267,43 @@ def test_a_listing_of_another_status_is_not_judged() -> None:
     running = page(at=6, following=None)
     running = replace(running, arguments={**running.arguments, "status": "running"})
     assert seen("list-is-whole", call("enqueue", "a"), running, found=("a",)) == ()
+
+
+def test_a_listing_of_pending_jobs_must_show_a_job_that_no_call_can_read() -> None:
+    assert seen("list-is-whole", call("enqueue", "a"), page(at=6, following=None)) == (
+        "list_jobs does not show a, which get_job finds.",
+    )
+
+
+ENDED, ONCE_MORE = call("complete", at=2), call(at=6, request=2)
+DELETES = {"deduplicates": "none", "retention": "deletes"}
+
+
+@pytest.mark.parametrize(
+    ("calls", "promised", "expired", "is_judged"),
+    [
+        ((ENDED, ONCE_MORE), DELETES, "", False),
+        ((ENDED, ONCE_MORE), {"deduplicates": "none"}, "j", False),
+        ((ENDED, ONCE_MORE), {"deduplicates": "none"}, "i", True),
+        ((ENDED, ONCE_MORE), {**DELETES, "deduplicates": "job"}, "", True),
+        ((ENDED,), DELETES, "", True),
+        ((ONCE_MORE,), DELETES, "", True),
+        ((call("complete", at=5), ONCE_MORE), DELETES, "", True),
+    ],
+    ids=[
+        "deleted",
+        "expired",
+        "kept",
+        "known afterwards",
+        "not put in again",
+        "not ended",
+        "ended after the listing",
+    ],
+)
+def test_a_listing_need_not_show_a_job_that_was_gone_until_it_was_put_in_again(
+    calls: tuple[Operation, ...], promised: dict[str, object], expired: str, is_judged: bool
+) -> None:
+    traits = replace(BLACK_BOX, promises=declared(promised))
+    history = evidence(call(), *calls, listing([]), found=("j",), traits=traits)
+    found = INVARIANTS["list-is-whole"].check(replace(history, expired=frozenset({expired})))
+    assert tuple(each.seen for each in found.violations) == (NOT_SHOWN if is_judged else ())
