@@ -6,10 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from midpipe.reports.division import division_of
+from midpipe.reports.story_signs import (
+    acknowledges_first,
+    dies_by_itself,
+    is_overwritten_late,
+    puts_back_what_is_held,
+    writes_without_token,
+)
 from midpipe.scenarios.model.finding import PlacedFault
-from midpipe.scenarios.model.history import SHORTEST_LEASE_S
 from midpipe.scenarios.model.promises import Source
-from midpipe.scenarios.model.story import StepKind, Story, StoryCall
 from midpipe.scenarios.model.verdict import Extent, Finding, PartRow, PromiseRow, Status, Verdict
 
 ADVICE: Mapping[str, str] = MappingProxyType(
@@ -49,11 +55,15 @@ _TAKING = (
 _TAKES_JOBS = ("work", "dequeue")
 _MOVING = "Have the periodic work put back what a worker that is gone has moved and not finished."
 _READING = "Claim what consumers that are gone have left pending (XAUTOCLAIM), without waiting for a new message."
+_GROUPING = (
+    "Take an error of XGROUP CREATE for a group that exists only if it begins with BUSYGROUP, and begin a group at 0, "
+    "so that it has what was added before it."
+)
+_OVERTAKEN = "Write a job's state in a step that compares, so that a write that arrives late changes nothing."
 _ACKNOWLEDGING = (
     "Acknowledge the job after its work is done: XACK takes an entry out of the pending list, so no other worker gets "
     "it any more."
 )
-_READS = ("XREADGROUP", "XCLAIM", "XAUTOCLAIM")
 _BY_COMMAND: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(
@@ -62,6 +72,7 @@ _BY_COMMAND: Mapping[str, str] = MappingProxyType(
         ),
         **dict.fromkeys(("LMOVE", "BLMOVE", "RPOPLPUSH", "BRPOPLPUSH"), _MOVING),
         "XREADGROUP": _READING,
+        "XGROUP": _GROUPING,
     }
 )
 """What to change if a job does not come back from the command that hands it to a worker."""
@@ -114,20 +125,17 @@ _REAPING = (
     "than it should. Check that in the step that puts the job back."
 )
 _MAY_BE_HELD_TWICE = ("no-duplicate", "holder-is-served")
-_SCRIPTS = ("EVAL", "EVALSHA", "FCALL")
-_HANDS_OUT = ("claim", "dequeue", "work")
-_ENDS_OF_A_JOB = ("complete", "fail", "give_back")
-_OF_A_HOLDER = ("complete", "fail", "give_back", "heartbeat")
 
 
-def explained(finding: Finding) -> tuple[str, str, str]:
-    """Return what was injected, what was observed, and which invariant that violates."""
+def explained(finding: Finding) -> tuple[str, ...]:
+    """Return what was injected, what was observed, which invariant that violates, and how the cases divide, if so."""
     observed = finding.evidence[0] if finding.evidence else "The invariant was violated."
     cases = _counted(finding.cases, "case")
     return (
         f"In {finding.program}, {_injected(finding.faults)}.",
         observed,
         f"{finding.invariant} ({finding.severity}) was violated in {cases}: {finding.claim}",
+        *filter(None, (division_of(finding),)),
     )
 
 
@@ -271,110 +279,22 @@ def rules_text(pruned_by: Mapping[str, int]) -> str:
 
 def advice_for(finding: Finding) -> str:
     """Return what to change so that the invariant holds: by the command or the call, where that decides."""
-    is_disturbed = finding.faults or (finding.story and _dies_by_itself(finding.story))
+    is_disturbed = finding.faults or (finding.story and dies_by_itself(finding.story))
     if finding.invariant in ("no-lost-job", "no-stuck-job") and is_disturbed:
-        if finding.story is not None and _acknowledges_first(finding.story):
+        if finding.story is not None and acknowledges_first(finding.story):
             return _ACKNOWLEDGING
+        if finding.story is not None and is_overwritten_late(finding.story):
+            return _OVERTAKEN
         command = finding.command.partition(" ")[0]
         if command in _BY_COMMAND:
             return _BY_COMMAND[command]
         if finding.invariant == "no-lost-job" and finding.operation in _TAKES_JOBS:
             return _TAKING
     may_be_held_twice = finding.invariant in _MAY_BE_HELD_TWICE
-    if may_be_held_twice and finding.story and _puts_back_what_is_held(finding.story):
+    if may_be_held_twice and finding.story and puts_back_what_is_held(finding.story):
         return _REAPING
     by_call = _BY_CALL.get((finding.invariant, finding.operation))
     advice = by_call or ADVICE.get(finding.invariant, "Make the step atomic and repeatable.")
-    if advice in _COMPARES and not (finding.story and _writes_without_token(finding.story)):
+    if advice in _COMPARES and not (finding.story and writes_without_token(finding.story)):
         return _IF_COMPARED[finding.invariant]
     return advice
-
-
-def _dies_by_itself(story: Story) -> bool:
-    """Whether a job's body ended the process of its worker, which the program does and no fault."""
-    return any(step.error is not None and step.error.type == "SubjectDied" for step in story.steps)
-
-
-def _writes_without_token(story: Story) -> bool:
-    """Whether a call of a lease's holder changed keys by a command that can't have compared the token of the lease.
-
-    A script that is given the token, or a part of it, may compare it, and so may a block after WATCH. Of a script whose
-    arguments are not all shown nothing is known.
-    """
-    tokens: dict[str, str] = {}
-    watching: set[str] = set()
-    for step in story.steps:
-        if step.kind is StepKind.CALL and step.call is not None:
-            given = {argument.name: argument.value.strip('"') for argument in step.call.arguments}
-            is_holder = step.call.method in _OF_A_HOLDER and "lease_token" in given
-            tokens[step.client] = given["lease_token"] if is_holder else ""
-            watching.discard(step.client)
-        elif step.kind is StepKind.COMMAND and step.command is not None:
-            words = step.command.words
-            token = tokens.get(step.client, "")
-            may_compare = step.client in watching or (
-                words[0].upper() in _SCRIPTS
-                and any(word == "…" or (word and word in token) for word in words[3:])
-            )
-            if token and step.changes and not may_compare:
-                return True
-            if words[0].upper() == "WATCH":
-                watching.add(step.client)
-    return False
-
-
-def _puts_back_what_is_held(story: Story) -> bool:
-    """Whether periodic work moved what a client still had, with a lease that lasted, between the keys that it is from.
-
-    A client that met a fault may be taken for dead, and a lease may have ended where time has passed. Periodic work
-    that changes only one of those keys may have put another job there.
-    """
-    calls: dict[str, StoryCall] = {}
-    ticked: dict[str, set[str]] = {}
-    held: dict[str, set[str]] = {}
-    for step in story.steps:
-        if step.kind is StepKind.TIME:
-            held.clear()
-        elif step.kind is StepKind.CALL and step.call is not None:
-            calls[step.client], ticked[step.client] = step.call, set()
-            if step.call.method in (*_ENDS_OF_A_JOB, *_HANDS_OUT):
-                held.pop(step.client, None)
-        elif step.kind is StepKind.RAISE or (
-            step.kind is StepKind.RETURN and calls[step.client].method == "work"
-        ):
-            held.pop(step.client, None)
-        elif step.kind is StepKind.COMMAND and step.command is not None and step.client in calls:
-            call, changed = calls[step.client], {change.key for change in step.changes}
-            if step.command.fault:
-                held.pop(step.client, None)
-            elif call.method == "tick":
-                ticked[step.client] |= changed
-                if any(len(ticked[step.client] & keys) > 1 for keys in held.values()):
-                    return True
-            elif call.method in _HANDS_OUT and changed and not _has_ended_lease(call):
-                held.setdefault(step.client, set()).update(changed)
-    return False
-
-
-def _has_ended_lease(call: StoryCall) -> bool:
-    """Whether a claim asked for a lease that has ended before the next command."""
-    asked = {argument.name: argument.value for argument in call.arguments}
-    return asked.get("lease_s") == str(SHORTEST_LEASE_S)
-
-
-def _acknowledges_first(story: Story) -> bool:
-    """Whether the client that met the fault had acknowledged, in the same call, what it had last read from a stream."""
-    acknowledged: dict[str, bool] = {}
-    for step in story.steps:
-        if step.kind is StepKind.CALL:
-            acknowledged[step.client] = False
-        elif step.kind is StepKind.COMMAND and step.command is not None:
-            command = step.command
-            names = {words[0].upper() for words in (*command.block, command.words)}
-            if command.executed != "no" and names.intersection(_READS):
-                acknowledged[step.client] = False
-            if command.executed != "no" and "XACK" in names:
-                acknowledged[step.client] = True
-            if command.fault:
-                return acknowledged.get(step.client, False)
-    return False

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from midpipe.reports.division import division_of
 from midpipe.reports.explain import (
     advice_for,
     neighbour_text,
@@ -91,6 +92,8 @@ def _how_it_happens(verdict: Verdict, finding: Finding, console: Console) -> Non
         passing = replay_command(finding.neighbour.replay, verdict.again, finding.on)
         say(console, f"{neighbour_text(finding)}: {passing}", "dim")
     _wrapped(console, f"Change: {advice_for(finding)}", left=0)
+    if division := division_of(finding):
+        _wrapped(console, division, left=0)
 
 
 def _other_failures(verdict: Verdict) -> Iterator[tuple[str, str]]:

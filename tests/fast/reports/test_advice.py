@@ -30,6 +30,7 @@ def test_every_invariant_has_its_advice() -> None:
     [
         ("LPOP jobs", "until it has run"),
         ("XREADGROUP", "XAUTOCLAIM"),
+        ("XGROUP", "BUSYGROUP"),
         ("EXEC", "one atomic step"),
     ],
 )
@@ -195,3 +196,40 @@ def test_periodic_work_that_takes_a_job_from_a_living_worker_is_to_ask_whether_i
     )
     assert ("only if its worker is gone" in advice_for(found)) == says_gone
     assert "own earlier run" not in advice_for(found)
+
+
+@pytest.mark.parametrize(
+    ("overtaken_in", "says"), [("job", "compares"), ("other", "periodic work")]
+)
+def test_a_late_write_over_a_newer_one_is_to_be_compared(overtaken_in: str, says: str) -> None:
+    held = StoryCommand(("SET", "job", "active"), position="A3", fault="late", executed="no")
+    late = StoryCommand(("SET", "job", "active"), position="A3")
+    story = Story(
+        "work: A3:SET!late",
+        (
+            called("A", "work"),
+            StoryStep(
+                StepKind.COMMAND,
+                "A",
+                command=StoryCommand(("SET", "job", "queued")),
+                changes=(KeyChange("job", "", "queued"),),
+            ),
+            StoryStep(StepKind.COMMAND, "A", command=held),
+            StoryStep(
+                StepKind.COMMAND,
+                "A",
+                command=StoryCommand(("SET", overtaken_in, "failed")),
+                changes=(KeyChange(overtaken_in, "queued", "failed"),),
+            ),
+            StoryStep(
+                StepKind.LATE_COMMAND,
+                "A",
+                command=late,
+                changes=(KeyChange("job", "failed", "active"),),
+            ),
+        ),
+    )
+    stuck = replace(
+        LOST, invariant="no-stuck-job", operation="work", command="SET job", story=story
+    )
+    assert says in advice_for(stuck)
