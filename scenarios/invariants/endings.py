@@ -50,7 +50,7 @@ def _may_end(evidence: Evidence, call: Operation, job_id: str) -> bool:
     if call.job_id not in ("", job_id):
         return False
     if call.method == "heartbeat":
-        return not _lasts(evidence, call) and not _is_held_afterwards(evidence, call, job_id)
+        return not _lasts(evidence, call) and not _is_handed_out_again(evidence, call, job_id)
     if call.method in _ARE_REFUSED:
         return call.value is not False or _is_disturbed(evidence, call)
     return call.method in _END_THEIR_JOB
@@ -70,7 +70,7 @@ def _may_end_by_a_claim(evidence: Evidence, claim: Operation, job_id: str) -> bo
     return not (
         took_no_lease_on_it
         or _lasts(evidence, claim)
-        or _is_held_afterwards(evidence, claim, job_id)
+        or _is_handed_out_again(evidence, claim, job_id)
     )
 
 
@@ -81,14 +81,11 @@ def _lasts(evidence: Evidence, call: Operation) -> bool:
     return not (is_over or may_have_lost_its_lease(evidence, call))
 
 
-def _is_held_afterwards(evidence: Evidence, call: Operation, job_id: str) -> bool:
-    """Whether a worker got the job, not put in again meanwhile, under a lease that lasts, during or after a call."""
+def _is_handed_out_again(evidence: Evidence, call: Operation, job_id: str) -> bool:
+    """Whether a worker got the job after a call, which so has not ended it, and it was not put in again meanwhile."""
     return any(
-        claim is not call
-        and isinstance(claim.value, Mapping)
-        and job_received(claim) == job_id
-        and claim.completed_at > call.invoked_at
-        and _lasts(evidence, claim)
+        job_received(claim) == job_id
+        and claim.invoked_at >= call.completed_at
         and not _is_put_in(evidence, job_id, call.invoked_at, claim.completed_at)
         for claim in evidence.history
         if claim.method == "claim"

@@ -32,6 +32,7 @@ def is_known(*between: Operation, methods: frozenset[str] = METHODS, **promises:
 
 
 def _case(*history: Operation, methods: frozenset[str] = METHODS, **promises: object) -> Evidence:
+    """The evidence of a case with a stepped clock, on which a second has passed."""
     traits = replace(BLACK_BOX, methods=methods, promises=declared({**PROMISED, **promises}))
     return replace(evidence(*history, traits=traits), passed_s=1.0)
 
@@ -46,7 +47,14 @@ REFUSED = call("complete", at=8, value=False)
 RAISED = replace(call("complete", at=8), completion=Completion.FAIL, value=None)
 OTHER = call("complete", "i", at=8)
 NOTHING = claim("A", 4, value=None)
-PUT_BACK = (claim("A", 4, lease_s=0.001), claim("B", 6))
+ENDED = claim("A", 4, lease_s=0.001)
+PUT_BACK = (ENDED, claim("B", 6))
+TOOK_NONE_BRIEFLY = claim("A", 4, value=None, lease_s=0.001)
+FAULTED_READ = replace(call("get_job", value=None), faulted=True)
+
+
+def at(moment: int, operation: Operation) -> Operation:
+    return replace(operation, invoked_at=moment, completed_at=moment + 1)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +65,28 @@ PUT_BACK = (claim("A", 4, lease_s=0.001), claim("B", 6))
         (claim("A", 4), RAISED),
         (claim("A", 4), OTHER),
         (NOTHING,),
+        (TOOK_NONE_BRIEFLY,),
         PUT_BACK,
+        (ENDED, claim("B", 5)),
+        (claim("A", 4), call("heartbeat", at=8, lease_s=30.0)),
+        (claim("A", 4), call("heartbeat", at=8, lease_s=0.001), claim("B", 10)),
+        (claim("A", 4), REFUSED, at(9, FAULTED_READ)),
+        (claim("A", 4), REFUSED, at(7, FAULTED_READ)),
     ],
-    ids=["held", "refused", "without effect", "of another job", "took nothing", "handed out again"],
+    ids=[
+        "held",
+        "refused",
+        "without effect",
+        "of another job",
+        "took nothing",
+        "took nothing under a lease that ended",
+        "handed out again",
+        "handed out again at once",
+        "a lease that a heartbeat made longer",
+        "handed out again after a heartbeat ended its lease",
+        "refused before a fault",
+        "refused after a fault",
+    ],
 )
 def test_a_job_that_no_call_has_ended_must_not_be_put_in_again(
     between: tuple[Operation, ...],
@@ -75,9 +102,15 @@ def test_a_job_that_no_call_has_ended_must_not_be_put_in_again(
         (claim("A", 4), replace(REFUSED, faulted=True)),
         (claim("A", 4), replace(call("complete", at=8), completion=Completion.INFO, value=None)),
         (claim("A", 4, completion=Completion.INFO, value=None),),
-        (claim("A", 4, lease_s=0.001),),
+        (replace(claim("A", 4), value="j"),),
+        (replace(TOOK_NONE_BRIEFLY, faulted=True),),
+        (ENDED,),
+        (ENDED, claim("B", 6, value="i")),
+        (ENDED, claim("B", 4, lease_s=0.001)),
+        (ENDED, call("get_job", at=6, value={"job_id": "j"})),
         (*PUT_BACK, call("tick", "", at=8, value=None)),
         (claim("A", 4), call("heartbeat", at=8, lease_s=0.001)),
+        (claim("A", 4), call("heartbeat", at=5, lease_s=0.001)),
         (call("dequeue", "", at=4, value=None),),
         (call("work", "", at=4, value=None),),
     ],
@@ -87,9 +120,15 @@ def test_a_job_that_no_call_has_ended_must_not_be_put_in_again(
         "refused amid a fault",
         "no answer",
         "a claim without an answer",
+        "a claim without a lease",
+        "a claim amid a fault",
         "a lease that ended",
+        "another job is handed out after it",
+        "two leases at once that ended",
+        "a read after a lease that ended",
         "periodic work",
         "a lease that a heartbeat ended",
+        "a lease that a heartbeat ended at once",
         "a dequeue",
         "a worker",
     ],
@@ -110,9 +149,34 @@ def test_a_lease_may_have_ended_by_the_queue_s_own_time_out() -> None:
     assert is_known(claim("A", 4), visibility_timeout_s=2.0)
 
 
-def test_a_job_that_was_put_in_again_after_its_lease_ended_may_have_ended_before() -> None:
-    first, second = PUT_BACK
-    assert not is_known(first, call(at=5, request=3), second)
+def test_any_time_out_may_be_over_on_the_machine_s_clock() -> None:
+    seen = _case(call(), claim("A", 4), call(at=20, request=2), visibility_timeout_s=2.0)
+    assert not is_still_known(replace(seen, passed_s=None), ("j",))
+
+
+@pytest.mark.parametrize(
+    ("between", "expected"),
+    [
+        (call(at=5, request=3), False),
+        (call(at=3, request=3), True),
+        (call(at=7, request=3), True),
+        (call(at=5, request=3, value=False), True),
+        (call(job_id="i", at=5, request=3), True),
+        (call("get_job", at=5, value=None), True),
+    ],
+    ids=[
+        "put in again",
+        "put in before",
+        "put in afterwards",
+        "refused",
+        "another job",
+        "another call",
+    ],
+)
+def test_a_job_that_was_put_in_again_after_its_lease_ended_may_have_ended_before(
+    between: Operation, expected: bool
+) -> None:
+    assert is_known(*PUT_BACK, between) is expected
 
 
 def test_an_enqueue_without_an_answer_may_be_executed_once_the_job_is_done() -> None:
