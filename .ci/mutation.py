@@ -65,6 +65,7 @@ EXPLAINED: Mapping[str, str] = {
     "order_search: 'len(known) >= most'": "One more order or one less makes no difference.",
     "order_search: always 'configuration not in known'": "It saves work, and changes no answer.",
     "no_duplicate: without '()'": "For the type checker: a Counter of None is empty.",
+    "no_stuck_job: without '()'": "For the type checker: where there is a claim, it is known what was delivered.",
     "telemetry_is_true: without '()'": "For the type checker: calls without counts are left out before.",
     "no_lost_job: 'traits.methods > _LEASES'": "Every subject has enqueue as well.",
 }

@@ -136,8 +136,7 @@ def _has_failed_for_good(evidence: Evidence, job_id: str) -> bool:
         return False
     promises = evidence.traits.promises
     may_be_lost = promises.delivery is Delivery.AT_MOST_ONCE or (
-        promises.after_crash is not AfterCrash.RERUNS
-        and any(failure.caller_died for failure in failures)
+        promises.after_crash is not AfterCrash.RERUNS and failures[-1].caller_died
     )
     handed_out = sum(
         job_received(claim) == job_id or _may_have_received_one(evidence, claim)
@@ -167,14 +166,13 @@ def _may_have_taken_unseen(take: Operation) -> bool:
 def _is_deleted_after_its_end(evidence: Evidence, job_id: str) -> bool:
     """Whether a worker may have finished the job, and the queue shows no finished job, or lets it expire."""
     deletes = evidence.traits.promises.retention is Retention.DELETES
-    shows_none = deletes or not evidence.can_read
-    if not shows_none and job_id not in evidence.expired:
+    if evidence.can_read and not deletes and job_id not in evidence.expired:
         return False
     return any(
         operation.job_id == job_id
         and operation.completion is not Completion.FAIL
         and operation.value is not False
-        and (shows_none or operation.arguments.get("status") not in ("pending", "running"))
+        and not (evidence.can_read and operation.arguments.get("status") in ("pending", "running"))
         for operation in evidence.operations("complete", "update_status", "cancel")
     )
 

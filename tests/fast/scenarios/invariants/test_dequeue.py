@@ -88,3 +88,20 @@ def test_a_dequeued_job_stays_pending_without_a_place_and_an_id_without_data_is_
     without_data = Tables({}, {}, ("j",), {})
     seen = evidence(PUT, took("i"), states=(tables("j"), without_data), traits=white_box)
     assert "no-orphan" in violated(seen)
+
+
+def test_a_job_is_taken_if_one_of_several_dequeues_returned_it() -> None:
+    assert violated(case(took(), took("other", at=4), delivery="at-least-once")) == set()
+
+
+@pytest.mark.parametrize("wrote", [True, False])
+def test_a_dequeue_that_was_answered_amid_a_fault_may_have_taken_a_job_if_the_server_wrote_for_it(
+    wrote: bool,
+) -> None:
+    taken = replace(took(None), faulted=True, wrote=wrote)
+    assert ("no-lost-job" in violated(case(taken, delivery="at-most-once"))) is not wrote
+
+
+def test_one_dequeue_of_several_without_an_answer_may_have_taken_the_job() -> None:
+    several = (took(error="TimeoutError"), took(None, at=4))
+    assert "no-lost-job" not in violated(case(*several, delivery="at-most-once"))

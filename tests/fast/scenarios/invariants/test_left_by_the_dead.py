@@ -88,3 +88,13 @@ def test_a_worker_may_hold_the_job_unless_every_one_that_received_it_has_died(
     history: tuple[Operation, ...],
 ) -> None:
     assert said(of(*history, promised=IN_TIME)) == ()
+
+
+def test_a_worker_that_lives_and_got_another_job_does_not_hold_that_of_a_dead_one() -> None:
+    other = replace(call("claim", "", at=6, value={"job_id": "i"}), client="B")
+    assert said(of(RECEIVED, DIES, other, promised=IN_TIME)) == LOST
+
+
+def test_a_job_that_runs_although_no_worker_received_it_is_left_by_none() -> None:
+    update = call("update_status", at=2, value=None, status="running")
+    assert said(of(update, promised=IN_TIME)) == ()
