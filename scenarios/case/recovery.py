@@ -212,7 +212,7 @@ def drain(rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str])
     """Take what a worker would get of a subject that hands jobs out. Arguments as for ``_drain``."""
     method = "claim" if "claim" in rig.traits.methods else "dequeue"
     error: RaisedError | None = None
-    taken: list[Mapping[str, Json]] = []
+    taken: list[Json] = []
 
     def take(number: int) -> str | None:
         nonlocal error
@@ -220,8 +220,7 @@ def drain(rig: Rig, version: Version, due: tuple[float, ...], awaited: set[str])
         error = answered.error
         job_id = job_in(answered.value)
         if job_id is not None:
-            job = answered.value
-            taken.append(job if isinstance(job, Mapping) else {"job_id": job_id})
+            taken.append(answered.value)
         return job_id
 
     def finish() -> bool:

@@ -10,7 +10,7 @@ Blind to: a subject whose own worker runs the jobs, and one without leases; no o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from midpipe.faultinject.faults.clock import A_LEASE_S
@@ -25,6 +25,7 @@ from midpipe.scenarios.model.history import (
     Json,
     Operation,
     Phase,
+    job_in,
     job_received,
 )
 from midpipe.scenarios.programs.calls import TICK, claim, completion_of
@@ -51,11 +52,11 @@ def take_over(rig: Rig, recorder: Recorder, version: Version, time_out_s: float)
         return call_without_faults(rig.recovery, recorder, made, Phase.PROGRAM, STANDBY).value
 
     def take(_number: int) -> str | None:
-        job = call(replace(claim(_WORKER), version=version))
-        if not isinstance(job, Mapping):
-            return None
-        call(replace(completion_of(job, _WORKER), version=version))
-        return str(job.get("job_id"))
+        claimed = call(replace(claim(_WORKER), version=version))
+        job_id = job_in(claimed)
+        if job_id is not None:
+            call(replace(completion_of(claimed, _WORKER), version=version))
+        return job_id
 
     drained(
         take,

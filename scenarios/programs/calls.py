@@ -122,13 +122,15 @@ def complete(result: Json = SECRET_RESULT) -> Call:
     )
 
 
-def completion_of(job: Mapping[str, Json], worker: str) -> Call:
+def completion_of(claimed: Json, worker: str) -> Call:
     """Return the completion of a job that a worker of midpipe's own has claimed.
 
     Args:
-        job: what the claim returned. A job that shows no workspace is one of WORKSPACE, as most are.
+        claimed: what the claim returned: the job, or its id. A job that shows no workspace is one of WORKSPACE, as most
+            are.
         worker: which worker it is; it stands in the result.
     """
+    job = claimed if isinstance(claimed, Mapping) else {"job_id": claimed}
     return Call(
         "complete",
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from midpipe.scenarios.case.story import story_of
@@ -14,6 +16,7 @@ from midpipe.scenarios.model.state import tables_of
 from midpipe.scenarios.model.story import StepKind
 
 IGNORES_THE_TOKEN = "midpipe.scenarios.flaws.pairs:IgnoresTheToken"
+ANSWERS_EMPTY = f"{Path(__file__).parent.parent}/data/queues/sound/answers_empty.py:Queue"
 KEEPS_DEAD_WORKERS_JOBS = "midpipe.scenarios.flaws.single:KeepsDeadWorkersJobs"
 
 
@@ -87,6 +90,14 @@ def test_a_story_has_the_calls_of_the_stand_by_worker(
     calls = [step.call for step in steps if (step.client, step.kind) == ("S", StepKind.CALL)]
     assert [call.method for call in calls if call] == ["claim", "complete", "claim"]
     assert all(call.standby for call in calls if call)
+
+
+def test_the_stand_by_worker_completes_nothing_where_an_empty_answer_says_that_there_is_no_job(
+    worker: Worker,
+) -> None:
+    record = run(worker, "claim-complete: A2:EVAL!freeze", ANSWERS_EMPTY)
+    completed = [call for call in record.history if call.method == "complete"]
+    assert {call.job_id for call in completed} == {"job-1"}
 
 
 def test_a_queue_that_believes_a_frozen_worker_finishes_a_job_twice(worker: Worker) -> None:
