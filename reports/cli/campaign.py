@@ -22,9 +22,9 @@ from midpipe.reports.sinks.metrics import Metrics
 from midpipe.reports.sinks.writing import check_writable
 from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.campaign.campaign import Plan, Store
+from midpipe.scenarios.campaign.merging import combined
 from midpipe.scenarios.campaign.progress import CampaignProgress
 from midpipe.scenarios.gate.cores import available_cores
-from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.model.shard import MOST_SHARDS
 
 _SHARDS_PER_WORKER = 4

@@ -15,7 +15,7 @@ from midpipe.reports.cli.selecting import BASELINE
 from midpipe.reports.sinks.console import results
 from midpipe.reports.sinks.writing import check_writable
 from midpipe.reports.verdict_file import read_verdict
-from midpipe.scenarios.gate.merging import combined
+from midpipe.scenarios.campaign.merging import combined
 from midpipe.scenarios.gate.options import EXPLORING
 from midpipe.scenarios.model.accepted import Baseline
 from midpipe.scenarios.model.baseline import held_against

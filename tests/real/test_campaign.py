@@ -17,10 +17,10 @@ from distributed import LocalCluster
 from midpipe.faultinject.errors import UsageError
 from midpipe.reports.cli.main import cli
 from midpipe.scenarios.campaign.campaign import Plan, Store
+from midpipe.scenarios.campaign.merging import combined
 from midpipe.scenarios.campaign.on_dask import DASK_SETTINGS, Where, parse_where, run_on
 from midpipe.scenarios.campaign.shard_run import ShardResult
 from midpipe.scenarios.gate.gate import Gate
-from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.gate.options import Options
 from midpipe.scenarios.model.shard import Shard
 from midpipe.scenarios.model.spec import SubjectSpec

@@ -9,10 +9,10 @@ import pytest
 
 from midpipe.faultinject.decide.ledger import LedgerRow
 from midpipe.faultinject.errors import UsageError
+from midpipe.scenarios.campaign.merging import combined
 from midpipe.scenarios.explore.fault_selection import Aim
 from midpipe.scenarios.gate.gaps import EMPTY_SHARD
 from midpipe.scenarios.gate.gate import Gate
-from midpipe.scenarios.gate.merging import combined
 from midpipe.scenarios.gate.options import Event, Options
 from midpipe.scenarios.model.messages import CaseEnded, Sampling
 from midpipe.scenarios.model.shard import Shard
