@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from midpipe.faultinject.errors import UsageError
-from midpipe.scenarios.model.accepted import Baseline
+from midpipe.scenarios.model.accepted import NO_BASELINE, Baseline
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -22,9 +22,9 @@ def read_baseline(path: Path) -> Baseline:
         raise UsageError(
             f"{str(path)!r} is not a baseline: {error}. 'midpipe baseline' writes one from a verdict."
         ) from error
-    if baseline.schema != Baseline().schema:
+    if baseline.schema != NO_BASELINE.schema:
         raise UsageError(
-            f"{str(path)!r} has schema {baseline.schema}, and this midpipe reads schema {Baseline().schema}. "
+            f"{str(path)!r} has schema {baseline.schema}, and this midpipe reads schema {NO_BASELINE.schema}. "
             "Write it again with 'midpipe baseline'."
         )
     return baseline

@@ -255,8 +255,9 @@ class ExternalServer:
     def _check_is_empty(self, control: Control) -> None:
         held = len(_keys(control)) - 1
         if held > 0:
+            keys = "1 key" if held == 1 else f"{held} keys"
             raise ServerError(
-                f"Database {self.database} at {self.address} holds {held} keys. midpipe empties the "
+                f"Database {self.database} at {self.address} holds {keys}. midpipe empties the "
                 "database between cases, so it takes an empty one only; nothing was touched. "
                 "Name another database (…/9) or leave --redis out."
             )
@@ -286,11 +287,17 @@ class ExternalServer:
         except ReplyError as error:
             if control is not None:
                 control.close()
-            raise ServerError(
-                f"{error} (at {self.address}). Give user and password in the URL: "
-                "redis://user:password@host:port/database."
-            ) from error
+            raise ServerError(f"{error} (at {self.address}). {_way_out(error.code)}") from error
         return control
+
+
+def _way_out(code: str) -> str:
+    """Return what the user can do about an error that the server returned for one of the first commands."""
+    if code in ("NOAUTH", "WRONGPASS"):
+        return "Give user and password in the URL: redis://user:password@host:port/database."
+    if code == "NOPERM":
+        return "Give the user the right to run every command on every key of the database."
+    return "Check the URL: redis://user:password@host:port/database."
 
 
 def _keys(control: Control) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from midpipe.faultinject.errors import UsageError
@@ -78,7 +79,7 @@ class FaultProxy:
             raise UsageError(f"{config} can't be read: {error.strerror or error}.") from error
         answer = self._run(populate(self.state, body, self._access))
         if answer.status != 201:
-            raise UsageError(f"{config} can't be used: {answer.body.decode().strip()}")
+            raise UsageError(f"{config} can't be used: {json.loads(answer.body)['error']}.")
 
     def close(self) -> None:
         """Close every proxy and its connections."""

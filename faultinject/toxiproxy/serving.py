@@ -28,8 +28,9 @@ def serve_api(loop: Loop, proxy: FaultProxy, host: str, port: int) -> HttpServer
     try:
         return HttpServer(loop, str(listen), proxy.answer)
     except AddressError as error:
+        reason = str(error).removeprefix(f"can't listen on {listen}: ")
         raise UsageError(
-            f"The API can't listen on {listen}: {error}. Choose another --port; 0 takes any free one."
+            f"The API can't listen on {listen}: {reason}. Choose another --port; 0 takes any free one."
         ) from error
 
 

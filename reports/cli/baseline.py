@@ -13,7 +13,7 @@ from midpipe.reports.cli.options import VERDICT_FILE
 from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import OutputError, write_file
 from midpipe.reports.verdict_file import read_verdict
-from midpipe.scenarios.model.accepted import Baseline
+from midpipe.scenarios.model.accepted import NO_BASELINE
 from midpipe.scenarios.model.baseline import baseline_of
 
 
@@ -46,7 +46,7 @@ def baseline(ctx: click.Context, /, verdict_file: Path, reason: str, path: Path)
     A finding that the verdict does not have any more is taken out of the file.
     """
     verdict = read_verdict(verdict_file)
-    before = read_baseline(path) if path.exists() else Baseline()
+    before = read_baseline(path) if path.exists() else NO_BASELINE
     today = datetime.now(UTC).date().isoformat()
     accepted = baseline_of(verdict, reason, today, before)
     if not written(lambda: write_file(path, baseline_text(accepted), "--to")):

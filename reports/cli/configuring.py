@@ -37,7 +37,9 @@ def configuration_of(ctx: click.Context | None) -> Configuration:
 
 
 def configurable(command: click.Command) -> dict[str, click.Option]:
-    """Return the options of a command that a configuration may hold, by name."""
+    """Return the options of a command that a configuration may hold, by name; none if the command reads none."""
+    if CONFIG not in command.params:
+        return {}
     options = [each for each in command.params if isinstance(each, click.Option)]
     return {name: option for option in options for name in _names(option)}
 
@@ -106,11 +108,15 @@ def _check_keys(options: Mapping[str, Any], commands: Mapping[str, click.Command
     shared = shared_options(commands)
     for key, value in options.items():
         if isinstance(value, Mapping):
+            if _spelt(key) in shared:
+                raise UsageError(f"{key} is an option and takes no table; got {dict(value)!r}.")
             if key not in commands:
                 hint = did_you_mean(key, {*commands, PROMISES})
                 raise UsageError(
                     f"{TABLE} has a table {key!r}, and there is no such command.{hint}"
                 )
+            if CONFIG not in commands[key].params:
+                raise UsageError(f"midpipe {key} takes no options from {TABLE}.")
             known = configurable(commands[key])
             for name in value:
                 if _spelt(name) not in known:
@@ -151,7 +157,7 @@ def _checked(ctx: click.Context, option: click.Option, name: str, value: Any, ba
     """Return a value as click takes it for the option. Raises UsageError if it is none that the option takes."""
     if option.is_flag != isinstance(value, bool):
         raise UsageError(
-            f"{name} is {'true or false' if option.is_flag else 'no flag'}; got {value!r}."
+            f"{name} takes {'true or false' if option.is_flag else 'a value'}; got {value!r}."
         )
     if option.multiple:
         value = tuple(value) if isinstance(value, list) else (value,)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from midpipe import __version__
 from midpipe.faultinject.errors import MidpipeError, UsageError
+from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.baseline_file import read_baseline
 from midpipe.reports.cli.exit_code import code_of_verdict
@@ -22,7 +23,7 @@ from midpipe.reports.sinks.console import results, say
 from midpipe.reports.sinks.writing import check_writable
 from midpipe.scenarios.gate.gate import Gate
 from midpipe.scenarios.gate.options import EXPLORING, Options
-from midpipe.scenarios.model.accepted import Baseline
+from midpipe.scenarios.model.accepted import NO_BASELINE
 from midpipe.scenarios.model.baseline import held_against
 from midpipe.scenarios.model.matrix import merged
 from midpipe.scenarios.model.verdict import Outcome, Verdict, merge
@@ -54,7 +55,7 @@ def judge(
         UsageError: the baseline can't be read, or the run is to stop at the first finding, accepted or not.
         MidpipeError, KeyboardInterrupt: the run ended early; the verdict on what it has done is shown and written.
     """
-    accepted = read_baseline(baseline) if baseline else Baseline()
+    accepted = read_baseline(baseline) if baseline else NO_BASELINE
     if baseline and options.fail_fast:
         raise UsageError(
             "--fail-fast would stop at a finding that the baseline accepts. Leave one of the two out."
@@ -63,6 +64,7 @@ def judge(
         raise UsageError(
             "A shard is not held against a baseline. Give --baseline to midpipe merge."
         )
+    _check_servers_take_faults(options, others)
     check_writable(out)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     budget_s = options.time_budget_s
@@ -91,6 +93,18 @@ def judge(
             say(console, "The verdict is partial.", "yellow")
         raise failed
     return code_of_verdict(verdict, fail_on, is_written=is_written)
+
+
+def _check_servers_take_faults(options: Options, others: Sequence[ServerSpec]) -> None:
+    """Raise UsageError if every fault that is asked for needs a server that midpipe starts, and one has a URL."""
+    faults = options.aim.faults
+    if not faults or not all(CATALOGUE[name].needs_own_server for name in faults):
+        return
+    if any(server.is_shared for server in (options.server, *others)):
+        raise UsageError(
+            f"{', '.join(faults)}: midpipe does not do that to a server that it did not start. Leave --redis out, or "
+            "name a binary or an image: --redis embedded:redis-server, --redis docker."
+        )
 
 
 def _run(

@@ -17,7 +17,7 @@ from midpipe.reports.sinks.writing import check_writable
 from midpipe.reports.verdict_file import read_verdict
 from midpipe.scenarios.campaign.merging import combined
 from midpipe.scenarios.gate.options import EXPLORING
-from midpipe.scenarios.model.accepted import Baseline
+from midpipe.scenarios.model.accepted import NO_BASELINE
 from midpipe.scenarios.model.baseline import held_against
 
 
@@ -53,7 +53,7 @@ def merge(
     """
     folder = out / "merge"
     check_writable(folder)
-    accepted = read_baseline(baseline) if baseline else Baseline()
+    accepted = read_baseline(baseline) if baseline else NO_BASELINE
     merged = combined(tuple(map(read_verdict, verdict_files)), command_line())
     verdict = held_against(merged, accepted, EXPLORING)
     is_written = report_verdict(verdict, folder, results())

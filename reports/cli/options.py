@@ -310,11 +310,15 @@ def subject_from(values: dict[str, Any]) -> SubjectSpec:
     are for the configured subject; they don't count if the command line names another one.
 
     Raises:
-        UsageError: the subject can't be read.
+        UsageError: the subject can't be read, or the command line names two.
     """
     ctx = click.get_current_context(silent=True)
     configured = dict((ctx.default_map if ctx else None) or {})
     paths, environment = tuple(values["paths"]), tuple(values["environment"])
+    if _is_given(ctx, "subject") and _is_given(ctx, "queue"):
+        raise UsageError(
+            "--subject and --queue each name a queue to judge. Leave one of the two out."
+        )
     if configured.get("queue") == values.get("queue") and _is_given(ctx, "subject"):
         values = {**values, "queue": None}
     promises = configuration_of(ctx).promises if _is_the_configured(values, configured) else ()

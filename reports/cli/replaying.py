@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from midpipe.faultinject.decide.schedule import parse_replay_string
+from midpipe.faultinject.errors import UsageError
 from midpipe.faultinject.faults import CATALOGUE
 from midpipe.faultinject.servers.opening import ServerSpec
 from midpipe.reports.cli.invocation import redaction, safe_text
@@ -47,6 +48,18 @@ def worker_for(server: ServerSpec, started: EarlyStart, values: dict[str, Any]) 
     return Worker(server, judged_by=selection_from(values), started=started)
 
 
+def _check_clients(schedule: str) -> None:
+    """Raise UsageError if the line has a step of a client that its program does not have."""
+    name, steps = parse_replay_string(schedule, CATALOGUE)
+    clients = program_named(name).clients
+    for step in steps.steps:
+        if step.position.client not in clients:
+            raise UsageError(
+                f"The step {str(step)!r} is of client {step.position.client}, and the program {name} has only "
+                f"{', '.join(clients)}."
+            )
+
+
 def run_replay(
     worker: Worker,
     subject: SubjectSpec,
@@ -68,6 +81,7 @@ def run_replay(
         MidpipeError: the case can't be run.
     """
     try:
+        _check_clients(schedule)
         if times == 1:
             runs = [_confirmed(worker, subject, schedule, bound_ms)]
         else:

@@ -67,13 +67,21 @@ def reproduce(
 
     One issue: exit code 1 if it was reproduced, 0 if it does not happen, 3 if that is unknown.
     """
+    names_a_queue = any(
+        ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        for name in ("subject", "queue")
+    )
     if everything or issue is None:
+        if names_a_queue:
+            raise UsageError(
+                f"The table is of midpipe's own queues. For another one name an issue: {', '.join(ISSUES)}."
+            )
         options = Options(jobs=jobs, parts=("review",), server=server_from(values))
         ctx.exit(judge(options, out / "reproduce"))
     if issue.upper() not in ISSUES:
         raise UsageError(f"The review has no issue {issue!r}.{did_you_mean(issue.upper(), ISSUES)}")
     subject = subject_from(values)
-    if ctx.get_parameter_source("subject") is not ParameterSource.COMMANDLINE:
+    if not names_a_queue:
         subject = SubjectSpec(SUBJECTS["as reviewed"], environment=subject.environment)
     ctx.exit(_reproduce(ISSUES[issue.upper()], subject, values))
 

@@ -30,5 +30,8 @@ class KnownFinding:
 class Baseline:
     """The findings that are accepted, as they stand in the file."""
 
-    findings: tuple[KnownFinding, ...] = ()
+    findings: tuple[KnownFinding, ...]
     schema: int = 1
+
+
+NO_BASELINE = Baseline(())

@@ -146,7 +146,7 @@ def parse_subject(
         match = _NAMED.fullmatch(text)
         if match is None:
             raise UsageError(
-                f"--subject {text!r} does not name a class. Write module:Class or path/to/file.py:Class, "
+                f"{text!r} does not name a class. Write module:Class or path/to/file.py:Class, "
                 "or 'command: …' for a program that speaks the subject protocol."
             )
         where = match["where"]
@@ -160,7 +160,7 @@ def parse_subject(
     for word in environment:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise UsageError(f"--env takes NAME=value; got {word!r}.")
+            raise UsageError(f"A variable of the environment is NAME=value; got {word!r}.")
         variables[name] = value
     return SubjectSpec(
         text=text,

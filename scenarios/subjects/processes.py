@@ -29,6 +29,7 @@ _ANSWERS_WITHIN_S = 10.0
 _MOST_BYTES = 65536
 _IMPORTED_AT_ONCE = 100
 _TAIL_BYTES = 2000
+_MISSING = ("ImportError", "ModuleNotFoundError")
 
 
 class Process(Protocol):
@@ -313,10 +314,12 @@ def load_error_text(spec: SubjectSpec, answer: ReadyMessage) -> str:
     """Return the message for a subject whose import raised."""
     error = answer.get("error") or {}
     reason = ": ".join(filter(None, (error.get("type"), error.get("message")))) or "no reason given"
-    return (
-        f"The subject {spec.name} can't be loaded: {reason}. "
-        "Check the name, and give --path DIR for its imports or --python for its interpreter."
+    advice = (
+        "Install what is missing, or give --path DIR for its imports or --python for the interpreter that has it."
+        if error.get("type") in _MISSING
+        else "Check the name and the file."
     )
+    return f"The subject {spec.name} can't be loaded: {reason}. {advice}"
 
 
 def load_timeout_text(spec: SubjectSpec) -> str:

@@ -29,9 +29,15 @@ def test_an_accepted_finding_does_not_fail_the_next_run_and_a_new_one_does(tmp_p
 
 
 def test_a_baseline_that_can_not_be_read_is_answered_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "broken.json").write_text("{}")
+    (tmp_path / "broken.json").write_text('{"findings": []}')
+    (tmp_path / "other.json").write_text('{"midpipe": "0.1.0"}')
     (tmp_path / "odd.json").write_text('{"findings": 3}')
     fast = ran("gate", "--baseline", "broken.json", "--fail-fast", cwd=tmp_path)
     odd = ran("sweep", "--baseline", "odd.json", cwd=tmp_path)
-    for (code, _, errors), words in ((fast, "Leave one of the two out"), (odd, "not a baseline")):
+    other = ran("sweep", "--baseline", "other.json", cwd=tmp_path)
+    for (code, _, errors), words in (
+        (fast, "Leave one of the two out"),
+        (odd, "not a baseline"),
+        (other, "not a baseline"),
+    ):
         assert (code, words in errors, is_one_sentence(errors)) == (2, True, True), errors

@@ -56,13 +56,19 @@ class Changing:
         (("sweep", "--jobs", "1", "--subject", "no.such.module:Queue"), "No module named 'no'"),
         (("sweep", "--jobs", "1", "--subject", "midpipe.reference:Kew"), "'Kew'; it has Queue"),
         (("sweep", "--subject", "midpipe.reference"), "does not name a class"),
+        (("fleet", "--beside", "midpipe.reference"), "midpipe: 'midpipe.reference' does not name"),
+        (("sweep", "--subject", "q.py:Q", "--queue", "rq"), "Leave one of the two out"),
         (("sweep", "--subject", "missing.py:Queue"), "There is no file 'missing.py'"),
         (("sweep", "--program", "enqeue"), "Did you mean 'enqueue'?"),
-        (("sweep", "--env", "ON"), "--env takes NAME=value"),
+        (("sweep", "--env", "ON"), "A variable of the environment is NAME=value"),
         (("sweep", "--jobs", "1", "--python", "/no/python"), "can't be started"),
         (("sweep", "--jobs", "1", "--redis", "embedded:/no/such"), "no server binary"),
         (("sweep", "--redis", "redis://127.0.0.1:1/0"), "No server answers at 127.0.0.1:1"),
         (("sweep", "--redis", "redis://elsewhere/0"), "not on this machine"),
+        (
+            ("sweep", "--redis", "redis://127.0.0.1:1/0", "--fault", "kill"),
+            "kill: midpipe does not do that to a server that it did not start",
+        ),
         (("sweep", "--out", "/proc/nowhere"), "Name another directory with --out"),
         (
             ("replay", "enqueue: A1!lost-reply", "--as-test", "/proc/no/test_x.py"),
@@ -72,7 +78,9 @@ class Changing:
         (("replay", "A2!lost-reply"), "'program: steps'"),
         (("replay", "enqueue: A1!lost-replay"), "Did you mean 'lost-reply'?"),
         (("replay", "enqeue: A1!lost-reply"), "Did you mean 'enqueue'?"),
+        (("replay", "enqueue: B1!lost-reply"), "and the program enqueue has only A"),
         (("replay", "claim-complete:", "--subject", AS_REVIEWED), "has no claim"),
+        (("reproduce", "--subject", AS_REVIEWED), "For another one name an issue: CRITICAL-1"),
         (("reproduce", "CRITICAL-2"), "Did you mean 'CRITICAL-1'?"),
         (("report", "nowhere.json"), "Run 'midpipe gate' first"),
     ],
@@ -113,6 +121,13 @@ def test_an_unknown_command_is_answered_with_the_nearest_one(tmp_path: Path) -> 
             "q.py:Q can't enqueue a job",
             30.0,
         ),
+        (
+            "class Q:\n def __init__(self, url): pass\n def enqueue(self, job_id, tenant): pass",
+            "if it needs others, 'midpipe init FILE.PY:CLASS' writes an adapter",
+            30.0,
+        ),
+        ("import no_such_package", "Install what is missing", 30.0),
+        ("class Q(", "Check the name and the file", 30.0),
     ],
 )
 def test_a_subject_that_can_not_be_judged_is_reported_in_one_sentence(
@@ -138,6 +153,15 @@ def test_a_named_server_that_wants_a_password_is_reported(
     assert (code, "redis://user:password@" in errors, is_one_sentence(errors)) == (2, True, True)
 
 
+def test_a_database_that_the_server_lacks_is_not_answered_by_asking_for_a_password(
+    tmp_path: Path, foreign_server: int
+) -> None:
+    url = f"redis://:s3cret@127.0.0.1:{foreign_server}/99"
+    code, _, errors = ran("sweep", "--redis", url, cwd=tmp_path)
+    assert (code, "out of range" in errors, "Check the URL" in errors) == (2, True, True), errors
+    assert ("Give user" in errors, "s3cret" in errors) == (False, False), errors
+
+
 def test_a_flawed_queue_fails_and_its_replay_line_fails_again(tmp_path: Path) -> None:
     faults = ("--fault", "cut-before", "--fault", "lost-reply", "--jobs", "1")
     words = ("--subject", AS_REVIEWED, "--program", "enqueue-with-request-id", *faults)
@@ -147,6 +171,11 @@ def test_a_flawed_queue_fails_and_its_replay_line_fails_again(tmp_path: Path) ->
     assert line is not None
     code, output, _ = ran("replay", line[1], "--subject", AS_REVIEWED, cwd=tmp_path)
     assert (code, output.splitlines()[-1]) == (1, "still fails")
+
+
+def test_a_library_is_tried_for_an_issue_instead_of_the_reviewed_queue(tmp_path: Path) -> None:
+    code, output, _ = ran("reproduce", "CRITICAL-1", "--queue", "reference", cwd=tmp_path)
+    assert (code, "does not happen" in output) == (0, True), output
 
 
 def test_a_case_is_replayed_as_often_as_asked_and_has_the_same_history_each_time(

@@ -54,6 +54,7 @@ def test_a_port_that_is_taken_is_refused_with_the_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = refused("--port", str(taken.getsockname()[1]))
     assert "address already in use" in said
+    assert said.count("listen on") == 1
     assert "--port" in said
 
 
@@ -104,7 +105,8 @@ def test_an_invalid_configuration_is_refused_with_the_reason(
 ) -> None:
     config = tmp_path / "proxies.json"
     config.write_text(text)
-    assert says in refused("--port", "0", "--config", str(config))
+    said = refused("--port", "0", "--config", str(config))
+    assert (says in said, "{" in said) == (True, False)
 
 
 def test_it_starts_with_the_proxies_of_its_configuration(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from midpipe.faultinject.decide.ledger import LedgerRow
-from midpipe.scenarios.model.accepted import Baseline
+from midpipe.scenarios.model.accepted import NO_BASELINE
 from midpipe.scenarios.model.baseline import baseline_of, held_against
 from midpipe.scenarios.model.finding import PlacedFault
 from midpipe.scenarios.model.verdict import (
@@ -66,7 +66,7 @@ def verdict_with(*findings: Finding, outcome: Outcome = Outcome.FAIL) -> Verdict
     )
 
 
-ACCEPTED = baseline_of(verdict_with(LOST, RACE), "SHOP-123", "2026-11-30", Baseline())
+ACCEPTED = baseline_of(verdict_with(LOST, RACE), "SHOP-123", "2026-11-30", NO_BASELINE)
 
 
 def test_a_run_with_accepted_findings_only_passes_and_reports_them_with_their_reason() -> None:
@@ -121,7 +121,7 @@ def test_accepted_findings_hide_no_other_failure_and_no_doubt() -> None:
 
 def test_without_a_finding_the_verdict_stays_as_it_is() -> None:
     unknown = verdict_with(outcome=Outcome.UNKNOWN)
-    assert held_against(unknown, Baseline(), EXPLORING) == unknown
+    assert held_against(unknown, NO_BASELINE, EXPLORING) == unknown
 
 
 def test_a_baseline_written_again_keeps_reasons_and_leaves_out_what_is_gone() -> None:
@@ -138,6 +138,6 @@ def test_a_finding_without_a_fault_is_known_in_whichever_program_fuzzing_generat
     """Each run generates others, so the finding of a known flaw would be new in the next run."""
     fuzzed = replace(RACE, program="written(C enqueue job-1, A enqueue job-1)")
     again = replace(RACE, program="written(B enqueue job-2 r-2, A enqueue job-2)")
-    accepted = baseline_of(verdict_with(fuzzed), "known", "2026-11-30", Baseline())
+    accepted = baseline_of(verdict_with(fuzzed), "known", "2026-11-30", NO_BASELINE)
     assert held_against(verdict_with(again), accepted, EXPLORING).findings == ()
     assert held_against(verdict_with(RACE), accepted, EXPLORING).findings == (RACE,)
