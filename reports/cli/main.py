@@ -42,11 +42,11 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
         "bench": "Measure how long each call takes.",
         "network": "Run a queue's calls through a Toxiproxy.",
         "audit": "Report what is wrong with the jobs of a live queue, read-only.",
+        "canary": "Judge a roll-out by its metrics.",
     },
     "Tools": {
         "init": "Write an adapter and [tool.midpipe] for your own queue.",
         "proxy": "Run the fault proxy by itself, with Toxiproxy's API.",
-        "canary": "Judge a roll-out by its metrics.",
         "queues": "List the released libraries that --queue takes by name.",
         "bugs": "Find known bugs of released libraries again.",
         "compare": "Judge several queues in the same way, on one page.",

@@ -212,7 +212,7 @@ JOBS = click.option(
     default=lambda: min(MOST_JOBS, available_cores()),
     show_default="the number of cores",
     type=click.IntRange(1, MOST_JOBS),
-    help="Number of workers, each with a server of its own.",
+    help="Number of processes that run cases, each with a server of its own.",
 )
 FAIL_ON = click.option(
     "--fail-on",
