@@ -16,8 +16,8 @@ def page() -> str:
     """Return the page: the help of every command, as a terminal shows it."""
     parts = [
         "# Command line\n",
-        "Made from the code by `python .ci/command_line.py`. Every option can stand in "
-        "[`[tool.midpipe]`](configuration.md) as well.\n",
+        "Made from the code by `python .ci/command_line.py`. Most options can be stored in "
+        "[`[tool.midpipe]`](configuration.md).\n",
     ]
     top = context(cli, None, "midpipe")
     for name in cli.list_commands(top):
