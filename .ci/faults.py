@@ -20,9 +20,9 @@ TITLES = {
 }
 INTRODUCTION = """# Faults
 
-Made from the code by `python .ci/faults.py`. A fault happens at one command instead of, before or after passing it on.
-Every fault is real: an error reply comes from the server, a crash is a SIGKILL. `--fault NAME` runs some of them only,
-`--at COMMAND[:KEY]` some positions only.
+Made from the code by `python .ci/faults.py`. A fault happens at one command: before midpipe passes it on, after
+that, or instead. Every fault is real: an error reply comes from the server, a crash is a SIGKILL. `--fault NAME`
+injects only this one, `--at COMMAND[:KEY]` only at these commands.
 """
 REST = """## What they share
 
@@ -30,9 +30,9 @@ In all rows, *the call* is the call of the queue, such as `enqueue`, that sent t
 driver raises, or hides it by a retry of its own, is up to the queue; midpipe judges what follows from it.
 
 An outage (`refuse`, `oom`, `readonly`, `noperm`, `misconf`, `readdress`) ends with the call in which it began, or as
-soon as that call has waited for 0.8 s, a `pause` once it has waited for 2 s: a worker that goes on until the server is
-back can return. Of a queue that declares `latency_bound_s` it lasts until the call ends, because such a queue promises
-to return under any fault.
+soon as that call has waited for 0.8 s, a `pause` once it has waited for 2 s, so that a worker that retries until the
+server is back can return. For a queue that declares `latency_bound_s` it lasts until the call ends, because such a
+queue promises to return under any fault.
 
 A number after a name is a parameter. `late` delivers the command once all clients are done, `late=N` after N further
 commands of the same client, so that an old write can overwrite a newer one. If the client sends something else on the
