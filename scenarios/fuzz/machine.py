@@ -30,7 +30,7 @@ from midpipe.scenarios.fuzz.draws import (
 )
 from midpipe.scenarios.fuzz.plan import Enough, Plan, Run
 from midpipe.scenarios.fuzz.space import FuzzSpace
-from midpipe.scenarios.programs.calls import MALFORMED, OTHER_WORKSPACE
+from midpipe.scenarios.programs.calls import OTHER_WORKSPACE
 from midpipe.scenarios.programs.themes import CLAIMS, CROSSINGS, Theme
 from midpipe.scenarios.programs.written import PUT, STARTS, WrittenStep
 
@@ -378,7 +378,7 @@ def machine(run: Run, space: FuzzSpace, number: int) -> type[RuleBasedStateMachi
 
         @while_not_full
         @precondition(lambda self: self.can("malformed"))
-        @rule(client=clients, what=st.sampled_from(tuple(MALFORMED)))
+        @rule(client=clients, what=st.sampled_from(space.malformed))
         def enqueue_malformed(self, client: int, what: str) -> None:
             self.add(client, "malformed", what)
 

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from midpipe.faultinject.faults import CATALOGUE, Pace, pace_of
 from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.scenarios.fuzz.verbs import method_of
+from midpipe.scenarios.programs.calls import MALFORMED
 from midpipe.scenarios.programs.themes import THEMES, Theme
 from midpipe.scenarios.programs.written import STARTS
 
@@ -47,6 +49,12 @@ class FuzzSpace:
     commands: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     mutates: bool = False
+
+    @property
+    def malformed(self) -> tuple[str, ...]:
+        """What may be wrong with a malformed call, of the calls that the verbs make."""
+        methods = set(map(method_of, self.verbs))
+        return tuple(what for what, call in MALFORMED.items() if call.method in methods)
 
     @property
     def fault_groups(self) -> tuple[tuple[str, ...], ...]:

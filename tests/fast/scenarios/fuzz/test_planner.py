@@ -68,6 +68,16 @@ def test_every_call_is_planned_sooner_or_later(plans: list[Plan]) -> None:
     assert missing == set()
 
 
+@pytest.mark.parametrize(("more", "planned_too"), [((), False), (("update",), True)])
+def test_a_malformed_call_is_planned_only_for_a_queue_that_has_the_call(
+    more: tuple[str, ...], planned_too: bool
+) -> None:
+    space = FuzzSpace(frozenset(("enqueue", "malformed", *more)), QUICK)
+    words = {word for plan in planned(space) for step in plan.steps for word in step.words}
+    assert "odd-workspace" in words
+    assert ("odd-status" in words) is planned_too
+
+
 def test_faults_of_every_kind_are_planned(plans: list[Plan]) -> None:
     names = {fault.fault.name for plan in plans for fault in plan.faults}
     assert [group for group in ALL.fault_groups if not names & set(group)] == []
