@@ -19,6 +19,7 @@ from itertools import islice
 
 from midpipe.faultinject.vocabulary import Label
 from midpipe.faultinject.wire.commands import SCRIPT_CALLS, CommandTable
+from midpipe.faultinject.wire.resp import Reply
 
 _SHOWN_OF_DIGEST = 6
 _MOST_WORDS = 2
@@ -70,6 +71,14 @@ def _script(name: bytes, given: bytes) -> str:
 def _readable(name: bytes) -> str:
     """Return a name as a schedule can contain it."""
     return _UNREADABLE.sub(b"-", name).decode("ascii")
+
+
+def finds_nothing(command: Sequence[bytes], reply: Reply) -> bool:
+    """Whether a reply hands nothing out. That of XAUTOCLAIM begins with where to continue, whatever it has found."""
+    value = reply.value
+    if command[0].upper() == b"XAUTOCLAIM" and isinstance(value, tuple):
+        return not any(value[1:])
+    return value is None or value == ()
 
 
 class LabelCounter:

@@ -23,7 +23,7 @@ from midpipe.faultinject.net.link import Link
 from midpipe.faultinject.vocabulary import Executed, Position, WireEvent, WireIndex
 from midpipe.faultinject.wire.commands import CommandTable, key_pattern
 from midpipe.faultinject.wire.conversation import SUBSCRIBING
-from midpipe.faultinject.wire.labels import LabelCounter, command_of, stable_key
+from midpipe.faultinject.wire.labels import LabelCounter, command_of, finds_nothing, stable_key
 from midpipe.faultinject.wire.pattern import CommandPattern
 from midpipe.faultinject.wire.received import ReceivedCommand
 from midpipe.faultinject.wire.resp import ProtocolError, Reply
@@ -219,7 +219,7 @@ class ClientWire:
         self._answered_s[link] = self.clock()
         self._asking.discard(link)
         self._unnumbered.discard(link)
-        is_empty = reply is not None and reply.value in (None, ())
+        is_empty = reply is not None and finds_nothing(received.command.args, reply)
         if is_empty and not received.block:
             self._empty_answers[received.command.args] += 1
         event = self._let_through.pop(link, None)

@@ -8,6 +8,7 @@ again with more patience, before it counts as invalid.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from midpipe.faultinject.decide.determinism import DeterminismCheck
 from midpipe.faultinject.decide.replay import Replay
 from midpipe.faultinject.decide.schedule import Schedule
 from midpipe.faultinject.faults import changes_process
-from midpipe.faultinject.vocabulary import FaultRef
+from midpipe.faultinject.vocabulary import Decision, FaultRef, Point
 from midpipe.scenarios.case.requirements import raised_by_every_call, rejected_call_in
 from midpipe.scenarios.case.rig import Rig
 from midpipe.scenarios.case.run import run_case
@@ -42,6 +43,7 @@ SHORT_TIME_OUT_AMONG_SEVERAL_MS = 60
 DIVERGED = "the subject did something else than in the run before: "
 _TIME_OUTS_WITHIN_BOUND = 8
 """However patient a run is, so many time-outs fit into the latency bound: a client may run into several in one call."""
+_DELAY_S, _WAITED_MS = 0.02, 50.0
 _MOST_TRIES = 5
 _TRIED_FOR_S = 15.0
 """No further try begins after so long: each may wait for a server that does not answer."""
@@ -207,7 +209,7 @@ class DryRun:
 
     Args:
         nondeterministic: where two runs differ; empty if they do not.
-        is_ordered: a client sent its commands on one connection, and in the same order twice.
+        is_ordered: a client sent its commands on one connection, and the same in each run, however busy the machine.
         unlike: the commands that only one of two runs has, in whatever order; empty if there is none.
         rejected_call: a call whose arguments the subject does not take; empty if there is none.
         raised: what the calls raised, if each of them did so that a pass would be empty, and no invariant was violated.
@@ -238,12 +240,37 @@ def dry_run(rig: Rig, program: Program, latency_bound_ms: float) -> DryRun:
         other, records = third, (*records, third)
         difference = first_difference(one.shape(), other.shape())
     rig.scripts[program.name] = scripts_in(records)
+    is_ordered = not difference and max(one.connections, other.connections) <= 1
     return DryRun(
         nondeterministic=difference,
-        is_ordered=not difference and max(one.connections, other.connections) <= 1,
+        is_ordered=is_ordered and not _depends_on_speed(rig, program, latency_bound_ms, other),
         unlike=different_labels(one, other),
         rejected_call=rejected_call_in(other.history),
         # A violation says more, and is found as soon as the cases are run.
         raised="" if other.violations else raised_by_every_call(program, other.history),
         last=other,
     )
+
+
+def _depends_on_speed(
+    rig: Rig, program: Program, latency_bound_ms: float, usual: CaseRecord
+) -> bool:
+    """Whether a client sends other commands on a busy machine, as one that polls until so much time has passed.
+
+    Only a client that has waited can, so that others are not run again.
+
+    Args:
+        usual: the record of a run at the machine's speed.
+    """
+    if all(operation.duration_ms < _WAITED_MS for operation in usual.history):
+        return False
+    slow = run_schedule(rig, program, _SlowRun(Schedule()), latency_bound_ms)
+    return slow.is_valid and bool(first_difference(usual.shape(), slow.shape()))
+
+
+class _SlowRun(Replay):
+    """Decides as late as on a busy machine."""
+
+    def decide(self, point: Point) -> Decision:
+        time.sleep(_DELAY_S)
+        return super().decide(point)

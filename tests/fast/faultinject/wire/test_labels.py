@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from midpipe.faultinject.decide.schedule import parse_schedule
 from midpipe.faultinject.vocabulary import Label
 from midpipe.faultinject.wire.commands import CommandSpec, CommandTable
-from midpipe.faultinject.wire.labels import LabelCounter, command_of, stable_key
+from midpipe.faultinject.wire.labels import LabelCounter, command_of, finds_nothing, stable_key
+from midpipe.faultinject.wire.resp import Reply, Value
 
 TABLE = CommandTable(
     {name: CommandSpec(name, frozenset(), ()) for name in (b"RPUSH", b"XGROUP", b"XGROUP|CREATE")}
@@ -99,3 +100,26 @@ def test_a_poll_of_an_earlier_attempt_that_found_nothing_changes_no_number() -> 
     counter.next("A", "BRPOP", "jobs")
     counter.found_nothing(late)
     assert counter.next("A", "BRPOP", "jobs").occurrence == 2
+
+
+ENTRY = (b"1-1", (b"job", b"job-1"))
+
+
+@pytest.mark.parametrize(
+    ("command", "value", "is_nothing"),
+    [
+        (b"LPOP", None, True),
+        (b"LPOP", b"job-1", False),
+        (b"ZRANGE", (), True),
+        (b"GET", b"", False),
+        (b"SCAN", (b"0", ()), False),
+        (b"XAUTOCLAIM", (b"0-0", (), ()), True),
+        (b"xautoclaim", (b"0-0", ()), True),
+        (b"XAUTOCLAIM", (b"0-0", (ENTRY,), ()), False),
+        (b"XAUTOCLAIM", (b"0-0", (), (b"1-1",)), False),
+    ],
+)
+def test_a_poll_finds_nothing_if_its_answer_hands_nothing_out(
+    command: bytes, value: Value, is_nothing: bool
+) -> None:
+    assert finds_nothing((command,), Reply(value, b"", b"*")) == is_nothing
