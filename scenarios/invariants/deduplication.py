@@ -60,6 +60,8 @@ def makes_no_second_job(evidence: Evidence, job_id: str) -> bool:
 def may_be_two_jobs(evidence: Evidence, job_id: str) -> bool:
     """Whether two jobs of that id may have come into one workspace, which the queue does not promise to prevent."""
     put_in = _put_in(evidence, job_id, (Deduplicates.JOB, Deduplicates.REQUEST))
+    if evidence.moments[0].tables.has_data(job_id):
+        return bool(put_in) and not makes_no_second_job(evidence, job_id)
     return len({workspace_id for workspace_id, _ in put_in}) < len(put_in)
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from midpipe.scenarios.model.history import Completion, Json, Operation
-from tests.fast.scenarios.invariants.histories import call, evidence
+from midpipe.scenarios.model.promises import declared
+from tests.fast.scenarios.invariants.histories import WHITE_BOX, call, evidence, tables
 from tests.fast.scenarios.invariants.statuses import (
     NO_ORDER,
     UNDONE,
@@ -87,6 +88,18 @@ def test_a_request_of_its_own_may_put_a_job_in_again_where_requests_are_recognis
     promised: dict[str, Json] = {"deduplicates": "request", "tenancy": "workspace"}
     history = (call(request_id="r-1"), done(at=2), again)
     assert said_of_a_queue_that(promised, *history) == expected
+
+
+@pytest.mark.parametrize(
+    ("deduplicates", "expected"), [("none", ()), ("request", ()), ("job", AGAIN)]
+)
+def test_a_job_that_was_there_before_the_first_call_may_be_put_in_again(
+    deduplicates: str, expected: tuple[str, ...]
+) -> None:
+    history = (update("completed", at=2), call(at=4))
+    seeded = evidence(*history, states=(tables("j"),), found=("j",), status="pending")
+    traits = replace(WHITE_BOX, promises=declared({"deduplicates": deduplicates}))
+    assert said_of(replace(seeded, traits=traits)) == expected
 
 
 @pytest.mark.parametrize(("deduplicates", "expected"), [("none", ()), ("job", UNDONE)])
