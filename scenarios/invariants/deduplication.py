@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 from midpipe.scenarios.invariants.endings import may_have_ended
 from midpipe.scenarios.model.evidence import Evidence
-from midpipe.scenarios.model.history import Completion, Operation
+from midpipe.scenarios.model.history import Completion, Operation, Phase
 from midpipe.scenarios.model.promises import Deduplicates
 
 KNOWN_FOR_S = 3_600.0
@@ -60,9 +60,17 @@ def makes_no_second_job(evidence: Evidence, job_id: str) -> bool:
 def may_be_two_jobs(evidence: Evidence, job_id: str) -> bool:
     """Whether two jobs of that id may have come into one workspace, which the queue does not promise to prevent."""
     put_in = _put_in(evidence, job_id, (Deduplicates.JOB, Deduplicates.REQUEST))
-    if evidence.moments[0].tables.has_data(job_id):
+    if job_id in seeded_jobs(evidence):
         return bool(put_in) and not makes_no_second_job(evidence, job_id)
     return len({workspace_id for workspace_id, _ in put_in}) < len(put_in)
+
+
+def seeded_jobs(evidence: Evidence) -> set[str]:
+    """Return the jobs that existed at the start without an enqueue call."""
+    if not evidence.traits.white_box:
+        return set()
+    prepared = {call.job_id for call in evidence.history if call.phase is Phase.PREPARE}
+    return set(evidence.moments[0].tables.job_ids) - prepared
 
 
 def has_put_in(enqueue: Operation) -> bool:

@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from midpipe.scenarios.invariants.deduplication import is_still_known, occurs_too_often
+from midpipe.scenarios.invariants.deduplication import (
+    is_still_known,
+    occurs_too_often,
+    seeded_jobs,
+)
 from midpipe.scenarios.invariants.endings import may_have_lost_its_lease
 from midpipe.scenarios.invariants.repeated_runs import unexplained_repeats
 from midpipe.scenarios.model.evidence import (
@@ -21,7 +25,7 @@ from midpipe.scenarios.model.evidence import (
     Judgement,
     ViolationEvidence,
 )
-from midpipe.scenarios.model.history import Operation, Phase, job_received
+from midpipe.scenarios.model.history import Operation, job_received
 from midpipe.scenarios.model.outcome import Severity
 from midpipe.scenarios.model.promises import Deduplicates, Delivery
 
@@ -59,7 +63,7 @@ def _requests_in_several_jobs(evidence: Evidence) -> Iterator[ViolationEvidence]
             request = call.workspace_id, call.request_id
             jobs_of.setdefault(request, set()).add(call.job_id)
             requests_of.setdefault(call.job_id, set()).add(request)
-    seeded = _seeded_jobs(evidence)
+    seeded = seeded_jobs(evidence)
     for (_, request_id), asked_for in sorted(jobs_of.items()):
         jobs = sorted(
             job_id
@@ -83,14 +87,6 @@ def _several_places(evidence: Evidence) -> Iterator[ViolationEvidence]:
     for job_id, (count, moment) in sorted(queued.items(), key=lambda each: each[0]):
         seen = f"After {moment.place}, {job_id} has {count} places in the queue."
         yield ViolationEvidence(seen, moment.method, position=moment.position)
-
-
-def _seeded_jobs(evidence: Evidence) -> set[str]:
-    """Return the jobs that existed at the start without an enqueue call."""
-    if not evidence.traits.white_box:
-        return set()
-    prepared = {call.job_id for call in evidence.history if call.phase is Phase.PREPARE}
-    return set(evidence.moments[0].tables.job_ids) - prepared
 
 
 def _leased(evidence: Evidence) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from midpipe.scenarios.model.history import Completion, Json, Operation
+from midpipe.scenarios.model.history import Completion, Json, Operation, Phase
 from midpipe.scenarios.model.promises import declared
 from tests.fast.scenarios.invariants.histories import WHITE_BOX, call, evidence, tables
 from tests.fast.scenarios.invariants.statuses import (
@@ -100,6 +100,12 @@ def test_a_job_that_was_there_before_the_first_call_may_be_put_in_again(
     seeded = evidence(*history, states=(tables("j"),), found=("j",), status="pending")
     traits = replace(WHITE_BOX, promises=declared({"deduplicates": deduplicates}))
     assert said_of(replace(seeded, traits=traits)) == expected
+
+
+def test_a_job_that_its_preparation_enqueued_was_put_in_only_once() -> None:
+    history = (call(phase=Phase.PREPARE), update("completed", at=2))
+    prepared = evidence(*history, states=(tables("j"),), found=("j",), status="pending")
+    assert said_of(prepared) == AGAIN
 
 
 @pytest.mark.parametrize(("deduplicates", "expected"), [("none", ()), ("job", UNDONE)])
